@@ -1,0 +1,45 @@
+# Compiler, linker and cache settings of every target of this tree.
+find_program(SIGRUN_CCACHE ccache)
+if(SIGRUN_CCACHE)
+  # The base directory makes a second clone hit the same entries; the sloppiness lets precompiled headers be cached.
+  set(launcher ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${SIGRUN_CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
+endif()
+find_program(SIGRUN_MOLD mold)
+find_program(SIGRUN_LLD ld.lld)
+if(SIGRUN_MOLD)
+  add_link_options(-fuse-ld=mold)
+elseif(SIGRUN_LLD)
+  add_link_options(-fuse-ld=lld)
+endif()
+
+add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -fno-omit-frame-pointer
+  $<$<COMPILE_LANGUAGE:CXX>:-Wconversion> $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>
+  -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -fpch-preprocess)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  add_compile_options(-Wno-unused-command-line-argument -Wno-missing-field-initializers)
+else()
+  # g++ 12 warns on every designated initialiser that leaves a defaulted member out.
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-missing-field-initializers>)
+endif()
+if(SIGRUN_WERROR)
+  add_compile_options(-Werror)
+endif()
+if(SIGRUN_SANITIZE)
+  add_compile_options(-fsanitize=${SIGRUN_SANITIZE} -O1 -g)
+  add_link_options(-fsanitize=${SIGRUN_SANITIZE})
+  if(SIGRUN_SANITIZE MATCHES undefined)
+    add_compile_options(-fno-sanitize-recover=undefined)
+  endif()
+  # The sanitizers' own instrumentation confuses g++ 12's flow warnings.
+  add_compile_options(-Wno-maybe-uninitialized -Wno-stringop-overflow)
+else()
+  add_compile_options(-fstack-protector-strong)
+  add_compile_definitions($<$<NOT:$<CONFIG:Debug>>:_FORTIFY_SOURCE=2>)
+endif()
+if(SIGRUN_COVERAGE)
+  add_compile_options(--coverage -O0)
+  add_link_options(--coverage)
+endif()

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Installs the Debian 12 packages that building, testing and the quickstart need. Does nothing when all are there.
+set -euo pipefail
+packages=(
+    g++ cmake ninja-build ccache mold pkg-config git
+    libboost1.81-dev libboost-json1.81-dev libboost-container1.81-dev libboost-filesystem1.81-dev
+    libpoco-dev libhwloc-dev libcli11-dev prometheus-cpp-dev libxxhash-dev libsqlite3-dev
+    libgtest-dev libbenchmark-dev
+    curl python3 jq procps
+)
+case "${1:-}" in
+    --bench) packages+=(gearman-job-server libgearman-dev) ;;
+    --fuzz) packages+=(clang libclang-rt-14-dev) ;;
+    --tidy) packages+=(clang-tidy clang-format) ;;
+    --help) echo "usage: etc/install-deps.sh [--bench|--fuzz|--tidy]   extra packages for that purpose"; exit 0 ;;
+    "") ;;
+    *) echo "etc/install-deps.sh: unknown option '$1' (try --help)" >&2; exit 2 ;;
+esac
+missing=()
+for p in "${packages[@]}"; do
+    dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing+=("$p")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+echo "installing: ${missing[*]}"
+sudo=""
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || { echo "etc/install-deps.sh: needs root or sudo to install: ${missing[*]}" >&2; exit 1; }
+    sudo=sudo
+fi
+$sudo apt-get update -qq
+DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

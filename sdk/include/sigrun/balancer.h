@@ -1,0 +1,175 @@
+/* sigrun/balancer.h: interface "sigrun.balancer/1": view in, picks out, feedback in.
+ *
+ * The host finds the runners that satisfy a requirement and hands the balancer only their pages; the balancer ranks;
+ * the host claims the place itself. A faulty balancer can be unfair, never wrong.
+ *
+ * Index model. A *slot* is the position of one runner. A *page* is 1 << page_shift consecutive slots of one *cohort*
+ * (runners with the same static signature). A *tier* is one of 8 ordered bitsets of the slots that can take a job now:
+ * lower tiers are better, a slot's bit is in at most one of them.
+ * sigrun_cohort, sigrun_req, sigrun_pick and sigrun_done are frozen in this revision. */
+#ifndef SIGRUN_BALANCER_H
+#define SIGRUN_BALANCER_H
+
+#include <sigrun/plugin.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SIGRUN_KIND_BALANCER "sigrun.balancer/1"
+#define SIGRUN_TIERS 8
+
+typedef struct sigrun_cohort {
+    uint32_t pages_off; /* first page of this cohort in the host's own list; reserved for the host */
+    uint32_t n_pages;
+    uint32_t n_runners;
+    uint32_t size_class; /* reserved, 0 */
+    uint16_t zone;       /* reserved, 0 */
+    uint16_t protos;     /* bit per protocol id that runners of this cohort have */
+    uint16_t places;     /* jobs a runner can run at once */
+    uint16_t weight;     /* relative share; 1024 = weight 1.0 */
+    uint64_t level_mask; /* bit q set: some runner has q jobs in flight; 0 = not kept */
+} sigrun_cohort;
+
+/* Bits of a hot word: 0-15 jobs in flight | 16-31 cost | 32-47 invcap | 48-50 tier | 51-55 flags | 56-63 generation. */
+#define SIGRUN_HOT_INFLIGHT(word) ((uint32_t)((word) & 0xffffu))
+#define SIGRUN_HOT_TIER(word) ((uint32_t)(((word) >> 48) & 7u))
+
+/* Read-only; valid during the call. Words change while you read them: load each once. */
+typedef struct sigrun_view {
+    uint32_t struct_size;
+    uint32_t abi;
+    uint64_t epoch; /* changes when slots, pages or cohorts change */
+    const uint64_t* hot;                    /* one word per slot */
+    const uint64_t* idle[SIGRUN_TIERS];     /* bit per slot: can take a job now, in this tier */
+    const uint64_t* page_any[SIGRUN_TIERS]; /* bit per page: some slot of it may be in this tier */
+    const uint32_t* page_cohort;            /* cohort of each page */
+    const sigrun_cohort* cohort;
+    const uint16_t* zone_order; /* reserved, NULL */
+    uint32_t n_slots;
+    uint32_t n_pages;
+    uint32_t n_cohorts;
+    uint32_t n_zones;    /* reserved, 0 */
+    uint32_t page_shift; /* slots per page = 1 << page_shift; at least 6 */
+    uint32_t reserved;
+} sigrun_view;
+
+/* Which pages changed since from_epoch; pages == NULL: everything. */
+typedef struct sigrun_delta {
+    uint32_t struct_size;
+    uint32_t n_pages;
+    uint64_t from_epoch;
+    const uint32_t* pages;
+} sigrun_delta;
+
+/* One job to place. Time and random bits come with it, so that pick is deterministic. */
+typedef struct sigrun_req {
+    uint64_t pred_pages_off; /* this request's feasible pages begin at pred_pages[pred_pages_off], a bit per page */
+    uint64_t affinity_key;   /* 0 = none */
+    uint64_t now_ns;
+    uint64_t deadline_ns; /* 0 = none */
+    uint64_t rng;
+    uint32_t pred_id;
+    uint32_t src_zone; /* reserved, 0 */
+    uint16_t protos;   /* protocol ids the job allows, a bit each */
+    uint16_t prio;     /* 0 critical .. 4 background */
+    uint16_t flags;    /* reserved, 0 */
+    uint16_t want_k;   /* alternates wanted, 1..4 */
+} sigrun_req;
+
+/* Why a slot was picked; kept in the explain record. */
+enum {
+    SIGRUN_WHY_NONE = 0,
+    SIGRUN_WHY_IDLE_TIER = 1,
+    SIGRUN_WHY_LEAST_COUNT = 2,
+    SIGRUN_WHY_SED = 3,
+    SIGRUN_WHY_STRIDE = 4,
+    SIGRUN_WHY_AFFINITY = 5,
+    SIGRUN_WHY_ZONE = 6,
+    SIGRUN_WHY_RETRY_ALTERNATE = 7,
+    SIGRUN_WHY_BUILTIN_FALLBACK = 8
+};
+
+typedef struct sigrun_pick {
+    uint32_t slot[4]; /* ranked; n of them are set */
+    uint8_t n;        /* 0 = nothing suitable is free */
+    uint8_t proto;    /* reserved, 0: the host ranks protocols */
+    uint8_t reason;   /* SIGRUN_WHY_* */
+    uint8_t tier;
+    uint16_t score_q; /* 0 = no score */
+    uint16_t conf;    /* 0 = no confidence */
+} sigrun_pick;
+
+/* How a job that was placed ended. */
+typedef struct sigrun_done {
+    uint32_t slot;
+    uint16_t proto;
+    uint16_t status; /* 0 succeeded, 1 failed by the user's fault, 2 failed by infrastructure */
+    uint64_t wait_us;
+    uint64_t exec_us;
+    uint64_t bytes;
+} sigrun_done;
+
+typedef struct sigrun_params {
+    uint32_t struct_size;
+    uint32_t d;
+    double credit;
+    double hot_quantile;
+    double affinity_bound;
+    double spill;
+} sigrun_params;
+
+typedef struct sigrun_class_stats {
+    uint32_t class_id;
+    uint32_t runners;
+    uint32_t places;
+    uint32_t dispatchers;
+    double idle;
+    double exec_cv;
+    double rtt_over_exec;
+    double key_reuse;
+    double load_age_s;
+    double wait_p99_us;
+} sigrun_class_stats;
+
+typedef struct sigrun_choice {
+    uint32_t class_id;
+    uint32_t policy;
+    uint32_t explore_ppm;
+    uint32_t reserved;
+} sigrun_choice;
+
+/* Capabilities of a balancer. */
+enum {
+    SIGRUN_BALANCER_NEEDS_FEEDBACK = 1,
+    SIGRUN_BALANCER_STATELESS = 2,
+    SIGRUN_BALANCER_THREAD_LOCAL_STATE = 4,
+    SIGRUN_BALANCER_USES_KEY = 8,
+    SIGRUN_BALANCER_DETERMINISTIC = 16
+};
+
+typedef struct sigrun_balancer {
+    uint32_t struct_size;
+    uint32_t abi; /* 1 */
+    uint32_t caps;
+    uint32_t reserved;
+    /* [work] State of one dispatching thread; passed to pick and done, which then never share it. May return NULL. */
+    void* (*thread_init)(sigrun_instance* instance, uint32_t tid);
+    void (*thread_fini)(sigrun_instance* instance, void* tls);
+    /* [work] Optional: a new view is published. May allocate. */
+    sigrun_result (*on_snapshot)(sigrun_instance* instance, const sigrun_view* view, const sigrun_delta* delta);
+    /* [hot] Places n >= 1 requests: fills out[i] for req[i]; returns how many of them have n > 0. */
+    uint32_t (*pick)(void* tls, const sigrun_view* view, const sigrun_req* req, uint32_t n, const uint64_t* pred_pages,
+                     sigrun_pick* out);
+    /* [hot] Optional: feedback in batches. */
+    void (*done)(void* tls, const sigrun_done* done, uint32_t n);
+    /* [ctl] Optional. */
+    sigrun_result (*tune)(sigrun_instance* instance, const sigrun_params* params);
+    /* [work] Optional, once a second: choose the policy per requirement class; returns how many choices were written. */
+    uint32_t (*decide)(sigrun_instance* instance, const sigrun_class_stats* stats, uint32_t n, sigrun_choice* out);
+} sigrun_balancer;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,52 @@
+/* sigrun/executor.h: interface "sigrun.executor/1": runs a job on the runner. One op per attempt. */
+#ifndef SIGRUN_EXECUTOR_H
+#define SIGRUN_EXECUTOR_H
+
+#include <sigrun/plugin.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SIGRUN_KIND_EXECUTOR "sigrun.executor/1"
+
+typedef struct sigrun_task {
+    uint32_t struct_size;
+    uint32_t flags; /* reserved, 0 */
+    const sigrun_attempt* attempt;
+    sigrun_str kind;      /* "process", "call" ... */
+    sigrun_str json;      /* the job document */
+    sigrun_str workspace; /* absolute path of this attempt's directory; empty for inline executors */
+    sigrun_buf* payload;  /* may be NULL; borrowed */
+    uint64_t deadline_ns; /* CLOCK_MONOTONIC end of the run timeout; 0 = none */
+} sigrun_task;
+
+enum {
+    /* run is [any], finishes within microseconds, never blocks, and completes before it returns. */
+    SIGRUN_EXECUTOR_INLINE = 1
+};
+
+typedef struct sigrun_executor {
+    uint32_t struct_size;
+    uint32_t flags;
+    sigrun_str kinds; /* comma separated job kinds it runs: "process" */
+    /* [work] op: OK with facts as JSON {"facts":[...]}. Optional. */
+    sigrun_result (*describe)(sigrun_instance* instance, sigrun_op op);
+    /* [work] (or [any] when INLINE) Starts the task. The sink gets LOG frames (payload, stream, time_ns; the host sets
+     * offset) and one STATE {"state":"running"} once it runs. op completes when every process of the task is gone:
+     *   OK   + JSON {"exit_code":n,"signal":n,"usage":{...}}, or for `call` the raw result bytes (INLINE executors)
+     *   error + JSON {"class","code","message","exit_code","signal"}; class as in jobs: user, user_timeout, resource,
+     *           infra_runner, cancelled.
+     * If the sink says E_BUSY the executor stops reading output until its next try succeeds. */
+    sigrun_result (*run)(sigrun_instance* instance, const sigrun_task* task, const sigrun_sink* sink, sigrun_op op);
+    /* [work] Optional: finds a task again after the agent restarted. */
+    sigrun_result (*attach)(sigrun_instance* instance, const sigrun_task* task, uint64_t log_offset,
+                            const sigrun_sink* sink, sigrun_op op);
+    /* [work] Ends the task with all its descendants: TERM, grace, KILL. Its op still completes, with CANCELLED. */
+    sigrun_result (*cancel)(sigrun_instance* instance, sigrun_op op, uint64_t grace_ns);
+} sigrun_executor;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
