@@ -1,0 +1,36 @@
+// Runs the probe plugins of this process: in parallel on the worker pool, each within its own time limits; results are
+// cached and shared. [any]
+#pragma once
+
+#include "kernel/base/clock.hpp"
+#include "kernel/capability/facts.hpp"
+#include "kernel/plugin/plugin_host.hpp"
+
+#include <functional>
+
+namespace sigrun {
+
+struct detect_options {
+    std::string sysroot;            // prefix for /sys, /proc, /etc
+    std::vector<std::string> only;  // key prefixes; empty = all probes
+    bool fresh = false;             // ignore the cache
+};
+
+class detector {
+   public:
+    detector(plugin_host& host, const clock& clk, nanoseconds ttl = std::chrono::minutes(5));
+    ~detector();
+    /// Calls back once, on any thread, with everything known; a probe that missed its hard limit contributes facts
+    /// with status timeout (one per declared key pattern). Concurrent calls with equal options share one run.
+    void detect(const detect_options& options, std::function<void(capability_ptr)> callback);
+    struct counters {
+        std::uint64_t hits = 0, misses = 0, shared = 0, runs = 0;
+    };
+    counters stats() const noexcept;
+
+   private:
+    struct impl;
+    std::unique_ptr<impl> impl_;
+};
+
+}  // namespace sigrun

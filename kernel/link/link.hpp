@@ -1,0 +1,102 @@
+// One live way to a peer over one protocol: RAII around sigrun_link. Opened by dial() or made by adoption.
+// All [any]. Frames and the end arrive at the handler, one at a time per link.
+#pragma once
+
+#include "kernel/base/clock.hpp"
+#include "kernel/plugin/plugin_host.hpp"
+
+#include <sigrun/protocol.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+namespace sigrun {
+
+class link;
+using link_ptr = std::shared_ptr<link>;
+
+/// Who gets a link's frames. Held weakly by the link; not called after it is gone.
+class link_handler {
+   public:
+    virtual ~link_handler() = default;
+    /// Everything but BYE|LAST. Borrowed for the call. E_BUSY pauses the peer's log stream.
+    virtual sigrun_result on_frame(const link_ptr& from, const sigrun_frame& frame) = 0;
+    /// The connection is gone; called once.
+    virtual void on_lost(const link_ptr& which, const std::string& reason) = 0;
+};
+
+/// A reply of a method call: REPLY frames until FRAME_LAST.
+struct reply_view {
+    std::string_view json;
+    sigrun_buf* payload;
+    bool last;
+    bool error;
+};
+using reply_fn = std::function<sigrun_result(const reply_view&)>;
+
+class link : public std::enable_shared_from_this<link> {
+   public:
+    /// Use dial() or wrap().
+    link(plugin_host& host, std::shared_ptr<instance> protocol, std::weak_ptr<link_handler> handler);
+    ~link();  // closes
+    /// A link around an accepted connection.
+    static link_ptr wrap(plugin_host& host, std::shared_ptr<instance> protocol, sigrun_link* raw,
+                         std::weak_ptr<link_handler> handler);
+
+    const std::string& protocol_name() const noexcept { return name_; }
+    bool alive() const noexcept { return state_.load(std::memory_order_acquire) == k_open; }
+    bool foreign() const noexcept { return foreign_; }
+    const sigrun_sink* sink() const noexcept { return &sink_; }
+
+    sigrun_result execute(const sigrun_frame& offer) noexcept;
+    sigrun_result cancel(const sigrun_attempt& attempt, nanoseconds grace) noexcept;
+    sigrun_result send(const sigrun_frame& frame) noexcept;
+    void attach(const sigrun_attempt& attempt, std::uint64_t log_offset, op_callback done);
+    void describe(op_callback done);
+    void ping(op_callback done);
+    /// `replies` runs until the last reply; then `done` (ok, or the transport's problem).
+    void call(std::string_view method, std::string_view params, std::string_view document, sigrun_buf* payload,
+              reply_fn replies, std::function<void(result<void>)> done);
+    /// One reply expected: `done` gets its json (or the problem it carried).
+    void call_once(std::string_view method, std::string_view params, std::string_view document,
+                   std::function<void(result<std::string>)> done);
+    void set_handler(std::weak_ptr<link_handler> handler);
+    /// Ends it. on_lost is not called for a link closed by its owner.
+    void close(sigrun_result why = SIGRUN_OK) noexcept;
+
+   private:
+    friend void dial(plugin_host&, const std::shared_ptr<instance>&, struct dial_target, std::weak_ptr<link_handler>,
+                     std::function<void(result<link_ptr>)>);
+    enum : int { k_opening, k_open, k_lost, k_closed };
+    static sigrun_result frame_in(void* ctx, const sigrun_frame* frame) noexcept;
+
+    plugin_host& host_;
+    std::shared_ptr<instance> protocol_;
+    const sigrun_link_ops* ops_ = nullptr;
+    std::string name_;
+    bool foreign_ = false;
+    sigrun_sink sink_{};
+    std::atomic<sigrun_link*> raw_{nullptr};
+    std::atomic<int> state_{k_opening};
+    mutable std::mutex handler_mutex_;
+    std::weak_ptr<link_handler> handler_;
+};
+
+/// Where to dial.
+struct dial_target {
+    std::string uri;      // scheme chooses nothing here: `protocol` is the instance to use
+    std::string profile;  // "" or "rustci"
+    std::string options;  // JSON object or empty
+};
+/// Opens a link with this protocol instance; `done` runs once, on any thread. Deadline: the plugin's connect_timeout.
+void dial(plugin_host& host, const std::shared_ptr<instance>& protocol, dial_target target,
+          std::weak_ptr<link_handler> handler, std::function<void(result<link_ptr>)> done);
+
+/// The protocol instance that serves this URI's scheme, or a problem that lists the schemes known here.
+result<std::shared_ptr<instance>> protocol_for_uri(plugin_host& host, std::string_view uri);
+
+}  // namespace sigrun

@@ -1,0 +1,63 @@
+// Counters, gauges and histograms of the process, in Prometheus text. prometheus-cpp behind handles that stay valid
+// for the life of the registry; adding is lock-free.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sigrun {
+
+class counter {
+   public:
+    void add(double value = 1) noexcept;
+
+   private:
+    friend class metrics;
+    explicit counter(void* impl) noexcept : impl_(impl) {}
+    void* impl_;
+};
+class gauge {
+   public:
+    void set(double value) noexcept;
+    void add(double value) noexcept;
+
+   private:
+    friend class metrics;
+    explicit gauge(void* impl) noexcept : impl_(impl) {}
+    void* impl_;
+};
+class histogram {
+   public:
+    void observe(double value) noexcept;
+
+   private:
+    friend class metrics;
+    explicit histogram(void* impl) noexcept : impl_(impl) {}
+    void* impl_;
+};
+
+using metric_labels = std::map<std::string, std::string>;
+
+/// All [any]. Same name and labels: same handle. Names are Prometheus names; counters end in _total, times in _seconds.
+/// At most 10,000 series; beyond that new label sets of a family share one series with the label overflow="true".
+class metrics {
+   public:
+    metrics();
+    ~metrics();
+    counter get_counter(std::string_view name, std::string_view help, const metric_labels& labels = {});
+    gauge get_gauge(std::string_view name, std::string_view help, const metric_labels& labels = {});
+    histogram get_histogram(std::string_view name, std::string_view help, const std::vector<double>& buckets,
+                            const metric_labels& labels = {});
+    /// Text exposition format 0.0.4 of everything.
+    std::string text() const;
+
+   private:
+    struct impl;
+    std::unique_ptr<impl> impl_;
+};
+
+}  // namespace sigrun

@@ -1,0 +1,130 @@
+// Finds, checks, loads and instantiates plugins, and gives them the host's services.
+//
+// Threads: one control thread and one io thread (each an io_context), and a small worker pool, owned here.
+// load_all and shutdown run on the caller's thread at start and end; everything else is [any].
+#pragma once
+
+#include "kernel/config/settings.hpp"
+#include "kernel/metrics/metrics.hpp"
+#include "kernel/plugin/ops.hpp"
+
+#include <sigrun/plugin.h>
+#include <sigrun/protocol.h>
+
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sigrun {
+
+/// Answers inbound calls: the method router implements it. [any]; see sigrun_svc_call for the contract.
+class call_handler {
+   public:
+    virtual ~call_handler() = default;
+    virtual sigrun_result begin(std::uint64_t session, const sigrun_call& call, const sigrun_sink& replies,
+                                std::uint64_t* call_id, sigrun_error* error) noexcept = 0;
+    virtual void resume(std::uint64_t call_id) noexcept = 0;
+    virtual void end(std::uint64_t call_id, sigrun_fn done, void* ctx) noexcept = 0;
+};
+
+class instance;
+/// Turns an accepted connection into a link: the link module or the agent implements it. [any]
+class link_adopter {
+   public:
+    virtual ~link_adopter() = default;
+    /// `ops` belong to the protocol instance `owner`. *frames must stay valid until close completed.
+    virtual sigrun_result adopt(std::shared_ptr<instance> owner, std::uint64_t session, std::string_view ticket,
+                                sigrun_link* link, const sigrun_sink** frames, sigrun_error* error) noexcept = 0;
+};
+
+struct component_info {
+    std::string id, kind, doc;
+    std::vector<sigrun_opt> options;  // texts live as long as the plugin is mapped
+    std::vector<std::string> instances;
+};
+struct plugin_info {
+    std::string id, version, file, sha256, abi, doc;
+    bool active = false;
+    std::string reason;  // why it was rejected: field, expected, found
+    std::uint64_t generation = 0;
+    std::vector<component_info> components;
+};
+
+class generation;
+/// One created component. Destroyed (ABI destroy, then its generation unpinned) when the last holder lets go.
+class instance {
+   public:
+    instance(std::shared_ptr<generation> owner, std::string name, std::string plugin_id, std::string component,
+             std::string kind, sigrun_instance* abi);
+    ~instance();
+    instance(const instance&) = delete;
+    instance& operator=(const instance&) = delete;
+
+    const std::string& name() const noexcept { return name_; }            // "http-main"; default: the component's id
+    const std::string& plugin_id() const noexcept { return plugin_id_; }  // "sigrun.http"
+    const std::string& component() const noexcept { return component_; }
+    const std::string& kind() const noexcept { return kind_; }  // "sigrun.protocol/1"
+    std::uint64_t generation_number() const noexcept;
+    sigrun_instance* abi() const noexcept { return abi_; }
+    /// The table of the instance's own kind, or of another interface; null if it has none.
+    template <class Table>
+    const Table* table(std::string_view id) const noexcept {
+        return static_cast<const Table*>(abi_->get_interface(abi_, sigrun_str{id.data(), id.size()}));
+    }
+
+   private:
+    std::shared_ptr<generation> owner_;
+    std::string name_, plugin_id_, component_, kind_;
+    sigrun_instance* abi_;
+};
+
+struct plugin_host_options {
+    std::string plugin_dir;   // contains protocols/ balancers/ probes/ executors/ stores/, or the files directly
+    std::string state_dir;    // staged copies go to <state_dir>/stage
+    std::string program;      // "sigrund", for sigrun_hello.host_name
+    std::vector<std::string> kinds;  // load only plugins that have a component of these kinds; empty = all
+    std::vector<std::string> only;   // instance names or component ids to create; empty = all
+};
+
+class plugin_host {
+   public:
+    plugin_host(plugin_host_options options, settings config, metrics& metrics);
+    ~plugin_host();
+
+    /// The handlers must outlive the host's plugins; set before load_all. Null: calls are refused as unavailable.
+    void set_call_handler(call_handler* handler) noexcept;
+    void set_link_adopter(link_adopter* adopter) noexcept;
+
+    /// Loads every plugin of the folder and creates its instances: one per [instance X] section naming its component
+    /// (component = plugin:component), else one with defaults per component (name = component id), unless
+    /// [plugin NAME] says enabled = no. A bad plugin is rejected with its reason and the rest goes on.
+    /// Error only for what makes the whole configuration wrong: an [instance] or [plugin] section that names an unknown
+    /// plugin or component, or holds a wrong option.
+    result<void> load_all();
+    /// Starts all instances (ABI start). An instance that fails to start is an error.
+    result<void> start_all();
+    /// Drains and destroys every instance, unloads, stops the threads. Idempotent. Holders of instances must be gone.
+    void shutdown();
+
+    std::vector<std::shared_ptr<instance>> instances(std::string_view kind) const;
+    std::shared_ptr<instance> find(std::string_view kind, std::string_view name) const;  // by name or component id
+    std::vector<plugin_info> plugins() const;
+    std::vector<documented_section> documented() const;
+
+    op_table& ops() noexcept;
+    boost::asio::io_context& control() noexcept;  // [ctl]
+    boost::asio::io_context& io() noexcept;       // [io]: listeners, timers
+    void post_work(std::function<void()> task);   // [work]
+    /// Mints an op for a call into `target`, runs `start(op)`, and revokes the op if start returned an error, in which
+    /// case `callback` gets that error (text from `start`'s sigrun_error is up to the caller).
+    void call_async(const instance& target, const std::function<sigrun_result(sigrun_op)>& start, op_callback callback);
+
+   private:
+    struct impl;
+    std::unique_ptr<impl> impl_;
+};
+
+}  // namespace sigrun

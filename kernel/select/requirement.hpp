@@ -1,0 +1,55 @@
+// Requirement expressions: text -> typed, three-valued predicate over a runner's facts and labels. Pure, no I/O.
+// Language: jobs-and-runners.md section 4.4 and kernel/select/README.md.
+#pragma once
+
+#include "kernel/capability/facts.hpp"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sigrun {
+
+/// Kleene logic.
+enum class truth : std::uint8_t { no, yes, unknown };
+
+/// What an expression looks at. Pointers are borrowed.
+struct match_subject {
+    const capability_document* facts = nullptr;
+    const label_map* labels = nullptr;
+};
+
+/// Compiled once, immutable, shared between jobs. Evaluation allocates nothing for scalar terms.
+class requirement {
+   public:
+    /// The problem's field is "requires"; message, column (1-based) and a line with a caret under the text.
+    /// An empty text matches every runner. At most 4096 bytes, 256 terms, depth 32.
+    static result<std::shared_ptr<const requirement>> compile(std::string_view text);
+    ~requirement();
+
+    truth matches(const match_subject& subject) const noexcept;
+    /// Normal form: equal for texts that differ only in spacing or redundant parentheses.
+    const std::string& canonical() const noexcept;
+    std::array<std::uint64_t, 2> key() const noexcept;  // XXH3-128 of the normal form
+
+    /// The operands of the top-level && chain, for explanations.
+    struct term {
+        std::string text;
+        std::uint32_t column = 0;
+    };
+    const std::vector<term>& terms() const noexcept;
+    truth term_matches(std::size_t i, const match_subject& subject) const noexcept;
+    /// Fact keys it reads, sorted, without labels.
+    const std::vector<std::string>& keys() const noexcept;
+
+   private:
+    struct impl;
+    explicit requirement(std::unique_ptr<impl> i);
+    std::unique_ptr<impl> impl_;
+};
+using requirement_ptr = std::shared_ptr<const requirement>;
+
+}  // namespace sigrun

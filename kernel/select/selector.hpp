@@ -1,0 +1,123 @@
+// From a requirement to a claimed place on a runner: cohorts, pages, tiers (selection.md sections 1 and 2), the balancer
+// plugins, and the built-in two-choice fallback.
+//
+// pick, release and feedback are [any] and lock-free after the first use of a predicate and of a thread; add, update,
+// remove and set_open are serialised inside. Memory for max_runners is reserved at construction; untouched parts stay
+// unmapped.
+#pragma once
+
+#include "kernel/plugin/plugin_host.hpp"
+#include "kernel/select/requirement.hpp"
+
+#include <sigrun/balancer.h>
+
+#include <memory>
+
+namespace sigrun {
+
+/// Protocol ids are bit positions: 0 valkyrie, 1 grpc, 2 http, 3 websocket, then in order of registration.
+using protocol_mask = std::uint16_t;
+
+/// What selection knows of a runner.
+struct runner_profile {
+    capability_ptr facts;
+    std::shared_ptr<const label_map> labels;
+    protocol_mask protocols = 0;
+    std::uint16_t places = 1;
+    std::uint16_t weight = 1024;  // 1024 = 1.0
+    std::uint32_t host_key = 0;   // equal for runners on one host; 0 = unknown
+};
+
+/// A runner in the index. The generation tells a reused slot from the old one.
+struct slot_ref {
+    std::uint32_t slot = ~0u;
+    std::uint8_t generation = 0;
+    friend bool operator==(const slot_ref&, const slot_ref&) = default;
+};
+
+/// An interned requirement; hold it while jobs use it.
+class predicate;
+using predicate_ptr = std::shared_ptr<predicate>;
+
+enum class pick_outcome : std::uint8_t {
+    picked,         // the place is claimed: release it exactly once
+    queued,         // some runner matches, none has a free place now
+    unschedulable,  // no runner matches
+};
+struct pick_request {
+    predicate* pred = nullptr;
+    protocol_mask protocols = 0xffff;
+    std::uint16_t priority = 2;
+    std::uint16_t balancer = 0;       // from balancer_id; 0 = default
+    const std::uint32_t* excluded = nullptr;  // slots that must not be picked (retries)
+    std::uint32_t n_excluded = 0;
+};
+/// 16 bytes kept with the attempt.
+struct explain_record {
+    std::uint32_t slot, pred_id;
+    std::uint16_t score;
+    std::uint8_t policy, protocol, reason, tier, rank, confidence;
+};
+struct pick_result {
+    pick_outcome outcome = pick_outcome::unschedulable;
+    slot_ref slot;
+    explain_record explain{};
+};
+
+class selector {
+   public:
+    struct options {
+        std::uint32_t max_runners = 10'000;
+        std::string default_balancer = "round_robin";
+    };
+    /// Takes every instance of kind sigrun.balancer/1 from `balancers`. An unknown default is a problem that lists the
+    /// known ones.
+    static result<std::unique_ptr<selector>> create(const options& opts,
+                                                    std::vector<std::shared_ptr<instance>> balancers);
+    ~selector();
+
+    // -- membership ------------------------------------------------------------------------------------------------
+    result<slot_ref> add(const runner_profile& profile);  // busy when max_runners is reached
+    /// New facts, labels or protocols; keeps the claims. The slot may change: the new one is returned.
+    result<slot_ref> update(slot_ref slot, const runner_profile& profile);
+    void remove(slot_ref slot);
+    /// Open = may be picked (Online). A closed slot keeps its claims.
+    void set_open(slot_ref slot, bool open);
+
+    // -- picking ---------------------------------------------------------------------------------------------------
+    predicate_ptr intern(const requirement_ptr& requirement);
+    /// 0 if unknown.
+    std::uint16_t balancer_id(std::string_view name) const noexcept;
+    std::string_view balancer_name(std::uint16_t id) const noexcept;
+    std::vector<std::string> balancer_names() const;
+    pick_result pick(const pick_request& request) noexcept;
+    /// Gives a claimed place back. True if the slot went from full to free: somebody may be waiting for it.
+    bool release(slot_ref slot) noexcept;
+    /// Claims a place on this very runner without picking (a re-attached attempt), also beyond its places.
+    void claim_existing(slot_ref slot) noexcept;
+    bool matches(const predicate& pred, slot_ref slot) const noexcept;
+    void feedback(const sigrun_done& done, std::uint16_t balancer) noexcept;
+
+    // -- looking ---------------------------------------------------------------------------------------------------
+    struct term_count {
+        std::string text;
+        std::uint32_t column = 0, no = 0, unknown = 0;
+        std::string nearest_key;  // set when no runner has the term's key
+    };
+    struct explanation {
+        std::uint32_t runners = 0, open = 0, matching = 0, unknown = 0, busy = 0;
+        std::vector<term_count> terms;
+    };
+    /// Off the hot path: judges every runner against every term.
+    explanation explain(const requirement& requirement) const;
+    std::uint32_t in_flight(slot_ref slot) const noexcept;
+    std::size_t runners() const noexcept;
+    std::uint64_t index_repairs() const noexcept;  // 0 unless there is a bug
+
+   private:
+    selector();
+    struct impl;
+    std::unique_ptr<impl> impl_;
+};
+
+}  // namespace sigrun

@@ -1,0 +1,42 @@
+// Listening sockets and recognition: the kernel owns them, peeks at the first bytes of each connection, asks the protocol
+// plugins in order, and hands the descriptor over with all bytes unread. One thread, epoll, edge-triggered for waiting
+// connections (plugin-sdk.md 3.1 "peek trap").
+#pragma once
+
+#include "kernel/base/clock.hpp"
+#include "kernel/metrics/metrics.hpp"
+#include "kernel/plugin/plugin_host.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace sigrun {
+
+struct listener_options {
+    std::vector<std::string> addresses;  // "127.0.0.1:7070", "[::1]:7070", "unix:/run/sigrun.sock"; port 0 = any
+    std::vector<std::string> protocol_order;  // names asked first; the rest follow in load order
+    std::size_t peek_limit = 16 * 1024;
+    nanoseconds peek_deadline = std::chrono::seconds(5);
+    std::size_t max_waiting = 4096;  // connections not yet recognised; beyond it the oldest is closed
+};
+
+class listener {
+   public:
+    listener(plugin_host& host, metrics& metrics);
+    ~listener();
+    /// Binds everything or nothing. A problem names the address and what to do ("127.0.0.1:7070 is in use by another
+    /// process; stop it or set [server] listen"). A stale UNIX socket file is replaced, a live one is an error.
+    result<void> start(const listener_options& options);
+    /// The addresses really bound (port 0 resolved), in order.
+    std::vector<std::string> bound() const;
+    void stop();  // closes the sockets, removes UNIX socket files, joins the thread; idempotent
+    /// The next session number for a connection somebody else opened (tests, dial-in over other ways).
+    static std::uint64_t next_session() noexcept;
+
+   private:
+    struct impl;
+    std::unique_ptr<impl> impl_;
+};
+
+}  // namespace sigrun
