@@ -59,7 +59,8 @@ std::string problem::to_json() const {
 problem problem::from_json(std::string_view text) {
     boost::system::error_code ec;
     auto value = json::parse(text, ec);
-    if (ec || !value.is_object() || !value.as_object().contains("code"))
+    // A failure document of an executor has a "class"; it stays whole, as the message.
+    if (ec || !value.is_object() || !value.as_object().contains("code") || value.as_object().contains("class"))
         return {errc::internal, text.empty() ? "no reason given" : std::string(text)};
     const auto& o = value.as_object();
     problem p;
@@ -86,6 +87,7 @@ problem problem::from_abi(sigrun_result result, std::string_view text) {
             p.code = c.code;
             break;
         }
+    if (result == SIGRUN_E_FENCED) p.code = errc::forbidden;  // a newer owner exists
     return p;
 }
 

@@ -1,5 +1,8 @@
 // Runs the probe plugins of this process: in parallel on the worker pool, each within its own time limits; results are
 // cached and shared. [any]
+//
+// The detector holds the probe instances it has used: destroy it before plugin_host::shutdown. Its destructor answers
+// every caller that still waits with what is known so far and does not wait for probes that hang.
 #pragma once
 
 #include "kernel/base/clock.hpp"
@@ -24,7 +27,8 @@ class detector {
     /// with status timeout (one per declared key pattern). Concurrent calls with equal options share one run.
     void detect(const detect_options& options, std::function<void(capability_ptr)> callback);
     struct counters {
-        std::uint64_t hits = 0, misses = 0, shared = 0, runs = 0;
+        std::uint64_t hits = 0, misses = 0, shared = 0;  // of whole detections
+        std::uint64_t runs = 0;                          // of single probes
     };
     counters stats() const noexcept;
 

@@ -1,5 +1,7 @@
-// One live way to a peer over one protocol: RAII around sigrun_link. Opened by dial() or made by adoption.
-// All [any]. Frames and the end arrive at the handler, one at a time per link.
+// One live way to a peer over one protocol, around sigrun_link. Opened by dial() or made by adoption.
+//
+// All [any]. Frames and the end arrive at the handler, one at a time per link. A link keeps itself alive while it is
+// open, so whoever has one calls close() when done with it; a link that was lost closes itself.
 #pragma once
 
 #include "kernel/base/clock.hpp"
@@ -42,13 +44,15 @@ class link : public std::enable_shared_from_this<link> {
    public:
     /// Use dial() or wrap().
     link(plugin_host& host, std::shared_ptr<instance> protocol, std::weak_ptr<link_handler> handler);
-    ~link();  // closes
+    link(const link&) = delete;
+    link& operator=(const link&) = delete;
+    ~link();
     /// A link around an accepted connection.
     static link_ptr wrap(plugin_host& host, std::shared_ptr<instance> protocol, sigrun_link* raw,
                          std::weak_ptr<link_handler> handler);
 
     const std::string& protocol_name() const noexcept { return name_; }
-    bool alive() const noexcept { return state_.load(std::memory_order_acquire) == k_open; }
+    bool alive() const noexcept { return open_.load(std::memory_order_acquire); }
     bool foreign() const noexcept { return foreign_; }
     const sigrun_sink* sink() const noexcept { return &sink_; }
 
@@ -65,14 +69,25 @@ class link : public std::enable_shared_from_this<link> {
     void call_once(std::string_view method, std::string_view params, std::string_view document,
                    std::function<void(result<std::string>)> done);
     void set_handler(std::weak_ptr<link_handler> handler);
+    /// Whatever the handler wants to find again with a frame; set once, before frames arrive.
+    void set_context(std::shared_ptr<void> context) noexcept { context_ = std::move(context); }
+    const std::shared_ptr<void>& context() const noexcept { return context_; }
     /// Ends it. on_lost is not called for a link closed by its owner.
     void close(sigrun_result why = SIGRUN_OK) noexcept;
 
    private:
-    friend void dial(plugin_host&, const std::shared_ptr<instance>&, struct dial_target, std::weak_ptr<link_handler>,
-                     std::function<void(result<link_ptr>)>);
-    enum : int { k_opening, k_open, k_lost, k_closed };
+    friend void dial(plugin_host&, const std::shared_ptr<instance>&, const struct dial_target&,
+                     std::weak_ptr<link_handler>, std::function<void(result<link_ptr>)>);
     static sigrun_result frame_in(void* ctx, const sigrun_frame* frame) noexcept;
+    void opened();
+    void lost(const std::string& reason);
+    bool enter() noexcept;  // pins the plugin's link for one call
+    void leave() noexcept;
+    void close_raw();
+    std::shared_ptr<link_handler> handler() const;
+    void start_op(const std::function<sigrun_result(sigrun_op)>& start, op_callback done);
+
+    static constexpr std::uint32_t k_closing = 1u << 31;
 
     plugin_host& host_;
     std::shared_ptr<instance> protocol_;
@@ -80,10 +95,16 @@ class link : public std::enable_shared_from_this<link> {
     std::string name_;
     bool foreign_ = false;
     sigrun_sink sink_{};
-    std::atomic<sigrun_link*> raw_{nullptr};
-    std::atomic<int> state_{k_opening};
+    sigrun_link* raw_ = nullptr;              // set before open_, freed by close
+    std::atomic<bool> open_{false};
+    std::atomic<bool> owner_closed_{false};
+    std::atomic<bool> raw_closed_{false};
+    std::atomic<std::uint32_t> users_{0};     // calls running in the plugin, and k_closing
+    std::atomic<sigrun_result> why_{SIGRUN_OK};
     mutable std::mutex handler_mutex_;
     std::weak_ptr<link_handler> handler_;
+    std::shared_ptr<void> context_;
+    link_ptr self_;  // while open
 };
 
 /// Where to dial.
@@ -93,7 +114,7 @@ struct dial_target {
     std::string options;  // JSON object or empty
 };
 /// Opens a link with this protocol instance; `done` runs once, on any thread. Deadline: the plugin's connect_timeout.
-void dial(plugin_host& host, const std::shared_ptr<instance>& protocol, dial_target target,
+void dial(plugin_host& host, const std::shared_ptr<instance>& protocol, const dial_target& target,
           std::weak_ptr<link_handler> handler, std::function<void(result<link_ptr>)> done);
 
 /// The protocol instance that serves this URI's scheme, or a problem that lists the schemes known here.

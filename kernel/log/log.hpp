@@ -31,6 +31,7 @@ struct log_settings {
     std::string file;  // empty = stderr
 };
 /// Once at start; lines are written by a thread of their own. stop_logging flushes and returns to plain stderr.
+/// Throws std::runtime_error if the file cannot be opened. The file is rotated at 64 MiB; four old ones are kept.
 void start_logging(const log_settings& settings);
 void stop_logging();
 void set_log_level(log_level level) noexcept;

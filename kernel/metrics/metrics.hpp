@@ -1,5 +1,5 @@
 // Counters, gauges and histograms of the process, in Prometheus text. prometheus-cpp behind handles that stay valid
-// for the life of the registry; adding is lock-free.
+// for the life of the registry. Counters and gauges are lock-free; a histogram holds a mutex of its own for one observe.
 #pragma once
 
 #include <cstdint>
@@ -44,6 +44,8 @@ using metric_labels = std::map<std::string, std::string>;
 
 /// All [any]. Same name and labels: same handle. Names are Prometheus names; counters end in _total, times in _seconds.
 /// At most 10,000 series; beyond that new label sets of a family share one series with the label overflow="true".
+/// The get functions throw std::invalid_argument for a wrong name, label or bucket list and for a name that exists with
+/// another type, std::length_error beyond 1,000 names.
 class metrics {
    public:
     metrics();

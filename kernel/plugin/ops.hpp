@@ -21,12 +21,15 @@ class op_table {
     ~op_table();
     /// `owner` tags the op with the plugin generation that will complete it (for why-is-it-still-loaded counts).
     sigrun_op mint(std::uint64_t owner, op_callback callback);
-    /// Withdraws an op whose starting call failed; its callback is destroyed without being run.
-    void revoke(sigrun_op op) noexcept;
+    /// Withdraws an op whose starting call failed; its callback is destroyed without being run. False: it was completed
+    /// (or is not known).
+    bool revoke(sigrun_op op) noexcept;
     /// Takes over the reference to `out`. False: unknown, stale or completed already.
     bool complete(sigrun_op op, sigrun_result result, sigrun_buf* out) noexcept;
     std::size_t open(std::uint64_t owner) const noexcept;
     std::size_t open() const noexcept;
+    /// Completions that were ignored.
+    std::uint64_t ignored() const noexcept;
 
    private:
     struct impl;

@@ -4,6 +4,7 @@
 // load_all and shutdown run on the caller's thread at start and end; everything else is [any].
 #pragma once
 
+#include "kernel/base/clock.hpp"
 #include "kernel/config/settings.hpp"
 #include "kernel/metrics/metrics.hpp"
 #include "kernel/plugin/ops.hpp"
@@ -87,6 +88,7 @@ struct plugin_host_options {
     std::string program;      // "sigrund", for sigrun_hello.host_name
     std::vector<std::string> kinds;  // load only plugins that have a component of these kinds; empty = all
     std::vector<std::string> only;   // instance names or component ids to create; empty = all
+    nanoseconds drain_time = std::chrono::seconds(5);  // what all drains together may take at shutdown
 };
 
 class plugin_host {

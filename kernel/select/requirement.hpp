@@ -22,6 +22,16 @@ struct match_subject {
     const label_map* labels = nullptr;
 };
 
+/// What a match may look at, and what it came across.
+struct match_scope {
+    /// Only what all runners of a cohort share: other facts, and the labels named in open_labels, count as unknown.
+    bool class_only = false;
+    const std::vector<std::string>* open_labels = nullptr;  // sorted
+
+    bool hidden = false;          // out: class_only hid something
+    std::int64_t expires_ns = 0;  // out: wall clock; when the first fast fact it used passes its ttl; 0 = never
+};
+
 /// Compiled once, immutable, shared between jobs. Evaluation allocates nothing for scalar terms.
 class requirement {
    public:
@@ -31,6 +41,7 @@ class requirement {
     ~requirement();
 
     truth matches(const match_subject& subject) const noexcept;
+    truth matches(const match_subject& subject, match_scope& scope) const noexcept;
     /// Normal form: equal for texts that differ only in spacing or redundant parentheses.
     const std::string& canonical() const noexcept;
     std::array<std::uint64_t, 2> key() const noexcept;  // XXH3-128 of the normal form
@@ -42,6 +53,7 @@ class requirement {
     };
     const std::vector<term>& terms() const noexcept;
     truth term_matches(std::size_t i, const match_subject& subject) const noexcept;
+    std::vector<std::string> term_keys(std::size_t i) const;
     /// Fact keys it reads, sorted, without labels.
     const std::vector<std::string>& keys() const noexcept;
 

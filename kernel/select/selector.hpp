@@ -42,7 +42,7 @@ using predicate_ptr = std::shared_ptr<predicate>;
 enum class pick_outcome : std::uint8_t {
     picked,         // the place is claimed: release it exactly once
     queued,         // some runner matches, none has a free place now
-    unschedulable,  // no runner matches
+    unschedulable,  // no runner matches but excluded ones
 };
 struct pick_request {
     predicate* pred = nullptr;
@@ -77,8 +77,10 @@ class selector {
     ~selector();
 
     // -- membership ------------------------------------------------------------------------------------------------
-    result<slot_ref> add(const runner_profile& profile);  // busy when max_runners is reached
-    /// New facts, labels or protocols; keeps the claims. The slot may change: the new one is returned.
+    /// Closed until set_open. busy when max_runners is reached.
+    result<slot_ref> add(const runner_profile& profile);
+    /// New facts, labels or protocols; keeps the claims and whether it is open. The slot may change: the new one is
+    /// returned, and the old one stays good for releasing claims made through it.
     result<slot_ref> update(slot_ref slot, const runner_profile& profile);
     void remove(slot_ref slot);
     /// Open = may be picked (Online). A closed slot keeps its claims.
@@ -112,7 +114,10 @@ class selector {
     explanation explain(const requirement& requirement) const;
     std::uint32_t in_flight(slot_ref slot) const noexcept;
     std::size_t runners() const noexcept;
-    std::uint64_t index_repairs() const noexcept;  // 0 unless there is a bug
+    /// Bits that had to be corrected so far; 0 unless there is a bug. Looks for them, at most once a second.
+    std::uint64_t index_repairs() const noexcept;
+    /// Bits that disagree with their counts right now; exact only while nobody picks. For tests and diagnosis.
+    std::uint64_t index_faults() const;
 
    private:
     selector();

@@ -1,6 +1,9 @@
 // Listening sockets and recognition: the kernel owns them, peeks at the first bytes of each connection, asks the protocol
 // plugins in order, and hands the descriptor over with all bytes unread. One thread, epoll, edge-triggered for waiting
-// connections (plugin-sdk.md 3.1 "peek trap").
+// connections: unread bytes keep a level-triggered poll ready for ever.
+//
+// An earlier protocol that needs more bytes is waited for although a later one says OK; at the deadline, the limit or the
+// end of the peer's bytes the first OK has it.
 #pragma once
 
 #include "kernel/base/clock.hpp"
@@ -25,12 +28,17 @@ class listener {
    public:
     listener(plugin_host& host, metrics& metrics);
     ~listener();
-    /// Binds everything or nothing. A problem names the address and what to do ("127.0.0.1:7070 is in use by another
-    /// process; stop it or set [server] listen"). A stale UNIX socket file is replaced, a live one is an error.
+    /// Binds everything or nothing, for the protocols of the plugin host. A problem names the address and what to do
+    /// ("127.0.0.1:7070 is in use by another process; stop it or set [server] listen"). A stale UNIX socket file is
+    /// replaced, a live one is an error. Once.
     result<void> start(const listener_options& options);
+    /// The same for given protocol instances; those without `serve` are left out.
+    result<void> start(const listener_options& options, const std::vector<std::shared_ptr<instance>>& protocols);
     /// The addresses really bound (port 0 resolved), in order.
     std::vector<std::string> bound() const;
-    void stop();  // closes the sockets, removes UNIX socket files, joins the thread; idempotent
+    /// Closes the sockets, removes UNIX socket files, joins the thread and lets the instances go; idempotent.
+    /// Connections that were handed over stay with their plugins.
+    void stop();
     /// The next session number for a connection somebody else opened (tests, dial-in over other ways).
     static std::uint64_t next_session() noexcept;
 

@@ -1,10 +1,7 @@
 // Group commit in front of the store plugin. Callers append records and go on; one writer batches them.
-// A batch closes after 100 records or 1 ms, at once when the writer is idle and the batch holds an fsync record; while a
-// commit is in flight up to 1,000 more records collect. One outstanding batch.
+// A batch closes after 100 records or 1 ms, at once when the writer is idle and the batch holds an fsync
+// record; while a commit is in flight up to 1,000 more records collect. One outstanding batch.
 #pragma once
-
-#include "kernel/base/clock.hpp"
-#include "kernel/plugin/plugin_host.hpp"
 
 #include <sigrun/store.h>
 
@@ -13,36 +10,44 @@
 #include <string>
 #include <vector>
 
+#include "kernel/base/clock.hpp"
+#include "kernel/plugin/plugin_host.hpp"
+
 namespace sigrun {
 
 enum class record_kind : std::uint32_t { job = 1, runner = 2, idempotency = 3, setting = 4 };
 struct journal_record {
     record_kind kind = record_kind::job;
     std::string key;
-    std::string body;  // JSON
+    std::string body;         // JSON
     std::uint32_t flags = 0;  // SIGRUN_RECORD_*
 };
 
 class journal {
-   public:
-    /// `store` may be null: everything is answered as stored at once and nothing survives (no state directory).
+ public:
+    /// `store` may be null: everything is answered as stored at once and nothing survives (no state
+    /// directory).
     journal(plugin_host& host, std::shared_ptr<instance> store, metrics& metrics);
     ~journal();
 
-    /// Takes the shard (raising the epoch) and reads back every record, oldest first. Blocking; once, at start.
-    result<std::uint64_t> open(const std::function<void(record_kind, std::string_view key, std::string_view body)>& each);
-    /// [any] never blocks. `stored` runs on the store's thread once the batch is durable (fsync) or committed (relaxed);
-    /// it may be empty. Records of one call stay together in one transaction. conflict = an INSERT record existed
-    /// (only the records of that call are refused, the rest of the batch is tried again without it);
-    /// busy = more than 100,000 records wait; fenced or disk errors fail every waiting call and set failed().
+    /// Takes the shard (raising the epoch) and reads back every record, oldest first. Blocking; once, at
+    /// start.
+    result<std::uint64_t> open(
+        const std::function<void(record_kind, std::string_view key, std::string_view body)>& each);
+    /// [any] never blocks. `stored` runs on the store's thread once the batch is durable (fsync) or committed
+    /// (relaxed); it may be empty. Records of one call stay together in one transaction. conflict = an INSERT
+    /// record existed (only the records of that call are refused, the rest of the batch is tried again
+    /// without it); busy = more than 100,000 records wait; fenced or disk errors fail every waiting call and
+    /// set failed().
     void append(std::vector<journal_record> records, bool fsync, std::function<void(result<void>)> stored);
-    /// The reason why nothing can be stored now, or empty. A full disk heals by itself: the next append tries again.
+    /// The reason why nothing can be stored now, or empty. A full disk heals by itself: the next append tries
+    /// again.
     std::string failed() const;
     /// Waits until everything appended before is stored or refused.
     void flush();
     void close();
 
-   private:
+ private:
     struct impl;
     std::unique_ptr<impl> impl_;
 };

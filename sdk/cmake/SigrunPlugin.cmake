@@ -28,6 +28,8 @@ function(sigrun_add_plugin name)
     PREFIX "" OUTPUT_NAME ${name} LINK_DEPENDS ${SIGRUN_CMAKE_DIR}/plugin.map
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/plugins/${arg_KIND})
   target_link_options(${name} PRIVATE
-    -Wl,--version-script=${SIGRUN_CMAKE_DIR}/plugin.map -Wl,-z,now -Wl,-z,relro -Wl,-z,noexecstack
-    $<$<NOT:$<BOOL:${SIGRUN_SANITIZE}>>:-Wl,-z,defs>)
+    -Wl,--version-script=${SIGRUN_CMAKE_DIR}/plugin.map -Wl,-z,now -Wl,-z,relro -Wl,-z,noexecstack)
+  if(NOT SIGRUN_SANITIZE)  # the sanitizers' functions come from the program
+    target_link_options(${name} PRIVATE -Wl,-z,defs)
+  endif()
 endfunction()

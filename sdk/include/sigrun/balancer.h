@@ -18,6 +18,7 @@ extern "C" {
 
 #define SIGRUN_KIND_BALANCER "sigrun.balancer/1"
 #define SIGRUN_TIERS 8
+#define SIGRUN_LEVELS 64
 
 typedef struct sigrun_cohort {
     uint32_t pages_off; /* first page of this cohort in the host's own list; reserved for the host */
@@ -52,6 +53,11 @@ typedef struct sigrun_view {
     uint32_t n_zones;    /* reserved, 0 */
     uint32_t page_shift; /* slots per page = 1 << page_shift; at least 6 */
     uint32_t reserved;
+    /* SIGRUN_LEVELS planes each, like idle and page_any but by jobs in flight: plane q has the slots that can take a job
+     * now and run exactly q, the last one those that run SIGRUN_LEVELS - 1 or more. NULL unless a balancer with
+     * SIGRUN_BALANCER_NEEDS_LEVELS is loaded. */
+    const uint64_t* const* level;
+    const uint64_t* const* level_any;
 } sigrun_view;
 
 /* Which pages changed since from_epoch; pages == NULL: everything. */
@@ -145,7 +151,8 @@ enum {
     SIGRUN_BALANCER_STATELESS = 2,
     SIGRUN_BALANCER_THREAD_LOCAL_STATE = 4,
     SIGRUN_BALANCER_USES_KEY = 8,
-    SIGRUN_BALANCER_DETERMINISTIC = 16
+    SIGRUN_BALANCER_DETERMINISTIC = 16,
+    SIGRUN_BALANCER_NEEDS_LEVELS = 32 /* the host keeps sigrun_view.level, at some cost per claim */
 };
 
 typedef struct sigrun_balancer {

@@ -1,0 +1,254 @@
+#include "kernel/agent/agent.hpp"
+
+#include "kernel/agent/readiness.hpp"
+#include "kernel/base/id.hpp"
+#include "kernel/log/log.hpp"
+
+#include <sigrun/cpp/text.hpp>
+
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <future>
+#include <thread>
+
+namespace sigrun {
+namespace {
+
+const auto k_log = logger::get("agent");
+constexpr std::chrono::seconds k_detection_limit{35};
+constexpr std::int64_t k_least_beat_ms = 100;
+constexpr std::int64_t k_longest_beat_ms = 15'000;
+constexpr std::int64_t k_default_beat_ms = 3'000;
+
+}  // namespace
+
+agent::agent(plugin_host& host, detector& facts, agent_options options, agent_identity me)
+    : host_(host),
+      detector_(facts),
+      options_(std::move(options)),
+      me_(std::move(me)),
+      tick_(host.io()),
+      facts_timer_(host.io()),
+      drain_timer_(host.io()) {}
+
+agent::~agent() = default;
+
+std::uint32_t agent::detected_slots() const {
+    const fact* cores = facts_ ? facts_->find("cpu.effective_cores") : nullptr;
+    boost::system::error_code ec;
+    double n = cores && cores->status == fact_status::ok ? cores->value.to_number<double>(ec) : 0;
+    if (ec || !(n > 0)) n = std::thread::hardware_concurrency();
+    return static_cast<std::uint32_t>(std::clamp(std::ceil(n), 1.0, 65535.0));
+}
+
+result<void> agent::start() {
+    auto found = std::make_shared<std::promise<capability_ptr>>();
+    auto known = found->get_future();
+    detector_.detect({}, [found](capability_ptr facts) { found->set_value(std::move(facts)); });
+    if (known.wait_for(k_detection_limit) == std::future_status::ready)
+        facts_ = known.get();
+    else
+        SIGRUN_LOG(k_log, warning, "the probes are not done after ", k_detection_limit.count(), " s; going on without facts");
+    if (!facts_) facts_ = std::make_shared<const capability_document>();
+    told_facts_ = facts_->inventory_hash();
+
+    table_ = std::make_shared<assignment_table>(host_, options_, options_.slots ? options_.slots : detected_slots());
+    if (table_->executors().kinds().empty())
+        return make_problem(errc::unavailable, "no executor plugin is loaded, so no job could ever run here");
+    table_->set_observer([weak = weak_from_this()] {
+        if (auto self = weak.lock()) self->check_drained();
+    });
+    if (auto n = remove_leftover_workspaces(options_.workspace_dir))
+        SIGRUN_LOG(k_log, warning, "removed ", n, " workspaces that an earlier run left");
+
+    bool ladder = options_.urls.size() == 1;
+    for (const auto& url : options_.urls) {
+        SIGRUN_TRY(rungs, rungs_for(host_, url, ladder, options_.protocols));
+        uplink::hooks with;
+        std::weak_ptr<agent> weak = weak_from_this();
+        with.hello = [weak](const std::string& session, std::uint64_t generation) {
+            auto self = weak.lock();
+            return self ? self->hello(session, generation) : std::string();
+        };
+        with.connected = [weak](const agent_link_ptr& link, const rung& over, const std::string& welcome) {
+            auto self = weak.lock();
+            if (!self) return;
+            self->connected(link, welcome);
+            auto line = sdk::concat("runner ", self->name(), " connected to ", over.uri, " over ", over.name, ", ",
+                                    self->slots(), " slots");
+            SIGRUN_LOG(k_log, info, line);
+            if (self->announce_) self->announce_(line);
+        };
+        with.replaced = [weak](const agent_link_ptr& link) {
+            if (auto self = weak.lock()) self->forget_link(link);
+        };
+        uplinks_.push_back(std::make_shared<uplink>(host_, rungs, options_.rung_retry, weak_from_this(), with));
+    }
+    for (const auto& u : uplinks_) u->start();
+    boost::asio::post(host_.io(), [weak = weak_from_this()] {
+        if (auto self = weak.lock()) {
+            self->arm_tick();
+            self->arm_facts();
+        }
+    });
+    return {};
+}
+
+std::string agent::hello(const std::string& session, std::uint64_t generation) const {
+    capability_ptr facts;
+    {
+        std::lock_guard lock(mutex_);
+        facts = facts_;
+    }
+    json::array protocols;
+    for (const auto& i : host_.instances(SIGRUN_KIND_PROTOCOL))
+        if (const auto* table = i->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL))
+            protocols.emplace_back(sdk::view(table->name));
+    json::array kinds;
+    for (const auto& k : table_->executors().kinds()) kinds.emplace_back(k);
+    json::object labels;
+    for (const auto& [k, v] : options_.labels) labels[k] = v;
+    json::object o{{"name", me_.name},
+                   {"key", me_.key},
+                   {"session", session},
+                   {"generation", generation},
+                   {"boot_id", me_.boot_id},
+                   {"version", SIGRUN_SDK_VERSION},
+                   {"slots", slots()},
+                   {"labels", std::move(labels)},
+                   {"protocols", std::move(protocols)},
+                   {"kinds", std::move(kinds)},
+                   {"facts", facts->to_json()},
+                   {"inventory_hash", facts->inventory_hash()},
+                   {"inventory", table_->inventory()}};
+    return json::serialize(o);
+}
+
+void agent::add_link(const agent_link_ptr& link) {
+    std::lock_guard lock(mutex_);
+    auto now = clock::system().now();
+    link->last_heard = now;
+    link->beat = std::chrono::milliseconds(k_default_beat_ms);
+    link->next_beat = now;
+    links_.insert(link);
+}
+
+void agent::connected(const agent_link_ptr& link, const std::string& welcome) {
+    add_link(link);
+    auto o = parse_object(welcome);
+    if (!o) {
+        SIGRUN_LOG(k_log, warning, "WELCOME cannot be read: ", o.error().text());
+        return;
+    }
+    apply_welcome(link, *o);
+}
+
+void agent::apply_welcome(const agent_link_ptr& link, const json::object& welcome) {
+    auto beat = std::clamp(number_or<std::int64_t>(welcome, "beat_ms", k_default_beat_ms), k_least_beat_ms, k_longest_beat_ms);
+    {
+        std::lock_guard lock(mutex_);
+        link->beat = std::chrono::milliseconds(beat);
+    }
+    auto via = link->via.lock();
+    if (!via) return;
+    if (const auto* verdicts = array_or_null(welcome, "verdicts")) table_->apply(via, *verdicts);
+    bool draining = false;
+    {
+        std::lock_guard lock(mutex_);
+        draining = draining_;
+    }
+    // A controller that meets this runner in the middle of its drain must learn of it.
+    if (draining) {
+        sigrun_frame frame{};
+        frame.struct_size = sizeof frame;
+        frame.kind = SIGRUN_DRAIN;
+        frame.json = sdk::str(R"({"reason":"the runner is draining"})");
+        via->send(frame);
+    }
+}
+
+result<void> agent::may_adopt(const std::string& controller) const {
+    std::lock_guard lock(mutex_);
+    for (const auto& l : links_) {
+        auto via = l->via.lock();
+        if (via && via->alive() && l->controller != controller)
+            return problem{errc::conflict, "another controller holds this runner", "controller", l->controller, controller};
+    }
+    return {};
+}
+
+void agent::adopted(const agent_link_ptr& link) {
+    add_link(link);
+    auto via = link->via.lock();
+    auto line = sdk::concat("runner ", me_.name, " connected to controller ",
+                            link->controller.empty() ? "(unnamed)" : link->controller, " over ",
+                            via ? via->protocol_name() : "", ", ", slots(), " slots");
+    SIGRUN_LOG(k_log, info, line);
+    if (announce_) announce_(line);
+}
+
+void agent::forget_link(const agent_link_ptr& link) {
+    {
+        std::lock_guard lock(mutex_);
+        links_.erase(link);
+    }
+    if (auto via = link->via.lock()) table_->on_link_lost(via);
+}
+
+std::vector<agent_link_ptr> agent::links() const {
+    std::lock_guard lock(mutex_);
+    return {links_.begin(), links_.end()};
+}
+
+void agent::send_to_all(std::uint32_t kind, const std::string& text) const {
+    sigrun_frame frame{};
+    frame.struct_size = sizeof frame;
+    frame.kind = kind;
+    frame.json = sdk::str(text);
+    for (const auto& l : links())
+        if (auto via = l->via.lock()) via->send(frame);
+}
+
+sigrun_result agent::on_frame(const link_ptr& from, const sigrun_frame& frame) {
+    auto* link = static_cast<agent_link*>(from->context().get());
+    if (!link || !table_) return SIGRUN_E_CANCELLED;
+    link->heard.store(true, std::memory_order_relaxed);
+    switch (frame.kind) {
+        case SIGRUN_OFFER: return table_->on_offer(from, frame, !link->draining.load(std::memory_order_relaxed));
+        case SIGRUN_ACK: return table_->on_ack(frame);
+        case SIGRUN_CANCEL: return table_->on_cancel(from, frame);
+        case SIGRUN_DRAIN: link->draining.store(true, std::memory_order_relaxed); return SIGRUN_OK;
+        case SIGRUN_HELLO: {
+            auto text = sdk::view(frame.json);
+            auto o = text.empty() ? result<json::object>(json::object{}) : parse_object(text);
+            if (!o) return SIGRUN_E_INVALID;
+            if (o->contains("verdicts") || o->contains("beat_ms"))
+                apply_welcome(std::static_pointer_cast<agent_link>(from->context()), *o);
+            else
+                refresh_facts(true);
+            return SIGRUN_OK;
+        }
+        case SIGRUN_BEAT:
+        case SIGRUN_BYE: return SIGRUN_OK;
+        default: return SIGRUN_E_INVALID;
+    }
+}
+
+void agent::on_lost(const link_ptr& which, const std::string& reason) {
+    auto link = std::static_pointer_cast<agent_link>(which->context());
+    if (!link) return;
+    {
+        std::lock_guard lock(mutex_);
+        links_.erase(link);
+    }
+    if (table_) table_->on_link_lost(which);
+    if (auto u = link->dialled.lock())
+        u->lost(link, reason);
+    else
+        SIGRUN_LOG(k_log, warning, "the controller's ", which->protocol_name(), " link is gone", reason.empty() ? "" : ": ", reason);
+    check_drained();
+}
+
+}  // namespace sigrun

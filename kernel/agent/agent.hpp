@@ -1,0 +1,100 @@
+// The runner's side of every session: says what this machine is, takes offers, runs them, reports.
+//
+// [any] unless said otherwise. Lives in a shared_ptr; stop() before the plugin host is shut down.
+#pragma once
+
+#include "kernel/agent/agent_identity.hpp"
+#include "kernel/agent/agent_link.hpp"
+#include "kernel/agent/agent_options.hpp"
+#include "kernel/agent/assignment_table.hpp"
+#include "kernel/agent/uplink.hpp"
+#include "kernel/capability/detector.hpp"
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace sigrun {
+
+class agent final : public link_handler, public std::enable_shared_from_this<agent> {
+   public:
+    agent(plugin_host& host, detector& facts, agent_options options, agent_identity me);
+    ~agent() override;
+    agent(const agent&) = delete;
+    agent& operator=(const agent&) = delete;
+
+    /// Called with one line whenever a controller is connected; set before start.
+    void set_announcer(std::function<void(const std::string&)> announce) { announce_ = std::move(announce); }
+    /// Detects this machine (blocking, at most half a minute), cleans up, begins to dial.
+    result<void> start();
+    /// No new offers; `done` runs once when nothing is left to do, or after `limit`, when what still runs has been ended
+    /// as preempted.
+    void drain(nanoseconds limit, std::string reason, std::function<void()> done);
+    /// Ends everything now; a drain that waits is over when all processes are gone.
+    void abort();
+    /// Closes the links. Blocking; attempts must be over, or they are cancelled without grace.
+    void stop();
+
+    std::uint32_t slots() const noexcept { return table_->slots(); }
+    const std::string& name() const noexcept { return me_.name; }
+    std::size_t running() const noexcept { return table_->used(); }
+    std::size_t open_attempts() const { return table_->open(); }
+
+    /// The HELLO document.
+    std::string hello(const std::string& session, std::uint64_t generation) const;
+    /// A controller opened a session through a listener. conflict: another controller holds this runner.
+    result<void> may_adopt(const std::string& controller) const;
+    void adopted(const agent_link_ptr& link);
+
+    sigrun_result on_frame(const link_ptr& from, const sigrun_frame& frame) override;
+    void on_lost(const link_ptr& which, const std::string& reason) override;
+
+   private:
+    void connected(const agent_link_ptr& link, const std::string& welcome);
+    void forget_link(const agent_link_ptr& link);
+    void add_link(const agent_link_ptr& link);
+    void apply_welcome(const agent_link_ptr& link, const json::object& welcome);
+    std::vector<agent_link_ptr> links() const;
+    void send_to_all(std::uint32_t kind, const std::string& text) const;
+    std::uint32_t detected_slots() const;
+
+    // beat.cpp
+    void tick();
+    void arm_tick();
+    void send_beat(const link_ptr& via) const;
+    void arm_facts();
+    void refresh_facts(bool tell_anyway);
+    void facts_found(const capability_ptr& found, bool tell_anyway);
+    std::string facts_json() const;
+
+    // drain.cpp
+    void check_drained();
+    void end_what_runs(nanoseconds grace);
+
+    plugin_host& host_;
+    detector& detector_;
+    const agent_options options_;
+    const agent_identity me_;
+    std::function<void(const std::string&)> announce_;
+    std::shared_ptr<assignment_table> table_;
+    std::vector<std::shared_ptr<uplink>> uplinks_;
+
+    mutable std::mutex mutex_;  // the next group
+    std::set<agent_link_ptr> links_;
+    capability_ptr facts_;
+    std::string told_facts_;  // what decides whether a change is worth a frame
+    bool draining_ = false;
+    bool preempting_ = false;
+    bool stopped_ = false;
+    std::function<void()> drained_;
+
+    boost::asio::steady_timer tick_;
+    boost::asio::steady_timer facts_timer_;
+    boost::asio::steady_timer drain_timer_;
+};
+
+}  // namespace sigrun

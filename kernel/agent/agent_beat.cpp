@@ -1,0 +1,134 @@
+// What the agent does by the clock: beats, silent links, changed facts.
+#include "kernel/agent/agent.hpp"
+#include "kernel/log/log.hpp"
+
+#include <sigrun/cpp/text.hpp>
+
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+
+namespace sigrun {
+namespace {
+
+const auto k_log = logger::get("agent");
+constexpr std::chrono::milliseconds k_tick{50};
+// Facts that can change while the machine runs and are cheap to read again.
+const std::vector<std::string> k_changing{"cpu.", "memory.", "network."};
+
+}  // namespace
+
+void agent::arm_tick() {
+    tick_.expires_after(k_tick);
+    tick_.async_wait([weak = weak_from_this()](boost::system::error_code ec) {
+        auto self = weak.lock();
+        if (!self || ec) return;
+        self->tick();
+    });
+}
+
+void agent::tick() {
+    auto now = clock::system().now();
+    std::vector<link_ptr> beats, silent;
+    {
+        std::lock_guard lock(mutex_);
+        if (stopped_) return;
+        for (const auto& l : links_) {
+            auto via = l->via.lock();
+            if (!via) continue;
+            if (l->heard.exchange(false, std::memory_order_relaxed)) l->last_heard = now;
+            // The controller answers each beat: this long without a word and the link is dead.
+            auto limit = std::max<nanoseconds>(std::chrono::seconds(10), 3 * l->beat + std::chrono::seconds(1));
+            if (now - l->last_heard > limit) {
+                silent.push_back(via);
+            } else if (now >= l->next_beat) {
+                l->next_beat = now + l->beat;
+                beats.push_back(via);
+            }
+        }
+    }
+    for (const auto& via : beats) send_beat(via);
+    for (const auto& via : silent) {
+        SIGRUN_LOG(k_log, warning, "the controller is silent over ", via->protocol_name(), "; connecting again");
+        via->close(SIGRUN_E_TIMEOUT);
+        on_lost(via, "no frame from the controller");
+    }
+    arm_tick();
+}
+
+void agent::send_beat(const link_ptr& via) const {
+    auto used = std::min(table_->used(), slots());
+    auto text = sdk::concat(R"({"free":)", slots() - used, R"(,"live":)", used, "}");
+    sigrun_frame frame{};
+    frame.struct_size = sizeof frame;
+    frame.kind = SIGRUN_BEAT;
+    frame.time_ns = static_cast<std::uint64_t>(clock::system().wall_ns());
+    frame.json = sdk::str(text);
+    via->send(frame);
+}
+
+void agent::arm_facts() {
+    facts_timer_.expires_after(options_.facts_interval);
+    facts_timer_.async_wait([weak = weak_from_this()](boost::system::error_code ec) {
+        auto self = weak.lock();
+        if (!self || ec) return;
+        self->refresh_facts(false);
+        self->arm_facts();
+    });
+}
+
+void agent::refresh_facts(bool tell_anyway) {
+    detect_options what;
+    what.only = k_changing;
+    what.fresh = true;
+    detector_.detect(what, [weak = weak_from_this(), tell_anyway](capability_ptr found) {
+        if (auto self = weak.lock()) self->facts_found(found, tell_anyway);
+    });
+}
+
+namespace {
+
+// Key, status and value of everything but what changes all the time by nature.
+std::string what_matters(const capability_document& facts) {
+    std::string all;
+    for (const auto& f : facts.facts()) {
+        if (f.volatility == fact_volatility::fast) continue;
+        all += sdk::concat(f.key, " ", to_string(f.status), " ", json::serialize(f.value), "\n");
+    }
+    return all;
+}
+
+}  // namespace
+
+void agent::facts_found(const capability_ptr& found, bool tell_anyway) {
+    if (!found) return;
+    bool tell = tell_anyway;
+    {
+        std::lock_guard lock(mutex_);
+        if (stopped_) return;
+        std::vector<fact> merged = facts_->facts();
+        for (const auto& f : found->facts()) {
+            // A probe that failed this time does not erase what it knew.
+            if (f.status == fact_status::timeout || f.status == fact_status::error) continue;
+            std::erase_if(merged, [&](const fact& old) { return old.key == f.key; });
+            merged.push_back(f);
+        }
+        auto before = what_matters(*facts_);
+        facts_ = std::make_shared<const capability_document>(std::move(merged));
+        tell = tell || what_matters(*facts_) != before;
+    }
+    if (!tell) return;
+    send_to_all(SIGRUN_HELLO, facts_json());
+}
+
+std::string agent::facts_json() const {
+    capability_ptr facts;
+    {
+        std::lock_guard lock(mutex_);
+        facts = facts_;
+    }
+    json::object o{{"facts", facts->to_json()}, {"inventory_hash", facts->inventory_hash()}, {"slots", slots()}};
+    return json::serialize(o);
+}
+
+}  // namespace sigrun

@@ -1,0 +1,122 @@
+#include "kernel/agent/agent_options.hpp"
+
+#include <sigrun/cpp/options.hpp>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace sigrun {
+namespace {
+
+using sdk::option;
+
+constexpr double k_hour_ns = 3600e9;
+constexpr std::size_t k_max_name = 64;
+constexpr std::size_t k_max_label_value = 256;
+
+constexpr sigrun_opt k_table[] = {
+    option("name", SIGRUN_OPT_STRING, {.doc = "Name in the fleet, unique; by default the host name."}),
+    option("url", SIGRUN_OPT_LIST,
+           {.doc = "Controllers to dial. One: the best protocol that works is used, beginning with the one written. "
+                   "Several: each is kept connected, exactly as written. Default valkyrie://127.0.0.1:7070."}),
+    option("listen", SIGRUN_OPT_LIST,
+           {.doc = "Addresses to wait at for the controller, e.g. 0.0.0.0:7071; then no controller is dialled unless "
+                   "url is set too."}),
+    option("protocols", SIGRUN_OPT_LIST, {.doc = "Protocols to use, best first; by default all that are loaded."}),
+    option("slots", SIGRUN_OPT_INT,
+           {.def = "0", .doc = "Jobs at once; 0 = the effective cores, rounded up.", .min = 0, .max = 65535}),
+    option("labels", SIGRUN_OPT_LIST, {.doc = "NAME=VALUE pairs that requirements see as label.NAME."}),
+    option("state_dir", SIGRUN_OPT_PATH,
+           {.doc = "Where the runner keeps its key; by default /var/lib/sigrun/runner/NAME for root, else below "
+                   "~/.local/state."}),
+    option("workspace_dir", SIGRUN_OPT_PATH,
+           {.doc = "Where jobs get their directories; by default STATE_DIR/workspaces."}),
+    option("min_free_disk", SIGRUN_OPT_SIZE,
+           {.def = "64MiB", .doc = "With less free space below workspace_dir, offers are refused.", .min = 0, .max = 1e18}),
+    option("drain_timeout", SIGRUN_OPT_DURATION,
+           {.def = "60s", .doc = "How long running jobs may go on after SIGTERM.", .min = 0, .max = 24 * k_hour_ns}),
+    option("kill_grace", SIGRUN_OPT_DURATION,
+           {.def = "10s",
+            .doc = "Time between TERM and KILL for jobs that are ended by a drain or a stale lease.",
+            .min = 0,
+            .max = k_hour_ns}),
+    option("facts_interval", SIGRUN_OPT_DURATION,
+           {.def = "30s", .doc = "How often the runner looks for changed facts.", .min = 1e9, .max = k_hour_ns}),
+    option("rung_retry", SIGRUN_OPT_DURATION,
+           {.def = "30s", .doc = "How often a better protocol is tried again after a fallback.", .min = 1e9, .max = k_hour_ns}),
+    option("plugin_dir", SIGRUN_OPT_PATH, {.doc = "Folder of the plugins; by default beside the program."}),
+    option("log_level", SIGRUN_OPT_CHOICE,
+           {.def = "info", .doc = "How much is logged.", .choices = "error,warning,info,debug,trace"}),
+    option("log_file", SIGRUN_OPT_PATH, {.doc = "Where the log goes; by default standard error."}),
+};
+
+std::string host_name() {
+    char room[256] = {};
+    if (::gethostname(room, sizeof room - 1) != 0 || !room[0]) return "runner";
+    std::string name(room);
+    for (char& c : name)
+        if (!std::isalnum(static_cast<unsigned char>(c)) && c != '.' && c != '_' && c != '-') c = '-';
+    return name.substr(0, k_max_name);
+}
+
+bool valid_name(std::string_view name) {
+    return !name.empty() && name.size() <= k_max_name && std::all_of(name.begin(), name.end(), [](char c) {
+        return std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
+    });
+}
+
+std::string default_state_dir(const std::string& name) {
+    if (::geteuid() == 0) return "/var/lib/sigrun/runner/" + name;
+    if (const char* state = std::getenv("XDG_STATE_HOME"); state && *state) return std::string(state) + "/sigrun/runner/" + name;
+    const char* home = std::getenv("HOME");
+    return std::string(home && *home ? home : ".") + "/.local/state/sigrun/runner/" + name;
+}
+
+}  // namespace
+
+std::span<const sigrun_opt> agent_option_table() noexcept { return k_table; }
+
+result<label_map> parse_labels(const std::vector<std::string>& items) {
+    label_map labels;
+    for (const auto& item : items) {
+        auto equals = item.find('=');
+        std::string name = item.substr(0, equals);
+        bool good = equals != std::string::npos && !name.empty() && name.size() <= 128 &&
+                    item.size() - equals - 1 <= k_max_label_value &&
+                    std::all_of(name.begin(), name.end(), [](char c) {
+                        return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' || c == '.' || c == '/';
+                    });
+        if (!good) return bad_value("labels", "NAME=VALUE, e.g. zone=eu", "\"" + item + "\"");
+        if (!labels.emplace(name, item.substr(equals + 1)).second)
+            return bad_value("labels", "each name once", "\"" + name + "\" twice");
+    }
+    return labels;
+}
+
+result<agent_options> read_agent_options(const bound_section& section) {
+    agent_options o;
+    o.name = section.has("name") ? section.text("name") : host_name();
+    if (!valid_name(o.name))
+        return bad_value("name", "1 to 64 letters, digits, dots, dashes or underscores", "\"" + o.name + "\"");
+    if (section.has("url")) o.urls = section.list("url");
+    if (section.has("listen")) o.listen = section.list("listen");
+    if (o.urls.empty() && o.listen.empty()) o.urls = {"valkyrie://127.0.0.1:7070"};
+    if (section.has("protocols")) o.protocols = section.list("protocols");
+    o.slots = static_cast<std::uint32_t>(section.integer("slots"));
+    if (section.has("labels")) {
+        SIGRUN_TRY(labels, parse_labels(section.list("labels")));
+        o.labels = labels;
+    }
+    o.state_dir = section.has("state_dir") ? section.text("state_dir") : default_state_dir(o.name);
+    o.workspace_dir = section.has("workspace_dir") ? section.text("workspace_dir") : o.state_dir + "/workspaces";
+    o.min_free_disk = static_cast<std::uint64_t>(section.integer("min_free_disk"));
+    o.drain_timeout = nanoseconds(section.integer("drain_timeout"));
+    o.kill_grace = nanoseconds(section.integer("kill_grace"));
+    o.facts_interval = nanoseconds(section.integer("facts_interval"));
+    o.rung_retry = nanoseconds(section.integer("rung_retry"));
+    return o;
+}
+
+}  // namespace sigrun

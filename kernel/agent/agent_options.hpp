@@ -1,0 +1,39 @@
+// Everything an agent can be told: the section [runner] of runner.ini, or flags of sigrun-runner.
+#pragma once
+
+#include "kernel/base/clock.hpp"
+#include "kernel/base/result.hpp"
+#include "kernel/capability/facts.hpp"
+#include "kernel/config/settings.hpp"
+
+#include <span>
+#include <string>
+#include <vector>
+
+namespace sigrun {
+
+struct agent_options {
+    std::string name;                     // as shown in the fleet
+    std::vector<std::string> urls;        // controllers to dial
+    std::vector<std::string> listen;      // addresses to wait at instead
+    std::vector<std::string> protocols;   // allowed, best first; empty = all that are loaded
+    std::uint32_t slots = 0;              // 0 = effective cores, rounded up
+    label_map labels;
+    std::string state_dir, workspace_dir;
+    std::uint64_t min_free_disk = 0;
+    nanoseconds drain_timeout{0};
+    nanoseconds kill_grace{0};            // for what still runs when a drain ends
+    nanoseconds facts_interval{0};        // how often changed facts are looked for
+    nanoseconds rung_retry{0};            // how often a better protocol is tried again
+};
+
+/// The option table of [runner]; the second half are settings of the program around the agent.
+std::span<const sigrun_opt> agent_option_table() noexcept;
+/// Reads a bound [runner] section, fills in defaults that depend on this machine (name, directories) and checks what the
+/// table cannot: names, label syntax, url or listen.
+result<agent_options> read_agent_options(const bound_section& section);
+
+/// "zone=eu" -> {"zone", "eu"}.
+result<label_map> parse_labels(const std::vector<std::string>& items);
+
+}  // namespace sigrun

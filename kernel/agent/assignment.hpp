@@ -1,0 +1,116 @@
+// One attempt on this runner, from its accepted offer to the acknowledged final state.
+//
+//   preparing --gate passed--> running --executor done--> ended --final state acknowledged--> over
+//
+// A connection may come and go in each state; the attempt goes on, and what the controller has not stored is sent again.
+// [any]; one lock, not held while the link or the executor is called.
+#pragma once
+
+#include "kernel/agent/executor_set.hpp"
+#include "kernel/agent/final_state.hpp"
+#include "kernel/agent/log_window.hpp"
+#include "kernel/link/link.hpp"
+
+#include <sigrun/executor.h>
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+namespace sigrun {
+
+class assignment_table;
+
+struct assignment_names {
+    std::string job, token;
+    std::uint32_t number = 0;
+};
+
+struct assignment_offer {
+    assignment_names names;
+    offer_terms terms;
+    std::string document;
+    buffer_ref payload;
+};
+
+/// Why the runner itself ends an attempt; overrides what the executor says.
+enum class end_cause { none, cancelled, preempted };
+
+class assignment : public std::enable_shared_from_this<assignment> {
+   public:
+    static constexpr std::uint64_t k_log_window = 256 * 1024;
+
+    assignment(std::weak_ptr<assignment_table> table, plugin_host& host, assignment_offer offer);
+
+    const assignment_names& names() const noexcept { return offer_.names; }
+
+    /// [work] Passes the gate, answers the offer, hands the task to the executor.
+    void begin(const std::string& workspace_root, std::uint64_t min_free_disk);
+    /// Ends already: a state that needs no executor (inline results that must be acknowledged).
+    void begin_ended(final_state how);
+    /// TERM, grace, KILL. Repeating it can only shorten the grace.
+    void cancel(nanoseconds grace, end_cause cause);
+    /// Ends it, and nobody wants to hear of it again.
+    void abandon(nanoseconds grace);
+
+    /// Frames go to this link now; sends again what was not acknowledged, from `log_offset` on.
+    void resume(const link_ptr& via, std::uint64_t log_offset);
+    /// The same offer came again.
+    void offered_again(const link_ptr& via);
+    void link_lost(const link_ptr& via);
+    void log_acked(std::uint64_t offset);
+    void state_acked();
+    /// Sends what can be sent. Frames of one attempt never overlap.
+    void pump();
+
+    struct summary {
+        bool finished = false;
+        std::uint64_t log_bytes = 0;
+    };
+    summary inventory() const;
+    bool ended() const;
+
+   private:
+    enum class phase { preparing, running, ended, over };
+    struct outgoing;
+
+    static sigrun_result sink_frame(void* self, const sigrun_frame* frame) noexcept;
+    sigrun_result take_output(const sigrun_frame& frame);
+    void refuse(const problem& why);
+    void run();
+    void executor_done(const result<buffer_ref>& answer);
+    void finish(final_state how);
+    void ask_executor_to_cancel(nanoseconds grace);
+    bool next_frame(outgoing& out);
+    void note_sent(const outgoing& out);
+    void leave();  // removes it from the table and its workspace from the disk
+
+    const std::weak_ptr<assignment_table> table_;
+    plugin_host& host_;
+    const assignment_offer offer_;
+
+    mutable std::mutex mutex_;  // everything below
+    phase phase_ = phase::preparing;
+    std::string workspace_;
+    link_ptr via_;
+    std::uint64_t connection_ = 0;  // counts resumes: a frame sent over an older one does not count as sent
+    log_window log_{k_log_window};
+    bool pumping_ = false;
+    bool pump_again_ = false;
+    bool answer_due_ = false;
+    bool running_due_ = false;
+    bool final_due_ = false;
+    std::string refusal_;  // JSON; not empty: the answer to the offer is no
+    final_state final_;
+
+    sigrun_op op_ = 0;
+    bool cancellable_ = false;  // run has returned
+    std::optional<nanoseconds> cancel_grace_;
+    end_cause cause_ = end_cause::none;
+    bool abandoned_ = false;
+    std::uint64_t deadline_ns_ = 0;
+};
+using assignment_ptr = std::shared_ptr<assignment>;
+
+}  // namespace sigrun

@@ -1,0 +1,292 @@
+#include "kernel/agent/assignment_table.hpp"
+
+#include "kernel/log/log.hpp"
+
+#include <sigrun/cpp/text.hpp>
+
+#include <boost/asio/post.hpp>
+
+namespace sigrun {
+namespace {
+
+const auto k_log = logger::get("agent");
+// How long after a full link its attempts try again; an ACK that makes room comes through pump() and is sooner.
+constexpr std::chrono::milliseconds k_retry{20};
+
+std::string key_of(std::string_view job, std::uint32_t number) { return sdk::concat(job, "/", number); }
+
+bool valid(const sigrun_attempt* a) noexcept {
+    return a && a->job.len > 0 && a->job.len <= 128 && a->token.len > 0 && a->token.len <= 256 && a->number > 0;
+}
+
+}  // namespace
+
+assignment_table::assignment_table(plugin_host& host, agent_options options, std::uint32_t slots)
+    : host_(host), options_(std::move(options)), slots_(slots), executors_(host), retry_(host.io()) {}
+
+void assignment_table::refuse(const link_ptr& via, const sigrun_frame& frame, errc code, std::string_view message) const {
+    auto text = json::serialize(json::object{{"code", to_string(code)}, {"message", message}});
+    sigrun_frame answer{};
+    answer.struct_size = sizeof answer;
+    answer.kind = SIGRUN_ACK;
+    answer.flags = SIGRUN_FRAME_ERROR;
+    answer.stream = SIGRUN_OFFER;
+    answer.attempt = frame.attempt;
+    answer.json = sdk::str(text);
+    // A refusal that cannot be sent is as good as none: the offer is void after a few seconds.
+    via->send(answer);
+}
+
+bool assignment_table::take_place() noexcept {
+    auto used = used_.load(std::memory_order_relaxed);
+    while (used < slots_)
+        if (used_.compare_exchange_weak(used, used + 1, std::memory_order_acq_rel)) return true;
+    return false;
+}
+
+sigrun_result assignment_table::on_offer(const link_ptr& via, const sigrun_frame& frame, bool accepting) {
+    if (!valid(frame.attempt)) return SIGRUN_E_INVALID;
+    const auto& terms = executors_.read(sdk::view(frame.json));
+    if (!accepting || draining_.load(std::memory_order_acquire)) {
+        refuse(via, frame, errc::unavailable, "the runner is draining");
+        return SIGRUN_OK;
+    }
+    if (terms.executor && terms.executor->is_inline && terms.in_memory && terms.fault.empty())
+        return run_inline(via, frame, terms);
+    const auto& a = *frame.attempt;
+    assignment_names names{std::string(sdk::view(a.job)), std::string(sdk::view(a.token)), a.number};
+    if (auto known = find(a)) {
+        if (known->names().token == names.token)
+            known->offered_again(via);
+        else
+            refuse(via, frame, errc::conflict, "this attempt runs here under another token");
+        return SIGRUN_OK;
+    }
+    if (!terms.fault.empty() || !terms.executor) {
+        refuse(via, frame, terms.executor ? errc::invalid : errc::unsupported,
+               terms.fault.empty() ? "no executor here runs jobs of kind \"" + terms.kind + "\"" : terms.fault);
+        return SIGRUN_OK;
+    }
+    if (terms.executor->is_inline) return run_inline(via, frame, terms);
+    if (!take_place()) {
+        refuse(via, frame, errc::busy, sdk::concat("all ", slots_, " places are taken"));
+        return SIGRUN_OK;
+    }
+
+    // An older attempt of the same job still here lost its lease, or this one would not have been offered.
+    std::vector<assignment_ptr> stale;
+    auto made = std::make_shared<assignment>(
+        weak_from_this(), host_,
+        assignment_offer{names, terms, std::string(sdk::view(frame.json)), buffer_ref::share(frame.payload)});
+    bool full = false;
+    {
+        std::lock_guard lock(mutex_);
+        full = open_.size() >= k_max_open;
+        for (auto it = open_.lower_bound(names.job + "/"); it != open_.end() && it->second->names().job == names.job; ++it)
+            stale.push_back(it->second);
+        if (!full) open_.emplace(key_of(names.job, names.number), made);
+    }
+    if (full) {
+        place_freed();
+        refuse(via, frame, errc::busy, "too many ended attempts wait for their acknowledgement");
+        return SIGRUN_OK;
+    }
+    for (const auto& old : stale)
+        if (old->names().number < names.number) old->abandon(options_.kill_grace);
+    made->resume(via, 0);
+    host_.post_work([made, root = options_.workspace_dir, min = options_.min_free_disk] { made->begin(root, min); });
+    return SIGRUN_OK;
+}
+
+/// On the stack of the I/O thread that brought the offer: no entry, no hop, no allocation of our own.
+struct assignment_table::inline_run {
+    std::optional<result<buffer_ref>> answer;
+};
+
+sigrun_result assignment_table::run_inline(const link_ptr& via, const sigrun_frame& frame, const offer_terms& terms) {
+    const auto& executor = *terms.executor;
+    inline_run run;
+    sigrun_op op = host_.ops().mint(executor.owner->generation_number(), [&run](result<buffer_ref> answer) {
+        run.answer.emplace(std::move(answer));
+    });
+    sigrun_task task{sizeof(sigrun_task),     0, frame.attempt, sdk::str(terms.kind), frame.json, {nullptr, 0},
+                     frame.payload, 0};
+    sigrun_sink none{sizeof(sigrun_sink), 0, nullptr,
+                     [](void*, const sigrun_frame*) noexcept -> sigrun_result { return SIGRUN_E_UNSUPPORTED; }};
+    auto r = executor.table->run(executor.owner->abi(), &task, &none, op);
+    if (!run.answer) {
+        host_.ops().revoke(op);
+        run.answer.emplace(problem::from_abi(r < 0 ? r : SIGRUN_E_INTERNAL, "the inline executor gave no answer"));
+    }
+    final_state how = conclude(*run.answer, true);
+    if (terms.in_memory) {
+        sigrun_frame state{};
+        state.struct_size = sizeof state;
+        state.kind = SIGRUN_STATE;
+        state.flags = SIGRUN_FRAME_LAST;
+        state.attempt = frame.attempt;
+        state.json = sdk::str(how.json);
+        state.payload = how.payload.get();
+        if (via->send(state) >= 0) return SIGRUN_OK;
+    }
+    // To be acknowledged, or the link is full or gone: kept until it has arrived.
+    const auto& a = *frame.attempt;
+    auto made = std::make_shared<assignment>(
+        weak_from_this(), host_,
+        assignment_offer{{std::string(sdk::view(a.job)), std::string(sdk::view(a.token)), a.number}, terms, {}, {}});
+    {
+        std::lock_guard lock(mutex_);
+        if (open_.size() >= k_max_open) return SIGRUN_E_BUSY;
+        open_.insert_or_assign(key_of(sdk::view(a.job), a.number), made);
+    }
+    used_.fetch_add(1, std::memory_order_acq_rel);  // given back by begin_ended
+    made->begin_ended(std::move(how));
+    made->resume(via, 0);
+    return SIGRUN_OK;
+}
+
+sigrun_result assignment_table::on_ack(const sigrun_frame& frame) {
+    if (!valid(frame.attempt)) return SIGRUN_E_INVALID;
+    auto known = find(*frame.attempt);
+    if (!known || known->names().token != sdk::view(frame.attempt->token)) return SIGRUN_OK;
+    if (frame.stream == SIGRUN_LOG) {
+        known->log_acked(frame.offset);
+    } else if (frame.stream == SIGRUN_STATE) {
+        // A refused state or a stale token: the attempt is nobody's any more.
+        known->state_acked();
+    }
+    return SIGRUN_OK;
+}
+
+sigrun_result assignment_table::on_cancel(const link_ptr& via, const sigrun_frame& frame) {
+    if (!valid(frame.attempt)) return SIGRUN_E_INVALID;
+    constexpr std::uint64_t k_longest_grace = 3'600'000'000'000;
+    nanoseconds grace(static_cast<std::int64_t>(std::min(frame.time_ns, k_longest_grace)));
+    auto known = find(*frame.attempt);
+    if (known && known->names().token == sdk::view(frame.attempt->token)) {
+        known->cancel(grace, end_cause::cancelled);
+        return SIGRUN_OK;
+    }
+    auto how = ended_as("cancelled", "not_running", "this runner does not have the attempt");
+    sigrun_frame state{};
+    state.struct_size = sizeof state;
+    state.kind = SIGRUN_STATE;
+    state.flags = SIGRUN_FRAME_LAST;
+    state.attempt = frame.attempt;
+    state.json = sdk::str(how.json);
+    via->send(state);
+    return SIGRUN_OK;
+}
+
+void assignment_table::on_link_lost(const link_ptr& via) {
+    for (const auto& a : all()) a->link_lost(via);
+}
+
+json::array assignment_table::inventory() const {
+    json::array items;
+    for (const auto& a : all()) {
+        auto s = a->inventory();
+        items.push_back(json::object{{"job", a->names().job},
+                                     {"attempt", a->names().number},
+                                     {"token", a->names().token},
+                                     {"state", s.finished ? "finished" : "running"},
+                                     {"log_bytes", s.log_bytes}});
+    }
+    return items;
+}
+
+void assignment_table::apply(const link_ptr& via, const json::array& verdicts) {
+    for (const auto& v : verdicts) {
+        const auto* o = v.if_object();
+        if (!o) continue;
+        assignment_ptr known;
+        {
+            std::lock_guard lock(mutex_);
+            auto it = open_.find(key_of(text_or(*o, "job"), number_or<std::uint32_t>(*o, "attempt", 0)));
+            if (it != open_.end()) known = it->second;
+        }
+        if (!known) continue;
+        auto what = text_or(*o, "verdict");
+        if (what == "keep" || what == "report") {
+            known->resume(via, number_or<std::uint64_t>(*o, "log_offset", 0));
+        } else if (what == "kill" || what == "forget") {
+            SIGRUN_LOG(k_log, info, "job ", known->names().job, " attempt ", known->names().number,
+                       ": the controller says ", what);
+            known->abandon(options_.kill_grace);
+        } else {
+            SIGRUN_LOG(k_log, warning, "unknown verdict \"", what, "\"");
+        }
+    }
+}
+
+void assignment_table::cancel_all(nanoseconds grace, end_cause cause) {
+    for (const auto& a : all())
+        if (!a->ended()) a->cancel(grace, cause);
+}
+
+void assignment_table::set_observer(std::function<void()> on_change) {
+    std::lock_guard lock(mutex_);
+    observer_ = std::move(on_change);
+}
+
+void assignment_table::notify() {
+    std::function<void()> observer;
+    {
+        std::lock_guard lock(mutex_);
+        observer = observer_;
+    }
+    if (observer) observer();
+}
+
+void assignment_table::place_freed() {
+    used_.fetch_sub(1, std::memory_order_acq_rel);
+    notify();
+}
+
+void assignment_table::forget(const assignment& which) {
+    assignment_ptr keep;
+    {
+        std::lock_guard lock(mutex_);
+        auto it = open_.find(key_of(which.names().job, which.names().number));
+        if (it == open_.end() || it->second.get() != &which) return;
+        keep = std::move(it->second);
+        open_.erase(it);
+    }
+    notify();
+}
+
+void assignment_table::retry_soon() {
+    if (retry_armed_.exchange(true)) return;
+    boost::asio::post(host_.io(), [weak = weak_from_this()] {
+        auto self = weak.lock();
+        if (!self) return;
+        self->retry_.expires_after(k_retry);
+        self->retry_.async_wait([weak](boost::system::error_code ec) {
+            auto table = weak.lock();
+            if (!table || ec) return;
+            table->retry_armed_ = false;
+            for (const auto& a : table->all()) a->pump();
+        });
+    });
+}
+
+assignment_ptr assignment_table::find(const sigrun_attempt& which) const {
+    std::lock_guard lock(mutex_);
+    auto it = open_.find(key_of(sdk::view(which.job), which.number));
+    return it == open_.end() ? nullptr : it->second;
+}
+
+std::vector<assignment_ptr> assignment_table::all() const {
+    std::lock_guard lock(mutex_);
+    std::vector<assignment_ptr> out;
+    out.reserve(open_.size());
+    for (const auto& [key, a] : open_) out.push_back(a);
+    return out;
+}
+
+std::size_t assignment_table::open() const {
+    std::lock_guard lock(mutex_);
+    return open_.size();
+}
+
+}  // namespace sigrun

@@ -1,0 +1,77 @@
+// The attempts of this runner and its places. Turns frames of links into calls on attempts.
+//
+// [any]. The lock guards the map alone.
+#pragma once
+
+#include "kernel/agent/agent_options.hpp"
+#include "kernel/agent/assignment.hpp"
+#include "kernel/agent/executor_set.hpp"
+#include "kernel/base/json.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace sigrun {
+
+class assignment_table : public std::enable_shared_from_this<assignment_table> {
+   public:
+    /// HELLO carries at most this many attempts; with more of them open, offers are refused.
+    static constexpr std::size_t k_max_open = 4096;
+
+    assignment_table(plugin_host& host, agent_options options, std::uint32_t slots);
+
+    const executor_set& executors() const noexcept { return executors_; }
+    std::uint32_t slots() const noexcept { return slots_; }
+    std::uint32_t used() const noexcept { return used_.load(std::memory_order_acquire); }
+    std::size_t open() const;  // running, or not acknowledged
+
+    /// `accepting`: false after the controller said DRAIN on this link.
+    sigrun_result on_offer(const link_ptr& via, const sigrun_frame& frame, bool accepting = true);
+    sigrun_result on_ack(const sigrun_frame& frame);
+    sigrun_result on_cancel(const link_ptr& via, const sigrun_frame& frame);
+    void on_link_lost(const link_ptr& via);
+
+    json::array inventory() const;
+    /// "verdicts" of a WELCOME or HELLO; attempts that are not named are left alone.
+    void apply(const link_ptr& via, const json::array& verdicts);
+
+    void stop_accepting() noexcept { draining_.store(true, std::memory_order_release); }
+    void cancel_all(nanoseconds grace, end_cause cause);
+    /// Runs `on_change` whenever a place became free or an attempt was forgotten.
+    void set_observer(std::function<void()> on_change);
+
+    // From attempts.
+    void place_freed();
+    void forget(const assignment& which);
+    void retry_soon();
+
+   private:
+    struct inline_run;
+    sigrun_result run_inline(const link_ptr& via, const sigrun_frame& frame, const offer_terms& terms);
+    void refuse(const link_ptr& via, const sigrun_frame& frame, errc code, std::string_view message) const;
+    bool take_place() noexcept;
+    assignment_ptr find(const sigrun_attempt& which) const;
+    std::vector<assignment_ptr> all() const;
+    void notify();
+
+    plugin_host& host_;
+    const agent_options options_;
+    const std::uint32_t slots_;
+    const executor_set executors_;
+    std::atomic<bool> draining_{false};
+    std::atomic<std::uint32_t> used_{0};
+
+    mutable std::mutex mutex_;  // the next group
+    std::map<std::string, assignment_ptr, std::less<>> open_;  // by "job/number"
+    std::function<void()> observer_;
+
+    std::atomic<bool> retry_armed_{false};
+    boost::asio::steady_timer retry_;
+};
+
+}  // namespace sigrun

@@ -1,0 +1,24 @@
+// How an attempt ended, as the final STATE frame says it. Pure.
+#pragma once
+
+#include "kernel/base/result.hpp"
+#include "kernel/plugin/buffer.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace sigrun {
+
+struct final_state {
+    std::string json;  // empty = succeeded with exit code 0 and nothing to add
+    buffer_ref payload;
+};
+
+/// From what the executor's op was completed with. `bytes`: on success the buffer is the result itself (inline
+/// executors), otherwise JSON as executor.h describes it.
+final_state conclude(const result<buffer_ref>& answer, bool bytes);
+/// An attempt that ended for a reason of the runner's own, e.g. class preempted. State: "cancelled" for that class,
+/// otherwise "failed".
+final_state ended_as(std::string_view failure_class, std::string_view code, std::string_view message);
+
+}  // namespace sigrun

@@ -1,0 +1,178 @@
+#include "kernel/agent/uplink.hpp"
+
+#include "kernel/base/id.hpp"
+#include "kernel/log/log.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+
+namespace sigrun {
+namespace {
+
+const auto k_log = logger::get("agent");
+constexpr std::chrono::seconds k_register_deadline{10};
+constexpr std::uint32_t k_longest_window_s = 8;
+
+}  // namespace
+
+uplink::uplink(plugin_host& host, std::vector<rung> rungs, nanoseconds rung_retry, std::weak_ptr<link_handler> handler,
+               hooks with)
+    : host_(host),
+      rungs_(std::move(rungs)),
+      rung_retry_(rung_retry),
+      handler_(std::move(handler)),
+      hooks_(std::move(with)),
+      session_(id::make().text()),
+      retry_(host.io()),
+      deadline_(host.io()),
+      better_(host.io()) {}
+
+void uplink::on_io(std::function<void(uplink&)> what) {
+    boost::asio::post(host_.io(), [weak = weak_from_this(), what = std::move(what)] {
+        if (auto self = weak.lock()) what(*self);
+    });
+}
+
+void uplink::start() {
+    on_io([](uplink& me) {
+        me.try_end_ = me.rungs_.size();
+        me.try_rung(0);
+    });
+}
+
+void uplink::stop() {
+    on_io([](uplink& me) {
+        me.stopped_ = true;
+        ++me.attempt_;
+        me.retry_.cancel();
+        me.deadline_.cancel();
+        me.better_.cancel();
+        for (auto& l : {me.pending_, me.active_})
+            if (l)
+                if (auto via = l->via.lock()) via->close();
+        me.pending_ = me.active_ = nullptr;
+    });
+}
+
+void uplink::try_rung(std::size_t index) {
+    if (stopped_) return;
+    trying_ = true;
+    trying_index_ = index;
+    auto attempt = ++attempt_;
+    const auto& to = rungs_[index];
+    auto self = shared_from_this();
+    dial(host_, to.protocol, {to.uri, "", ""}, handler_, [self, attempt](result<link_ptr> r) {
+        if (!r) {
+            auto why = r.error();
+            self->on_io([attempt, why](uplink& me) { me.dialled(attempt, why); });
+            return;
+        }
+        // Frames may follow at once, so the context is set here and not on the io thread.
+        auto made = std::make_shared<agent_link>();
+        made->via = *r;
+        made->dialled = self;
+        (*r)->set_context(made);
+        self->on_io([attempt, made](uplink& me) { me.dialled(attempt, made); });
+    });
+}
+
+void uplink::dialled(std::uint64_t attempt, const result<agent_link_ptr>& r) {
+    auto via = r ? (*r)->via.lock() : nullptr;
+    if (attempt != attempt_ || stopped_) {
+        if (via) via->close();
+        return;
+    }
+    if (!r) return next_rung(r.error());
+    if (!via) return next_rung(make_problem(errc::io, "the connection ended at once"));
+    pending_ = *r;
+    auto weak = weak_from_this();
+    deadline_.expires_after(k_register_deadline);
+    deadline_.async_wait([weak, attempt](boost::system::error_code ec) {
+        auto self = weak.lock();
+        if (self && !ec) self->answered(attempt, make_problem(errc::timeout, "no answer to runners.register in 10 s"));
+    });
+    auto hello = hooks_.hello(session_, ++generation_);
+    via->call_once("runners.register", "", hello, [self = shared_from_this(), attempt](result<std::string> welcome) {
+        self->on_io([attempt, welcome = std::move(welcome)](uplink& me) { me.answered(attempt, welcome); });
+    });
+}
+
+void uplink::answered(std::uint64_t attempt, const result<std::string>& welcome) {
+    if (attempt != attempt_ || stopped_ || !pending_) return;
+    deadline_.cancel();
+    ++attempt_;
+    auto fresh = std::exchange(pending_, nullptr);
+    auto via = fresh->via.lock();
+    if (!welcome || !via || !via->alive()) {
+        auto why = welcome ? make_problem(errc::io, "the connection was lost right after the answer") : welcome.error();
+        if (via) via->close();
+        return next_rung(why);
+    }
+    auto old = std::exchange(active_, fresh);
+    active_index_ = trying_index_;
+    trying_ = false;
+    failures_ = 0;
+    hooks_.connected(fresh, rungs_[active_index_], *welcome);
+    if (old) {
+        hooks_.replaced(old);
+        if (auto before = old->via.lock()) before->close();
+    }
+    watch_for_better();
+}
+
+void uplink::next_rung(const problem& why) {
+    const auto& tried = rungs_[trying_index_];
+    bool refused = why.code == errc::unauthenticated || why.code == errc::forbidden;
+    // Once per outage; a better rung that is still absent is normal.
+    if (!active_ && failures_ == 0)
+        SIGRUN_LOG(k_log, warning, tried.uri, ": ", why.text());
+    else
+        SIGRUN_LOG(k_log, debug, tried.uri, ": ", why.text());
+    // A controller that refuses this runner is not asked again over another protocol at once.
+    if (!refused && trying_index_ + 1 < try_end_) return try_rung(trying_index_ + 1);
+    trying_ = false;
+    if (active_) return watch_for_better();
+    ++failures_;
+    wait_and_retry();
+}
+
+void uplink::wait_and_retry() {
+    if (stopped_) return;
+    auto window = std::chrono::seconds(std::min(1u << std::min(failures_ > 0 ? failures_ - 1 : 0, 3u), k_longest_window_s));
+    auto wait = nanoseconds(random_u64() % static_cast<std::uint64_t>(nanoseconds(window).count()));
+    retry_.expires_after(wait);
+    retry_.async_wait([weak = weak_from_this()](boost::system::error_code ec) {
+        auto self = weak.lock();
+        if (!self || ec || self->stopped_ || self->active_ || self->trying_) return;
+        self->try_end_ = self->rungs_.size();
+        self->try_rung(0);
+    });
+}
+
+void uplink::watch_for_better() {
+    if (stopped_ || !active_ || active_index_ == 0) return;
+    better_.expires_after(rung_retry_);
+    better_.async_wait([weak = weak_from_this()](boost::system::error_code ec) {
+        auto self = weak.lock();
+        if (!self || ec || self->stopped_ || !self->active_ || self->trying_) return;
+        self->try_end_ = self->active_index_;
+        self->try_rung(0);
+    });
+}
+
+void uplink::lost(const agent_link_ptr& which, const std::string& reason) {
+    on_io([which, reason](uplink& me) {
+        if (which == me.pending_) return me.answered(me.attempt_, make_problem(errc::io, "the connection was lost"));
+        if (which != me.active_) return;
+        me.active_ = nullptr;
+        SIGRUN_LOG(k_log, warning, "lost ", me.rungs_[me.active_index_].uri, reason.empty() ? "" : ": ", reason);
+        me.better_.cancel();
+        if (me.trying_)
+            me.try_end_ = me.rungs_.size();  // a better rung is being tried: it may go on to all of them
+        else
+            me.wait_and_retry();
+    });
+}
+
+}  // namespace sigrun

@@ -1,0 +1,49 @@
+// sigrun-shim: owns one attempt's process tree. Started by an executor, see sigrun/shim.h; of no use by hand.
+#include "plan.hpp"
+#include "supervisor.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace {
+
+constexpr int k_usage = 64;        // EX_USAGE
+constexpr int k_os_refused = 71;   // EX_OSERR
+
+int complain(int code, const char* text, std::size_t size) {
+    [[maybe_unused]] ssize_t n = ::write(2, text, size);
+    return code;
+}
+
+}  // namespace
+
+int main() {
+    constexpr int k_control = SIGRUN_SHIM_CONTROL_FD;
+    struct stat about {};
+    if (::fstat(k_control, &about) != 0 || !S_ISSOCK(about.st_mode)) {
+        constexpr char k_text[] = "sigrun-shim is started by sigrun-runner and has no use by hand\n";
+        return complain(k_usage, k_text, sizeof k_text - 1);
+    }
+    ::fcntl(k_control, F_SETFD, FD_CLOEXEC);
+    ::close_range(k_control + 1, ~0u, 0);
+
+    // Only SIGKILL ends the shim before its job is over: everything else is for the job's processes.
+    sigset_t all;
+    ::sigfillset(&all);
+    ::sigprocmask(SIG_SETMASK, &all, nullptr);
+    sigset_t child;
+    ::sigemptyset(&child);
+    ::sigaddset(&child, SIGCHLD);
+    int children = ::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (children < 0 || ::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return k_os_refused;
+
+    sigrun::shim::plan plan;
+    if (!sigrun::shim::read_plan(k_control, plan)) return k_usage;
+    sigrun::shim::supervisor(k_control, children, plan).run();
+    return 0;
+}

@@ -1,0 +1,78 @@
+#include "plan.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <unistd.h>
+
+namespace sigrun::shim {
+namespace {
+
+bool read_exactly(int fd, char* to, std::size_t n) {
+    while (n > 0) {
+        ssize_t got = ::read(fd, to, n);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) return false;
+        to += got;
+        n -= static_cast<std::size_t>(got);
+    }
+    return true;
+}
+
+// Takes strings off a body; null when the body is used up.
+class strings {
+   public:
+    strings(char* begin, char* end) : at_(begin), end_(end) {}
+    char* next() {
+        auto* stop = static_cast<char*>(std::memchr(at_, 0, static_cast<std::size_t>(end_ - at_)));
+        if (!stop) return nullptr;
+        char* found = at_;
+        at_ = stop + 1;
+        return found;
+    }
+    bool done() const { return at_ == end_; }
+
+   private:
+    char* at_;
+    char* end_;
+};
+
+bool take(strings& from, std::uint32_t n, std::vector<char*>& to) {
+    for (std::uint32_t i = 0; i < n; ++i) {
+        char* one = from.next();
+        if (!one) return false;
+        to.push_back(one);
+    }
+    to.push_back(nullptr);
+    return true;
+}
+
+}  // namespace
+
+bool read_plan(int control, plan& out) {
+    sigrun_shim_head head{};
+    if (!read_exactly(control, reinterpret_cast<char*>(&head), sizeof head)) return false;
+    if (head.type != SIGRUN_SHIM_START || head.length > SIGRUN_SHIM_MAX_MESSAGE) return false;
+    sigrun_shim_start start{};
+    if (head.length < sizeof start) return false;
+    out.storage.resize(head.length);
+    if (!read_exactly(control, out.storage.data(), out.storage.size())) return false;
+    std::memcpy(&start, out.storage.data(), sizeof start);
+
+    std::size_t room = out.storage.size() - sizeof start;
+    if (start.n_steps == 0 || start.n_steps > room / sizeof(std::uint32_t)) return false;
+    std::vector<std::uint32_t> counts(start.n_steps);
+    std::memcpy(counts.data(), out.storage.data() + sizeof start, counts.size() * sizeof(std::uint32_t));
+
+    std::size_t texts = sizeof start + counts.size() * sizeof(std::uint32_t);
+    strings from(out.storage.data() + texts, out.storage.data() + out.storage.size());
+    out.grace_ns = start.grace_ns;
+    out.workdir = from.next();
+    if (!out.workdir || !take(from, start.n_env, out.environment)) return false;
+    for (std::uint32_t n : counts) {
+        out.steps.emplace_back();
+        if (n == 0 || !take(from, n, out.steps.back())) return false;
+    }
+    return from.done();
+}
+
+}  // namespace sigrun::shim

@@ -1,0 +1,23 @@
+// What one attempt shall run: the START message, checked and pointed into.
+#pragma once
+
+#include <sigrun/shim.h>
+
+#include <string>
+#include <vector>
+
+namespace sigrun::shim {
+
+/// Pointers lead into `storage`; NULL-terminated where exec wants it.
+struct plan {
+    std::string storage;
+    const char* workdir = nullptr;
+    std::uint64_t grace_ns = 0;
+    std::vector<char*> environment;
+    std::vector<std::vector<char*>> steps;
+};
+
+/// Reads one message and fills `out`. False: the peer closed or sent something else.
+bool read_plan(int control, plan& out);
+
+}  // namespace sigrun::shim

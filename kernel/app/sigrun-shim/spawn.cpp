@@ -1,0 +1,102 @@
+#include "spawn.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+namespace sigrun::shim {
+namespace {
+
+struct failure_note {
+    std::uint32_t stage;
+    int error;
+};
+
+std::string_view search_path(char* const* environment) {
+    for (; *environment; ++environment)
+        if (std::strncmp(*environment, "PATH=", 5) == 0) return *environment + 5;
+    return "/usr/local/bin:/usr/bin:/bin";
+}
+
+// execvp without its fallback to /bin/sh for files without a "#!" line. Returns errno.
+int exec_in_path(char* const* argv, char* const* environment) {
+    std::string_view name = argv[0];
+    if (name.empty()) return ENOENT;
+    if (name.find('/') != std::string_view::npos) {
+        ::execve(argv[0], argv, environment);
+        return errno;
+    }
+    int error = ENOENT;
+    std::string_view rest = search_path(environment);
+    std::string file;
+    for (bool more = true; more;) {
+        auto colon = rest.find(':');
+        more = colon != std::string_view::npos;
+        file.assign(rest.substr(0, colon));
+        if (more) rest.remove_prefix(colon + 1);
+        file += file.empty() ? "./" : "/";
+        file += name;
+        ::execve(file.c_str(), argv, environment);
+        if (errno == ENOENT || errno == ENOTDIR) continue;
+        if (errno != EACCES) return errno;
+        error = EACCES;  // a later folder may have one that can be run
+    }
+    return error;
+}
+
+[[noreturn]] void fail(int note_fd, std::uint32_t stage, int error) {
+    failure_note note{stage, error};
+    [[maybe_unused]] ssize_t n = ::write(note_fd, &note, sizeof note);
+    ::_exit(127);
+}
+
+[[noreturn]] void become(char* const* argv, char* const* environment, const char* workdir, pid_t shim, int note_fd) {
+    ::setsid();
+    // The tree must not outlive the shim: this ends at least the main process at once, the executor finds the rest.
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != shim) ::_exit(127);
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    if (::chdir(workdir) != 0) fail(note_fd, SIGRUN_SHIM_STAGE_WORKDIR, errno);
+    fail(note_fd, SIGRUN_SHIM_STAGE_EXEC, exec_in_path(argv, environment));
+}
+
+}  // namespace
+
+spawn_result spawn(char* const* argv, char* const* environment, const char* workdir) {
+    int note[2];
+    if (::pipe2(note, O_CLOEXEC) != 0) return {0, SIGRUN_SHIM_STAGE_FORK, errno};
+    pid_t shim = ::getpid();
+    pid_t pid = ::fork();
+    if (pid < 0) {
+        int error = errno;
+        ::close(note[0]);
+        ::close(note[1]);
+        return {0, SIGRUN_SHIM_STAGE_FORK, error};
+    }
+    if (pid == 0) {
+        ::close(note[0]);
+        become(argv, environment, workdir, shim, note[1]);
+    }
+    ::close(note[1]);
+    failure_note said{};
+    ssize_t n = 0;
+    do {
+        n = ::read(note[0], &said, sizeof said);
+    } while (n < 0 && errno == EINTR);
+    ::close(note[0]);
+    if (n != static_cast<ssize_t>(sizeof said)) return {pid, 0, 0};
+    int status = 0;
+    ::waitpid(pid, &status, 0);
+    return {0, said.stage, said.error};
+}
+
+}  // namespace sigrun::shim

@@ -1,0 +1,158 @@
+#include "kernel/app/sigrun/client.hpp"
+
+#include <sigrun/protocol.h>
+
+#include "kernel/app/sigrun/failure.hpp"
+
+namespace sigrun::cli {
+namespace {
+
+/// Where a callback leaves an outcome for the main thread.
+template <class Value>
+class answer_box {
+ public:
+    void put(Value value) {
+        std::lock_guard lock(mutex_);
+        if (!value_) value_ = std::move(value);
+    }
+    std::optional<Value> take() {
+        std::lock_guard lock(mutex_);
+        return std::move(value_);
+    }
+
+ private:
+    std::mutex mutex_;
+    std::optional<Value> value_;
+};
+
+template <class Value>
+Value wait_for(waiter& waits, answer_box<Value>& box, time_point deadline, const char* for_what) {
+    for (;;) {
+        if (auto value = box.take()) return std::move(*value);
+        switch (waits.wait_until(deadline)) {
+            case waiter::outcome::woken:
+                break;
+            case waiter::outcome::interrupted:
+                throw failure(make_problem(errc::cancelled, "interrupted"), {}, failure::source::interrupt);
+            case waiter::outcome::timed_out:
+                throw failure(make_problem(errc::timeout, std::string("no answer in time ") + for_what),
+                              "allow more with --timeout, e.g. --timeout 2m");
+        }
+    }
+}
+
+std::string unreachable_hint(const std::string& url) {
+    return "is sigrund running at " + url +
+           "? start it with `sigrund`, or name another one with --url or SIGRUN_URL";
+}
+
+}  // namespace
+
+class client::watcher : public link_handler {
+ public:
+    explicit watcher(waiter& waits) : waits_(waits) {}
+    sigrun_result on_frame(const link_ptr&, const sigrun_frame&) override { return SIGRUN_OK; }
+    void on_lost(const link_ptr&, const std::string&) override { waits_.wake(); }
+
+ private:
+    waiter& waits_;
+};
+
+client::client(target where, waiter& waits)
+    : where_(std::move(where)),
+      waits_(waits),
+      plugins_(where_.plugin_dir, {SIGRUN_KIND_PROTOCOL}, no_settings()),
+      watcher_(std::make_shared<watcher>(waits)) {
+    plugins_.load();
+    plugins_.start();
+    if (plugins_.host().instances(SIGRUN_KIND_PROTOCOL).empty())
+        throw failure(make_problem(errc::unavailable, "no protocol plugin in " + where_.plugin_dir),
+                      "name the plugin folder with --plugin-dir or SIGRUN_PLUGIN_DIR");
+    auto protocol = protocol_for_uri(plugins_.host(), where_.url);
+    if (!protocol) {
+        problem p = protocol.error();
+        p.field = "--url";
+        throw failure(p);
+    }
+    protocol_ = *protocol;
+}
+
+client::~client() {
+    if (link_) link_->close();
+    link_.reset();
+    protocol_.reset();
+}
+
+void client::connect() {
+    if (link_) link_->close();
+    link_.reset();
+    auto box = std::make_shared<answer_box<result<link_ptr>>>();
+    const dial_target daemon{where_.url, "", ""};
+    dial(plugins_.host(), protocol_, daemon, watcher_, [box, &waits = waits_](result<link_ptr> opened) {
+        box->put(std::move(opened));
+        waits.wake();
+    });
+    try {
+        auto opened =
+            wait_for(waits_, *box, std::chrono::steady_clock::now() + where_.timeout, "while connecting");
+        if (opened) {
+            link_ = *opened;
+            return;
+        }
+        throw failure(make_problem(errc::io, "cannot reach the daemon: " + opened.error().text()),
+                      unreachable_hint(where_.url), failure::source::transport);
+    } catch (const failure& f) {
+        if (f.what_happened().code != errc::timeout) throw;
+        throw failure(f.what_happened(), unreachable_hint(where_.url), failure::source::transport);
+    }
+}
+
+void client::start(std::string_view method, std::string_view params, std::string_view document,
+                   reply_fn replies, std::function<void(result<void>)> done) {
+    if (!link_) return done(make_problem(errc::io, "not connected"));
+    link_->call(method, params, document, nullptr, std::move(replies), std::move(done));
+}
+
+std::string client::call(std::string_view method, const json::object& params, std::string_view document,
+                         nanoseconds wait) {
+    if (!link_) connect();
+    struct exchange {
+        result<std::string> answer = make_problem(errc::internal, "the daemon sent no reply");
+        answer_box<result<void>> end;
+    };
+    auto going = std::make_shared<exchange>();
+    const std::string params_text = params.empty() ? std::string() : json::serialize(params);
+    // Replies come before `done`, which publishes what they wrote.
+    start(
+        method, params_text, document,
+        [going](const reply_view& reply) {
+            if (reply.error)
+                going->answer = problem::from_json(reply.json);
+            else
+                going->answer = std::string(reply.json);
+            return SIGRUN_OK;
+        },
+        [going, &waits = waits_](result<void> ended) {
+            going->end.put(std::move(ended));
+            waits.wake();
+        });
+    auto ended = wait_for(waits_, going->end, std::chrono::steady_clock::now() + where_.timeout + wait,
+                          "from the daemon");
+    if (!ended)
+        throw failure(make_problem(errc::io, "lost the daemon: " + ended.error().text()),
+                      unreachable_hint(where_.url), failure::source::transport);
+    if (!going->answer) throw failure(going->answer.error());
+    return std::move(*going->answer);
+}
+
+json::object client::call_object(std::string_view method, const json::object& params,
+                                 std::string_view document, nanoseconds wait) {
+    const std::string text = call(method, params, document, wait);
+    auto parsed = parse_object(text);
+    if (!parsed)
+        throw failure(make_problem(errc::internal, "the daemon's answer to " + std::string(method) +
+                                                       " is not a JSON object: " + parsed.error().text()));
+    return std::move(*parsed);
+}
+
+}  // namespace sigrun::cli

@@ -1,0 +1,56 @@
+// The CLI's connection to a daemon: protocol plugins, one link, method calls. Commands use it from the main
+// thread.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "kernel/app/sigrun/loaded_plugins.hpp"
+#include "kernel/app/sigrun/waiter.hpp"
+#include "kernel/base/json.hpp"
+#include "kernel/link/link.hpp"
+
+namespace sigrun::cli {
+
+class client {
+ public:
+    struct target {
+        std::string url;
+        std::string plugin_dir;
+        nanoseconds timeout;  // for connecting and for each answer
+    };
+    client(target where, waiter& waits);
+    ~client();
+    client(const client&) = delete;
+    client& operator=(const client&) = delete;
+
+    /// (Re)opens the link; failure with source::transport when there is no daemon.
+    void connect();
+    bool connected() const noexcept { return link_ && link_->alive(); }
+    const std::string& url() const noexcept { return where_.url; }
+    nanoseconds timeout() const noexcept { return where_.timeout; }
+
+    /// One method call and its one answer; throws failure. `wait`: how much longer than usual the answer may
+    /// take.
+    std::string call(std::string_view method, const json::object& params, std::string_view document = {},
+                     nanoseconds wait = nanoseconds(0));
+    json::object call_object(std::string_view method, const json::object& params,
+                             std::string_view document = {}, nanoseconds wait = nanoseconds(0));
+    /// Asynchronous: see link::call. The callbacks run on plugin threads.
+    void start(std::string_view method, std::string_view params, std::string_view document, reply_fn replies,
+               std::function<void(result<void>)> done);
+    waiter& waits() noexcept { return waits_; }
+
+ private:
+    class watcher;
+    target where_;
+    waiter& waits_;
+    loaded_plugins plugins_;
+    std::shared_ptr<watcher> watcher_;
+    std::shared_ptr<instance> protocol_;
+    link_ptr link_;
+};
+
+}  // namespace sigrun::cli

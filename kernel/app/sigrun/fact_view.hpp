@@ -1,0 +1,16 @@
+// How facts about a machine look on a terminal. Pure: FACT list in, text out.
+#pragma once
+
+#include <string>
+
+#include "kernel/app/sigrun/terminal.hpp"
+#include "kernel/base/json.hpp"
+
+namespace sigrun::cli {
+
+/// Grouped by the first word of the key, one line per fact. A fact without a value says why instead.
+std::string fact_groups(const json::array& facts, const terminal& where);
+/// The handful that tells one machine from another at a glance: system, processor, memory, graphics, tools.
+std::string fact_summary(const json::array& facts, const terminal& where, std::string_view indent);
+
+}  // namespace sigrun::cli

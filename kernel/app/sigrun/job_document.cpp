@@ -1,0 +1,106 @@
+#include "kernel/app/sigrun/job_document.hpp"
+
+#include <charconv>
+#include <fstream>
+#include <iterator>
+
+#include "kernel/app/sigrun/cell_text.hpp"
+#include "kernel/base/base64.hpp"
+
+namespace sigrun::cli {
+namespace {
+
+constexpr std::size_t k_largest_payload = 64u << 20;
+
+result<std::string> payload_bytes(const std::string& given) {
+    if (given.empty() || given[0] != '@') return given;
+    std::ifstream file(given.substr(1), std::ios::binary);
+    if (!file) return bad_value("--payload", "a text or @FILE", "\"" + given + "\", which cannot be read");
+    std::string content((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    if (content.size() > k_largest_payload)
+        return bad_value("--payload", "at most 64 MiB", std::to_string(content.size()) + " bytes");
+    return content;
+}
+
+json::array words(const std::vector<std::string>& texts) {
+    json::array out;
+    for (const auto& t : texts) out.emplace_back(t);
+    return out;
+}
+
+result<json::array> preferences(const std::vector<std::string>& texts) {
+    json::array out;
+    for (const auto& text : texts) {
+        int weight = 0;
+        const auto colon = text.find(':');
+        const char* end = text.data() + (colon == std::string::npos ? 0 : colon);
+        auto [stop, ec] = std::from_chars(text.data(), end, weight);
+        if (colon == std::string::npos || ec != std::errc{} || stop != end)
+            return bad_value("--prefers", "WEIGHT:EXPRESSION such as '10:label.cache == \"warm\"'",
+                             "\"" + text + "\"");
+        out.push_back(json::object{{"if", text.substr(colon + 1)}, {"weight", weight}});
+    }
+    return out;
+}
+
+}  // namespace
+
+result<json::object> pairs(const std::vector<std::string>& texts, std::string_view option) {
+    json::object out;
+    for (const auto& text : texts) {
+        const auto equals = text.find('=');
+        if (equals == std::string::npos || equals == 0)
+            return bad_value(std::string(option), "NAME=VALUE", "\"" + text + "\"");
+        out[text.substr(0, equals)] = text.substr(equals + 1);
+    }
+    return out;
+}
+
+json::value text_or_base64(std::string_view bytes) {
+    if (is_utf8(bytes)) return json::value(json::string(bytes));
+    return json::object{{"base64", to_base64(bytes)}};
+}
+
+std::string bytes_of(const json::value& value) {
+    if (value.is_string()) return std::string(value.get_string());
+    const auto* object = value.if_object();
+    if (!object) return {};
+    return from_base64(text_or(*object, "base64")).value_or(std::string());
+}
+
+result<json::object> job_document(const job_options& o) {
+    json::object out{{"kind", o.kind}};
+    if (o.command.empty()) return bad_value("command", "a command after --", "nothing");
+    out["command"] = words(o.command);
+    auto set = [&](const char* name, const std::string& value) {
+        if (!value.empty()) out[name] = value;
+    };
+    set("requires", o.requires_text);
+    set("workdir", o.workdir);
+    set("queue", o.queue);
+    set("protocol", o.protocol);
+    set("balancer", o.balancer);
+    set("priority", o.priority);
+    set("durability", o.durability);
+    if (!o.payload.empty()) {
+        SIGRUN_TRY(bytes, payload_bytes(o.payload));
+        out["payload"] = text_or_base64(bytes);
+    }
+    SIGRUN_TRY(environment, pairs(o.environment, "--env"));
+    if (!environment.empty()) out["env"] = std::move(environment);
+    SIGRUN_TRY(labels, pairs(o.labels, "--label"));
+    if (!labels.empty()) out["labels"] = std::move(labels);
+    SIGRUN_TRY(prefers, preferences(o.prefers));
+    if (!prefers.empty()) out["prefers"] = std::move(prefers);
+    json::object timeouts, retry;
+    if (!o.run_timeout.empty()) timeouts["run"] = o.run_timeout;
+    if (!o.queue_timeout.empty()) timeouts["queue"] = o.queue_timeout;
+    if (!timeouts.empty()) out["timeouts"] = std::move(timeouts);
+    if (o.user_retries >= 0) retry["user"] = o.user_retries;
+    if (o.infrastructure_retries >= 0) retry["infrastructure"] = o.infrastructure_retries;
+    if (!retry.empty()) out["retry"] = std::move(retry);
+    if (o.once) out["idempotent"] = false;
+    return out;
+}
+
+}  // namespace sigrun::cli

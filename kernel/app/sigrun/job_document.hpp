@@ -1,0 +1,31 @@
+// The job document that `run`, `submit` and `bench` send, from their options. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kernel/base/json.hpp"
+
+namespace sigrun::cli {
+
+struct job_options {
+    std::vector<std::string> command;
+    std::string kind = "process";
+    std::string requires_text, workdir, payload, queue, protocol, balancer, priority, durability;
+    std::string run_timeout, queue_timeout;
+    std::vector<std::string> environment, labels, prefers;  // "K=V"; prefers "WEIGHT:EXPRESSION"
+    int user_retries = -1, infrastructure_retries = -1;
+    bool once = false;  // must not run twice: idempotent = false
+};
+
+/// Only what was given is in the document, so that the daemon's defaults hold for the rest. A payload "@FILE"
+/// is the file's content. The problem names the option.
+result<json::object> job_document(const job_options& options);
+/// "KEY=VALUE" pairs as an object; `option` is what the problem names.
+result<json::object> pairs(const std::vector<std::string>& texts, std::string_view option);
+/// Text as it is, or {"base64"} if it is not UTF-8.
+json::value text_or_base64(std::string_view bytes);
+/// The bytes of a text or {"base64"} value; empty for anything else.
+std::string bytes_of(const json::value& value);
+
+}  // namespace sigrun::cli

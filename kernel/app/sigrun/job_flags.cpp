@@ -1,0 +1,46 @@
+#include "kernel/app/sigrun/job_flags.hpp"
+
+namespace sigrun::cli {
+
+void add_job_flags(CLI::App& app, job_options& job, bool with_words) {
+    if (with_words)
+        app.add_option("command", job.command, "The command; put -- before it if it has options of its own")
+            ->type_name("CMD...");
+    app.add_option("--requires", job.requires_text, "What the runner must have, e.g. 'label.zone == \"eu\"'")
+        ->type_name("EXPR");
+    app.add_option("--prefers", job.prefers, "What would be good to have; may be repeated")
+        ->type_name("WEIGHT:EXPR")
+        ->allow_extra_args(false);
+    app.add_option("-e,--env", job.environment, "Environment of the job; may be repeated")
+        ->type_name("NAME=VALUE")
+        ->allow_extra_args(false);
+    app.add_option("--workdir", job.workdir, "Folder on the runner to work in (default: a fresh one)")
+        ->type_name("DIR");
+    app.add_option("--timeout", job.run_timeout, "The job may run this long")->type_name("DURATION");
+    app.add_option("--queue-timeout", job.queue_timeout, "The job may wait this long for a runner")
+        ->type_name("DURATION");
+    app.add_option("--protocol", job.protocol, "Protocol to the runner (default: auto)")->type_name("NAME");
+    app.add_option("--balancer", job.balancer, "Balancing algorithm (default: the daemon's)")
+        ->type_name("NAME");
+    app.add_option("-l,--label", job.labels, "Label of the job; may be repeated")
+        ->type_name("NAME=VALUE")
+        ->allow_extra_args(false);
+    app.add_option("--priority", job.priority, "critical, high, normal, low or background");
+    app.add_option("--queue", job.queue, "Queue of the job");
+    app.add_option("--durability", job.durability, "fsync (default), relaxed or memory");
+    app.add_option("--retry", job.user_retries, "Run again this often when the command fails")
+        ->check(CLI::Range(0, 1000));
+    app.add_option("--infrastructure-retry", job.infrastructure_retries,
+                   "Run again this often when a runner or the way to it fails")
+        ->check(CLI::Range(0, 1000));
+    app.add_flag("--once", job.once, "Not idempotent: never start it a second time on a guess");
+    app.add_option("--kind", job.kind, "process (a command) or call (a function of the runner)")
+        ->capture_default_str();
+    app.add_option("--payload", job.payload, "Input of a call; @FILE reads a file")->type_name("TEXT");
+}
+
+void take_command(context& ctx, job_options& job) {
+    job.command.insert(job.command.end(), ctx.command_words.begin(), ctx.command_words.end());
+}
+
+}  // namespace sigrun::cli

@@ -1,0 +1,14 @@
+// The options that describe a job, shared by run and submit.
+#pragma once
+
+#include "kernel/app/sigrun/context.hpp"
+#include "kernel/app/sigrun/job_document.hpp"
+
+namespace sigrun::cli {
+
+/// `with_words`: plain words without "--" are the command too.
+void add_job_flags(CLI::App& app, job_options& into, bool with_words = true);
+/// Adds what stood behind "--".
+void take_command(context& ctx, job_options& into);
+
+}  // namespace sigrun::cli

@@ -1,0 +1,186 @@
+#include "kernel/app/sigrun/job_view.hpp"
+
+#include <algorithm>
+
+#include "kernel/app/sigrun/job_document.hpp"
+#include "kernel/app/sigrun/units.hpp"
+#include "kernel/base/quantity.hpp"
+
+namespace sigrun::cli {
+namespace {
+
+std::string quoted(std::string_view word) {
+    constexpr std::string_view k_plain =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=@%+,";
+    if (!word.empty() && word.find_first_not_of(k_plain) == std::string_view::npos) return std::string(word);
+    std::string out = "'";
+    for (char c : word) {
+        if (c == '\'')
+            out += "'\\''";
+        else
+            out += c;
+    }
+    return out + "'";
+}
+
+std::string name_of(const json::object& o, std::string_view member) {
+    const json::object* who = object_or_null(o, member);
+    return who ? std::string(text_or(*who, "name", text_or(*who, "id"))) : std::string();
+}
+
+std::string exit_text(const json::object& o) {
+    if (int signal = number_or<int>(o, "signal", 0)) return "signal " + std::to_string(signal);
+    const json::value* code = o.if_contains("exit_code");
+    return code && code->is_number() ? std::to_string(number_or<int>(o, "exit_code", 0)) : std::string();
+}
+
+std::string failure_text(const json::object& o) {
+    const json::object* f = object_or_null(o, "failure");
+    if (!f) return {};
+    std::string out(text_or(*f, "class"));
+    if (auto code = text_or(*f, "code"); !code.empty()) out += "/" + std::string(code);
+    if (auto message = text_or(*f, "message"); !message.empty()) out += ": " + std::string(message);
+    return out;
+}
+
+/// "2.1 s" from two RFC 3339 texts; up to now while the second is missing.
+std::string duration_text(std::string_view from, std::string_view to, std::int64_t now_ns) {
+    auto begin = parse_time(from);
+    if (!begin) return {};
+    auto end = parse_time(to);
+    return span_of_time(std::max<std::int64_t>(0, end.value_or(now_ns) - *begin));
+}
+
+std::string pairs_text(const json::object& o, std::string_view member) {
+    const json::object* members = object_or_null(o, member);
+    return members ? fact_text({}, *members) : std::string();
+}
+
+cell state_cell(const json::object& o) {
+    const auto state = text_or(o, "state");
+    return {state, style_of_state(state)};
+}
+
+std::string attempts_table(const json::array& attempts, const terminal& where, std::int64_t now_ns) {
+    table t({{"#", column::k_right | column::k_whole},
+             {"state", column::k_whole},
+             {"runner", 0, 8},
+             {"protocol", 0, 6},
+             {"exit", column::k_whole},
+             {"took", column::k_whole},
+             {"why", 0, 16}});
+    for (const auto& item : attempts) {
+        const json::object* a = item.if_object();
+        if (!a) continue;
+        std::string why = failure_text(*a);
+        if (why.empty()) why = text_or(*a, "reason");
+        t.add({std::to_string(number_or<int>(*a, "number", 0)), state_cell(*a), name_of(*a, "runner"),
+               text_or(*a, "protocol"), exit_text(*a),
+               duration_text(text_or(*a, "started_at"), text_or(*a, "finished_at"), now_ns), why});
+    }
+    return t.empty() ? std::string() : t.render(where, "  ");
+}
+
+}  // namespace
+
+std::string short_id(std::string_view uuid) {
+    return std::string(uuid.size() == 36 ? uuid.substr(24) : uuid);
+}
+
+std::string command_text(const json::object& job) {
+    std::string out;
+    if (const json::array* words = array_or_null(job, "command"))
+        for (const auto& word : *words) {
+            if (!out.empty()) out += ' ';
+            if (word.is_string()) out += quoted(word.get_string());
+        }
+    return out;
+}
+
+std::string job_table(const json::array& jobs, const terminal& where, std::int64_t now_ns) {
+    table t({{"id", column::k_whole},
+             {"state", column::k_whole},
+             {"exit", column::k_whole},
+             {"runner", 0, 8},
+             {"protocol", column::k_optional, 8},
+             {"age", column::k_right | column::k_whole},
+             {"took", column::k_right | column::k_whole | column::k_optional},
+             {"command", 0, 10}});
+    for (const auto& item : jobs) {
+        const json::object* job = item.if_object();
+        if (!job) continue;
+        t.add({short_id(text_or(*job, "id")), state_cell(*job), exit_text(*job), name_of(*job, "runner"),
+               text_or(*job, "protocol"), age_of(text_or(*job, "submitted_at"), now_ns),
+               duration_text(text_or(*job, "started_at"), text_or(*job, "finished_at"), now_ns),
+               command_text(*job)});
+    }
+    return t.empty() ? "no jobs\n" : t.render(where);
+}
+
+std::string job_details(const json::object& job, const terminal& where, std::int64_t now_ns) {
+    fields f;
+    f.add("id", text_or(job, "id"));
+    f.add("state", state_cell(job));
+    f.add("command", command_text(job));
+    if (auto kind = text_or(job, "kind"); kind != "process") f.add("kind", kind);
+    f.add("exit", exit_text(job));
+    f.add("failure", {failure_text(job), style::bad});
+    f.add("runner", name_of(job, "runner"));
+    f.add("protocol", text_or(job, "protocol"));
+    f.add("balancer", text_or(job, "balancer"));
+    f.add("reason", text_or(job, "reason"));
+    f.add("requires", text_or(job, "requires"));
+    f.add("labels", pairs_text(job, "labels"));
+    f.add("priority", text_or(job, "priority"));
+    f.add("queue", text_or(job, "queue"));
+    f.add("durability", text_or(job, "durability"));
+    auto moment = [&](const char* name, const char* member) {
+        const auto text = text_or(job, member);
+        const std::string ago = age_of(text, now_ns);
+        if (!ago.empty()) f.add(name, std::string(text) + (ago == "now" ? " (now)" : " (" + ago + " ago)"));
+    };
+    moment("submitted", "submitted_at");
+    moment("started", "started_at");
+    moment("finished", "finished_at");
+    f.add("took", duration_text(text_or(job, "started_at"), text_or(job, "finished_at"), now_ns));
+    if (auto bytes = number_or<std::uint64_t>(job, "log_bytes", 0)) f.add("output", format_size(bytes));
+    f.add("usage", pairs_text(job, "usage"));
+    if (const json::value* answer = job.if_contains("result"); answer && !answer->is_null())
+        f.add("result", bytes_of(*answer));
+    if (text_or(job, "runner_state") == "unknown")
+        f.add("on the runner", {"unknown: the runner may still be working on it", style::caution});
+    std::string out = f.render(where);
+    const json::array* attempts = array_or_null(job, "attempts");
+    if (attempts && !attempts->empty())
+        out += where.paint("attempts", style::strong) + "\n" + attempts_table(*attempts, where, now_ns);
+    return out;
+}
+
+std::string explanation(const json::object& answer, const terminal& where) {
+    fields f;
+    f.add("job", text_or(answer, "id"));
+    f.add("state", state_cell(answer));
+    f.add("reason", text_or(answer, "reason"));
+    const auto candidates = number_or<std::uint64_t>(answer, "candidates", 0);
+    f.add("runners", std::to_string(number_or<std::uint64_t>(answer, "matching", 0)) + " of " +
+                         std::to_string(candidates) + " meet the requirement");
+    std::string out = f.render(where);
+    const json::array* terms = array_or_null(answer, "terms");
+    if (!terms || terms->empty()) return out;
+    table t({{"required", 0, 20},
+             {"not so on", column::k_right | column::k_whole},
+             {"unknown on", column::k_right | column::k_whole},
+             {"nearest key", 0, 12}});
+    for (const auto& item : *terms) {
+        const json::object* term = item.if_object();
+        if (!term) continue;
+        const auto no = number_or<std::uint64_t>(*term, "false", 0),
+                   unknown = number_or<std::uint64_t>(*term, "unknown", 0);
+        t.add({cell(text_or(*term, "text")), cell(std::to_string(no), no ? style::bad : style::good),
+               cell(std::to_string(unknown), unknown ? style::caution : style::good),
+               cell(text_or(*term, "nearest_key"))});
+    }
+    return out + t.render(where, "  ");
+}
+
+}  // namespace sigrun::cli

@@ -1,0 +1,35 @@
+// The plugins a short-lived program needs, loaded and started, gone again at its end. For the main thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernel/config/settings.hpp"
+#include "kernel/metrics/metrics.hpp"
+#include "kernel/plugin/plugin_host.hpp"
+
+namespace sigrun::cli {
+
+/// A plugin host for a short-lived program: plugins of `kinds` loaded with their defaults (or `config`), its
+/// staged copies gone from the disk again. Throws failure.
+class loaded_plugins {
+ public:
+    loaded_plugins(const std::string& plugin_dir, std::vector<std::string> kinds, const settings& config);
+    ~loaded_plugins();
+    loaded_plugins(const loaded_plugins&) = delete;
+    loaded_plugins& operator=(const loaded_plugins&) = delete;
+    void load();
+    void start();
+    plugin_host& host() noexcept { return *host_; }
+
+ private:
+    metrics metrics_;
+    std::string state_dir_;
+    std::unique_ptr<plugin_host> host_;
+};
+
+/// Settings with nothing set.
+settings no_settings();
+
+}  // namespace sigrun::cli

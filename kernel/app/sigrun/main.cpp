@@ -1,0 +1,103 @@
+// sigrun: the command line for people and scripts. Parses, runs one action, turns failures into exit codes.
+#include <csignal>
+#include <iostream>
+
+#include "kernel/app/sigrun/context.hpp"
+#include "kernel/log/log.hpp"
+
+namespace {
+
+using namespace sigrun::cli;
+
+void add_global_options(CLI::App& app, context& ctx) {
+    app.add_option("--url", ctx.options.url,
+                   "The daemon (default: SIGRUN_URL, its UNIX socket, valkyrie://127.0.0.1:7070)")
+        ->type_name("URL");
+    app.add_option("-o,--output", ctx.options.output, "table or json")
+        ->check(CLI::IsMember({"table", "json"}))
+        ->capture_default_str();
+    app.add_option("--timeout", ctx.options.timeout, "Limit for connecting and for each answer")
+        ->type_name("DURATION")
+        ->capture_default_str();
+    app.add_option("--plugin-dir", ctx.options.plugin_dir,
+                   "Plugins (default: SIGRUN_PLUGIN_DIR, beside the program)")
+        ->type_name("DIR");
+    app.add_flag("--no-color", ctx.options.no_color, "No colours (NO_COLOR does the same)");
+}
+
+/// Options may stand before or behind the command's name, on every level.
+void let_fall_through(CLI::App& app) {
+    for (CLI::App* sub : app.get_subcommands([](CLI::App*) { return true; })) {
+        sub->fallthrough();
+        let_fall_through(*sub);
+    }
+}
+
+int run_action(context& ctx) {
+    try {
+        return ctx.action();
+    } catch (const failure& f) {
+        if (f.from() != failure::source::interrupt) ctx.complain(f);
+        return f.exit_code();
+    } catch (const reader_gone&) {
+        return k_reader_gone;
+    } catch (const std::exception& e) {
+        ctx.note(e.what());
+        return k_failed;
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    // A closed pipe is told by the write that meets it, whichever thread that is.
+    std::signal(SIGPIPE, SIG_IGN);
+    sigrun::set_log_level(sigrun::log_level::error);
+    context ctx;
+    CLI::App app("Runs jobs on a mixed fleet of machines.\nMore about a command: sigrun COMMAND --help",
+                 "sigrun");
+    app.require_subcommand(1);
+    app.get_formatter()->column_width(34);
+    add_global_options(app, ctx);
+    add_run_commands(app, ctx);
+    add_job_commands(app, ctx);
+    add_runner_commands(app, ctx);
+    add_plugin_commands(app, ctx);
+    add_probe_command(app, ctx);
+    add_events_command(app, ctx);
+    add_bench_command(app, ctx);
+    add_config_commands(app, ctx);
+    add_version_command(app, ctx);
+    let_fall_through(app);
+    app.footer(
+        std::string("Examples:\n"
+                    "  sigrun run -- make test          run a command, see its output, get its exit code\n"
+                    "  sigrun runner ls                 the fleet\n"
+                    "  sigrun job explain ID            why it waits, or why it runs where it runs\n"
+                    "  sigrun probe                     what Sigrun can tell about this machine\n\n") +
+        k_exit_codes_help);
+    // Everything behind "--" is a job's command and none of our options.
+    int own = argc;
+    for (int i = 1; i < argc && own == argc; ++i)
+        if (std::string_view(argv[i]) == "--") own = i;
+    for (int i = own + 1; i < argc; ++i) ctx.command_words.emplace_back(argv[i]);
+    try {
+        app.parse(own, argv);
+    } catch (const CLI::CallForHelp& e) {
+        return app.exit(e);
+    } catch (const CLI::ParseError& e) {
+        std::cerr << "sigrun: " << e.what() << "\n        see `sigrun --help`";
+        for (CLI::App* sub = &app; !sub->get_subcommands().empty();) {
+            sub = sub->get_subcommands().front();
+            if (sub->get_subcommands().empty()) {
+                std::string path = sub->get_name();
+                for (CLI::App* up = sub->get_parent(); up && up != &app; up = up->get_parent())
+                    path = up->get_name() + " " + path;
+                std::cerr << " or `sigrun " << path << " --help`";
+            }
+        }
+        std::cerr << "\n";
+        return k_usage;
+    }
+    return run_action(ctx);
+}

@@ -1,0 +1,127 @@
+// sigrun plugin ls|show
+#include "kernel/app/sigrun/context.hpp"
+#include "kernel/app/sigrun/lists.hpp"
+#include "kernel/app/sigrun/table.hpp"
+
+namespace sigrun::cli {
+namespace {
+
+/// "protocol" of "sigrun.protocol/1".
+std::string kind_text(std::string_view kind) {
+    const auto dot = kind.rfind('.');
+    const auto slash = kind.rfind('/');
+    const auto begin = dot == std::string_view::npos ? 0 : dot + 1;
+    return std::string(kind.substr(begin, slash == std::string_view::npos ? slash : slash - begin));
+}
+
+std::string words(const json::object& o, std::string_view member) {
+    std::string out;
+    if (const json::array* list = array_or_null(o, member))
+        for (const auto& item : *list)
+            if (item.is_string())
+                out.append(out.empty() ? "" : " ").append(std::string_view(item.get_string()));
+    return out;
+}
+
+std::string file_name(std::string_view path) {
+    const auto slash = path.rfind('/');
+    return std::string(slash == std::string_view::npos ? path : path.substr(slash + 1));
+}
+
+int list(context& ctx) {
+    const json::object all = list_all(ctx, "plugins.list", {});
+    if (ctx.json()) {
+        context::print(json::serialize(all) + "\n");
+        return k_ok;
+    }
+    table t({{"plugin", 0, 14},
+             {"kind", 0, 8},
+             {"state", column::k_whole},
+             {"version", column::k_whole | column::k_optional},
+             {"what it is", 0, 20}});
+    for (const auto& item : all.at("items").as_array()) {
+        const json::object* p = item.if_object();
+        if (!p) continue;
+        std::string kinds;
+        if (const json::array* components = array_or_null(*p, "components"))
+            for (const auto& c : *components)
+                if (const json::object* one = c.if_object()) {
+                    const std::string kind = kind_text(text_or(*one, "kind"));
+                    if (kinds.find(kind) == std::string::npos) kinds += (kinds.empty() ? "" : " ") + kind;
+                }
+        const auto state = text_or(*p, "state"), reason = text_or(*p, "reason");
+        std::string_view name = text_or(*p, "id");
+        t.add({name.empty() ? file_name(text_or(*p, "file")) : std::string(name), kinds,
+               cell(state, style_of_state(state)), text_or(*p, "version"),
+               reason.empty() ? text_or(*p, "doc") : reason});
+    }
+    context::print(t.empty() ? "no plugins\n" : t.render(ctx.out()));
+    return k_ok;
+}
+
+std::string details(const json::object& plugin, const terminal& where) {
+    fields f;
+    const auto state = text_or(plugin, "state");
+    f.add("id", {text_or(plugin, "id"), style::strong});
+    f.add("state", {state, style_of_state(state)});
+    f.add("reason", text_or(plugin, "reason"));
+    f.add("what it is", text_or(plugin, "doc"));
+    f.add("version", text_or(plugin, "version"));
+    f.add("abi", text_or(plugin, "abi"));
+    f.add("file", text_or(plugin, "file"));
+    f.add("sha256", text_or(plugin, "sha256"));
+    f.add("generation", std::to_string(number_or<std::uint64_t>(plugin, "generation", 0)));
+    std::string out = f.render(where);
+    const json::array* components = array_or_null(plugin, "components");
+    if (!components) return out;
+    for (const auto& item : *components) {
+        const json::object* c = item.if_object();
+        if (!c) continue;
+        out += "\n" +
+               where.paint(kind_text(text_or(*c, "kind")) + " " + std::string(text_or(*c, "id")),
+                           style::strong) +
+               "\n";
+        fields about;
+        about.add("what it is", text_or(*c, "doc"));
+        about.add("instances", words(*c, "instances"));
+        out += about.render(where, "  ");
+        table options(
+            {{"option", column::k_whole}, {"type", column::k_whole}, {"default", 0, 10}, {"meaning", 0, 20}});
+        if (const json::array* list = array_or_null(*c, "options"))
+            for (const auto& o : *list)
+                if (const json::object* option = o.if_object())
+                    options.add({text_or(*option, "key"), text_or(*option, "type"),
+                                 text_or(*option, "default"), text_or(*option, "doc")});
+        if (!options.empty()) out += options.render(where, "  ");
+    }
+    return out;
+}
+
+int show(context& ctx, const std::string& name) {
+    try {
+        const json::object plugin = ctx.daemon().call_object("plugins.get", {{"id", name}});
+        context::print(ctx.json() ? json::serialize(plugin) + "\n" : details(plugin, ctx.out()));
+    } catch (const failure& f) {
+        if (f.what_happened().code != errc::not_found) throw;
+        throw not_found_among(ctx, f.what_happened(), name, "plugin", "plugins.list", "id");
+    }
+    return k_ok;
+}
+
+}  // namespace
+
+void add_plugin_commands(CLI::App& app, context& ctx) {
+    auto* group = app.add_subcommand("plugin", "The daemon's plugins");
+    group->require_subcommand(1);
+    group->footer("Examples:\n  sigrun plugin ls\n  sigrun plugin show sigrun.http");
+    auto* ls = group->add_subcommand("ls", "List plugins, also the rejected ones with the reason");
+    ls->footer("Example: sigrun plugin ls");
+    ls->callback([&ctx] { ctx.action = [&ctx] { return list(ctx); }; });
+    auto name = std::make_shared<std::string>();
+    auto* show_app = group->add_subcommand("show", "One plugin: components, instances, options");
+    show_app->add_option("plugin", *name, "Its id, e.g. sigrun.http")->required()->type_name("ID");
+    show_app->footer("Example: sigrun plugin show sigrun.http");
+    show_app->callback([&ctx, name] { ctx.action = [&ctx, name] { return show(ctx, *name); }; });
+}
+
+}  // namespace sigrun::cli

@@ -1,0 +1,79 @@
+// sigrun probe: what can be found out about this machine, without any daemon.
+#include <sigrun/probe.h>
+
+#include <future>
+
+#include "kernel/app/sigrun/context.hpp"
+#include "kernel/app/sigrun/fact_view.hpp"
+#include "kernel/app/sigrun/loaded_plugins.hpp"
+#include "kernel/app/sigrun/units.hpp"
+#include "kernel/capability/detector.hpp"
+
+namespace sigrun::cli {
+namespace {
+
+struct choice {
+    std::vector<std::string> only;
+    std::string sysroot;
+    bool json = false;
+};
+
+int probe(context& ctx, const choice& what) {
+    loaded_plugins plugins(ctx.plugins(), {SIGRUN_KIND_PROBE}, no_settings());
+    plugins.load();
+    plugins.start();
+    if (plugins.host().instances(SIGRUN_KIND_PROBE).empty())
+        throw failure(make_problem(errc::unavailable, "no probe plugin in " + ctx.plugins()),
+                      "name the plugin folder with --plugin-dir or SIGRUN_PLUGIN_DIR");
+    const auto begin = std::chrono::steady_clock::now();
+    detector detect(plugins.host(), clock::system());
+    detect_options options;
+    options.sysroot = what.sysroot;
+    options.only = what.only;
+    options.fresh = true;
+    auto arrived = std::make_shared<std::promise<capability_ptr>>();
+    auto facts = arrived->get_future();
+    detect.detect(options, [arrived](capability_ptr found) { arrived->set_value(std::move(found)); });
+    if (facts.wait_for(ctx.daemon_timeout()) != std::future_status::ready)
+        throw failure(make_problem(errc::timeout, "the probes did not end within " + ctx.options.timeout),
+                      "allow more with --timeout, or ask for less with --only");
+    const json::array list = facts.get()->to_json();
+    const auto took = std::chrono::steady_clock::now() - begin;
+    if (ctx.json() || what.json) {
+        context::print(json::serialize(json::object{{"facts", list}}) + "\n");
+        return k_ok;
+    }
+    if (list.empty()) {
+        std::string wanted;
+        for (const auto& prefix : what.only) wanted += (wanted.empty() ? "" : ", ") + prefix;
+        throw failure(make_problem(errc::not_found, "no fact begins with " + wanted),
+                      "sigrun probe lists all of them");
+    }
+    context::print(fact_groups(list, ctx.out()) + "\n" +
+                   ctx.out().paint(std::to_string(list.size()) + " facts from " +
+                                       std::to_string(plugins.host().instances(SIGRUN_KIND_PROBE).size()) +
+                                       " probes in " + span_of_time(took.count()),
+                                   style::faint) +
+                   "\n");
+    return k_ok;
+}
+
+}  // namespace
+
+void add_probe_command(CLI::App& app, context& ctx) {
+    auto what = std::make_shared<choice>();
+    auto* sub = app.add_subcommand("probe", "What can be found out about this machine (needs no daemon)");
+    sub->add_option("--only", what->only, "Only facts whose key begins so, e.g. cpu or memory.limit")
+        ->delimiter(',')
+        ->type_name("PREFIX,...");
+    sub->add_option("--sysroot", what->sysroot, "Read /proc, /sys and /etc below this folder")
+        ->type_name("DIR");
+    sub->add_flag("--json", what->json,
+                  "The same as --output json: value, source, method, confidence, age of each fact");
+    sub->footer(
+        "Examples:\n  sigrun probe --only cpu,memory\n  sigrun probe --json | jq '.facts[] | select(.status "
+        "!= \"ok\")'");
+    sub->callback([&ctx, what] { ctx.action = [&ctx, what] { return probe(ctx, *what); }; });
+}
+
+}  // namespace sigrun::cli

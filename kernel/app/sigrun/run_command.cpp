@@ -1,0 +1,199 @@
+// sigrun run, sigrun submit
+#include <fstream>
+#include <iostream>
+#include <iterator>
+
+#include "kernel/app/sigrun/context.hpp"
+#include "kernel/app/sigrun/follow.hpp"
+#include "kernel/app/sigrun/job_document.hpp"
+#include "kernel/app/sigrun/job_flags.hpp"
+#include "kernel/base/id.hpp"
+
+namespace sigrun::cli {
+namespace {
+
+constexpr std::size_t k_largest_document = 64u << 20;
+
+struct request {
+    job_options job;
+    std::string file;  // submit only
+    std::string key;
+    bool quiet = false, wait = false;
+};
+
+std::string read_document(const std::string& file) {
+    std::string text;
+    if (file == "-") {
+        text.assign(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
+    } else {
+        std::ifstream in(file, std::ios::binary);
+        if (!in)
+            throw failure(bad_value("FILE", "a job document (JSON) or - for stdin",
+                                    "\"" + file + "\", which cannot be read"),
+                          "a command goes behind --: sigrun submit -- " + file);
+        text.assign(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+    }
+    if (text.size() > k_largest_document)
+        throw failure(bad_value("FILE", "at most 64 MiB", std::to_string(text.size()) + " bytes"));
+    auto parsed = parse_object(text);
+    if (!parsed) {
+        problem p = parsed.error();
+        p.field = file == "-" ? "stdin" : file;
+        throw failure(p);
+    }
+    return text;
+}
+
+/// Submits once: the key makes a second try after a lost connection find the first one's job.
+json::object submit(context& ctx, const std::string& document, std::string key) {
+    if (key.empty()) key = "cli-" + random_secret(12);
+    const json::object params{{"idempotency_key", key}};
+    client& daemon = ctx.daemon();
+    try {
+        return daemon.call_object("jobs.submit", params, document);
+    } catch (const failure& f) {
+        if (f.from() != failure::source::transport) throw;
+    }
+    return ctx.daemon().call_object("jobs.submit", params, document);
+}
+
+bool is_terminal(std::string_view state) {
+    return state == "succeeded" || state == "failed" || state == "cancelled" || state == "expired" ||
+           state == "dead";
+}
+
+/// The job after its output has ended; its state is recorded at the same time, so a second look is rarely
+/// needed.
+json::object final_job(context& ctx, const std::string& id) {
+    using namespace std::chrono_literals;
+    const auto give_up = std::chrono::steady_clock::now() + ctx.daemon_timeout();
+    for (;;) {
+        json::object job = ctx.daemon().call_object("jobs.get", {{"id", id}});
+        if (is_terminal(text_or(job, "state"))) return job;
+        const auto now = std::chrono::steady_clock::now();
+        if (now > give_up)
+            throw failure(make_problem(errc::timeout, "the output of job " + id +
+                                                          " has ended but its state is still \"" +
+                                                          std::string(text_or(job, "state")) + "\""));
+        ctx.waits().wait_until(now + 50ms);
+    }
+}
+
+void tell_end(context& ctx, const json::object& job) {
+    const auto state = text_or(job, "state");
+    if (state == "succeeded") return;
+    std::string line = "job " + std::string(text_or(job, "id")) + " " + std::string(state);
+    const json::object* why = object_or_null(job, "failure");
+    const int exit = number_or<int>(job, "exit_code", 0);
+    if (why) {
+        const auto message = text_or(*why, "message");
+        line += " (" + std::string(text_or(*why, "class")) + ")";
+        if (!message.empty()) line += ": " + std::string(message);
+    } else if (exit) {
+        line += ": exit code " + std::to_string(exit);
+    } else if (auto reason = text_or(job, "reason"); !reason.empty()) {
+        line += ": " + std::string(reason);
+    }
+    ctx.note(line);
+}
+
+int follow_to_end(context& ctx, const std::string& id, const follow_options& follow, bool quiet) {
+    const followed how = follow_job(ctx, id, follow);
+    const json::object job = final_job(ctx, id);
+    if (follow.placement && !how.placed)
+        if (const std::string line = placement_line(job); !line.empty()) ctx.note(line);
+    if (follow.output) {
+        if (const json::value* answer = job.if_contains("result"); answer && !answer->is_null())
+            context::print(bytes_of(*answer));
+    }
+    // The job's own failure has spoken on its own stderr; what Sigrun adds is everything else.
+    if (!quiet && exit_code_of_job(job) != number_or<int>(job, "exit_code", -1)) tell_end(ctx, job);
+    return exit_code_of_job(job);
+}
+
+int run(context& ctx, const request& what) {
+    std::string id;
+    try {
+        const std::string document = json::serialize(need(job_document(what.job)));
+        const json::object job = submit(ctx, document, what.key);
+        id = text_or(job, "id");
+        follow_options follow;
+        follow.placement = !what.quiet;
+        follow.cancel_on_interrupt = true;
+        return follow_to_end(ctx, id, follow, what.quiet);
+    } catch (const failure& f) {
+        if (f.from() != failure::source::interrupt) ctx.complain(f);
+        return f.run_exit_code();
+    } catch (const reader_gone&) {
+        if (!id.empty()) ctx.daemon().call("jobs.cancel", {{"id", id}});
+        throw;
+    }
+}
+
+int submit_command(context& ctx, const request& what) {
+    if (what.file.empty() == what.job.command.empty())
+        throw failure(
+            bad_value("submit", "either FILE or -- COMMAND", what.file.empty() ? "neither" : "both"),
+            "example: sigrun submit -- make test");
+    const std::string document =
+        what.file.empty() ? json::serialize(need(job_document(what.job))) : read_document(what.file);
+    const json::object job = submit(ctx, document, what.key);
+    const std::string id(text_or(job, "id"));
+    context::print(ctx.json() && !what.wait ? json::serialize(job) + "\n" : id + "\n");
+    if (!what.wait) return k_ok;
+    try {
+        follow_options follow;
+        follow.output = false;
+        follow.placement = !what.quiet;
+        return follow_to_end(ctx, id, follow, what.quiet);
+    } catch (const failure& f) {
+        if (f.from() != failure::source::interrupt) ctx.complain(f);
+        return f.run_exit_code();
+    }
+}
+
+}  // namespace
+
+void add_run_commands(CLI::App& app, context& ctx) {
+    auto run_request = std::make_shared<request>();
+    auto* run_app =
+        app.add_subcommand("run", "Run a command on a suitable runner, show its output, exit with its code");
+    add_job_flags(*run_app, run_request->job);
+    run_app->add_flag("-q,--quiet", run_request->quiet, "Do not tell on stderr where the job runs and why");
+    run_app->footer(
+        "Examples:\n"
+        "  sigrun run -- make -j4 test\n"
+        "  sigrun run --requires 'host.arch == \"x86_64\" && cpu.effective_cores >= 2' -- sh -c 'nproc; "
+        "uname -a'\n"
+        "  sigrun run --kind call --payload hello -- echo\n"
+        "Ctrl-C cancels the job and waits for its end; a second Ctrl-C leaves it.");
+    run_app->callback([&ctx, run_request] {
+        ctx.action = [&ctx, run_request] {
+            take_command(ctx, run_request->job);
+            return run(ctx, *run_request);
+        };
+    });
+
+    auto submit_request = std::make_shared<request>();
+    auto* submit_app = app.add_subcommand("submit", "Submit a job and print its id");
+    submit_app->add_option("file", submit_request->file, "A job document in JSON; - reads stdin")
+        ->type_name("FILE");
+    add_job_flags(*submit_app, submit_request->job, false);
+    submit_app->add_option("--key", submit_request->key,
+                           "Idempotency key: the same key never makes a second job");
+    submit_app->add_flag("--wait", submit_request->wait, "Wait for the end and exit with the job's code");
+    submit_app->add_flag("-q,--quiet", submit_request->quiet, "With --wait: do not tell where the job runs");
+    submit_app->footer(
+        "Examples:\n"
+        "  sigrun submit -- make release\n"
+        "  sigrun submit job.json --wait\n"
+        "  echo '{\"command\":[\"true\"]}' | sigrun submit -");
+    submit_app->callback([&ctx, submit_request] {
+        ctx.action = [&ctx, submit_request] {
+            take_command(ctx, submit_request->job);
+            return submit_command(ctx, *submit_request);
+        };
+    });
+}
+
+}  // namespace sigrun::cli

@@ -1,0 +1,165 @@
+// sigrun runner ls|show|add|rm|drain|resume|maintenance|detect
+#include <charconv>
+
+#include "kernel/app/sigrun/context.hpp"
+#include "kernel/app/sigrun/job_document.hpp"
+#include "kernel/app/sigrun/lists.hpp"
+#include "kernel/app/sigrun/runner_view.hpp"
+#include "kernel/base/clock.hpp"
+
+namespace sigrun::cli {
+namespace {
+
+struct choice {
+    std::string name, endpoint, profile, where, reason;
+    std::vector<std::string> labels, options;
+    int slots = 0;
+    bool force = false, facts = false;
+};
+
+/// A value of --option: a number or truth value where it is one, else text.
+json::value option_value(const std::string& text) {
+    if (text == "true" || text == "false") return text == "true";
+    std::int64_t number = 0;
+    auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (!text.empty() && ec == std::errc{} && end == text.data() + text.size()) return number;
+    return json::value(text);
+}
+
+json::object call_named(context& ctx, const char* method, json::object params) {
+    const std::string name(text_or(params, "id"));
+    try {
+        return ctx.daemon().call_object(method, params);
+    } catch (const failure& f) {
+        if (f.what_happened().code != errc::not_found) throw;
+        throw not_found_among(ctx, f.what_happened(), name, "runner", "runners.list", "name");
+    }
+}
+
+int list(context& ctx, const choice& what) {
+    json::object params;
+    if (!what.where.empty()) params["where"] = what.where;
+    const json::object all = list_all(ctx, "runners.list", params);
+    if (ctx.json())
+        context::print(json::serialize(all) + "\n");
+    else
+        context::print(runner_table(all.at("items").as_array(), ctx.out(), clock::system().wall_ns()));
+    return k_ok;
+}
+
+int show(context& ctx, const json::object& runner, bool facts) {
+    if (ctx.json())
+        context::print(json::serialize(runner) + "\n");
+    else
+        context::print(runner_details(runner, facts, ctx.out(), clock::system().wall_ns()));
+    return k_ok;
+}
+
+int add(context& ctx, const choice& what) {
+    json::object document{{"name", what.name}, {"endpoint", what.endpoint}};
+    if (!what.profile.empty()) document["profile"] = what.profile;
+    if (what.slots) document["slots"] = what.slots;
+    json::object labels = need(pairs(what.labels, "--label"));
+    if (!labels.empty()) document["labels"] = std::move(labels);
+    json::object options = need(pairs(what.options, "--option"));
+    for (auto& option : options) option.value() = option_value(std::string(option.value().get_string()));
+    if (!options.empty()) document["options"] = std::move(options);
+    const json::object runner = ctx.daemon().call_object("runners.add", {}, json::serialize(document));
+    context::print(ctx.json() ? json::serialize(runner) + "\n" : runner_line(runner, ctx.out()));
+    return k_ok;
+}
+
+int change(context& ctx, const char* method, const choice& what) {
+    json::object params{{"id", what.name}};
+    if (!what.reason.empty()) params["reason"] = what.reason;
+    if (what.force) params["force"] = true;
+    const json::object runner = call_named(ctx, method, params);
+    if (ctx.json())
+        context::print(json::serialize(runner) + "\n");
+    else if (std::string_view(method) == "runners.remove")
+        context::print(std::string(text_or(runner, "name", what.name)) + " is removed\n");
+    else
+        context::print(runner_line(runner, ctx.out()));
+    return k_ok;
+}
+
+}  // namespace
+
+void add_runner_commands(CLI::App& app, context& ctx) {
+    auto what = std::make_shared<choice>();
+    auto* group = app.add_subcommand("runner", "The fleet: list, inspect, add, drain, remove");
+    group->require_subcommand(1);
+    group->footer(
+        "Examples:\n"
+        "  sigrun runner add build-1 10.0.0.7:7070            every protocol found there is used\n"
+        "  sigrun runner add old-1 http://10.0.0.8:8080 --profile rustci --slots 1\n"
+        "  sigrun runner drain build-1 --reason 'disk swap'");
+    auto action = [&ctx, what](CLI::App* sub, auto body) {
+        sub->callback([&ctx, what, body] { ctx.action = [&ctx, what, body] { return body(ctx, *what); }; });
+    };
+    auto named = [&](const char* name, const char* doc) {
+        auto* sub = group->add_subcommand(name, doc);
+        sub->add_option("runner", what->name, "Name or id")->required()->type_name("RUNNER");
+        return sub;
+    };
+
+    auto* ls = group->add_subcommand("ls", "List runners");
+    ls->add_option("--where", what->where, "Only runners that meet this requirement")->type_name("EXPR");
+    ls->footer("Example: sigrun runner ls --where 'label.zone == \"eu\" && cpu.effective_cores >= 4'");
+    action(ls, list);
+
+    auto* show_app = named("show", "One runner: protocols, machine, statistics");
+    show_app->add_flag("--facts", what->facts, "Every fact, not the summary");
+    show_app->footer("Example: sigrun runner show build-1 --facts");
+    action(show_app, [](context& c, const choice& w) {
+        return show(c, call_named(c, "runners.get", {{"id", w.name}}), w.facts);
+    });
+
+    auto* add_app = group->add_subcommand("add", "Add a runner that listens");
+    add_app->add_option("name", what->name, "What to call it")->required()->type_name("NAME");
+    add_app
+        ->add_option("endpoint", what->endpoint,
+                     "HOST:PORT (its protocols are detected) or a URL (only that protocol)")
+        ->required()
+        ->type_name("ENDPOINT");
+    add_app->add_option("--profile", what->profile, "rustci: a legacy HTTP runner")
+        ->check(CLI::IsMember({"rustci"}));
+    add_app->add_option("-l,--label", what->labels, "Label; may be repeated")
+        ->type_name("NAME=VALUE")
+        ->allow_extra_args(false);
+    add_app->add_option("--slots", what->slots, "Jobs at a time, where the runner cannot tell")
+        ->check(CLI::Range(1, 65535));
+    add_app->add_option("--option", what->options, "Setting of the protocol for this runner; may be repeated")
+        ->type_name("NAME=VALUE")
+        ->allow_extra_args(false);
+    add_app->footer("Example: sigrun runner add build-1 10.0.0.7:7070 --label zone=eu");
+    action(add_app, add);
+
+    auto* rm = named("rm", "Remove a runner");
+    rm->add_flag("--force", what->force, "Even if jobs run there; they are started elsewhere");
+    rm->footer("Example: sigrun runner rm build-1");
+    action(rm, [](context& c, const choice& w) { return change(c, "runners.remove", w); });
+
+    auto* drain = named("drain", "No new jobs; what runs may finish");
+    drain->add_option("--reason", what->reason, "Shown to everybody who asks");
+    drain->footer("Example: sigrun runner drain build-1 --reason 'disk swap'");
+    action(drain, [](context& c, const choice& w) { return change(c, "runners.drain", w); });
+
+    auto* maintenance = named("maintenance", "No jobs until it is resumed");
+    maintenance->add_option("--reason", what->reason, "Shown to everybody who asks");
+    maintenance->footer("Example: sigrun runner maintenance build-1 --reason 'new disk'");
+    action(maintenance, [](context& c, const choice& w) { return change(c, "runners.maintenance", w); });
+
+    auto* resume = named("resume", "Take jobs again after drain or maintenance");
+    resume->footer("Example: sigrun runner resume build-1");
+    action(resume, [](context& c, const choice& w) { return change(c, "runners.resume", w); });
+
+    auto* detect = named("detect", "Find out now what it can do, without the cache");
+    detect->add_flag("--facts", what->facts, "Every fact, not the summary");
+    detect->footer("Example: sigrun runner detect build-1");
+    action(detect, [](context& c, const choice& w) {
+        return show(c, call_named(c, "runners.detect", {{"id", w.name}}), w.facts);
+    });
+}
+
+}  // namespace sigrun::cli

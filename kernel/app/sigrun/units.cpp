@@ -1,0 +1,152 @@
+#include "kernel/app/sigrun/units.hpp"
+
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+
+#include "kernel/base/quantity.hpp"
+
+namespace sigrun::cli {
+namespace {
+
+constexpr std::int64_t k_us = 1'000, k_ms = 1'000'000, k_s = 1'000'000'000, k_minute = 60 * k_s,
+                       k_hour = 60 * k_minute, k_day = 24 * k_hour;
+
+/// Three significant digits, without trailing zeros behind the point.
+std::string three_digits(double value) {
+    char text[48];
+    const double size = std::fabs(value);
+    std::snprintf(text, sizeof text, size >= 100 ? "%.0f" : size >= 10 ? "%.1f" : "%.2f", value);
+    std::string out = text;
+    if (out.find('.') != std::string::npos) {
+        out.erase(out.find_last_not_of('0') + 1);
+        if (out.back() == '.') out.pop_back();
+    }
+    return out;
+}
+
+std::string scaled(double value, const char* unit) {
+    constexpr std::array<const char*, 5> k_prefixes{"", "k", "M", "G", "T"};
+    std::size_t i = 0;
+    while (std::fabs(value) >= 1000 && i + 1 < k_prefixes.size()) {
+        value /= 1000;
+        ++i;
+    }
+    return three_digits(value) + " " + k_prefixes[i] + unit;
+}
+
+std::optional<int> digits(std::string_view text, std::size_t at, std::size_t n) {
+    if (text.size() < at + n) return std::nullopt;
+    int value = 0;
+    const char* end = text.data() + at + n;
+    auto [stop, ec] = std::from_chars(text.data() + at, end, value);
+    if (ec != std::errc{} || stop != end || value < 0) return std::nullopt;
+    return value;
+}
+
+}  // namespace
+
+std::string age(std::int64_t then_ns, std::int64_t now_ns) {
+    const std::int64_t ns = now_ns - then_ns;
+    if (ns < k_s) return "now";
+    if (ns < 2 * k_minute) return std::to_string(ns / k_s) + "s";
+    if (ns < 2 * k_hour) return std::to_string(ns / k_minute) + "m";
+    if (ns < 2 * k_day) return std::to_string(ns / k_hour) + "h";
+    return std::to_string(ns / k_day) + "d";
+}
+
+std::string span_of_time(std::int64_t ns) {
+    if (ns < 0) return "-" + span_of_time(-ns);
+    if (ns < k_us) return std::to_string(ns) + " ns";
+    const auto value = static_cast<double>(ns);
+    if (ns < k_ms) return three_digits(value / static_cast<double>(k_us)) + " us";
+    if (ns < k_s) return three_digits(value / static_cast<double>(k_ms)) + " ms";
+    if (ns < k_minute) return three_digits(value / static_cast<double>(k_s)) + " s";
+    if (ns < k_hour) return std::to_string(ns / k_minute) + "m " + std::to_string(ns % k_minute / k_s) + "s";
+    if (ns < k_day) return std::to_string(ns / k_hour) + "h " + std::to_string(ns % k_hour / k_minute) + "m";
+    return std::to_string(ns / k_day) + "d " + std::to_string(ns % k_day / k_hour) + "h";
+}
+
+std::optional<std::int64_t> parse_time(std::string_view text) {
+    auto year = digits(text, 0, 4), month = digits(text, 5, 2), day = digits(text, 8, 2),
+         hour = digits(text, 11, 2), minute = digits(text, 14, 2), second = digits(text, 17, 2);
+    if (!year || !month || !day || !hour || !minute || !second || text.size() < 20) return std::nullopt;
+    if (text[4] != '-' || text[7] != '-' || (text[10] != 'T' && text[10] != ' ') || text[13] != ':' ||
+        text[16] != ':')
+        return std::nullopt;
+    const std::chrono::year_month_day date{std::chrono::year(*year),
+                                           std::chrono::month(static_cast<unsigned>(*month)),
+                                           std::chrono::day(static_cast<unsigned>(*day))};
+    if (!date.ok() || *hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
+    std::int64_t ns = std::chrono::sys_days(date).time_since_epoch().count() * k_day + *hour * k_hour +
+                      *minute * k_minute + *second * k_s;
+    std::size_t at = 19;
+    if (text[at] == '.') {
+        std::int64_t unit = k_s / 10;
+        for (++at; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, unit /= 10)
+            ns += (text[at] - '0') * unit;
+    }
+    if (at >= text.size()) return std::nullopt;
+    if ((text[at] == 'Z' || text[at] == 'z') && at + 1 == text.size()) return ns;
+    auto zone_hour = digits(text, at + 1, 2), zone_minute = digits(text, at + 4, 2);
+    if ((text[at] != '+' && text[at] != '-') || text.size() != at + 6 || text[at + 3] != ':' || !zone_hour ||
+        !zone_minute)
+        return std::nullopt;
+    const std::int64_t shift = *zone_hour * k_hour + *zone_minute * k_minute;
+    return text[at] == '+' ? ns - shift : ns + shift;
+}
+
+std::string age_of(std::string_view rfc3339, std::int64_t now_ns) {
+    auto then = parse_time(rfc3339);
+    return then ? age(*then, now_ns) : std::string();
+}
+
+std::string grouped(std::uint64_t number) {
+    std::string out = std::to_string(number);
+    for (std::size_t i = out.size(); i > 3; i -= 3) out.insert(i - 3, ",");
+    return out;
+}
+
+std::string fact_text(std::string_view key, const json::value& value) {
+    auto ends = [&](std::string_view suffix) { return key.ends_with(suffix); };
+    if (value.is_number()) {
+        const double number = value.to_number<double>();
+        const bool whole = value.is_int64() || value.is_uint64();
+        if (whole && number >= 0 && ends("_bytes")) {
+            boost::system::error_code ec;
+            auto bytes = value.to_number<std::uint64_t>(ec);
+            if (!ec) return format_size(bytes);
+        }
+        if (ends("_bps")) return scaled(number, "b/s");
+        if (ends("_hz")) return scaled(number, "Hz");
+        // Far beyond any span (years), where the conversion to an integer would overflow: the plain number.
+        if (std::fabs(number) < 1e12) {
+            if (ends("_ns")) return span_of_time(static_cast<std::int64_t>(number));
+            if (ends("_us")) return span_of_time(static_cast<std::int64_t>(number * 1e3));
+            if (ends("_ms")) return span_of_time(static_cast<std::int64_t>(number * 1e6));
+        }
+        return whole ? json::serialize(value) : three_digits(number);
+    }
+    if (value.is_string()) return std::string(value.get_string());
+    if (value.is_bool()) return value.get_bool() ? "yes" : "no";
+    if (value.is_null()) return {};
+    if (const auto* list = value.if_array()) {
+        std::string out;
+        for (const auto& item : *list) {
+            if (!out.empty()) out += item.is_object() ? "; " : " ";
+            out += fact_text(key, item);
+        }
+        return out.empty() ? "(none)" : out;
+    }
+    std::string out;
+    for (const auto& member : value.get_object()) {
+        if (member.value().is_null()) continue;
+        if (!out.empty()) out += ' ';
+        out.append(member.key()).append("=").append(fact_text(member.key(), member.value()));
+    }
+    return out;
+}
+
+}  // namespace sigrun::cli

@@ -1,0 +1,92 @@
+// sigrund: the daemon.
+#include "kernel/base/quantity.hpp"
+#include "kernel/log/log.hpp"
+#include "kernel/serve/daemon.hpp"
+#include "kernel/serve/settings_table.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+
+namespace {
+
+std::string default_state_dir() {
+    if (geteuid() == 0) return "/var/lib/sigrun";
+    if (const char* state = std::getenv("XDG_STATE_HOME"); state && *state) return std::string(state) + "/sigrun";
+    if (const char* home = std::getenv("HOME"); home && *home) return std::string(home) + "/.local/state/sigrun";
+    return "sigrun-state";
+}
+
+// Beside the program in a build tree (bin/ and plugins/), or where packages install them.
+std::string default_plugin_dir() {
+    auto here = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+    for (const auto& candidate : {here / ".." / "plugins", here / ".." / "lib" / "sigrun" / "plugins"})
+        if (std::filesystem::is_directory(candidate)) return std::filesystem::canonical(candidate).string();
+    return (here / ".." / "plugins").string();
+}
+
+int fail(const std::string& what) {
+    std::cerr << "sigrund: " << what << "\n";
+    return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app{"sigrund: runs jobs on registered runners. Without a configuration file it starts on its defaults.\n"
+                 "Stop it with SIGTERM or Ctrl-C; jobs that are stored survive."};
+    std::string config_file, state_dir = default_state_dir(), plugin_dir = default_plugin_dir();
+    std::vector<std::string> overrides;
+    app.add_option("-c,--config", config_file, "INI file; FILE's folder may have plugins.d/*.ini beside it");
+    app.add_option("--state-dir", state_dir, "where jobs, logs and identities are kept")->capture_default_str();
+    app.add_option("--plugin-dir", plugin_dir, "where the plugins are")->capture_default_str();
+    app.add_option("--set", overrides, "override one value: section.key=value (repeatable)");
+    app.set_version_flag("--version", "sigrund " SIGRUN_VERSION);
+    CLI11_PARSE(app, argc, argv);
+
+    auto began = std::chrono::steady_clock::now();
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (int s : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, s);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    signal(SIGPIPE, SIG_IGN);
+
+    sigrun::config_sources sources;
+    sources.file = config_file;
+    if (!config_file.empty()) sources.drop_in_dir = (std::filesystem::path(config_file).parent_path() / "plugins.d").string();
+    sources.overrides = overrides;
+    auto config = sigrun::settings::load(sources);
+    if (!config) return fail(config.error().text());
+    auto bound = sigrun::bind_daemon_settings(*config);
+    if (!bound) return fail(bound.error().text());
+    sigrun::log_settings log;
+    sigrun::parse_log_level(bound->at("log").text("level"), log.level);
+    log.file = bound->at("log").text("file");
+    sigrun::start_logging(log);
+
+    {
+        sigrun::daemon daemon({*config, state_dir, plugin_dir, SIGRUN_VERSION});
+        if (auto started = daemon.start(); !started) {
+            daemon.stop();
+            sigrun::stop_logging();
+            return fail(started.error().text());
+        }
+        auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began).count();
+        std::cout << "sigrund " SIGRUN_VERSION " ready in " << ms << " ms: " << daemon.plugins() << " plugins";
+        if (daemon.restored_jobs()) std::cout << ", " << daemon.restored_jobs() << " jobs restored";
+        std::cout << "\n";
+        for (const auto& a : daemon.addresses()) std::cout << "listening on " << a << "\n";
+        std::cout << std::flush;
+        int signal_number = 0;
+        sigwait(&signals, &signal_number);
+        daemon.stop();
+    }
+    sigrun::stop_logging();
+    return 0;
+}

@@ -1,0 +1,160 @@
+#include "kernel/capability/detector.hpp"
+
+#include "kernel/capability/probe_lane.hpp"
+#include "kernel/capability/ttl_cache.hpp"
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <utility>
+
+namespace sigrun {
+namespace {
+
+constexpr std::size_t k_max_documents = 64;
+
+/// Sorted, without duplicates and without a trailing "*".
+std::vector<std::string> normal_prefixes(std::vector<std::string> only) {
+    for (auto& prefix : only)
+        if (prefix.ends_with('*')) prefix.pop_back();
+    std::sort(only.begin(), only.end());
+    only.erase(std::unique(only.begin(), only.end()), only.end());
+    if (!only.empty() && only.front().empty()) only.clear();  // everything begins with nothing
+    return only;
+}
+
+std::string cache_key(const std::string& sysroot, const std::vector<std::string>& only) {
+    std::string key = sysroot;
+    for (const auto& prefix : only) (key += '\0') += prefix;
+    return key;
+}
+
+bool wanted(std::string_view key, const std::vector<std::string>& only) {
+    if (only.empty()) return true;
+    const bool pattern = key.ends_with('*');
+    if (pattern) key.remove_suffix(1);
+    return std::any_of(only.begin(), only.end(), [&](const std::string& prefix) {
+        return key.starts_with(prefix) || (pattern && prefix.starts_with(key));
+    });
+}
+
+/// Several probes may answer one key: an answer beats none, then the surer one wins, then the later probe.
+bool better(const fact& challenger, const fact& holder) {
+    const bool answers = challenger.status == fact_status::ok, held = holder.status == fact_status::ok;
+    if (answers != held) return answers;
+    return challenger.confidence >= holder.confidence;
+}
+
+}  // namespace
+
+struct detector::impl {
+    using cache = ttl_cache<capability_document>;
+
+    /// One detection under way: waits for its probes and makes the document.
+    struct gathering {
+        std::mutex mutex;
+        std::size_t missing = 0;
+        std::vector<std::string> only;
+        std::vector<std::vector<fact>> parts;
+        cache::finish finish;
+
+        void take(std::size_t part, std::vector<fact> facts) {
+            {
+                std::lock_guard lock(mutex);
+                parts[part] = std::move(facts);
+                if (--missing > 0) return;
+            }
+            finish(merged());
+        }
+        std::shared_ptr<const capability_document> merged() {
+            std::map<std::string, fact, std::less<>> best;
+            for (auto& facts : parts)
+                for (fact& f : facts) {
+                    if (!wanted(f.key, only)) continue;
+                    auto at = best.find(f.key);
+                    if (at == best.end())
+                        best.emplace(f.key, std::move(f));
+                    else if (better(f, at->second))
+                        at->second = std::move(f);
+                }
+            std::vector<fact> facts;
+            facts.reserve(best.size());
+            for (auto& [key, f] : best) facts.push_back(std::move(f));
+            return std::make_shared<const capability_document>(std::move(facts));
+        }
+    };
+
+    impl(plugin_host& host, const clock& clk, nanoseconds ttl)
+        : host_(host), clock_(clk), documents_(clk, ttl, k_max_documents) {}
+
+    /// The probes of this moment, by name; those that are gone lose their lane.
+    std::vector<std::shared_ptr<probe_lane>> lanes() {
+        auto present = host_.instances(SIGRUN_KIND_PROBE);
+        std::sort(present.begin(), present.end(), [](const auto& a, const auto& b) { return a->name() < b->name(); });
+        std::lock_guard lock(mutex_);
+        std::vector<std::shared_ptr<probe_lane>> now;
+        for (auto& target : present) {
+            auto at = std::find_if(lanes_.begin(), lanes_.end(), [&](const auto& l) { return l->target() == target; });
+            auto lane = at != lanes_.end() ? *at : probe_lane::make(host_, clock_, target);
+            if (lane) now.push_back(std::move(lane));
+        }
+        for (const auto& old : lanes_)
+            if (std::find(now.begin(), now.end(), old) == now.end()) runs_of_the_gone_ += old->runs();
+        lanes_ = now;
+        return now;
+    }
+
+    void gather(const std::string& sysroot, const std::vector<std::string>& only, cache::finish finish) {
+        auto chosen = lanes();
+        std::erase_if(chosen, [&](const auto& lane) { return !lane->overlaps(only); });
+        auto g = std::make_shared<gathering>();
+        g->only = only;
+        g->missing = chosen.size() + 1;  // the extra part keeps it open until every probe was asked
+        g->parts.resize(chosen.size() + 1);
+        g->finish = std::move(finish);
+        for (std::size_t i = 0; i < chosen.size(); ++i)
+            chosen[i]->run(sysroot, [g, i](std::vector<fact> facts) { g->take(i, std::move(facts)); });
+        g->take(chosen.size(), {});
+    }
+
+    plugin_host& host_;
+    const clock& clock_;
+    cache documents_;
+    mutable std::mutex mutex_;
+    std::vector<std::shared_ptr<probe_lane>> lanes_;
+    std::uint64_t runs_of_the_gone_ = 0;
+};
+
+detector::detector(plugin_host& host, const clock& clk, nanoseconds ttl)
+    : impl_(std::make_unique<impl>(host, clk, ttl)) {}
+
+detector::~detector() {
+    std::vector<std::shared_ptr<probe_lane>> lanes;
+    {
+        std::lock_guard lock(impl_->mutex_);
+        lanes.swap(impl_->lanes_);
+    }
+    for (auto& lane : lanes) lane->stop();
+}
+
+void detector::detect(const detect_options& options, std::function<void(capability_ptr)> callback) {
+    auto only = normal_prefixes(options.only);
+    const auto key = cache_key(options.sysroot, only);
+    impl_->documents_.get(
+        key, [&](impl::cache::finish finish) { impl_->gather(options.sysroot, only, std::move(finish)); },
+        [callback = std::move(callback)](result<capability_ptr> document) {
+            callback(document ? *document : std::make_shared<const capability_document>());
+        },
+        options.fresh);
+}
+
+detector::counters detector::stats() const noexcept {
+    const auto s = impl_->documents_.stats();
+    counters c{s.hits, s.misses, s.shared, 0};
+    std::lock_guard lock(impl_->mutex_);
+    c.runs = impl_->runs_of_the_gone_;
+    for (const auto& lane : impl_->lanes_) c.runs += lane->runs();
+    return c;
+}
+
+}  // namespace sigrun

@@ -1,0 +1,129 @@
+#include "kernel/capability/probe_lane.hpp"
+
+#include "kernel/capability/probe_ticket.hpp"
+
+#include <sigrun/cpp/text.hpp>
+
+#include <utility>
+
+namespace sigrun {
+namespace {
+
+constexpr std::size_t k_max_waiting = 64;
+constexpr std::size_t k_max_patterns = 64;
+
+std::vector<std::string> split_patterns(std::string_view list) {
+    std::vector<std::string> out;
+    while (!list.empty() && out.size() < k_max_patterns) {
+        const auto comma = list.find(',');
+        std::string_view one = list.substr(0, comma);
+        while (one.starts_with(' ')) one.remove_prefix(1);
+        while (one.ends_with(' ')) one.remove_suffix(1);
+        if (!one.empty()) out.emplace_back(one);
+        list = comma == list.npos ? std::string_view() : list.substr(comma + 1);
+    }
+    return out;
+}
+
+}  // namespace
+
+std::shared_ptr<probe_lane> probe_lane::make(plugin_host& host, const clock& clk, std::shared_ptr<instance> target) {
+    const auto* table = target->table<sigrun_probe>(SIGRUN_KIND_PROBE);
+    if (!SIGRUN_HAS(table, run)) return nullptr;
+    return std::shared_ptr<probe_lane>(new probe_lane(host, clk, std::move(target), table));
+}
+
+probe_lane::probe_lane(plugin_host& host, const clock& clk, std::shared_ptr<instance> target, const sigrun_probe* table)
+    : host_(host),
+      clock_(clk),
+      target_(std::move(target)),
+      table_(table),
+      patterns_(split_patterns(sdk::view(table->keys))) {}
+
+bool probe_lane::covers(std::string_view key) const noexcept {
+    for (const auto& pattern : patterns_)
+        if (pattern == key || key_matches(pattern, key)) return true;
+    return false;
+}
+
+bool probe_lane::overlaps(std::span<const std::string> prefixes) const noexcept {
+    if (prefixes.empty()) return true;
+    for (std::string_view pattern : patterns_) {
+        if (pattern.ends_with('*')) pattern.remove_suffix(1);
+        for (const auto& prefix : prefixes)
+            if (pattern.starts_with(prefix) || prefix.starts_with(pattern)) return true;
+    }
+    return false;
+}
+
+void probe_lane::run(std::string sysroot, done callback) {
+    auto ticket = std::make_shared<probe_ticket>(shared_from_this(), std::move(sysroot), std::move(callback));
+    std::string_view refusal;
+    {
+        std::lock_guard lock(mutex_);
+        if (stopped_) {
+            refusal = "detection was stopped";
+        } else if (overdue_) {
+            refusal = "an earlier run of this probe has not returned";
+        } else if (running_) {
+            if (waiting_.size() < k_max_waiting) {
+                waiting_.push_back(std::move(ticket));
+                return;
+            }
+            refusal = "too many runs of this probe are waiting";
+        } else {
+            running_ = ticket;
+        }
+    }
+    if (refusal.empty())
+        begin(ticket);
+    else
+        ticket->answer(fact_status::timeout, refusal);
+}
+
+void probe_lane::begin(const std::shared_ptr<probe_ticket>& ticket) {
+    ++runs_;
+    ticket->wait_for_a_thread();
+    host_.post_work([ticket] { ticket->execute(); });
+}
+
+void probe_lane::returned(const probe_ticket* ticket) {
+    std::shared_ptr<probe_ticket> next, ended;
+    {
+        std::lock_guard lock(mutex_);
+        if (running_.get() != ticket) return;
+        ended = std::move(running_);
+        running_ = nullptr;
+        overdue_ = false;
+        if (!waiting_.empty() && !stopped_) {
+            next = std::move(waiting_.front());
+            waiting_.pop_front();
+            running_ = next;
+        }
+    }
+    if (next) begin(next);
+}
+
+void probe_lane::overdue(const probe_ticket* ticket) {
+    std::deque<std::shared_ptr<probe_ticket>> hopeless;
+    {
+        std::lock_guard lock(mutex_);
+        if (running_.get() != ticket) return;
+        overdue_ = true;
+        hopeless.swap(waiting_);
+    }
+    for (auto& t : hopeless) t->answer(fact_status::timeout, "an earlier run of this probe has not returned");
+}
+
+void probe_lane::stop() {
+    std::deque<std::shared_ptr<probe_ticket>> open;
+    {
+        std::lock_guard lock(mutex_);
+        stopped_ = true;
+        open.swap(waiting_);
+        if (running_) open.push_back(running_);
+    }
+    for (auto& t : open) t->answer(fact_status::timeout, "detection was stopped");
+}
+
+}  // namespace sigrun

@@ -1,0 +1,68 @@
+#include "kernel/config/option_value.hpp"
+#include "kernel/config/settings.hpp"
+
+#include <sigrun/cpp/text.hpp>
+
+#include <algorithm>
+#include <array>
+
+namespace sigrun {
+namespace {
+
+std::string remark(const sigrun_opt& option) {
+    std::string out = option_type_name(option);
+    if (auto limits = option_limits(option); !limits.empty()) out += ", " + limits;
+    if (option.flags & SIGRUN_OPT_REQUIRED) out += ", required";
+    if (option.flags & SIGRUN_OPT_DEPRECATED) out += ", deprecated";
+    return out;
+}
+
+}  // namespace
+
+std::string example_ini(std::span<const documented_section> sections) {
+    std::string out;
+    for (const auto& section : sections) {
+        if (!out.empty()) out += '\n';
+        if (!section.doc.empty()) out += "; " + section.doc + "\n";
+        // "[instance http]  component = http:http" names the key that belongs to the heading.
+        std::size_t close = section.heading.find(']');
+        out += section.heading.substr(0, close == std::string::npos ? close : close + 1) + "\n";
+        if (close != std::string::npos) {
+            std::size_t key = section.heading.find_first_not_of(' ', close + 1);
+            if (key != std::string::npos) out += section.heading.substr(key) + "\n";
+        }
+        for (const auto& option : section.options) {
+            std::string_view def = sdk::view(option.def);
+            out += sdk::concat("; ", sdk::view(option.doc), " (", remark(option), ")\n");
+            out += sdk::concat(def.empty() ? ";" : "", sdk::view(option.key), " =", def.empty() ? "" : " ", def, "\n");
+        }
+    }
+    return out;
+}
+
+std::string options_table(std::span<const documented_section> sections) {
+    using row = std::array<std::string, 4>;
+    std::string out;
+    for (const auto& section : sections) {
+        std::vector<row> rows{{"key", "type", "default", "meaning"}};
+        for (const auto& option : section.options)
+            rows.push_back({std::string(sdk::view(option.key)), remark(option), std::string(sdk::view(option.def)),
+                            std::string(sdk::view(option.doc))});
+        std::array<std::size_t, 3> width{};
+        for (const auto& r : rows)
+            for (std::size_t i = 0; i < width.size(); ++i) width[i] = std::max(width[i], r[i].size());
+        if (!out.empty()) out += '\n';
+        out += section.heading + "\n";
+        if (!section.doc.empty()) out += section.doc + "\n";
+        if (section.options.empty()) out += "  (no options)\n";
+        for (const auto& r : rows) {
+            if (section.options.empty()) break;
+            for (std::size_t i = 0; i < width.size(); ++i)
+                out += "  " + r[i] + std::string(width[i] - r[i].size(), ' ');
+            out += "  " + r[3] + "\n";
+        }
+    }
+    return out;
+}
+
+}  // namespace sigrun

@@ -1,0 +1,239 @@
+// From queued to offered: pick, claim, offer; and the queue for what finds no place.
+#include "kernel/job/engine.hpp"
+#include "kernel/log/log.hpp"
+
+#include <array>
+
+namespace sigrun {
+namespace {
+
+const auto k_log = logger::get("jobs");
+
+std::string make_token(std::uint32_t number) {
+    static constexpr char hex[] = "0123456789abcdef";
+    std::string token = std::to_string(number) + ":";
+    std::uint64_t r = random_u64();
+    for (int i = 0; i < 16; ++i, r >>= 4) token += hex[r & 15];
+    return token;
+}
+
+}  // namespace
+
+void job_engine::enqueue(const job_ptr& j) {
+    if (!started_) {
+        job_lock lock(j->mutex);
+        j->waiting = true;
+        queue_.push(j);
+        return;
+    }
+    if (try_dispatch(j)) return;
+    {
+        job_lock lock(j->mutex);
+        if (j->state != job_state::queued || j->waiting) return;
+        j->waiting = true;
+        if (j->queue_deadline != time_point{}) arm(*j);
+        queue_.push(j);
+    }
+    // A place may have become free between the pick and the push: look once more.
+    job_lock lock(j->mutex);
+    pick_result picked;
+    if (!j->waiting || !pick_for(*j, picked)) return;
+    select_.release(picked.slot);
+    lock.unlock();
+    pump(picked.slot);
+}
+
+bool job_engine::pick_for(job& j, pick_result& out) {
+    pick_request request;
+    request.protocols = fleet_.mask_of(j.spec->protocol);
+    request.priority = static_cast<std::uint16_t>(j.spec->priority);
+    request.balancer = j.spec->balancer_id;
+    request.excluded = j.excluded.data();
+    request.n_excluded = static_cast<std::uint32_t>(j.excluded.size());
+    for (const auto& p : j.spec->prefers) {
+        request.pred = p.pred.get();
+        out = select_.pick(request);
+        if (out.outcome == pick_outcome::picked) return true;
+    }
+    request.pred = j.spec->pred.get();
+    out = select_.pick(request);
+    if (out.outcome == pick_outcome::picked) return true;
+    if (!j.excluded.empty()) {
+        // The runners that failed it are better than none.
+        request.n_excluded = 0;
+        out = select_.pick(request);
+    }
+    return out.outcome == pick_outcome::picked;
+}
+
+bool job_engine::try_dispatch(const job_ptr& j) {
+    job_lock lock(j->mutex);
+    if (j->state != job_state::queued || j->cancelling || j->settling) return true;
+    if (j->retry_at > clock_.now()) {
+        arm(*j);
+        return true;
+    }
+    pick_result picked;
+    if (!pick_for(*j, picked)) {
+        j->reason = picked.outcome == pick_outcome::queued ? "waits: every runner that matches is busy, closed or on another protocol"
+                                                            : "waits: no runner matches";
+        return false;
+    }
+    auto where = fleet_.at(picked.slot);
+    chosen_link rung;
+    if (where) rung = fleet_.choose(where, fleet_.mask_of(j->spec->protocol));
+    if (!rung.via) {
+        // The link went away a moment ago; the runner leaves the index on its own thread.
+        if (where)
+            fleet_.release(where);
+        else
+            select_.release(picked.slot);
+        j->reason = "waits: the link to the chosen runner was just lost";
+        return false;
+    }
+    begin_attempt(j, where, rung, picked);
+    auto number = j->current()->number;
+    if (j->spec->keep == durability::fsync) {
+        save(j, lock, true, [this, j, number](result<void> stored) {
+            if (stored) return send_offer(j, number);
+            take_back(j, number, attempt_state::refused,
+                      {failure_class::infra_controller, "store", stored.error().text()}, false);
+        });
+        return true;
+    }
+    if (j->spec->keep == durability::relaxed) {
+        save(j, lock, false, {});
+    } else {
+        lock.unlock();
+    }
+    send_offer(j, number);
+    return true;
+}
+
+void job_engine::begin_attempt(const job_ptr& j, const member_ptr& where, const chosen_link& rung,
+                               const pick_result& picked) {
+    attempt& a = j->attempts.emplace_back();
+    a.number = static_cast<std::uint32_t>(j->attempts.size());
+    a.where = where;
+    a.via = rung.via;
+    a.runner = where->info->uid();
+    a.runner_name = where->info->identity.name;
+    a.token = make_token(a.number);
+    a.protocol = rung.via->protocol_name();
+    a.balancer = select_.balancer_name(picked.explain.policy);
+    a.explain = picked.explain;
+    a.rungs = rung.usable;
+    a.rung_latency_ns = rung.latency_ns;
+    a.pinned = j->spec->protocol != "auto";
+    a.holds_place = true;
+    a.foreign = !where->info->identity.profile.empty();
+    a.offered_ns = clock_.wall_ns();
+    if (j->log) j->log->begin_attempt();
+    j->state = job_state::offered;
+    j->reason.clear();
+    // A foreign runner's acceptance is an HTTP reply with its own limit; it sends no ACK within 5 s by contract.
+    j->offer_deadline = clock_.now() + (a.foreign ? std::chrono::seconds(150) : options_.offer_timeout);
+    if (a.number == 1) wait_seconds_.observe(static_cast<double>(a.offered_ns - j->submitted_ns) * 1e-9);
+    else retries_.add();
+    arm(*j);
+    publish(*j, job_state::queued);
+}
+
+void job_engine::send_offer(const job_ptr& j, std::uint32_t number) {
+    link_ptr via;
+    std::string token;
+    buffer_ref payload;
+    {
+        job_lock lock(j->mutex);
+        attempt* a = j->current();
+        if (j->state != job_state::offered || !a || a->number != number) return;
+        via = a->via;
+        token = a->token;
+        payload = j->payload;
+    }
+    auto uid = j->uid.chars();
+    sigrun_attempt which{sizeof(sigrun_attempt), number, {uid.data(), uid.size()}, sdk::str(token)};
+    sigrun_frame offer{};
+    offer.struct_size = sizeof offer;
+    offer.kind = SIGRUN_OFFER;
+    offer.attempt = &which;
+    offer.json = sdk::str(j->spec->document);
+    offer.payload = payload.get();
+    offers_.add();
+    sigrun_result r = via ? via->execute(offer) : SIGRUN_E_IO;
+    if (r < 0)
+        take_back(j, number, attempt_state::refused,
+                  {failure_class::refused, r == SIGRUN_E_BUSY ? "busy" : "link", "the offer could not be sent"}, true);
+}
+
+// The offer is void: the job goes back to the queue, no attempt of any budget is used.
+void job_engine::take_back(const job_ptr& j, std::uint32_t number, attempt_state as, failure why, bool exclude) {
+    member_ptr where;
+    {
+        job_lock lock(j->mutex);
+        attempt* a = j->current();
+        if (j->state != job_state::offered || !a || a->number != number) return;
+        SIGRUN_LOG(k_log, debug, "offer of ", j->uid.text(), " to ", a->runner_name, " taken back: ", why.message);
+        a->state = as;
+        a->finished_ns = clock_.wall_ns();
+        a->why = why;
+        a->via.reset();
+        if (a->holds_place) where = a->where;
+        a->holds_place = false;
+        if (j->cancelling) {
+            ending how;
+            how.state = job_state::cancelled;
+            how.why = {failure_class::cancelled, "user", "cancelled on request"};
+            finish(j, lock, std::move(how), {});
+        } else {
+            if (exclude && j->excluded.size() < 64) j->excluded.push_back(a->explain.slot);
+            j->state = job_state::queued;
+            j->offer_deadline = {};
+            j->reason = "waits: " + why.message;
+            // Refusals in a row must not become a busy loop.
+            auto refusals = std::min<std::size_t>(j->attempts.size(), 6);
+            j->retry_at = clock_.now() + std::chrono::milliseconds(20) * (1u << refusals);
+            publish(*j, job_state::offered);
+            arm(*j);
+        }
+    }
+    if (where) place_free(where);
+}
+
+void job_engine::place_free(const member_ptr& where) {
+    bool was_full = fleet_.release(where);
+    if (was_full) fleet_.refresh_status(where, "a place is free");
+    if (queue_.size() == 0) return;
+    slot_ref slot;
+    {
+        std::lock_guard lock(where->mutex);
+        slot = where->slot;
+    }
+    pump(slot);
+}
+
+void job_engine::pump(slot_ref slot) {
+    if (!started_) return;
+    // Jobs at the head that cannot use this place after all (another protocol) must not block those behind them.
+    std::array<job_ptr, 8> unlucky;
+    std::size_t n = 0;
+    while (n < unlucky.size()) {
+        job_ptr j = queue_.pop([&](const predicate& p) { return select_.matches(p, slot); });
+        if (!j) break;
+        {
+            job_lock lock(j->mutex);
+            j->waiting = false;
+        }
+        if (!try_dispatch(j)) unlucky[n++] = std::move(j);
+    }
+    for (std::size_t i = 0; i < n; ++i) {
+        job_lock lock(unlucky[i]->mutex);
+        if (unlucky[i]->state != job_state::queued || unlucky[i]->waiting) continue;
+        unlucky[i]->waiting = true;
+        queue_.push(unlucky[i]);
+    }
+}
+
+void job_engine::on_capacity(slot_ref slot) { pump(slot); }
+
+}  // namespace sigrun

@@ -1,0 +1,203 @@
+#include "kernel/job/engine.hpp"
+
+#include "kernel/job/job_json.hpp"
+#include "kernel/log/log.hpp"
+
+#include <algorithm>
+
+namespace sigrun {
+namespace {
+
+// The last document of this thread: callers that send many small jobs send the same text again and again.
+struct spec_cache {
+    const void* owner = nullptr;
+    std::string text;
+    spec_ptr spec;
+};
+
+std::uint64_t hash_of(std::string_view a, std::string_view b) {
+    std::size_t h = std::hash<std::string_view>{}(a);
+    return h ^ (std::hash<std::string_view>{}(b) + 0x9E3779B97F4A7C15ull + (h << 6));
+}
+
+std::string key_of(const std::string& tenant, const std::string& key) { return tenant + '\x1f' + key; }
+
+}  // namespace
+
+job_engine::job_engine(fleet& runners, selector& select, journal& store, event_log& events, metrics& numbers,
+                       log_store& logs, timer_wheel& timers, const clock& clk, engine_options options)
+    : fleet_(runners),
+      select_(select),
+      store_(store),
+      events_(events),
+      logs_(logs),
+      timers_(timers),
+      clock_(clk),
+      options_(std::move(options)),
+      table_(options_.keep_finished),
+      submitted_(numbers.get_counter("sigrun_jobs_submitted_total", "Jobs accepted")),
+      finished_ok_(numbers.get_counter("sigrun_jobs_finished_total", "Jobs ended, by outcome", {{"outcome", "succeeded"}})),
+      finished_bad_(numbers.get_counter("sigrun_jobs_finished_total", "Jobs ended, by outcome", {{"outcome", "other"}})),
+      retries_(numbers.get_counter("sigrun_job_retries_total", "Attempts after the first")),
+      offers_(numbers.get_counter("sigrun_offers_total", "Jobs offered to runners")),
+      wait_seconds_(numbers.get_histogram("sigrun_job_wait_seconds", "From submit to the first offer",
+                                          {0.0001, 0.001, 0.01, 0.1, 1, 10, 60, 600})) {}
+
+job_engine::~job_engine() = default;
+
+void job_engine::submit(const submit_request& request, std::function<void(result<job_ptr>, bool)> accepted) {
+    thread_local spec_cache cache;
+    spec_ptr spec;
+    if (cache.owner == this && cache.text == request.document) {
+        spec = cache.spec;
+    } else {
+        auto parsed = parse_job_spec(request.document, select_, options_.defaults);
+        if (!parsed) return accepted(parsed.error(), false);
+        spec = *parsed;
+        cache = {this, std::string(request.document), spec};
+    }
+    if (stopping_) return accepted(problem{errc::unavailable, "the daemon is stopping", "", "", "", 1000}, false);
+    if (queue_.size() >= options_.max_waiting)
+        return accepted(problem{errc::busy, "the queue is full", "jobs.max_waiting",
+                                "fewer than " + std::to_string(options_.max_waiting) + " waiting jobs",
+                                std::to_string(queue_.size()), 1000},
+                        false);
+    if (spec->keep == durability::fsync)
+        if (auto why = store_.failed(); !why.empty())
+            return accepted(problem{errc::unavailable, "nothing can be stored now: " + why, "durability",
+                                    "a working store, or durability \"memory\"", "fsync", 5000},
+                            false);
+    auto j = std::make_shared<job>(*this, id::make(), spec);
+    j->payload = request.payload ? request.payload : spec->payload;
+    j->submitted_ns = clock_.wall_ns();
+    j->queue_seq = next_seq_.fetch_add(1, std::memory_order_relaxed);
+    if (spec->queue_timeout.count()) j->queue_deadline = clock_.now() + spec->queue_timeout;
+
+    std::vector<journal_record> records;
+    if (!request.idempotency_key.empty()) {
+        if (request.idempotency_key.size() > 256)
+            return accepted(bad_value("idempotency_key", "at most 256 bytes",
+                                      std::to_string(request.idempotency_key.size()) + " bytes"), false);
+        std::string key = key_of(spec->tenant, request.idempotency_key);
+        auto hash = hash_of(request.document, j->payload.view());
+        j->idempotency_key = request.idempotency_key;
+        std::unique_lock lock(keys_mutex_);
+        auto [it, fresh] = keys_.try_emplace(key, j->uid, hash);
+        if (!fresh) {
+            auto [known, known_hash] = it->second;
+            lock.unlock();
+            if (known_hash != hash)
+                return accepted(problem{errc::conflict, "this idempotency key was used with another document",
+                                        "idempotency_key", "the same document, or another key", request.idempotency_key},
+                                false);
+            if (auto earlier = table_.find(known)) return accepted(earlier, true);
+            return accepted(make_problem(errc::not_found, "the job of this idempotency key is no longer kept"), false);
+        }
+        lock.unlock();
+        records.push_back({record_kind::idempotency, key,
+                           json::serialize(json::object{{"job", j->uid.text()}, {"hash", std::to_string(hash)}}), 0});
+    }
+    table_.insert(j);
+    submitted_.add();
+    if (spec->keep != durability::memory || events_.watched())
+        events_.publish(event_type::job_submitted, {}, j->uid);
+    if (spec->keep == durability::memory) {
+        accepted(j, false);
+        return enqueue(j);
+    }
+    records.push_back(record_of(*j));
+    if (spec->keep == durability::relaxed) {
+        store_.append(std::move(records), false, {});
+        accepted(j, false);
+        return enqueue(j);
+    }
+    store_.append(std::move(records), true, [this, j, accepted = std::move(accepted)](result<void> stored) {
+        if (!stored) {
+            table_.erase(j->uid);
+            if (!j->idempotency_key.empty()) {
+                std::lock_guard lock(keys_mutex_);
+                keys_.erase(key_of(j->spec->tenant, j->idempotency_key));
+            }
+            return accepted(stored.error(), false);
+        }
+        accepted(j, false);
+        enqueue(j);
+    });
+}
+
+result<job_ptr> job_engine::find(std::string_view uuid_text) const {
+    auto uid = id::parse(uuid_text);
+    if (!uid) return bad_value("id", "a job id (UUID)", "\"" + std::string(uuid_text.substr(0, 80)) + "\"");
+    if (auto j = table_.find(*uid)) return j;
+    return problem{errc::not_found, "no such job", "id", "the id of a job that is still kept", "\"" + std::string(uuid_text) + "\""};
+}
+
+void job_engine::when_done(const job_ptr& j, std::function<void()> done) {
+    {
+        std::lock_guard lock(j->mutex);
+        if (!is_terminal(j->state)) {
+            j->waiters.push_back(std::move(done));
+            return;
+        }
+    }
+    done();
+}
+
+void job_engine::cancel(const job_ptr& j, nanoseconds grace) {
+    job_lock lock(j->mutex);
+    if (is_terminal(j->state) || j->settling || j->cancelling) return;
+    attempt* a = j->current();
+    bool on_runner = a && (j->state == job_state::offered || j->state == job_state::running || j->state == job_state::uploading);
+    ending how;
+    how.state = job_state::cancelled;
+    how.why = {failure_class::cancelled, "user", "cancelled on request"};
+    j->cancelling = true;
+    if (!on_runner) return finish(j, lock, std::move(how), {});
+    auto via = a->via;
+    std::string token = a->token;
+    auto number = a->number;
+    // The runner answers with a final STATE; should it not, the job ends without knowing what the runner does.
+    j->lease_deadline = clock_.now() + grace + options_.lease;
+    arm(*j);
+    lock.unlock();
+    auto uid = j->uid.chars();
+    sigrun_attempt which{sizeof(sigrun_attempt), number, {uid.data(), uid.size()}, sdk::str(token)};
+    sigrun_result r = via ? via->cancel(which, grace) : SIGRUN_E_IO;
+    if (r >= 0) return;
+    lock.lock();
+    if (is_terminal(j->state) || j->settling) return;
+    how.runner_unknown = true;
+    how.why.message = r == SIGRUN_E_UNSUPPORTED ? "cancelled on request; this runner cannot be told to stop"
+                                                : "cancelled on request; the runner cannot be reached now";
+    attempt_ended(j, lock, std::move(how));
+}
+
+std::shared_ptr<job_log> job_engine::log_of(const job_ptr& j) {
+    std::lock_guard lock(j->mutex);
+    if (!j->log) j->log = logs_.open(j->uid);
+    return j->log;
+}
+
+selector::explanation job_engine::explain(const job_ptr& j) const { return select_.explain(*j->spec->requirement); }
+
+journal_record job_engine::record_of(const job& j) const {
+    return {record_kind::job, j.uid.text(), job_record(j), 0};
+}
+
+void job_engine::publish(const job& j, job_state from) {
+    if (j.spec->keep == durability::memory && !events_.watched()) return;
+    const attempt* a = j.attempts.empty() ? nullptr : &j.attempts.back();
+    events_.publish(event_type::job_state_changed, a ? a->runner : id{}, j.uid,
+                    sdk::concat("\"from\":\"", to_string(from), "\",\"to\":\"", to_string(j.state), "\""));
+}
+
+void job_engine::save(const job_ptr& j, job_lock& lock, bool fsync, std::function<void(result<void>)> stored) {
+    std::vector<journal_record> records;
+    records.push_back(record_of(*j));
+    lock.unlock();
+    store_.append(std::move(records), fsync, std::move(stored));
+}
+
+void job_engine::stop() { stopping_ = true; }
+
+}  // namespace sigrun

@@ -1,0 +1,122 @@
+// Jobs from submit to end: queue, attempts, offers, logs, results, retries, durability.
+//
+// [any]. One lock per job; the table is sharded; the waiting queue has a lock of its own. No lock is held while a plugin,
+// a waiter or the journal's callback runs. On the fast path a call runs on the thread its bytes arrived on, from submit
+// to offer and from result to reply.
+#pragma once
+
+#include "kernel/job/job.hpp"
+#include "kernel/job/job_table.hpp"
+#include "kernel/job/wait_queue.hpp"
+#include "kernel/runner/event_log.hpp"
+#include "kernel/store/journal.hpp"
+
+namespace sigrun {
+
+struct engine_options {
+    std::uint64_t max_waiting = 100'000;   // queued jobs; beyond it submit answers busy
+    std::size_t keep_finished = 10'000;    // ended jobs that can still be asked for
+    nanoseconds offer_timeout = std::chrono::seconds(5);
+    nanoseconds lease = std::chrono::seconds(10);
+    nanoseconds restart_grace = std::chrono::seconds(20);
+    nanoseconds retry_delay = std::chrono::milliseconds(500);
+    nanoseconds lost_after = std::chrono::minutes(10);  // jobs that must not run twice wait this long for their runner
+    spec_defaults defaults;
+};
+
+struct submit_request {
+    std::string_view document;
+    buffer_ref payload;  // overrides the document's
+    std::string idempotency_key;
+};
+
+class job_engine final : public attempt_handler {
+   public:
+    job_engine(fleet& runners, selector& select, journal& store, event_log& events, metrics& numbers, log_store& logs,
+               timer_wheel& timers, const clock& clk, engine_options options);
+    ~job_engine() override;
+
+    // -- for callers -----------------------------------------------------------------------------------------------
+    /// `accepted` runs once: after the record is on disk (fsync) or at once. It gets the job, and whether an earlier
+    /// submit with the same key had made it.
+    void submit(const submit_request& request, std::function<void(result<job_ptr>, bool replayed)> accepted);
+    result<job_ptr> find(std::string_view uuid_text) const;
+    std::vector<job_ptr> all() const { return table_.all(); }
+    /// Ends the job: at once when it waits, through the runner when it runs. Ending twice is fine.
+    void cancel(const job_ptr& j, nanoseconds grace);
+    /// Runs `done` when the job is terminal (now, if it is).
+    void when_done(const job_ptr& j, std::function<void()> done);
+    /// The job's log, made if there was no output yet, so that it can be followed from the start.
+    std::shared_ptr<job_log> log_of(const job_ptr& j);
+    selector::explanation explain(const job_ptr& j) const;
+    std::size_t waiting() const { return queue_.size(); }
+
+    // -- start -----------------------------------------------------------------------------------------------------
+    /// From the journal: ended jobs are remembered, waiting ones queued, running ones given the restart grace.
+    void restore_job(std::string_view key, std::string_view body);
+    void restore_key(std::string_view key, std::string_view body);
+    /// After the last record: begins to dispatch.
+    void start();
+    void stop();
+
+    // -- attempt_handler -------------------------------------------------------------------------------------------
+    sigrun_result on_attempt_frame(const member_ptr& from, const link_ptr& via, const sigrun_frame& frame) override;
+    std::vector<verdict> reconcile(const member_ptr& who, const std::vector<inventory_item>& inventory) override;
+    void on_session(const member_ptr& who, const link_ptr& via) override;
+    void on_link_lost(const member_ptr& who, const link_ptr& via) override;
+    void on_capacity(slot_ref slot) override;
+
+   private:
+    friend struct job;
+    using job_lock = std::unique_lock<std::mutex>;
+
+    // dispatch.cpp: from queued to offered
+    void enqueue(const job_ptr& j);
+    bool try_dispatch(const job_ptr& j);  // false: no place now
+    bool pick_for(job& j, pick_result& out);
+    void begin_attempt(const job_ptr& j, const member_ptr& where, const chosen_link& rung, const pick_result& picked);
+    void send_offer(const job_ptr& j, std::uint32_t number);
+    void take_back(const job_ptr& j, std::uint32_t number, attempt_state as, failure why, bool exclude);
+    void pump(slot_ref slot);
+    void place_free(const member_ptr& where);
+
+    // progress.cpp: frames of an attempt
+    sigrun_result on_ack(const job_ptr& j, job_lock& lock, const sigrun_frame& frame);
+    sigrun_result on_log(const job_ptr& j, job_lock& lock, const link_ptr& via, const sigrun_frame& frame);
+    sigrun_result on_state(const job_ptr& j, job_lock& lock, const link_ptr& via, const sigrun_frame& frame);
+    void ack(const link_ptr& via, const sigrun_frame& frame, std::uint32_t kind, std::uint64_t offset);
+    void mark_running(job& j);
+
+    // settle.cpp: ends and retries
+    /// The current attempt ended like this; decides between retry and end. `lock` is released.
+    void attempt_ended(const job_ptr& j, job_lock& lock, ending how, std::function<void()> durable = {});
+    void finish(const job_ptr& j, job_lock& lock, ending how, std::function<void()> durable);
+    void completed(const job_ptr& j);
+    void on_timer(const job_ptr& j);
+    void arm(job& j);
+
+    journal_record record_of(const job& j) const;
+    void publish(const job& j, job_state from);
+    void save(const job_ptr& j, job_lock& lock, bool fsync, std::function<void(result<void>)> stored);
+
+    fleet& fleet_;
+    selector& select_;
+    journal& store_;
+    event_log& events_;
+    log_store& logs_;
+    timer_wheel& timers_;
+    const clock& clock_;
+    engine_options options_;
+    job_table table_;
+    wait_queue queue_;
+    std::atomic<std::uint64_t> next_seq_{1};
+    std::atomic<bool> started_{false}, stopping_{false};
+
+    std::mutex keys_mutex_;
+    std::unordered_map<std::string, std::pair<id, std::uint64_t>> keys_;  // tenant + key -> job, hash of the document
+
+    counter submitted_, finished_ok_, finished_bad_, retries_, offers_;
+    histogram wait_seconds_;
+};
+
+}  // namespace sigrun

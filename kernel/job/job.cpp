@@ -1,0 +1,38 @@
+#include "kernel/job/job.hpp"
+
+#include "kernel/job/engine.hpp"
+
+#include <array>
+
+namespace sigrun {
+namespace {
+constexpr std::array<std::string_view, 9> k_states{"queued",    "offered", "running",   "uploading", "succeeded",
+                                                   "failed",    "cancelled", "expired", "dead"};
+constexpr std::array<std::string_view, 11> k_classes{
+    "none",      "user",    "user_timeout", "resource", "infra_runner", "infra_controller", "infra_dependency",
+    "preempted", "refused", "cancelled",    "unschedulable"};
+constexpr std::array<std::string_view, 7> k_attempts{"offered",   "running", "succeeded", "failed",
+                                                     "cancelled", "lost",    "refused"};
+}  // namespace
+
+std::string_view to_string(job_state s) noexcept { return k_states[static_cast<std::size_t>(s)]; }
+std::string_view to_string(failure_class c) noexcept { return k_classes[static_cast<std::size_t>(c)]; }
+std::string_view to_string(attempt_state s) noexcept { return k_attempts[static_cast<std::size_t>(s)]; }
+
+std::optional<job_state> parse_job_state(std::string_view text) noexcept {
+    for (std::size_t i = 0; i < k_states.size(); ++i)
+        if (k_states[i] == text) return static_cast<job_state>(i);
+    return std::nullopt;
+}
+
+failure_class parse_failure_class(std::string_view text) noexcept {
+    for (std::size_t i = 0; i < k_classes.size(); ++i)
+        if (k_classes[i] == text) return static_cast<failure_class>(i);
+    return failure_class::infra_runner;
+}
+
+job::~job() { engine.timers_.disarm(*this); }
+
+void job::on_timer() { engine.on_timer(shared_from_this()); }
+
+}  // namespace sigrun

@@ -1,0 +1,109 @@
+// One job and its attempts. State changes go through the engine, under the job's lock.
+#pragma once
+
+#include "kernel/base/timer_wheel.hpp"
+#include "kernel/job/log_store.hpp"
+#include "kernel/job/spec.hpp"
+#include "kernel/link/fleet.hpp"
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace sigrun {
+
+enum class job_state : std::uint8_t { queued, offered, running, uploading, succeeded, failed, cancelled, expired, dead };
+std::string_view to_string(job_state s) noexcept;
+std::optional<job_state> parse_job_state(std::string_view text) noexcept;
+constexpr bool is_terminal(job_state s) noexcept { return s >= job_state::succeeded; }
+
+/// Why something did not succeed; jobs-and-runners.md 4.2.
+enum class failure_class : std::uint8_t {
+    none, user, user_timeout, resource, infra_runner, infra_controller, infra_dependency, preempted, refused, cancelled,
+    unschedulable
+};
+std::string_view to_string(failure_class c) noexcept;
+failure_class parse_failure_class(std::string_view text) noexcept;  // unknown words: infra_runner
+constexpr bool is_infrastructure(failure_class c) noexcept {
+    return c == failure_class::infra_runner || c == failure_class::infra_controller || c == failure_class::infra_dependency;
+}
+
+struct failure {
+    failure_class cls = failure_class::none;
+    std::string code, message;
+};
+
+/// How an attempt or a job ended.
+struct ending {
+    job_state state = job_state::failed;
+    std::optional<int> exit_code, signal;
+    failure why;
+    std::string usage;  // JSON object, or empty
+    buffer_ref result;
+    bool runner_unknown = false;  // nobody can say what the runner does with it now
+};
+
+enum class attempt_state : std::uint8_t { offered, running, succeeded, failed, cancelled, lost, refused };
+std::string_view to_string(attempt_state s) noexcept;
+
+struct attempt {
+    std::uint32_t number = 0;
+    attempt_state state = attempt_state::offered;
+    member_ptr where;  // null after a restart until the runner is back
+    link_ptr via;
+    std::string runner_name;
+    id runner{};
+    std::string token;
+    std::string protocol, balancer;
+    explain_record explain{};
+    std::int64_t rung_latency_ns = 0;  // measured round trip of the chosen protocol when it was chosen; 0 = none yet
+    std::uint8_t rungs = 0;            // protocols that were usable
+    bool pinned = false;               // the job named the protocol
+    std::string reason;                // of a restored attempt; otherwise made from the fields above when asked
+    bool holds_place = false;
+    bool foreign = false;
+    std::int64_t offered_ns = 0, started_ns = 0, finished_ns = 0;  // wall clock
+    std::optional<int> exit_code;
+    failure why;
+};
+
+class job_engine;
+
+struct job final : std::enable_shared_from_this<job>, timer_node {
+    job(job_engine& e, id i, spec_ptr s) : engine(e), uid(i), spec(std::move(s)) {}
+    ~job() override;
+
+    job_engine& engine;
+    const id uid;
+    const spec_ptr spec;
+
+    std::mutex mutex;  // everything below
+    job_state state = job_state::queued;
+    buffer_ref payload;
+    std::vector<attempt> attempts;
+    std::vector<std::uint32_t> excluded;  // slots that failed it
+    std::uint32_t user_tries = 0, infrastructure_tries = 0;
+    std::string reason;                   // why it waits, or why it ended there
+    std::optional<ending> end;
+    bool cancelling = false;
+    bool waiting = false;   // in the queue
+    bool settling = false;  // its end is on the way to the disk
+    std::uint64_t queue_seq = 0;
+    std::int64_t submitted_ns = 0, started_ns = 0, finished_ns = 0;
+    time_point queue_deadline{}, offer_deadline{}, lease_deadline{}, retry_at{}, run_deadline{}, hold_deadline{};
+    std::string idempotency_key;
+    std::shared_ptr<job_log> log;
+    std::vector<std::function<void()>> waiters;  // run once, when it is terminal
+
+    attempt* current() noexcept { return attempts.empty() ? nullptr : &attempts.back(); }
+
+   protected:
+    std::shared_ptr<void> pin() noexcept override { return weak_from_this().lock(); }
+    void on_timer() override;
+};
+using job_ptr = std::shared_ptr<job>;
+
+}  // namespace sigrun

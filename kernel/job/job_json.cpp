@@ -1,0 +1,280 @@
+#include "kernel/job/job_json.hpp"
+
+#include "kernel/base/base64.hpp"
+#include "kernel/base/json_writer.hpp"
+
+#include <sigrun/cpp/text.hpp>
+
+#include <sigrun/balancer.h>
+
+namespace sigrun {
+namespace {
+
+std::string_view why_text(std::uint8_t reason) {
+    switch (reason) {
+        case SIGRUN_WHY_IDLE_TIER: return "an idle place";
+        case SIGRUN_WHY_LEAST_COUNT: return "fewest jobs in flight";
+        case SIGRUN_WHY_SED: return "shortest expected delay";
+        case SIGRUN_WHY_STRIDE: return "its turn";
+        case SIGRUN_WHY_AFFINITY: return "affinity";
+        case SIGRUN_WHY_ZONE: return "zone";
+        case SIGRUN_WHY_RETRY_ALTERNATE: return "another runner than before";
+        case SIGRUN_WHY_BUILTIN_FALLBACK: return "the built-in two-choice pick";
+        default: return "chosen";
+    }
+}
+
+void time_member(json_writer& w, std::string_view name, std::int64_t wall_ns) {
+    w.key(name);
+    if (wall_ns)
+        w.value(to_rfc3339(wall_ns));
+    else
+        w.null();
+}
+
+void failure_member(json_writer& w, const failure& f) {
+    w.key("failure");
+    if (f.cls == failure_class::none) {
+        w.null();
+        return;
+    }
+    w.open_object().member("class", to_string(f.cls)).member("code", f.code).member("message", f.message).close_object();
+}
+
+void optional_number(json_writer& w, std::string_view name, const std::optional<int>& n) {
+    w.key(name);
+    if (n)
+        w.value(*n);
+    else
+        w.null();
+}
+
+void runner_member(json_writer& w, const attempt* a) {
+    w.key("runner");
+    if (!a || !a->runner) {
+        w.null();
+        return;
+    }
+    auto uid = a->runner.chars();
+    w.open_object().member("id", std::string_view(uid.data(), uid.size())).member("name", a->runner_name).close_object();
+}
+
+// Text where it is UTF-8, otherwise base64: the bytes must survive the way.
+void bytes_member(json_writer& w, std::string_view name, const buffer_ref& bytes) {
+    w.key(name);
+    if (!bytes) {
+        w.null();
+        return;
+    }
+    auto text = bytes.view();
+    std::string quoted;
+    append_json_string(quoted, text);
+    if (quoted.find("\xEF\xBF\xBD") == std::string::npos)
+        w.raw(quoted);
+    else
+        w.open_object().member("base64", to_base64(text)).close_object();
+}
+
+void summary_members(json_writer& w, job& j) {
+    attempt* a = j.current();
+    auto uid = j.uid.chars();
+    w.member("id", std::string_view(uid.data(), uid.size()));
+    w.member("state", to_string(j.state));
+    w.member("kind", j.spec->kind);
+    w.key("command").open_array();
+    for (const auto& word : j.spec->command) w.value(word);
+    w.close_array();
+    optional_number(w, "exit_code", j.end ? j.end->exit_code : std::nullopt);
+    optional_number(w, "signal", j.end ? j.end->signal : std::nullopt);
+    failure_member(w, j.end ? j.end->why : failure{});
+    runner_member(w, a);
+    w.key("protocol");
+    if (a)
+        w.value(a->protocol);
+    else
+        w.null();
+    w.member("balancer", a ? a->balancer : j.spec->balancer);
+    w.member("reason", j.state == job_state::queued || !a || j.end ? (j.reason.empty() && a ? choice_reason(*a) : j.reason)
+                                                                   : choice_reason(*a));
+    time_member(w, "submitted_at", j.submitted_ns);
+    time_member(w, "started_at", j.started_ns);
+    time_member(w, "finished_at", j.finished_ns);
+    w.member("priority", to_string(j.spec->priority)).member("queue", j.spec->queue);
+    w.member("durability", to_string(j.spec->keep));
+}
+
+}  // namespace
+
+std::string choice_reason(const attempt& a) {
+    if (!a.reason.empty()) return a.reason;
+    std::string out = sdk::concat(a.balancer, " took ", a.runner_name, " (", why_text(a.explain.reason), "); ", a.protocol);
+    if (a.pinned)
+        out += ": named by the job";
+    else if (a.rungs > 1)
+        out += sdk::concat(": best of ", static_cast<unsigned>(a.rungs), " usable protocols");
+    else
+        out += ": the only usable protocol";
+    if (a.rung_latency_ns) out += sdk::concat(", ", a.rung_latency_ns / 1000, " us round trip");
+    return out;
+}
+
+void append_job_summary(std::string& out, job& j) {
+    std::lock_guard lock(j.mutex);
+    json_writer w(out);
+    w.open_object();
+    summary_members(w, j);
+    w.close_object();
+}
+
+void append_job_json(std::string& out, job& j, bool replayed) {
+    std::lock_guard lock(j.mutex);
+    json_writer w(out);
+    w.open_object();
+    summary_members(w, j);
+    w.key("attempts").open_array();
+    for (const auto& a : j.attempts) {
+        w.open_object().member("number", a.number);
+        runner_member(w, &a);
+        w.member("protocol", a.protocol).member("state", to_string(a.state)).member("reason", choice_reason(a));
+        time_member(w, "started_at", a.started_ns);
+        time_member(w, "finished_at", a.finished_ns);
+        optional_number(w, "exit_code", a.exit_code);
+        failure_member(w, a.why);
+        w.close_object();
+    }
+    w.close_array();
+    w.member("log_bytes", j.log ? j.log->size() : 0);
+    bytes_member(w, "result", j.end ? j.end->result : buffer_ref());
+    w.key("labels").open_object();
+    for (const auto& [k, v] : j.spec->labels) {
+        std::string name;
+        append_json_string(name, k);
+        w.key(std::string_view(name).substr(1, name.size() - 2)).value(v);
+    }
+    w.close_object();
+    w.member("requires", j.spec->requires_text).member("tenant", j.spec->tenant);
+    w.key("usage");
+    if (j.end && !j.end->usage.empty())
+        w.raw(j.end->usage);
+    else
+        w.null();
+    if (j.end && j.end->runner_unknown) w.member("runner_state", "unknown");
+    if (replayed) w.member("idempotency_replayed", true);
+    w.close_object();
+}
+
+std::string job_record(const job& j) {
+    std::string out;
+    out.reserve(j.spec->document.size() + 512);
+    json_writer w(out);
+    w.open_object();
+    w.member("id", j.uid.text()).member("state", to_string(j.state)).key("document").raw(j.spec->document);
+    if (j.payload) w.member("payload", to_base64(j.payload.view()));
+    if (!j.idempotency_key.empty()) w.member("key", j.idempotency_key);
+    w.member("reason", j.reason).member("user_tries", j.user_tries).member("infrastructure_tries", j.infrastructure_tries);
+    w.member("submitted_ns", j.submitted_ns).member("started_ns", j.started_ns).member("finished_ns", j.finished_ns);
+    if (j.log) w.member("log_base", j.log->attempt_base());
+    w.key("attempts").open_array();
+    for (const auto& a : j.attempts) {
+        w.open_object().member("number", a.number).member("state", to_string(a.state)).member("runner", a.runner.text());
+        w.member("runner_name", a.runner_name).member("token", a.token).member("protocol", a.protocol);
+        w.member("balancer", a.balancer).member("reason", choice_reason(a)).member("offered_ns", a.offered_ns);
+        w.member("started_ns", a.started_ns).member("finished_ns", a.finished_ns);
+        if (a.exit_code) w.member("exit_code", *a.exit_code);
+        failure_member(w, a.why);
+        w.close_object();
+    }
+    w.close_array();
+    if (j.end) {
+        w.key("end").open_object().member("state", to_string(j.end->state));
+        if (j.end->exit_code) w.member("exit_code", *j.end->exit_code);
+        if (j.end->signal) w.member("signal", *j.end->signal);
+        failure_member(w, j.end->why);
+        if (!j.end->usage.empty()) w.key("usage").raw(j.end->usage);
+        if (j.end->result) w.member("result", to_base64(j.end->result.view()));
+        w.member("runner_unknown", j.end->runner_unknown).close_object();
+    }
+    w.close_object();
+    return out;
+}
+
+namespace {
+
+failure failure_of(const json::object& o) {
+    failure f;
+    if (const auto* why = object_or_null(o, "failure")) {
+        f.cls = parse_failure_class(text_or(*why, "class"));
+        f.code = text_or(*why, "code");
+        f.message = text_or(*why, "message");
+    }
+    return f;
+}
+
+std::optional<int> int_of(const json::object& o, std::string_view name) {
+    if (!o.contains(name)) return std::nullopt;
+    return number_or<int>(o, name, 0);
+}
+
+buffer_ref bytes_of(const json::object& o, std::string_view name) {
+    if (!o.contains(name)) return {};
+    auto raw = from_base64(text_or(o, name));
+    return raw ? buffer_ref::copy_of(*raw) : buffer_ref();
+}
+
+attempt attempt_of(const json::object& o) {
+    attempt a;
+    a.number = number_or<std::uint32_t>(o, "number", 0);
+    auto state = text_or(o, "state");
+    for (int i = 0; i <= static_cast<int>(attempt_state::refused); ++i)
+        if (to_string(static_cast<attempt_state>(i)) == state) a.state = static_cast<attempt_state>(i);
+    a.runner = id::parse(text_or(o, "runner")).value_or(id{});
+    a.runner_name = text_or(o, "runner_name");
+    a.token = text_or(o, "token");
+    a.protocol = text_or(o, "protocol");
+    a.balancer = text_or(o, "balancer");
+    a.reason = text_or(o, "reason");
+    a.offered_ns = number_or<std::int64_t>(o, "offered_ns", 0);
+    a.started_ns = number_or<std::int64_t>(o, "started_ns", 0);
+    a.finished_ns = number_or<std::int64_t>(o, "finished_ns", 0);
+    a.exit_code = int_of(o, "exit_code");
+    a.why = failure_of(o);
+    return a;
+}
+
+}  // namespace
+
+result<job_record_view> parse_job_record(std::string_view body) {
+    SIGRUN_TRY(o, parse_object(body));
+    job_record_view r;
+    const auto* document = object_or_null(o, "document");
+    auto state = parse_job_state(text_or(o, "state"));
+    if (!document || !state) return bad_value("job record", "a document and a state", "neither");
+    r.document = json::serialize(*document);
+    r.state = *state;
+    r.key = text_or(o, "key");
+    r.reason = text_or(o, "reason");
+    r.payload = bytes_of(o, "payload");
+    r.user_tries = number_or<std::uint32_t>(o, "user_tries", 0);
+    r.infrastructure_tries = number_or<std::uint32_t>(o, "infrastructure_tries", 0);
+    r.log_base = number_or<std::uint64_t>(o, "log_base", 0);
+    r.submitted_ns = number_or<std::int64_t>(o, "submitted_ns", 0);
+    r.started_ns = number_or<std::int64_t>(o, "started_ns", 0);
+    r.finished_ns = number_or<std::int64_t>(o, "finished_ns", 0);
+    if (const auto* list = array_or_null(o, "attempts"))
+        for (const auto& v : *list)
+            if (const auto* a = v.if_object()) r.attempts.push_back(attempt_of(*a));
+    if (const auto* e = object_or_null(o, "end")) {
+        ending end;
+        end.state = parse_job_state(text_or(*e, "state")).value_or(job_state::failed);
+        end.exit_code = int_of(*e, "exit_code");
+        end.signal = int_of(*e, "signal");
+        end.why = failure_of(*e);
+        if (const auto* usage = object_or_null(*e, "usage")) end.usage = json::serialize(*usage);
+        end.result = bytes_of(*e, "result");
+        end.runner_unknown = bool_or(*e, "runner_unknown", false);
+        r.end = std::move(end);
+    }
+    return r;
+}
+
+}  // namespace sigrun

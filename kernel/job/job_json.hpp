@@ -1,0 +1,30 @@
+// Jobs as JSON: the JOB document of the API, and the record in the journal.
+#pragma once
+
+#include "kernel/job/job.hpp"
+
+namespace sigrun {
+
+/// Appends the JOB document (kernel/serve/README.md). Takes the job's lock.
+void append_job_json(std::string& out, job& j, bool replayed = false);
+/// A short form for lists: everything but attempts, result and labels. Takes the job's lock.
+void append_job_summary(std::string& out, job& j);
+/// Why this runner and protocol: "round_robin took r1 (stride); valkyrie: first of 2 usable rungs, 41 us". Under the lock.
+std::string choice_reason(const attempt& a);
+
+/// The journal's record of a job. Under the lock.
+std::string job_record(const job& j);
+/// What a record holds, before its document is parsed again.
+struct job_record_view {
+    std::string document, key, reason;
+    buffer_ref payload;
+    job_state state = job_state::queued;
+    std::vector<attempt> attempts;
+    std::uint32_t user_tries = 0, infrastructure_tries = 0;
+    std::uint64_t log_base = 0;
+    std::int64_t submitted_ns = 0, started_ns = 0, finished_ns = 0;
+    std::optional<ending> end;
+};
+result<job_record_view> parse_job_record(std::string_view body);
+
+}  // namespace sigrun

@@ -1,0 +1,33 @@
+// All jobs by id, in 64 shards; ended jobs are kept in order of their end and forgotten beyond a limit.
+#pragma once
+
+#include "kernel/job/job.hpp"
+
+#include <array>
+#include <deque>
+#include <unordered_map>
+
+namespace sigrun {
+
+class job_table {
+   public:
+    explicit job_table(std::size_t keep_finished) : keep_(keep_finished) {}
+    void insert(const job_ptr& j);
+    job_ptr find(const id& uid) const;
+    /// The job is terminal. Returns the jobs that are forgotten for it (usually none or one).
+    std::vector<job_ptr> finished(const job_ptr& j);
+    void erase(const id& uid);
+    std::vector<job_ptr> all() const;
+
+   private:
+    struct shard {
+        mutable std::mutex mutex;
+        std::unordered_map<id, job_ptr> jobs;
+    };
+    std::array<shard, 64> shards_;
+    const std::size_t keep_;
+    std::mutex finished_mutex_;
+    std::deque<job_ptr> finished_;
+};
+
+}  // namespace sigrun

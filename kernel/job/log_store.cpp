@@ -1,0 +1,200 @@
+#include "kernel/job/log_store.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+namespace sigrun {
+namespace {
+
+problem io_problem(const std::string& path, const char* what) {
+    return {errc::io, std::string(what) + " " + path + ": " + std::strerror(errno)};
+}
+
+// Whole write or errno; regular files only.
+bool write_all(int fd, const char* p, std::size_t n) {
+    while (n) {
+        ssize_t done = ::write(fd, p, n);
+        if (done < 0) {
+            if (errno == EINTR) continue;
+            return false;
+        }
+        p += done;
+        n -= static_cast<std::size_t>(done);
+    }
+    return true;
+}
+
+}  // namespace
+
+job_log::job_log(std::string path, std::uint64_t cap) : path_(std::move(path)), cap_(cap) {
+    struct stat st {};
+    if (::stat((path_ + ".log").c_str(), &st) == 0) size_ = base_ = static_cast<std::uint64_t>(st.st_size);
+}
+
+job_log::~job_log() {
+    if (data_ >= 0) ::close(data_);
+    if (index_ >= 0) ::close(index_);
+}
+
+result<void> job_log::open_for_writing() {
+    if (data_ >= 0) return {};
+    load();
+    std::error_code ec;
+    std::filesystem::create_directories(std::filesystem::path(path_).parent_path(), ec);
+    data_ = ::open((path_ + ".log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    if (data_ < 0) return io_problem(path_ + ".log", "cannot open");
+    index_ = ::open((path_ + ".idx").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    if (index_ < 0) return io_problem(path_ + ".idx", "cannot open");
+    return {};
+}
+
+// Segments of an earlier life of this process. Under the lock, or before the object is shared.
+void job_log::load() const {
+    auto& me = const_cast<job_log&>(*this);
+    if (loaded_) return;
+    me.loaded_ = true;
+    int fd = ::open((path_ + ".idx").c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return;
+    log_segment s;
+    while (::read(fd, &s, sizeof s) == static_cast<ssize_t>(sizeof s))
+        if (s.offset + s.length <= size_) me.segments_.push_back(s);
+    ::close(fd);
+}
+
+result<std::uint64_t> job_log::append(std::uint64_t offset, std::uint32_t stream, std::uint64_t time_ns,
+                                      std::string_view bytes) {
+    std::uint64_t durable = 0;
+    {
+        std::lock_guard lock(mutex_);
+        std::uint64_t have = size_ - base_ + dropped_;
+        if (offset > have)
+            return bad_value("offset", "a log offset up to " + std::to_string(have), std::to_string(offset));
+        std::uint64_t known = have - offset;
+        if (known >= bytes.size()) return have;
+        bytes.remove_prefix(static_cast<std::size_t>(known));
+        std::size_t room = size_ >= cap_ ? 0 : static_cast<std::size_t>(std::min<std::uint64_t>(cap_ - size_, bytes.size()));
+        dropped_ += bytes.size() - room;
+        bytes = bytes.substr(0, room);
+        if (!bytes.empty()) {
+            SIGRUN_CHECK_OK(open_for_writing());
+            if (!write_all(data_, bytes.data(), bytes.size())) return io_problem(path_ + ".log", "cannot write");
+            log_segment s{size_, static_cast<std::uint32_t>(bytes.size()), stream, time_ns};
+            if (!write_all(index_, reinterpret_cast<const char*>(&s), sizeof s))
+                return io_problem(path_ + ".idx", "cannot write");
+            segments_.push_back(s);
+            size_ += bytes.size();
+        }
+        durable = size_ - base_ + dropped_;
+    }
+    wake();
+    return durable;
+}
+
+void job_log::begin_attempt() {
+    std::lock_guard lock(mutex_);
+    base_ = size_;
+    dropped_ = 0;
+}
+
+void job_log::resume_attempt(std::uint64_t base) {
+    std::lock_guard lock(mutex_);
+    base_ = std::min(base, size_);
+}
+
+std::uint64_t job_log::attempt_base() const {
+    std::lock_guard lock(mutex_);
+    return base_;
+}
+
+std::uint64_t job_log::attempt_offset() const {
+    std::lock_guard lock(mutex_);
+    return size_ - base_ + dropped_;
+}
+
+std::uint64_t job_log::size() const {
+    std::lock_guard lock(mutex_);
+    return size_;
+}
+
+result<std::vector<log_piece>> job_log::read(std::uint64_t offset) const {
+    std::lock_guard lock(mutex_);
+    load();
+    std::vector<log_piece> out;
+    auto it = std::upper_bound(segments_.begin(), segments_.end(), offset,
+                               [](std::uint64_t o, const log_segment& s) { return o < s.offset + s.length; });
+    if (it == segments_.end()) return out;
+    int fd = ::open((path_ + ".log").c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return io_problem(path_ + ".log", "cannot read");
+    std::size_t total = 0;
+    for (; it != segments_.end() && total < 65536 && out.size() < 256; ++it) {
+        log_piece piece{*it, {}};
+        if (piece.at.offset < offset) {
+            piece.at.length -= static_cast<std::uint32_t>(offset - piece.at.offset);
+            piece.at.offset = offset;
+        }
+        piece.bytes.resize(piece.at.length);
+        ssize_t n = ::pread(fd, piece.bytes.data(), piece.bytes.size(), static_cast<off_t>(piece.at.offset));
+        if (n < 0) {
+            auto p = io_problem(path_ + ".log", "cannot read");
+            ::close(fd);
+            return p;
+        }
+        piece.bytes.resize(static_cast<std::size_t>(n));
+        total += piece.bytes.size();
+        out.push_back(std::move(piece));
+    }
+    ::close(fd);
+    return out;
+}
+
+std::shared_ptr<void> job_log::follow(std::function<void()> notify) {
+    auto handle = std::make_shared<std::function<void()>>(std::move(notify));
+    std::lock_guard lock(mutex_);
+    followers_.erase(std::remove_if(followers_.begin(), followers_.end(), [](const auto& w) { return w.expired(); }),
+                     followers_.end());
+    followers_.push_back(handle);
+    return handle;
+}
+
+void job_log::wake() {
+    std::vector<std::shared_ptr<std::function<void()>>> call;
+    {
+        std::lock_guard lock(mutex_);
+        for (const auto& w : followers_)
+            if (auto f = w.lock()) call.push_back(std::move(f));
+    }
+    for (const auto& f : call) (*f)();
+}
+
+void job_log::finish() {
+    {
+        std::lock_guard lock(mutex_);
+        if (data_ >= 0) ::close(data_);
+        if (index_ >= 0) ::close(index_);
+        data_ = index_ = -1;
+        segments_.clear();
+        segments_.shrink_to_fit();
+        loaded_ = false;
+    }
+    wake();
+}
+
+void job_log::erase() {
+    ::unlink((path_ + ".log").c_str());
+    ::unlink((path_ + ".idx").c_str());
+}
+
+log_store::log_store(std::string dir, std::uint64_t cap_bytes) : dir_(std::move(dir)), cap_(cap_bytes) {}
+
+std::shared_ptr<job_log> log_store::open(const id& job) const {
+    auto text = job.text();
+    return std::make_shared<job_log>(dir_ + "/" + text.substr(34, 2) + "/" + text, cap_);
+}
+
+}  // namespace sigrun

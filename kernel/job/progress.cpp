@@ -1,0 +1,149 @@
+// What runners say of an attempt: acceptance, output, state.
+#include "kernel/job/engine.hpp"
+#include "kernel/log/log.hpp"
+
+namespace sigrun {
+namespace {
+const auto k_log = logger::get("jobs");
+}
+
+void job_engine::ack(const link_ptr& via, const sigrun_frame& frame, std::uint32_t kind, std::uint64_t offset) {
+    sigrun_frame answer{};
+    answer.struct_size = sizeof answer;
+    answer.kind = SIGRUN_ACK;
+    answer.stream = kind;
+    answer.offset = offset;
+    answer.attempt = frame.attempt;
+    via->send(answer);
+}
+
+sigrun_result job_engine::on_attempt_frame(const member_ptr& from, const link_ptr& via, const sigrun_frame& frame) {
+    auto uid = id::parse(sdk::view(frame.attempt->job));
+    job_ptr j = uid ? table_.find(*uid) : nullptr;
+    bool current = false, ended = false;
+    if (j) {
+        job_lock lock(j->mutex);
+        attempt* a = j->current();
+        current = a && a->token == sdk::view(frame.attempt->token) && a->runner == from->info->uid();
+        ended = is_terminal(j->state);
+        if (current && !ended) {
+            switch (frame.kind) {
+                case SIGRUN_ACK: return on_ack(j, lock, frame);
+                case SIGRUN_LOG: return on_log(j, lock, via, frame);
+                case SIGRUN_STATE: return on_state(j, lock, via, frame);
+                default: return SIGRUN_E_INVALID;
+            }
+        }
+        // A runner that could not be told to stop has ended now: its place is free again.
+        if (current && ended && frame.kind == SIGRUN_STATE && (frame.flags & SIGRUN_FRAME_LAST) && a->holds_place) {
+            a->holds_place = false;
+            j->hold_deadline = {};
+            auto where = a->where;
+            lock.unlock();
+            if (where) place_free(where);
+        }
+    }
+    // Stale: a final state is acknowledged so that the runner forgets it; anything else is told to end.
+    if (frame.kind == SIGRUN_STATE && (frame.flags & SIGRUN_FRAME_LAST))
+        ack(via, frame, SIGRUN_STATE, 0);
+    else if (!(current && ended) && (frame.kind == SIGRUN_LOG || frame.kind == SIGRUN_STATE))
+        via->cancel(*frame.attempt, nanoseconds(0));
+    else if (frame.kind == SIGRUN_LOG)
+        ack(via, frame, SIGRUN_LOG, frame.offset + (frame.payload ? frame.payload->length : 0));
+    return SIGRUN_OK;
+}
+
+void job_engine::mark_running(job& j) {
+    if (j.state != job_state::offered) return;
+    attempt& a = *j.current();
+    a.state = attempt_state::running;
+    a.started_ns = clock_.wall_ns();
+    if (!j.started_ns) j.started_ns = a.started_ns;
+    j.state = job_state::running;
+    j.offer_deadline = {};
+    // A native runner enforces the run timeout itself, so a partition cannot extend it; for a foreign one it is our clock.
+    if (a.foreign) j.run_deadline = clock_.now() + j.spec->run_timeout;
+    publish(j, job_state::offered);
+}
+
+sigrun_result job_engine::on_ack(const job_ptr& j, job_lock& lock, const sigrun_frame& frame) {
+    if (frame.stream != SIGRUN_OFFER) return SIGRUN_OK;
+    attempt* a = j->current();
+    if (frame.flags & SIGRUN_FRAME_ERROR) {
+        auto number = a->number;
+        lock.unlock();
+        auto o = parse_object(sdk::view(frame.json));
+        failure why{failure_class::refused, o ? std::string(text_or(*o, "code")) : "refused",
+                    o ? std::string(text_or(*o, "message")) : "the runner refused"};
+        take_back(j, number, attempt_state::refused, std::move(why), true);
+        return SIGRUN_OK;
+    }
+    if (j->state != job_state::offered) return SIGRUN_OK;
+    mark_running(*j);
+    arm(*j);
+    if (j->spec->keep != durability::memory) save(j, lock, false, {});
+    return SIGRUN_OK;
+}
+
+sigrun_result job_engine::on_log(const job_ptr& j, job_lock& lock, const link_ptr& via, const sigrun_frame& frame) {
+    mark_running(*j);
+    if (!j->log) j->log = logs_.open(j->uid);
+    auto log = j->log;
+    lock.unlock();
+    auto bytes = frame.payload ? buffer_ref::share(frame.payload) : buffer_ref();
+    auto stored = log->append(frame.offset, frame.stream, frame.time_ns, bytes.view());
+    if (!stored) {
+        SIGRUN_LOG(k_log, warning, "log of ", j->uid.text(), ": ", stored.error().text());
+        // What cannot be stored is not acknowledged: the runner keeps it and sends it again.
+        return stored.error().code == errc::invalid ? SIGRUN_E_INVALID : SIGRUN_E_BUSY;
+    }
+    ack(via, frame, SIGRUN_LOG, *stored);
+    return SIGRUN_OK;
+}
+
+sigrun_result job_engine::on_state(const job_ptr& j, job_lock& lock, const link_ptr& via, const sigrun_frame& frame) {
+    if (j->settling) return SIGRUN_OK;  // its end is on the way to the disk; the acknowledgement follows
+    bool final = (frame.flags & SIGRUN_FRAME_LAST) != 0;
+    mark_running(*j);
+    if (!final) {
+        arm(*j);
+        return SIGRUN_OK;
+    }
+    ending how;
+    how.state = job_state::succeeded;
+    how.exit_code = 0;
+    if (frame.payload) how.result = buffer_ref::share(frame.payload);
+    if (frame.json.len) {
+        auto o = parse_object(sdk::view(frame.json));
+        if (!o) return SIGRUN_E_INVALID;
+        auto state = parse_job_state(text_or(*o, "state", "failed"));
+        how.state = state && is_terminal(*state) ? *state : job_state::failed;
+        how.exit_code.reset();
+        if (const auto* code = o->if_contains("exit_code"); code && code->is_number())
+            how.exit_code = number_or<int>(*o, "exit_code", -1);
+        if (const auto* signal = o->if_contains("signal"); signal && signal->is_number() && number_or<int>(*o, "signal", 0))
+            how.signal = number_or<int>(*o, "signal", 0);
+        if (const auto* why = object_or_null(*o, "failure"))
+            how.why = {parse_failure_class(text_or(*why, "class")), std::string(text_or(*why, "code")),
+                       std::string(text_or(*why, "message"))};
+        else if (how.state == job_state::failed)
+            how.why = {failure_class::user, "exit", "ended with code " + std::to_string(how.exit_code.value_or(-1))};
+        if (const auto* usage = object_or_null(*o, "usage")) how.usage = json::serialize(*usage);
+    }
+    if (j->spec->keep == durability::memory) {
+        // The runner forgets a memory job as soon as it has sent its end.
+        attempt_ended(j, lock, std::move(how));
+        return SIGRUN_OK;
+    }
+    std::string job_text(sdk::view(frame.attempt->job)), token(sdk::view(frame.attempt->token));
+    auto number = frame.attempt->number;
+    attempt_ended(j, lock, std::move(how), [this, via, job_text, token, number] {
+        sigrun_attempt which{sizeof(sigrun_attempt), number, sdk::str(job_text), sdk::str(token)};
+        sigrun_frame about{};
+        about.attempt = &which;
+        ack(via, about, SIGRUN_STATE, 0);
+    });
+    return SIGRUN_OK;
+}
+
+}  // namespace sigrun

@@ -1,0 +1,249 @@
+// How attempts and jobs end: budgets, retries, deadlines, durable results.
+#include "kernel/job/engine.hpp"
+#include "kernel/log/log.hpp"
+
+#include <algorithm>
+
+namespace sigrun {
+namespace {
+
+const auto k_log = logger::get("jobs");
+
+// Exponential from `base` to a minute, with full jitter.
+nanoseconds backoff(nanoseconds base, std::uint32_t tries) {
+    nanoseconds window = std::min<nanoseconds>(base * (1ll << std::min(tries, 16u)), std::chrono::minutes(1));
+    return nanoseconds(static_cast<std::int64_t>(random_u64() % static_cast<std::uint64_t>(std::max<std::int64_t>(window.count(), 1))));
+}
+
+attempt_state state_of(const ending& how) {
+    switch (how.state) {
+        case job_state::succeeded: return attempt_state::succeeded;
+        case job_state::cancelled: return attempt_state::cancelled;
+        default: return how.why.code == "lost" ? attempt_state::lost : attempt_state::failed;
+    }
+}
+
+}  // namespace
+
+void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std::function<void()> durable) {
+    attempt& a = *j->current();
+    a.state = state_of(how);
+    a.finished_ns = clock_.wall_ns();
+    a.exit_code = how.exit_code;
+    a.why = how.why;
+    a.via.reset();
+    j->lease_deadline = j->offer_deadline = j->run_deadline = {};
+    member_ptr where = a.where;
+    bool give_back = a.holds_place && !how.runner_unknown;
+    if (give_back) a.holds_place = false;
+    else if (a.holds_place) j->hold_deadline = clock_.now() + j->spec->run_timeout + std::chrono::seconds(60);
+    if (where) {
+        auto& counts = where->info->counts;
+        (is_infrastructure(how.why.cls) ? counts.failed : counts.completed).fetch_add(1, std::memory_order_relaxed);
+        sigrun_done done{};
+        done.slot = a.explain.slot;
+        done.status = how.state == job_state::succeeded ? 0 : is_infrastructure(how.why.cls) ? 2 : 1;
+        done.exec_us = a.started_ns ? static_cast<std::uint64_t>(a.finished_ns - a.started_ns) / 1000 : 0;
+        done.wait_us = static_cast<std::uint64_t>(std::max<std::int64_t>(a.offered_ns - j->submitted_ns, 0)) / 1000;
+        select_.feedback(done, a.explain.policy);
+    }
+
+    bool retry = false;
+    if (j->cancelling && how.state != job_state::succeeded) {
+        how.state = job_state::cancelled;
+        if (how.why.cls != failure_class::cancelled) how.why = {failure_class::cancelled, "user", "cancelled on request"};
+    } else if (how.state == job_state::failed) {
+        switch (how.why.cls) {
+            case failure_class::user:
+            case failure_class::user_timeout:
+            case failure_class::resource:
+                retry = j->user_tries < j->spec->retry_user && !how.runner_unknown;
+                if (retry) ++j->user_tries;
+                break;
+            case failure_class::preempted: retry = j->attempts.size() < 10; break;
+            default:
+                retry = j->infrastructure_tries < j->spec->retry_infrastructure && how.why.code != "outcome_unknown";
+                if (retry) {
+                    ++j->infrastructure_tries;
+                    if (j->excluded.size() < 64) j->excluded.push_back(a.explain.slot);
+                }
+        }
+    }
+    if (!retry) {
+        finish(j, lock, std::move(how), std::move(durable));
+    } else {
+        auto from = j->state;
+        j->state = job_state::queued;
+        j->retry_at = clock_.now() + backoff(options_.retry_delay, j->user_tries + j->infrastructure_tries);
+        j->reason = "waits to run again: " + how.why.message;
+        publish(*j, from);
+        arm(*j);
+        if (j->spec->keep == durability::memory) {
+            lock.unlock();
+            if (durable) durable();
+        } else {
+            save(j, lock, j->spec->keep == durability::fsync, [durable = std::move(durable)](result<void> stored) {
+                if (stored && durable) durable();
+            });
+        }
+    }
+    if (give_back && where) place_free(where);
+}
+
+// The job ends. For fsync the end counts once it is on the disk; until then the job shows its former state.
+void job_engine::finish(const job_ptr& j, job_lock& lock, ending how, std::function<void()> durable) {
+    if (j->waiting) {
+        queue_.remove(j);
+        j->waiting = false;
+    }
+    if (j->spec->keep != durability::fsync) {
+        j->end = std::move(how);
+        bool relaxed = j->spec->keep == durability::relaxed;
+        job_state from = std::exchange(j->state, j->end->state);
+        j->finished_ns = clock_.wall_ns();
+        publish(*j, from);
+        if (relaxed)
+            save(j, lock, false, [durable = std::move(durable)](result<void> stored) {
+                if (stored && durable) durable();
+            });
+        else
+            lock.unlock();
+        if (!relaxed && durable) durable();
+        return completed(j);
+    }
+    j->settling = true;
+    job_state from = j->state;
+    // The record is written as it will be; in memory the job keeps its state until the disk has it.
+    j->end = how;
+    j->state = how.state;
+    j->finished_ns = clock_.wall_ns();
+    std::vector<journal_record> records;
+    records.push_back(record_of(*j));
+    j->end.reset();
+    j->state = from;
+    j->finished_ns = 0;
+    lock.unlock();
+    store_.append(std::move(records), true, [this, j, from, how, durable = std::move(durable)](result<void> stored) {
+        job_lock inner(j->mutex);
+        if (!stored) {
+            // The runner keeps its final state until it is acknowledged, so the end arrives again.
+            j->settling = false;
+            j->reason = "its end could not be stored: " + stored.error().text();
+            SIGRUN_LOG(k_log, error, "job ", j->uid.text(), ": ", j->reason);
+            j->lease_deadline = clock_.now() + options_.lease;
+            arm(*j);
+            return;
+        }
+        j->settling = false;
+        j->end = how;
+        j->state = how.state;
+        j->finished_ns = clock_.wall_ns();
+        publish(*j, from);
+        inner.unlock();
+        if (durable) durable();
+        completed(j);
+    });
+}
+
+void job_engine::completed(const job_ptr& j) {
+    std::vector<std::function<void()>> waiters;
+    std::shared_ptr<job_log> log;
+    bool holds = false;
+    {
+        job_lock lock(j->mutex);
+        waiters.swap(j->waiters);
+        log = j->log;
+        holds = j->hold_deadline != time_point{};
+        (j->state == job_state::succeeded ? finished_ok_ : finished_bad_).add();
+        if (!holds) timers_.disarm(*j);
+        else arm(*j);
+    }
+    if (log) log->finish();
+    for (auto& w : waiters) w();
+    for (const auto& old : table_.finished(j)) {
+        if (old->log) old->log->erase();
+        if (old->spec->keep == durability::memory) continue;
+        std::vector<journal_record> gone;
+        gone.push_back({record_kind::job, old->uid.text(), {}, SIGRUN_RECORD_DELETE});
+        if (!old->idempotency_key.empty()) {
+            std::string key = old->spec->tenant + '\x1f' + old->idempotency_key;
+            std::lock_guard lock(keys_mutex_);
+            keys_.erase(key);
+            gone.push_back({record_kind::idempotency, std::move(key), {}, SIGRUN_RECORD_DELETE});
+        }
+        store_.append(std::move(gone), false, {});
+    }
+}
+
+void job_engine::arm(job& j) {
+    time_point next = time_point::max();
+    for (time_point t : {j.offer_deadline, j.lease_deadline, j.run_deadline, j.hold_deadline})
+        if (t != time_point{}) next = std::min(next, t);
+    if (j.state == job_state::queued)
+        for (time_point t : {j.queue_deadline, j.retry_at})
+            if (t != time_point{}) next = std::min(next, t);
+    if (next == time_point::max())
+        timers_.disarm(j);
+    else
+        timers_.arm(j, next);
+}
+
+void job_engine::on_timer(const job_ptr& j) {
+    const auto now = clock_.now();
+    auto passed = [now](time_point& t) {
+        if (t == time_point{} || t > now) return false;
+        t = {};
+        return true;
+    };
+    job_lock lock(j->mutex);
+    attempt* a = j->current();
+    if (passed(j->hold_deadline) && a && a->holds_place) {
+        a->holds_place = false;
+        auto where = a->where;
+        lock.unlock();
+        if (where) place_free(where);
+        return;
+    }
+    if (is_terminal(j->state) || j->settling) return;
+    if (passed(j->queue_deadline) && j->state == job_state::queued) {
+        ending how;
+        how.state = job_state::expired;
+        how.why = {failure_class::unschedulable, "queue_timeout", "no place was found in time; it " + j->reason};
+        return finish(j, lock, std::move(how), {});
+    }
+    if (j->state == job_state::offered && passed(j->offer_deadline)) {
+        auto number = a->number;
+        lock.unlock();
+        return take_back(j, number, attempt_state::lost,
+                         {failure_class::infra_runner, "no_ack", "the runner did not answer the offer"}, true);
+    }
+    if (passed(j->run_deadline)) {
+        ending how;
+        how.why = {failure_class::user_timeout, "run_timeout", "ran longer than " + format_duration(j->spec->run_timeout)};
+        how.runner_unknown = true;
+        return attempt_ended(j, lock, std::move(how));
+    }
+    if (passed(j->lease_deadline) && a) {
+        if (a->via && a->via->alive() && !j->cancelling) return arm(*j);
+        ending how;
+        how.runner_unknown = j->cancelling;
+        how.why = {failure_class::infra_runner, "lost", "the runner was lost while it ran the job"};
+        if (!j->spec->idempotent && !j->cancelling) {
+            // Never run again blindly: wait for the runner's word, then say that nobody knows.
+            if (j->reason.empty()) {
+                j->reason = "its runner was lost; the job must not run twice, so it waits for the runner to come back";
+                j->lease_deadline = now + options_.lost_after;
+                return arm(*j);
+            }
+            how.why.code = "outcome_unknown";
+        }
+        return attempt_ended(j, lock, std::move(how));
+    }
+    if (j->state == job_state::queued && passed(j->retry_at)) {
+        lock.unlock();
+        return enqueue(j);
+    }
+    arm(*j);
+}
+
+}  // namespace sigrun

@@ -1,0 +1,60 @@
+// The job document: text -> checked, immutable description of what to run and where.
+#pragma once
+
+#include "kernel/base/json.hpp"
+#include "kernel/base/quantity.hpp"
+#include "kernel/capability/facts.hpp"
+#include "kernel/plugin/buffer.hpp"
+#include "kernel/select/selector.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace sigrun {
+
+enum class priority_band : std::uint8_t { critical, high, normal, low, background };
+enum class durability : std::uint8_t { fsync, relaxed, memory };
+std::string_view to_string(priority_band p) noexcept;
+std::string_view to_string(durability d) noexcept;
+
+struct preference {
+    predicate_ptr pred;  // the requirement and the preference together
+    std::int64_t weight = 0;
+};
+
+/// Shared by all jobs submitted with the same text.
+struct job_spec {
+    std::string document;  // as submitted: what the runner gets
+    std::string kind = "process";
+    std::vector<std::string> command;  // empty when steps are given
+    std::size_t steps = 0;
+    buffer_ref payload;  // from the document
+    std::string requires_text;
+    requirement_ptr requirement;
+    predicate_ptr pred;
+    std::vector<preference> prefers;  // heaviest first
+    std::string queue = "default", tenant;
+    priority_band priority = priority_band::normal;
+    std::string balancer;  // "" = default
+    std::uint16_t balancer_id = 0;
+    std::string protocol = "auto";
+    label_map labels;
+    nanoseconds queue_timeout{0};  // 0 = none
+    nanoseconds run_timeout = std::chrono::hours(1);
+    std::uint32_t retry_user = 0, retry_infrastructure = 3;
+    durability keep = durability::fsync;
+    bool idempotent = true;
+};
+using spec_ptr = std::shared_ptr<const job_spec>;
+
+struct spec_defaults {
+    std::uint32_t retry_infrastructure = 3;
+    std::vector<std::string> protocols;  // names that a job may ask for
+};
+
+/// Parses and checks; unknown fields are refused with the nearest known one. Interns the requirement in `select`.
+/// At most 1 MiB of text, 64 KiB per word, 4096 words.
+result<spec_ptr> parse_job_spec(std::string_view document, selector& select, const spec_defaults& defaults);
+
+}  // namespace sigrun

@@ -1,0 +1,270 @@
+// Runners with an endpoint: find out which protocols they speak, open a link over each, greet.
+#include "kernel/base/json.hpp"
+#include "kernel/link/fleet.hpp"
+#include "kernel/link/greeting.hpp"
+#include "kernel/log/log.hpp"
+
+#include <algorithm>
+
+namespace sigrun {
+namespace {
+
+const auto k_log = logger::get("fleet");
+
+std::string first_scheme(const sigrun_protocol& table) {
+    auto schemes = sdk::view(table.schemes);
+    return std::string(schemes.substr(0, schemes.find(',')));
+}
+
+}  // namespace
+
+/// One look at an endpoint over every protocol that may be there.
+struct fleet::detection_round {
+    std::mutex mutex;
+    std::size_t open = 0;
+    std::vector<std::pair<std::shared_ptr<instance>, std::string>> lanes;  // protocol, uri
+    std::vector<std::pair<std::shared_ptr<instance>, std::string>> found;
+    std::size_t next_lane = 0;
+    std::function<void()> done;
+};
+
+void fleet::dial_member(const member_ptr& m) {
+    {
+        std::lock_guard lock(m->mutex);
+        if (m->dialling || m->removed || stopping_) return;
+        m->dialling = true;
+        m->next_dial = time_point::max();  // until a link is lost or a dial fails
+    }
+    detect_protocols(m, false, [] {});
+}
+
+void fleet::detect_protocols(const member_ptr& m, bool fresh, std::function<void()> done) {
+    std::string endpoint, profile, options;
+    {
+        std::lock_guard lock(m->info->mutex);
+        endpoint = m->info->identity.endpoint;
+        profile = m->info->identity.profile;
+        options = m->info->identity.options;
+    }
+    auto round = std::make_shared<detection_round>();
+    round->done = std::move(done);
+    const bool pinned = endpoint.find("://") != std::string::npos;
+    if (pinned) {
+        if (auto i = protocol_for_uri(host_, endpoint)) round->lanes.emplace_back(*i, endpoint);
+    } else {
+        for (const auto& i : host_.instances(SIGRUN_KIND_PROTOCOL)) {
+            const auto* table = i->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL);
+            if (!table || !table->dial || !SIGRUN_HAS(table->dial, detect) || !table->link) continue;
+            auto name = sdk::view(table->name);
+            if (!profile.empty() && name != "http") continue;
+            const auto& off = options_.disabled_detection;
+            if (std::find(off.begin(), off.end(), name) != off.end()) continue;
+            round->lanes.emplace_back(i, first_scheme(*table) + "://" + endpoint);
+        }
+    }
+    if (round->lanes.empty()) {
+        dial_failed(m, "no loaded protocol can reach " + endpoint);
+        return round->done();
+    }
+    auto self = shared_from_this();
+    auto finish = [self, m, round, endpoint] {
+        for (const auto& [protocol, uri] : round->found) self->open_link(m, protocol, uri);
+        if (round->found.empty()) self->dial_failed(m, "nothing at " + endpoint + " speaks a protocol known here");
+        round->done();
+    };
+    // Runs lane `index`; with parallel detection all start at once, otherwise the next begins when one ended.
+    auto run_lane = std::make_shared<std::function<void(std::size_t)>>();
+    *run_lane = [self, m, round, profile, options, fresh, finish, weak = std::weak_ptr(run_lane)](std::size_t index) {
+        auto again = weak.lock();
+        auto [protocol, uri] = round->lanes[index];
+        std::string name(sdk::view(protocol->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL)->name));
+        auto run = [self, protocol = protocol, uri = uri, profile, options](auto answer) {
+            const auto* table = protocol->template table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL);
+            sigrun_endpoint target{sizeof(sigrun_endpoint), 0, sdk::str(uri), sdk::str(profile), sdk::str(options), 0};
+            // One lane gets 1.2 s, within the bound of the whole detection.
+            auto limit = std::min<nanoseconds>(std::chrono::milliseconds(1200), self->options_.detection_timeout);
+            auto deadline = static_cast<std::uint64_t>((self->clock_.now() + limit).time_since_epoch().count());
+            self->host_.call_async(
+                *protocol,
+                [&](sigrun_op op) { return table->dial->detect(protocol->abi(), &target, deadline, op); },
+                [answer](result<buffer_ref> r) {
+                    if (!r) return answer(r.error());
+                    auto o = parse_object(r->view());
+                    if (!o) return answer(o.error());
+                    if (!bool_or(*o, "supported", false) && text_or(*o, "evidence").empty())
+                        return answer(make_problem(errc::unavailable, "no answer"));
+                    answer(std::make_shared<const json::object>(std::move(*o)));
+                });
+        };
+        self->detections_.get(
+            uri + "|" + profile, run,
+            [self, m, round, name, finish, index, again](result<std::shared_ptr<const json::object>> r) {
+                bool supported = r && bool_or(**r, "supported", false);
+                {
+                    std::lock_guard lock(m->info->mutex);
+                    auto& seen = m->info->protocols[name];
+                    seen.supported = supported;
+                    if (r) {
+                        seen.version = text_or(**r, "version");
+                        if (!seen.up) seen.reason = text_or(**r, "evidence");
+                        auto us = number_or<double>(**r, "latency_us", 0);
+                        if (us > 0 && !seen.samples) seen.latency_ns = static_cast<std::int64_t>(us * 1000);
+                    } else if (!seen.up) {
+                        seen.reason = r.error().text();
+                    }
+                }
+                std::size_t next = 0;
+                bool last = false;
+                {
+                    std::lock_guard lock(round->mutex);
+                    if (supported) round->found.push_back(round->lanes[index]);
+                    last = --round->open == 0;
+                    if (!self->options_.parallel_detection && round->next_lane < round->lanes.size()) {
+                        next = round->next_lane++;
+                        ++round->open;
+                        last = false;
+                    }
+                }
+                if (next)
+                    (*again)(next);
+                else if (last)
+                    finish();
+            },
+            fresh);
+    };
+    std::size_t first_lanes = options_.parallel_detection ? round->lanes.size() : 1;
+    round->open = first_lanes;
+    round->next_lane = first_lanes;
+    for (std::size_t i = 0; i < first_lanes; ++i) (*run_lane)(i);
+}
+
+void fleet::open_link(const member_ptr& m, const std::shared_ptr<instance>& protocol, const std::string& uri) {
+    const auto* table = protocol->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL);
+    auto id_of = protocol_id(sdk::view(table->name));
+    {
+        std::lock_guard lock(m->mutex);
+        for (const auto& s : m->sessions)
+            if (s.protocol == id_of && s.via->alive()) {
+                m->dialling = false;
+                return;
+            }
+    }
+    dial_target target;
+    target.uri = uri;
+    {
+        std::lock_guard lock(m->info->mutex);
+        target.profile = m->info->identity.profile;
+        target.options = m->info->identity.options;
+    }
+    auto self = shared_from_this();
+    dial(host_, protocol, target, weak_from_this(), [self, m, id_of](result<link_ptr> r) {
+        if (!r) return self->dial_failed(m, r.error().text());
+        auto via = *r;
+        via->set_context(m);
+        bool foreign = false;
+        std::uint16_t slots = 1;
+        {
+            std::lock_guard lock(m->info->mutex);
+            foreign = !m->info->identity.profile.empty();
+            slots = m->info->identity.slots.value_or(1);
+            if (foreign) m->info->places = slots;
+        }
+        if (!foreign) return self->greet(m, via);
+        // The contract has no capacity and no facts: the operator states the places, and commands are all it runs.
+        std::vector<fact> facts;
+        self->declare(facts, slots, {"process"});
+        self->runners_.set_facts(*m->info, std::make_shared<const capability_document>(std::move(facts)));
+        {
+            std::lock_guard lock(m->mutex);
+            m->dialling = false;
+        }
+        self->attach_session(m, session{via, id_of, {}, 0, {}});
+    });
+}
+
+void fleet::greet(const member_ptr& m, const link_ptr& via) {
+    json::object me{{"controller", options_.controller_id}};
+    auto self = shared_from_this();
+    via->call_once("sessions.open", "", json::serialize(me), [self, m, via](result<std::string> r) {
+        auto hello = r ? parse_greeting(*r) : result<greeting>(r.error());
+        if (!hello) {
+            via->close(SIGRUN_E_INVALID);
+            return self->dial_failed(m, "the runner's HELLO: " + hello.error().text());
+        }
+        {
+            std::lock_guard lock(m->mutex);
+            m->dialling = false;
+        }
+        self->apply_greeting(m, *hello);
+        if (self->attempts_) {
+            auto verdicts = self->attempts_->reconcile(m, hello->inventory);
+            json::object answer{{"verdicts", to_json(hello->inventory, verdicts)},
+                                {"beat_ms", std::chrono::duration_cast<std::chrono::milliseconds>(self->options_.beat_period).count()}};
+            auto text = json::serialize(answer);
+            sigrun_frame frame{};
+            frame.struct_size = sizeof frame;
+            frame.kind = SIGRUN_HELLO;
+            frame.json = sdk::str(text);
+            via->send(frame);
+        }
+        self->attach_session(m, session{via, self->protocol_id(via->protocol_name()), hello->session, hello->generation, {}});
+    });
+}
+
+void fleet::dial_failed(const member_ptr& m, const std::string& reason) {
+    std::uint32_t failures = 0;
+    bool linked = false;
+    {
+        std::lock_guard lock(m->mutex);
+        m->dialling = false;
+        failures = ++m->dial_failures;
+        // Windows of 1, 2, 4 .. 32 s with a random point inside.
+        auto window = std::chrono::seconds(1) * (1u << std::min(failures, 5u));
+        auto wait = nanoseconds(static_cast<std::int64_t>(random_u64() % static_cast<std::uint64_t>(nanoseconds(window).count())));
+        m->next_dial = clock_.now() + std::chrono::milliseconds(500) + wait;
+        linked = !m->sessions.empty();
+    }
+    if (failures == 1) SIGRUN_LOG(k_log, warning, "runner ", m->info->identity.name, " cannot be reached: ", reason);
+    if (!linked) refresh_status(m, reason);
+}
+
+void fleet::detect(const member_ptr& m, std::function<void(result<void>)> done) {
+    std::string endpoint;
+    {
+        std::lock_guard lock(m->info->mutex);
+        endpoint = m->info->identity.endpoint;
+    }
+    // A native runner answers HELLO with HELLO: its facts, read again.
+    std::vector<link_ptr> links;
+    {
+        std::lock_guard lock(m->mutex);
+        for (const auto& s : m->sessions) links.push_back(s.via);
+    }
+    if (!links.empty() && m->info->identity.profile.empty()) {
+        sigrun_frame frame{};
+        frame.struct_size = sizeof frame;
+        frame.kind = SIGRUN_HELLO;
+        links.front()->send(frame);
+    }
+    for (const auto& via : links) ping(m, via);
+    if (endpoint.empty()) return done({});
+    {
+        std::lock_guard lock(m->mutex);
+        m->dialling = true;
+    }
+    detect_protocols(m, true, [done] { done({}); });
+}
+
+ttl_cache<json::object>::answer_info fleet::detection_age(const runner& r) const {
+    std::string endpoint, profile;
+    {
+        std::lock_guard lock(r.mutex);
+        endpoint = r.identity.endpoint;
+        profile = r.identity.profile;
+    }
+    if (endpoint.empty()) return {};
+    if (endpoint.find("://") == std::string::npos) endpoint = (profile.empty() ? "valkyrie://" : "http://") + endpoint;
+    return detections_.peek(endpoint + "|" + profile);
+}
+
+}  // namespace sigrun

@@ -1,0 +1,352 @@
+#include "kernel/link/fleet.hpp"
+
+#include "kernel/base/json.hpp"
+#include "kernel/link/greeting.hpp"
+#include "kernel/log/log.hpp"
+
+#include <algorithm>
+
+namespace sigrun {
+namespace {
+
+const auto k_log = logger::get("fleet");
+
+std::uint64_t slot_key(slot_ref s) noexcept { return s.slot | (std::uint64_t{s.generation} << 32); }
+
+}  // namespace
+
+fleet::fleet(plugin_host& host, registry& runners, selector& select, metrics& numbers, const clock& clk,
+             fleet_options options)
+    : host_(host),
+      runners_(runners),
+      select_(select),
+      numbers_(numbers),
+      clock_(clk),
+      options_(std::move(options)),
+      detections_(clk, options_.cache_ttl, 20'000) {
+    protocols_ = {"valkyrie", "grpc", "http", "websocket"};
+    for (const auto& i : host_.instances(SIGRUN_KIND_PROTOCOL)) {
+        const auto* table = i->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL);
+        if (table) protocol_id(sdk::view(table->name));
+    }
+    // The ladder of rungs without evidence: best first. Third-party protocols come after the known ones.
+    std::vector<std::uint8_t> known =
+        options_.strategy == "http_first" ? std::vector<std::uint8_t>{2, 0, 1, 3} : std::vector<std::uint8_t>{0, 1, 3, 2};
+    ladder_ = known;
+    for (std::uint8_t i = 4; i < protocols_.size(); ++i) ladder_.push_back(i);
+}
+
+std::uint8_t fleet::protocol_id(std::string_view name) {
+    for (std::size_t i = 0; i < protocols_.size(); ++i)
+        if (protocols_[i] == name) return static_cast<std::uint8_t>(i);
+    protocols_.emplace_back(name);
+    return static_cast<std::uint8_t>(protocols_.size() - 1);
+}
+
+std::string_view fleet::protocol_name(std::uint8_t protocol) const noexcept {
+    return protocol < protocols_.size() ? std::string_view(protocols_[protocol]) : std::string_view("unknown");
+}
+
+protocol_mask fleet::mask_of(std::string_view protocol) const noexcept {
+    if (protocol == "auto") return 0xffff;
+    for (std::size_t i = 0; i < protocols_.size() && i < 16; ++i)
+        if (protocols_[i] == protocol) return static_cast<protocol_mask>(1u << i);
+    return 0;
+}
+
+std::vector<std::string> fleet::protocol_names() const {
+    std::vector<std::string> out;
+    for (const auto& i : host_.instances(SIGRUN_KIND_PROTOCOL))
+        if (const auto* table = i->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL); table && table->link)
+            out.emplace_back(sdk::view(table->name));
+    return out;
+}
+
+member_ptr fleet::member_for(const runner_ptr& r) {
+    std::unique_lock lock(mutex_);
+    auto& slot = members_[r->uid()];
+    if (!slot) slot = std::make_shared<member>(r);
+    return slot;
+}
+
+result<member_ptr> fleet::find(std::string_view name_or_id) const {
+    SIGRUN_TRY(r, runners_.find(name_or_id));
+    std::shared_lock lock(mutex_);
+    auto it = members_.find(r->uid());
+    if (it == members_.end()) return make_problem(errc::not_found, "the runner was just removed");
+    return it->second;
+}
+
+member_ptr fleet::at(slot_ref slot) const {
+    std::shared_lock lock(mutex_);
+    auto it = by_slot_.find(slot_key(slot));
+    return it == by_slot_.end() ? nullptr : it->second;
+}
+
+chosen_link fleet::choose(const member_ptr& m, protocol_mask allowed) const {
+    std::lock_guard lock(m->mutex);
+    chosen_link best;
+    std::size_t best_rank = ladder_.size();
+    for (const auto& s : m->sessions) {
+        if (!(allowed & (1u << s.protocol)) || !s.via->alive()) continue;
+        ++best.usable;
+        auto rank = static_cast<std::size_t>(std::find(ladder_.begin(), ladder_.end(), s.protocol) - ladder_.begin());
+        if (rank < best_rank) {
+            best_rank = rank;
+            best.via = s.via;
+            best.protocol = s.protocol;
+            best.latency_ns = s.latency_ns;
+        }
+    }
+    return best;
+}
+
+bool fleet::release(const member_ptr& m) noexcept {
+    std::lock_guard lock(m->mutex);
+    return m->indexed && select_.release(m->slot);
+}
+
+void fleet::reindex(const member_ptr& m) {
+    runner_profile profile;
+    {
+        std::lock_guard lock(m->info->mutex);
+        profile.facts = m->info->facts;
+        profile.labels = std::make_shared<const label_map>(m->info->identity.labels);
+        profile.places = std::max<std::uint16_t>(1, m->info->identity.slots.value_or(m->info->places));
+    }
+    slot_ref now;
+    bool fresh = false;
+    {
+        std::lock_guard lock(m->mutex);
+        if (m->removed) return;
+        for (const auto& s : m->sessions) profile.protocols |= static_cast<protocol_mask>(1u << s.protocol);
+        if (!profile.protocols && !m->indexed) return;
+        auto r = m->indexed ? select_.update(m->slot, profile) : select_.add(profile);
+        if (!r) {
+            SIGRUN_LOG(k_log, error, "runner ", m->info->identity.name, " cannot be indexed: ", r.error().text());
+            return;
+        }
+        fresh = !m->indexed || !(m->slot == *r);
+        m->slot = now = *r;
+        m->indexed = true;
+        if (fresh) m->slot_keys.push_back(slot_key(now));
+    }
+    if (fresh) {
+        std::unique_lock lock(mutex_);
+        by_slot_[slot_key(now)] = m;
+    }
+}
+
+void fleet::refresh_status(const member_ptr& m, std::string_view reason) {
+    bool linked = false, indexed = false;
+    slot_ref slot;
+    std::uint16_t places = 1;
+    {
+        std::lock_guard lock(m->mutex);
+        for (const auto& s : m->sessions) linked = linked || s.via->alive();
+        indexed = m->indexed;
+        slot = m->slot;
+        if (m->removed) return;
+    }
+    {
+        std::lock_guard lock(m->info->mutex);
+        places = std::max<std::uint16_t>(1, m->info->identity.slots.value_or(m->info->places));
+    }
+    bool full = indexed && select_.in_flight(slot) >= places;
+    auto status = runners_.apply_status(*m->info, linked, full, reason);
+    if (indexed) select_.set_open(slot, status == runner_status::online || status == runner_status::busy);
+}
+
+void fleet::attach_session(const member_ptr& m, session s) {
+    link_ptr via = s.via;
+    std::vector<link_ptr> replaced;
+    {
+        std::lock_guard lock(m->mutex);
+        for (auto it = m->sessions.begin(); it != m->sessions.end();) {
+            // A newer connection of the same session, or a second one over the same protocol, replaces the older.
+            if (it->protocol == s.protocol) {
+                replaced.push_back(it->via);
+                it = m->sessions.erase(it);
+            } else {
+                ++it;
+            }
+        }
+        s.last_frame = clock_.now();
+        m->sessions.push_back(std::move(s));
+        m->dial_failures = 0;
+        m->ping_failures = 0;
+    }
+    for (const auto& old : replaced) old->close(SIGRUN_E_FENCED);
+    {
+        std::lock_guard lock(m->info->mutex);
+        auto& seen = m->info->protocols[via->protocol_name()];
+        seen.supported = seen.up = true;
+        seen.reason = "link open";
+        m->info->last_seen_ns = clock_.wall_ns();
+        m->info->faulty = false;
+    }
+    reindex(m);
+    refresh_status(m, "connected over " + via->protocol_name());
+    SIGRUN_LOG(k_log, info, "runner ", m->info->identity.name, " connected over ", via->protocol_name());
+    if (attempts_) {
+        attempts_->on_session(m, via);
+        slot_ref slot;
+        {
+            std::lock_guard lock(m->mutex);
+            slot = m->slot;
+        }
+        attempts_->on_capacity(slot);
+    }
+    ping(m, via);
+}
+
+void fleet::drop_session(const member_ptr& m, const link_ptr& via, const std::string& reason) {
+    bool had = false;
+    {
+        std::lock_guard lock(m->mutex);
+        auto it = std::find_if(m->sessions.begin(), m->sessions.end(), [&](const session& s) { return s.via == via; });
+        had = it != m->sessions.end();
+        if (had) m->sessions.erase(it);
+        m->next_dial = clock_.now();
+    }
+    if (!had) return;
+    {
+        std::lock_guard lock(m->info->mutex);
+        auto& seen = m->info->protocols[via->protocol_name()];
+        seen.up = false;
+        seen.reason = reason.empty() ? "connection lost" : reason;
+    }
+    SIGRUN_LOG(k_log, info, "runner ", m->info->identity.name, " lost its ", via->protocol_name(), " link: ", reason);
+    reindex(m);
+    refresh_status(m, reason.empty() ? "connection lost" : reason);
+    if (attempts_) attempts_->on_link_lost(m, via);
+}
+
+void fleet::on_lost(const link_ptr& which, const std::string& reason) {
+    auto m = std::static_pointer_cast<member>(which->context());
+    if (m) drop_session(m, which, reason);
+}
+
+sigrun_result fleet::on_frame(const link_ptr& from, const sigrun_frame& frame) {
+    auto m = std::static_pointer_cast<member>(from->context());
+    if (!m) return SIGRUN_E_CANCELLED;
+    if (frame.attempt) return attempts_ ? attempts_->on_attempt_frame(m, from, frame) : SIGRUN_E_CANCELLED;
+    {
+        std::lock_guard lock(m->mutex);
+        for (auto& s : m->sessions)
+            if (s.via == from) s.last_frame = clock_.now();
+    }
+    switch (frame.kind) {
+        case SIGRUN_BEAT: {
+            {
+                std::lock_guard lock(m->info->mutex);
+                m->info->last_seen_ns = clock_.wall_ns();
+            }
+            sigrun_frame answer{};
+            answer.struct_size = sizeof answer;
+            answer.kind = SIGRUN_BEAT;
+            answer.time_ns = frame.time_ns;
+            from->send(answer);
+            refresh_status(m, "");
+            break;
+        }
+        case SIGRUN_HELLO: {
+            auto hello = parse_object(sdk::view(frame.json));
+            const auto* facts = hello ? array_or_null(*hello, "facts") : nullptr;
+            if (!facts) return SIGRUN_E_INVALID;
+            auto doc = capability_document::from_json(*facts);
+            if (!doc) return SIGRUN_E_INVALID;
+            auto all = (*doc)->facts();
+            {
+                std::uint16_t slots = 0;
+                std::vector<std::string> kinds;
+                {
+                    std::lock_guard lock(m->info->mutex);
+                    slots = m->info->places;
+                    kinds = m->info->kinds;
+                }
+                declare(all, slots, kinds);
+            }
+            runners_.set_facts(*m->info, std::make_shared<const capability_document>(std::move(all)));
+            reindex(m);
+            if (attempts_) {
+                slot_ref slot;
+                {
+                    std::lock_guard lock(m->mutex);
+                    slot = m->slot;
+                }
+                attempts_->on_capacity(slot);
+            }
+            break;
+        }
+        case SIGRUN_DRAIN:
+            set_admin(m, admin_state::draining, "the runner drains itself");
+            break;
+        default: break;  // BYE without LAST is a courtesy; the lost connection takes the same path
+    }
+    return SIGRUN_OK;
+}
+
+result<member_ptr> fleet::add(runner_identity identity) {
+    if (!valid_runner_name(identity.name))
+        return bad_value("name", "1 to 64 letters, digits, dots, dashes or underscores",
+                         "\"" + identity.name.substr(0, 80) + "\"");
+    if (!identity.profile.empty() && identity.profile != "rustci")
+        return bad_value("profile", "\"\" (native) or \"rustci\" (legacy HTTP contract)", "\"" + identity.profile + "\"");
+    if (identity.endpoint.empty())
+        return bad_value("endpoint", "HOST:PORT or an address such as http://host:port", "nothing");
+    if (identity.endpoint.find("://") != std::string::npos) {
+        auto known = protocol_for_uri(host_, identity.endpoint);
+        if (!known) return known.error();
+    }
+    bool created = false;
+    SIGRUN_TRY(r, runners_.add(std::move(identity), &created));
+    auto m = member_for(r);
+    {
+        std::lock_guard lock(m->mutex);
+        m->next_dial = clock_.now();
+    }
+    dial_member(m);
+    return m;
+}
+
+result<void> fleet::remove(const member_ptr& m, std::string_view reason) {
+    std::vector<session> sessions;
+    std::vector<std::uint64_t> keys;
+    SIGRUN_CHECK_OK(runners_.remove(m->info, reason));
+    {
+        std::lock_guard lock(m->mutex);
+        m->removed = true;
+        sessions = std::move(m->sessions);
+        m->sessions.clear();
+        keys = m->slot_keys;
+        if (m->indexed) select_.remove(m->slot);
+        m->indexed = false;
+    }
+    {
+        std::unique_lock lock(mutex_);
+        for (auto k : keys) by_slot_.erase(k);
+        members_.erase(m->info->uid());
+    }
+    for (const auto& s : sessions) {
+        s.via->close();
+        if (attempts_) attempts_->on_link_lost(m, s.via);
+    }
+    return {};
+}
+
+void fleet::set_admin(const member_ptr& m, admin_state state, std::string_view reason) {
+    runners_.set_admin(*m->info, state, reason);
+    refresh_status(m, reason.empty() ? (state == admin_state::none ? "resumed by an operator" : "asked by an operator")
+                                     : reason);
+    if (state == admin_state::none && attempts_) {
+        slot_ref slot;
+        {
+            std::lock_guard lock(m->mutex);
+            slot = m->slot;
+        }
+        attempts_->on_capacity(slot);
+    }
+}
+
+}  // namespace sigrun

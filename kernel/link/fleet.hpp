@@ -1,0 +1,185 @@
+// The live side of the registry: links to runners, their sessions and places. Knows how a runner comes (dials in, or is
+// dialled), when it is lost, and which of its links a job should use; knows nothing of jobs.
+//
+// [any]. One lock per member; none is held while a plugin or the attempt handler is called.
+#pragma once
+
+#include "kernel/base/timer_wheel.hpp"
+#include "kernel/capability/ttl_cache.hpp"
+#include "kernel/link/link.hpp"
+#include "kernel/runner/registry.hpp"
+#include "kernel/select/selector.hpp"
+
+#include <functional>
+#include <shared_mutex>
+#include <unordered_map>
+
+namespace sigrun {
+
+/// One link of a member, reconciled or about to be.
+struct session {
+    link_ptr via;
+    std::uint8_t protocol = 0;  // id: bit position in masks
+    std::string key;            // session id the runner chose
+    std::uint64_t generation = 0;
+    time_point last_frame{};
+    std::int64_t latency_ns = 0;  // measured round trip, EWMA; 0 = not measured yet
+};
+
+/// A runner with its place in the selection index.
+struct member : std::enable_shared_from_this<member> {
+    explicit member(runner_ptr r) : info(std::move(r)) {}
+    const runner_ptr info;
+
+    std::mutex mutex;  // everything below
+    std::vector<session> sessions;
+    slot_ref slot;
+    std::vector<std::uint64_t> slot_keys;  // every slot it ever had; a claim may still name an older one
+    bool indexed = false;
+    bool removed = false;
+    std::uint32_t dial_failures = 0;
+    bool dialling = false;
+    time_point next_dial{};
+    std::uint32_t ping_failures = 0;
+};
+using member_ptr = std::shared_ptr<member>;
+
+/// What a job gets: a link and why this one.
+struct chosen_link {
+    link_ptr via;
+    std::uint8_t protocol = 0;
+    std::int64_t latency_ns = 0;   // measured, 0 = not yet
+    std::uint8_t usable = 0;       // rungs that would have done
+};
+
+/// An attempt as a runner's HELLO lists it, and what to do with it.
+struct inventory_item {
+    std::string job, token, state;
+    std::uint32_t attempt = 0;
+    std::uint64_t log_bytes = 0;
+};
+struct verdict {
+    enum kind_t : std::uint8_t { keep, report, kill, forget } kind = kill;
+    std::uint64_t log_offset = 0;
+};
+
+/// The job engine, as the fleet sees it. [any]
+class attempt_handler {
+   public:
+    virtual ~attempt_handler() = default;
+    virtual sigrun_result on_attempt_frame(const member_ptr& from, const link_ptr& via, const sigrun_frame& frame) = 0;
+    /// One verdict per item; attempts believed to run there but not listed are lost.
+    virtual std::vector<verdict> reconcile(const member_ptr& who, const std::vector<inventory_item>& inventory) = 0;
+    /// The kept attempts continue over this link.
+    virtual void on_session(const member_ptr& who, const link_ptr& via) = 0;
+    virtual void on_link_lost(const member_ptr& who, const link_ptr& via) = 0;
+    /// A place appeared: a runner came online or got more places.
+    virtual void on_capacity(slot_ref slot) = 0;
+};
+
+struct fleet_options {
+    std::string controller_id;
+    nanoseconds beat_period = std::chrono::seconds(3);
+    nanoseconds detection_timeout = std::chrono::seconds(30);
+    nanoseconds cache_ttl = std::chrono::seconds(300);
+    bool parallel_detection = true;
+    bool auto_detection = true;  // off: dial only the protocol an endpoint names, keep declared facts only
+    std::vector<std::string> disabled_detection;  // protocol names
+    nanoseconds health_interval = std::chrono::seconds(30);
+    std::string strategy = "valkyrie_first";
+};
+
+struct greeting;
+
+class fleet final : public link_adopter, public link_handler, public std::enable_shared_from_this<fleet> {
+   public:
+    fleet(plugin_host& host, registry& runners, selector& select, metrics& numbers, const clock& clk,
+          fleet_options options);
+    ~fleet() override;
+    void set_attempt_handler(attempt_handler* handler) noexcept { attempts_ = handler; }
+    /// Members for the restored runners; begins dialling and the periodic checks.
+    void start();
+    void stop();
+
+    // -- runners ---------------------------------------------------------------------------------------------------
+    /// An agent says HELLO over an accepted connection; the answer is WELCOME with a ticket for adopt.
+    result<std::string> admit(std::uint64_t session_number, std::string_view hello);
+    /// An operator adds a runner that is to be dialled (or only declares one that dials in later).
+    result<member_ptr> add(runner_identity identity);
+    result<void> remove(const member_ptr& m, std::string_view reason);
+    void set_admin(const member_ptr& m, admin_state state, std::string_view reason);
+    /// Asks again what the runner can do; `done` runs once the answer is in the registry.
+    void detect(const member_ptr& m, std::function<void(result<void>)> done);
+    result<member_ptr> find(std::string_view name_or_id) const;
+
+    // -- for the job engine ----------------------------------------------------------------------------------------
+    member_ptr at(slot_ref slot) const;
+    /// The best live link whose protocol is in `allowed`; null if none.
+    chosen_link choose(const member_ptr& m, protocol_mask allowed) const;
+    std::string_view protocol_name(std::uint8_t protocol) const noexcept;
+    /// The bit of a protocol by name, all for "auto".
+    protocol_mask mask_of(std::string_view protocol) const noexcept;
+    std::vector<std::string> protocol_names() const;
+    /// Gives a claimed place back. True if the runner went from full to free.
+    bool release(const member_ptr& m) noexcept;
+    /// Recomputes the status after links, places or an operator's wish changed; closes or opens it for selection.
+    void refresh_status(const member_ptr& m, std::string_view reason);
+    cache_stats detection_stats() const { return detections_.stats(); }
+    ttl_cache<json::object>::answer_info detection_age(const runner& r) const;
+
+    // -- link_adopter, link_handler --------------------------------------------------------------------------------
+    sigrun_result adopt(std::shared_ptr<instance> owner, std::uint64_t session_number, std::string_view ticket,
+                        sigrun_link* raw, const sigrun_sink** frames, sigrun_error* error) noexcept override;
+    sigrun_result on_frame(const link_ptr& from, const sigrun_frame& frame) override;
+    void on_lost(const link_ptr& which, const std::string& reason) override;
+
+   private:
+    struct pending {
+        member_ptr who;
+        std::string key;
+        std::uint64_t generation = 0;
+        time_point expires{};
+        std::uint64_t session_number = 0;
+    };
+    member_ptr member_for(const runner_ptr& r);
+    std::uint8_t protocol_id(std::string_view name);
+    void apply_greeting(const member_ptr& m, const greeting& hello);
+    void declare(std::vector<fact>& facts, std::uint16_t slots, const std::vector<std::string>& kinds) const;
+    void attach_session(const member_ptr& m, session s);
+    void drop_session(const member_ptr& m, const link_ptr& via, const std::string& reason);
+    void reindex(const member_ptr& m);  // facts, labels, protocols or places changed
+    void tick();
+    void check_liveness(const member_ptr& m);
+    void ping(const member_ptr& m, const link_ptr& via);
+    void note_latency(const member_ptr& m, const link_ptr& via, std::int64_t rtt_ns);
+
+    // dial-out (dial_out.cpp)
+    struct detection_round;
+    void dial_member(const member_ptr& m);
+    void detect_protocols(const member_ptr& m, bool fresh, std::function<void()> done);
+    void open_link(const member_ptr& m, const std::shared_ptr<instance>& protocol, const std::string& uri);
+    void greet(const member_ptr& m, const link_ptr& via);
+    void dial_failed(const member_ptr& m, const std::string& reason);
+
+    plugin_host& host_;
+    registry& runners_;
+    selector& select_;
+    metrics& numbers_;
+    const clock& clock_;
+    fleet_options options_;
+    attempt_handler* attempts_ = nullptr;
+    ttl_cache<json::object> detections_;
+
+    mutable std::shared_mutex mutex_;  // the maps below
+    std::unordered_map<id, member_ptr> members_;
+    std::unordered_map<std::uint64_t, member_ptr> by_slot_;  // slot_key
+    std::map<std::string, pending, std::less<>> tickets_;
+    std::vector<std::string> protocols_;  // by id
+    std::vector<std::uint8_t> ladder_;    // protocol ids, best first
+
+    struct timer;
+    std::shared_ptr<timer> timer_;
+    std::atomic<bool> stopping_{false};
+};
+
+}  // namespace sigrun

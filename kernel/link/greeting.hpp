@@ -1,0 +1,27 @@
+// HELLO: what a runner says of itself. Parsing and limits only.
+#pragma once
+
+#include "kernel/capability/facts.hpp"
+#include "kernel/link/fleet.hpp"
+
+namespace sigrun {
+
+struct greeting {
+    std::string name, key, session, version;
+    std::uint64_t generation = 0;
+    std::uint16_t slots = 0;
+    label_map labels;
+    std::vector<std::string> kinds;
+    capability_ptr facts;  // null: not sent
+    std::string inventory_hash;
+    std::vector<inventory_item> inventory;
+};
+
+/// Every limit of the session: name 1..64 of [A-Za-z0-9._-], key 16..128 characters, slots 1..65535, 64 labels,
+/// 4096 inventory items.
+result<greeting> parse_greeting(std::string_view text);
+/// The inventory part alone, with its verdicts, as WELCOME carries them.
+json::array to_json(const std::vector<inventory_item>& items, const std::vector<verdict>& verdicts);
+bool valid_runner_name(std::string_view name) noexcept;
+
+}  // namespace sigrun

@@ -1,0 +1,132 @@
+// Periodic care for members: beats, health of foreign runners, latency, dialling again.
+#include "kernel/base/json.hpp"
+#include "kernel/link/fleet.hpp"
+#include "kernel/log/log.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+
+namespace sigrun {
+
+struct fleet::timer {
+    explicit timer(boost::asio::io_context& io) : each(io) {}
+    boost::asio::steady_timer each;
+    std::uint64_t count = 0;
+};
+
+fleet::~fleet() = default;
+
+void fleet::start() {
+    for (const auto& r : runners_.all()) member_for(r);
+    timer_ = std::make_shared<timer>(host_.control());
+    tick();
+}
+
+void fleet::stop() {
+    stopping_ = true;
+    if (timer_) timer_->each.cancel();
+    std::vector<member_ptr> all;
+    {
+        std::shared_lock lock(mutex_);
+        for (const auto& [uid, m] : members_) all.push_back(m);
+    }
+    for (const auto& m : all) {
+        std::vector<session> sessions;
+        {
+            std::lock_guard lock(m->mutex);
+            sessions = std::move(m->sessions);
+            m->sessions.clear();
+        }
+        for (const auto& s : sessions) s.via->close();
+    }
+}
+
+void fleet::tick() {
+    if (stopping_) return;
+    std::vector<member_ptr> all;
+    {
+        std::unique_lock lock(mutex_);
+        for (auto it = tickets_.begin(); it != tickets_.end();)
+            it = it->second.expires < clock_.now() ? tickets_.erase(it) : std::next(it);
+        all.reserve(members_.size());
+        for (const auto& [uid, m] : members_) all.push_back(m);
+    }
+    for (const auto& m : all) check_liveness(m);
+    ++timer_->count;
+    timer_->each.expires_after(std::chrono::seconds(1));
+    auto self = weak_from_this();
+    timer_->each.async_wait([self](boost::system::error_code ec) {
+        if (auto me = self.lock(); me && !ec) me->tick();
+    });
+}
+
+void fleet::check_liveness(const member_ptr& m) {
+    const auto now = clock_.now();
+    const auto limit = std::max<nanoseconds>(std::chrono::seconds(10), 3 * options_.beat_period + std::chrono::seconds(1));
+    std::vector<session> silent, to_ping;
+    bool dial = false;
+    // Each member has its own second of the interval, so that pings do not come in waves.
+    const auto phase = m->info->uid().low % 10;
+    {
+        std::lock_guard lock(m->mutex);
+        for (const auto& s : m->sessions) {
+            if (!s.via->foreign() && m->info->identity.profile.empty() && now - s.last_frame > limit)
+                silent.push_back(s);
+            else if (timer_->count % 10 == phase)
+                to_ping.push_back(s);
+        }
+        std::lock_guard guard(m->info->mutex);
+        dial = !m->info->identity.endpoint.empty() && !m->dialling && m->next_dial <= now;
+    }
+    for (const auto& s : silent) {
+        drop_session(m, s.via, "no beat for " + std::to_string(limit / std::chrono::seconds(1)) + " s");
+        s.via->close(SIGRUN_E_TIMEOUT);
+    }
+    for (const auto& s : to_ping) ping(m, s.via);
+    if (dial) dial_member(m);
+}
+
+void fleet::ping(const member_ptr& m, const link_ptr& via) {
+    auto self = weak_from_this();
+    via->ping([self, m, via](result<buffer_ref> r) {
+        auto me = self.lock();
+        if (!me || me->stopping_) return;
+        if (r) {
+            auto o = parse_object(r->view());
+            auto rtt = o ? number_or<std::int64_t>(*o, "rtt_ns", 0) : 0;
+            {
+                std::lock_guard lock(m->mutex);
+                m->ping_failures = 0;
+            }
+            if (rtt > 0) me->note_latency(m, via, rtt);
+            return;
+        }
+        if (r.error().code == errc::unsupported || !via->alive()) return;
+        // A foreign runner has no beats: three failed health requests in a row end its link.
+        bool give_up = false;
+        {
+            std::lock_guard lock(m->mutex);
+            give_up = !m->info->identity.profile.empty() && ++m->ping_failures >= 3;
+        }
+        if (give_up) {
+            me->drop_session(m, via, "three health requests failed: " + r.error().text());
+            via->close(SIGRUN_E_TIMEOUT);
+        }
+    });
+}
+
+void fleet::note_latency(const member_ptr& m, const link_ptr& via, std::int64_t rtt_ns) {
+    std::int64_t smoothed = 0;
+    {
+        std::lock_guard lock(m->info->mutex);
+        auto& seen = m->info->protocols[via->protocol_name()];
+        seen.latency_ns = seen.samples ? seen.latency_ns + (rtt_ns - seen.latency_ns) / 10 : rtt_ns;
+        ++seen.samples;
+        smoothed = seen.latency_ns;
+        m->info->last_seen_ns = clock_.wall_ns();
+    }
+    std::lock_guard lock(m->mutex);
+    for (auto& s : m->sessions)
+        if (s.via == via) s.latency_ns = smoothed;
+}
+
+}  // namespace sigrun

@@ -1,0 +1,120 @@
+#include "kernel/plugin/generation.hpp"
+
+#include <sigrun/cpp/error.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <mutex>
+#include <vector>
+
+namespace sigrun {
+namespace {
+
+const auto k_log = logger::get("plugin");
+
+std::uint64_t next_number() noexcept {
+    static std::atomic<std::uint64_t> last{0};
+    return ++last;
+}
+
+// Keeps the code mapped until the process ends.
+void make_resident(boost::dll::shared_library library) {
+    static std::mutex mutex;
+    static auto& kept = *new std::vector<boost::dll::shared_library>;  // never destroyed
+    std::lock_guard lock(mutex);
+    kept.push_back(std::move(library));
+}
+
+}  // namespace
+
+result<std::shared_ptr<generation>> generation::open(std::string_view bytes, const plugin_identity& identity,
+                                                     const stage& staging, std::shared_ptr<runtime> rt,
+                                                     const std::string& program) {
+    std::shared_ptr<generation> made(new generation);
+    made->number_ = next_number();
+    made->identity_ = identity;
+    made->sha256_ = sha256_hex(bytes);
+    SIGRUN_TRY(path, staging.add(bytes, identity.id, made->number_, made->sha256_));
+    made->staged_ = path;
+    made->guest_ = &guest::make(made->number_, identity.id, std::move(rt));
+    made->face_ = &made->guest_->add_face(identity.id);
+    namespace dll = boost::dll;
+    try {
+        made->library_.load(path, dll::load_mode::rtld_now | dll::load_mode::rtld_local);
+    } catch (const std::exception& e) {
+        staging.remove(path);
+        return make_problem(errc::invalid, std::string("the dynamic loader refuses it: ") + e.what());
+    }
+    SIGRUN_CHECK_OK(made->negotiate(program));
+    return made;
+}
+
+result<void> generation::negotiate(const std::string& program) {
+    using entry_fn = const sigrun_entry*(const sigrun_hello*);
+    if (!library_.has(SIGRUN_ENTRY_SYMBOL)) return bad_value("exported function", SIGRUN_ENTRY_SYMBOL, "none");
+    auto& entry = library_.get<entry_fn>(SIGRUN_ENTRY_SYMBOL);
+    sigrun_hello hello{};
+    hello.struct_size = sizeof hello;
+    hello.abi_major = SIGRUN_ABI_MAJOR;
+    hello.abi_minor = SIGRUN_ABI_MINOR;
+    hello.host_name = sdk::str(program);
+    hello.host_version = sdk::str(SIGRUN_SDK_VERSION);
+    const sigrun_entry* first = entry(&hello);
+    if (!first)
+        return bad_value("entry", "a descriptor for ABI major " + std::to_string(SIGRUN_ABI_MAJOR),
+                         "NULL: the plugin does not serve this major");
+    if (entry(&hello) != first) return bad_value("entry", "the same descriptor at every call", "another one");
+    SIGRUN_TRY(descriptor, read_descriptor(*first, identity_));
+    descriptor_ = std::move(descriptor);
+    entry_ = first;
+    return {};
+}
+
+result<void> generation::start() {
+    if (entry_->load) {
+        sdk::error_text text;
+        sigrun_result r = entry_->load(&face_->abi, &text.abi);
+        if (r < 0) return problem::from_abi(r, text.text());
+    }
+    started_ = true;
+    return {};
+}
+
+result<std::shared_ptr<instance>> generation::create(const std::shared_ptr<generation>& self,
+                                                     const component_record& component, const std::string& name,
+                                                     const sigrun_config& config) {
+    host_face& face = self->guest_->add_face(name);
+    sdk::error_text text;
+    sigrun_instance* raw = nullptr;
+    sigrun_result r = self->entry_->create(&face.abi, sdk::str(component.id), &config, &raw, &text.abi);
+    if (r < 0) return problem::from_abi(r, text.text());
+    if (!raw) return bad_value("create", "an instance", "NULL");
+    constexpr std::size_t needed = offsetof(sigrun_instance, destroy) + sizeof(raw->destroy);
+    if (raw->struct_size < needed || !raw->get_interface || !raw->destroy)
+        return bad_value("instance", "get_interface and destroy in a table of at least " + std::to_string(needed) + " bytes",
+                         raw->struct_size < needed ? std::to_string(raw->struct_size) + " bytes" : "NULL");
+    auto made = std::make_shared<instance>(self, name, self->descriptor_.id, component.id, component.kind, raw);
+    if (!made->table<void>(component.kind))
+        return bad_value("get_interface", "a table for its own kind " + component.kind, "NULL");
+    face.holder = made;
+    return made;
+}
+
+generation::~generation() {
+    if (!library_.is_loaded()) {
+        if (guest_) guest_->retire();
+        return;
+    }
+    if (started_ && entry_->unload) entry_->unload(&face_->abi);
+    const std::string open = guest_->still_open();
+    guest_->retire();
+    const bool pinned = (identity_.flags & SIGRUN_PLUGIN_PIN) || identity_.unique_symbols;
+    if (!open.empty())
+        SIGRUN_LOG(k_log, warning, identity_.id, " generation ", number_, " stays mapped: ", open, " left");
+    if (open.empty() && !pinned)
+        library_.unload();
+    else
+        make_resident(std::move(library_));
+}
+
+}  // namespace sigrun

@@ -1,0 +1,54 @@
+// One load of one plugin file: the mapped code, its checked descriptor and its host record. Shared by its instances; the
+// last one to let go unloads it: `unload`, then dlclose if nothing of it can still run, otherwise the code stays mapped.
+#pragma once
+
+#include "kernel/plugin/descriptor.hpp"
+#include "kernel/plugin/guest.hpp"
+#include "kernel/plugin/stage.hpp"
+
+#include <boost/dll/shared_library.hpp>
+#include <memory>
+#include <string>
+
+namespace sigrun {
+
+class generation {
+   public:
+    /// Stages and maps bytes that passed inspect_plugin, and negotiates. Runs the plugin's static constructors and its
+    /// entry function, nothing else. Numbers are unique in the process.
+    static result<std::shared_ptr<generation>> open(std::string_view bytes, const plugin_identity& identity,
+                                                    const stage& staging, std::shared_ptr<runtime> rt,
+                                                    const std::string& program);
+    ~generation();
+    generation(const generation&) = delete;
+    generation& operator=(const generation&) = delete;
+
+    /// Calls the plugin's `load`, if it has one. Once, before create.
+    result<void> start();
+    /// Makes and wraps an instance; a problem if the plugin refuses or what it returns is not an instance.
+    static result<std::shared_ptr<instance>> create(const std::shared_ptr<generation>& self,
+                                                    const component_record& component, const std::string& name,
+                                                    const sigrun_config& config);
+
+    std::uint64_t number() const noexcept { return number_; }
+    const plugin_descriptor& descriptor() const noexcept { return descriptor_; }
+    const plugin_identity& identity() const noexcept { return identity_; }
+    const std::string& sha256() const noexcept { return sha256_; }
+
+   private:
+    generation() = default;
+    result<void> negotiate(const std::string& program);
+
+    std::uint64_t number_ = 0;
+    plugin_identity identity_;
+    plugin_descriptor descriptor_;
+    std::string sha256_;
+    std::string staged_;
+    boost::dll::shared_library library_;
+    const sigrun_entry* entry_ = nullptr;
+    guest* guest_ = nullptr;
+    host_face* face_ = nullptr;
+    bool started_ = false;
+};
+
+}  // namespace sigrun

@@ -1,0 +1,19 @@
+#include "kernel/plugin/generation.hpp"
+#include "kernel/plugin/plugin_host.hpp"
+
+namespace sigrun {
+
+instance::instance(std::shared_ptr<generation> owner, std::string name, std::string plugin_id, std::string component,
+                   std::string kind, sigrun_instance* abi)
+    : owner_(std::move(owner)),
+      name_(std::move(name)),
+      plugin_id_(std::move(plugin_id)),
+      component_(std::move(component)),
+      kind_(std::move(kind)),
+      abi_(abi) {}
+
+instance::~instance() { abi_->destroy(abi_); }
+
+std::uint64_t instance::generation_number() const noexcept { return owner_ ? owner_->number() : 0; }
+
+}  // namespace sigrun

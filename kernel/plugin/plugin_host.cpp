@@ -1,0 +1,145 @@
+#include "kernel/plugin/plugin_host.hpp"
+
+#include "kernel/base/quantity.hpp"
+#include "kernel/plugin/plugin_set.hpp"
+
+#include <sigrun/cpp/error.hpp>
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+
+namespace sigrun {
+namespace {
+
+const auto k_log = logger::get("plugin");
+
+// Counts down as the drains complete; shared, because a late completion may come after the waiting ended.
+struct countdown {
+    std::mutex mutex;
+    std::condition_variable zero;
+    std::size_t left = 0;
+
+    void add() {
+        std::lock_guard lock(mutex);
+        ++left;
+    }
+    void done() {
+        std::lock_guard lock(mutex);
+        if (--left == 0) zero.notify_all();
+    }
+    void wait_until(time_point deadline) {
+        std::unique_lock lock(mutex);
+        zero.wait_until(lock, deadline, [this] { return left == 0; });
+    }
+};
+
+void drain_all(const std::vector<std::shared_ptr<instance>>& instances, op_table& ops,
+               nanoseconds time) {
+    const time_point deadline = std::chrono::steady_clock::now() + time;
+    const auto deadline_ns = static_cast<std::uint64_t>(deadline.time_since_epoch() / std::chrono::nanoseconds(1));
+    auto waiting = std::make_shared<countdown>();
+    std::vector<std::pair<const instance*, sigrun_op>> begun;
+    for (const auto& each : instances) {
+        sigrun_instance* abi = each->abi();
+        if (!SIGRUN_HAS(abi, drain)) continue;
+        waiting->add();
+        sigrun_op op = ops.mint(each->generation_number(), [waiting](const result<buffer_ref>&) { waiting->done(); });
+        begun.emplace_back(each.get(), op);
+        if (abi->drain(abi, deadline_ns, op) < 0 && ops.revoke(op)) waiting->done();
+    }
+    waiting->wait_until(deadline);
+    for (const auto& [which, op] : begun)
+        if (ops.revoke(op)) SIGRUN_LOG(k_log, warning, which->name(), " did not drain within ", format_duration(time));
+}
+
+}  // namespace
+
+struct plugin_host::impl {
+    impl(plugin_host_options o, settings c, metrics& m)
+        : options(std::move(o)), config(std::move(c)), rt(std::make_shared<runtime>(m)), plugins(options, config, rt) {}
+
+    const plugin_host_options options;
+    const settings config;
+    std::shared_ptr<runtime> rt;
+    plugin_set plugins;
+    std::once_flag ended;
+};
+
+plugin_host::plugin_host(plugin_host_options options, settings config, metrics& metrics)
+    : impl_(std::make_unique<impl>(std::move(options), std::move(config), metrics)) {}
+
+plugin_host::~plugin_host() { shutdown(); }
+
+void plugin_host::set_call_handler(call_handler* handler) noexcept { impl_->rt->calls = handler; }
+void plugin_host::set_link_adopter(link_adopter* adopter) noexcept { impl_->rt->links = adopter; }
+
+result<void> plugin_host::load_all() { return impl_->plugins.load(); }
+
+result<void> plugin_host::start_all() {
+    for (const auto& each : impl_->plugins.all()) {
+        sigrun_instance* abi = each->abi();
+        if (!SIGRUN_HAS(abi, start)) continue;
+        sdk::error_text text;
+        sigrun_result r = abi->start(abi, &text.abi);
+        if (r >= 0) continue;
+        problem p = problem::from_abi(r, text.text());
+        p.message = "instance " + each->name() + " (" + each->plugin_id() + ") cannot start: " + p.text();
+        p.field.clear();
+        p.expected.clear();
+        p.found.clear();
+        return p;
+    }
+    return {};
+}
+
+void plugin_host::shutdown() {
+    std::call_once(impl_->ended, [this] {
+        auto instances = impl_->plugins.release_instances();
+        drain_all(instances, impl_->rt->ops, impl_->options.drain_time);
+        while (!instances.empty()) {
+            if (instances.back().use_count() > 1)
+                SIGRUN_LOG(k_log, warning, instances.back()->name(), " is still held at shutdown");
+            instances.pop_back();
+        }
+        impl_->rt->stop();
+        impl_->plugins.unload();
+    });
+}
+
+std::vector<std::shared_ptr<instance>> plugin_host::instances(std::string_view kind) const {
+    std::vector<std::shared_ptr<instance>> out;
+    for (auto& each : impl_->plugins.all())
+        if (each->kind() == kind) out.push_back(std::move(each));
+    return out;
+}
+
+std::shared_ptr<instance> plugin_host::find(std::string_view kind, std::string_view name) const {
+    std::shared_ptr<instance> by_component;
+    for (auto& each : instances(kind)) {
+        if (each->name() == name) return each;
+        if (each->component() == name && !by_component) by_component = each;
+    }
+    return by_component;
+}
+
+std::vector<plugin_info> plugin_host::plugins() const { return impl_->plugins.infos(); }
+std::vector<documented_section> plugin_host::documented() const { return impl_->plugins.documented(); }
+op_table& plugin_host::ops() noexcept { return impl_->rt->ops; }
+boost::asio::io_context& plugin_host::control() noexcept { return impl_->rt->control; }
+boost::asio::io_context& plugin_host::io() noexcept { return impl_->rt->io; }
+
+void plugin_host::post_work(std::function<void()> task) {
+    if (!impl_->rt->work.post(std::move(task), false)) SIGRUN_LOG(k_log, debug, "a task came after the shutdown");
+}
+
+void plugin_host::call_async(const instance& target, const std::function<sigrun_result(sigrun_op)>& start,
+                             op_callback callback) {
+    auto shared = std::make_shared<op_callback>(std::move(callback));
+    sigrun_op op = impl_->rt->ops.mint(target.generation_number(),
+                                       [shared](result<buffer_ref> outcome) { (*shared)(std::move(outcome)); });
+    sigrun_result r = start(op);
+    if (r < 0 && impl_->rt->ops.revoke(op)) (*shared)(problem::from_abi(r, ""));
+}
+
+}  // namespace sigrun

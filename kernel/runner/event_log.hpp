@@ -1,0 +1,82 @@
+// Numbered events, kept in a bounded ring, read by any number of watchers at their own pace. A watcher that fell behind
+// gets a Gap event with the numbers it missed: never silent loss.
+//
+// publish is [any] and cheap: a fixed-size record under a short lock, no JSON. A watcher pulls; its notify function is
+// called (once per sleep) when there is something to pull.
+#pragma once
+
+#include "kernel/base/clock.hpp"
+#include "kernel/base/id.hpp"
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sigrun {
+
+enum class event_type : std::uint8_t {
+    runner_registered,
+    runner_deregistered,
+    runner_status_changed,
+    capabilities_updated,
+    protocol_migrated,
+    job_submitted,
+    job_state_changed,
+    plugin_loaded,
+    plugin_rejected,
+    gap,
+};
+std::string_view to_string(event_type t) noexcept;
+
+struct event {
+    std::uint64_t seq = 0;
+    std::int64_t wall_ns = 0;
+    event_type type = event_type::gap;
+    id runner{};
+    id job{};
+    std::string detail{};  // JSON members without braces: "\"from\":\"offline\",\"to\":\"online\""
+};
+/// The EVENT document of kernel/serve/README.md.
+std::string to_json(const event& e);
+
+class event_log {
+   public:
+    explicit event_log(const clock& clk, std::size_t capacity = 16384);
+    void publish(event_type type, id runner, id job, std::string detail = {});
+    /// True while somebody watches job events; publishers of short-lived jobs may skip them otherwise.
+    bool watched() const noexcept { return watchers_.load(std::memory_order_relaxed) != 0; }
+    std::uint64_t last_seq() const;
+
+    class watcher {
+       public:
+        ~watcher();
+        watcher(const watcher&) = delete;
+        watcher& operator=(const watcher&) = delete;
+        /// Up to `max` events after the last one returned; the first may be a gap. Empty: notify will be called.
+        std::vector<event> pull(std::size_t max);
+
+       private:
+        friend class event_log;
+        watcher(event_log& log, std::uint64_t after, std::function<void()> notify);
+        event_log& log_;
+        std::uint64_t next_;
+        std::function<void()> notify_;
+        bool asleep_ = false;  // under the log's lock
+    };
+    /// From the event after number `after` (0 with from_start = everything still kept; otherwise only new ones).
+    std::unique_ptr<watcher> watch(std::uint64_t after, bool only_new, std::function<void()> notify);
+
+   private:
+    const clock& clock_;
+    std::size_t capacity_;
+    mutable std::mutex mutex_;
+    std::vector<event> ring_;
+    std::uint64_t next_seq_ = 1;
+    std::vector<watcher*> list_;
+    std::atomic<std::size_t> watchers_{0};
+};
+
+}  // namespace sigrun

@@ -1,0 +1,70 @@
+// One runner: identity, what it can do, how it is doing.
+#pragma once
+
+#include "kernel/base/clock.hpp"
+#include "kernel/base/id.hpp"
+#include "kernel/capability/facts.hpp"
+#include "kernel/runner/status.hpp"
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sigrun {
+
+/// What makes a runner itself; journaled, survives a restart.
+struct runner_identity {
+    id uid;
+    std::string name;      // unique
+    std::string key_hash;  // of the secret an agent keeps; empty for runners added by an operator
+    std::string endpoint;  // empty: it dials in
+    std::string profile;   // "" native, "rustci"
+    std::string options;   // JSON object for the protocol plugin, or empty
+    label_map labels;
+    std::optional<std::uint16_t> slots;  // declared; otherwise what the runner says
+    admin_state admin = admin_state::none;
+    std::string admin_reason;
+    std::int64_t registered_ns = 0;
+    bool from_config = false;  // a [runner NAME] section: not journaled
+};
+std::string to_json(const runner_identity& identity);
+result<runner_identity> runner_identity_from_json(std::string_view text);
+
+/// One protocol as seen on one runner.
+struct protocol_evidence {
+    bool supported = false;  // detected or linked
+    bool up = false;         // a link is open now
+    std::string version, reason;
+    std::int64_t latency_ns = 0;  // measured round trip, EWMA 0.1; 0 = not measured
+    std::uint32_t samples = 0;
+};
+
+struct runner_counts {
+    std::atomic<std::uint64_t> completed{0};  // ended with a result of the job's own
+    std::atomic<std::uint64_t> failed{0};     // ended otherwise
+};
+
+/// Mutable parts are guarded by `mutex`; identity.uid and name never change. Shared by pointer.
+struct runner {
+    explicit runner(runner_identity i) : identity(std::move(i)) {}
+    const id& uid() const noexcept { return identity.uid; }
+
+    mutable std::mutex mutex;
+    runner_identity identity;
+    status_machine status;
+    bool faulty = false;
+    std::string fault;
+    std::uint16_t places = 0;  // 0 = unknown yet
+    capability_ptr facts;
+    std::vector<std::string> kinds;  // job kinds it can run; empty = unknown
+    std::map<std::string, protocol_evidence, std::less<>> protocols;
+    std::int64_t last_seen_ns = 0;  // wall clock
+    runner_counts counts;
+};
+using runner_ptr = std::shared_ptr<runner>;
+
+}  // namespace sigrun

@@ -1,0 +1,129 @@
+#include "kernel/select/balancer_set.hpp"
+
+#include "kernel/base/id.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace sigrun {
+namespace {
+
+std::atomic<std::uint64_t> next_set_id{1};
+std::atomic<std::uint32_t> next_thread_id{1};
+
+// The last set this thread used: found without the cost of a thread_local object with a destructor.
+struct last_used {
+    std::uint64_t set = 0;
+    dispatcher* here = nullptr;
+};
+thread_local constinit last_used last{};
+
+/// All dispatchers of this thread; closes them when the thread ends.
+struct own_dispatchers {
+    std::vector<std::pair<std::uint64_t, std::shared_ptr<dispatcher>>> all;
+    ~own_dispatchers() {
+        last = {};
+        for (auto& [id, d] : all) d->close();
+    }
+};
+thread_local own_dispatchers own;
+
+}  // namespace
+
+dispatcher::dispatcher(const balancer_set& set, std::uint32_t page_words)
+    : masked(page_words), set_(set), random_(random_u64()) {
+    const std::uint32_t thread = next_thread_id.fetch_add(1, std::memory_order_relaxed);
+    for (std::size_t i = 0; i < set.size(); ++i) {
+        const loaded_balancer& b = set[i];
+        states_.push_back(SIGRUN_HAS(b.table, thread_init) ? b.table->thread_init(b.owner->abi(), thread) : nullptr);
+    }
+}
+
+std::uint64_t dispatcher::random() noexcept {  // splitmix64
+    std::uint64_t z = (random_ += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+void dispatcher::close() noexcept {
+    // While the set is alive its destructor waits here for a thread that is closing, and the other way round.
+    std::lock_guard lock(closing_);
+    if (closed_.exchange(true)) return;
+    for (std::size_t i = 0; i < states_.size(); ++i)
+        if (const loaded_balancer& b = set_[i]; SIGRUN_HAS(b.table, thread_fini))
+            b.table->thread_fini(b.owner->abi(), states_[i]);
+}
+
+balancer_set::balancer_set() : id_(next_set_id.fetch_add(1)) {}
+
+balancer_set::~balancer_set() {
+    for (auto& d : dispatchers_) d->close();
+}
+
+result<std::unique_ptr<balancer_set>> balancer_set::create(std::vector<std::shared_ptr<instance>> instances,
+                                                           std::string_view default_name) {
+    auto set = std::unique_ptr<balancer_set>(new balancer_set);
+    for (auto& i : instances) {
+        if (!i || i->kind() != SIGRUN_KIND_BALANCER) continue;
+        const auto* table = i->table<sigrun_balancer>(SIGRUN_KIND_BALANCER);
+        if (!SIGRUN_HAS(table, pick) || table->abi != 1)
+            return bad_value("balancer " + i->name(), "a table of \"" SIGRUN_KIND_BALANCER "\" with the slot pick",
+                             table ? "abi " + std::to_string(table->abi) : "none");
+        set->loaded_.push_back({std::move(i), table});
+    }
+    set->default_ = set->find(default_name);
+    if (set->default_ == set->size()) {
+        std::string known;
+        for (const std::string& name : set->names()) known += (known.empty() ? "" : ", ") + name;
+        return bad_value("default_algorithm", known.empty() ? "a balancer plugin to be loaded" : "one of " + known,
+                         "\"" + std::string(default_name) + "\"");
+    }
+    return set;
+}
+
+std::size_t balancer_set::find(std::string_view name) const noexcept {
+    auto by = [&](auto member) {
+        return static_cast<std::size_t>(
+            std::find_if(loaded_.begin(), loaded_.end(),
+                         [&](const loaded_balancer& b) { return ((*b.owner).*member)() == name; }) -
+            loaded_.begin());
+    };
+    const std::size_t named = by(&instance::name);
+    return named < loaded_.size() ? named : by(&instance::component);
+}
+
+std::vector<std::string> balancer_set::names() const {
+    std::vector<std::string> out;
+    for (const auto& b : loaded_) out.push_back(b.owner->name());
+    return out;
+}
+
+bool balancer_set::needs_levels() const noexcept {
+    return std::any_of(loaded_.begin(), loaded_.end(),
+                       [](const loaded_balancer& b) { return b.table->caps & SIGRUN_BALANCER_NEEDS_LEVELS; });
+}
+
+dispatcher& balancer_set::here(std::uint32_t page_words, const sigrun_view& fresh) {
+    if (last.set == id_) return *last.here;
+    return enter(page_words, fresh);
+}
+
+dispatcher& balancer_set::enter(std::uint32_t page_words, const sigrun_view& fresh) {
+    auto known = std::find_if(own.all.begin(), own.all.end(), [&](const auto& d) { return d.first == id_; });
+    if (known == own.all.end()) {
+        std::erase_if(own.all, [](const auto& d) { return d.second->closed(); });
+        auto made = std::make_shared<dispatcher>(*this, page_words);
+        made->view = fresh;
+        {
+            std::lock_guard lock(mutex_);
+            std::erase_if(dispatchers_, [](const auto& d) { return d->closed(); });
+            dispatchers_.push_back(made);
+        }
+        known = own.all.insert(own.all.end(), {id_, std::move(made)});
+    }
+    last = {id_, known->second.get()};
+    return *last.here;
+}
+
+}  // namespace sigrun

@@ -1,0 +1,73 @@
+// The balancer plugins of a selector, and the state that each dispatching thread has with each of them.
+#pragma once
+
+#include "kernel/plugin/plugin_host.hpp"
+
+#include <sigrun/balancer.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sigrun {
+
+struct loaded_balancer {
+    std::shared_ptr<instance> owner;
+    const sigrun_balancer* table = nullptr;
+};
+
+class balancer_set;
+
+/// One thread's view, random numbers and plugin states. Used by its thread only; closed by whoever ends first, the
+/// thread or the set.
+class dispatcher {
+   public:
+    dispatcher(const balancer_set& set, std::uint32_t page_words);
+    void* state(std::size_t balancer) const noexcept { return states_[balancer]; }
+    std::uint64_t random() noexcept;
+    void close() noexcept;
+    bool closed() const noexcept { return closed_.load(); }
+
+    sigrun_view view{};
+    std::vector<std::uint64_t> masked;  // pages of a request that not all protocols suit
+
+   private:
+    const balancer_set& set_;
+    std::vector<void*> states_;
+    std::uint64_t random_;
+    std::mutex closing_;
+    std::atomic<bool> closed_{false};
+};
+
+class balancer_set {
+   public:
+    static result<std::unique_ptr<balancer_set>> create(std::vector<std::shared_ptr<instance>> instances,
+                                                        std::string_view default_name);
+    ~balancer_set();
+
+    std::size_t size() const noexcept { return loaded_.size(); }
+    const loaded_balancer& operator[](std::size_t i) const noexcept { return loaded_[i]; }
+    std::size_t default_index() const noexcept { return default_; }
+    /// By instance name, else by component id; size() if there is none.
+    std::size_t find(std::string_view name) const noexcept;
+    std::vector<std::string> names() const;
+    bool needs_levels() const noexcept;
+
+    /// This thread's state, made at the first call of the thread. Throws what making it throws.
+    dispatcher& here(std::uint32_t page_words, const sigrun_view& fresh);
+
+   private:
+    balancer_set();
+    dispatcher& enter(std::uint32_t page_words, const sigrun_view& fresh);
+
+    const std::uint64_t id_;
+    std::vector<loaded_balancer> loaded_;
+    std::size_t default_ = 0;
+    std::mutex mutex_;
+    std::vector<std::shared_ptr<dispatcher>> dispatchers_;
+};
+
+}  // namespace sigrun

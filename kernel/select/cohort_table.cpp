@@ -1,0 +1,186 @@
+#include "kernel/select/cohort_table.hpp"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <bit>
+
+namespace sigrun {
+namespace {
+
+constexpr std::size_t k_few_values = 64;  // a label with more values, and more than 1/16 of the runners, is left out
+
+void add(std::string& to, std::string_view text) {
+    to += text;
+    to += '\0';
+}
+
+template <class T>
+void erase_value(std::vector<T>& v, T value) {
+    if (auto at = std::find(v.begin(), v.end(), value); at != v.end()) {
+        *at = v.back();
+        v.pop_back();
+    }
+}
+
+}  // namespace
+
+cohort_table::cohort_table(slot_index& index) : index_(index) {}
+
+signature cohort_table::sign(const runner_profile& p) const {
+    std::string text;
+    if (p.facts) {
+        add(text, p.facts->class_hash());
+        for (const fact& f : p.facts->facts()) {
+            const bool fixed = f.volatility == fact_volatility::fixed || f.volatility == fact_volatility::boot;
+            if (fixed && !f.unique) continue;
+            add(text, f.key);
+            text += static_cast<char>('0' + static_cast<int>(f.volatility));
+            text += f.unique ? 'u' : '-';
+        }
+    }
+    text += '\1';
+    if (p.labels)
+        for (const auto& [name, value] : *p.labels) {
+            add(text, name);
+            if (is_open(name))
+                text += '\2';
+            else
+                add(text, value);
+        }
+    text += '\1';
+    for (std::uint32_t n : {std::uint32_t{p.protocols}, std::uint32_t{p.places}, std::uint32_t{p.weight}})
+        add(text, std::to_string(n));
+    const XXH128_hash_t h = XXH3_128bits(text.data(), text.size());
+    return {h.high64, h.low64};
+}
+
+void cohort_table::count_labels(const label_map* labels, int change) {
+    if (!labels) return;
+    if (change > 0)
+        ++labelled_;
+    else
+        --labelled_;
+    for (const auto& [name, value] : *labels) {
+        auto& values = label_values_[name];
+        if (change > 0) {
+            ++values[value];
+            if (values.size() > k_few_values && values.size() > labelled_ / 16) open_.insert(name);
+        } else if (auto at = values.find(value); at != values.end() && --at->second == 0) {
+            values.erase(at);
+            if (values.empty()) label_values_.erase(name);
+        }
+    }
+}
+
+std::optional<std::uint32_t> cohort_table::take_page() {
+    std::uint32_t page = 0;
+    if (!free_pages_.empty()) {
+        page = free_pages_.back();
+        free_pages_.pop_back();
+    } else if (n_pages_ < index_.max_pages()) {
+        page = n_pages_++;
+        page_owner_.push_back(0);
+        position_.push_back(0);
+        taken_.push_back(0);
+        turn_.push_back(0);
+    } else {
+        return std::nullopt;
+    }
+    position_[page] = static_cast<std::uint32_t>(pages_in_use_.size());
+    pages_in_use_.push_back(page);
+    return page;
+}
+
+std::optional<cohort_table::placement> cohort_table::place(const runner_profile& p, const signature& s) {
+    auto at = by_signature_.find(s);
+    placement out;
+    const bool new_cohort = at == by_signature_.end();
+    out.new_page = new_cohort || cohorts_[at->second].roomy.empty();
+    std::uint32_t page = 0;
+    if (out.new_page) {
+        const auto taken = take_page();
+        if (!taken) return std::nullopt;
+        page = *taken;
+    }
+    if (new_cohort) {
+        if (free_cohorts_.empty()) {
+            out.cohort = n_cohorts_++;
+        } else {
+            out.cohort = free_cohorts_.back();
+            free_cohorts_.pop_back();
+        }
+        cohort& c = cohorts_[out.cohort];
+        c.key = s;
+        c.facts = p.facts;
+        c.labels = p.labels;
+        c.page = {p.places, p.protocols};
+        c.weight = p.weight;
+        if (p.labels)
+            for (const auto& [name, value] : *p.labels)
+                if (is_open(name)) c.open_labels.push_back(name);
+        by_signature_[s] = out.cohort;
+    } else {
+        out.cohort = at->second;
+    }
+    cohort& c = cohorts_[out.cohort];
+    if (out.new_page) {
+        page_owner_[page] = out.cohort;
+        c.pages.push_back(page);
+        c.roomy.push_back(page);
+        index_.assign_page(page, out.cohort, c.page);
+    } else {
+        page = c.roomy.back();
+    }
+    const std::uint8_t turn = turn_[page];
+    const std::uint64_t free = std::rotr(~taken_[page], turn);
+    const auto bit = (static_cast<std::uint32_t>(std::countr_zero(free)) + turn) & 63u;
+    turn_[page] = static_cast<std::uint8_t>((bit + 1) & 63u);
+    taken_[page] |= 1ull << bit;
+    if (taken_[page] == ~0ull) erase_value(c.roomy, page);
+    out.slot = page * 64 + bit;
+    ++c.runners;
+    publish(out.cohort, c);
+    return out;
+}
+
+bool cohort_table::vacate(std::uint32_t slot) {
+    const std::uint32_t page = page_of(slot), id = page_owner_[page];
+    cohort& c = cohorts_[id];
+    if (taken_[page] == ~0ull) c.roomy.push_back(page);
+    taken_[page] &= ~bit_of(slot);
+    --c.runners;
+    const bool freed = taken_[page] == 0;
+    if (freed) {
+        erase_value(c.pages, page);
+        erase_value(c.roomy, page);
+        const std::uint32_t hole = position_[page];
+        pages_in_use_[hole] = pages_in_use_.back();
+        position_[pages_in_use_[hole]] = hole;
+        pages_in_use_.pop_back();
+        free_pages_.push_back(page);
+    }
+    publish(id, c);
+    if (c.pages.empty()) {
+        by_signature_.erase(c.key);
+        cohorts_.erase(id);
+        free_cohorts_.push_back(id);
+    }
+    return freed;
+}
+
+void cohort_table::publish(std::uint32_t id, const cohort& c) noexcept {
+    sigrun_cohort& out = index_.cohort(id);
+    auto put = [](auto& field, auto value) {
+        using field_type = std::remove_reference_t<decltype(field)>;
+        std::atomic_ref<field_type>(field).store(static_cast<field_type>(value), std::memory_order_relaxed);
+    };
+    put(out.pages_off, c.pages.empty() ? 0 : c.pages.front());
+    put(out.n_pages, c.pages.size());
+    put(out.n_runners, c.runners);
+    put(out.protos, c.page.protocols);
+    put(out.places, c.page.places);
+    put(out.weight, c.weight);
+}
+
+}  // namespace sigrun

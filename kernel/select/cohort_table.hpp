@@ -1,0 +1,78 @@
+// Groups runners that no requirement over shared facts can tell apart, and gives each group pages of 64 slots.
+// Serialised by the selector.
+//
+// The signature of a cohort: class_hash, labels, protocols, places, weight, and the names of the facts outside
+// class_hash, so that every runner of a cohort has the same keys. A label with many values (a host's name) would put every
+// runner into a cohort of its own; such labels are left out of the signature and looked at slot by slot.
+#pragma once
+
+#include "kernel/select/selector.hpp"
+#include "kernel/select/slot_index.hpp"
+
+#include <array>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace sigrun {
+
+using signature = std::array<std::uint64_t, 2>;
+
+struct cohort {
+    signature key{};
+    capability_ptr facts;  // of some runner: what class_hash covers is the same for all
+    std::shared_ptr<const label_map> labels;
+    std::vector<std::string> open_labels;  // present, but not in the signature; sorted
+    page_facts page{};
+    std::uint16_t weight = 0;
+    std::uint32_t runners = 0;
+    std::vector<std::uint32_t> pages;
+    std::vector<std::uint32_t> roomy;  // pages with a free slot
+};
+
+class cohort_table {
+   public:
+    explicit cohort_table(slot_index& index);
+
+    struct placement {
+        std::uint32_t slot = 0, cohort = 0;
+        bool new_page = false;
+    };
+    signature sign(const runner_profile& p) const;
+    /// Nothing when all pages are taken.
+    std::optional<placement> place(const runner_profile& p, const signature& s);
+    /// Gives a slot back. True if that freed its page (which then belongs to nobody).
+    bool vacate(std::uint32_t slot);
+
+    const cohort& of_page(std::uint32_t page) const { return cohorts_.at(page_owner_[page]); }
+    const std::vector<std::uint32_t>& pages_in_use() const noexcept { return pages_in_use_; }
+    /// Slots of the page that are taken, by runners or by claims left behind.
+    std::uint64_t taken(std::uint32_t page) const noexcept { return taken_[page]; }
+    std::uint32_t n_pages() const noexcept { return n_pages_; }      // highest ever used + 1
+    std::uint32_t n_cohorts() const noexcept { return n_cohorts_; }  // the same
+
+    /// Counts the labels of a runner, so that labels with many values are found.
+    void count_labels(const label_map* labels, int change);
+
+   private:
+    bool is_open(const std::string& label) const { return open_.contains(label); }
+    void publish(std::uint32_t id, const cohort& c) noexcept;
+    std::optional<std::uint32_t> take_page();
+
+    slot_index& index_;
+    std::map<signature, std::uint32_t> by_signature_;
+    std::unordered_map<std::uint32_t, cohort> cohorts_;
+    std::vector<std::uint32_t> free_pages_, free_cohorts_, pages_in_use_;
+    std::vector<std::uint32_t> page_owner_, position_;  // position_: of the page in pages_in_use_
+    std::vector<std::uint64_t> taken_;
+    std::vector<std::uint8_t> turn_;  // where the next search for a free slot begins: slots are reused as late as possible
+    std::uint32_t n_pages_ = 0, n_cohorts_ = 0;
+    std::size_t labelled_ = 0;
+    std::map<std::string, std::map<std::string, std::uint32_t>, std::less<>> label_values_;
+    std::set<std::string, std::less<>> open_;
+};
+
+}  // namespace sigrun

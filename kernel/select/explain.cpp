@@ -1,0 +1,79 @@
+// Off the hot path: why a requirement finds no runner, and whether the index is sound.
+#include "kernel/config/settings.hpp"
+#include "kernel/select/selector_impl.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace sigrun {
+namespace {
+
+/// "gpu[0].model" -> "gpu": a list fact answers for its elements.
+std::string_view head_of(std::string_view key) noexcept { return key.substr(0, key.find('[')); }
+
+}  // namespace
+
+selector::explanation selector::impl::explain(const requirement& r) const {
+    explanation out;
+    for (const auto& t : r.terms()) out.terms.push_back({t.text, t.column, 0, 0, {}});
+    std::set<std::string, std::less<>> known_keys;
+    std::set<const capability_document*> seen;
+    for (const auto& [slot, profile] : profiles) {
+        const match_subject subject{profile.facts.get(), profile.labels.get()};
+        const std::uint64_t w = index.hot(slot).load();
+        const bool open = w & hot::k_open;
+        const truth whole = r.matches(subject);
+        ++out.runners;
+        out.open += open;
+        out.unknown += whole == truth::unknown;
+        if (whole == truth::yes) {
+            ++out.matching;
+            out.busy += open && !hot::can_take(w, index.page(page_of(slot)).places);
+        }
+        for (std::size_t i = 0; i < out.terms.size(); ++i) {
+            const truth t = r.term_matches(i, subject);
+            out.terms[i].no += t == truth::no;
+            out.terms[i].unknown += t == truth::unknown;
+        }
+        if (profile.facts && seen.insert(profile.facts.get()).second)
+            for (const fact& f : profile.facts->facts()) {
+                known_keys.insert(f.key);
+                known_keys.emplace(head_of(f.key));
+            }
+    }
+    known_keys.insert("os.arch");  // an alias, never stored
+    const std::vector<std::string> names(known_keys.begin(), known_keys.end());
+    for (std::size_t i = 0; i < out.terms.size(); ++i)
+        for (const std::string& key : r.term_keys(i))
+            if (!known_keys.contains(key) && !known_keys.contains(head_of(key))) {
+                out.terms[i].nearest_key = nearest_name(key, names);
+                break;
+            }
+    return out;
+}
+
+/// A bit may lag behind its word while a thread is between two steps, so a slot counts as wrong only when nothing about it
+/// has moved for a second.
+std::uint64_t selector::impl::repairs() noexcept {
+    std::lock_guard lock(mutex);
+    const auto now = std::chrono::steady_clock::now();
+    if (now - last_sweep < std::chrono::seconds(1)) return n_repairs.load();
+    last_sweep = now;
+    for (const suspect& s : suspects)
+        if (index.hot(s.slot).load() == s.word && index.faults(s.slot)) {
+            index.repair(s.slot);
+            n_repairs.fetch_add(1);
+        }
+    suspects.clear();
+    for (std::uint32_t slot = 0; slot < cohorts.n_pages() * 64 && suspects.size() < 1024; ++slot)
+        if (index.faults(slot)) suspects.push_back({slot, index.hot(slot).load()});
+    return n_repairs.load();
+}
+
+std::uint64_t selector::impl::faults() const {
+    std::uint64_t n = 0;
+    for (std::uint32_t slot = 0; slot < cohorts.n_pages() * 64; ++slot) n += index.faults(slot);
+    return n;
+}
+
+}  // namespace sigrun

@@ -1,0 +1,51 @@
+// Requirements against runners: once per kind of page, and per slot only where runners of a kind differ in what is asked.
+#include "kernel/base/clock.hpp"
+#include "kernel/select/selector_impl.hpp"
+
+namespace sigrun {
+
+match_subject selector::impl::subject(std::uint32_t slot) const {
+    const runner_profile& p = profiles.at(slot);
+    return {p.facts.get(), p.labels.get()};
+}
+
+void selector::impl::judge_page(predicate& p, std::uint32_t page) {
+    const cohort& c = cohorts.of_page(page);
+    match_scope scope;
+    scope.class_only = true;
+    scope.open_labels = &c.open_labels;
+    const truth t = p.what().matches({c.facts.get(), c.labels.get()}, scope);
+    // Unknown for lack of a fact that no runner of the kind has: nothing to look at slot by slot.
+    const auto kind = t == truth::yes                       ? predicate::page_kind::all
+                      : t == truth::unknown && scope.hidden ? predicate::page_kind::mixed
+                                                            : predicate::page_kind::none;
+    p.set_page(page, kind);
+}
+
+void selector::impl::judge_slot(predicate& p, std::uint32_t slot) {
+    match_scope scope;
+    const truth t = p.what().matches(subject(slot), scope);
+    p.lower_expiry(scope.expires_ns);
+    p.set_slot(slot, t == truth::yes);
+}
+
+predicate_ptr selector::impl::intern(const requirement_ptr& r) {
+    auto [p, made] = predicates.intern(r);
+    if (!made) return p;
+    for (std::uint32_t page : cohorts.pages_in_use()) judge_page(*p, page);
+    refresh(*p);
+    return p;
+}
+
+/// Judges every slot again whose answer may depend on the time.
+void selector::impl::refresh(predicate& p) {
+    p.set_expiry(0);
+    if (!p.any_mixed()) return;
+    for (std::uint32_t page : cohorts.pages_in_use()) {
+        if (!p.is_mixed(page)) continue;
+        for (std::uint64_t rest = index.live(page).load(); rest; rest &= rest - 1)
+            judge_slot(p, page * 64 + static_cast<std::uint32_t>(std::countr_zero(rest)));
+    }
+}
+
+}  // namespace sigrun

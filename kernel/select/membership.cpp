@@ -1,0 +1,201 @@
+// Runners come, change and go. The order matters to lock-free pickers: a slot is open only while its page facts and all
+// predicates' answers are in place, and its generation changes before any of them does.
+#include "kernel/select/selector_impl.hpp"
+
+#include <algorithm>
+
+namespace sigrun {
+namespace {
+
+/// A page has at least one taken slot, so runners bound pages; a large fleet of all different machines would need too
+/// much address space, and is told so.
+std::uint32_t page_limit(std::uint32_t runners) noexcept {
+    const std::uint32_t single = std::min(runners, 65'536u);
+    return (single + single / 8 + runners / 32 + 64 + 63) & ~63u;
+}
+
+problem wrong_slot() { return make_problem(errc::not_found, "there is no runner in this slot"); }
+
+}  // namespace
+
+protocol_pages::protocol_pages(std::uint32_t page_words) {
+    for (auto& p : pages_) p = std::vector<atomic_word>(page_words);
+}
+void protocol_pages::set(std::uint32_t page, protocol_mask protocols, bool present) noexcept {
+    for (std::uint32_t i = 0; i < pages_.size(); ++i)
+        if (present && (protocols >> i & 1))
+            pages_[i][page >> 6].fetch_or(bit_of(page));
+        else
+            pages_[i][page >> 6].fetch_and(~bit_of(page));
+    if (!protocols) without_.fetch_add(present ? 1u : ~0u);
+}
+std::uint64_t protocol_pages::word(std::uint32_t w, protocol_mask allowed) const noexcept {
+    std::uint64_t out = 0;
+    for (std::uint32_t i = 0; i < pages_.size(); ++i)
+        if (allowed >> i & 1) out |= pages_[i][w].load(std::memory_order_relaxed);
+    return out;
+}
+
+selector::impl::impl(const options& o, std::unique_ptr<balancer_set> set)
+    : max_runners(o.max_runners),
+      balancers(std::move(set)),
+      index(page_limit(o.max_runners), balancers->needs_levels()),
+      protocols(index.page_words()),
+      cohorts(index),
+      predicates(index.max_pages()) {}
+
+bool selector::impl::owns(slot_ref s) const noexcept {
+    if (page_of(s.slot) >= cohorts.n_pages()) return false;
+    const std::uint64_t w = index.hot(s.slot).load();
+    return (w & hot::k_used) && hot::generation(w) == s.generation;
+}
+
+std::uint64_t selector::impl::change(std::uint32_t slot, std::uint64_t set, std::uint64_t clear) noexcept {
+    atomic_word& word = index.hot(slot);
+    std::uint64_t w = word.load();
+    while (!word.compare_exchange_weak(w, (w & ~clear) | set)) {
+    }
+    index.settle(slot, index.page(page_of(slot)).places, w, (w & ~clear) | set);
+    return w;
+}
+
+/// Takes a slot for the profile and gives it its answers; closed, with no job in flight.
+result<std::uint32_t> selector::impl::settle_in(const runner_profile& profile) {
+    const auto where = cohorts.place(profile, cohorts.sign(profile));
+    if (!where)
+        return make_problem(errc::busy, "the selection index has no page left: too many kinds of runners");
+    const std::uint32_t slot = where->slot, page = page_of(slot);
+    const auto generation = static_cast<std::uint8_t>(hot::generation(index.hot(slot).load()) + 1);
+    index.hot(slot).store(hot::fresh(generation, profile.places));
+    profiles[slot] = profile;
+    index.live(page).fetch_or(bit_of(slot));
+    if (where->new_page) protocols.set(page, profile.protocols, true);
+    predicates.for_each([&](predicate& p) {
+        if (where->new_page) judge_page(p, page);
+        if (p.is_mixed(page)) judge_slot(p, slot);
+    });
+    return slot;
+}
+
+result<slot_ref> selector::impl::add(const runner_profile& profile) {
+    if (!profile.places) return bad_value("slots", "at least 1", "0");
+    if (!profile.weight) return bad_value("weight", "at least 1/1024", "0");
+    bury_tombstones();
+    if (n_runners.load() >= max_runners)
+        return problem{errc::busy, "the fleet is full", "max_runners", "at most " + std::to_string(max_runners),
+                       "one more"};
+    cohorts.count_labels(profile.labels.get(), 1);
+    auto slot = settle_in(profile);
+    if (!slot) {
+        cohorts.count_labels(profile.labels.get(), -1);
+        return slot.error();
+    }
+    n_runners.fetch_add(1);
+    publish({page_of(*slot)});
+    return slot_ref{*slot, hot::generation(index.hot(*slot).load())};
+}
+
+result<slot_ref> selector::impl::update(slot_ref s, const runner_profile& profile) {
+    if (!profile.places) return bad_value("slots", "at least 1", "0");
+    if (!profile.weight) return bad_value("weight", "at least 1/1024", "0");
+    s = resolve(s);
+    if (!owns(s)) return wrong_slot();
+    bury_tombstones();
+    const std::uint32_t page = page_of(s.slot);
+    const auto old_labels = profiles[s.slot].labels;
+    cohorts.count_labels(profile.labels.get(), 1);
+    cohorts.count_labels(old_labels.get(), -1);
+    if (cohorts.sign(profile) == cohorts.of_page(page).key) {
+        profiles[s.slot] = profile;
+        predicates.for_each([&](predicate& p) {
+            if (p.is_mixed(page)) judge_slot(p, s.slot);
+        });
+        return s;
+    }
+    auto moved = settle_in(profile);
+    if (!moved) {
+        cohorts.count_labels(profile.labels.get(), -1);
+        cohorts.count_labels(old_labels.get(), 1);
+        return moved.error();
+    }
+    const slot_ref to{*moved, hot::generation(index.hot(*moved).load())};
+    // The claims go along: the new slot gets the count that the old one had when it began to forward releases.
+    atomic_word& old_word = index.hot(s.slot);
+    atomic_word& new_word = index.hot(to.slot);
+    index.forward(s.slot).store(to.slot | std::uint64_t{to.generation} << 32);
+    std::uint64_t w = old_word.load();
+    do {
+        new_word.store(hot::with_in_flight(new_word.load(), hot::in_flight(w), profile.places));
+    } while (!old_word.compare_exchange_weak(w, (w & ~(hot::k_open | hot::k_used)) | hot::k_forward));
+    index.settle(s.slot, index.page(page).places, w, old_word.load());
+    index.live(page).fetch_and(~bit_of(s.slot));
+    profiles.erase(s.slot);
+    tombstones.push_back(s.slot);
+    if (w & hot::k_open) change(to.slot, hot::k_open, 0);
+    bury_tombstones();
+    publish({page, page_of(to.slot)});
+    return to;
+}
+
+void selector::impl::remove(slot_ref s) {
+    s = resolve(s);
+    if (!owns(s)) return;
+    const auto profile = profiles.find(s.slot);
+    cohorts.count_labels(profile->second.labels.get(), -1);
+    profiles.erase(profile);
+    index.live(page_of(s.slot)).fetch_and(~bit_of(s.slot));
+    vacate(s.slot);
+    n_runners.fetch_sub(1);
+    bury_tombstones();
+    publish({page_of(s.slot)});
+}
+
+/// Empties a slot: claims on it are forgotten, later releases of them find another generation.
+void selector::impl::vacate(std::uint32_t slot) {
+    atomic_word& word = index.hot(slot);
+    const std::uint32_t page = page_of(slot);
+    std::uint64_t w = word.load(), empty = 0;
+    do {
+        empty = static_cast<std::uint64_t>(static_cast<std::uint8_t>(hot::generation(w) + 1)) << 56;
+    } while (!word.compare_exchange_weak(w, empty));
+    index.settle(slot, index.page(page).places, w, empty);
+    predicates.for_each([&](predicate& p) {
+        if (p.is_mixed(page)) p.set_slot(slot, false);
+    });
+    const protocol_mask had = index.page(page).protocols;
+    if (!cohorts.vacate(slot)) return;
+    protocols.set(page, had, false);
+    predicates.for_each([&](predicate& p) { p.set_page(page, predicate::page_kind::none); });
+}
+
+void selector::impl::bury_tombstones() {
+    std::erase_if(tombstones, [&](std::uint32_t slot) {
+        atomic_word& word = index.hot(slot);
+        std::uint64_t w = word.load();
+        // Closed for claim_existing before it is emptied, in one step with the look at its count.
+        if (hot::in_flight(w) || !word.compare_exchange_strong(w, w & ~hot::k_forward)) return false;
+        vacate(slot);
+        return true;
+    });
+}
+
+void selector::impl::set_open(slot_ref s, bool open) {
+    s = resolve(s);
+    if (owns(s)) change(s.slot, open ? hot::k_open : 0, open ? 0 : hot::k_open);
+}
+
+/// A new view; tells the balancers that want to know.
+void selector::impl::publish(std::initializer_list<std::uint32_t> pages) {
+    n_pages.store(cohorts.n_pages());
+    n_cohorts.store(cohorts.n_cohorts());
+    const std::uint64_t before = epoch.fetch_add(1);
+    for (std::size_t i = 0; i < balancers->size(); ++i) {
+        const loaded_balancer& b = (*balancers)[i];
+        if (!SIGRUN_HAS(b.table, on_snapshot)) continue;
+        const sigrun_view view = describe();
+        const sigrun_delta delta{sizeof delta, static_cast<std::uint32_t>(pages.size()), before, pages.begin()};
+        b.table->on_snapshot(b.owner->abi(), &view, &delta);
+    }
+}
+
+}  // namespace sigrun

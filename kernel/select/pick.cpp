@@ -1,0 +1,120 @@
+// One pick: feasible pages -> balancer -> claim; what the balancer proposes is never trusted.
+#include "kernel/base/clock.hpp"
+#include "kernel/select/selector_impl.hpp"
+
+#include <time.h>
+
+#include <algorithm>
+
+namespace sigrun {
+namespace {
+
+constexpr std::uint8_t k_no_protocol = 255;  // the protocol is chosen after the runner, by its link
+
+/// Good enough for deadlines and ages, and four times cheaper than the exact clock.
+std::int64_t coarse_ns(clockid_t which) noexcept {
+    timespec t{};
+    ::clock_gettime(which, &t);
+    return static_cast<std::int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
+}
+
+}  // namespace
+
+sigrun_view selector::impl::describe() const noexcept {
+    sigrun_view v;
+    index.describe(v);
+    v.epoch = epoch.load(std::memory_order_acquire);
+    v.n_pages = n_pages.load(std::memory_order_acquire);
+    v.n_slots = v.n_pages * 64;
+    v.n_cohorts = n_cohorts.load(std::memory_order_acquire);
+    return v;
+}
+
+const std::uint64_t* selector::impl::feasible_pages(const pick_request& r, dispatcher& d) const noexcept {
+    const atomic_word* pages = r.pred->pages();
+    if (protocols.all_suit(r.protocols)) return reinterpret_cast<const std::uint64_t*>(pages);
+    const std::uint32_t words = (d.view.n_pages + 63) / 64;
+    for (std::uint32_t w = 0; w < words; ++w)
+        d.masked[w] = pages[w].load(std::memory_order_relaxed) & protocols.word(w, r.protocols);
+    return d.masked.data();
+}
+
+void selector::impl::fill(pick_result& out, const pick_request& r, std::uint32_t slot, const claimed& c) const noexcept {
+    out.outcome = pick_outcome::picked;
+    out.slot = {slot, c.generation};
+    out.explain.slot = slot;
+    out.explain.pred_id = r.pred->id();
+    out.explain.protocol = k_no_protocol;
+    out.explain.tier = c.tier;
+}
+
+bool selector::impl::ask_balancer(const pick_request& r, dispatcher& d, const std::uint64_t* pages, std::uint16_t want,
+                                  pick_result& out) noexcept {
+    const std::size_t which = r.balancer && r.balancer <= balancers->size() ? r.balancer - 1u : balancers->default_index();
+    const loaded_balancer& b = (*balancers)[which];
+    sigrun_req req{};
+    req.now_ns = static_cast<std::uint64_t>(coarse_ns(CLOCK_MONOTONIC_COARSE));
+    req.rng = d.random();
+    req.pred_id = r.pred->id();
+    req.protos = r.protocols;
+    req.prio = r.priority;
+    req.want_k = want;
+    sigrun_pick proposed{};
+    b.table->pick(d.state(which), &d.view, &req, 1, pages, &proposed);
+    const std::uint32_t n = std::min<std::uint32_t>(proposed.n, std::size(proposed.slot));
+    for (std::uint32_t i = 0; i < n; ++i) {
+        const claimed c = claim(r, proposed.slot[i]);
+        if (!c.done) continue;
+        fill(out, r, proposed.slot[i], c);
+        out.explain.score = proposed.score_q;
+        out.explain.policy = static_cast<std::uint8_t>(which + 1);
+        out.explain.reason = i ? static_cast<std::uint8_t>(SIGRUN_WHY_RETRY_ALTERNATE) : proposed.reason;
+        out.explain.rank = static_cast<std::uint8_t>(i);
+        out.explain.confidence = static_cast<std::uint8_t>(proposed.conf >> 8);
+        return true;
+    }
+    return false;
+}
+
+pick_outcome selector::impl::why_none(const pick_request& r) const noexcept {
+    const std::uint32_t pages = n_pages.load(std::memory_order_acquire);
+    for (std::uint32_t page = 0; page < pages; ++page) {
+        std::uint64_t match = r.pred->slots(page) & index.live(page).load();
+        if (!match) continue;
+        // A runner without any link may get one that suits; a runner with other links will not run this job.
+        const protocol_mask has = index.page(page).protocols;
+        if (has && !(has & r.protocols)) continue;
+        for (std::uint32_t i = 0; i < r.n_excluded; ++i)
+            if (page_of(r.excluded[i]) == page) match &= ~bit_of(r.excluded[i]);
+        if (match) return pick_outcome::queued;
+    }
+    return pick_outcome::unschedulable;
+}
+
+pick_result selector::impl::pick(const pick_request& r) noexcept {
+    pick_result out;
+    if (!r.pred) return out;
+    dispatcher* here = nullptr;
+    try {
+        here = &balancers->here(index.page_words(), sigrun_view{});
+    } catch (...) {
+        out.outcome = pick_outcome::queued;  // no memory for this thread's state
+        return out;
+    }
+    dispatcher& d = *here;
+    if (d.view.epoch != epoch.load(std::memory_order_acquire)) d.view = describe();
+    if (const std::int64_t end = r.pred->expires_ns(); end && coarse_ns(CLOCK_REALTIME_COARSE) >= end) {
+        // If a writer is at work, the next pick sees to it.
+        if (std::unique_lock lock(mutex, std::try_to_lock); lock) refresh(*r.pred);
+    }
+    const std::uint64_t* pages = feasible_pages(r, d);
+    const bool plain = !r.n_excluded && !r.pred->any_mixed();
+    if (plain && ask_balancer(r, d, pages, 1, out)) return out;
+    // Lost to another thread, or some proposals may not fit: alternates, then the built-in choice.
+    if (ask_balancer(r, d, pages, 4, out)) return out;
+    if (fall_back(r, d, pages, out)) return out;
+    out.outcome = why_none(r);
+    return out;
+}
+
+}  // namespace sigrun

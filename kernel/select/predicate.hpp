@@ -1,0 +1,63 @@
+// An interned requirement with its answers: which pages match, and, in pages whose runners differ in what it asks, which
+// slots. Answers are written by the selector's one writer and read without a lock.
+#pragma once
+
+#include "kernel/select/requirement.hpp"
+#include "kernel/select/slot_index.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+namespace sigrun {
+
+class predicate {
+   public:
+    predicate(requirement_ptr r, std::uint32_t id, std::uint32_t max_pages);
+    ~predicate();
+    predicate(const predicate&) = delete;
+    predicate& operator=(const predicate&) = delete;
+
+    const requirement& what() const noexcept { return *requirement_; }
+    std::uint32_t id() const noexcept { return id_; }
+
+    /// A bit per page; for a mixed page: some of its slots may match.
+    const atomic_word* pages() const noexcept { return pages_.data(); }
+    bool has_page(std::uint32_t page) const noexcept { return pages_[page >> 6].load() & bit_of(page); }
+    bool is_mixed(std::uint32_t page) const noexcept { return mixed_[page >> 6].load() & bit_of(page); }
+    bool any_mixed() const noexcept { return any_mixed_.load(); }
+    /// The slots of a page that match; all of them if the page is of one kind.
+    std::uint64_t slots(std::uint32_t page) const noexcept {
+        if (!has_page(page)) return 0;
+        if (!any_mixed() || !is_mixed(page)) return ~0ull;
+        return chunk(page)->slots[page % k_chunk].load();
+    }
+    /// Wall clock when some answer changes by age alone; 0 = never.
+    std::int64_t expires_ns() const noexcept { return expires_ns_.load(std::memory_order_relaxed); }
+
+    // -- [one writer] ----------------------------------------------------------------------------------------------
+    enum class page_kind : std::uint8_t { none, all, mixed };
+    void set_page(std::uint32_t page, page_kind kind);
+    void set_slot(std::uint32_t slot, bool matches) noexcept;
+    void set_expiry(std::int64_t ns) noexcept { expires_ns_.store(ns, std::memory_order_relaxed); }
+    void lower_expiry(std::int64_t ns) noexcept {
+        if (const auto now = expires_ns(); ns && (!now || ns < now)) set_expiry(ns);
+    }
+
+   private:
+    static constexpr std::uint32_t k_chunk = 512;  // pages
+    struct slot_chunk {
+        std::array<atomic_word, k_chunk> slots{};
+    };
+    slot_chunk* chunk(std::uint32_t page) const noexcept { return chunks_[page / k_chunk].load(); }
+
+    requirement_ptr requirement_;
+    std::uint32_t id_;
+    std::vector<atomic_word> pages_, mixed_;
+    std::vector<std::atomic<slot_chunk*>> chunks_;  // made for the first mixed page in their range
+    std::atomic<bool> any_mixed_{false};
+    std::atomic<std::int64_t> expires_ns_{0};
+};
+
+}  // namespace sigrun

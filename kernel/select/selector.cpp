@@ -1,0 +1,89 @@
+#include "kernel/select/selector.hpp"
+
+#include "kernel/select/selector_impl.hpp"
+
+namespace sigrun {
+
+selector::selector() = default;
+selector::~selector() = default;
+
+result<std::unique_ptr<selector>> selector::create(const options& opts,
+                                                   std::vector<std::shared_ptr<instance>> balancers) {
+    constexpr std::uint32_t k_most = 4'000'000;
+    if (!opts.max_runners || opts.max_runners > k_most)
+        return bad_value("max_runners", "a number from 1 to 4000000", std::to_string(opts.max_runners));
+    SIGRUN_TRY(set, balancer_set::create(std::move(balancers), opts.default_balancer));
+    auto made = std::unique_ptr<selector>(new selector);
+    try {
+        made->impl_ = std::make_unique<impl>(opts, std::move(set));
+    } catch (const std::bad_alloc&) {
+        return bad_value("max_runners", "a number whose index fits into memory", std::to_string(opts.max_runners));
+    }
+    return made;
+}
+
+result<slot_ref> selector::add(const runner_profile& profile) {
+    std::lock_guard lock(impl_->mutex);
+    return impl_->add(profile);
+}
+result<slot_ref> selector::update(slot_ref slot, const runner_profile& profile) {
+    std::lock_guard lock(impl_->mutex);
+    return impl_->update(slot, profile);
+}
+void selector::remove(slot_ref slot) {
+    std::lock_guard lock(impl_->mutex);
+    impl_->remove(slot);
+}
+void selector::set_open(slot_ref slot, bool open) {
+    std::lock_guard lock(impl_->mutex);
+    impl_->set_open(slot, open);
+}
+
+predicate_ptr selector::intern(const requirement_ptr& requirement) {
+    std::lock_guard lock(impl_->mutex);
+    return impl_->intern(requirement);
+}
+std::uint16_t selector::balancer_id(std::string_view name) const noexcept {
+    const std::size_t i = impl_->balancers->find(name);
+    return i < impl_->balancers->size() ? static_cast<std::uint16_t>(i + 1) : std::uint16_t{0};
+}
+std::string_view selector::balancer_name(std::uint16_t id) const noexcept {
+    if (id > impl_->balancers->size()) return {};
+    return (*impl_->balancers)[id ? id - 1u : impl_->balancers->default_index()].owner->name();
+}
+std::vector<std::string> selector::balancer_names() const { return impl_->balancers->names(); }
+
+pick_result selector::pick(const pick_request& request) noexcept { return impl_->pick(request); }
+bool selector::release(slot_ref slot) noexcept { return impl_->release(slot); }
+void selector::claim_existing(slot_ref slot) noexcept { impl_->claim_existing(slot); }
+
+bool selector::matches(const predicate& pred, slot_ref slot) const noexcept {
+    slot = impl_->resolve(slot);
+    return page_of(slot.slot) < impl_->index.max_pages() && (pred.slots(page_of(slot.slot)) & bit_of(slot.slot));
+}
+
+void selector::feedback(const sigrun_done& done, std::uint16_t balancer) noexcept {
+    const balancer_set& set = *impl_->balancers;
+    const std::size_t which = balancer && balancer <= set.size() ? balancer - 1u : set.default_index();
+    if (!SIGRUN_HAS(set[which].table, done)) return;
+    try {
+        void* state = impl_->balancers->here(impl_->index.page_words(), sigrun_view{}).state(which);
+        set[which].table->done(state, &done, 1);
+    } catch (...) {
+        // No memory for this thread's state: one observation less.
+    }
+}
+
+selector::explanation selector::explain(const requirement& requirement) const {
+    std::lock_guard lock(impl_->mutex);
+    return impl_->explain(requirement);
+}
+std::uint32_t selector::in_flight(slot_ref slot) const noexcept { return impl_->in_flight(slot); }
+std::size_t selector::runners() const noexcept { return impl_->n_runners.load(); }
+std::uint64_t selector::index_repairs() const noexcept { return impl_->repairs(); }
+std::uint64_t selector::index_faults() const {
+    std::lock_guard lock(impl_->mutex);
+    return impl_->faults();
+}
+
+}  // namespace sigrun

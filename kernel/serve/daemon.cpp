@@ -1,0 +1,309 @@
+#include "kernel/serve/daemon.hpp"
+
+#include "kernel/log/log.hpp"
+#include "kernel/serve/listener.hpp"
+#include "kernel/serve/methods.hpp"
+#include "kernel/serve/settings_table.hpp"
+
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <fcntl.h>
+
+#include <boost/asio/steady_timer.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+namespace sigrun {
+namespace {
+
+const auto k_log = logger::get("daemon");
+
+// One daemon per state directory: a second one would fence the first out of its own store.
+result<int> lock_state_dir(const std::string& dir) {
+    std::error_code ec;
+    std::filesystem::create_directories(dir, ec);
+    std::string path = dir + "/lock";
+    int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return problem{errc::io, "the state directory cannot be used", "state-dir", "a directory this user can write",
+                       dir + " (" + std::strerror(errno) + "); choose another with --state-dir"};
+    if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        ::close(fd);
+        return problem{errc::conflict, "the state directory is in use", "state-dir",
+                       "a directory no other sigrund uses (stop that one, or choose another with --state-dir)", dir};
+    }
+    return fd;
+}
+
+std::string controller_id(const std::string& dir) {
+    std::string path = dir + "/controller-id", text;
+    std::ifstream(path) >> text;
+    if (!id::parse(text)) {
+        text = id::make().text();
+        std::ofstream(path) << text << "\n";
+    }
+    return text;
+}
+
+bool is_local(const std::string& address) {
+    return address.starts_with("127.") || address.starts_with("[::1]") || address.starts_with("localhost:") ||
+           address.starts_with("unix:");
+}
+
+void raise_fd_limit() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+}  // namespace
+
+struct daemon::impl {
+    explicit impl(daemon_options o) : options(std::move(o)) {}
+
+    daemon_options options;
+    daemon_settings bound;
+    int lock_fd = -1;
+    metrics numbers;
+    const clock& time = clock::system();
+    std::unique_ptr<plugin_host> plugins;
+    std::unique_ptr<event_log> events;
+    std::unique_ptr<journal> store;
+    std::unique_ptr<registry> runners;
+    std::unique_ptr<selector> select;
+    std::unique_ptr<timer_wheel> timers;
+    std::unique_ptr<detector> local;
+    std::unique_ptr<log_store> logs;
+    std::shared_ptr<fleet> links;
+    std::unique_ptr<job_engine> jobs;
+    std::unique_ptr<controller> control;
+    std::unique_ptr<router> methods;
+    std::unique_ptr<listener> sockets;
+    std::jthread ticker;
+    std::size_t restored = 0;
+    bool stopped = false;
+
+    result<void> open_plugins();
+    result<void> open_store();
+    void open_fleet();
+    result<void> restore();
+    result<void> listen();
+    void add_configured_runners();
+    void stop();
+};
+
+result<void> daemon::impl::open_plugins() {
+    plugin_host_options o;
+    o.plugin_dir = options.plugin_dir;
+    o.state_dir = options.state_dir;
+    o.program = "sigrund";
+    plugins = std::make_unique<plugin_host>(std::move(o), options.config, numbers);
+    methods = std::make_unique<router>(numbers);
+    plugins->set_call_handler(methods.get());
+    events = std::make_unique<event_log>(time);
+    SIGRUN_CHECK_OK(plugins->load_all());
+    for (const auto& p : plugins->plugins()) {
+        auto detail = json::serialize(json::object{{"plugin", p.id.empty() ? p.file : p.id}, {"version", p.version}, {"reason", p.reason}});
+        events->publish(p.active ? event_type::plugin_loaded : event_type::plugin_rejected, {}, {},
+                        detail.substr(1, detail.size() - 2));
+        if (!p.active) SIGRUN_LOG(k_log, warning, "plugin ", p.file, " rejected: ", p.reason);
+    }
+    if (plugins->instances(SIGRUN_KIND_PROTOCOL).empty())
+        return problem{errc::unavailable, "no protocol plugin could be loaded", "plugin-dir",
+                       "a folder with protocols/*.so", options.plugin_dir + "; choose another with --plugin-dir"};
+    return {};
+}
+
+result<void> daemon::impl::open_store() {
+    auto stores = plugins->instances(SIGRUN_KIND_STORE);
+    if (stores.empty())
+        return problem{errc::unavailable, "no store plugin could be loaded", "plugin-dir", "a folder with stores/sqlite.so",
+                       options.plugin_dir};
+    store = std::make_unique<journal>(*plugins, stores.front(), numbers);
+    logs = std::make_unique<log_store>(options.state_dir + "/logs",
+                                       static_cast<std::uint64_t>(bound.at("jobs").integer("log_limit")));
+    return {};
+}
+
+void daemon::impl::open_fleet() {
+    fleet_options o;
+    o.controller_id = controller_id(options.state_dir);
+    o.beat_period = nanoseconds(bound.at("registry").integer("beat_period"));
+    o.auto_detection = bound.at("registry").boolean("auto_capability_detection");
+    const auto& d = bound.at("detector");
+    o.detection_timeout = nanoseconds(d.integer("detection_timeout"));
+    o.cache_ttl = nanoseconds(d.integer("cache_ttl"));
+    o.parallel_detection = d.boolean("parallel_detection");
+    o.disabled_detection = d.list("disabled");
+    o.strategy = bound.at("interface").text("strategy");
+    links = std::make_shared<fleet>(*plugins, *runners, *select, numbers, time, std::move(o));
+    plugins->set_link_adopter(links.get());
+
+    engine_options e;
+    const auto& j = bound.at("jobs");
+    e.max_waiting = static_cast<std::uint64_t>(j.integer("max_waiting"));
+    e.keep_finished = static_cast<std::size_t>(j.integer("keep_finished"));
+    e.lease = nanoseconds(j.integer("lease"));
+    e.restart_grace = nanoseconds(j.integer("restart_grace"));
+    e.retry_delay = nanoseconds(bound.at("interface").integer("retry_delay"));
+    e.defaults.retry_infrastructure = static_cast<std::uint32_t>(bound.at("interface").integer("max_retries"));
+    e.defaults.protocols = links->protocol_names();
+    jobs = std::make_unique<job_engine>(*links, *select, *store, *events, numbers, *logs, *timers, time, std::move(e));
+    links->set_attempt_handler(jobs.get());
+}
+
+result<void> daemon::impl::restore() {
+    // Runners first: jobs refer to them.
+    std::vector<std::pair<std::string, std::string>> job_records;
+    auto epoch = store->open([&](record_kind kind, std::string_view key, std::string_view body) {
+        switch (kind) {
+            case record_kind::runner:
+                if (auto r = runners->restore(body); !r)
+                    SIGRUN_LOG(k_log, error, "runner record ", key, " is damaged and skipped: ", r.error().text());
+                break;
+            case record_kind::job: job_records.emplace_back(key, body); break;
+            case record_kind::idempotency: jobs->restore_key(key, body); break;
+            case record_kind::setting: break;
+        }
+    });
+    if (!epoch) return epoch.error();
+    // In the order of submission, so that the queue keeps its order.
+    std::sort(job_records.begin(), job_records.end());
+    for (const auto& [key, body] : job_records) jobs->restore_job(key, body);
+    restored = job_records.size();
+    return {};
+}
+
+void daemon::impl::add_configured_runners() {
+    for (const auto& [name, section] : bound.runners) {
+        runner_identity r;
+        r.name = name;
+        r.endpoint = section->text("endpoint");
+        if (auto profile = section->text("profile"); profile != "native") r.profile = profile;
+        if (auto slots = section->integer("slots")) r.slots = static_cast<std::uint16_t>(slots);
+        r.options = section->text("options");
+        r.from_config = true;
+        for (const auto& label : section->list("labels")) {
+            auto eq = label.find('=');
+            r.labels[label.substr(0, eq)] = eq == std::string::npos ? "" : label.substr(eq + 1);
+        }
+        if (auto added = links->add(std::move(r)); !added)
+            SIGRUN_LOG(k_log, error, "[runner ", name, "] is not used: ", added.error().text());
+    }
+}
+
+result<void> daemon::impl::listen() {
+    const auto& server = bound.at("server");
+    listener_options o;
+    o.addresses = server.list("listen");
+    for (const auto& a : o.addresses)
+        if (!is_local(a) && !server.boolean("allow_remote"))
+            return problem{errc::forbidden, "others could reach this address, and callers are not authenticated yet",
+                           "server.listen", "a loopback address, or [server] allow_remote = yes on a trusted network", a};
+    if (auto socket = server.text("socket"); socket == "auto")
+        o.addresses.push_back("unix:" + std::filesystem::absolute(options.state_dir).string() + "/sigrun.sock");
+    else if (socket != "none")
+        o.addresses.push_back("unix:" + socket);
+    o.protocol_order = server.list("protocol_order");
+    o.peek_deadline = nanoseconds(server.integer("peek_timeout"));
+    sockets = std::make_unique<listener>(*plugins, numbers);
+    return sockets->start(o);
+}
+
+void daemon::impl::stop() {
+    if (stopped) return;
+    stopped = true;
+    if (sockets) sockets->stop();
+    if (jobs) jobs->stop();
+    if (methods) methods->stop();
+    if (links) links->stop();
+    if (ticker.joinable()) {
+        ticker.request_stop();
+        ticker.join();
+    }
+    if (store) {
+        store->flush();
+        store->close();
+    }
+    // The plugins go before what they call back into.
+    store.reset();
+    select.reset();
+    if (plugins) plugins->shutdown();
+    if (lock_fd >= 0) ::close(lock_fd);
+    lock_fd = -1;
+}
+
+daemon::daemon(daemon_options options) : impl_(std::make_unique<impl>(std::move(options))) {}
+daemon::~daemon() { impl_->stop(); }
+
+result<void> daemon::start() {
+    auto& d = *impl_;
+    raise_fd_limit();
+    SIGRUN_TRY(bound, bind_daemon_settings(d.options.config));
+    d.bound = std::move(bound);
+    SIGRUN_TRY(fd, lock_state_dir(d.options.state_dir));
+    d.lock_fd = fd;
+    SIGRUN_CHECK_OK(d.open_plugins());
+    d.timers = std::make_unique<timer_wheel>(d.time);
+    SIGRUN_CHECK_OK(d.open_store());
+    auto max_runners = static_cast<std::uint32_t>(d.bound.at("registry").integer("max_runners"));
+    d.runners = std::make_unique<registry>(*d.events, *d.store, d.time, max_runners);
+    selector::options so;
+    so.max_runners = max_runners;
+    so.default_balancer = d.bound.at("balancer").text("default_algorithm");
+    auto select = selector::create(so, d.plugins->instances(SIGRUN_KIND_BALANCER));
+    if (!select) return select.error();
+    d.select = std::move(*select);
+    d.local = std::make_unique<detector>(*d.plugins, d.time);
+    d.open_fleet();
+    d.control = std::make_unique<controller>(controller{
+        *d.plugins, d.numbers, *d.events, *d.runners, *d.links, *d.select, *d.jobs, *d.store, *d.local, *d.timers, d.time,
+        d.options.version,
+        [&d] {
+            json::object o;
+            for (const auto& [name, section] : d.bound.sections) {
+                json::object values;
+                for (const auto& [k, v] : section->dump()) values[k] = v;
+                o[name] = std::move(values);
+            }
+            return o;
+        },
+        d.time.wall_ns()});
+    add_job_methods(*d.methods, *d.control);
+    add_runner_methods(*d.methods, *d.control);
+    add_event_methods(*d.methods, *d.control);
+    add_system_methods(*d.methods, *d.control);
+    SIGRUN_CHECK_OK(d.plugins->start_all());
+    SIGRUN_CHECK_OK(d.restore());
+    d.ticker = std::jthread([&d](std::stop_token stop) {
+        pthread_setname_np(pthread_self(), "sigrun-timers");
+        while (!stop.stop_requested()) {
+            std::this_thread::sleep_for(d.timers->tick());
+            d.timers->advance();
+        }
+    });
+    d.links->start();
+    d.jobs->start();
+    SIGRUN_CHECK_OK(d.listen());
+    d.add_configured_runners();
+    return {};
+}
+
+std::vector<std::string> daemon::addresses() const { return impl_->sockets ? impl_->sockets->bound() : std::vector<std::string>{}; }
+std::size_t daemon::plugins() const {
+    auto all = impl_->plugins->plugins();
+    return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [](const auto& p) { return p.active; }));
+}
+std::size_t daemon::restored_jobs() const { return impl_->restored; }
+void daemon::stop() { impl_->stop(); }
+
+}  // namespace sigrun

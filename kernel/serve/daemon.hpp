@@ -1,0 +1,38 @@
+// The controller put together: plugins, store, registry, selection, jobs, methods, listeners; started in an order in
+// which nothing is missing, stopped in the reverse one.
+#pragma once
+
+#include "kernel/config/settings.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace sigrun {
+
+struct daemon_options {
+    settings config;
+    std::string state_dir;
+    std::string plugin_dir;
+    std::string version;
+};
+
+class daemon {
+   public:
+    explicit daemon(daemon_options options);
+    ~daemon();
+    /// Everything up to listening. A problem says what to do.
+    result<void> start();
+    /// The addresses listened on.
+    std::vector<std::string> addresses() const;
+    std::size_t plugins() const;
+    std::size_t restored_jobs() const;
+    /// Stops accepting, tells callers, closes links, writes what waits to be written.
+    void stop();
+
+   private:
+    struct impl;
+    std::unique_ptr<impl> impl_;
+};
+
+}  // namespace sigrun

@@ -1,0 +1,375 @@
+#include "kernel/serve/listener.hpp"
+
+#include <netinet/in.h>
+#include <sigrun/protocol.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <list>
+#include <thread>
+#include <unordered_map>
+
+#include "kernel/log/log.hpp"
+#include "kernel/serve/listening_socket.hpp"
+
+namespace sigrun {
+namespace {
+
+const auto k_log = logger::get("listener");
+constexpr std::uint64_t k_wake = 0;  // epoll data of the stop event; 1.. = listening sockets; sessions follow
+constexpr std::uint64_t k_first_session = 1 << 20;
+constexpr int k_accepts_per_turn = 64;  // so that one busy socket does not starve waiting connections
+constexpr auto k_pause = std::chrono::milliseconds(100);  // without descriptors, before accept is tried again
+
+std::atomic<std::uint64_t> last_session{k_first_session};
+
+/// One protocol that takes connections.
+struct candidate {
+    std::shared_ptr<instance> plugin;
+    const sigrun_serve* serve;
+    std::string name;
+    counter accepted;
+    gauge open;
+};
+
+/// A connection nobody has recognised yet.
+struct newcomer {
+    int fd;
+    std::uint64_t session;
+    std::uint32_t flags;
+    std::uint32_t uid;
+    std::string peer, local;
+    time_point deadline;
+    std::size_t seen = 0;
+    std::uint64_t refused_by = 0;  // bit per candidate that said NOT_MINE
+};
+
+struct meters {
+    explicit meters(metrics& m)
+        : unrecognised(closed(m, "unrecognised")),
+          timed_out(closed(m, "timeout")),
+          flooded(closed(m, "flood")),
+          left(closed(m, "peer_left")),
+          refused(closed(m, "plugin_refused")),
+          shortages(m.get_counter("sigrun_accept_shortages_total",
+                                  "Times nothing could be accepted for want of descriptors or memory.")),
+          waiting(m.get_gauge("sigrun_connections_waiting",
+                              "Connections that no protocol has recognised yet.")) {}
+    static counter closed(metrics& m, const char* why) {
+        return m.get_counter("sigrun_connections_closed_total",
+                             "Connections closed before a protocol had them.", {{"reason", why}});
+    }
+    counter unrecognised, timed_out, flooded, left, refused, shortages;
+    gauge waiting;
+};
+
+}  // namespace
+
+struct listener::impl {
+    using waiting_list = std::list<newcomer>;  // oldest first, which is also the order of the deadlines
+
+    impl(plugin_host& h, metrics& m) : host(h), registry(m), meter(m) {}
+
+    void choose(const listener_options& wanted, const std::vector<std::shared_ptr<instance>>& protocols);
+    void run();
+    int timeout_ms() const;
+    void accept_some(std::size_t index);
+    void shortage(int error);
+    void resume_accepting();
+    void admit(int fd, const listening_socket& from, const sockaddr_storage& peer);
+    void look(waiting_list::iterator at, counter* last);
+    void hand_over(waiting_list::iterator at, candidate& winner);
+    void drop(waiting_list::iterator at, counter& why);
+    void forget(waiting_list::iterator at);
+    void expire();
+
+    plugin_host& host;
+    metrics& registry;
+    meters meter;
+    listener_options options;
+    std::vector<candidate> candidates;
+    std::vector<listening_socket> sockets;
+    int epoll = -1;
+    int wake = -1;
+    waiting_list waiting;
+    std::unordered_map<std::uint64_t, waiting_list::iterator> by_session;
+    std::vector<char> peeked;
+    time_point paused_until{};
+    bool paused = false;
+    std::atomic<bool> stopping{false};
+    std::thread thread;
+};
+
+void listener::impl::choose(const listener_options& wanted,
+                            const std::vector<std::shared_ptr<instance>>& protocols) {
+    for (const auto& each : protocols) {
+        const auto* table = each->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL);
+        if (!SIGRUN_HAS(table, serve) || !SIGRUN_HAS(table->serve, recognise) ||
+            !SIGRUN_HAS(table->serve, on_accept))
+            continue;
+        std::string name(sdk::view(table->name));
+        metric_labels label{{"protocol", name}};
+        candidates.push_back(
+            {each, table->serve, name,
+             registry.get_counter("sigrun_connections_accepted_total", "Connections handed to a protocol.",
+                                  label),
+             registry.get_gauge("sigrun_connections_open", "Connections a protocol has.", label)});
+    }
+    if (candidates.size() > 64)
+        candidates.erase(candidates.begin() + 64, candidates.end());  // bits of refused_by
+    auto rank = [&](const candidate& c) {
+        return std::find(wanted.protocol_order.begin(), wanted.protocol_order.end(), c.name) -
+               wanted.protocol_order.begin();
+    };
+    std::stable_sort(candidates.begin(), candidates.end(),
+                     [&](const candidate& a, const candidate& b) { return rank(a) < rank(b); });
+}
+
+void listener::impl::run() {
+    epoll_event events[128];
+    while (!stopping) {
+        int n = ::epoll_wait(epoll, events, 128, timeout_ms());
+        if (n < 0 && errno != EINTR) {
+            SIGRUN_LOG(k_log, error, "epoll_wait: ", std::string_view(std::strerror(errno)));
+            return;
+        }
+        for (int i = 0; i < n; ++i) {
+            const auto who = events[i].data.u64;
+            if (who == k_wake) continue;
+            if (who < k_first_session) {
+                accept_some(static_cast<std::size_t>(who - 1));
+                continue;
+            }
+            // Gone when a flood pushed it out earlier in this turn.
+            if (auto found = by_session.find(who); found != by_session.end())
+                look(found->second,
+                     events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR) ? &meter.left : nullptr);
+        }
+        expire();
+        if (paused && clock::system().now() >= paused_until) resume_accepting();
+        meter.waiting.set(static_cast<double>(waiting.size()));
+    }
+}
+
+int listener::impl::timeout_ms() const {
+    if (waiting.empty() && !paused) return -1;
+    auto until = waiting.empty() ? paused_until : waiting.front().deadline;
+    if (paused) until = std::min(until, paused_until);
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - clock::system().now()).count();
+    return static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000));
+}
+
+void listener::impl::accept_some(std::size_t index) {
+    for (int i = 0; i < k_accepts_per_turn && !paused; ++i) {
+        sockaddr_storage peer{};
+        socklen_t size = sizeof peer;
+        int fd = ::accept4(sockets[index].fd(), reinterpret_cast<sockaddr*>(&peer), &size,
+                           SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            admit(fd, sockets[index], peer);
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            shortage(errno);
+            if (!waiting.empty()) drop(waiting.begin(), meter.flooded);
+        } else if (errno == EAGAIN) {
+            return;
+        }
+        // Anything else (ECONNABORTED, EINTR, network errors) is about one connection that is gone.
+    }
+}
+
+/// The sockets stay readable while nothing can be accepted; watching them would spin.
+void listener::impl::shortage(int error) {
+    const auto now = clock::system().now();
+    if (now - paused_until > k_pause * 10)  // not once more for the same shortage
+        SIGRUN_LOG(k_log, warning, "cannot accept: ", std::string_view(std::strerror(error)),
+                   "; raise the limit of open files");
+    meter.shortages.add();
+    paused = true;
+    paused_until = now + k_pause;
+    for (const auto& s : sockets) ::epoll_ctl(epoll, EPOLL_CTL_DEL, s.fd(), nullptr);
+}
+
+void listener::impl::resume_accepting() {
+    paused = false;
+    for (std::size_t i = 0; i < sockets.size(); ++i) {
+        epoll_event e{};
+        e.events = EPOLLIN;
+        e.data.u64 = i + 1;
+        ::epoll_ctl(epoll, EPOLL_CTL_ADD, sockets[i].fd(), &e);
+    }
+}
+
+void listener::impl::admit(int fd, const listening_socket& from, const sockaddr_storage& peer) {
+    newcomer n{fd, next_session(), 0, 0, {}, from.bound(), clock::system().now() + options.peek_deadline};
+    if (from.is_unix()) {
+        ucred who{};
+        socklen_t size = sizeof who;
+        if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) != 0) {
+            ::close(fd);
+            return;
+        }
+        n.flags = SIGRUN_ACCEPT_UNIX;
+        n.uid = who.uid;
+        n.peer = "unix";
+    } else {
+        n.peer = address_text(&peer);
+        sockaddr_storage local{};
+        socklen_t size = sizeof local;
+        if (::getsockname(fd, reinterpret_cast<sockaddr*>(&local), &size) == 0)
+            n.local = address_text(&local);
+    }
+    while (waiting.size() >= options.max_waiting) drop(waiting.begin(), meter.flooded);
+    auto at = waiting.insert(waiting.end(), std::move(n));
+    by_session.emplace(at->session, at);
+    epoll_event e{};
+    e.events = EPOLLIN | EPOLLRDHUP | EPOLLET;
+    e.data.u64 = at->session;
+    if (::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e) != 0) drop(at, meter.flooded);
+}
+
+/// Asks the protocols about what has arrived. is_last_look: no more bytes will come, or there is no more
+/// time.
+void listener::impl::look(waiting_list::iterator at, counter* last) {
+    ssize_t n = ::recv(at->fd, peeked.data(), peeked.size(), MSG_PEEK | MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        n = 0;
+    else if (n <= 0)
+        return drop(at, meter.left);
+    if (n == 0) {
+        if (last) drop(at, *last);
+        return;
+    }
+    const auto size = static_cast<std::size_t>(n);
+    if (size == at->seen && !last) return;
+    at->seen = size;
+    const bool final = last || size >= options.peek_limit;
+    candidate* fallback = nullptr;
+    bool somebody_waits = false;
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+        if (at->refused_by >> i & 1) continue;
+        auto& c = candidates[i];
+        auto verdict = c.serve->recognise(c.plugin->abi(), {peeked.data(), size}, at->flags);
+        if (verdict == SIGRUN_OK) {
+            if (!somebody_waits) return hand_over(at, c);
+            if (!fallback) fallback = &c;
+        } else if (verdict == SIGRUN_NEED_MORE) {
+            somebody_waits = true;
+        } else {
+            at->refused_by |= 1ull << i;
+        }
+    }
+    if (somebody_waits && !final) return;
+    if (fallback) return hand_over(at, *fallback);
+    drop(at, somebody_waits && last && size < options.peek_limit ? *last : meter.unrecognised);
+}
+
+void listener::impl::hand_over(waiting_list::iterator at, candidate& winner) {
+    ::epoll_ctl(epoll, EPOLL_CTL_DEL, at->fd, nullptr);
+    newcomer n = std::move(*at);
+    forget(at);
+    sigrun_accept accept{sizeof accept,     n.fd,        n.flags, n.uid, n.session, sdk::str(n.peer),
+                         sdk::str(n.local), {nullptr, 0}};
+    sigrun_result taken = SIGRUN_OK;
+    winner.open.add(1);
+    // The callback may outlive this listener, so it holds nothing of it; the gauge lives as long as the
+    // registry.
+    host.call_async(
+        *winner.plugin,
+        [&](sigrun_op lifetime) {
+            return taken = winner.serve->on_accept(winner.plugin->abi(), &accept, lifetime);
+        },
+        [open = winner.open](const result<buffer_ref>&) mutable { open.add(-1); });
+    if (taken < 0) {
+        SIGRUN_LOG(k_log, debug, winner.name, " refused a connection from ", n.peer, " with result ", taken);
+        ::close(n.fd);
+        meter.refused.add();
+    } else {
+        winner.accepted.add();
+    }
+}
+
+void listener::impl::drop(waiting_list::iterator at, counter& why) {
+    SIGRUN_LOG(k_log, debug, "closing the connection from ", at->peer, " after ", at->seen, " bytes");
+    ::close(at->fd);
+    why.add();
+    forget(at);
+}
+
+void listener::impl::forget(waiting_list::iterator at) {
+    by_session.erase(at->session);
+    waiting.erase(at);
+}
+
+void listener::impl::expire() {
+    const auto now = clock::system().now();
+    while (!waiting.empty() && waiting.front().deadline <= now) look(waiting.begin(), &meter.timed_out);
+}
+
+listener::listener(plugin_host& host, metrics& metrics) : impl_(std::make_unique<impl>(host, metrics)) {}
+listener::~listener() { stop(); }
+
+result<void> listener::start(const listener_options& options) {
+    return start(options, impl_->host.instances(SIGRUN_KIND_PROTOCOL));
+}
+
+result<void> listener::start(const listener_options& options,
+                             const std::vector<std::shared_ptr<instance>>& protocols) {
+    auto& i = *impl_;
+    if (i.epoll >= 0 || i.stopping) return make_problem(errc::conflict, "the listener was started before");
+    std::vector<listening_socket> sockets;
+    for (const auto& address : options.addresses) {
+        SIGRUN_TRY(opened, listening_socket::open(address));
+        std::move(opened.begin(), opened.end(), std::back_inserter(sockets));
+    }
+    i.options = options;
+    i.peeked.resize(std::max<std::size_t>(options.peek_limit, 1));
+    i.choose(options, protocols);
+    i.epoll = ::epoll_create1(EPOLL_CLOEXEC);
+    i.wake = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (i.epoll < 0 || i.wake < 0)
+        return make_problem(errc::io, std::string("epoll: ") + std::strerror(errno));
+    i.sockets = std::move(sockets);
+    epoll_event e{};
+    e.events = EPOLLIN;
+    e.data.u64 = k_wake;
+    ::epoll_ctl(i.epoll, EPOLL_CTL_ADD, i.wake, &e);
+    i.resume_accepting();
+    i.thread = std::thread([&i] { i.run(); });
+    return {};
+}
+
+std::vector<std::string> listener::bound() const {
+    std::vector<std::string> out;
+    for (const auto& s : impl_->sockets) out.push_back(s.bound());
+    return out;
+}
+
+void listener::stop() {
+    auto& i = *impl_;
+    i.stopping = true;
+    if (i.thread.joinable()) {
+        const std::uint64_t one = 1;
+        [[maybe_unused]] auto n = ::write(i.wake, &one, sizeof one);
+        i.thread.join();
+    }
+    for (const auto& n : i.waiting) ::close(n.fd);
+    i.waiting.clear();
+    i.by_session.clear();
+    i.sockets.clear();
+    i.candidates.clear();
+    if (i.epoll >= 0) ::close(std::exchange(i.epoll, -1));
+    if (i.wake >= 0) ::close(std::exchange(i.wake, -1));
+}
+
+std::uint64_t listener::next_session() noexcept {
+    return last_session.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+}  // namespace sigrun

@@ -1,0 +1,91 @@
+// jobs.logs: reads the stored log at the pace of the reader, and follows it while the job runs.
+#include "kernel/serve/methods.hpp"
+
+#include <sigrun/cpp/text.hpp>
+
+#include <utility>
+
+namespace sigrun {
+namespace {
+
+/// One reader. Runs on the worker pool, never twice at once: whoever wants it to run sets `wanted_`.
+class log_streamer : public std::enable_shared_from_this<log_streamer> {
+   public:
+    log_streamer(controller& c, job_ptr j, std::uint64_t offset, bool follow, const call_ptr& call)
+        : c_(c), job_(std::move(j)), log_(c.jobs.log_of(job_)), offset_(offset), follow_(follow), call_(call) {}
+
+    void start(const call_ptr& call) {
+        auto poke = [weak = weak_from_this()] {
+            if (auto me = weak.lock()) me->poke();
+        };
+        call->keep(shared_from_this());
+        call->on_resume(poke);
+        if (follow_) {
+            handle_ = log_->follow(poke);
+            c_.jobs.when_done(job_, poke);
+        }
+        this->poke();
+    }
+
+   private:
+
+    void poke() {
+        if (wanted_.exchange(true)) return;
+        auto self = shared_from_this();
+        c_.plugins.post_work([self] { self->run(); });
+    }
+
+    void run() {
+        std::lock_guard running(mutex_);
+        wanted_ = false;
+        auto call = call_.lock();
+        if (!call || call->finished()) return;
+        for (;;) {
+            bool done = false;
+            std::string state;
+            {
+                std::lock_guard lock(job_->mutex);
+                done = is_terminal(job_->state) || !follow_;
+                state = to_string(job_->state);
+            }
+            auto pieces = log_->read(offset_);
+            if (!pieces) {
+                call->fail(pieces.error());
+                return;
+            }
+            for (const auto& p : *pieces) {
+                static constexpr std::string_view names[] = {"system", "stdout", "stderr"};
+                auto head = sdk::concat("{\"offset\":", p.at.offset, ",\"stream\":\"", names[p.at.stream < 3 ? p.at.stream : 0],
+                                        "\",\"time_ns\":", p.at.time_ns, "}");
+                auto bytes = buffer_ref::copy_of(p.bytes);
+                auto r = call->reply(head, bytes.get());
+                if (r == SIGRUN_E_BUSY) return;  // on_resume pokes again, from the same offset
+                if (r < 0) return;
+                offset_ = p.at.offset + p.bytes.size();
+            }
+            if (!pieces->empty()) continue;
+            if (done) {
+                call->last(sdk::concat("{\"offset\":", offset_, ",\"end\":true,\"state\":\"", state, "\"}"));
+            }
+            return;
+        }
+    }
+
+    controller& c_;
+    const job_ptr job_;
+    const std::shared_ptr<job_log> log_;
+    std::uint64_t offset_;
+    const bool follow_;
+    const std::weak_ptr<inbound_call> call_;
+    std::mutex mutex_;
+    std::atomic<bool> wanted_{false};
+    std::shared_ptr<void> handle_;
+};
+
+}  // namespace
+
+void stream_log(controller& c, const job_ptr& j, std::uint64_t offset, bool follow, const call_ptr& call) {
+    std::make_shared<log_streamer>(c, j, offset, follow, call)->start(call);
+}
+
+}  // namespace sigrun

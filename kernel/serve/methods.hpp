@@ -1,0 +1,37 @@
+// The methods of the controller, grouped as in README.md. Each function adds its group to the router.
+#pragma once
+
+#include "kernel/capability/detector.hpp"
+#include "kernel/job/engine.hpp"
+#include "kernel/link/fleet.hpp"
+#include "kernel/serve/router.hpp"
+
+namespace sigrun {
+
+/// Everything the methods work on; outlives the router.
+struct controller {
+    plugin_host& plugins;
+    metrics& numbers;
+    event_log& events;
+    registry& runners;
+    fleet& links;
+    selector& select;
+    job_engine& jobs;
+    journal& store;
+    detector& local;
+    timer_wheel& timers;
+    const clock& time;
+    std::string version;
+    std::function<json::object()> config_dump;
+    std::int64_t started_ns = 0;
+};
+
+void add_job_methods(router& r, controller& c);
+void add_runner_methods(router& r, controller& c);
+void add_event_methods(router& r, controller& c);
+void add_system_methods(router& r, controller& c);
+
+/// Sends the log of a job until its end, or for ever with `follow`; at the pace of the reader.
+void stream_log(controller& c, const job_ptr& j, std::uint64_t offset, bool follow, const call_ptr& call);
+
+}  // namespace sigrun

@@ -1,0 +1,222 @@
+#include "kernel/base/quantity.hpp"
+#include "kernel/job/job_json.hpp"
+#include "kernel/serve/methods.hpp"
+
+#include <sigrun/cpp/text.hpp>
+
+#include <algorithm>
+
+namespace sigrun {
+namespace {
+
+/// A submit that waits for the end of its job, or for its own deadline.
+class submit_waiter final : public std::enable_shared_from_this<submit_waiter>, public timer_node {
+   public:
+    submit_waiter(timer_wheel& timers, call_ptr call, job_ptr j, bool replayed)
+        : timers_(timers), call_(std::move(call)), job_(std::move(j)), replayed_(replayed) {}
+    ~submit_waiter() override { timers_.disarm(*this); }
+    void start(time_point deadline) {
+        timers_.arm(*this, deadline);
+        job_->engine.when_done(job_, [self = shared_from_this()] { self->answer(); });
+    }
+
+   private:
+    std::shared_ptr<void> pin() noexcept override { return weak_from_this().lock(); }
+    void on_timer() override { answer(); }
+    void answer() {
+        if (answered_.exchange(true)) return;
+        timers_.disarm(*this);
+        std::string out;
+        out.reserve(1024);
+        append_job_json(out, *job_, replayed_);
+        buffer_ref result;
+        {
+            std::lock_guard lock(job_->mutex);
+            if (job_->end) result = job_->end->result;
+        }
+        call_->last(out, result.get());
+    }
+
+    timer_wheel& timers_;
+    call_ptr call_;
+    job_ptr job_;
+    const bool replayed_;
+    std::atomic<bool> answered_{false};
+};
+
+struct submit_params {
+    nanoseconds wait{0};
+    std::string key;
+};
+
+result<submit_params> parse_submit_params(std::string_view text) {
+    // Callers that submit many jobs send the same params again and again.
+    thread_local std::string last_text;
+    thread_local submit_params last;
+    if (!text.empty() && text == last_text) return last;
+    SIGRUN_TRY(o, parse_params(text, {"wait", "idempotency_key"}));
+    submit_params p;
+    SIGRUN_TRY(wait, duration_param(o, "wait", nanoseconds(0)));
+    if (wait > std::chrono::hours(1)) return bad_value("wait", "at most 1h", format_duration(wait));
+    p.wait = wait;
+    p.key = text_or(o, "idempotency_key");
+    last_text = text;
+    last = p;
+    return p;
+}
+
+void submit(controller& c, const call_input& in, const call_ptr& call) {
+    auto params = parse_submit_params(in.params);
+    if (!params) {
+        call->fail(params.error());
+        return;
+    }
+    submit_request request{in.document, in.payload ? buffer_ref::share(in.payload) : buffer_ref(), params->key};
+    c.jobs.submit(request, [&c, call, wait = params->wait](result<job_ptr> r, bool replayed) {
+        if (!r) {
+            call->fail(r.error());
+            return;
+        }
+        if (wait.count() > 0) {
+            std::make_shared<submit_waiter>(c.timers, call, *r, replayed)->start(c.time.now() + wait);
+            return;
+        }
+        std::string out;
+        append_job_json(out, **r, replayed);
+        call->last(out);
+    });
+}
+
+// Calls `body` with the job named by the param id, or answers with the problem.
+template <class Body>
+void with_job(controller& c, const json::object& o, const call_ptr& call, Body&& body) {
+    auto uid = required_text(o, "id");
+    if (!uid) {
+        call->fail(uid.error());
+        return;
+    }
+    auto j = c.jobs.find(*uid);
+    if (!j) {
+        call->fail(j.error());
+        return;
+    }
+    body(*j);
+}
+
+void answer_job(const job_ptr& j, const call_ptr& call) {
+    std::string out;
+    append_job_json(out, *j);
+    call->last(out);
+}
+
+result<std::string> list_jobs(controller& c, const json::object& o) {
+    SIGRUN_TRY(limit, number_param(o, "limit", 100, 1, 1000));
+    std::optional<job_state> state;
+    if (auto text = text_or(o, "state"); !text.empty()) {
+        state = parse_job_state(text);
+        if (!state) return bad_value("state", "queued, offered, running, succeeded, failed, cancelled, expired or dead",
+                                     "\"" + std::string(text) + "\"");
+    }
+    std::optional<id> before;
+    if (auto cursor = text_or(o, "cursor"); !cursor.empty()) {
+        before = id::parse(cursor);
+        if (!before) return bad_value("cursor", "the `next` of an earlier answer", "\"" + std::string(cursor) + "\"");
+    }
+    auto queue = text_or(o, "queue"), tenant = text_or(o, "tenant");
+    auto jobs = c.jobs.all();
+    std::erase_if(jobs, [&](const job_ptr& j) {
+        if (before && !(j->uid < *before)) return true;
+        if (!queue.empty() && j->spec->queue != queue) return true;
+        if (!tenant.empty() && j->spec->tenant != tenant) return true;
+        if (!state) return false;
+        std::lock_guard lock(j->mutex);
+        return j->state != *state;
+    });
+    auto newest_first = [](const job_ptr& a, const job_ptr& b) { return b->uid < a->uid; };
+    auto n = std::min<std::size_t>(jobs.size(), limit);
+    std::partial_sort(jobs.begin(), jobs.begin() + static_cast<std::ptrdiff_t>(n), jobs.end(), newest_first);
+    std::string out = "{\"items\":[";
+    for (std::size_t i = 0; i < n; ++i) {
+        if (i) out += ',';
+        append_job_summary(out, *jobs[i]);
+    }
+    out += "],\"next\":";
+    out += n < jobs.size() ? "\"" + jobs[n - 1]->uid.text() + "\"" : "null";
+    return out + "}";
+}
+
+json::object explain(controller& c, const job_ptr& j) {
+    auto e = c.jobs.explain(j);
+    json::array terms;
+    for (const auto& t : e.terms)
+        terms.push_back(json::object{{"text", t.text},
+                                     {"column", t.column},
+                                     {"false", t.no},
+                                     {"unknown", t.unknown},
+                                     {"nearest_key", t.nearest_key}});
+    std::lock_guard lock(j->mutex);
+    json::object o{{"id", j->uid.text()},      {"state", to_string(j->state)}, {"runners", e.runners},
+                   {"open", e.open},           {"matching", e.matching},       {"unknown", e.unknown},
+                   {"busy", e.busy},           {"requires", j->spec->requires_text}, {"terms", std::move(terms)}};
+    if (const attempt* a = j->current(); a && j->state != job_state::queued) {
+        o["reason"] = choice_reason(*a);
+        return o;
+    }
+    std::string reason = j->reason;
+    if (j->state == job_state::queued) {
+        if (e.runners == 0)
+            reason = "no runner is registered; start one with sigrun-runner or add one with `sigrun runner add`";
+        else if (e.matching == 0)
+            reason = sdk::concat("none of ", e.runners, " runners satisfies the requirement");
+        else if (e.open == 0)
+            reason = sdk::concat(e.matching, " of ", e.runners, " runners match, but none is online");
+        else if (e.busy)
+            reason = sdk::concat(e.matching, " of ", e.runners, " runners match; ", e.busy, " of them have no free place");
+    }
+    o["reason"] = reason;
+    return o;
+}
+
+}  // namespace
+
+void add_job_methods(router& r, controller& c) {
+    r.add("jobs.submit", [&c](const call_input& in, const call_ptr& call) { submit(c, in, call); });
+    r.add("jobs.get", [&c](const call_input& in, const call_ptr& call) {
+        auto o = parse_params(in.params, {"id"});
+        if (!o) return void(call->fail(o.error()));
+        with_job(c, *o, call, [&](const job_ptr& j) { answer_job(j, call); });
+    });
+    r.add("jobs.list", [&c](const call_input& in, const call_ptr& call) {
+        auto o = parse_params(in.params, {"state", "queue", "tenant", "limit", "cursor"});
+        auto answer = o ? list_jobs(c, *o) : result<std::string>(o.error());
+        if (answer)
+            call->last(*answer);
+        else
+            call->fail(answer.error());
+    });
+    r.add("jobs.cancel", [&c](const call_input& in, const call_ptr& call) {
+        auto o = parse_params(in.params, {"id", "grace"});
+        if (!o) return void(call->fail(o.error()));
+        auto grace = duration_param(*o, "grace", std::chrono::seconds(10));
+        if (!grace) return void(call->fail(grace.error()));
+        with_job(c, *o, call, [&](const job_ptr& j) {
+            c.jobs.cancel(j, *grace);
+            answer_job(j, call);
+        });
+    });
+    r.add("jobs.logs", [&c](const call_input& in, const call_ptr& call) {
+        auto o = parse_params(in.params, {"id", "offset", "follow"});
+        if (!o) return void(call->fail(o.error()));
+        auto offset = number_param(*o, "offset", 0, 0, ~0ull >> 1);
+        auto follow = bool_param(*o, "follow", false);
+        if (!offset || !follow) return void(call->fail(!offset ? offset.error() : follow.error()));
+        with_job(c, *o, call, [&](const job_ptr& j) { stream_log(c, j, *offset, *follow, call); });
+    });
+    r.add("jobs.explain", [&c](const call_input& in, const call_ptr& call) {
+        auto o = parse_params(in.params, {"id"});
+        if (!o) return void(call->fail(o.error()));
+        with_job(c, *o, call, [&](const job_ptr& j) { call->last(json::serialize(explain(c, j))); });
+    });
+}
+
+}  // namespace sigrun

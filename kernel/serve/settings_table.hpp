@@ -1,0 +1,25 @@
+// The daemon's own options: one table per INI section. Documentation, checks and reading all come from here.
+#pragma once
+
+#include "kernel/config/settings.hpp"
+
+#include <map>
+#include <span>
+#include <string>
+
+namespace sigrun {
+
+/// [server] [log] [registry] [detector] [interface] [balancer] [jobs], and [runner NAME].
+std::span<const documented_section> daemon_sections();
+
+/// The checked sections by name ("server"), and the [runner NAME] ones.
+struct daemon_settings {
+    std::map<std::string, std::shared_ptr<const bound_section>, std::less<>> sections;
+    std::map<std::string, std::shared_ptr<const bound_section>, std::less<>> runners;
+    const bound_section& at(std::string_view name) const { return *sections.find(name)->second; }
+};
+/// Fails with file, line and the nearest name for an unknown section or key. [plugin X] and [instance X] sections are
+/// left to the plugin host.
+result<daemon_settings> bind_daemon_settings(const settings& config);
+
+}  // namespace sigrun

@@ -1,0 +1,109 @@
+#include "outcome.hpp"
+
+#include <sigrun/base.h>
+#include <sigrun/cpp/text.hpp>
+
+#include <boost/json.hpp>
+#include <cerrno>
+#include <cstring>
+#include <sys/wait.h>
+
+namespace sigrun::process {
+namespace {
+namespace json = boost::json;
+
+constexpr int k_not_found = 127;
+constexpr int k_not_executable = 126;
+
+std::string step_label(std::size_t index, const std::vector<step>& steps) {
+    if (steps.size() < 2 && (steps.empty() || steps[0].name.empty())) return "the command";
+    auto label = sdk::concat("step ", index + 1, " of ", steps.size());
+    if (index < steps.size() && !steps[index].name.empty()) label += " (" + steps[index].name + ")";
+    return label;
+}
+
+json::object usage_of(const sigrun_shim_exited& e) {
+    return {{"wall_ms", e.wall_ns / 1'000'000u},
+            {"user_ms", e.user_ns / 1'000'000u},
+            {"system_ms", e.system_ns / 1'000'000u},
+            {"max_rss_bytes", e.max_rss_bytes}};
+}
+
+struct failure {
+    std::int32_t result;
+    std::string_view failure_class, code;
+    std::string message;
+    std::optional<int> exit_code{};
+};
+
+outcome as_outcome(const failure& f, const std::optional<sigrun_shim_exited>& exited) {
+    json::object o{{"class", f.failure_class}, {"code", f.code}, {"message", f.message}, {"exit_code", nullptr},
+                   {"signal", nullptr}};
+    if (exited) {
+        if (exited->exit_code >= 0) o["exit_code"] = exited->exit_code;
+        if (exited->signal > 0) o["signal"] = exited->signal;
+        o["usage"] = usage_of(*exited);
+    }
+    if (f.exit_code) o["exit_code"] = *f.exit_code;
+    return {f.result, json::serialize(o)};
+}
+
+failure why_refused(const sigrun_shim_refused& r, const std::vector<step>& steps) {
+    std::string program = r.step < steps.size() ? steps[r.step].argv[0] : std::string();
+    std::string reason = std::strerror(r.error);
+    if (r.stage == SIGRUN_SHIM_STAGE_WORKDIR)
+        return {SIGRUN_E_INVALID, "user", "workdir", sdk::concat("the working directory cannot be used: ", reason)};
+    if (r.stage != SIGRUN_SHIM_STAGE_EXEC || r.error == ENOMEM || r.error == EAGAIN || r.error == EIO ||
+        r.error == ENFILE || r.error == EMFILE)
+        return {SIGRUN_E_IO, "infra_runner", "spawn", sdk::concat(step_label(r.step, steps), " was not started: ", reason)};
+    if (r.error == ENOENT || r.error == ENOTDIR)
+        return {SIGRUN_E_NOT_FOUND, "user", "not_found", sdk::concat("command \"", program, "\" not found"), k_not_found};
+    return {SIGRUN_E_DENIED, "user", "not_executable",
+            sdk::concat("command \"", program, "\" cannot be executed: ", reason), k_not_executable};
+}
+
+}  // namespace
+
+outcome failed_early(std::int32_t result, std::string_view failure_class, std::string_view code,
+                     std::string_view message) {
+    return as_outcome({result, failure_class, code, std::string(message)}, std::nullopt);
+}
+
+outcome conclude(const evidence& what, const std::vector<step>& steps) {
+    if (!what.exited) {
+        if (what.cause == kill_cause::cancelled)
+            return as_outcome({SIGRUN_E_CANCELLED, "cancelled", "cancelled", "cancelled; its shim had to be killed"},
+                              std::nullopt);
+        auto how = WIFSIGNALED(what.shim_status) ? sdk::concat("by signal ", WTERMSIG(what.shim_status))
+                                                 : sdk::concat("with code ", WEXITSTATUS(what.shim_status));
+        return as_outcome({SIGRUN_E_IO, "infra_runner", "shim_crash",
+                           sdk::concat("sigrun-shim ended ", how, " before the job did")},
+                          std::nullopt);
+    }
+    const auto& e = *what.exited;
+    if (e.survivors > 0)
+        return as_outcome({SIGRUN_E_IO, "infra_runner", "processes_left",
+                           sdk::concat(e.survivors, " processes of the job could not be ended")},
+                          e);
+    if (e.ladder && what.cause == kill_cause::timeout)
+        return as_outcome({SIGRUN_E_TIMEOUT, "user_timeout", "run",
+                           sdk::concat(step_label(e.step, steps), " ran longer than its run timeout")},
+                          e);
+    if (e.ladder && what.cause == kill_cause::cancelled)
+        return as_outcome({SIGRUN_E_CANCELLED, "cancelled", "cancelled", "cancelled while it ran"}, e);
+    if (what.refused) return as_outcome(why_refused(*what.refused, steps), e);
+
+    json::object o{{"exit_code", nullptr}, {"signal", nullptr}, {"usage", usage_of(e)}};
+    if (e.signal > 0) {
+        o["signal"] = e.signal;
+        o["message"] = sdk::concat(step_label(e.step, steps), " was killed by signal ", e.signal, " (",
+                                   ::strsignal(e.signal), ")");
+    } else {
+        o["exit_code"] = e.exit_code;
+        if (e.exit_code != 0)
+            o["message"] = sdk::concat(step_label(e.step, steps), " exited with code ", e.exit_code);
+    }
+    return {SIGRUN_OK, json::serialize(o)};
+}
+
+}  // namespace sigrun::process

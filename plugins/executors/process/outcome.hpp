@@ -1,0 +1,36 @@
+// How an attempt ended, as result and JSON of its op. Pure.
+#pragma once
+
+#include "process_job.hpp"
+
+#include <sigrun/shim.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sigrun::process {
+
+/// Why the kill ladder was started.
+enum class kill_cause { none, cancelled, timeout };
+
+struct outcome {
+    std::int32_t result = 0;  // SIGRUN_OK or SIGRUN_E_*
+    std::string json;
+};
+
+/// Everything known when the shim is gone. Without `exited` the shim crashed.
+struct evidence {
+    std::optional<sigrun_shim_refused> refused;
+    std::optional<sigrun_shim_exited> exited;
+    kill_cause cause = kill_cause::none;
+    int shim_status = 0;  // from waitpid
+};
+
+outcome conclude(const evidence& what, const std::vector<step>& steps);
+
+/// A failure before anything ran.
+outcome failed_early(std::int32_t result, std::string_view failure_class, std::string_view code,
+                     std::string_view message);
+
+}  // namespace sigrun::process

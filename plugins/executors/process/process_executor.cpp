@@ -1,0 +1,247 @@
+#include "process_executor.hpp"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace sigrun::process {
+namespace {
+
+descriptor checked(int fd, std::string_view what) {
+    if (fd < 0) throw sdk::failure(SIGRUN_E_IO, sdk::concat(what, ": ", std::strerror(errno)));
+    return descriptor(fd);
+}
+
+constexpr sigrun_executor k_table = {
+    sizeof(sigrun_executor),
+    0,
+    sdk::str("process"),
+    nullptr,
+    [](sigrun_instance* i, const sigrun_task* task, const sigrun_sink* sink, sigrun_op op) noexcept {
+        return sdk::guarded(nullptr, [&] { return sdk::self<process_executor>(i).run(*task, *sink, op); });
+    },
+    nullptr,
+    [](sigrun_instance* i, sigrun_op op, std::uint64_t grace_ns) noexcept {
+        return sdk::guarded(nullptr, [&] { return sdk::self<process_executor>(i).cancel(op, grace_ns); });
+    },
+};
+
+}  // namespace
+
+process_executor::process_executor(sdk::host host, const sdk::config_reader& config)
+    : host_(host),
+      shim_(find_shim(config.text_or("shim", ""))),
+      environment_(base_environment::of_this_process(config.text_or("path", ""))),
+      kill_grace_ns_(static_cast<std::uint64_t>(config.integer("kill_grace"))),
+      output_drain_ns_(static_cast<std::uint64_t>(config.integer("output_drain"))),
+      epoll_(checked(::epoll_create1(EPOLL_CLOEXEC), "epoll")),
+      wake_(checked(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")) {
+    epoll_event e{};
+    e.events = EPOLLIN;
+    e.data.ptr = nullptr;
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &e);
+    reader_ = std::thread([this] {
+        sdk::thread_scope scope(host_, "process-reader");
+        loop();
+    });
+}
+
+process_executor::~process_executor() {
+    {
+        std::lock_guard lock(mutex_);
+        stopping_ = true;
+    }
+    wake();
+    reader_.join();
+}
+
+const void* process_executor::interface(std::string_view id) noexcept {
+    return id == SIGRUN_KIND_EXECUTOR ? &k_table : nullptr;
+}
+
+void process_executor::wake() noexcept {
+    std::uint64_t one = 1;
+    [[maybe_unused]] ssize_t n = ::write(wake_.get(), &one, sizeof one);
+}
+
+sigrun_result process_executor::run(const sigrun_task& task, const sigrun_sink& sink, sigrun_op op) {
+    {
+        std::lock_guard lock(mutex_);
+        if (draining_ || stopping_) return SIGRUN_E_CANCELLED;
+        open_.insert(op);
+    }
+    try {
+        launch(task, sink, op);
+    } catch (const job_error& e) {
+        finish(op, failed_early(SIGRUN_E_INVALID, "user", e.code, e.message));
+    } catch (const std::exception& e) {
+        finish(op, failed_early(SIGRUN_E_IO, "infra_runner", "spawn", e.what()));
+    }
+    return SIGRUN_PENDING;
+}
+
+void process_executor::launch(const sigrun_task& task, const sigrun_sink& sink, sigrun_op op) {
+    auto job = read_job(sdk::view(task.json));
+    attempt_source source;
+    source.op = op;
+    source.names = {std::string(sdk::view(task.attempt->job)), std::string(sdk::view(task.attempt->token)),
+                    task.attempt->number};
+    source.sink = sink;
+    source.limits = {task.deadline_ns ? task.deadline_ns : k_never, kill_grace_ns_, output_drain_ns_};
+
+    std::string workspace(sdk::view(task.workspace));
+    shim_plan plan;
+    for (const auto& s : job.steps) plan.steps.push_back(s.argv);
+    plan.environment = make_environment(environment_, job, source.names, workspace);
+    plan.workdir = make_workdir(job.workdir, workspace);
+    plan.grace_ns = kill_grace_ns_;
+    auto message = encode(plan);
+    if (message.empty())
+        throw job_error{"too_large", sdk::concat("command and environment: expected at most ",
+                                                 SIGRUN_SHIM_MAX_MESSAGE, " bytes, found more")};
+    source.steps = std::move(job.steps);
+    auto label = sdk::concat(source.names.job, "/", source.names.number);
+    auto shim = start_shim(shim_, label, message);
+    // Made here, before anything can go wrong any more; from the push on it belongs to the reader.
+    auto made = std::make_unique<attempt>(host_, std::move(source), std::move(shim));
+    {
+        std::lock_guard lock(mutex_);
+        arriving_.push_back(std::move(made));
+    }
+    wake();
+}
+
+sigrun_result process_executor::cancel(sigrun_op op, std::uint64_t grace_ns) {
+    {
+        std::lock_guard lock(mutex_);
+        if (!open_.contains(op)) return SIGRUN_E_NOT_FOUND;
+        orders_.push_back({op, grace_ns});
+    }
+    wake();
+    return SIGRUN_OK;
+}
+
+void process_executor::drain(std::uint64_t deadline_ns, sdk::op done) {
+    {
+        std::lock_guard lock(mutex_);
+        draining_ = true;
+        drain_deadline_ns_ = deadline_ns;
+        drained_ = std::move(done);
+    }
+    wake();
+}
+
+void process_executor::finish(sigrun_op op, const outcome& how) {
+    {
+        std::lock_guard lock(mutex_);
+        open_.erase(op);
+    }
+    host_.complete_text(op, how.result, how.json);
+}
+
+void process_executor::loop() {
+    epoll_event events[64];
+    while (take_in()) {
+        auto now = monotonic_ns();
+        int timeout = -1;
+        if (next_tick_ != k_never)
+            timeout = next_tick_ <= now
+                          ? 0
+                          : static_cast<int>(std::min<std::uint64_t>((next_tick_ - now) / 1'000'000 + 1, 60'000));
+        int n = ::epoll_wait(epoll_.get(), events, 64, timeout);
+        bool arrived = false;
+        for (int i = 0; i < n; ++i) {
+            auto* w = static_cast<attempt::watch*>(events[i].data.ptr);
+            if (w) {
+                w->owner->on_ready(w->what);
+            } else {
+                std::uint64_t count = 0;
+                [[maybe_unused]] ssize_t r = ::read(wake_.get(), &count, sizeof count);
+                arrived = true;
+            }
+        }
+        if (arrived) continue;
+        tick_all();
+        retire_finished();
+    }
+}
+
+bool process_executor::take_in() {
+    std::vector<std::unique_ptr<attempt>> arrived;
+    std::vector<order> orders;
+    bool stopping = false;
+    bool force = false;
+    bool idle = false;
+    {
+        std::lock_guard lock(mutex_);
+        arrived.swap(arriving_);
+        std::erase_if(orders_, [&](const order& o) { return !open_.contains(o.op); });
+        orders.swap(orders_);
+        stopping = stopping_;
+        force = draining_ && !drain_forced_ && monotonic_ns() >= drain_deadline_ns_;
+        idle = open_.empty();
+    }
+    for (auto& a : arrived) {
+        a->begin(epoll_.get());
+        running_.push_back(std::move(a));
+    }
+    for (const auto& o : orders) {
+        auto at = std::find_if(running_.begin(), running_.end(), [&](const auto& a) { return a->op() == o.op; });
+        if (at != running_.end()) {
+            (*at)->kill(kill_cause::cancelled, o.grace_ns);
+        } else {  // its run is still starting it
+            std::lock_guard lock(mutex_);
+            orders_.push_back(o);
+        }
+    }
+    drain_forced_ = drain_forced_ || force;
+    if (stopping || drain_forced_)
+        for (auto& a : running_) {
+            if (stopping) a->discard_output();
+            a->abort();
+        }
+    tick_all();
+    retire_finished();
+    settle_drain();
+    return !(stopping && idle && running_.empty());
+}
+
+void process_executor::tick_all() {
+    auto now = monotonic_ns();
+    next_tick_ = k_never;
+    for (auto& a : running_) next_tick_ = std::min(next_tick_, a->tick(now));
+}
+
+void process_executor::retire_finished() {
+    for (auto at = running_.begin(); at != running_.end();) {
+        if (!(*at)->finished()) {
+            ++at;
+            continue;
+        }
+        auto over = std::move(*at);
+        at = running_.erase(at);
+        auto how = over->conclusion();
+        auto op = over->op();
+        over.reset();
+        finish(op, how);
+    }
+}
+
+void process_executor::settle_drain() {
+    sdk::op done;
+    {
+        std::lock_guard lock(mutex_);
+        if (!drained_) return;
+        if (!open_.empty()) {
+            if (!drain_forced_) next_tick_ = std::min(next_tick_, drain_deadline_ns_);
+            return;
+        }
+        done = std::move(drained_);
+    }
+    done.ok();
+}
+
+}  // namespace sigrun::process

@@ -1,0 +1,73 @@
+// The executor "process": one sigrun-shim per attempt, one reader thread for the output of all of them.
+//
+// run and cancel are called on worker threads; they hand attempts and orders to the reader thread, which alone calls the
+// sinks and completes the ops.
+#pragma once
+
+#include "attempt.hpp"
+#include "descriptor.hpp"
+
+#include <sigrun/cpp/plugin.hpp>
+#include <sigrun/executor.h>
+
+#include <list>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <unordered_set>
+#include <vector>
+
+namespace sigrun::process {
+
+class process_executor {
+   public:
+    process_executor(sdk::host host, const sdk::config_reader& config);
+    ~process_executor();
+    process_executor(const process_executor&) = delete;
+    process_executor& operator=(const process_executor&) = delete;
+
+    const void* interface(std::string_view id) noexcept;
+    void drain(std::uint64_t deadline_ns, sdk::op done);
+
+    sigrun_result run(const sigrun_task& task, const sigrun_sink& sink, sigrun_op op);
+    sigrun_result cancel(sigrun_op op, std::uint64_t grace_ns);
+
+   private:
+    struct order {
+        sigrun_op op;
+        std::uint64_t grace_ns;
+    };
+    void launch(const sigrun_task& task, const sigrun_sink& sink, sigrun_op op);
+    void wake() noexcept;
+    void loop();
+    bool take_in();  // false: nothing more will come and nothing runs
+    void tick_all();
+    void retire_finished();
+    void settle_drain();
+    void finish(sigrun_op op, const outcome& how);
+
+    sdk::host host_;
+    std::string shim_;
+    base_environment environment_;
+    std::uint64_t kill_grace_ns_;
+    std::uint64_t output_drain_ns_;
+    descriptor epoll_, wake_;
+
+    std::mutex mutex_;  // guards the next group; never held across a host call
+    std::vector<std::unique_ptr<attempt>> arriving_;
+    std::vector<order> orders_;
+    std::unordered_set<sigrun_op> open_;  // run began, op not completed
+    bool draining_ = false;
+    bool stopping_ = false;
+    std::uint64_t drain_deadline_ns_ = k_never;
+    sdk::op drained_;
+
+    // Reader thread only.
+    std::list<std::unique_ptr<attempt>> running_;
+    std::uint64_t next_tick_ = k_never;
+    bool drain_forced_ = false;
+
+    std::thread reader_;
+};
+
+}  // namespace sigrun::process

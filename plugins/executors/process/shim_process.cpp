@@ -1,0 +1,174 @@
+#include "shim_process.hpp"
+
+#include <sigrun/cpp/error.hpp>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/syscall.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+namespace sigrun::process {
+namespace {
+
+// Above the numbers the shim wants, so that no dup2 in the child can overwrite another's source.
+constexpr int k_above = 10;
+constexpr timeval k_send_limit{5, 0};
+
+[[noreturn]] void os_failure(std::string_view what, int error) {
+    throw sdk::failure(SIGRUN_E_IO, sdk::concat(what, ": ", std::strerror(error)));
+}
+
+descriptor raised(int fd) {
+    int high = ::fcntl(fd, F_DUPFD_CLOEXEC, k_above);
+    int error = errno;
+    ::close(fd);
+    if (high < 0) os_failure("no file descriptor for the job", error);
+    return descriptor(high);
+}
+
+struct two_ends {
+    descriptor ours, theirs;
+};
+
+two_ends make_pipe() {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) os_failure("no pipe for the job's output", errno);
+    two_ends made;
+    made.ours = descriptor(ends[0]);
+    made.theirs = raised(ends[1]);
+    return made;
+}
+
+two_ends make_control() {
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) os_failure("no socket for the shim", errno);
+    two_ends made;
+    made.ours = descriptor(ends[0]);
+    made.theirs = raised(ends[1]);
+    return made;
+}
+
+void set_non_blocking(const descriptor& d) { ::fcntl(d.get(), F_SETFL, ::fcntl(d.get(), F_GETFL) | O_NONBLOCK); }
+
+class spawn_settings {
+   public:
+    spawn_settings() {
+        ::posix_spawn_file_actions_init(&actions);
+        ::posix_spawnattr_init(&attributes);
+    }
+    spawn_settings(const spawn_settings&) = delete;
+    spawn_settings& operator=(const spawn_settings&) = delete;
+    ~spawn_settings() {
+        ::posix_spawn_file_actions_destroy(&actions);
+        ::posix_spawnattr_destroy(&attributes);
+    }
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+};
+
+pid_t spawn(const std::string& program, const std::string& label, int out, int err, int control) {
+    spawn_settings with;
+    ::posix_spawn_file_actions_addopen(&with.actions, 0, "/dev/null", O_RDONLY, 0);
+    ::posix_spawn_file_actions_adddup2(&with.actions, out, 1);
+    ::posix_spawn_file_actions_adddup2(&with.actions, err, 2);
+    ::posix_spawn_file_actions_adddup2(&with.actions, control, SIGRUN_SHIM_CONTROL_FD);
+    sigset_t none, all;
+    ::sigemptyset(&none);
+    ::sigfillset(&all);
+    ::posix_spawnattr_setsigmask(&with.attributes, &none);
+    ::posix_spawnattr_setsigdefault(&with.attributes, &all);
+    // A session of its own: Ctrl-C at the agent's terminal is for the agent, which then drains.
+    ::posix_spawnattr_setflags(&with.attributes,
+                               POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+    std::string name = "sigrun-shim", shown = label;
+    char* argv[] = {name.data(), shown.data(), nullptr};
+    char* environment[] = {nullptr};
+    pid_t pid = 0;
+    int error = program.find('/') == std::string::npos
+                    ? ::posix_spawnp(&pid, program.c_str(), &with.actions, &with.attributes, argv, environment)
+                    : ::posix_spawn(&pid, program.c_str(), &with.actions, &with.attributes, argv, environment);
+    if (error != 0) os_failure(sdk::concat("cannot start ", program), error);
+    return pid;
+}
+
+void send_all(int fd, std::string_view message) {
+    while (!message.empty()) {
+        ssize_t n = ::send(fd, message.data(), message.size(), MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) os_failure("sigrun-shim takes no orders", errno);
+        message.remove_prefix(static_cast<std::size_t>(n));
+    }
+}
+
+template <class Number>
+void put(std::string& to, const Number& value) {
+    to.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+}  // namespace
+
+std::string encode(const shim_plan& plan) {
+    sigrun_shim_start start{plan.grace_ns, static_cast<std::uint32_t>(plan.steps.size()),
+                            static_cast<std::uint32_t>(plan.environment.size())};
+    std::string body;
+    put(body, start);
+    for (const auto& argv : plan.steps) put(body, static_cast<std::uint32_t>(argv.size()));
+    auto text = [&](const std::string& s) { body.append(s.c_str(), s.size() + 1); };
+    text(plan.workdir);
+    for (const auto& line : plan.environment) text(line);
+    for (const auto& argv : plan.steps)
+        for (const auto& argument : argv) text(argument);
+    if (body.size() > SIGRUN_SHIM_MAX_MESSAGE) return {};
+    sigrun_shim_head head{SIGRUN_SHIM_START, static_cast<std::uint32_t>(body.size())};
+    std::string message;
+    message.reserve(sizeof head + body.size());
+    put(message, head);
+    return message += body;
+}
+
+shim_process start_shim(const std::string& program, const std::string& label, std::string_view message) {
+    auto out = make_pipe();
+    auto err = make_pipe();
+    auto control = make_control();
+    shim_process made;
+    made.pid = spawn(program, label, out.theirs.get(), err.theirs.get(), control.theirs.get());
+    try {
+        // glibc 2.36 declares pidfd_open without extern "C".
+        made.exit = descriptor(static_cast<int>(::syscall(SYS_pidfd_open, made.pid, 0)));
+        if (!made.exit) os_failure("no pidfd for sigrun-shim", errno);
+        control.theirs.reset();
+        ::setsockopt(control.ours.get(), SOL_SOCKET, SO_SNDTIMEO, &k_send_limit, sizeof k_send_limit);
+        send_all(control.ours.get(), message);
+    } catch (...) {
+        ::kill(made.pid, SIGKILL);
+        ::waitpid(made.pid, nullptr, 0);
+        throw;
+    }
+    made.control = std::move(control.ours);
+    made.out = std::move(out.ours);
+    made.err = std::move(err.ours);
+    set_non_blocking(made.control);
+    set_non_blocking(made.out);
+    set_non_blocking(made.err);
+    return made;
+}
+
+std::string find_shim(const std::string& configured) {
+    if (!configured.empty()) return configured;
+    std::error_code ec;
+    auto self = std::filesystem::read_symlink("/proc/self/exe", ec);
+    if (!ec) {
+        auto beside = self.parent_path() / "sigrun-shim";
+        if (::access(beside.c_str(), X_OK) == 0) return beside.string();
+    }
+    return "sigrun-shim";
+}
+
+}  // namespace sigrun::process

@@ -1,0 +1,41 @@
+// What the os probe reads, in three parts. Pure but for the files below the sysroot and the call table.
+#pragma once
+
+#include <sigrun/cpp/cgroup.hpp>
+#include <sigrun/cpp/os_release.hpp>
+#include <sigrun/cpp/probe.hpp>
+
+#include <functional>
+
+namespace sigrun::os {
+
+struct c_library {
+    std::string name, version;  // "glibc", "2.36"
+};
+/// What is not a file; an empty function does not exist here (a recorded tree).
+struct machine_calls {
+    std::function<std::string()> machine;  // uname: "x86_64"
+    std::function<std::optional<c_library>()> libc;
+};
+machine_calls live_calls();
+
+void read_host(const sdk::sysroot& root, const machine_calls& calls, sdk::fact_writer& facts);
+void read_os(const sdk::sysroot& root, const machine_calls& calls, sdk::fact_writer& facts);
+void read_kernel(const sdk::sysroot& root, sdk::fact_writer& facts);
+
+inline void collect(const sdk::sysroot& root, const machine_calls& calls, sdk::probe_run& run) {
+    read_host(root, calls, run.facts());
+    if (!run.go_on()) return;
+    read_os(root, calls, run.facts());
+    if (!run.go_on()) return;
+    read_kernel(root, run.facts());
+}
+
+/// The text of a small file, or why there is none, as a fact.
+inline void text_file(const sdk::sysroot& root, sdk::fact_writer& facts, std::string_view key, std::string_view path,
+                      sdk::fact_info info = {}) {
+    const auto file = root.read(path, 4096);
+    facts.maybe(key, file && !file.trim().empty() ? std::optional(file.trim()) : std::nullopt, file, info);
+}
+
+}  // namespace sigrun::os

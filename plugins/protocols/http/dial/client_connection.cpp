@@ -1,0 +1,228 @@
+#include "dial/client_connection.hpp"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/http/error.hpp>
+
+namespace sigrun::http {
+namespace {
+namespace bhttp = boost::beast::http;
+constexpr std::size_t k_read_size = std::size_t{32} << 10;
+constexpr std::uint32_t k_max_head = 64u << 10;
+}  // namespace
+
+client_connection::client_connection(loop& where, std::shared_ptr<const client_settings> settings)
+    : loop_(where), settings_(std::move(settings)), socket_(where.context()), timer_(where.context()) {}
+
+bool client_connection::still_good() {
+    char byte = 0;
+    const auto n = recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+void client_connection::run(request_ptr request, std::function<void()> free) {
+    request_ = std::move(request);
+    free_ = std::move(free);
+    result_ = {};
+    sent_at_ = {};
+    ++turn_;
+    if (open_) {
+        arm_deadline();
+        return send();
+    }
+    connecting_ = true;
+    connect_until_ = clock::now() + settings_->connect_timeout;
+    arm_deadline();
+    resolve(settings_->host, loop_, settings_->name_lookups, settings_->peer,
+            [self = shared_from_this(), turn = turn_](std::vector<socket_address> addresses, std::string why) {
+                if (self->turn_ != turn || !self->request_) return;
+                if (addresses.empty()) return self->finish(fault::connect, std::move(why));
+                self->connect(std::move(addresses), 0, {});
+            });
+}
+
+void client_connection::connect(std::vector<socket_address> addresses, std::size_t next, std::string why) {
+    if (next == addresses.size()) return finish(fault::connect, std::move(why));
+    boost::system::error_code ec;
+    socket_.close(ec);
+    const auto address = addresses[next];
+    socket_.async_connect(address, [self = shared_from_this(), turn = turn_, addresses = std::move(addresses),
+                                    next](const boost::system::error_code& error) mutable {
+        if (self->turn_ != turn || !self->request_) return;
+        if (error)
+            return self->connect(std::move(addresses), next + 1, sdk::concat("cannot connect: ", error.message()));
+        const int on = 1;
+        setsockopt(self->socket_.native_handle(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        self->open_ = true;
+        self->connecting_ = false;
+        self->arm_deadline();
+        self->send();
+    });
+}
+
+void client_connection::arm_deadline() {
+    const auto until = connecting_ ? std::min(connect_until_, request_->deadline) : request_->deadline;
+    if (until == time_point::max()) {
+        timer_.cancel();
+        return;
+    }
+    timer_.expires_at(until);
+    timer_.async_wait([self = shared_from_this(), turn = turn_](const boost::system::error_code& ec) {
+        if (ec || self->turn_ != turn || !self->request_) return;
+        self->finish(self->connecting_ ? fault::connect : fault::timeout,
+                     self->connecting_ ? "no connection before the deadline" : "no answer before the deadline");
+    });
+}
+
+void client_connection::send() {
+    const auto& r = *request_;
+    auto out = std::make_shared<std::string>(sdk::concat(r.verb, " ", r.target == "*" || r.without_base ? std::string() : settings_->peer.base, r.target,
+                       " HTTP/1.1\r\nHost: ", settings_->peer.authority, "\r\nUser-Agent: ", settings_->user_agent,
+                       "\r\n", r.headers));
+    if (r.has_body) *out += sdk::concat("Content-Length: ", r.body.size(), "\r\n");
+    *out += "\r\n";
+    *out += r.body;
+    new_parser();
+    result_.sent = true;
+    paused_ = false;
+    input_ended_ = false;
+    sent_at_ = clock::now();
+    writing_ = true;
+    asio::async_write(socket_, asio::buffer(*out),
+                      [self = shared_from_this(), turn = turn_, out](const boost::system::error_code& ec, std::size_t) {
+                          if (self->turn_ == turn) self->writing_ = false;
+                          // A peer may answer and close before it read everything: the answer decides then.
+                          if (ec && self->turn_ == turn && self->request_ && !self->reading_)
+                              self->finish(fault::broken, sdk::concat("sending failed: ", ec.message()));
+                      });
+    read();
+}
+
+void client_connection::new_parser() {
+    parser_.emplace();
+    parser_->header_limit(k_max_head);
+    parser_->body_limit(request_->max_reply);
+    parser_->eager(true);
+    if (request_->verb == "HEAD") parser_->skip(true);
+}
+
+void client_connection::read() {
+    if (reading_ || paused_ || !request_) return;
+    reading_ = true;
+    socket_.async_read_some(in_.prepare(k_read_size), [self = shared_from_this(), turn = turn_](
+                                                          const boost::system::error_code& ec, std::size_t n) {
+        self->reading_ = false;
+        if (self->turn_ != turn || !self->request_) return;
+        if (ec == asio::error::eof) return self->on_end_of_input();
+        if (ec) return self->finish(fault::broken, sdk::concat("the connection broke: ", ec.message()));
+        self->in_.commit(n);
+        self->parse();
+    });
+}
+
+void client_connection::parse() {
+    while (request_ && in_.size() > 0 && !parser_->is_done()) {
+        boost::system::error_code ec;
+        std::size_t used = 0;
+        try {
+            used = parser_->put(in_.data(), ec);
+        } catch (const std::exception&) {  // a Content-Length beyond what memory can hold
+            return finish(fault::too_large, "the answer announces more than can be kept");
+        }
+        in_.consume(used);
+        if (ec == bhttp::error::body_limit)
+            return finish(fault::too_large, sdk::concat("the answer is larger than ", request_->max_reply, " bytes"));
+        if (ec && ec != bhttp::error::need_more)
+            return finish(fault::malformed, sdk::concat("not a valid HTTP response: ", ec.message()));
+        if (parser_->is_header_done() && parser_->get().result_int() < 200 && parser_->get().result_int() >= 100) {
+            if (parser_->get().result_int() == 101)
+                return finish(fault::malformed, "the peer switched protocols without being asked");
+            new_parser();
+            continue;
+        }
+        if (ec) break;
+    }
+    if (!request_) return;
+    if (parser_->is_header_done() && !offer_data()) return;
+    if (parser_->is_done()) return finish(fault::none, {});
+    read();
+}
+
+bool client_connection::offer_data() {
+    if (!request_->on_data) return true;
+    auto& data = parser_->get().body();
+    if (data.empty()) return true;
+    const auto keep = request_;
+    if (keep->on_data(parser_->get().result_int() ? static_cast<int>(parser_->get().result_int()) : 0,
+                      parser_->get().base(), data)) {
+        data.clear();
+        return request_ == keep;
+    }
+    paused_ = request_ == keep;
+    return false;
+}
+
+void client_connection::resume() {
+    if (!paused_) return;
+    paused_ = false;
+    loop_.post([self = shared_from_this(), turn = turn_] {
+        if (self->turn_ != turn || !self->request_) return;
+        if (self->input_ended_) return self->on_end_of_input();
+        self->parse();
+    });
+}
+
+void client_connection::on_end_of_input() {
+    input_ended_ = true;
+    if (!parser_->got_some()) return finish(fault::broken, "the peer closed the connection without an answer");
+    boost::system::error_code ec;
+    if (!parser_->is_done()) parser_->put_eof(ec);
+    if (ec) return finish(fault::broken, "the peer closed the connection in the middle of its answer");
+    if (!offer_data()) return;
+    finish(fault::none, {});
+}
+
+void client_connection::finish(fault what, std::string why) {
+    const auto keep = shared_from_this();
+    const auto request = std::move(request_);
+    request_ = nullptr;
+    ++turn_;
+    timer_.cancel();
+    result_.what = what;
+    result_.why = std::move(why);
+    if (parser_ && parser_->is_header_done()) {
+        auto message = parser_->release();
+        result_.status = static_cast<int>(message.result_int());
+        result_.keep_alive = message.keep_alive() && !input_ended_;
+        result_.headers = std::move(message.base());
+        result_.body = std::move(message.body());
+    }
+    if (sent_at_ != time_point()) result_.took = clock::now() - sent_at_;
+    parser_.reset();
+    connecting_ = false;
+    if (what != fault::none || !result_.keep_alive || in_.size() > 0 || writing_) {
+        writing_ = false;
+        boost::system::error_code ec;
+        socket_.close(ec);
+        open_ = false;
+        in_.consume(in_.size());
+    }
+    auto result = std::move(result_);
+    const auto free = std::move(free_);
+    free_ = nullptr;
+    request->on_done(std::move(result));
+    if (free) free();
+}
+
+void client_connection::cancel(std::string_view why) {
+    if (request_) return finish(fault::cancelled, std::string(why));
+    boost::system::error_code ec;
+    socket_.close(ec);
+    open_ = false;
+}
+
+}  // namespace sigrun::http

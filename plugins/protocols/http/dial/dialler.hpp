@@ -1,0 +1,40 @@
+// The dialling face: finds out whether an endpoint speaks HTTP, and opens links of the profile it asks for. [any]
+#pragma once
+
+#include <sigrun/protocol.h>
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "dial/client.hpp"
+#include "loop.hpp"
+
+namespace sigrun::http {
+
+struct dial_options {
+    std::chrono::nanoseconds connect_timeout{};
+    std::chrono::nanoseconds session_timeout{};
+};
+
+class dialler {
+   public:
+    dialler(const sdk::host& host, const dial_options& options, std::vector<std::unique_ptr<loop>>& loops);
+    /// Throws sdk::failure if the endpoint is malformed.
+    sigrun_result detect(const sigrun_endpoint& where, std::uint64_t deadline_ns, sigrun_op op);
+    sigrun_result open(const sigrun_endpoint& where, const sigrun_sink& frames, sigrun_op op, sigrun_link** link);
+    /// Name lookups that still run on host threads.
+    std::size_t lookups_running() const noexcept { return lookups_->running.load(); }
+
+   private:
+    client_settings settings_for(const sigrun_endpoint& where) const;
+    loop& pick() { return *loops_[next_loop_.fetch_add(1) % loops_.size()]; }
+
+    sdk::host host_;
+    dial_options options_;
+    std::vector<std::unique_ptr<loop>>& loops_;
+    std::shared_ptr<lookups> lookups_ = std::make_shared<lookups>();
+    std::atomic<std::size_t> next_loop_{0};
+};
+
+}  // namespace sigrun::http

@@ -1,0 +1,114 @@
+#include "http_plugin.hpp"
+
+#include <condition_variable>
+#include <sigrun/cpp/plugin.hpp>
+
+#include "link.hpp"
+#include "serve/recognise.hpp"
+
+namespace sigrun::http {
+namespace {
+
+constexpr auto k_goodbye = std::chrono::seconds(3);
+
+http_plugin& self(sigrun_instance* instance) noexcept { return sdk::self<http_plugin>(instance); }
+
+constexpr sigrun_serve k_serve{
+    sizeof(sigrun_serve),
+    0,
+    [](sigrun_instance*, sigrun_bytes first, std::uint32_t) noexcept -> sigrun_result {
+        return recognise(sdk::view(first));
+    },
+    [](sigrun_instance* i, const sigrun_accept* accept, sigrun_op lifetime) noexcept -> sigrun_result {
+        return sdk::guarded(nullptr, [&] { return self(i).serving().on_accept(*accept, lifetime); });
+    },
+    nullptr,
+    nullptr};
+
+constexpr sigrun_dial k_dial{
+    sizeof(sigrun_dial),
+    0,
+    [](sigrun_instance* i, const sigrun_endpoint* where, std::uint64_t deadline, sigrun_op op) noexcept
+    -> sigrun_result {
+        return sdk::guarded(nullptr, [&] { return self(i).dialling().detect(*where, deadline, op); });
+    },
+    [](sigrun_instance* i, const sigrun_endpoint* where, const sigrun_sink* frames, sigrun_op op,
+       sigrun_link** link) noexcept -> sigrun_result {
+        return sdk::guarded(nullptr, [&] { return self(i).dialling().open(*where, *frames, op, link); });
+    }};
+
+}  // namespace
+
+/// Completes the drain when the last connection has ended or the deadline has passed.
+class http_plugin::drain_watch : public ticking {
+   public:
+    drain_watch(http_plugin& owner, time_point until, sdk::op done)
+        : owner_(owner), until_(until), done_(std::move(done)) {}
+    void tick(time_point now) override {
+        if (owner_.server_->connections() > 0 && now < until_) return;
+        done_.ok();
+        owner_.loops_.front()->remove(this);
+    }
+    void shut() override {
+        done_.fail(SIGRUN_E_CANCELLED, "the plugin is going away");
+        owner_.loops_.front()->remove(this);
+    }
+
+   private:
+    http_plugin& owner_;
+    time_point until_;
+    sdk::op done_;
+};
+
+http_plugin::http_plugin(sdk::host host, const sdk::config_reader& config) : host_(std::move(host)) {
+    const auto threads = config.integer("threads");
+    for (std::int64_t i = 0; i < threads; ++i)
+        loops_.push_back(std::make_unique<loop>(host_, sdk::concat("http/", i)));
+    const server_options serve{static_cast<std::size_t>(config.integer("max_header")),
+                               static_cast<std::size_t>(config.integer("max_body")),
+                               static_cast<std::size_t>(config.integer("max_connections")),
+                               config.duration("header_timeout"),
+                               config.duration("body_timeout"),
+                               config.duration("idle_timeout"),
+                               config.duration("write_timeout"),
+                               config.duration("session_timeout")};
+    server_ = std::make_unique<server>(host_, serve, loops_);
+    dialler_ = std::make_unique<dialler>(
+        host_, dial_options{config.duration("connect_timeout"), config.duration("session_timeout")}, loops_);
+}
+
+http_plugin::~http_plugin() {
+    // Everything is told to end; what the host must confirm (ended calls, closed links) gets a moment to do so.
+    for (const auto& l : loops_) l->shut_all();
+    const auto until = clock::now() + k_goodbye;
+    const auto busy = [&] {
+        std::size_t n = server_->connections() + dialler_->lookups_running();
+        for (const auto& l : loops_) n += l->count();
+        return n > 0;
+    };
+    std::mutex mutex;
+    std::condition_variable never;
+    std::unique_lock lock(mutex);
+    while (busy() && clock::now() < until) never.wait_for(lock, std::chrono::milliseconds(2));
+    while (dialler_->lookups_running() > 0) never.wait_for(lock, std::chrono::milliseconds(2));
+    lock.unlock();
+    loops_.clear();
+}
+
+const void* http_plugin::interface(std::string_view id) noexcept {
+    static const sigrun_protocol table{sizeof(sigrun_protocol), 0,       sdk::str("http"), sdk::str("http,http+unix"),
+                                       sdk::str("http/1.1"),    &k_serve, &k_dial,         &link_ops()};
+    return id == SIGRUN_KIND_PROTOCOL ? &table : nullptr;
+}
+
+void http_plugin::start() {
+    for (const auto& l : loops_) l->start();
+}
+
+void http_plugin::drain(std::uint64_t deadline_ns, sdk::op done) {
+    server_->finish_soon();
+    auto watch = std::make_shared<drain_watch>(*this, time_point(std::chrono::nanoseconds(deadline_ns)), std::move(done));
+    loops_.front()->post([this, watch] { loops_.front()->add(watch); });
+}
+
+}  // namespace sigrun::http

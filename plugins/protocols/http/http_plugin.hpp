@@ -1,0 +1,40 @@
+// The component `http`: its threads, its serving and its dialling face.
+#pragma once
+
+#include <sigrun/protocol.h>
+
+#include <memory>
+#include <mutex>
+#include <sigrun/cpp/host.hpp>
+#include <sigrun/cpp/options.hpp>
+#include <string_view>
+#include <vector>
+
+#include "dial/dialler.hpp"
+#include "loop.hpp"
+#include "serve/server.hpp"
+
+namespace sigrun::http {
+
+class http_plugin {
+   public:
+    http_plugin(sdk::host host, const sdk::config_reader& config);
+    ~http_plugin();
+
+    const void* interface(std::string_view id) noexcept;
+    void start();
+    void drain(std::uint64_t deadline_ns, sdk::op done);
+
+    server& serving() noexcept { return *server_; }
+    dialler& dialling() noexcept { return *dialler_; }
+
+   private:
+    class drain_watch;
+
+    sdk::host host_;
+    std::vector<std::unique_ptr<loop>> loops_;
+    std::unique_ptr<server> server_;
+    std::unique_ptr<dialler> dialler_;
+};
+
+}  // namespace sigrun::http

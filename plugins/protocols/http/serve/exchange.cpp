@@ -1,0 +1,273 @@
+#include "serve/exchange.hpp"
+
+#include <boost/json.hpp>
+
+#include "serve/openapi.hpp"
+#include "serve/server.hpp"
+#include "serve/session_routes.hpp"
+#include "wire/frame_codec.hpp"
+#include "wire/json_text.hpp"
+
+namespace sigrun::http {
+namespace {
+namespace json = boost::json;
+
+constexpr auto k_head_grace = std::chrono::milliseconds(200);
+constexpr auto k_keep_alive = std::chrono::seconds(15);
+
+std::optional<json::object> object_of(std::string_view text) {
+    boost::system::error_code ec;
+    auto value = json::parse(text, ec);
+    if (ec || !value.is_object()) return std::nullopt;
+    return std::move(value.as_object());
+}
+
+std::string text_member(const std::optional<json::object>& o, std::string_view key) {
+    const json::value* v = o ? o->if_contains(key) : nullptr;
+    return v && v->is_string() ? std::string(v->get_string()) : std::string();
+}
+
+std::uint64_t number_member(const std::optional<json::object>& o, std::string_view key) {
+    const json::value* v = o ? o->if_contains(key) : nullptr;
+    boost::system::error_code ec;
+    const auto n = v && v->is_number() ? v->to_number<std::uint64_t>(ec) : 0;
+    return ec ? 0 : n;
+}
+
+/// The method and params of routes that leave them to the request: POST /v1/call/{method}, POST /v1/sessions.
+bool named_by_request(connection& who, std::string& method, std::string& params) {
+    const auto& asked = who.asked();
+    const auto* text = asked.match.what->replies == answer::call ? asked.where.find("params") : nullptr;
+    if (asked.match.what->replies == answer::call) {
+        method = asked.match.variables.at(0);
+    } else {
+        const auto* given = asked.where.find("method");
+        method = given ? *given : "runners.register";
+    }
+    if (text && !text->empty()) {
+        if (!object_of(*text)) {
+            who.reply_problem({"invalid", "wrong value", "params", "a JSON object", text->substr(0, 200)});
+            return false;
+        }
+        params = *text;
+    }
+    return true;
+}
+
+}  // namespace
+
+void answer_request(const std::shared_ptr<connection>& who) {
+    const auto& asked = who->asked();
+    const route& r = *asked.match.what;
+    std::string method(r.method);
+    std::string params = asked.params;
+    switch (r.replies) {
+        case answer::openapi:
+            return who->reply(200, "application/json", openapi_document());
+        case answer::index:
+            return who->reply(200, "application/json", index_document());
+        case answer::poll_frames:
+            return poll_session_frames(who);
+        case answer::post_frames:
+            return post_session_frames(who);
+        case answer::close_session:
+            return close_session(who);
+        case answer::call:
+        case answer::open_session:
+            if (!named_by_request(*who, method, params)) return;
+            break;
+        case answer::logs:
+        case answer::events:
+            if (asked.head_only)
+                return who->reply(200, asked.event_stream || r.replies == answer::events ? "text/event-stream"
+                                                                                         : "text/plain; charset=utf-8",
+                                  {});
+            break;
+        case answer::json:
+        case answer::text_payload:
+            break;
+    }
+    auto made = std::make_shared<exchange>(who, std::move(method), std::move(params));
+    who->wait_for(made);
+    made->start();
+}
+
+exchange::exchange(const std::shared_ptr<connection>& who, std::string method, std::string params)
+    : who_(who.get()),
+      route_(*who->asked().match.what),
+      method_(std::move(method)),
+      params_(std::move(params)),
+      sse_(route_.replies == answer::events || who->asked().event_stream),
+      last_sent_(clock::now()) {}
+
+void exchange::start() {
+    const auto keep = shared_from_this();
+    auto& host = who_->owner().host();
+    inbox_ = std::make_shared<reply_inbox>(host, who_->owner().calls(), who_->where(),
+                                           [weak = weak_from_this()] {
+                                               if (auto self = weak.lock()) self->drain();
+                                           });
+    auto document = who_->take_body();
+    sdk::buffer payload;
+    if (who_->body_type() == k_frame_type && route_.replies == answer::call) {
+        std::string why;
+        auto both = decode_frame(document, why);
+        if (!both) return who_->reply_problem({"invalid", why, "body"});
+        document = std::move(both->json);
+        if (both->has_payload) payload = sdk::buffer(host, both->payload);
+    }
+    const auto auth = who_->auth();
+    const sigrun_call call{sizeof call,    0,       sdk::str(method_), sdk::str(params_), sdk::str(document),
+                           sdk::str(auth), payload.get(), 0};
+    char room[8192];
+    sigrun_error error{sizeof error, 0, 0, sizeof room, 0, 0, room};
+    const auto result = inbox_->begin(who_->session(), call, &error);
+    if (result < 0) {
+        over_ = true;
+        auto p = read_problem({room, error.msg_len}, result);
+        if (error.retry_after_ms && !p.retry_after_s) p.retry_after_s = (error.retry_after_ms + 999) / 1000;
+        return who_->reply_problem(p);
+    }
+    drain();
+}
+
+bool exchange::streams() const noexcept {
+    return route_.replies == answer::logs || route_.replies == answer::events || route_.replies == answer::call;
+}
+
+void exchange::drain() {
+    const auto keep = shared_from_this();
+    if (!who_ || over_) return;
+    for (auto& r : inbox_->take()) {
+        on_reply(r);
+        if (!who_ || over_) break;
+    }
+    if (!who_) return;
+    who_->flush();
+    if (who_ && !over_) inbox_->set_backlog(who_->backlog());
+}
+
+void exchange::on_reply(const reply& r) {
+    last_sent_ = clock::now();
+    if (r.error() && r.last() && !(route_.replies == answer::call && head_given_)) return give_error(r);
+    if (streams()) return give_piece(r);
+    if (!r.last()) return;
+    over_ = true;
+    if (route_.replies == answer::open_session) return open_session(r);
+    give_single(r);
+}
+
+void exchange::give_error(const reply& r) {
+    over_ = true;
+    const auto p = read_problem(r.json, SIGRUN_E_INTERNAL);
+    if (!head_given_) return who_->reply_problem(p);
+    if (!sse_) return who_->abort();
+    who_->stream(sse_event("error", {}, one_line(p.body)));
+    who_->stream_end();
+}
+
+void exchange::give_single(const reply& r) {
+    if (route_.replies == answer::text_payload)
+        return who_->reply(200, "text/plain; version=0.0.4; charset=utf-8", r.payload.content());
+    int status = route_.success;
+    std::string extra;
+    if (status == 201) {
+        const auto document = object_of(r.json);
+        const auto id = text_member(document, "id");
+        if (!id.empty()) extra = sdk::concat("Location: ", route_.location, percent_encode(id), "\r\n");
+        const json::value* replayed = document ? document->if_contains("idempotency_replayed") : nullptr;
+        if (replayed && replayed->is_bool() && replayed->get_bool()) status = 200;
+    }
+    who_->reply(status, "application/json", r.json.empty() ? std::string_view("{}") : std::string_view(r.json), extra);
+}
+
+void exchange::open_session(const reply& r) {
+    if (!(r.flags & SIGRUN_FRAME_LINK))
+        return who_->reply_problem({"invalid", sdk::concat("the method ", method_, " opens no session"), "method"});
+    const auto token = adopt(r);
+    if (token.empty()) return;
+    who_->reply(201, "application/json", r.json,
+                sdk::concat("Sigrun-Session: ", token, "\r\nLocation: /v1/sessions/", token, "\r\n"));
+}
+
+std::string exchange::adopt(const reply& r) {
+    problem why;
+    auto token = who_->owner().sessions().open(who_->owner(), who_->where(), who_->session(),
+                                               text_member(object_of(r.json), "ticket"), why);
+    if (token.empty()) {
+        over_ = true;
+        if (head_given_) {
+            who_->abort();
+        } else {
+            who_->reply_problem(why);
+        }
+    }
+    return token;
+}
+
+void exchange::head() {
+    if (head_given_) return;
+    head_given_ = true;
+    if (route_.replies == answer::call) return who_->stream_head(200, "application/x-ndjson");
+    who_->stream_head(200, sse_ ? "text/event-stream" : "text/plain; charset=utf-8");
+}
+
+void exchange::give_piece(const reply& r) {
+    std::string token;
+    if (route_.replies == answer::call && (r.flags & SIGRUN_FRAME_LINK)) {
+        token = adopt(r);
+        if (token.empty()) return;
+    }
+    head();
+    if (route_.replies == answer::call) {
+        wire_frame f;
+        f.kind = SIGRUN_REPLY;
+        f.flags = r.flags;
+        f.json = r.json;
+        f.payload = r.payload.content();
+        f.has_payload = r.payload.get() != nullptr;
+        f.session = token;
+        who_->stream(encode_frame(f) + "\n");
+    } else if (route_.replies == answer::events) {
+        const auto seq = number_member(object_of(r.json), "seq");
+        if (!r.json.empty()) who_->stream(sse_event({}, seq ? sdk::concat(seq) : std::string(), one_line(r.json)));
+    } else if (!sse_) {
+        who_->stream(r.payload.content());
+    } else {
+        const auto document = object_of(r.json);
+        const auto offset = number_member(document, "offset");
+        const auto bytes = r.payload.content();
+        if (!bytes.empty())
+            who_->stream(log_.add(text_member(document, "stream"), offset, number_member(document, "time_ns"), bytes));
+        if (r.last()) who_->stream(log_.end(offset + bytes.size(), one_line(r.json)));
+    }
+    if (!r.last()) return;
+    over_ = true;
+    who_->stream_end();
+}
+
+void exchange::wrote(std::size_t backlog) {
+    if (inbox_ && !over_) inbox_->set_backlog(backlog);
+}
+
+void exchange::tick(time_point now) {
+    // A silent stream still shows its head soon, so that the peer knows that it is on; an error that comes at once can
+    // until then be an honest status.
+    if (!streams() || over_ || !who_) return;
+    if (!head_given_ && now - last_sent_ > k_head_grace) {
+        head();
+        who_->flush();
+    } else if (sse_ && now - last_sent_ > k_keep_alive) {
+        last_sent_ = now;
+        who_->stream(": keep-alive\n\n");
+        who_->flush();
+    }
+}
+
+void exchange::gone(std::function<void()> done) {
+    who_ = nullptr;
+    if (!inbox_) return done();
+    inbox_->end(std::move(done));
+}
+
+}  // namespace sigrun::http

@@ -1,0 +1,51 @@
+// Answers one request: starts the method call it stands for and turns the replies into HTTP.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "serve/connection.hpp"
+#include "serve/pending.hpp"
+#include "serve/reply_inbox.hpp"
+#include "serve/sse.hpp"
+
+namespace sigrun::http {
+
+/// [loop] Has the connection's current request answered, now or later.
+void answer_request(const std::shared_ptr<connection>& who);
+
+/// One call on behalf of one request. All [loop].
+class exchange : public pending, public std::enable_shared_from_this<exchange> {
+   public:
+    exchange(const std::shared_ptr<connection>& who, std::string method, std::string params);
+    void start();
+
+    bool streams() const noexcept override;
+    void wrote(std::size_t backlog) override;
+    void tick(time_point now) override;
+    void gone(std::function<void()> done) override;
+
+   private:
+    void drain();
+    void on_reply(const reply& r);
+    void give_single(const reply& r);
+    void give_piece(const reply& r);
+    void give_error(const reply& r);
+    void open_session(const reply& r);
+    void head();
+    /// The token of a new session around the link this reply grants; empty, and answered, if that failed.
+    std::string adopt(const reply& r);
+
+    connection* who_;  // null once it is gone
+    const route& route_;
+    std::string method_;
+    std::string params_;
+    std::shared_ptr<reply_inbox> inbox_;
+    log_events log_;
+    bool sse_ = false;
+    bool head_given_ = false;
+    bool over_ = false;
+    time_point last_sent_;
+};
+
+}  // namespace sigrun::http

@@ -1,0 +1,115 @@
+#include "serve/request_check.hpp"
+
+#include <boost/beast/core/string.hpp>
+#include <boost/beast/http/field.hpp>
+
+#include "serve/params.hpp"
+
+namespace sigrun::http {
+namespace {
+namespace beast = boost::beast;
+namespace bhttp = boost::beast::http;
+
+head_verdict refuse(int status, const problem& p, std::string extra = {}) {
+    head_verdict v;
+    v.answer = early_answer{status, to_json(p), std::move(extra)};
+    return v;
+}
+
+bool is_json(std::string_view type) {
+    type = type.substr(0, type.find(';'));
+    while (!type.empty() && type.back() == ' ') type.remove_suffix(1);
+    if (beast::iequals(type, "application/json")) return true;
+    return type.size() > 5 && beast::iequals(type.substr(type.size() - 5), "+json");
+}
+
+bool mentions(std::string_view list, std::string_view word) {
+    for (std::size_t i = 0; i + word.size() <= list.size(); ++i)
+        if (beast::iequals(list.substr(i, word.size()), word)) return true;
+    return false;
+}
+
+/// What must hold of any request, whatever it asks for.
+std::optional<head_verdict> check_protocol(const request_header& head) {
+    if (head.version() == 11 && head.count(bhttp::field::host) != 1)
+        return refuse(400, {"invalid", "wrong value", "Host", "exactly one Host header",
+                            head.count(bhttp::field::host) ? "several" : "none"});
+    if (const auto upgrade = header_of(head, "Upgrade"); upgrade && mentions(*upgrade, "websocket"))
+        return refuse(426,
+                      {"unsupported", "WebSocket is not served here", "Upgrade", "a plain HTTP request", "websocket"},
+                      "Upgrade: HTTP/1.1\r\nConnection: upgrade\r\n");
+    if (const auto coding = header_of(head, "Transfer-Encoding"); coding && !beast::iequals(*coding, "chunked"))
+        return refuse(501, {"unsupported", "unknown transfer coding", "Transfer-Encoding", "chunked", {}});
+    if (const auto expect = header_of(head, "Expect"); expect && !beast::iequals(*expect, "100-continue"))
+        return refuse(417, {"unsupported", "unknown expectation", "Expect", "100-continue", {}});
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::string_view> header_of(const request_header& head, std::string_view name) {
+    const auto found = head.find(beast::string_view(name.data(), name.size()));
+    if (found == head.end()) return std::nullopt;
+    return sv(found->value());
+}
+
+head_verdict check_head(const request_header& head, bool has_body) {
+    if (auto bad = check_protocol(head)) return std::move(*bad);
+    const auto verb = sv(head.method_string());
+    if (verb == "OPTIONS" && head.target() == "*") {
+        head_verdict v;
+        v.answer = early_answer{204, {}, "Allow: GET, HEAD, POST, DELETE, OPTIONS\r\n"};
+        return v;
+    }
+    std::string why;
+    auto where = parse_target(sv(head.target()), why);
+    if (!where) return refuse(400, {"invalid", why, "target"});
+
+    head_verdict v;
+    auto& request = v.request;
+    request.match = find_route(verb, where->segments);
+    if (request.match.allow.empty()) return refuse(404, {"not_found", "there is nothing at this path"});
+    if (verb == "OPTIONS") {
+        v.answer = early_answer{204, {}, "Allow: " + request.match.allow + "\r\n"};
+        return v;
+    }
+    if (!request.match.what)
+        return refuse(405, {"unsupported", "this path does not take this verb", "verb", request.match.allow, {}},
+                      "Allow: " + request.match.allow + "\r\n");
+    const route& r = *request.match.what;
+    if (r.takes == body::none && has_body)
+        return refuse(400, {"invalid", "this request takes no body", "body", "no body", "a body"});
+    if (r.takes == body::json)
+        if (const auto type = header_of(head, "Content-Type"); type && !is_json(*type))
+            return refuse(415, {"invalid", "unsupported media type", "Content-Type", "application/json", {}});
+
+    problem bad;
+    auto params = form_params(
+        request.match, *where, [&](std::string_view name) { return header_of(head, name); }, bad);
+    if (!params) return refuse(400, bad);
+    request.params = std::move(*params);
+    request.head_only = verb == "HEAD";
+    if (r.replies == answer::logs) {
+        const auto* format = where->find("format");
+        if (format && *format != "raw" && *format != "sse")
+            return refuse(400, {"invalid", "wrong value", "format", "raw or sse", *format});
+        const auto accept = header_of(head, "Accept");
+        request.event_stream = format ? *format == "sse" : accept && mentions(*accept, "text/event-stream");
+        const auto* follow = where->find("follow");
+        request.follows = follow && (follow->empty() || *follow == "true" || *follow == "1" || *follow == "yes");
+    }
+    request.where = std::move(*where);
+    return v;
+}
+
+std::string auth_of(const request_header& head, std::string otherwise) {
+    const auto value = header_of(head, "Authorization");
+    if (!value) return otherwise;
+    const auto space = value->find(' ');
+    std::string out(*value);
+    for (std::size_t i = 0; i < std::min(space, out.size()); ++i)
+        if (out[i] >= 'A' && out[i] <= 'Z') out[i] = static_cast<char>(out[i] | 0x20);
+    return out;
+}
+
+}  // namespace sigrun::http

@@ -1,0 +1,48 @@
+// Everything that can be decided from a request's head, before its body is read. Pure.
+#pragma once
+
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "serve/problem.hpp"
+#include "serve/routes.hpp"
+#include "wire/target.hpp"
+
+namespace sigrun::http {
+
+using request_header = boost::beast::http::request_header<>;
+
+inline std::string_view sv(boost::beast::string_view s) { return {s.data(), s.size()}; }
+std::optional<std::string_view> header_of(const request_header& head, std::string_view name);
+
+/// A request that has a route.
+struct checked_request {
+    route_match match;
+    target where;
+    std::string params;
+    bool head_only = false;
+    bool event_stream = false;  // logs: SSE instead of raw bytes
+    bool follows = false;       // logs: waits for more output
+};
+
+/// An answer given from the head alone: refusals, and OPTIONS.
+struct early_answer {
+    int status = 204;
+    std::string body;   // a problem document, or empty
+    std::string extra;  // header lines
+};
+
+struct head_verdict {
+    std::optional<early_answer> answer;  // set: this is it
+    checked_request request;             // else: this is what is asked
+};
+head_verdict check_head(const request_header& head, bool has_body);
+
+/// What the peer presents as its identity: "bearer TOKEN" with the scheme in lower case; else `otherwise`.
+std::string auth_of(const request_header& head, std::string otherwise);
+
+}  // namespace sigrun::http

@@ -1,0 +1,57 @@
+// The serving face: limits, the connections of all loops, and the sessions over HTTP they carry.
+#pragma once
+
+#include <sigrun/protocol.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <sigrun/cpp/host.hpp>
+#include <vector>
+
+#include "loop.hpp"
+#include "serve/session_table.hpp"
+
+namespace sigrun::http {
+
+struct server_options {
+    std::size_t max_header = 64 << 10;
+    std::size_t max_body = 16 << 20;
+    std::size_t max_connections = 10000;
+    std::chrono::nanoseconds header_timeout{};
+    std::chrono::nanoseconds body_timeout{};
+    std::chrono::nanoseconds idle_timeout{};
+    std::chrono::nanoseconds write_timeout{};
+    std::chrono::nanoseconds session_timeout{};
+};
+
+class server {
+   public:
+    server(const sdk::host& host, const server_options& options, std::vector<std::unique_ptr<loop>>& loops);
+
+    /// [any] As sigrun_serve.on_accept.
+    sigrun_result on_accept(const sigrun_accept& accept, sigrun_op lifetime);
+    /// [any] No new connections; idle ones end now, busy ones after their answer.
+    void finish_soon();
+    std::size_t connections() const noexcept { return connections_.load(); }
+
+    const server_options& options() const noexcept { return options_; }
+    const sdk::host& host() const noexcept { return host_; }
+    const sigrun_svc_call* calls() const noexcept { return calls_; }
+    const sigrun_svc_link* links() const noexcept { return links_; }
+    session_table& sessions() noexcept { return sessions_; }
+    void connection_gone() noexcept { connections_.fetch_sub(1); }
+
+   private:
+    sdk::host host_;
+    const sigrun_svc_call* calls_;
+    const sigrun_svc_link* links_;
+    server_options options_;
+    std::vector<std::unique_ptr<loop>>& loops_;
+    session_table sessions_;
+    std::atomic<std::size_t> connections_{0};
+    std::atomic<std::size_t> next_loop_{0};
+    std::atomic<bool> draining_{false};
+};
+
+}  // namespace sigrun::http

@@ -1,0 +1,105 @@
+#include "serve/session_routes.hpp"
+
+#include <charconv>
+
+#include "serve/connection.hpp"
+#include "serve/server.hpp"
+#include "serve/session.hpp"
+#include "wire/duration.hpp"
+
+namespace sigrun::http {
+namespace {
+
+constexpr auto k_longest_wait = std::chrono::seconds(25);  // below any proxy's limit and the session timeout
+
+std::shared_ptr<session> session_of(connection& who) {
+    auto found = who.owner().sessions().find(who.asked().match.variables.at(0));
+    if (!found) who.reply_problem({"not_found", "there is no such session"});
+    return found;
+}
+
+/// A poll that hangs: forgotten when its connection goes away.
+class hanging_poll : public pending {
+   public:
+    explicit hanging_poll(std::shared_ptr<session> of) : of_(std::move(of)) {}
+    void set_number(std::uint64_t number) { number_ = number; }
+    bool streams() const noexcept override { return true; }
+    void gone(std::function<void()> done) override {
+        of_->where().dispatch([of = of_, number = number_] { of->drop_poll(number); });
+        done();
+    }
+
+   private:
+    std::shared_ptr<session> of_;
+    std::uint64_t number_ = 0;
+};
+
+/// Runs `give` on the connection's loop if its request still waits for an answer.
+template <class Give>
+void answer_later(const std::shared_ptr<connection>& who, std::uint64_t turn, Give give) {
+    who->where().dispatch([who, turn, give = std::move(give)] {
+        if (who->turn() != turn || !who->answering()) return;
+        give(*who);
+        who->flush();
+    });
+}
+
+}  // namespace
+
+void poll_session_frames(const std::shared_ptr<connection>& who) {
+    const auto of = session_of(*who);
+    if (!of) return;
+    const auto& where = who->asked().where;
+    std::chrono::nanoseconds wait{0};
+    if (const auto* text = where.find("wait")) {
+        const auto parsed = parse_duration(*text);
+        if (!parsed) return who->reply_problem({"invalid", "wrong value", "wait", "a duration such as 20s", *text});
+        wait = std::min<std::chrono::nanoseconds>({*parsed, k_longest_wait, who->owner().options().session_timeout / 2});
+    }
+    std::uint64_t ack = 0;
+    if (const auto* text = where.find("ack")) std::from_chars(text->data(), text->data() + text->size(), ack);
+
+    auto hanging = std::make_shared<hanging_poll>(of);
+    who->wait_for(hanging);
+    const auto turn = who->turn();
+    auto answer = [who, turn](int status, std::string content) {
+        answer_later(who, turn, [status, content = std::move(content)](connection& c) {
+            if (status == 200) return c.reply(200, "application/json", content);
+            c.reply(status, "application/problem+json", to_json({"not_found", "the session is over"}));
+        });
+    };
+    of->where().dispatch([of, ack, wait, answer, hanging, who] {
+        const auto number = of->poll(ack, wait, answer);
+        who->where().dispatch([hanging, number] { hanging->set_number(number); });
+    });
+}
+
+void post_session_frames(const std::shared_ptr<connection>& who) {
+    const auto of = session_of(*who);
+    if (!of) return;
+    std::string why;
+    auto frames = decode_frames(who->take_body(), why);
+    if (!frames) return who->reply_problem({"invalid", why, "body"});
+    const auto turn = who->turn();
+    of->where().dispatch([of, who, turn, frames = std::move(*frames)] {
+        const auto taken = of->take(frames);
+        answer_later(who, turn, [taken](connection& c) {
+            if (taken.gap)
+                return c.reply_problem({"conflict", "frames are missing", "seq", sdk::concat(taken.ack + 1), {}});
+            c.reply(200, "application/json",
+                    sdk::concat("{\"ack\":", taken.ack, ",\"busy\":", taken.busy, "}"));
+        });
+    });
+}
+
+void close_session(const std::shared_ptr<connection>& who) {
+    const auto of = session_of(*who);
+    if (!of) return;
+    const auto turn = who->turn();
+    of->where().dispatch([of, who, turn] {
+        of->peer_closed();
+        answer_later(who, turn, [](connection& c) { c.reply(204, {}, {}); });
+    });
+}
+
+}  // namespace sigrun::http

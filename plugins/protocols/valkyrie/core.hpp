@@ -1,0 +1,37 @@
+// What all connections of one plugin instance share: the host's services and the options. Immutable after start, but
+// for the counters.
+#pragma once
+
+#include "wire.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <sigrun/cpp/host.hpp>
+
+namespace sigrun::valkyrie {
+
+struct settings {
+    std::uint32_t threads = 1;
+    std::chrono::nanoseconds connect_timeout{};
+    std::chrono::nanoseconds preface_timeout{};
+    std::chrono::nanoseconds idle_timeout{};  // 0 = never
+    std::uint32_t max_frame = 0;
+    std::uint32_t max_message = 0;
+    std::uint32_t max_streams = 0;
+    std::size_t max_output = 0;
+    bool crc = false;
+};
+
+struct core {
+    sdk::host host;
+    const sigrun_svc_call* calls = nullptr;  // null: this host takes no calls
+    const sigrun_svc_link* links = nullptr;
+    settings options;
+    std::atomic<std::size_t> connections{0};
+    std::atomic<std::size_t> open_calls{0};  // inbound ones that the host may still use
+    std::atomic<bool> draining{false};
+};
+using core_ptr = std::shared_ptr<core>;
+
+}  // namespace sigrun::valkyrie

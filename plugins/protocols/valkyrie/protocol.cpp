@@ -1,0 +1,177 @@
+#include "protocol.hpp"
+
+#include "dialer.hpp"
+#include "link_table.hpp"
+
+#include <thread>
+
+namespace sigrun::valkyrie {
+
+namespace {
+sigrun_result recognise(sigrun_instance*, sigrun_bytes first, std::uint32_t) noexcept {
+    auto bytes = sdk::view(first);
+    auto n = std::min(bytes.size(), k_magic.size());
+    if (bytes.substr(0, n) != k_magic.substr(0, n)) return SIGRUN_NOT_MINE;
+    return n == k_magic.size() ? SIGRUN_OK : SIGRUN_NEED_MORE;
+}
+
+constexpr sigrun_serve k_serve{
+    sizeof(sigrun_serve),
+    0,
+    &recognise,
+    [](sigrun_instance* i, const sigrun_accept* accepted, sigrun_op lifetime) noexcept -> sigrun_result {
+        return sdk::guarded(nullptr, [&] { return sdk::self<protocol>(i).accept(*accepted, lifetime); });
+    },
+    nullptr,  // handoff: connections stay with the generation that took them
+    nullptr};
+
+constexpr sigrun_dial k_dial{
+    sizeof(sigrun_dial), 0,
+    [](sigrun_instance* i, const sigrun_endpoint* endpoint, std::uint64_t deadline, sigrun_op op) noexcept
+    -> sigrun_result {
+        return sdk::guarded(nullptr, [&] { return sdk::self<protocol>(i).detect(*endpoint, deadline, op); });
+    },
+    [](sigrun_instance* i, const sigrun_endpoint* endpoint, const sigrun_sink* frames, sigrun_op op,
+       sigrun_link** link) noexcept -> sigrun_result {
+        return sdk::guarded(nullptr, [&] { return sdk::self<protocol>(i).open(*endpoint, *frames, op, link); });
+    }};
+
+constexpr sigrun_protocol k_table{sizeof(sigrun_protocol),
+                                  0,
+                                  sdk::str("valkyrie"),
+                                  sdk::str("valkyrie,valkyrie+unix"),
+                                  sdk::str("valkyrie/1"),
+                                  &k_serve,
+                                  &k_dial,
+                                  &k_link_ops};
+
+settings read_settings(const sdk::config_reader& config) {
+    settings s;
+    s.threads = static_cast<std::uint32_t>(config.integer("threads"));
+    s.connect_timeout = config.duration("connect_timeout");
+    s.preface_timeout = config.duration("preface_timeout");
+    s.idle_timeout = config.duration("idle_timeout");
+    s.max_frame = static_cast<std::uint32_t>(config.integer("max_frame"));
+    s.max_message = static_cast<std::uint32_t>(config.integer("max_message"));
+    s.max_streams = static_cast<std::uint32_t>(config.integer("max_streams"));
+    s.max_output = static_cast<std::size_t>(config.integer("max_output"));
+    s.crc = config.boolean("crc");
+    if (s.max_message < s.max_frame)
+        throw sdk::failure(SIGRUN_E_CONFIG, sdk::concat("max_message: expected at least max_frame (", s.max_frame,
+                                                        " bytes), found ", s.max_message));
+    return s;
+}
+
+/// Completes `done` when no connection is left or the deadline has passed; ends idle ones meanwhile.
+class drainer final : public io_handler {
+   public:
+    drainer(core_ptr shared, loop& on, std::vector<loop*> all, std::uint64_t deadline, sdk::op done)
+        : shared_(std::move(shared)), loop_(on), all_(std::move(all)), deadline_(deadline), done_(std::move(done)) {}
+    void begin(std::shared_ptr<drainer> self) {
+        keep_ = std::move(self);
+        on_deadline(now_ns());
+    }
+    void on_events(std::uint32_t) override {}
+    void on_deadline(std::uint64_t now) override {
+        if (!done_) return;
+        if (shared_->connections == 0 || now >= deadline_) {
+            done_.ok();
+            keep_.reset();
+            return;
+        }
+        for (auto* each : all_) each->post([each] { end_idle(*each); });
+        loop_.arm(*this, std::min(now + 20'000'000, deadline_));
+    }
+    void on_stop() override {}
+
+   private:
+    static void end_idle(loop& on) {
+        on.each([](io_handler& handler) {
+            if (auto* one = dynamic_cast<connection*>(&handler)) one->end_if_idle(code::shutdown, "draining");
+        });
+    }
+    core_ptr shared_;
+    loop& loop_;
+    std::vector<loop*> all_;
+    std::uint64_t deadline_;
+    sdk::op done_;
+    std::shared_ptr<drainer> keep_;  // until the drain is over
+};
+}  // namespace
+
+protocol::protocol(sdk::host host, const sdk::config_reader& config) : shared_(std::make_shared<core>()) {
+    shared_->host = host;
+    shared_->options = read_settings(config);
+    shared_->calls = host.service<sigrun_svc_call>(SIGRUN_SVC_CALL);
+    shared_->links = host.service<sigrun_svc_link>(SIGRUN_SVC_LINK);
+    names_ = std::make_unique<resolver>(host);
+    for (std::uint32_t i = 0; i < shared_->options.threads; ++i)
+        loops_.push_back(std::make_unique<loop>(host, sdk::concat("vlk-io-", i)));
+}
+
+protocol::~protocol() {
+    running_ = false;
+    for (auto& each : loops_) each->stop();
+    names_->stop();
+    // The host may still be finishing end() of calls; its done callbacks are code of this plugin.
+    for (int i = 0; i < 2000 && shared_->open_calls; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (shared_->open_calls)
+        shared_->host.log(SIGRUN_LOG_ERROR, "valkyrie: the host still holds ", shared_->open_calls.load(), " calls");
+}
+
+const void* protocol::interface(std::string_view id) noexcept {
+    return id == SIGRUN_KIND_PROTOCOL ? &k_table : nullptr;
+}
+
+void protocol::start() {
+    for (auto& each : loops_) each->start();
+    running_ = true;
+}
+
+void protocol::drain(std::uint64_t deadline_ns, sdk::op done) {
+    shared_->draining = true;
+    if (!running_) return done.ok();
+    std::vector<loop*> all;
+    for (auto& each : loops_) all.push_back(each.get());
+    auto watcher = std::make_shared<drainer>(shared_, *loops_[0], all, deadline_ns, std::move(done));
+    loops_[0]->post([watcher] { watcher->begin(watcher); });
+}
+
+loop& protocol::next_loop() noexcept { return *loops_[turn_++ % loops_.size()]; }
+
+std::uint64_t protocol::connect_deadline() const noexcept {
+    return now_ns() + static_cast<std::uint64_t>(shared_->options.connect_timeout.count());
+}
+
+sigrun_result protocol::accept(const sigrun_accept& accepted, sigrun_op lifetime) {
+    if (!running_ || shared_->draining) return SIGRUN_E_CANCELLED;
+    origin from{role::accepted, accepted.session, {}, lifetime};
+    if (accepted.flags & SIGRUN_ACCEPT_UNIX) from.auth = sdk::concat("uid ", accepted.uid);
+    auto& on = next_loop();
+    auto deadline = now_ns() + static_cast<std::uint64_t>(shared_->options.preface_timeout.count());
+    auto begin = [shared = shared_, &on, fd = accepted.fd, from, deadline] {
+        auto made = std::make_shared<connection>(shared, on, fd, from);
+        made->start(deadline, nullptr);
+    };
+    return on.post(begin) ? SIGRUN_OK : SIGRUN_E_CANCELLED;
+}
+
+sigrun_result protocol::open(const sigrun_endpoint& where, const sigrun_sink& frames, sigrun_op op,
+                             sigrun_link** link) {
+    if (!running_ || shared_->draining) return SIGRUN_E_CANCELLED;
+    if (where.profile.len) return SIGRUN_E_UNSUPPORTED;
+    dial_request request{shared_, &next_loop(), names_.get(), parse_endpoint(sdk::view(where.uri)), connect_deadline()};
+    *link = new sigrun_link;
+    open_link(request, frames, op, *link);
+    return SIGRUN_PENDING;
+}
+
+sigrun_result protocol::detect(const sigrun_endpoint& where, std::uint64_t deadline_ns, sigrun_op op) {
+    if (!running_ || shared_->draining) return SIGRUN_E_CANCELLED;
+    auto deadline = deadline_ns ? deadline_ns : connect_deadline();
+    dial_request request{shared_, &next_loop(), names_.get(), parse_endpoint(sdk::view(where.uri)), deadline};
+    valkyrie::detect(request, op);
+    return SIGRUN_PENDING;
+}
+
+}  // namespace sigrun::valkyrie

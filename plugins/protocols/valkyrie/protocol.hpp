@@ -1,0 +1,41 @@
+// The component: I/O threads, accepting, dialling, draining.
+#pragma once
+
+#include "core.hpp"
+#include "loop.hpp"
+#include "resolver.hpp"
+
+#include <memory>
+#include <sigrun/cpp/options.hpp>
+#include <sigrun/cpp/plugin.hpp>
+#include <sigrun/protocol.h>
+#include <vector>
+
+namespace sigrun::valkyrie {
+
+class protocol {
+   public:
+    protocol(sdk::host host, const sdk::config_reader& config);
+    ~protocol();
+
+    const void* interface(std::string_view id) noexcept;
+    void start();
+    /// Ends what is idle, lets open calls and sessions finish until the deadline.
+    void drain(std::uint64_t deadline_ns, sdk::op done);
+
+    sigrun_result accept(const sigrun_accept& accepted, sigrun_op lifetime);
+    sigrun_result open(const sigrun_endpoint& endpoint, const sigrun_sink& frames, sigrun_op op, sigrun_link** link);
+    sigrun_result detect(const sigrun_endpoint& endpoint, std::uint64_t deadline_ns, sigrun_op op);
+
+   private:
+    loop& next_loop() noexcept;
+    std::uint64_t connect_deadline() const noexcept;
+
+    core_ptr shared_;
+    std::vector<std::unique_ptr<loop>> loops_;
+    std::unique_ptr<resolver> names_;
+    std::atomic<std::size_t> turn_{0};
+    std::atomic<bool> running_{false};
+};
+
+}  // namespace sigrun::valkyrie

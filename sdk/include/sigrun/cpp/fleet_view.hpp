@@ -1,0 +1,82 @@
+// sigrun/cpp/fleet_view.hpp: reading a sigrun_view, for balancers. Everything in a view changes while it is read, so each
+// word is loaded once, atomically. Header-only, no allocation, [hot].
+#pragma once
+
+#include <sigrun/balancer.h>
+
+#include <bit>
+#include <cstdint>
+
+namespace sigrun::sdk {
+
+/// One relaxed load of shared memory.
+template <class T>
+inline T load_once(const T& shared) noexcept {
+    T value;
+    __atomic_load(&shared, &value, __ATOMIC_RELAXED);
+    return value;
+}
+
+inline std::uint32_t count_bits(std::uint64_t w) noexcept {
+    // By hand: without the popcnt instruction the compiler would call a library function.
+    w -= (w >> 1) & 0x5555555555555555u;
+    w = (w & 0x3333333333333333u) + ((w >> 2) & 0x3333333333333333u);
+    w = (w + (w >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+    return static_cast<std::uint32_t>((w * 0x0101010101010101u) >> 56);
+}
+
+/// Position of the n-th set bit, from 0. n must be below count_bits(w).
+inline std::uint32_t nth_bit(std::uint64_t w, std::uint32_t n) noexcept {
+    std::uint64_t sums = w - ((w >> 1) & 0x5555555555555555u);
+    sums = (sums & 0x3333333333333333u) + ((sums >> 2) & 0x3333333333333333u);
+    sums = ((sums + (sums >> 4)) & 0x0f0f0f0f0f0f0f0fu) * 0x0101010101010101u;  // byte i: bits in bytes 0..i
+    std::uint32_t byte = 0;
+    while (((sums >> (8 * byte)) & 0xffu) <= n) ++byte;
+    if (byte) n -= static_cast<std::uint32_t>((sums >> (8 * (byte - 1))) & 0xffu);
+    std::uint64_t rest = (w >> (8 * byte)) & 0xffu;
+    while (n--) rest &= rest - 1;
+    return 8 * byte + static_cast<std::uint32_t>(std::countr_zero(rest));
+}
+
+/// A generator whose whole state is one word: for the random bits of one request.
+class bit_source {
+   public:
+    explicit bit_source(std::uint64_t seed) noexcept : state_(seed) {}
+    std::uint64_t next() noexcept {  // splitmix64
+        std::uint64_t z = (state_ += 0x9e3779b97f4a7c15u);
+        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+        z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+        return z ^ (z >> 31);
+    }
+    /// From 0 to n - 1, n at least 1.
+    std::uint32_t below(std::uint32_t n) noexcept {
+        return static_cast<std::uint32_t>(((next() >> 32) * std::uint64_t{n}) >> 32);
+    }
+
+   private:
+    std::uint64_t state_;
+};
+
+/// A random set bit of a word that is not 0; every one is equally likely.
+inline std::uint32_t random_bit(std::uint64_t w, bit_source& bits) noexcept {
+    const std::uint32_t n = count_bits(w);
+    return n == 1 ? static_cast<std::uint32_t>(std::countr_zero(w)) : nth_bit(w, bits.below(n));
+}
+
+/// Words of a bitset over pages.
+inline std::uint32_t page_words(const sigrun_view& view) noexcept { return (view.n_pages + 63) / 64; }
+
+/// The slots of page `page` (of 64 slots) that can take a job now, whatever their tier.
+inline std::uint64_t idle_slots(const sigrun_view& view, std::uint32_t page) noexcept {
+    std::uint64_t w = 0;
+    for (const std::uint64_t* plane : view.idle) w |= load_once(plane[page]);
+    return w;
+}
+/// The pages of word `word` of a page bitset that may have such slots.
+inline std::uint64_t idle_pages(const sigrun_view& view, std::uint32_t word) noexcept {
+    std::uint64_t w = 0;
+    for (const std::uint64_t* plane : view.page_any) w |= load_once(plane[word]);
+    return w;
+}
+
+}  // namespace sigrun::sdk

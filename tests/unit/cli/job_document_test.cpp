@@ -1,0 +1,102 @@
+#include "kernel/app/sigrun/job_document.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+
+namespace sigrun::cli {
+namespace {
+
+job_options command(std::vector<std::string> words) {
+    job_options o;
+    o.command = std::move(words);
+    return o;
+}
+
+TEST(job_document, holds_only_what_was_given) {
+    auto d = job_document(command({"make", "check"}));
+    ASSERT_TRUE(d);
+    EXPECT_EQ(json::serialize(*d), R"({"kind":"process","command":["make","check"]})");
+}
+
+TEST(job_document, carries_every_option_to_its_field) {
+    job_options o = command({"true"});
+    o.requires_text = "cpu.effective_cores >= 2";
+    o.workdir = "/srv";
+    o.queue = "q";
+    o.protocol = "http";
+    o.balancer = "round_robin";
+    o.priority = "high";
+    o.durability = "memory";
+    o.run_timeout = "10m";
+    o.queue_timeout = "1h";
+    o.environment = {"A=1", "B=x=y"};
+    o.labels = {"team=core"};
+    o.prefers = {"10:label.cache == \"warm\""};
+    o.user_retries = 0;
+    o.infrastructure_retries = 2;
+    o.once = true;
+    auto d = job_document(o);
+    ASSERT_TRUE(d);
+    EXPECT_EQ(d->at("requires"), "cpu.effective_cores >= 2");
+    EXPECT_EQ(d->at("workdir"), "/srv");
+    EXPECT_EQ(d->at("queue"), "q");
+    EXPECT_EQ(d->at("protocol"), "http");
+    EXPECT_EQ(d->at("balancer"), "round_robin");
+    EXPECT_EQ(d->at("priority"), "high");
+    EXPECT_EQ(d->at("durability"), "memory");
+    EXPECT_EQ(d->at("timeouts"), json::value({{"run", "10m"}, {"queue", "1h"}}));
+    EXPECT_EQ(d->at("env"), json::value({{"A", "1"}, {"B", "x=y"}}));
+    EXPECT_EQ(d->at("labels"), json::value({{"team", "core"}}));
+    EXPECT_EQ(json::serialize(d->at("prefers")), R"([{"if":"label.cache == \"warm\"","weight":10}])");
+    EXPECT_EQ(d->at("retry"), json::value({{"user", 0}, {"infrastructure", 2}}));
+    EXPECT_EQ(d->at("idempotent"), false);
+}
+
+TEST(job_document, names_the_option_that_is_wrong) {
+    EXPECT_EQ(job_document(job_options{}).error().field, "command");
+    job_options o = command({"true"});
+    o.environment = {"NOEQUALS"};
+    EXPECT_EQ(job_document(o).error().text(), "--env: expected NAME=VALUE, found \"NOEQUALS\"");
+    o = command({"true"});
+    o.labels = {"=x"};
+    EXPECT_EQ(job_document(o).error().field, "--label");
+    for (const char* bad : {"label.a", ":x", "ten:x", "1x:y"}) {
+        o = command({"true"});
+        o.prefers = {bad};
+        EXPECT_EQ(job_document(o).error().field, "--prefers") << bad;
+    }
+    o = command({"echo"});
+    o.payload = "@/nowhere/at/all";
+    EXPECT_EQ(job_document(o).error().field, "--payload");
+}
+
+TEST(job_document, a_payload_file_is_read_and_binary_travels_as_base64) {
+    std::string path = "/tmp/sigrun-payload-XXXXXX";
+    const int fd = ::mkstemp(path.data());
+    ASSERT_GE(fd, 0);
+    const std::string bytes("\x00\xff\x10 binary", 10);
+    ASSERT_EQ(::write(fd, bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+    ::close(fd);
+    job_options o = command({"echo"});
+    o.kind = "call";
+    o.payload = "@" + path;
+    auto d = job_document(o);
+    ::unlink(path.c_str());
+    ASSERT_TRUE(d);
+    ASSERT_TRUE(d->at("payload").is_object());
+    EXPECT_EQ(bytes_of(d->at("payload")), bytes);
+}
+
+TEST(job_document, bytes_survive_the_way_into_json_and_back) {
+    std::string all;
+    for (int i = 0; i < 256; ++i) all += static_cast<char>(i);
+    for (std::size_t n = 0; n <= all.size(); ++n)
+        EXPECT_EQ(bytes_of(text_or_base64(all.substr(0, n))), all.substr(0, n));
+    EXPECT_TRUE(text_or_base64("gr\xC3\xBC\xC3\x9F").is_string());
+    EXPECT_EQ(bytes_of(json::value(7)), "");
+}
+
+}  // namespace
+}  // namespace sigrun::cli

@@ -1,0 +1,266 @@
+#include "kernel/capability/ttl_cache.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <barrier>
+#include <map>
+#include <optional>
+#include <random>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+namespace sigrun {
+namespace {
+
+using namespace std::chrono_literals;
+using cache = ttl_cache<int>;
+
+cache::value_ptr value(int v) { return std::make_shared<const int>(v); }
+problem refused() { return make_problem(errc::unavailable, "connection refused"); }
+
+/// Asks and expects the answer before get returns.
+result<cache::value_ptr> ask(cache& c, const std::string& key, const std::function<void(cache::finish)>& run, bool fresh = false) {
+    std::optional<result<cache::value_ptr>> answer;
+    c.get(key, run, [&](result<cache::value_ptr> r) { answer = std::move(r); }, fresh);
+    if (!answer) throw std::logic_error("no answer yet");
+    return *answer;
+}
+std::function<void(cache::finish)> gives(int v) {
+    return [v](cache::finish f) { f(value(v)); };
+}
+void fails(cache::finish f) { f(refused()); }
+void must_not_run(cache::finish) { throw std::logic_error("ran"); }
+
+TEST(ttl_cache, answers_from_the_entry_until_its_age_limit) {
+    manual_clock clk;
+    cache c(clk, 300s, 10);
+    EXPECT_EQ(**ask(c, "a", gives(1)), 1);
+    clk.advance(299s);
+    EXPECT_EQ(**ask(c, "a", gives(2)), 1);
+    EXPECT_TRUE(c.peek("a").cached);
+    EXPECT_EQ(c.peek("a").age, 299s);
+    clk.advance(1s);
+    EXPECT_FALSE(c.peek("a").cached);
+    EXPECT_EQ(**ask(c, "a", gives(3)), 3);
+    auto s = c.stats();
+    EXPECT_EQ(s.hits, 1u);
+    EXPECT_EQ(s.misses, 2u);
+    EXPECT_EQ(s.entries, 1u);
+}
+
+TEST(ttl_cache, fresh_ignores_the_entry_and_replaces_it) {
+    manual_clock clk;
+    cache c(clk, 300s, 10);
+    ask(c, "a", gives(1));
+    EXPECT_EQ(**ask(c, "a", gives(2), true), 2);
+    EXPECT_EQ(**ask(c, "a", must_not_run), 2);
+}
+
+TEST(ttl_cache, failures_are_remembered_for_five_seconds_doubling_to_sixty) {
+    manual_clock clk;
+    cache c(clk, 300s, 10);
+    for (auto remembered : {5s, 10s, 20s, 40s, 60s, 60s}) {
+        EXPECT_EQ(ask(c, "a", fails).error().code, errc::unavailable);
+        clk.advance(remembered - 1ns);
+        EXPECT_EQ(ask(c, "a", gives(9)).error().message, "connection refused") << remembered.count();
+        clk.advance(1ns);
+    }
+    EXPECT_EQ(c.stats().negative, 6u);
+    EXPECT_EQ(**ask(c, "a", gives(1)), 1);
+    clk.advance(300s);
+    EXPECT_FALSE(ask(c, "a", fails));  // a success in between starts the doubling again
+    clk.advance(5s);
+    EXPECT_EQ(**ask(c, "a", gives(2)), 2);
+}
+
+TEST(ttl_cache, the_least_recently_used_entry_goes_first) {
+    manual_clock clk;
+    cache c(clk, 300s, 2);
+    ask(c, "a", gives(1));
+    ask(c, "b", gives(2));
+    ask(c, "a", must_not_run);
+    ask(c, "c", gives(3));
+    EXPECT_EQ(c.stats().evicted, 1u);
+    EXPECT_EQ(c.stats().entries, 2u);
+    EXPECT_TRUE(c.peek("a").cached);
+    EXPECT_FALSE(c.peek("b").cached);
+    EXPECT_TRUE(c.peek("c").cached);
+}
+
+TEST(ttl_cache, invalidation_drops_the_entry_and_what_is_being_found_out) {
+    manual_clock clk;
+    cache c(clk, 300s, 10);
+    ask(c, "a", gives(1));
+    c.invalidate("a");
+    EXPECT_EQ(c.stats().entries, 0u);
+
+    cache::finish old;
+    int answered = 0;
+    c.get("a", [&](cache::finish f) { old = std::move(f); }, [&](auto r) { answered = **r; });
+    c.invalidate("a");
+    EXPECT_EQ(**ask(c, "a", gives(3)), 3);  // does not join the old run
+    old(value(2));
+    EXPECT_EQ(answered, 2);                     // whoever waited is answered,
+    EXPECT_EQ(**ask(c, "a", must_not_run), 3);  // but the old value is not kept
+}
+
+TEST(ttl_cache, a_run_that_throws_or_forgets_to_finish_is_a_failure) {
+    manual_clock clk;
+    cache c(clk, 300s, 10);
+    EXPECT_EQ(ask(c, "throws", [](cache::finish) { throw std::runtime_error("broken"); }).error().message, "broken");
+    EXPECT_EQ(ask(c, "forgets", [](cache::finish) {}).error().code, errc::internal);
+    EXPECT_EQ(ask(c, "null", [](cache::finish f) { f(cache::value_ptr()); }).error().code, errc::internal);
+    EXPECT_EQ(c.stats().entries, 3u);
+}
+
+TEST(ttl_cache, finishing_twice_counts_once) {
+    manual_clock clk;
+    cache c(clk, 300s, 10);
+    int answers = 0;
+    c.get("a", [](cache::finish f) { f(value(1)), f(value(2)); }, [&](auto) { ++answers; });
+    EXPECT_EQ(answers, 1);
+    EXPECT_EQ(**ask(c, "a", must_not_run), 1);
+}
+
+TEST(ttl_cache, a_run_may_end_after_the_cache) {
+    manual_clock clk;
+    cache::finish late;
+    int answered = 0;
+    {
+        cache c(clk, 300s, 10);
+        c.get("a", [&](cache::finish f) { late = std::move(f); }, [&](auto r) { answered = **r; });
+    }
+    late(value(7));
+    EXPECT_EQ(answered, 7);
+}
+
+TEST(ttl_cache, a_reply_may_ask_again) {
+    manual_clock clk;
+    cache c(clk, 300s, 10);
+    int inner = 0;
+    c.get("a", gives(1), [&](auto) { inner = **ask(c, "a", must_not_run); });
+    EXPECT_EQ(inner, 1);
+}
+
+/// A second, naive book-keeping of the same rules, one call at a time.
+struct recount {
+    struct row {
+        bool ok;
+        time_point until;
+        nanoseconds backoff;
+        std::uint64_t used;
+    };
+    std::map<std::string, row> rows;
+    std::uint64_t tick = 0;
+    cache_stats expected;
+
+    void call(const std::string& key, bool succeeds, bool fresh, time_point now, nanoseconds ttl, std::size_t max) {
+        ++tick;
+        auto at = rows.find(key);
+        if (!fresh && at != rows.end() && now < at->second.until) {
+            at->second.used = tick;
+            at->second.ok ? ++expected.hits : ++expected.negative;
+            return;
+        }
+        ++expected.misses;
+        nanoseconds backoff = at == rows.end() ? 0s : at->second.backoff;
+        backoff = succeeds ? 0s : backoff == 0s ? nanoseconds(5s) : std::min<nanoseconds>(2 * backoff, 60s);
+        rows[key] = {succeeds, now + (succeeds ? ttl : backoff), backoff, tick};
+        if (rows.size() > max) {
+            auto oldest = rows.begin();
+            for (auto i = rows.begin(); i != rows.end(); ++i)
+                if (i->second.used < oldest->second.used) oldest = i;
+            rows.erase(oldest);
+            ++expected.evicted;
+        }
+        expected.entries = rows.size();
+    }
+};
+
+void expect_equal(const cache_stats& a, const cache_stats& b) {
+    EXPECT_EQ(a.hits, b.hits);
+    EXPECT_EQ(a.misses, b.misses);
+    EXPECT_EQ(a.shared, b.shared);
+    EXPECT_EQ(a.negative, b.negative);
+    EXPECT_EQ(a.evicted, b.evicted);
+    EXPECT_EQ(a.entries, b.entries);
+}
+
+TEST(ttl_cache, mission_D18_one_run_for_a_thousand_callers_eviction_negatives_and_a_recount) {
+    manual_clock clk;
+    cache c(clk, 300s, 8);
+    recount books;
+
+    // A thousand callers, all waiting at once for the one run.
+    std::atomic<int> runs{0}, answers{0}, wrong{0};
+    std::mutex mutex;
+    cache::finish land;
+    constexpr int k_threads = 20, k_calls = 50;
+    std::barrier gate(k_threads);
+    std::vector<std::thread> callers;
+    for (int t = 0; t < k_threads; ++t)
+        callers.emplace_back([&] {
+            gate.arrive_and_wait();
+            for (int i = 0; i < k_calls; ++i)
+                c.get("crowd",
+                      [&](cache::finish f) {
+                          ++runs;
+                          std::lock_guard lock(mutex);
+                          land = std::move(f);
+                      },
+                      [&](auto r) {
+                          ++answers;
+                          if (!r || **r != 42) ++wrong;
+                      });
+        });
+    for (auto& t : callers) t.join();
+    EXPECT_EQ(answers, 0);
+    land(value(42));
+    EXPECT_EQ(runs, 1);
+    EXPECT_EQ(answers, k_threads * k_calls);
+    EXPECT_EQ(wrong, 0);
+    books.call("crowd", true, false, clk.now(), 300s, 8);
+    books.expected.shared = k_threads * k_calls - 1;
+    expect_equal(c.stats(), books.expected);
+
+    // Then twenty thousand calls over more keys than fit, with failures, refreshes and time passing.
+    std::mt19937 random(20260105);
+    for (int i = 0; i < 20'000; ++i) {
+        const std::string key = "k" + std::to_string(random() % 12);
+        const bool succeeds = random() % 4 != 0, fresh = random() % 16 == 0;
+        books.call(key, succeeds, fresh, clk.now(), 300s, 8);
+        ask(c, key, succeeds ? gives(i) : std::function<void(cache::finish)>(fails), fresh);
+        clk.advance(nanoseconds(random() % 8'000'000'000));
+    }
+    expect_equal(c.stats(), books.expected);
+    EXPECT_GT(books.expected.evicted, 0u);
+    EXPECT_GT(books.expected.negative, 0u);
+    EXPECT_GT(books.expected.hits, 0u);
+}
+
+TEST(ttl_cache, counters_add_up_when_threads_race) {
+    manual_clock clk;
+    cache c(clk, 1s, 4);
+    std::atomic<std::uint64_t> runs{0}, answers{0};
+    std::vector<std::thread> threads;
+    for (unsigned t = 0; t < 4; ++t)
+        threads.emplace_back([&, t] {
+            std::mt19937 random(t);
+            for (int i = 0; i < 5'000; ++i) {
+                if (random() % 64 == 0) clk.advance(300ms);
+                c.get("k" + std::to_string(random() % 6), [&](cache::finish f) { ++runs, f(value(1)); },
+                      [&](auto) { ++answers; });
+            }
+        });
+    for (auto& t : threads) t.join();
+    auto s = c.stats();
+    EXPECT_EQ(answers, 20'000u);
+    EXPECT_EQ(s.misses, runs);
+    EXPECT_EQ(s.hits + s.misses + s.shared + s.negative, 20'000u);
+    EXPECT_LE(s.entries, 4u);
+}
+
+}  // namespace
+}  // namespace sigrun

@@ -1,0 +1,121 @@
+#include "kernel/job/log_store.hpp"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+namespace {
+
+using sigrun::id;
+using sigrun::log_store;
+
+struct fixture : testing::Test {
+    std::string dir = [] {
+        std::string t = testing::TempDir() + "logsXXXXXX";
+        return std::string(mkdtemp(t.data()));
+    }();
+    ~fixture() override { std::filesystem::remove_all(dir); }
+    static std::string all(const sigrun::job_log& log, std::uint64_t from = 0) {
+        std::string out;
+        for (;;) {
+            auto pieces = log.read(from);
+            if (!pieces || pieces->empty()) return out;
+            for (const auto& p : *pieces) {
+                EXPECT_EQ(p.at.offset, from);
+                out += p.bytes;
+                from += p.bytes.size();
+            }
+        }
+    }
+};
+using job_log_test = fixture;
+
+TEST_F(job_log_test, bytes_come_back_with_stream_and_time) {
+    log_store store(dir, 1 << 20);
+    auto log = store.open(id::make());
+    EXPECT_EQ(log->append(0, 1, 11, "out").value(), 3u);
+    EXPECT_EQ(log->append(3, 2, 12, "err").value(), 6u);
+    auto pieces = log->read(0).value();
+    ASSERT_EQ(pieces.size(), 2u);
+    EXPECT_EQ(pieces[1].at.stream, 2u);
+    EXPECT_EQ(pieces[1].at.time_ns, 12u);
+    EXPECT_EQ(all(*log, 2), "terr");
+}
+
+TEST_F(job_log_test, bytes_sent_again_after_a_lost_acknowledgement_are_stored_once) {
+    log_store store(dir, 1 << 20);
+    auto log = store.open(id::make());
+    ASSERT_TRUE(log->append(0, 1, 0, "abcdef"));
+    EXPECT_EQ(log->append(0, 1, 0, "abcdef").value(), 6u);
+    EXPECT_EQ(log->append(4, 1, 0, "efgh").value(), 8u);
+    EXPECT_EQ(all(*log), "abcdefgh");
+}
+
+TEST_F(job_log_test, a_gap_is_refused_with_the_offset_that_is_expected) {
+    log_store store(dir, 1 << 20);
+    auto log = store.open(id::make());
+    ASSERT_TRUE(log->append(0, 1, 0, "abc"));
+    auto r = log->append(5, 1, 0, "x");
+    ASSERT_FALSE(r);
+    EXPECT_NE(r.error().text().find("up to 3"), std::string::npos);
+}
+
+TEST_F(job_log_test, a_new_attempt_counts_from_zero_and_keeps_what_was_there) {
+    log_store store(dir, 1 << 20);
+    auto log = store.open(id::make());
+    ASSERT_TRUE(log->append(0, 1, 0, "first."));
+    log->begin_attempt();
+    EXPECT_EQ(log->attempt_offset(), 0u);
+    EXPECT_EQ(log->append(0, 1, 0, "second").value(), 6u);
+    EXPECT_EQ(all(*log), "first.second");
+}
+
+TEST_F(job_log_test, what_is_beyond_the_cap_is_counted_but_not_kept) {
+    log_store store(dir, 10);
+    auto log = store.open(id::make());
+    EXPECT_EQ(log->append(0, 1, 0, "0123456789abc").value(), 13u);
+    EXPECT_EQ(log->append(13, 1, 0, "more").value(), 17u);
+    EXPECT_EQ(all(*log), "0123456789");
+}
+
+TEST_F(job_log_test, a_later_process_reads_what_an_earlier_one_stored) {
+    auto uid = id::make();
+    {
+        log_store store(dir, 1 << 20);
+        auto log = store.open(uid);
+        ASSERT_TRUE(log->append(0, 1, 7, "kept"));
+        log->finish();
+    }
+    log_store store(dir, 1 << 20);
+    auto log = store.open(uid);
+    EXPECT_EQ(log->size(), 4u);
+    EXPECT_EQ(all(*log), "kept");
+    log->resume_attempt(0);
+    EXPECT_EQ(log->append(2, 1, 8, "pt on").value(), 7u);
+    EXPECT_EQ(all(*log), "kept on");
+    log->erase();
+    EXPECT_TRUE(std::filesystem::is_empty(std::filesystem::path(dir) / uid.text().substr(34, 2)));
+}
+
+TEST_F(job_log_test, followers_hear_of_every_append_until_they_let_go) {
+    log_store store(dir, 1 << 20);
+    auto log = store.open(id::make());
+    int heard = 0;
+    auto handle = log->follow([&] { ++heard; });
+    ASSERT_TRUE(log->append(0, 1, 0, "a"));
+    ASSERT_TRUE(log->append(1, 1, 0, "b"));
+    EXPECT_EQ(heard, 2);
+    handle.reset();
+    ASSERT_TRUE(log->append(2, 1, 0, "c"));
+    EXPECT_EQ(heard, 2);
+}
+
+TEST_F(job_log_test, an_unwritable_folder_is_a_problem_with_the_path) {
+    log_store store("/proc/nowhere", 1 << 20);
+    auto log = store.open(id::make());
+    auto r = log->append(0, 1, 0, "x");
+    ASSERT_FALSE(r);
+    EXPECT_NE(r.error().text().find("/proc/nowhere"), std::string::npos);
+}
+
+}  // namespace

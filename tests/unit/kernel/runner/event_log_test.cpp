@@ -1,0 +1,86 @@
+#include "kernel/base/json.hpp"
+#include "kernel/runner/event_log.hpp"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+namespace {
+
+using sigrun::event_log;
+using sigrun::event_type;
+
+struct fixture {
+    sigrun::manual_clock clock;
+    event_log log{clock, 64};
+    void publish(int n) {
+        for (int i = 0; i < n; ++i) log.publish(event_type::job_submitted, {}, sigrun::id::make());
+    }
+};
+
+TEST(event_log, numbers_are_consecutive_and_a_watcher_resumes_where_it_stopped) {
+    fixture f;
+    f.publish(5);
+    auto first = f.log.watch(0, false, [] {});
+    auto got = first->pull(3);
+    ASSERT_EQ(got.size(), 3u);
+    EXPECT_EQ(got.back().seq, 3u);
+    auto resumed = f.log.watch(got.back().seq, false, [] {});
+    got = resumed->pull(100);
+    ASSERT_EQ(got.size(), 2u);
+    EXPECT_EQ(got[0].seq, 4u);
+}
+
+TEST(event_log, a_watcher_that_fell_behind_gets_a_gap_with_the_numbers_it_missed) {
+    fixture f;
+    f.publish(2);
+    auto w = f.log.watch(0, false, [] {});
+    EXPECT_EQ(w->pull(10).size(), 2u);
+    f.publish(1000);
+    auto got = w->pull(10);
+    ASSERT_EQ(got[0].type, event_type::gap);
+    auto gap = sigrun::parse_object(sigrun::to_json(got[0]));
+    ASSERT_TRUE(gap);
+    EXPECT_EQ(gap->at("from"), 3);
+    auto to = gap->at("to").to_number<std::uint64_t>();
+    EXPECT_EQ(got[1].seq, to + 1);
+    EXPECT_EQ(got[1].seq, 1002u - 64u + 1u);
+}
+
+TEST(event_log, a_sleeping_watcher_is_woken_once_for_each_sleep) {
+    fixture f;
+    int woken = 0;
+    auto w = f.log.watch(0, true, [&] { ++woken; });
+    f.publish(1);
+    EXPECT_EQ(woken, 0);  // it has not said that it sleeps
+    EXPECT_EQ(w->pull(10).size(), 1u);
+    EXPECT_TRUE(w->pull(10).empty());
+    f.publish(3);
+    EXPECT_EQ(woken, 1);
+    EXPECT_EQ(w->pull(10).size(), 3u);
+}
+
+TEST(event_log, a_number_from_an_earlier_life_starts_with_what_is_kept) {
+    fixture f;
+    f.publish(3);
+    auto w = f.log.watch(900'000, false, [] {});
+    EXPECT_EQ(w->pull(10).size(), 3u);
+}
+
+TEST(event_log, many_publishers_lose_nothing) {
+    sigrun::manual_clock clock;
+    event_log log(clock, 1 << 16);
+    auto w = log.watch(0, true, [] {});
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t)
+        threads.emplace_back([&] {
+            for (int i = 0; i < 5000; ++i) log.publish(event_type::job_state_changed, {}, sigrun::id::make());
+        });
+    for (auto& t : threads) t.join();
+    std::uint64_t expected = 1;
+    for (auto batch = w->pull(777); !batch.empty(); batch = w->pull(777))
+        for (const auto& e : batch) EXPECT_EQ(e.seq, expected++);
+    EXPECT_EQ(expected, 20'001u);
+}
+
+}  // namespace

@@ -1,0 +1,307 @@
+// Two instances of the real plugin, each in a mock host, and real sockets between them: one accepts and plays the
+// controller, the other dials and plays the runner or a client.
+#pragma once
+
+#include <sigrun/protocol.h>
+
+#include <arpa/inet.h>
+#include <atomic>
+#include <csignal>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <map>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sigrun/cpp/mock_host.hpp>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
+namespace rig {
+
+using namespace sigrun;
+using options = std::map<std::string, std::string>;
+using sdk::str;
+
+inline std::uint64_t in_ms(int ms) {
+    timespec t{};
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(t.tv_nsec) +
+           static_cast<std::uint64_t>(ms) * 1'000'000u;
+}
+
+/// Waits until `done` holds, by asking every millisecond, at most 10 s.
+template <class Done>
+[[nodiscard]] bool eventually(Done done) {
+    for (int i = 0; i < 10000; ++i) {
+        if (done()) return true;
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return done();
+}
+
+/// A frame with what it borrows.
+struct made_frame {
+    sigrun_attempt attempt{};
+    sigrun_frame frame{};
+    sdk::buffer payload;
+    std::string job, token, json;
+
+    explicit made_frame(std::uint32_t kind, std::uint32_t flags = 0) {
+        frame.struct_size = sizeof frame;
+        frame.kind = kind;
+        frame.flags = flags;
+    }
+    made_frame(const made_frame&) = delete;
+    made_frame& of(std::uint32_t number, std::string job_id = "0190a6b2-7c4e-7d3f-8a1b-2c3d4e5f6071") {
+        job = std::move(job_id);
+        token = "7-1";
+        attempt = {sizeof attempt, number, str(job), str(token)};
+        frame.attempt = &attempt;
+        return *this;
+    }
+    made_frame& with_json(std::string text) {
+        json = std::move(text);
+        frame.json = str(json);
+        return *this;
+    }
+    made_frame& with(const sdk::host& host, std::string_view bytes) {
+        payload = sdk::buffer(host, bytes);
+        frame.payload = payload.get();
+        return *this;
+    }
+    operator const sigrun_frame*() const { return &frame; }
+};
+
+/// One plugin instance in its host. The functions of `host` belong to the test.
+struct side {
+    sdk::mock_host host;
+    sigrun_instance* instance = nullptr;
+    const sigrun_protocol* table = nullptr;
+
+    void start(const options& with = {}) {
+        instance = host.start(host.create("valkyrie", with));
+        table = static_cast<const sigrun_protocol*>(instance->get_interface(instance, str(SIGRUN_KIND_PROTOCOL)));
+    }
+    void stop() {
+        if (instance) host.destroy(instance);
+        instance = nullptr;
+    }
+    sdk::mock_host::outcome close(sigrun_link* link) {
+        auto op = host.mint();
+        table->link->close(link, SIGRUN_OK, op);
+        return host.wait(op);
+    }
+    sdk::mock_host::outcome detect(const std::string& uri, int ms) {
+        sigrun_endpoint to{sizeof to, 0, str(uri), str(""), str(""), 0};
+        auto op = host.mint();
+        EXPECT_EQ(table->dial->detect(instance, &to, in_ms(ms), op), SIGRUN_PENDING);
+        return host.wait(op);
+    }
+    sdk::mock_host::outcome open(const std::string& uri, const sigrun_sink* frames, sigrun_link** link) {
+        sigrun_endpoint to{sizeof to, 0, str(uri), str(""), str(""), 0};
+        auto op = host.mint();
+        auto r = table->dial->open(instance, &to, frames, op, link);
+        if (r != SIGRUN_PENDING) {
+            host.forget(op);
+            return {r, ""};
+        }
+        return host.wait(op);
+    }
+    /// Starts a call; 0 if it was refused.
+    sigrun_op call(sigrun_link* link, std::string_view method, const sigrun_sink* replies, std::string_view json = {},
+                   sigrun_buf* payload = nullptr, std::uint64_t deadline = 0, std::string_view auth = {}) {
+        sigrun_call c{sizeof c, 0, str(method), str(""), str(json), str(auth), payload, deadline};
+        auto op = host.mint();
+        if (auto r = table->link->call(link, &c, replies, op); r < 0) {
+            host.forget(op);
+            return 0;
+        }
+        return op;
+    }
+};
+
+/// The accepting side: a listener, and a small controller behind the calls.
+///   echo   answers with the json and payload of the call
+///   hold   stays open until end() or release()
+///   link   answers with a ticket; the connection is adopted and `frames` gets what arrives
+///   fail   is refused by begin with problem json
+struct controller : side {
+    struct held_call {
+        sigrun_sink replies;
+        std::uint64_t session;
+    };
+    std::mutex mutex;
+    std::map<std::uint64_t, held_call> held;
+    std::uint64_t next_call = 1;
+    std::atomic<int> ended{0}, resumed{0}, calls{0};
+    std::string last_auth;
+    std::uint64_t last_deadline = 0;
+    sdk::recording_sink frames;
+    std::atomic<sigrun_link*> link{nullptr};
+    std::vector<sigrun_op> lifetimes;
+    std::string uri;
+    std::string path;
+
+    explicit controller(const options& with = {}, bool unix_socket = false) {
+        host.on_call = [this](std::uint64_t session, const sigrun_call& c, const sigrun_sink& replies,
+                              std::uint64_t* id, sigrun_error* e) { return on_call(session, c, replies, id, e); };
+        host.on_end = [this](std::uint64_t id) {
+            std::lock_guard lock(mutex);
+            held.erase(id);
+            ++ended;
+        };
+        host.on_resume = [this](std::uint64_t) { ++resumed; };
+        host.on_adopt = [this](std::uint64_t, std::string_view ticket, sigrun_link* adopted, const sigrun_sink** sink,
+                               sigrun_error* e) {
+            if (ticket != "t1") return sdk::report(e, SIGRUN_E_NOT_FOUND, "no such ticket");
+            *sink = frames.abi();
+            link = adopted;
+            return sigrun_result{SIGRUN_OK};
+        };
+        start(with);
+        unix_socket ? listen_unix() : listen_tcp();
+        thread_ = std::thread([this] { accept_loop(); });
+    }
+    ~controller() {
+        std::uint64_t one = 1;
+        EXPECT_EQ(write(wake_, &one, sizeof one), 8);
+        thread_.join();
+        stop();
+        ::close(listener_);
+        ::close(wake_);
+        if (!path.empty()) unlink(path.c_str());
+    }
+    sigrun_result hand_over(int fd) {
+        sigrun_accept a{};
+        a.struct_size = sizeof a;
+        a.fd = fd;
+        a.flags = path.empty() ? 0u : std::uint32_t{SIGRUN_ACCEPT_UNIX};
+        a.uid = 4711;
+        std::lock_guard lock(mutex);
+        a.session = lifetimes.size() + 1;
+        lifetimes.push_back(host.mint());
+        return table->serve->on_accept(instance, &a, lifetimes.back());
+    }
+    bool all_ended() {
+        std::lock_guard lock(mutex);
+        for (auto op : lifetimes)
+            if (!host.completed(op)) return false;
+        return true;
+    }
+    std::size_t accepted() {
+        std::lock_guard lock(mutex);
+        return lifetimes.size();
+    }
+    held_call first_held() {
+        std::lock_guard lock(mutex);
+        return held.begin()->second;
+    }
+    std::size_t held_count() {
+        std::lock_guard lock(mutex);
+        return held.size();
+    }
+
+   private:
+    sigrun_result on_call(std::uint64_t session, const sigrun_call& c, const sigrun_sink& replies, std::uint64_t* id,
+                          sigrun_error* error) {
+        ++calls;
+        auto method = sdk::view(c.method);
+        {
+            std::lock_guard lock(mutex);
+            last_auth = sdk::view(c.auth);
+            last_deadline = c.deadline_ns;
+        }
+        if (method == "fail") return sdk::report(error, SIGRUN_E_INVALID, R"({"code":"invalid","title":"no"})");
+        if (method == "hold") {
+            std::lock_guard lock(mutex);
+            *id = next_call++;
+            held[*id] = {replies, session};
+            return SIGRUN_PENDING;
+        }
+        made_frame reply(SIGRUN_REPLY, SIGRUN_FRAME_LAST | (method == "link" ? std::uint32_t{SIGRUN_FRAME_LINK} : 0u));
+        reply.with_json(method == "link" ? R"({"ticket":"t1"})" : std::string(sdk::view(c.json)));
+        reply.frame.payload = c.payload;
+        return replies.on_frame(replies.ctx, reply);
+    }
+    void listen_tcp() {
+        listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        sockaddr_in a{};
+        a.sin_family = AF_INET;
+        a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        socklen_t n = sizeof a;
+        if (bind(listener_, reinterpret_cast<sockaddr*>(&a), n) || listen(listener_, 1024) ||
+            getsockname(listener_, reinterpret_cast<sockaddr*>(&a), &n))
+            throw std::runtime_error("no listener");
+        uri = sdk::concat("valkyrie://127.0.0.1:", ntohs(a.sin_port));
+    }
+    void listen_unix() {
+        path = sdk::concat(testing::TempDir(), "valkyrie_test_", getpid(), "_", reinterpret_cast<std::uintptr_t>(this));
+        listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        sockaddr_un a{};
+        a.sun_family = AF_UNIX;
+        path.copy(a.sun_path, sizeof a.sun_path - 1);
+        if (bind(listener_, reinterpret_cast<sockaddr*>(&a), sizeof a) || listen(listener_, 1024))
+            throw std::runtime_error("no listener");
+        uri = "valkyrie+unix://" + path;
+    }
+    void accept_loop() {
+        for (;;) {
+            pollfd both[2] = {{listener_, POLLIN, 0}, {wake_, POLLIN, 0}};
+            poll(both, 2, -1);
+            if (both[1].revents) return;
+            int fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+            if (fd >= 0 && hand_over(fd) != SIGRUN_OK) ::close(fd);
+        }
+    }
+    int listener_ = -1;
+    int wake_ = eventfd(0, EFD_CLOEXEC);
+    std::thread thread_;
+};
+
+/// Runs python's second implementation; stdin is not used. `line` waits for its first line of output.
+class twin {
+   public:
+    explicit twin(std::vector<std::string> arguments) {
+        int out[2];
+        if (pipe2(out, O_CLOEXEC)) throw std::runtime_error("no pipe");
+        arguments.insert(arguments.begin(), {"python3", "-B", SIGRUN_SOURCE_DIR "/tests/unit/plugins/protocols/valkyrie/valkyrie_twin.py"});
+        pid_ = fork();
+        if (pid_ == 0) {
+            dup2(out[1], 1);
+            std::vector<char*> argv;
+            for (auto& a : arguments) argv.push_back(a.data());
+            argv.push_back(nullptr);
+            execvp(argv[0], argv.data());
+            _exit(127);
+        }
+        ::close(out[1]);
+        out_ = out[0];
+    }
+    ~twin() {
+        if (pid_ > 0) {
+            kill(pid_, SIGKILL);
+            waitpid(pid_, nullptr, 0);
+        }
+        ::close(out_);
+    }
+    std::string line() {
+        std::string text;
+        for (char c; read(out_, &c, 1) == 1 && c != '\n';) text += c;
+        return text;
+    }
+    int wait() {
+        int status = -1;
+        waitpid(std::exchange(pid_, -1), &status, 0);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    }
+
+   private:
+    pid_t pid_ = -1;
+    int out_ = -1;
+};
+
+}  // namespace rig
