@@ -91,6 +91,7 @@ class agent final : public link_handler, public std::enable_shared_from_this<age
     bool preempting_ = false;
     bool stopped_ = false;
     std::function<void()> drained_;
+    std::condition_variable changed_;  // a place became free
 
     boost::asio::steady_timer tick_;
     boost::asio::steady_timer facts_timer_;

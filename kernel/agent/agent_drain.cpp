@@ -14,6 +14,7 @@ namespace {
 const auto k_log = logger::get("agent");
 // After the processes are gone: time for final states to be acknowledged by a controller that may be away.
 constexpr std::chrono::seconds k_last_words{5};
+constexpr std::chrono::seconds k_stop_limit{15};
 
 }  // namespace
 
@@ -68,6 +69,7 @@ void agent::check_drained() {
     std::function<void()> done;
     {
         std::lock_guard lock(mutex_);
+        changed_.notify_all();
         if (!drained_ || !table_) return;
         // Without a link nobody can acknowledge; after the deadline nobody is waited for.
         bool settled = table_->open() == 0 || (table_->used() == 0 && preempting_ && links_.empty());
@@ -105,12 +107,9 @@ void agent::stop() {
         quiet.set_value();
     });
     quiet.get_future().wait();
-    // Executors end what still runs when their instances are destroyed; here its places are waited for, within reason.
-    auto until = clock::system().now() + std::chrono::seconds(15);
-    while (table_ && table_->used() > 0 && clock::system().now() < until)
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    uplinks_.clear();
-    table_ = nullptr;
+    // What this does not wait for ends when the executors are destroyed.
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, k_stop_limit, [&] { return !table_ || table_->used() == 0; });
 }
 
 }  // namespace sigrun

@@ -22,7 +22,7 @@ std::string safe_name(const assignment_names& names) {
 }  // namespace
 
 assignment::assignment(std::weak_ptr<assignment_table> table, plugin_host& host, assignment_offer offer)
-    : table_(std::move(table)), host_(host), offer_(std::move(offer)) {}
+    : table_(std::move(table)), host_(host), offer_(std::move(offer)), executor_(offer_.terms.executor->shared_from_this()) {}
 
 void assignment::begin(const std::string& workspace_root, std::uint64_t min_free_disk) {
     auto workspace = prepare_workspace(workspace_root, safe_name(offer_.names), min_free_disk);
@@ -56,7 +56,7 @@ void assignment::refuse(const problem& why) {
 
 void assignment::run() {
     auto self = shared_from_this();
-    const auto& executor = *offer_.terms.executor;
+    const auto& executor = *executor_;
     sigrun_result started = SIGRUN_OK;
     host_.call_async(
         *executor.owner,
@@ -125,7 +125,7 @@ void assignment::executor_done(const result<buffer_ref>& answer) {
     }
     if (cause == end_cause::preempted)
         return finish(ended_as("preempted", "drain", "the runner was drained before the job ended"));
-    finish(conclude(answer, offer_.terms.executor->is_inline));
+    finish(conclude(answer, executor_->is_inline));
 }
 
 void assignment::finish(final_state how) {
@@ -186,7 +186,7 @@ void assignment::ask_executor_to_cancel(nanoseconds grace) {
             std::lock_guard lock(self->mutex_);
             op = self->op_;
         }
-        const auto& executor = *self->offer_.terms.executor;
+        const auto& executor = *self->executor_;
         if (op == 0 || !SIGRUN_HAS(executor.table, cancel)) return;
         auto r = executor.table->cancel(executor.owner->abi(), op, static_cast<std::uint64_t>(grace.count()));
         if (r < 0 && r != SIGRUN_E_NOT_FOUND)

@@ -89,6 +89,7 @@ class assignment : public std::enable_shared_from_this<assignment> {
     const std::weak_ptr<assignment_table> table_;
     plugin_host& host_;
     const assignment_offer offer_;
+    const std::shared_ptr<const executor_entry> executor_;
 
     mutable std::mutex mutex_;  // everything below
     phase phase_ = phase::preparing;

@@ -37,20 +37,25 @@ executor_set::executor_set(plugin_host& host) {
         const auto* table = i->table<sigrun_executor>(SIGRUN_KIND_EXECUTOR);
         if (!SIGRUN_HAS(table, run)) continue;
         bool is_inline = (table->flags & SIGRUN_EXECUTOR_INLINE) != 0;
-        entries_.push_back({i, table, split(sdk::view(table->kinds)), is_inline});
+        auto made = std::make_shared<executor_entry>();
+        made->owner = i;
+        made->table = table;
+        made->kinds = split(sdk::view(table->kinds));
+        made->is_inline = is_inline;
+        entries_.push_back(std::move(made));
     }
 }
 
 std::vector<std::string> executor_set::kinds() const {
     std::vector<std::string> all;
-    for (const auto& e : entries_) all.insert(all.end(), e.kinds.begin(), e.kinds.end());
+    for (const auto& e : entries_) all.insert(all.end(), e->kinds.begin(), e->kinds.end());
     return all;
 }
 
 const executor_entry* executor_set::find(std::string_view kind) const noexcept {
     for (const auto& e : entries_)
-        for (const auto& k : e.kinds)
-            if (k == kind) return &e;
+        for (const auto& k : e->kinds)
+            if (k == kind) return e.get();
     return nullptr;
 }
 
@@ -77,6 +82,7 @@ offer_terms executor_set::parse(std::string_view document) const {
 }
 
 const offer_terms& executor_set::read(std::string_view document) const {
+    // Holds nothing alive: the threads of plugins may outlast this set.
     thread_local remembered_offer last;
     if (last.set == number_ && last.document == document && !document.empty()) return last.terms;
     last.set = 0;

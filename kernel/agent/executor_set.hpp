@@ -13,7 +13,8 @@
 
 namespace sigrun {
 
-struct executor_entry {
+/// Whoever works beyond a call holds it by shared_from_this().
+struct executor_entry : std::enable_shared_from_this<executor_entry> {
     std::shared_ptr<instance> owner;
     const sigrun_executor* table = nullptr;
     std::vector<std::string> kinds;
@@ -22,7 +23,7 @@ struct executor_entry {
 
 /// What the agent reads in a job document; everything else is the executor's.
 struct offer_terms {
-    const executor_entry* executor = nullptr;  // null: no executor for this kind
+    const executor_entry* executor = nullptr;  // null: no executor for this kind; lives as long as the set
     std::string kind = "process";
     nanoseconds run_timeout = std::chrono::hours(1);
     bool in_memory = false;  // durability "memory": nobody will acknowledge the final state
@@ -41,7 +42,7 @@ class executor_set {
 
    private:
     offer_terms parse(std::string_view document) const;
-    std::vector<executor_entry> entries_;
+    std::vector<std::shared_ptr<const executor_entry>> entries_;
     std::uint64_t number_;  // tells the sets of one process apart in the threads' memory
 };
 

@@ -4,17 +4,18 @@
 
 namespace sigrun {
 
+std::uint32_t selector::impl::current_slot(std::uint32_t slot) const noexcept {
+    while (page_of(slot) < n_pages.load(std::memory_order_relaxed) && (index.hot(slot).load() & hot::k_forward))
+        slot = static_cast<std::uint32_t>(index.forward(slot).load());
+    return slot;
+}
+
 /// Everything a balancer proposes is checked here against what the selector knows: it may be any number.
 selector::impl::claimed selector::impl::claim(const pick_request& r, std::uint32_t slot) noexcept {
     const std::uint32_t page = page_of(slot);
     if (page >= n_pages.load(std::memory_order_acquire)) return {};
-    for (std::uint32_t i = 0; i < r.n_excluded; ++i) {
-        const std::uint32_t e = r.excluded[i];
-        if (e == slot) return {};
-        if (page_of(e) < n_pages.load(std::memory_order_relaxed) && (index.hot(e).load() & hot::k_forward) &&
-            static_cast<std::uint32_t>(index.forward(e).load()) == slot)
-            return {};
-    }
+    for (std::uint32_t i = 0; i < r.n_excluded; ++i)
+        if (current_slot(r.excluded[i]) == slot) return {};
     atomic_word& word = index.hot(slot);
     std::uint64_t w = word.load();
     for (;;) {

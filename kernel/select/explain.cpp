@@ -65,8 +65,13 @@ std::uint64_t selector::impl::repairs() noexcept {
             n_repairs.fetch_add(1);
         }
     suspects.clear();
-    for (std::uint32_t slot = 0; slot < cohorts.n_pages() * 64 && suspects.size() < 1024; ++slot)
+    // A part at a time, so that a million runners do not hold up whoever changes one of them.
+    constexpr std::uint32_t k_pages = 512;
+    if (sweep_page >= cohorts.n_pages()) sweep_page = 0;
+    const std::uint32_t end = std::min(sweep_page + k_pages, cohorts.n_pages());
+    for (std::uint32_t slot = sweep_page * 64; slot < end * 64; ++slot)
         if (index.faults(slot)) suspects.push_back({slot, index.hot(slot).load()});
+    sweep_page = end;
     return n_repairs.load();
 }
 

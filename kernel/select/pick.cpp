@@ -85,7 +85,7 @@ pick_outcome selector::impl::why_none(const pick_request& r) const noexcept {
         const protocol_mask has = index.page(page).protocols;
         if (has && !(has & r.protocols)) continue;
         for (std::uint32_t i = 0; i < r.n_excluded; ++i)
-            if (page_of(r.excluded[i]) == page) match &= ~bit_of(r.excluded[i]);
+            if (const std::uint32_t e = current_slot(r.excluded[i]); page_of(e) == page) match &= ~bit_of(e);
         if (match) return pick_outcome::queued;
     }
     return pick_outcome::unschedulable;

@@ -61,6 +61,8 @@ struct selector::impl {
     std::uint32_t in_flight(slot_ref s) const noexcept;
     /// Follows moves to where the runner of `s` is now; slot ~0 if it is gone.
     slot_ref resolve(slot_ref s) const noexcept;
+    /// The same for a bare slot number, which may be anything.
+    std::uint32_t current_slot(std::uint32_t slot) const noexcept;
 
     // -- pick.cpp, fallback.cpp [any] -------------------------------------------------------------------------------
     pick_result pick(const pick_request& r) noexcept;
@@ -97,6 +99,7 @@ struct selector::impl {
         std::uint64_t word;
     };
     std::vector<suspect> suspects;
+    std::uint32_t sweep_page = 0;  // where the next sweep begins
     std::chrono::steady_clock::time_point last_sweep{};
     std::atomic<std::uint64_t> n_repairs{0};
 };

@@ -114,9 +114,10 @@ std::string fact_groups(const json::array& facts, const terminal& where) {
 
 std::string fact_summary(const json::array& facts, const terminal& where, std::string_view indent) {
     auto v = [&](std::string_view key) { return value_text(facts, key); };
+    const std::string kernel = v("kernel.release");
     fields f;
     f.add("system",
-          joined({joined({v("os.name"), v("os.version")}, " "), joined({"Linux", v("kernel.release")}, " "),
+          joined({joined({v("os.name"), v("os.version")}, " "), kernel.empty() ? kernel : "Linux " + kernel,
                   v("host.arch"), v("virt.vm"), v("virt.container")},
                  ", "));
     const std::string cores = v("cpu.effective_cores");

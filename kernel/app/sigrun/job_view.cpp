@@ -161,14 +161,20 @@ std::string explanation(const json::object& answer, const terminal& where) {
     f.add("job", text_or(answer, "id"));
     f.add("state", state_cell(answer));
     f.add("reason", text_or(answer, "reason"));
-    const auto candidates = number_or<std::uint64_t>(answer, "candidates", 0);
-    f.add("runners", std::to_string(number_or<std::uint64_t>(answer, "matching", 0)) + " of " +
-                         std::to_string(candidates) + " meet the requirement");
+    auto count = [&](std::string_view member) { return number_or<std::uint64_t>(answer, member, 0); };
+    std::string runners =
+        std::to_string(count("matching")) + " of " + std::to_string(count("runners")) + " match";
+    if (count("unknown"))
+        runners += ", " + std::to_string(count("unknown")) + " may, but a fact is unknown there";
+    if (count("busy")) runners += ", " + std::to_string(count("busy")) + " without a free place";
+    runners += ", " + std::to_string(count("open")) + " online";
+    f.add("runners", runners);
+    f.add("requires", text_or(answer, "requires"));
     std::string out = f.render(where);
     const json::array* terms = array_or_null(answer, "terms");
     if (!terms || terms->empty()) return out;
     table t({{"required", 0, 20},
-             {"not so on", column::k_right | column::k_whole},
+             {"false on", column::k_right | column::k_whole},
              {"unknown on", column::k_right | column::k_whole},
              {"nearest key", 0, 12}});
     for (const auto& item : *terms) {

@@ -2,7 +2,9 @@
 #include <csignal>
 #include <iostream>
 
+#include "kernel/app/sigrun/cell_text.hpp"
 #include "kernel/app/sigrun/context.hpp"
+#include "kernel/config/settings.hpp"
 #include "kernel/log/log.hpp"
 
 namespace {
@@ -31,6 +33,28 @@ void let_fall_through(CLI::App& app) {
         sub->fallthrough();
         let_fall_through(*sub);
     }
+}
+
+/// What is wrong, with the nearest command for a wrong one, and where the right way is described.
+int complain_about_usage(CLI::App& app, const CLI::ParseError& error) {
+    CLI::App* deepest = &app;
+    std::string path;
+    while (!deepest->get_subcommands().empty()) {
+        deepest = deepest->get_subcommands().front();
+        path += " " + deepest->get_name();
+    }
+    std::string what = error.what();
+    const auto unknown = app.remaining(true);
+    std::vector<std::string> commands;
+    for (const CLI::App* sub : deepest->get_subcommands([](CLI::App*) { return true; }))
+        commands.push_back(sub->get_name());
+    if (!unknown.empty() && !commands.empty()) {
+        what = "unknown command \"" + printable(unknown.front()) + "\"";
+        if (const std::string near = sigrun::nearest_name(unknown.front(), commands); !near.empty())
+            what += ", perhaps \"" + near + "\"";
+    }
+    std::cerr << "sigrun: " << what << "\n        see `sigrun" << path << " --help`\n";
+    return k_usage;
 }
 
 int run_action(context& ctx) {
@@ -86,18 +110,7 @@ int main(int argc, char** argv) {
     } catch (const CLI::CallForHelp& e) {
         return app.exit(e);
     } catch (const CLI::ParseError& e) {
-        std::cerr << "sigrun: " << e.what() << "\n        see `sigrun --help`";
-        for (CLI::App* sub = &app; !sub->get_subcommands().empty();) {
-            sub = sub->get_subcommands().front();
-            if (sub->get_subcommands().empty()) {
-                std::string path = sub->get_name();
-                for (CLI::App* up = sub->get_parent(); up && up != &app; up = up->get_parent())
-                    path = up->get_name() + " " + path;
-                std::cerr << " or `sigrun " << path << " --help`";
-            }
-        }
-        std::cerr << "\n";
-        return k_usage;
+        return complain_about_usage(app, e);
     }
     return run_action(ctx);
 }

@@ -85,7 +85,8 @@ std::string runner_table(const json::array& runners, const terminal& where, std:
         if (!r) continue;
         t.add({text_or(*r, "name"), status_cell(*r), text_or(*r, "type"), protocols_text(*r), load_text(*r),
                age_of(text_or(*r, "last_seen_at"), now_ns), text_or(*r, "endpoint"), labels_text(*r),
-               text_or(*r, "status_reason")});
+               // What an online runner says of itself is no news.
+               text_or(*r, "status") == "online" ? std::string_view() : text_or(*r, "status_reason")});
     }
     return t.empty()
                ? "no runners; add one with `sigrun runner add NAME HOST:PORT`, or start `sigrun-runner`\n"
@@ -125,9 +126,12 @@ std::string runner_details(const json::object& runner, bool all_facts, const ter
     } else if (all_facts) {
         out += "\n" + fact_groups(*facts, where);
     } else {
-        out += where.paint("machine", style::strong) + "\n" + fact_summary(*facts, where, "  ") + "  " +
-               where.paint(std::to_string(facts->size()) + " facts in all: sigrun runner show --facts " +
-                               std::string(text_or(runner, "name")),
+        const std::string summary = fact_summary(*facts, where, "  ");
+        out += where.paint("machine", style::strong) + "\n" +
+               (summary.empty() ? "  unknown: nothing on this runner can be asked about it\n" : summary) +
+               "  " +
+               where.paint(std::to_string(facts->size()) + " facts in all: sigrun runner show " +
+                               std::string(text_or(runner, "name")) + " --facts",
                            style::faint) +
                "\n";
     }

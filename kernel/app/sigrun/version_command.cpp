@@ -9,7 +9,7 @@ namespace {
 
 int version(context& ctx) {
     const std::string abi = std::to_string(SIGRUN_ABI_MAJOR) + "." + std::to_string(SIGRUN_ABI_MINOR);
-    json::object out{{"sigrun", SIGRUN_SDK_VERSION}, {"abi", abi}, {"daemon", nullptr}};
+    json::object out{{"sigrun", SIGRUN_VERSION}, {"abi", abi}, {"daemon", nullptr}};
     std::string absent;
     try {
         out["daemon"] = ctx.daemon().call_object("version.get", {});
@@ -21,7 +21,7 @@ int version(context& ctx) {
         context::print(json::serialize(out) + "\n");
         return k_ok;
     }
-    std::string text = std::string("sigrun  ") + SIGRUN_SDK_VERSION + " (plugin ABI " + abi + ")\n";
+    std::string text = std::string("sigrun  ") + SIGRUN_VERSION + " (plugin ABI " + abi + ")\n";
     if (const json::object* daemon = object_or_null(out, "daemon"))
         text += "sigrund " + std::string(text_or(*daemon, "version")) + " at " + ctx.daemon().url() + "\n";
     else

@@ -12,10 +12,10 @@ const std::string k_cpu = "/sys/devices/system/cpu/";
 
 void counts(const sdk::sysroot& root, const sdk::cpu_set& online, const sdk::file_text& online_file, sdk::probe_run& run) {
     auto& facts = run.facts();
-    facts.maybe("cpu.threads_online", online.empty() ? std::nullopt : std::optional(online.count()), online_file, {});
+    facts.parsed("cpu.threads_online", online.empty() ? std::nullopt : std::optional(online.count()), online_file, {});
     const auto possible_file = root.read(k_cpu + "possible");
     const auto possible = sdk::parse_cpulist(possible_file.text);
-    facts.maybe("cpu.threads_possible", possible && !possible->empty() ? std::optional(possible->count()) : std::nullopt,
+    facts.parsed("cpu.threads_possible", possible && !possible->empty() ? std::optional(possible->count()) : std::nullopt,
                 possible_file, {});
 
     std::set<std::string> cores, packages, l3;
@@ -46,7 +46,7 @@ void counts(const sdk::sysroot& root, const sdk::cpu_set& online, const sdk::fil
 
     const auto smt = root.read(k_cpu + "smt/active", 64);
     const auto on = sdk::parse_u64(smt.text);
-    facts.maybe("cpu.smt", on && *on <= 1 ? std::optional(*on == 1) : std::nullopt, smt, {});
+    facts.parsed("cpu.smt", on && *on <= 1 ? std::optional(*on == 1) : std::nullopt, smt, {});
 }
 
 void caches(const sdk::sysroot& root, std::uint32_t cpu, sdk::fact_writer& facts) {
@@ -126,8 +126,8 @@ void frequencies(const sdk::sysroot& root, const machine_calls& calls, sdk::fact
             base_source = "cpuid:16";
         }
     }
-    facts.maybe("cpu.base_hz", base_hz, base, {.source = base_source});
-    facts.maybe("cpu.max_hz", max_khz ? sdk::times(max_khz, 1000) : std::nullopt, max, {});
+    facts.parsed("cpu.base_hz", base_hz, base, {.source = base_source});
+    facts.parsed("cpu.max_hz", max_khz ? sdk::times(max_khz, 1000) : std::nullopt, max, {});
     for (const auto& [key, name, volatility] :
          {std::tuple{"cpu.driver", "/scaling_driver", "boot"}, std::tuple{"cpu.governor", "/scaling_governor", "slow"}}) {
         const auto file = root.read(first + name, 256);
@@ -137,7 +137,7 @@ void frequencies(const sdk::sysroot& root, const machine_calls& calls, sdk::fact
     const bool inverted = static_cast<bool>(file);
     if (!inverted) file = root.read(k_cpu + "cpufreq/boost", 64);
     const auto bit = sdk::parse_u64(file.text);
-    facts.maybe("cpu.turbo", bit && *bit <= 1 ? std::optional((*bit == 1) != inverted) : std::nullopt, file, {.volatility = "slow"});
+    facts.parsed("cpu.turbo", bit && *bit <= 1 ? std::optional((*bit == 1) != inverted) : std::nullopt, file, {.volatility = "slow"});
 }
 
 }  // namespace
@@ -157,7 +157,7 @@ void read_layout(const sdk::sysroot& root, const machine_calls& calls, sdk::prob
     else
         facts.ok("cpu.rdt", resctrl, {.source = "/sys/fs/resctrl/info"});
     const auto pressure = root.read("/proc/pressure/cpu", 4096);
-    facts.maybe("cpu.pressure_ratio", sdk::pressure_some_avg10(pressure.text), pressure, {.volatility = "fast", .ttl_s = 5});
+    facts.parsed("cpu.pressure_ratio", sdk::pressure_some_avg10(pressure.text), pressure, {.volatility = "fast", .ttl_s = 5});
 }
 
 }  // namespace sigrun::cpu

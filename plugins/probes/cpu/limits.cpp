@@ -39,7 +39,7 @@ void weight(const sdk::sysroot& root, const sdk::cgroup_view& groups, sdk::fact_
     const auto chain = groups.chain("cpu");
     if (chain.empty()) return facts.none("cpu.weight", "absent", {.source = "/proc/self/cgroup", .volatility = "slow", .detail = "no cpu controller"});
     const auto file = root.read(chain.front() + (groups.version("cpu") == 1 ? "/cpu.shares" : "/cpu.weight"), 4096);
-    facts.maybe("cpu.weight", sdk::parse_u64(file.text), file, {.volatility = "slow", .ttl_s = k_ttl_s});
+    facts.parsed("cpu.weight", sdk::parse_u64(file.text), file, {.volatility = "slow", .ttl_s = k_ttl_s});
 }
 
 }  // namespace

@@ -48,10 +48,10 @@ machine_calls live_calls() {
 void read_amounts(const sdk::sysroot& root, const machine_calls& calls, sdk::fact_writer& facts) {
     const auto meminfo = root.read("/proc/meminfo");
     const auto total = sdk::meminfo_bytes(meminfo.text, "MemTotal");
-    facts.maybe("memory.total_bytes", total, meminfo, {});
+    facts.parsed("memory.total_bytes", total, meminfo, {});
     facts.maybe("memory.available_bytes", sdk::meminfo_bytes(meminfo.text, "MemAvailable"), meminfo,
                 {.volatility = "fast", .ttl_s = 5});
-    facts.maybe("memory.swap_bytes", sdk::meminfo_bytes(meminfo.text, "SwapTotal"), meminfo, {.volatility = "slow"});
+    facts.parsed("memory.swap_bytes", sdk::meminfo_bytes(meminfo.text, "SwapTotal"), meminfo, {.volatility = "slow"});
 
     const sdk::cgroup_view groups(root);
     const auto max = groups.memory_max();
@@ -73,7 +73,7 @@ void read_amounts(const sdk::sysroot& root, const machine_calls& calls, sdk::fac
         const auto status = max.status != sdk::read_status::ok ? max.status : high.status;
         unknown("memory.effective_bytes", sdk::fact_writer::word(status), "a limit is not known");
     } else if (!total) {
-        unknown("memory.effective_bytes", meminfo ? "absent" : sdk::fact_writer::word(meminfo.status), "the total is not known");
+        unknown("memory.effective_bytes", meminfo ? "error" : sdk::fact_writer::word(meminfo.status), "the total is not known");
     } else {
         facts.ok("memory.effective_bytes", std::min({*total, max.value.value_or(*total), high.value.value_or(*total)}), slow);
     }
@@ -84,9 +84,9 @@ void read_amounts(const sdk::sysroot& root, const machine_calls& calls, sdk::fac
         facts.none("memory.page_bytes", "absent", {.source = "sysconf", .detail = "not told by a file"});
     hugepages(root, facts);
     const auto thp = root.read("/sys/kernel/mm/transparent_hugepage/enabled", 256);
-    facts.maybe("memory.thp", sdk::bracketed(thp.text), thp, {.volatility = "slow"});
+    facts.parsed("memory.thp", sdk::bracketed(thp.text), thp, {.volatility = "slow"});
     const auto pressure = root.read("/proc/pressure/memory", 4096);
-    facts.maybe("memory.pressure_ratio", sdk::pressure_some_avg10(pressure.text), pressure, {.volatility = "fast", .ttl_s = 5});
+    facts.parsed("memory.pressure_ratio", sdk::pressure_some_avg10(pressure.text), pressure, {.volatility = "fast", .ttl_s = 5});
 }
 
 }  // namespace sigrun::memory

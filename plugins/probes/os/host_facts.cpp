@@ -48,14 +48,15 @@ void read_host(const sdk::sysroot& root, const machine_calls& calls, sdk::fact_w
     std::string_view rest = stat.text, line;
     while (!boot_time && sdk::next_line(rest, line))
         if (sdk::next_word(line) == "btime") boot_time = sdk::parse_u64(line);
-    facts.maybe("host.boot_time_s", boot_time, stat, {.unique = true});
+    // Slow, not boot: the kernel computes it from the wall clock, which is corrected while it runs.
+    facts.parsed("host.boot_time_s", boot_time, stat, {.volatility = "slow", .unique = true});
 
     for (const auto& [key, name] : {std::pair{"host.vendor", "sys_vendor"}, std::pair{"host.product", "product_name"},
                                     std::pair{"host.board", "board_name"}, std::pair{"host.bios_version", "bios_version"}})
         text_file(root, facts, key, std::string("/sys/class/dmi/id/") + name);
     const auto chassis = root.read("/sys/class/dmi/id/chassis_type", 64);
     const auto code = sdk::parse_u64(chassis.text);
-    facts.maybe("host.chassis", code && *code > 2 ? std::optional(chassis_name(*code)) : std::nullopt, chassis, {});
+    facts.parsed("host.chassis", code && *code > 2 ? std::optional(chassis_name(*code)) : std::nullopt, chassis, {});
 
     const std::string machine = calls.machine ? calls.machine() : std::string();
     if (!machine.empty())

@@ -31,9 +31,12 @@ void modules(const sdk::sysroot& root, sdk::fact_writer& facts) {
     const auto file = root.read("/proc/modules");
     std::vector<std::string> names;
     std::string_view rest = file.text, line;
-    while (sdk::next_line(rest, line))
-        if (const auto name = sdk::next_word(line); !name.empty()) names.emplace_back(name);
-    facts.maybe("kernel.modules", file ? std::optional(names) : std::nullopt, file, {});
+    while (sdk::next_line(rest, line)) {
+        const auto w = sdk::words(line);
+        if (w.size() >= 3 && sdk::parse_u64(w[1])) names.emplace_back(w[0]);
+    }
+    const bool understood = file && (!names.empty() || file.trim().empty());
+    facts.parsed("kernel.modules", understood ? std::optional(names) : std::nullopt, file, {});
 }
 
 void file_systems(const sdk::sysroot& root, sdk::fact_writer& facts) {
@@ -57,7 +60,7 @@ void io_uring(const sdk::sysroot& root, sdk::fact_writer& facts) {
     const auto level = sdk::parse_u64(file.text);
     if (file.status == sdk::read_status::absent)
         return facts.none("kernel.io_uring", "unsupported", {.source = file.path, .detail = "this kernel does not tell"});
-    facts.maybe("kernel.io_uring", level && *level <= 2 ? std::optional(*level == 0) : std::nullopt, file,
+    facts.parsed("kernel.io_uring", level && *level <= 2 ? std::optional(*level == 0) : std::nullopt, file,
                 {.volatility = "slow"});
 }
 
@@ -96,7 +99,7 @@ void read_kernel(const sdk::sysroot& root, sdk::fact_writer& facts) {
     for (const auto& [key, path] : {std::pair{"kernel.max_pids", "/proc/sys/kernel/pid_max"},
                                     std::pair{"kernel.max_files", "/proc/sys/fs/file-max"}}) {
         const auto file = root.read(path, 64);
-        facts.maybe(key, sdk::parse_u64(file.text), file, {.volatility = "slow"});
+        facts.parsed(key, sdk::parse_u64(file.text), file, {.volatility = "slow"});
     }
 }
 

@@ -1,13 +1,14 @@
 #include "connection.hpp"
 
-#include <cerrno>
-#include <cstring>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 
 namespace sigrun::valkyrie {
 
@@ -84,8 +85,9 @@ void connection::read() {
         if (n == 0) {
             if (!goodbye_.empty()) return end(SIGRUN_E_IO, code::none, goodbye_);
             return end(SIGRUN_E_IO, code::none,
-                       phase_ == phase::preface && first_bytes_.empty() ? "the peer closed the connection without a word"
-                                                                        : "the peer closed the connection");
+                       phase_ == phase::preface && first_bytes_.empty()
+                           ? "the peer closed the connection without a word"
+                           : "the peer closed the connection");
         }
         last_activity_ = loop_.now();
         if (phase_ != phase::lingering) take({room.data, static_cast<std::size_t>(n)});

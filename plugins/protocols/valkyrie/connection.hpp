@@ -1,10 +1,17 @@
-// One Valkyrie connection, dialled or accepted, from the preface to the end. It carries method calls and, once a sink
-// was given to it, a session (the link).
+// One Valkyrie connection, dialled or accepted, from the preface to the end. It carries method calls and,
+// once a sink was given to it, a session (the link).
 //
-// Threads: descriptor, parser, inbox and everything marked [loop] belong to the loop's thread. What other threads use
-// (output, call tables) is guarded by mutex_, which is held for an append only and never across a call into the host
-// or a sink. Owned by its loop while the descriptor is open, and by links, calls and tasks that refer to it.
+// Threads: descriptor, parser, inbox and everything marked [loop] belong to the loop's thread. What other
+// threads use (output, call tables) is guarded by mutex_, which is held for an append only and never across a
+// call into the host or a sink. Owned by its loop while the descriptor is open, and by links, calls and tasks
+// that refer to it.
 #pragma once
+
+#include <sigrun/protocol.h>
+
+#include <functional>
+#include <mutex>
+#include <vector>
 
 #include "call_table.hpp"
 #include "core.hpp"
@@ -13,11 +20,6 @@
 #include "loop.hpp"
 #include "output.hpp"
 #include "session_inbox.hpp"
-
-#include <functional>
-#include <mutex>
-#include <sigrun/protocol.h>
-#include <vector>
 
 namespace sigrun::valkyrie {
 
@@ -31,7 +33,7 @@ struct origin {
 };
 
 class connection final : public io_handler, private frame_handler {
-   public:
+ public:
     /// result OK: the handshake is done. Else the connection is gone and why.
     using ready_fn = std::function<void(sigrun_result result, const std::string& why)>;
     using ping_fn = std::function<void(sigrun_result result, std::uint64_t rtt_ns)>;
@@ -69,7 +71,7 @@ class connection final : public io_handler, private frame_handler {
     void flush() override;
     void on_stop() override;
 
-   private:
+ private:
     enum class phase { preface, hello, open, lingering, dead };
 
     // connection.cpp: life, reading, writing
@@ -130,9 +132,9 @@ class connection final : public io_handler, private frame_handler {
     std::uint64_t agreed_features_ = 0;
     std::string first_bytes_;  // of the preface
     frame_reader reader_;
-    refusal bad_;             // set by on_frame
-    std::string goodbye_;     // the peer's GOAWAY
-    byte_buffer wire_;        // taken from output_, partly written
+    refusal bad_;          // set by on_frame
+    std::string goodbye_;  // the peer's GOAWAY
+    byte_buffer wire_;     // taken from output_, partly written
     session_inbox inbox_;
 
     std::mutex mutex_;

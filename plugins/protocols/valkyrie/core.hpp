@@ -1,13 +1,13 @@
-// What all connections of one plugin instance share: the host's services and the options. Immutable after start, but
-// for the counters.
+// What all connections of one plugin instance share: the host's services and the options. Immutable after
+// start, but for the counters.
 #pragma once
-
-#include "wire.hpp"
 
 #include <atomic>
 #include <chrono>
 #include <memory>
 #include <sigrun/cpp/host.hpp>
+
+#include "wire.hpp"
 
 namespace sigrun::valkyrie {
 

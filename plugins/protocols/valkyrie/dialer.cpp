@@ -32,7 +32,8 @@ struct detection : std::enable_shared_from_this<detection> {
         auto me = shared_from_this();
         auto result = peer->ping([me](sigrun_result answer, std::uint64_t rtt_ns) {
             if (answer != SIGRUN_OK)
-                return me->answer_no("HELLO was answered, but PING was not: the connection ended or the deadline passed");
+                return me->answer_no(
+                    "HELLO was answered, but PING was not: the connection ended or the deadline passed");
             me->samples.push_back(rtt_ns);
             if (me->samples.size() < k_samples) return me->next_sample();
             me->answer_yes();
@@ -55,8 +56,9 @@ struct detection : std::enable_shared_from_this<detection> {
     }
 };
 
-void connect_and_greet(const dial_request& request,
-                       std::function<void(const std::shared_ptr<connection>&, sigrun_result, const std::string&)> done) {
+void connect_and_greet(
+    const dial_request& request,
+    std::function<void(const std::shared_ptr<connection>&, sigrun_result, const std::string&)> done) {
     auto shared = request.shared;
     auto* on = request.on;
     auto deadline = request.deadline;
@@ -76,7 +78,7 @@ void connect_and_greet(const dial_request& request,
 void open_link(const dial_request& request, const sigrun_sink& frames, sigrun_op token, sigrun_link* link) {
     auto host = request.shared->host;
     auto done = [host, token, link, frames](const std::shared_ptr<connection>& made, sigrun_result result,
-                                    const std::string& why) {
+                                            const std::string& why) {
         if (result == SIGRUN_OK) {
             link->connection = made;
             made->open_session(frames);
@@ -94,7 +96,8 @@ void detect(const dial_request& request, sigrun_op token) {
     run->shared = request.shared;
     run->op = sdk::op(request.shared->host, token);
     auto deadline = request.deadline;
-    auto done = [run, deadline](const std::shared_ptr<connection>& made, sigrun_result result, const std::string& why) {
+    auto done = [run, deadline](const std::shared_ptr<connection>& made, sigrun_result result,
+                                const std::string& why) {
         if (result == SIGRUN_E_CANCELLED) return run->op.fail(result, why);
         if (result != SIGRUN_OK) return run->answer_no(why);
         run->peer = made;

@@ -1,8 +1,9 @@
 #include "endpoint.hpp"
 
+#include <sys/un.h>
+
 #include <charconv>
 #include <sigrun/cpp/error.hpp>
-#include <sys/un.h>
 
 namespace sigrun::valkyrie {
 

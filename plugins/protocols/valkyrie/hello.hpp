@@ -1,10 +1,10 @@
 // The handshake: preface, HELLO, and what two HELLOs agree on. Pure.
 #pragma once
 
+#include <array>
+
 #include "byte_buffer.hpp"
 #include "wire.hpp"
-
-#include <array>
 
 namespace sigrun::valkyrie {
 
@@ -33,8 +33,8 @@ refusal check_preface(std::string_view first) noexcept;
 void encode_hello(byte_buffer& out, const hello& h);
 refusal decode_hello(std::string_view body, hello& out) noexcept;
 
-/// What the accepting side answers to `theirs`, given what it offers itself; a refusal if they have no version or
-/// required feature in common.
+/// What the accepting side answers to `theirs`, given what it offers itself; a refusal if they have no
+/// version or required feature in common.
 refusal answer_hello(const hello& theirs, hello& ours) noexcept;
 /// What the dialling side checks in the answer to `ours`.
 refusal check_answer(const hello& ours, const hello& answer) noexcept;

@@ -1,10 +1,11 @@
 #include "loop.hpp"
 
-#include <cerrno>
-#include <ctime>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <ctime>
 
 namespace sigrun::valkyrie {
 
@@ -26,7 +27,8 @@ loop::~loop() {
 void loop::start() {
     epoll_ = epoll_create1(EPOLL_CLOEXEC);
     wake_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (epoll_ < 0 || wake_fd_ < 0) throw sdk::failure(SIGRUN_E_IO, "the system gives no epoll or event descriptor");
+    if (epoll_ < 0 || wake_fd_ < 0)
+        throw sdk::failure(SIGRUN_E_IO, "the system gives no epoll or event descriptor");
     epoll_event event{};
     event.events = EPOLLIN | EPOLLET;  // edge-triggered: the counter never has to be read
     event.data.ptr = nullptr;
@@ -35,6 +37,7 @@ void loop::start() {
         sdk::thread_scope scope(host_, name_);
         id_.store(std::this_thread::get_id());
         run();
+        id_.store({});  // the system may give the number to another thread
     });
 }
 
@@ -117,6 +120,15 @@ void loop::each(const std::function<void(io_handler&)>& visit) {
     for (auto& one : all) visit(*one);
 }
 
+/// Runs a step; if memory runs out in it, the handler is ended instead of the process.
+template <class Step>
+void loop::protect(io_handler* handler, Step&& step) {
+    auto result = sdk::guarded(nullptr, step);
+    if (result >= 0) return;
+    host_.log(SIGRUN_LOG_ERROR, "valkyrie: a connection failed inside (result ", result, ")");
+    if (handler) sdk::guarded(nullptr, [&] { handler->on_stop(); });
+}
+
 int loop::wait_ms() noexcept {
     if (alarms_.empty()) return -1;
     auto when = alarms_.top().when;
@@ -132,7 +144,7 @@ void loop::ring_alarms() {
         auto handler = due.handler.lock();
         if (!handler || handler->armed_ != due.when) continue;  // gone, or replaced by an earlier deadline
         handler->armed_ = 0;
-        handler->on_deadline(now_);
+        protect(handler.get(), [&] { handler->on_deadline(now_); });
     }
 }
 
@@ -142,7 +154,8 @@ void loop::take_remote() {
     for (auto& task : remote_tasks_) tasks_.push_back(std::move(task));
     remote_tasks_.clear();
     for (auto& handler : remote_dirty_) {
-        handler->remote_dirty_.store(false);  // before the flush: who appends from now on is seen or asks again
+        handler->remote_dirty_.store(
+            false);  // before the flush: who appends from now on is seen or asks again
         if (handler->dirty_) continue;
         handler->dirty_ = true;
         dirty_.push_back(std::move(handler));
@@ -155,12 +168,12 @@ void loop::work_off() {
     take_remote();
     while (!tasks_.empty() || !dirty_.empty()) {
         running_.swap(tasks_);
-        for (auto& task : running_) task();
+        for (auto& task : running_) protect(nullptr, task);
         running_.clear();
         flushing_.swap(dirty_);
         for (auto& handler : flushing_) {
             handler->dirty_ = false;
-            handler->flush();
+            protect(handler.get(), [&] { handler->flush(); });
         }
         flushing_.clear();
         take_remote();
@@ -179,7 +192,8 @@ void loop::run() {
         for (int i = 0; i < n; ++i) {
             auto& event = events[static_cast<std::size_t>(i)];
             auto* handler = static_cast<io_handler*>(event.data.ptr);
-            if (handler && handlers_.count(handler)) handler->on_events(event.events);
+            if (handler && handlers_.count(handler))
+                protect(handler, [&] { handler->on_events(event.events); });
         }
         ring_alarms();
         work_off();
@@ -190,7 +204,7 @@ void loop::run() {
     }
     do {
         now_ = now_ns();
-        each([](io_handler& handler) { handler.on_stop(); });
+        each([this](io_handler& handler) { protect(nullptr, [&] { handler.on_stop(); }); });
         work_off();
     } while (!handlers_.empty() || remote_pending_.load());
     alarms_ = {};

@@ -26,8 +26,8 @@ void output::add_bulk(lane where, const byte_buffer& frame, std::uint64_t key, b
 }
 
 void output::demote(std::size_t from, lane where, std::uint64_t key, bool charged) {
-    put(where == lane::session ? session_ : calls_, control_.view().substr(from), where == lane::session ? key : 0,
-        charged);
+    put(where == lane::session ? session_ : calls_, control_.view().substr(from),
+        where == lane::session ? key : 0, charged);
     control_.truncate(from);
 }
 

@@ -1,29 +1,29 @@
-// What waits to be written on one connection, and in which order it goes: control frames first, then pieces of bulk.
-// Pure: no I/O, no lock of its own (the connection's mutex guards it).
+// What waits to be written on one connection, and in which order it goes: control frames first, then pieces
+// of bulk. Pure: no I/O, no lock of its own (the connection's mutex guards it).
 //
-// Order: control frames keep their order; each bulk lane keeps its order; control overtakes bulk. A frame that must not
-// overtake an earlier bulk frame (same attempt, same call) is put into the same lane behind it.
+// Order: control frames keep their order; each bulk lane keeps its order; control overtakes bulk. A frame
+// that must not overtake an earlier bulk frame (same attempt, same call) is put into the same lane behind it.
 #pragma once
-
-#include "byte_buffer.hpp"
-#include "wire.hpp"
 
 #include <cstdint>
 #include <deque>
 #include <unordered_map>
+
+#include "byte_buffer.hpp"
+#include "wire.hpp"
 
 namespace sigrun::valkyrie {
 
 enum class lane { session, calls };
 
 class output {
-   public:
+ public:
     output(std::size_t soft_limit, std::size_t hard_limit) : soft_(soft_limit), hard_(hard_limit) {}
 
     /// Append encoded frames of at most k_piece body bytes here.
     byte_buffer& control() noexcept { return control_; }
-    /// Moves one encoded frame of any size to a bulk lane, cut into pieces. `key`: see holds(). `charged`: waits for
-    /// log credit.
+    /// Moves one encoded frame of any size to a bulk lane, cut into pieces. `key`: see holds(). `charged`:
+    /// waits for log credit.
     void add_bulk(lane where, const byte_buffer& frame, std::uint64_t key, bool charged);
     /// Moves the frame that was just appended to control() at `from` to a bulk lane.
     void demote(std::size_t from, lane where, std::uint64_t key, bool charged);
@@ -36,21 +36,24 @@ class output {
     void grant_log(std::uint64_t bytes) noexcept { log_credit_ += static_cast<std::int64_t>(bytes); }
     std::int64_t log_credit() const noexcept { return log_credit_; }
 
-    std::size_t queued() const noexcept { return control_.size() + session_.bytes.size() + calls_.bytes.size(); }
+    std::size_t queued() const noexcept {
+        return control_.size() + session_.bytes.size() + calls_.bytes.size();
+    }
     /// Bulk is refused from here on.
     bool full() const noexcept { return queued() >= soft_; }
     bool roomy() const noexcept { return queued() < soft_ / 2; }
     /// The peer takes not even control frames any more.
     bool stuck() const noexcept { return control_.size() > hard_; }
 
-    /// Moves what goes next into the empty `wire`: all control frames and about one piece of bulk. False: nothing may.
+    /// Moves what goes next into the empty `wire`: all control frames and about one piece of bulk. False:
+    /// nothing may.
     bool fill(byte_buffer& wire);
 
-   private:
+ private:
     struct entry {
         std::uint32_t size;
-        bool charged;  // costs log credit
-        bool opens;    // first piece of its message: waits until there is credit
+        bool charged;       // costs log credit
+        bool opens;         // first piece of its message: waits until there is credit
         std::uint64_t key;  // on the last piece
     };
     struct queue {

@@ -1,17 +1,18 @@
-// Names to addresses on a thread of its own, because getaddrinfo blocks. The thread starts with the first name that is
-// not a numeric address.
+// Names to addresses on a thread of its own, because getaddrinfo blocks. The thread starts with the first
+// name that is not a numeric address.
 #pragma once
 
-#include "endpoint.hpp"
+#include <sys/socket.h>
 
 #include <condition_variable>
 #include <deque>
 #include <functional>
 #include <mutex>
 #include <sigrun/cpp/host.hpp>
-#include <sys/socket.h>
 #include <thread>
 #include <vector>
+
+#include "endpoint.hpp"
 
 namespace sigrun::valkyrie {
 
@@ -22,19 +23,20 @@ struct address {
 };
 
 class resolver {
-   public:
+ public:
     /// Addresses, or none and why.
     using answer = std::function<void(std::vector<address>, std::string why)>;
 
     explicit resolver(const sdk::host& host) : host_(host) {}
     ~resolver();
 
-    /// [any] Numeric addresses and UNIX paths answer before it returns; names answer from the resolver's thread.
+    /// [any] Numeric addresses and UNIX paths answer before it returns; names answer from the resolver's
+    /// thread.
     void resolve(const endpoint& where, answer done);
     /// Refuses what waits and joins.
     void stop();
 
-   private:
+ private:
     struct question {
         endpoint where;
         answer done;

@@ -10,7 +10,8 @@ bool is_final(const frame_header& header) noexcept {
     return header.type == type::bye && (header.flags & flag::last);
 }
 
-refusal offer_decoded(const core& shared, const sigrun_sink& sink, session_message& message, sigrun_result& answer) {
+refusal offer_decoded(const core& shared, const sigrun_sink& sink, session_message& message,
+                      sigrun_result& answer) {
     sdk::buffer payload;
     if (message.has_payload) {
         payload = sdk::buffer(shared.host, message.payload);
@@ -21,8 +22,8 @@ refusal offer_decoded(const core& shared, const sigrun_sink& sink, session_messa
 }
 }  // namespace
 
-refusal offer_frame(const core& shared, const sigrun_sink& sink, const frame_header& header, std::string_view body,
-                    sigrun_result& answer) {
+refusal offer_frame(const core& shared, const sigrun_sink& sink, const frame_header& header,
+                    std::string_view body, sigrun_result& answer) {
     session_message message;
     if (auto bad = decode_session(header, body, message)) return bad;
     return offer_decoded(shared, sink, message, answer);

@@ -1,10 +1,10 @@
 #include "database.hpp"
 
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <unistd.h>
 
 #include <cstring>
-#include <fcntl.h>
 
 namespace sigrun::sqlite {
 
@@ -39,8 +39,9 @@ std::string advice(sqlite3* db, int code, std::int64_t busy_timeout_ms) {
 
 database::database(std::string path, std::int64_t busy_timeout_ms)
     : path_(std::move(path)), busy_timeout_ms_(busy_timeout_ms) {
-    // Jobs may carry secrets in their environment, so a new file is the owner's alone; SQLite gives its log the same mode.
-    // Only a file that was not there is opened here: closing a descriptor would drop the locks this process has on it.
+    // Jobs may carry secrets in their environment, so a new file is the owner's alone; SQLite gives its log
+    // the same mode. Only a file that was not there is opened here: closing a descriptor would drop the locks
+    // this process has on it.
     if (int fd = ::open(path_.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600); fd >= 0) ::close(fd);
     int code = sqlite3_open_v2(path_.c_str(), &db_,
                                SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);

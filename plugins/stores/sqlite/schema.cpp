@@ -44,6 +44,7 @@ CREATE VIEW runners AS SELECT
   key AS id,
   json_extract(body, '$.name') AS name,
   json_extract(body, '$.endpoint') AS endpoint,
+  json_extract(body, '$.admin') AS admin,
   datetime(nullif(json_extract(body, '$.registered_ns'), 0) / 1000000000, 'unixepoch') AS registered_at,
   body FROM record WHERE kind = 2 AND json_valid(body);
 CREATE VIEW idempotency_keys AS SELECT key, body FROM record WHERE kind = 3;

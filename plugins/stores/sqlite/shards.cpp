@@ -121,7 +121,7 @@ std::string shards::scan(std::uint32_t shard, std::uint64_t position, std::uint3
     resetting r{scan_};
     scan_.bind(1, shard).bind(2, signed_of(position)).bind(3, std::int64_t{max} + 1);
     std::string out;
-    put_le(out, 0, 12);
+    out.assign(12, '\0');  // count and next position, known at the end
     std::uint32_t count = 0;
     std::uint64_t last = 0;
     bool more = false;

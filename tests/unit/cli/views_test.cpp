@@ -49,10 +49,10 @@ TEST(job_view, details_name_failure_and_attempts) {
 
 TEST(job_view, an_explanation_counts_each_term) {
     const std::string text = explanation(
-        object(R"({"id":"i","state":"queued","reason":"no runner fits","candidates":3,"matching":0,
+        object(R"({"id":"i","state":"queued","reason":"no runner fits","runners":3,"matching":0,"unknown":2,"open":1,
                    "terms":[{"text":"gpu.cuont >= 1","column":1,"false":1,"unknown":2,"nearest_key":"gpu.count"}]})"),
         {});
-    EXPECT_TRUE(has(text, "0 of 3 meet")) << text;
+    EXPECT_TRUE(has(text, "0 of 3 match, 2 may, but a fact is unknown there, 1 online")) << text;
     EXPECT_TRUE(has(text, "gpu.count")) << text;
 }
 
@@ -83,6 +83,8 @@ TEST(runner_view, a_runner_without_facts_is_not_given_any) {
         object(R"({"name":"old","status":"online","type":"legacy","protocols":[]})"), false, {}, 0);
     EXPECT_TRUE(has(text, "nothing on this runner can be asked")) << text;
     EXPECT_FALSE(has(text, "processor")) << text;
+    EXPECT_FALSE(has(text, "protocol in use")) << text;
+    EXPECT_EQ(fact_summary({}, {}, ""), "");
 }
 
 TEST(fact_view, facts_are_grouped_and_tell_why_there_is_no_value) {

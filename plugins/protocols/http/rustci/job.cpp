@@ -55,6 +55,7 @@ job::job(legacy_link& owner, const wire_frame& about, std::string uuid)
       token_(about.token),
       uuid_(std::move(uuid)),
       timer_(owner.where().context()),
+      give_timer_(owner.where().context()),
       poll_pause_(owner.settings().poll_first) {}
 
 wire_frame job::frame(std::uint32_t kind) const {
@@ -69,7 +70,7 @@ wire_frame job::frame(std::uint32_t kind) const {
 void job::wait(std::chrono::nanoseconds pause, void (job::*then)()) {
     timer_.expires_after(pause);
     timer_.async_wait([self = shared_from_this(), then](const boost::system::error_code& ec) {
-        if (!ec && !self->over_) ((*self).*then)();
+        if (!ec && !self->over_ && !self->ending_) ((*self).*then)();
     });
 }
 
@@ -87,7 +88,7 @@ void job::post_submit() {
     r->has_body = true;
     r->headers += "Content-Type: application/json\r\n";
     r->on_done = [self = shared_from_this()](const client_result& result) {
-        if (!self->over_) self->on_submitted(result);
+        if (!self->over_ && !self->ending_) self->on_submitted(result);
     };
     owner_.send(std::move(r));
 }
@@ -121,23 +122,22 @@ void job::retry_submit(const client_result& r, std::string_view why) {
 void job::ask_again() { ask(asking::submitted, "/jobs/" + uuid_, false, 0); }
 
 void job::refuse(std::string_view code, std::string_view message) {
-    if (over_) return;
-    over_ = true;
-    auto f = frame(SIGRUN_ACK);
-    f.stream = SIGRUN_OFFER;
-    f.flags = SIGRUN_FRAME_ERROR;
+    if (over_ || ending_) return;
+    final_ = frame(SIGRUN_ACK);
+    final_.stream = SIGRUN_OFFER;
+    final_.flags = SIGRUN_FRAME_ERROR;
     json_members m;
     m.text("code", code);
     m.text("message", excerpt(message));
-    f.json = m.finish();
-    owner_.give(f);
-    owner_.forget(uuid_);
+    final_.json = m.finish();
+    ending_ = true;
+    give_frames();
 }
 
 void job::acknowledge() {
     auto f = frame(SIGRUN_ACK);
     f.stream = SIGRUN_OFFER;
-    owner_.give(f);
+    tell(std::move(f));
 }
 
 void job::accept() {
@@ -253,7 +253,7 @@ void job::on_good_status(status_reply&& s) {
         running_told_ = true;
         auto f = frame(SIGRUN_STATE);
         f.json = "{\"state\":\"running\"}";
-        owner_.give(f);
+        tell(std::move(f));
     } else if (s.status == word::queued && running_told_) {
         owner_.warn(sdk::concat("job ", job_, ": contract_violation: the state went back from running to queued"));
     }
@@ -356,8 +356,28 @@ void job::fail_infra(std::string_view code, std::string_view message, bool unkno
     give_frames();
 }
 
+void job::tell(wire_frame f) {
+    untold_.push_back(std::move(f));
+    give_frames();
+}
+
+bool job::give_or_wait(const wire_frame& f) {
+    if (owner_.give(f) != SIGRUN_E_BUSY) return !over_;
+    give_timer_.expires_after(k_busy_retry);
+    give_timer_.async_wait([self = shared_from_this()](const boost::system::error_code& ec) {
+        if (!ec && !self->over_) self->give_frames();
+    });
+    return false;
+}
+
 void job::give_frames() {
     const auto keep = shared_from_this();
+    while (!untold_.empty()) {
+        if (!give_or_wait(untold_.front())) return;
+        untold_.pop_front();
+    }
+    if (!ending_) return;
+    timer_.cancel();
     while (output_given_ < output_.size()) {
         auto f = frame(SIGRUN_LOG);
         f.stream = SIGRUN_STREAM_STDOUT;
@@ -365,12 +385,10 @@ void job::give_frames() {
         f.time_ns = wall_clock_ns();
         f.payload = output_.substr(output_given_, SIGRUN_LOG_MAX);
         f.has_payload = true;
-        if (owner_.give(f) == SIGRUN_E_BUSY) return wait(k_busy_retry, &job::give_frames);
-        if (over_) return;
+        if (!give_or_wait(f)) return;
         output_given_ += f.payload.size();
     }
-    if (owner_.give(final_) == SIGRUN_E_BUSY) return wait(k_busy_retry, &job::give_frames);
-    if (over_) return;
+    if (!give_or_wait(final_)) return;
     over_ = true;
     owner_.forget(uuid_);
 }
@@ -378,13 +396,13 @@ void job::give_frames() {
 void job::stop() {
     over_ = true;
     timer_.cancel();
+    give_timer_.cancel();
     if (attach_op_) attach_op_.fail(SIGRUN_E_CANCELLED, "the link was closed");
 }
 
 void job::runner_lost(std::string_view why) {
     if (over_ || ending_) return;
     if (!accepted_) return refuse("unavailable", why);
-    timer_.cancel();
     fail_infra("runner_lost", why, true);
 }
 

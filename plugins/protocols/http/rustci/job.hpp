@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/asio/steady_timer.hpp>
+#include <deque>
 #include <memory>
 #include <string>
 
@@ -20,6 +21,8 @@ class job : public std::enable_shared_from_this<job> {
     job(legacy_link& owner, const wire_frame& about, std::string uuid);
 
     void submit(std::string body);
+    /// Answers the offer with an ACK that says no; the job is over.
+    void refuse(std::string_view code, std::string_view message);
     /// Finds out whether the runner knows the attempt; `op`: OK or E_NOT_FOUND.
     void attach(std::uint64_t log_offset, sdk::op op);
     void cancel();
@@ -36,7 +39,6 @@ class job : public std::enable_shared_from_this<job> {
     void post_submit();
     void on_submitted(const client_result& r);
     void retry_submit(const client_result& r, std::string_view why);
-    void refuse(std::string_view code, std::string_view message);
     void accept();
 
     void ask(asking why_asked, std::string target, bool complete, int redirects);
@@ -51,7 +53,9 @@ class job : public std::enable_shared_from_this<job> {
 
     void finish_with(status_reply&& s);
     void fail_infra(std::string_view code, std::string_view message, bool unknown_state);
+    void tell(wire_frame f);
     void give_frames();
+    bool give_or_wait(const wire_frame& f);
     wire_frame frame(std::uint32_t kind) const;
 
     legacy_link& owner_;
@@ -61,6 +65,8 @@ class job : public std::enable_shared_from_this<job> {
     std::string uuid_;
     std::string body_;
     asio::steady_timer timer_;
+    asio::steady_timer give_timer_;
+    std::deque<wire_frame> untold_;  // frames the host had no room for yet
     int submit_tries_ = 0;
     int asks_ = 0;
     bool accepted_ = false;

@@ -123,21 +123,6 @@ sigrun_result legacy_link::ping(sigrun_op token) {
 
 // ---- Jobs
 
-void legacy_link::refuse(const wire_frame& offer, std::string_view code, std::string_view message) {
-    wire_frame f;
-    f.kind = SIGRUN_ACK;
-    f.stream = SIGRUN_OFFER;
-    f.flags = SIGRUN_FRAME_ERROR;
-    f.attempt = offer.attempt;
-    f.job = offer.job;
-    f.token = offer.token;
-    json_members m;
-    m.text("code", code);
-    m.text("message", message);
-    f.json = m.finish();
-    give(f);
-}
-
 void legacy_link::begin(const wire_frame& offer) {
     if (silent_) return;
     const auto uuid = job_uuid(offer.job, *offer.attempt);
@@ -145,17 +130,16 @@ void legacy_link::begin(const wire_frame& offer) {
         if (known->second->accepted()) known->second->acknowledge();
         return;
     }
-    if (offer.has_payload) return refuse(offer, "unsupported", "profile rustci carries no opaque payload");
-    std::string why;
-    const auto document = read_job(offer.json, why);
-    if (!document) return refuse(offer, "unsupported", why);
-    auto body = submit_body(*document, {offer.job, *offer.attempt, offer.token}, uuid, options_);
-    if (body.size() > options_.max_request)
-        return refuse(offer, "too_large",
-                      sdk::concat("refused: payload too large for profile rustci: ", body.size(),
-                                  " bytes, at most ", options_.max_request));
     const auto made = std::make_shared<job>(*this, offer, uuid);
     jobs_.emplace(uuid, made);
+    if (offer.has_payload) return made->refuse("unsupported", "profile rustci carries no opaque payload");
+    std::string why;
+    const auto document = read_job(offer.json, why);
+    if (!document) return made->refuse("unsupported", why);
+    auto body = submit_body(*document, {offer.job, *offer.attempt, offer.token}, uuid, options_);
+    if (body.size() > options_.max_request)
+        return made->refuse("too_large", sdk::concat("refused: payload too large for profile rustci: ", body.size(),
+                                                     " bytes, at most ", options_.max_request));
     made->submit(std::move(body));
 }
 

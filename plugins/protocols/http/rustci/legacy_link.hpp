@@ -51,7 +51,6 @@ class legacy_link : public sigrun_link, public ticking, public std::enable_share
 
    private:
     void begin(const wire_frame& offer);
-    void refuse(const wire_frame& offer, std::string_view code, std::string_view message);
     void health(std::function<void(const client_result&)> then);
     void lost(std::string_view why);
     void leave();

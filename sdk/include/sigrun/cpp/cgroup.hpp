@@ -238,12 +238,13 @@ class cgroup_view {
         return best;
     }
     /// In a container the path may be the host's and the mount show only the container's part, or the other way
-    /// round: then the top of the mount is the best known place.
+    /// round, and a group may be gone: then the nearest ancestor that is there, at last the top of the mount.
     std::vector<std::string> folders(const mount_entry& mount, std::string path) const {
         std::string inside;
         if (below(path, mount.root)) inside = mount.root == "/" ? path : path.substr(mount.root.size());
         if (inside == "/" || inside.find("/..") != inside.npos) inside.clear();
-        if (!inside.empty() && root_.probe(mount.mount_point + inside) == read_status::absent) inside.clear();
+        while (!inside.empty() && root_.probe(mount.mount_point + inside) == read_status::absent)
+            inside.resize(inside.rfind('/'));
         std::vector<std::string> out;
         while (!inside.empty()) {
             out.push_back(mount.mount_point + inside);

@@ -136,6 +136,13 @@ class fact_writer {
         if (value) return ok(key, *value, info);
         missing(key, file, info, "the file does not say");
     }
+    /// The same for a file that should hold exactly this value: text that is there but was not understood is an error.
+    template <class T>
+    void parsed(std::string_view key, const std::optional<T>& value, const file_text& file, fact_info info) {
+        if (value || !file || file.trim().empty()) return maybe(key, value, file, info);
+        if (info.source.empty()) info.source = file.path;
+        none(key, "error", with_detail(info, "not understood"));
+    }
     /// Why there is no value: the file's own state, or absent because of `otherwise` if it could be read.
     void missing(std::string_view key, const file_text& file, fact_info info, std::string_view otherwise) {
         if (info.source.empty()) info.source = file.path;

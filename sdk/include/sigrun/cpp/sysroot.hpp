@@ -144,7 +144,8 @@ class sysroot {
         while (!path.empty() && path.front() == '/') path.remove_prefix(1);
         if (path.find('\0') != path.npos) return EINVAL;
         const std::string relative = path.empty() ? std::string(".") : std::string(path);
-        flags |= O_CLOEXEC | O_NOCTTY;
+        flags |= O_CLOEXEC;
+        if (!(flags & O_PATH)) flags |= O_NOCTTY;  // openat2 refuses the two together
         if (live_) {
             fd = ::openat(base_, relative.c_str(), flags);
             return fd < 0 ? errno : 0;

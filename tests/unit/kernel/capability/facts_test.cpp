@@ -136,6 +136,7 @@ struct refused {
     const char* text;
     const char* field;
 };
+std::ostream& operator<<(std::ostream& out, const refused& r) { return out << r.text; }
 class facts_refused : public testing::TestWithParam<refused> {};
 TEST_P(facts_refused, wrong_members_are_named) {
     auto doc = capability_document::from_json(array_of(GetParam().text));

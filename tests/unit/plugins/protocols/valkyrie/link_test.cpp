@@ -5,53 +5,24 @@ using namespace rig;
 
 namespace {
 
-/// A client with a link to the controller, and a sink for its session.
-struct client : side {
-    sdk::recording_sink frames;
-    sigrun_link* link = nullptr;
-    explicit client(const std::string& uri, const options& with = {}) {
-        start(with);
-        auto opened = open(uri, frames.abi(), &link);
-        if (opened.result != SIGRUN_OK) throw std::runtime_error(opened.text);
-    }
-    ~client() {
-        if (link) EXPECT_EQ(close(link).result, SIGRUN_OK);
-        stop();
-        EXPECT_EQ(host.live_buffers(), 0u);
-        EXPECT_EQ(host.open_ops(), 0u);
-        EXPECT_EQ(host.live_threads(), 0u);
-        EXPECT_EQ(host.double_completions(), 0u);
-        EXPECT_FALSE(frames.overlapped());
-    }
-    void become_link(controller& to) {
-        sdk::recording_sink replies;
-        auto op = call(link, "link", replies.abi());
-        EXPECT_EQ(host.wait(op).result, SIGRUN_OK);
-        EXPECT_TRUE(replies.frames().at(0).flags & SIGRUN_FRAME_LINK);
-        EXPECT_TRUE(eventually([&] { return to.link.load() != nullptr; }));
-    }
-};
-
 struct both_ways : testing::TestWithParam<std::tuple<bool, const char*, const char*>> {
     bool unix_socket() const { return std::get<0>(GetParam()); }
     options with() const { return {{"crc", std::get<1>(GetParam())}, {"threads", std::get<2>(GetParam())}}; }
 };
 
-auto is(std::uint32_t kind) {
-    return [kind](const sdk::recorded_frame& f) { return f.kind == kind; };
-}
-
 }  // namespace
 
 INSTANTIATE_TEST_SUITE_P(valkyrie, both_ways,
-                         testing::Combine(testing::Bool(), testing::Values("off", "on"), testing::Values("1", "2")));
+                         testing::Combine(testing::Bool(), testing::Values("off", "on"),
+                                          testing::Values("1", "2")));
 
 TEST_P(both_ways, calls_are_answered_and_carry_json_and_payload) {
     controller server(with(), unix_socket());
     client c(server.uri, with());
     sdk::recording_sink replies;
     sdk::buffer payload(c.host.get(), std::string(100, '\0'));
-    EXPECT_EQ(c.host.wait(c.call(c.link, "echo", replies.abi(), R"({"a":1})", payload.get())).result, SIGRUN_OK);
+    EXPECT_EQ(c.host.wait(c.call(c.link, "echo", replies.abi(), R"({"a":1})", payload.get())).result,
+              SIGRUN_OK);
     auto reply = replies.frames().at(0);
     EXPECT_EQ(reply.json, R"({"a":1})");
     EXPECT_EQ(reply.payload, std::string(100, '\0'));
@@ -108,7 +79,8 @@ TEST_P(both_ways, a_session_carries_every_kind_of_frame) {
     EXPECT_EQ(ops.ping(server.link, op), SIGRUN_PENDING);
     EXPECT_EQ(server.host.wait(op).text.substr(0, 10), R"({"rtt_ns":)");
     EXPECT_EQ(server.close(server.link).result, SIGRUN_OK);
-    runner.frames.wait_for([](const auto& f) { return f.kind == SIGRUN_BYE && (f.flags & SIGRUN_FRAME_LAST); });
+    runner.frames.wait_for(
+        [](const auto& f) { return f.kind == SIGRUN_BYE && (f.flags & SIGRUN_FRAME_LAST); });
 }
 
 TEST_P(both_ways, large_payloads_travel_in_pieces) {
@@ -129,7 +101,8 @@ TEST(valkyrie_link, a_hundred_calls_at_once_on_one_connection) {
     std::vector<sigrun_op> ops;
     for (int i = 0; i < 100; ++i) {
         sinks.push_back(std::make_unique<sdk::recording_sink>());
-        ops.push_back(c.call(c.link, i % 10 == 3 ? "hold" : "echo", sinks.back()->abi(), sdk::concat(R"({"n":)", i, "}")));
+        ops.push_back(c.call(c.link, i % 10 == 3 ? "hold" : "echo", sinks.back()->abi(),
+                             sdk::concat(R"({"n":)", i, "}")));
         ASSERT_NE(ops.back(), 0u);
     }
     ASSERT_TRUE(eventually([&] { return server.held_count() == 10; }));
@@ -162,15 +135,17 @@ TEST(valkyrie_link, a_peer_cannot_claim_what_only_the_socket_proves) {
     controller server({}, true);
     client c(server.uri);
     sdk::recording_sink replies, others;
-    EXPECT_EQ(c.host.wait(c.call(c.link, "echo", replies.abi(), "{}", nullptr, 0, "uid 0")).result, SIGRUN_OK);
+    EXPECT_EQ(c.host.wait(c.call(c.link, "echo", replies.abi(), "{}", nullptr, 0, "uid 0")).result,
+              SIGRUN_OK);
     EXPECT_NE(replies.frames().at(0).json.find("unauthenticated"), std::string::npos);
     EXPECT_EQ(server.calls, 0);
-    EXPECT_EQ(c.host.wait(c.call(c.link, "echo", others.abi(), "{}", nullptr, 0, "bearer abc")).result, SIGRUN_OK);
+    EXPECT_EQ(c.host.wait(c.call(c.link, "echo", others.abi(), "{}", nullptr, 0, "bearer abc")).result,
+              SIGRUN_OK);
     EXPECT_EQ(server.last_auth, "bearer abc");
 }
 
 TEST(valkyrie_link, more_calls_than_max_streams_are_busy) {
-    controller server({{"max_streams", "3"}});
+    controller server(options{{"max_streams", "3"}});
     client c(server.uri);
     sdk::recording_sink replies;
     std::vector<sigrun_op> ops;
@@ -191,7 +166,8 @@ TEST(valkyrie_link, a_deadline_ends_the_call_on_both_sides) {
     EXPECT_TRUE(eventually([&] { return server.ended == 1; }));
     EXPECT_GT(server.last_deadline, 0u);
     EXPECT_LE(server.last_deadline, in_ms(0));
-    EXPECT_EQ(c.host.wait(c.call(c.link, "echo", replies.abi(), "{}")).result, SIGRUN_OK);  // the link goes on
+    EXPECT_EQ(c.host.wait(c.call(c.link, "echo", replies.abi(), "{}")).result,
+              SIGRUN_OK);  // the link goes on
     sigrun_call late{sizeof late, 0, str("echo"), str(""), str(""), str(""), nullptr, 1};
     auto void_op = c.host.mint();
     EXPECT_EQ(c.table->link->call(c.link, &late, replies.abi(), void_op), SIGRUN_E_TIMEOUT);
@@ -236,7 +212,7 @@ TEST(valkyrie_link, a_streamed_reply_waits_for_a_busy_caller_and_loses_nothing) 
     ASSERT_EQ(got.size(), k_frames + 1);
     for (std::size_t i = 0; i < k_frames; ++i) {
         EXPECT_EQ(got[i].offset, i * 10'000);
-        EXPECT_EQ(got[i].payload, std::string(10'000, static_cast<char>(i)));
+        EXPECT_TRUE(got[i].payload == std::string(10'000, static_cast<char>(i))) << i;
     }
     std::lock_guard lock(server.mutex);
     server.held.clear();
@@ -279,7 +255,7 @@ TEST(valkyrie_link, close_says_bye_once_and_then_the_sink_is_silent) {
 }
 
 TEST(valkyrie_link, an_idle_connection_is_closed_but_not_one_with_a_session) {
-    controller server({{"idle_timeout", "50ms"}});
+    controller server(options{{"idle_timeout", "50ms"}});
     client idle(server.uri), busy(server.uri);
     busy.become_link(server);
     idle.frames.wait_for(is(SIGRUN_BYE));
@@ -310,7 +286,7 @@ TEST(valkyrie_link, drain_ends_idle_connections_and_waits_for_calls) {
 }
 
 TEST(valkyrie_link, calls_and_closes_from_many_threads_race_without_harm) {
-    controller server({{"threads", "2"}});
+    controller server(options{{"threads", "2"}});
     for (int round = 0; round < 20; ++round) {
         client c(server.uri, {{"threads", "2"}});
         std::vector<std::thread> threads;

@@ -1,24 +1,24 @@
-// Two instances of the real plugin, each in a mock host, and real sockets between them: one accepts and plays the
-// controller, the other dials and plays the runner or a client.
+// Two instances of the real plugin, each in a mock host, and real sockets between them: one accepts and plays
+// the controller, the other dials and plays the runner or a client.
 #pragma once
 
-#include <sigrun/protocol.h>
-
 #include <arpa/inet.h>
-#include <atomic>
-#include <csignal>
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <map>
 #include <netinet/in.h>
 #include <poll.h>
-#include <sigrun/cpp/mock_host.hpp>
+#include <sigrun/protocol.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <thread>
 #include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <map>
+#include <sigrun/cpp/mock_host.hpp>
+#include <thread>
 
 namespace rig {
 
@@ -84,7 +84,8 @@ struct side {
 
     void start(const options& with = {}) {
         instance = host.start(host.create("valkyrie", with));
-        table = static_cast<const sigrun_protocol*>(instance->get_interface(instance, str(SIGRUN_KIND_PROTOCOL)));
+        table =
+            static_cast<const sigrun_protocol*>(instance->get_interface(instance, str(SIGRUN_KIND_PROTOCOL)));
     }
     void stop() {
         if (instance) host.destroy(instance);
@@ -112,8 +113,9 @@ struct side {
         return host.wait(op);
     }
     /// Starts a call; 0 if it was refused.
-    sigrun_op call(sigrun_link* link, std::string_view method, const sigrun_sink* replies, std::string_view json = {},
-                   sigrun_buf* payload = nullptr, std::uint64_t deadline = 0, std::string_view auth = {}) {
+    sigrun_op call(sigrun_link* link, std::string_view method, const sigrun_sink* replies,
+                   std::string_view json = {}, sigrun_buf* payload = nullptr, std::uint64_t deadline = 0,
+                   std::string_view auth = {}) {
         sigrun_call c{sizeof c, 0, str(method), str(""), str(json), str(auth), payload, deadline};
         auto op = host.mint();
         if (auto r = table->link->call(link, &c, replies, op); r < 0) {
@@ -141,6 +143,7 @@ struct controller : side {
     std::string last_auth;
     std::uint64_t last_deadline = 0;
     sdk::recording_sink frames;
+    const sigrun_sink* link_sink = frames.abi();
     std::atomic<sigrun_link*> link{nullptr};
     std::vector<sigrun_op> lifetimes;
     std::string uri;
@@ -148,17 +151,18 @@ struct controller : side {
 
     explicit controller(const options& with = {}, bool unix_socket = false) {
         host.on_call = [this](std::uint64_t session, const sigrun_call& c, const sigrun_sink& replies,
-                              std::uint64_t* id, sigrun_error* e) { return on_call(session, c, replies, id, e); };
+                              std::uint64_t* id,
+                              sigrun_error* e) { return on_call(session, c, replies, id, e); };
         host.on_end = [this](std::uint64_t id) {
             std::lock_guard lock(mutex);
             held.erase(id);
             ++ended;
         };
         host.on_resume = [this](std::uint64_t) { ++resumed; };
-        host.on_adopt = [this](std::uint64_t, std::string_view ticket, sigrun_link* adopted, const sigrun_sink** sink,
-                               sigrun_error* e) {
+        host.on_adopt = [this](std::uint64_t, std::string_view ticket, sigrun_link* adopted,
+                               const sigrun_sink** sink, sigrun_error* e) {
             if (ticket != "t1") return sdk::report(e, SIGRUN_E_NOT_FOUND, "no such ticket");
-            *sink = frames.abi();
+            *sink = link_sink;
             link = adopted;
             return sigrun_result{SIGRUN_OK};
         };
@@ -205,9 +209,9 @@ struct controller : side {
         return held.size();
     }
 
-   private:
-    sigrun_result on_call(std::uint64_t session, const sigrun_call& c, const sigrun_sink& replies, std::uint64_t* id,
-                          sigrun_error* error) {
+ private:
+    sigrun_result on_call(std::uint64_t session, const sigrun_call& c, const sigrun_sink& replies,
+                          std::uint64_t* id, sigrun_error* error) {
         ++calls;
         auto method = sdk::view(c.method);
         {
@@ -215,14 +219,16 @@ struct controller : side {
             last_auth = sdk::view(c.auth);
             last_deadline = c.deadline_ns;
         }
-        if (method == "fail") return sdk::report(error, SIGRUN_E_INVALID, R"({"code":"invalid","title":"no"})");
+        if (method == "fail")
+            return sdk::report(error, SIGRUN_E_INVALID, R"({"code":"invalid","title":"no"})");
         if (method == "hold") {
             std::lock_guard lock(mutex);
             *id = next_call++;
             held[*id] = {replies, session};
             return SIGRUN_PENDING;
         }
-        made_frame reply(SIGRUN_REPLY, SIGRUN_FRAME_LAST | (method == "link" ? std::uint32_t{SIGRUN_FRAME_LINK} : 0u));
+        made_frame reply(SIGRUN_REPLY,
+                         SIGRUN_FRAME_LAST | (method == "link" ? std::uint32_t{SIGRUN_FRAME_LINK} : 0u));
         reply.with_json(method == "link" ? R"({"ticket":"t1"})" : std::string(sdk::view(c.json)));
         reply.frame.payload = c.payload;
         return replies.on_frame(replies.ctx, reply);
@@ -239,7 +245,8 @@ struct controller : side {
         uri = sdk::concat("valkyrie://127.0.0.1:", ntohs(a.sin_port));
     }
     void listen_unix() {
-        path = sdk::concat(testing::TempDir(), "valkyrie_test_", getpid(), "_", reinterpret_cast<std::uintptr_t>(this));
+        path = sdk::concat(testing::TempDir(), "valkyrie_test_", getpid(), "_",
+                           reinterpret_cast<std::uintptr_t>(this));
         listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         sockaddr_un a{};
         a.sun_family = AF_UNIX;
@@ -262,13 +269,49 @@ struct controller : side {
     std::thread thread_;
 };
 
-/// Runs python's second implementation; stdin is not used. `line` waits for its first line of output.
+/// A client with a link to the controller, and a sink for its session. Checks at its end that nothing leaked.
+struct client : side {
+    sdk::recording_sink frames;
+    sigrun_link* link = nullptr;
+    explicit client(const std::string& uri, const options& with = {}) {
+        start(with);
+        auto opened = open(uri, frames.abi(), &link);
+        if (opened.result != SIGRUN_OK) throw std::runtime_error(opened.text);
+    }
+    ~client() {
+        if (link) {
+            EXPECT_EQ(close(link).result, SIGRUN_OK);
+        }
+        stop();
+        EXPECT_EQ(host.live_buffers(), 0u);
+        EXPECT_EQ(host.open_ops(), 0u);
+        EXPECT_EQ(host.live_threads(), 0u);
+        EXPECT_EQ(host.double_completions(), 0u);
+        EXPECT_FALSE(frames.overlapped());
+    }
+    void become_link(controller& to) {
+        sdk::recording_sink replies;
+        auto op = call(link, "link", replies.abi());
+        EXPECT_EQ(host.wait(op).result, SIGRUN_OK);
+        EXPECT_TRUE(replies.frames().at(0).flags & SIGRUN_FRAME_LINK);
+        EXPECT_TRUE(eventually([&] { return to.link.load() != nullptr; }));
+    }
+};
+
+/// A predicate for wait_for.
+inline auto is(std::uint32_t kind) {
+    return [kind](const sdk::recorded_frame& f) { return f.kind == kind; };
+}
+
+/// Runs the second implementation.
 class twin {
-   public:
+ public:
     explicit twin(std::vector<std::string> arguments) {
         int out[2];
         if (pipe2(out, O_CLOEXEC)) throw std::runtime_error("no pipe");
-        arguments.insert(arguments.begin(), {"python3", "-B", SIGRUN_SOURCE_DIR "/tests/unit/plugins/protocols/valkyrie/valkyrie_twin.py"});
+        arguments.insert(
+            arguments.begin(),
+            {"python3", "-B", SIGRUN_SOURCE_DIR "/tests/unit/plugins/protocols/valkyrie/valkyrie_twin.py"});
         pid_ = fork();
         if (pid_ == 0) {
             dup2(out[1], 1);
@@ -299,7 +342,7 @@ class twin {
         return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     }
 
-   private:
+ private:
     pid_t pid_ = -1;
     int out_ = -1;
 };

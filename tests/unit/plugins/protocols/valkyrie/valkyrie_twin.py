@@ -231,6 +231,7 @@ class Peer:
 
     def __init__(self, sock):
         self.sock, self.pending, self.crc = sock, b"", False
+        self.pieces, self.batch = {}, []
         sock.settimeout(10)
 
     def send(self, m):
@@ -248,15 +249,28 @@ class Peer:
         self.pending = self.pending[12:]
 
     def one(self):
+        """The next message, joined from its pieces."""
         while True:
-            if len(self.pending) >= 12 and len(self.pending) >= 12 + struct.unpack_from("<I", self.pending)[0]:
-                m, self.pending = decode(self.pending)
-                return m
-            self.more()
+            while len(self.pending) < 12 or len(self.pending) < 12 + struct.unpack_from("<I", self.pending)[0]:
+                self.more()
+            length, kind, priority, flags, stream = struct.unpack_from("<IBBHI", self.pending)
+            raw, self.pending = self.pending[:12 + length], self.pending[12 + length:]
+            if not flags & MORE and stream not in self.pieces:
+                return decode(raw)[0]
+            assert bool(flags & CRC) == self.crc
+            if self.crc:
+                assert crc32c(raw[:-4]) == struct.unpack("<I", raw[-4:])[0], "checksum"
+                raw, flags = raw[:-4], flags & ~CRC
+            begun = self.pieces.setdefault(stream, (kind, flags & ~MORE, bytearray()))
+            assert begun[:2] == (kind, flags & ~MORE), "pieces differ"
+            begun[2].extend(raw[12:])
+            if not flags & MORE:
+                del self.pieces[stream]
+                return decode(frame(kind, flags, stream, bytes(begun[2]), priority))[0]
 
     def next(self):
-        """The next frame, out of its BATCH."""
-        if not getattr(self, "batch", None):
+        """The next message, out of its BATCH."""
+        if not self.batch:
             m = self.one()
             if m["type"] != "BATCH":
                 return m

@@ -168,9 +168,14 @@ TEST(sqlite_records, people_can_query_the_views) {
     {
         store s(dir.file());
         auto epoch = s.take();
-        s.append(epoch, {{1, "id-1", "{\"state\":\"succeeded\",\"exit_code\":0}"},
-                         {1, "id-2", "no json"},
-                         {2, "id-3", "{\"name\":\"build-7\",\"status\":\"online\"}"}});
+        s.append(
+            epoch,
+            {{1, "id-1",
+              R"({"state":"failed","document":{"kind":"call","queue":"q"},"submitted_ns":1767225600000000000,
+                              "finished_ns":0,"attempts":[{"runner_name":"a"},{"runner_name":"b","protocol":"http"}],
+                              "end":{"exit_code":3,"failure":{"message":"broken"}}})"},
+             {1, "id-2", "no json"},
+             {2, "id-3", R"({"name":"build-7","admin":"draining"})"}});
     }
     sqlite3* db = nullptr;
     ASSERT_EQ(sqlite3_open(dir.file().c_str(), &db), SQLITE_OK);
@@ -184,8 +189,10 @@ TEST(sqlite_records, people_can_query_the_views) {
         EXPECT_EQ(sqlite3_exec(db, sql, add, &out, nullptr), SQLITE_OK) << sqlite3_errmsg(db);
         return out;
     };
-    EXPECT_EQ(ask("SELECT id, state, exit_code FROM jobs"), "id-1|succeeded|0|");
-    EXPECT_EQ(ask("SELECT name, status FROM runners"), "build-7|online|");
+    EXPECT_EQ(ask("SELECT id, state, kind, queue, attempts, runner, protocol, exit_code, failure FROM jobs"),
+              "id-1|failed|call|q|2|b|http|3|broken|");
+    EXPECT_EQ(ask("SELECT submitted_at, finished_at FROM jobs"), "2026-01-01 00:00:00|null|");
+    EXPECT_EQ(ask("SELECT name, admin FROM runners"), "build-7|draining|");
     EXPECT_EQ(ask("SELECT count(*) FROM idempotency_keys"), "0|");
     sqlite3_close(db);
 }

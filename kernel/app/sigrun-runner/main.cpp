@@ -1,0 +1,157 @@
+// sigrun-runner: the runner agent.
+#include "runner_program.hpp"
+
+#include "kernel/log/log.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <iostream>
+#include <mutex>
+
+namespace {
+
+using sigrun::result;
+
+// Beside the program in a build tree (bin/ and plugins/), or where packages install them.
+std::string default_plugin_dir() {
+    std::error_code ec;
+    auto here = std::filesystem::read_symlink("/proc/self/exe", ec).parent_path();
+    for (const auto& candidate : {here / ".." / "plugins", here / ".." / "lib" / "sigrun" / "plugins"})
+        if (std::filesystem::is_directory(candidate)) return std::filesystem::canonical(candidate).string();
+    return (here / ".." / "plugins").string();
+}
+
+struct command_line {
+    std::string config_file;
+    std::vector<std::string> overrides;  // section.key=value, in the order of their weight
+};
+
+// Each flag is another way to write a key of [runner].
+struct flag {
+    const char* name;
+    const char* key;
+    const char* doc;
+    bool repeatable;
+};
+constexpr flag k_flags[] = {
+    {"--url", "url", "controller to dial, e.g. valkyrie://host:7070 (repeatable)", true},
+    {"--listen", "listen", "address to wait at for the controller, e.g. 0.0.0.0:7071 (repeatable)", true},
+    {"--name", "name", "name in the fleet; by default the host name", false},
+    {"--slots", "slots", "jobs at once; by default the effective cores", false},
+    {"--label", "labels", "NAME=VALUE that requirements see as label.NAME (repeatable)", true},
+    {"--state-dir", "state_dir", "where the runner keeps its key and workspaces", false},
+    {"--plugin-dir", "plugin_dir", "where the plugins are", false},
+    {"--protocol", "protocols", "use only this protocol (repeatable, best first)", true},
+    {"--log-level", "log_level", "error, warning, info, debug or trace", false},
+};
+
+std::string joined(const std::vector<std::string>& items) {
+    std::string all;
+    for (const auto& i : items) all += (all.empty() ? "" : ",") + i;
+    return all;
+}
+
+result<void> check_sections(const sigrun::settings& config) {
+    for (const auto& s : config.sections())
+        if (s.name != "runner" && !s.name.starts_with("plugin ") && !s.name.starts_with("instance "))
+            return sigrun::problem{sigrun::errc::unknown_field, "unknown section", s.origin,
+                                   "[runner], [plugin NAME] or [instance NAME]", "[" + s.name + "]"};
+    return {};
+}
+
+result<std::unique_ptr<sigrun::runner_program>> build(const command_line& line,
+                                                      std::function<void(const std::string&)> announce) {
+    sigrun::config_sources sources;
+    sources.file = line.config_file;
+    if (!line.config_file.empty())
+        sources.drop_in_dir = (std::filesystem::path(line.config_file).parent_path() / "plugins.d").string();
+    sources.overrides = line.overrides;
+    SIGRUN_TRY(config, sigrun::settings::load(sources));
+    SIGRUN_CHECK_OK(check_sections(config));
+    SIGRUN_TRY(section, sigrun::bound_section::bind(config.find("runner"), sigrun::agent_option_table()));
+    SIGRUN_TRY(agent, sigrun::read_agent_options(*section));
+    sigrun::log_settings log;
+    sigrun::parse_log_level(section->text("log_level"), log.level);
+    if (section->has("log_file")) log.file = section->text("log_file");
+    sigrun::start_logging(log);
+    auto plugin_dir = section->has("plugin_dir") ? section->text("plugin_dir") : default_plugin_dir();
+    return std::make_unique<sigrun::runner_program>(
+        sigrun::runner_program_options{config, agent, plugin_dir, std::move(announce)});
+}
+
+// First signal: drain. Second: end now. Returns when nothing runs any more.
+void run_until_told(sigrun::runner_program& program, const sigset_t& signals) {
+    int told = signalfd(-1, &signals, SFD_CLOEXEC);
+    int drained = eventfd(0, EFD_CLOEXEC);
+    for (int count = 0;;) {
+        pollfd watched[2] = {{told, POLLIN, 0}, {drained, POLLIN, 0}};
+        if (poll(watched, 2, -1) < 0) continue;
+        if (watched[1].revents) break;
+        signalfd_siginfo info{};
+        if (read(told, &info, sizeof info) != static_cast<ssize_t>(sizeof info)) continue;
+        if (++count == 1)
+            program.drain(std::string("signal ") + strsignal(static_cast<int>(info.ssi_signo)), [drained] {
+                eventfd_write(drained, 1);
+            });
+        else
+            program.abort();
+    }
+    close(told);
+    close(drained);
+}
+
+int fail(const sigrun::problem& what) {
+    sigrun::stop_logging();
+    std::cerr << "sigrun-runner: " << what.text() << "\n";
+    return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app{"sigrun-runner: runs jobs on this machine for a Sigrun controller.\n"
+                 "SIGTERM or Ctrl-C drains it: no new jobs, running ones may finish; a second one ends them."};
+    command_line line;
+    std::vector<std::string> values[std::size(k_flags)];
+    std::vector<std::string> overrides;
+    app.add_option("-c,--config", line.config_file, "INI file with a section [runner]");
+    for (std::size_t i = 0; i < std::size(k_flags); ++i) {
+        auto* option = app.add_option(k_flags[i].name, values[i], k_flags[i].doc)->expected(1);
+        if (k_flags[i].repeatable) option->take_all();
+    }
+    app.add_option("--set", overrides, "override one value: section.key=value (repeatable)")->expected(1)->take_all();
+    app.set_version_flag("--version", "sigrun-runner " SIGRUN_VERSION);
+    CLI11_PARSE(app, argc, argv);
+    for (std::size_t i = 0; i < std::size(k_flags); ++i)
+        if (!values[i].empty()) line.overrides.push_back("runner." + std::string(k_flags[i].key) + "=" + joined(values[i]));
+    line.overrides.insert(line.overrides.end(), overrides.begin(), overrides.end());
+
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (int s : {SIGINT, SIGTERM, SIGQUIT}) sigaddset(&signals, s);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    signal(SIGPIPE, SIG_IGN);
+
+    std::mutex output;
+    auto program = build(line, [&output](const std::string& text) {
+        std::lock_guard lock(output);
+        std::cout << text << std::endl;
+    });
+    if (!program) return fail(program.error());
+    if (auto started = (*program)->start(); !started) {
+        auto why = started.error();
+        (*program)->stop();
+        return fail(why);
+    }
+    run_until_told(**program, signals);
+    (*program)->stop();
+    sigrun::stop_logging();
+    return 0;
+}

@@ -1,0 +1,97 @@
+#include "runner_program.hpp"
+
+#include "kernel/agent/agent.hpp"
+#include "kernel/agent/reception.hpp"
+#include "kernel/capability/detector.hpp"
+#include "kernel/log/log.hpp"
+#include "kernel/serve/listener.hpp"
+
+#include <sigrun/executor.h>
+#include <sigrun/probe.h>
+
+#include <optional>
+
+namespace sigrun {
+namespace {
+
+const auto k_log = logger::get("runner");
+
+plugin_host_options host_options(const runner_program_options& o) {
+    plugin_host_options host;
+    host.plugin_dir = o.plugin_dir;
+    host.state_dir = o.agent.state_dir;
+    host.program = "sigrun-runner";
+    host.kinds = {SIGRUN_KIND_PROTOCOL, SIGRUN_KIND_EXECUTOR, SIGRUN_KIND_PROBE};
+    return host;
+}
+
+}  // namespace
+
+// Declared in the order of their lives: what stands below uses what stands above.
+struct runner_program::impl {
+    explicit impl(runner_program_options o)
+        : options(std::move(o)), host(host_options(options), options.config, numbers), reception(host) {}
+
+    runner_program_options options;
+    std::optional<state_lock> lock;
+    metrics numbers;
+    plugin_host host;
+    class reception reception;
+    std::unique_ptr<detector> facts;
+    std::shared_ptr<agent> runner;
+    std::unique_ptr<listener> ears;
+};
+
+runner_program::runner_program(runner_program_options options) : impl_(std::make_unique<impl>(std::move(options))) {}
+runner_program::~runner_program() { stop(); }
+
+result<void> runner_program::start() {
+    auto& me = *impl_;
+    const auto& o = me.options.agent;
+    SIGRUN_TRY(identity, load_identity(o.name, o.state_dir));
+    SIGRUN_TRY(lock, state_lock::take(o.state_dir));
+    me.lock.emplace(std::move(lock));
+
+    me.host.set_call_handler(&me.reception);
+    me.host.set_link_adopter(&me.reception);
+    SIGRUN_CHECK_OK(me.host.load_all());
+    for (const auto& p : me.host.plugins())
+        if (!p.active && p.reason.find("no component of a kind") == std::string::npos)  // of the controller
+            SIGRUN_LOG(k_log, warning, "plugin ", p.file, " was rejected: ", p.reason);
+    SIGRUN_CHECK_OK(me.host.start_all());
+
+    me.facts = std::make_unique<detector>(me.host, clock::system());
+    me.runner = std::make_shared<agent>(me.host, *me.facts, o, identity);
+    me.runner->set_announcer(me.options.announce);
+    SIGRUN_CHECK_OK(me.runner->start());
+    if (o.listen.empty()) return {};
+
+    me.reception.open_for(me.runner);
+    me.ears = std::make_unique<listener>(me.host, me.numbers);
+    listener_options where;
+    where.addresses = o.listen;
+    where.protocol_order = o.protocols;
+    SIGRUN_CHECK_OK(me.ears->start(where));
+    for (const auto& address : me.ears->bound())
+        if (me.options.announce)
+            me.options.announce(sdk::concat("runner ", o.name, " listening on ", address, ", ", me.runner->slots(), " slots"));
+    return {};
+}
+
+void runner_program::drain(std::string reason, std::function<void()> done) {
+    impl_->runner->drain(impl_->options.agent.drain_timeout, std::move(reason), std::move(done));
+}
+
+void runner_program::abort() { impl_->runner->abort(); }
+
+void runner_program::stop() {
+    auto& me = *impl_;
+    if (me.ears) me.ears->stop();
+    me.reception.close();
+    if (me.runner) me.runner->stop();
+    me.runner = nullptr;
+    me.facts = nullptr;
+    me.host.shutdown();
+}
+
+}  // namespace sigrun

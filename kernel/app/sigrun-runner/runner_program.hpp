@@ -1,0 +1,38 @@
+// sigrun-runner put together: plugins, probes, agent, listener; started in an order in which nothing is missing, stopped
+// in the reverse one.
+#pragma once
+
+#include "kernel/agent/agent_options.hpp"
+#include "kernel/config/settings.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace sigrun {
+
+struct runner_program_options {
+    settings config;
+    agent_options agent;
+    std::string plugin_dir;
+    std::function<void(const std::string&)> announce;  // one line when connected or listening
+};
+
+/// One thread starts, drains and stops it.
+class runner_program {
+   public:
+    explicit runner_program(runner_program_options options);
+    ~runner_program();
+    /// A problem says what to do.
+    result<void> start();
+    /// `done` runs once, on any thread, when nothing runs any more.
+    void drain(std::string reason, std::function<void()> done);
+    void abort();
+    void stop();
+
+   private:
+    struct impl;
+    std::unique_ptr<impl> impl_;
+};
+
+}  // namespace sigrun

@@ -1,0 +1,226 @@
+"""Real daemons and runners for tests: starts the built programs on loopback with their own state directories, waits for
+events with a deadline, and ends only what it started."""
+import http.client
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+BUILD = pathlib.Path(os.environ["SIGRUN_BUILD_DIR"])
+SOURCE = pathlib.Path(os.environ["SIGRUN_SOURCE_DIR"])
+BIN = BUILD / "bin"
+DEADLINE = float(os.environ.get("SIGRUN_TEST_DEADLINE", "30"))
+
+
+def wait_until(what, condition, deadline=DEADLINE):
+    """Returns the first true value of condition(); fails with `what` after the deadline."""
+    end = time.monotonic() + deadline
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {deadline} s: {what}")
+        threading.Event().wait(0.02)
+
+
+class Program:
+    """A started program whose output is read line by line."""
+
+    def __init__(self, argv, env=None, cwd=None):
+        self.argv = [str(a) for a in argv]
+        self.lines = []
+        self._news = threading.Condition()
+        full = dict(os.environ, **(env or {}))
+        self.process = subprocess.Popen(self.argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                        errors="replace", env=full, cwd=cwd)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            with self._news:
+                self.lines.append(line.rstrip("\n"))
+                self._news.notify_all()
+        with self._news:
+            self._news.notify_all()
+
+    def wait_line(self, part, deadline=DEADLINE):
+        end = time.monotonic() + deadline
+        with self._news:
+            while True:
+                for line in self.lines:
+                    if part in line:
+                        return line
+                left = end - time.monotonic()
+                if left <= 0 or (self.process.poll() is not None and not self._reader.is_alive()):
+                    raise AssertionError(f"{self.argv[0]} never printed {part!r}; it printed:\n" + "\n".join(self.lines))
+                self._news.wait(min(left, 0.2))
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, deadline=DEADLINE):
+        """SIGTERM, and the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(deadline)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"{self.argv[0]} did not stop; it printed:\n" + "\n".join(self.lines))
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Daemon(Program):
+    def __init__(self, state_dir, port=0, settings=(), plugin_dir=None, config=None):
+        self.state_dir = pathlib.Path(state_dir)
+        argv = [BIN / "sigrund", "--state-dir", state_dir, "--set", f"server.listen=127.0.0.1:{port}"]
+        for s in settings:
+            argv += ["--set", s]
+        if plugin_dir:
+            argv += ["--plugin-dir", plugin_dir]
+        if config:
+            argv += ["--config", config]
+        super().__init__(argv)
+
+    def ready(self):
+        line = self.wait_line("listening on 127.0.0.1:")
+        self.port = int(line.rsplit(":", 1)[1])
+        return self
+
+    def request(self, method, path, body=None, headers=None, timeout=60):
+        """(status, parsed JSON or text) of one HTTP request."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            if isinstance(body, (dict, list)):
+                body = json.dumps(body)
+            connection.request(method, path, body, {"Content-Type": "application/json", **(headers or {})} if body else headers or {})
+            response = connection.getresponse()
+            text = response.read().decode("utf-8", "replace")
+            self.last_headers = dict(response.getheaders())
+            kind = response.getheader("Content-Type", "")
+            return response.status, json.loads(text) if "json" in kind and text else text
+        finally:
+            connection.close()
+
+    def get(self, path):
+        status, body = self.request("GET", path)
+        assert status == 200, (path, status, body)
+        return body
+
+    def submit(self, **document):
+        status, body = self.request("POST", "/v1/jobs", document)
+        assert status == 201, (status, body)
+        return body["id"]
+
+    def run(self, wait="30s", **document):
+        status, body = self.request("POST", f"/v1/jobs?wait={wait}", document)
+        assert status in (200, 201), (status, body)
+        return body
+
+    def job(self, job_id):
+        return self.get(f"/v1/jobs/{job_id}")
+
+    def log(self, job_id):
+        return self.get(f"/v1/jobs/{job_id}/logs")
+
+    def finished(self, job_id, deadline=DEADLINE):
+        return wait_until(f"job {job_id} ends", lambda: (lambda j: j if j["finished_at"] else None)(self.job(job_id)), deadline)
+
+    def runner(self, name):
+        return self.get(f"/v1/runners/{name}")
+
+    def runner_status(self, name, *statuses, deadline=DEADLINE):
+        def look():
+            code, r = self.request("GET", f"/v1/runners/{name}")
+            return r if code == 200 and r["status"] in statuses else None
+        return wait_until(f"runner {name} is {statuses}", look, deadline)
+
+
+class FleetTest(unittest.TestCase):
+    """A temporary folder, and programs that are ended with the test."""
+
+    def setUp(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="sigrun-test-"))
+        self._programs = []
+
+    def tearDown(self):
+        for p in reversed(self._programs):
+            if p.process.poll() is None:
+                p.process.send_signal(signal.SIGTERM)
+        for p in reversed(self._programs):
+            try:
+                p.process.wait(10)
+            except subprocess.TimeoutExpired:
+                p.kill()
+        failed = any(error for _, error in getattr(self._outcome, "errors", [])) or \
+            (hasattr(self._outcome, "result") and bool(self._outcome.result.failures or self._outcome.result.errors))
+        if failed:
+            for p in self._programs:
+                print(f"--- {' '.join(p.argv)} (exit {p.process.poll()})")
+                print("\n".join(p.lines[-60:]))
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def program(self, *argv, env=None):
+        p = Program(argv, env=env)
+        self._programs.append(p)
+        return p
+
+    def daemon(self, name="daemon", **kwargs):
+        d = Daemon(self.dir / name, **kwargs)
+        self._programs.append(d)
+        return d.ready()
+
+    def start_runner(self, name, *arguments, wait="runner"):
+        p = self.program(BIN / "sigrun-runner", "--name", name, "--state-dir", self.dir / name, *arguments)
+        p.wait_line(wait)
+        return p
+
+    def runner_for(self, daemon, name="r1", protocol="valkyrie", slots=4, labels=(), extra=()):
+        arguments = ["--url", f"{protocol}://127.0.0.1:{daemon.port}", "--slots", str(slots)]
+        for label in labels:
+            arguments += ["--label", label]
+        p = self.start_runner(name, *arguments, *extra)
+        daemon.runner_status(name, "online", "busy")
+        return p
+
+    def sigrun(self, daemon, *arguments, check=None, input=None):
+        env = dict(os.environ, SIGRUN_URL=f"valkyrie://127.0.0.1:{daemon.port}", NO_COLOR="1")
+        done = subprocess.run([str(BIN / "sigrun"), *map(str, arguments)], capture_output=True, text=True, env=env, timeout=60,
+                              input=input)
+        if check is not None:
+            self.assertEqual(done.returncode, check, done.stdout + done.stderr)
+        return done
+
+
+def processes_with(marker):
+    """Pids whose environment or command line contains the marker."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            if marker.encode() in (entry / "environ").read_bytes() or marker.encode() in (entry / "cmdline").read_bytes():
+                if b"Z" != (entry / "stat").read_bytes().rsplit(b")", 1)[1].split()[0]:
+                    found.append(int(entry.name))
+        except OSError:
+            pass
+    return found

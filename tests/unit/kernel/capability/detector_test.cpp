@@ -1,0 +1,230 @@
+#include "tests/unit/kernel/capability/detector_rig.hpp"
+
+namespace sigrun {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string fact_text(const std::string& key, const std::string& value, const std::string& more = "") {
+    return R"({"key":")" + key + R"(","value":)" + value + R"(,"method":"read","source":"test")" + more + "}";
+}
+json::value value_of(const capability_ptr& facts, std::string_view key) {
+    const fact* f = facts->find(key);
+    return f ? f->value : json::value();
+}
+
+TEST(detector, no_probes_no_facts) {
+    detector_rig rig({}, "");
+    EXPECT_TRUE(rig.detect()->facts().empty());
+}
+
+TEST(detector, merges_all_probes_and_adds_time_and_defaults) {
+    detector_rig rig({k_unruly}, unruly("a", "facts = [" + fact_text("custom.a", "1") + "," +
+                                                 fact_text("custom.load", "0.5", R"(,"volatility":"fast")") + "]") +
+                                     unruly("b", "facts = [" + fact_text("custom.b", "2", R"(,"volatility":"slow")") + "]"));
+    const auto facts = rig.detect();
+    ASSERT_EQ(facts->facts().size(), 3u);
+    EXPECT_EQ(value_of(facts, "custom.a"), json::value(1));
+    EXPECT_EQ(facts->find("custom.a")->ttl_s, 0u);
+    EXPECT_EQ(facts->find("custom.load")->ttl_s, 5u);
+    EXPECT_EQ(facts->find("custom.b")->ttl_s, 60u);
+    for (const fact& f : facts->facts()) EXPECT_EQ(f.observed_ns, rig.clock().wall_ns()) << f.key;
+    const auto back = capability_document::from_json(facts->to_json());
+    ASSERT_TRUE(back);
+    EXPECT_EQ((*back)->inventory_hash(), facts->inventory_hash());
+}
+
+TEST(detector, an_answer_beats_none_and_the_surer_answer_wins) {
+    const std::string none = R"({"key":"custom.x","status":"denied"})";
+    detector_rig rig({k_unruly}, unruly("a", "facts = [" + fact_text("custom.x", "1", R"(,"confidence":60)") + "," +
+                                                 fact_text("custom.y", "1", R"(,"confidence":90)") + "]") +
+                                     unruly("b", "facts = [" + fact_text("custom.x", "2", R"(,"confidence":80)") + "," +
+                                                     fact_text("custom.y", "2", R"(,"confidence":80)") + "]") +
+                                     unruly("c", "facts = [" + none + "]"));
+    const auto facts = rig.detect();
+    EXPECT_EQ(value_of(facts, "custom.x"), json::value(2));
+    EXPECT_EQ(value_of(facts, "custom.y"), json::value(1));
+}
+
+TEST(detector, only_runs_the_probes_that_may_answer_and_keeps_what_was_asked_for) {
+    detector_rig rig({k_unruly}, unruly("a", "keys = custom.a.*\nfacts = [" + fact_text("custom.a.x", "1") + "," + fact_text("custom.a.y", "2") + "]") +
+                                     unruly("b", "keys = custom.b.*\nfacts = [" + fact_text("custom.b.x", "3") + "]"));
+    detect_options options;
+    options.only = {"custom.a.x"};
+    const auto facts = rig.detect(options);
+    EXPECT_EQ(facts->facts().size(), 1u);
+    EXPECT_EQ(value_of(facts, "custom.a.x"), json::value(1));
+    EXPECT_EQ(rig.subject().stats().runs, 1u);
+    options.only = {"custom.*"};
+    EXPECT_EQ(rig.detect(options)->facts().size(), 3u);
+    options.only = {"memory."};
+    EXPECT_TRUE(rig.detect(options)->facts().empty());
+}
+
+TEST(detector, the_sysroot_reaches_the_probe_and_has_answers_of_its_own) {
+    detector_rig rig({k_unruly}, unruly("a", "facts = [" + fact_text("custom.root", R"("@sysroot")") + "]"));
+    detect_options options;
+    options.sysroot = "/recorded";
+    EXPECT_EQ(value_of(rig.detect(options), "custom.root"), json::value("/recorded"));
+    EXPECT_EQ(value_of(rig.detect(), "custom.root"), json::value(""));
+}
+
+TEST(detector, equal_questions_are_answered_from_the_cache_until_they_are_old) {
+    detector_rig rig({k_unruly}, unruly("a", "facts = [" + fact_text("custom.a", "1") + "]"));
+    const auto first = rig.detect();
+    EXPECT_EQ(rig.detect(), first);
+    rig.clock().advance(5min);
+    EXPECT_NE(rig.detect(), first);
+    detect_options fresh;
+    fresh.fresh = true;
+    rig.detect(fresh);
+    detect_options spelled;
+    spelled.only = {"custom", "custom", "*"};
+    rig.detect(spelled);  // everything, in other words
+    const auto s = rig.subject().stats();
+    EXPECT_EQ(s.misses, 3u);
+    EXPECT_EQ(s.hits, 2u);
+    EXPECT_EQ(s.runs, 3u);
+}
+
+TEST(detector, a_thousand_callers_share_one_run) {
+    scratch_folder folder;
+    const auto gate = detector_rig::make_gate(folder, "gate");
+    detector_rig rig({k_unruly}, unruly("a", "mode = hang\ngate = " + gate + "\nfacts = [" + fact_text("custom.a", "1") + "]"));
+    rig.add_gate(gate);
+    std::vector<std::future<capability_ptr>> answers;
+    for (int i = 0; i < 1000; ++i) answers.push_back(rig.ask());
+    rig.open_gates();
+    const auto first = detector_rig::wait(std::move(answers.front()));
+    for (std::size_t i = 1; i < answers.size(); ++i) ASSERT_EQ(detector_rig::wait(std::move(answers[i])), first);
+    const auto s = rig.subject().stats();
+    EXPECT_EQ(s.runs, 1u);
+    EXPECT_EQ(s.misses, 1u);
+    EXPECT_EQ(s.shared, 999u);
+}
+
+TEST(detector, a_hung_probe_costs_its_own_facts_only) {
+    scratch_folder folder;
+    const auto gate = detector_rig::make_gate(folder, "gate");
+    detector_rig rig({k_unruly}, unruly("a", "mode = hang\nhard = 50\nkeys = custom.slow.*,custom.other\ngate = " + gate + "\nfacts = [" + fact_text("custom.slow.x", "1") + "]") +
+                                     unruly("b", "facts = [" + fact_text("custom.b", "2") + "]"));
+    rig.add_gate(gate);
+    auto facts = rig.detect();
+    EXPECT_EQ(value_of(facts, "custom.b"), json::value(2));
+    ASSERT_NE(facts->find("custom.slow.*"), nullptr);
+    EXPECT_EQ(facts->find("custom.slow.*")->status, fact_status::timeout);
+    EXPECT_EQ(facts->find("custom.other")->status, fact_status::timeout);
+    EXPECT_EQ(facts->find("custom.slow.x"), nullptr);
+    EXPECT_TRUE(capability_document::from_json(facts->to_json()));
+
+    // It is not started a second time while it hangs ...
+    detect_options fresh;
+    fresh.fresh = true;
+    facts = rig.detect(fresh);
+    EXPECT_EQ(facts->find("custom.slow.*")->status, fact_status::timeout);
+    EXPECT_EQ(rig.subject().stats().runs, 3u);  // a once, b twice
+
+    // ... and answers again once it has returned; its late facts are dropped.
+    rig.open_gates();
+    const auto deadline = std::chrono::steady_clock::now() + 60s;
+    do {
+        facts = rig.detect(fresh);
+    } while (!facts->find("custom.slow.x") && std::chrono::steady_clock::now() < deadline);
+    EXPECT_EQ(value_of(facts, "custom.slow.x"), json::value(1));
+    EXPECT_EQ(facts->find("custom.slow.*"), nullptr);
+}
+
+TEST(detector, what_a_probe_sent_before_it_hung_is_kept_and_what_comes_after_is_not) {
+    scratch_folder folder;
+    const auto gate = detector_rig::make_gate(folder, "gate");
+    detector_rig rig({k_unruly}, unruly("a", "mode = late\nhard = 200\ngate = " + gate + "\nfacts = [" + fact_text("custom.early", "1") + "]"));
+    rig.add_gate(gate);
+    const auto facts = rig.detect();
+    EXPECT_EQ(value_of(facts, "custom.early"), json::value(1));
+    EXPECT_EQ(facts->find("custom.*")->status, fact_status::timeout);
+    rig.open_gates();
+    EXPECT_EQ(rig.detect()->find("custom.late"), nullptr);
+}
+
+TEST(detector, the_soft_limit_cancels_a_polite_probe) {
+    detector_rig rig({k_unruly}, unruly("a", "mode = polite\nsoft = 20\nhard = 60000\nfacts = [" + fact_text("custom.a", "1") + "]"));
+    const auto facts = rig.detect();
+    EXPECT_EQ(value_of(facts, "custom.a"), json::value(1));
+    EXPECT_EQ(facts->facts().size(), 1u);
+}
+
+TEST(detector, a_probe_that_fails_says_why) {
+    detector_rig rig({k_unruly}, unruly("a", "mode = refuse\nkeys = custom.a") + unruly("b", "mode = fail\nkeys = custom.b") +
+                                     unruly("c", "mode = twice\nkeys = custom.c\nfacts = [" + fact_text("custom.c", "3") + "]"));
+    const auto facts = rig.detect();
+    EXPECT_EQ(facts->find("custom.a")->status, fact_status::error);
+    EXPECT_EQ(facts->find("custom.b")->status, fact_status::error);
+    EXPECT_NE(facts->find("custom.b")->detail.find("no permission at all"), std::string::npos);
+    EXPECT_EQ(value_of(facts, "custom.c"), json::value(3));
+}
+
+TEST(detector, what_is_no_fact_is_left_out) {
+    for (const char* wrong : {R"({"key":"cpu.cores","value":1,"method":"read","source":"x"})",  // not declared
+                              R"({"key":"custom.x","value":1,"source":"x"})", R"({"key":"custom.x","value":1,"method":"read"})",
+                              R"({"key":"custom.x","value":1,"method":"assumed","source":"x"})",
+                              R"({"key":"custom.x","value":1,"method":"read","source":"x","status":"stale"})", R"({"key":"Custom","value":1})", "7"}) {
+        detector_rig rig({k_unruly}, unruly("a", "facts = [" + std::string(wrong) + "," + fact_text("custom.good", "1") + "]"));
+        const auto facts = rig.detect();
+        EXPECT_EQ(facts->facts().size(), 1u) << wrong;
+        EXPECT_EQ(value_of(facts, "custom.good"), json::value(1)) << wrong;
+    }
+    for (const char* wrong : {"7", "[", "{}", "\"text\""}) {
+        detector_rig rig({k_unruly}, unruly("a", "facts = " + std::string(wrong)));
+        EXPECT_TRUE(rig.detect()->facts().empty()) << wrong;
+    }
+}
+
+TEST(detector, a_run_keeps_at_most_4096_facts) {
+    std::string facts = fact_text("custom.x0", "1");
+    for (int i = 1; i < 400; ++i) facts += "," + fact_text("custom.x" + std::to_string(i), "1");
+    detector_rig rig({k_unruly}, unruly("a", "mode = flood\nfacts = [" + facts + "]"));
+    EXPECT_EQ(rig.detect()->facts().size(), 400u);  // eleven times 400 is refused; what was taken before is kept
+}
+
+TEST(detector, its_end_answers_everybody_who_waits) {
+    scratch_folder folder;
+    const auto gate = detector_rig::make_gate(folder, "gate");
+    detector_rig rig({k_unruly}, unruly("a", "mode = hang\ngate = " + gate + "\nfacts = [" + fact_text("custom.a", "1") + "]"));
+    rig.add_gate(gate);
+    auto first = rig.ask();
+    detect_options other;
+    other.sysroot = "/other";
+    auto second = rig.ask(other);  // waits behind the first, one run per probe at a time
+    rig.destroy_detector();
+    for (auto* answer : {&first, &second}) {
+        const auto facts = detector_rig::wait(std::move(*answer));
+        ASSERT_NE(facts->find("custom.*"), nullptr);
+        EXPECT_EQ(facts->find("custom.*")->status, fact_status::timeout);
+    }
+}
+
+TEST(detector, the_real_probes_describe_this_machine) {
+    std::vector<std::string> plugins;
+    for (const char* name : {"cpu", "memory", "os", "topology"}) {
+        const std::string file = SIGRUN_BUILD_DIR "/plugins/probes/" + std::string(name) + ".so";
+        if (std::filesystem::exists(file)) plugins.push_back(file);
+    }
+    ASSERT_GE(plugins.size(), 3u);
+    detector_rig rig(plugins, "");
+    const auto facts = rig.detect();
+    EXPECT_GT(facts->facts().size(), 80u);
+    for (const fact& f : facts->facts()) {
+        EXPECT_FALSE(f.source.empty()) << f.key;
+        EXPECT_TRUE(f.status != fact_status::ok || !f.method.empty()) << f.key;
+        EXPECT_NE(f.status, fact_status::timeout) << f.key;
+    }
+    for (std::string_view key : {"cpu.effective_cores", "memory.effective_bytes", "os.id", "host.arch", "kernel.release"}) {
+        ASSERT_NE(facts->find(key), nullptr) << key;
+        EXPECT_EQ(facts->find(key)->status, fact_status::ok) << key;
+    }
+    EXPECT_LE(value_of(facts, "cpu.effective_cores").to_number<double>(), std::thread::hardware_concurrency());
+    EXPECT_NE(facts->class_hash(), facts->inventory_hash());
+}
+
+}  // namespace
+}  // namespace sigrun

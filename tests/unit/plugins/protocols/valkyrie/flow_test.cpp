@@ -1,0 +1,137 @@
+// Backpressure and order: bulk never delays control, nothing grows without bound, nothing is lost.
+#include "raw_peer.hpp"
+
+using namespace rig;
+
+namespace {
+
+/// Takes everything, but LOG frames only while it is open.
+struct log_gate {
+    sdk::recording_sink inner;
+    std::atomic<bool> open{false};
+    std::atomic<std::uint64_t> log_bytes{0}, refused{0}, logs{0}, out_of_order{0};
+    sigrun_sink abi{sizeof(sigrun_sink), 0, this, &take};
+    static sigrun_result take(void* self, const sigrun_frame* f) noexcept {
+        auto& gate = *static_cast<log_gate*>(self);
+        if (f->kind != SIGRUN_LOG) return gate.inner.abi()->on_frame(gate.inner.abi()->ctx, f);
+        if (!gate.open) return ++gate.refused, SIGRUN_E_BUSY;
+        if (f->offset != gate.log_bytes) ++gate.out_of_order;
+        gate.log_bytes += sdk::mock::content(f->payload).size();
+        ++gate.logs;
+        return SIGRUN_OK;
+    }
+};
+
+}  // namespace
+
+TEST(valkyrie_flow, a_control_frame_overtakes_64_mib_of_bulk) {
+    log_gate gate;
+    controller server;
+    server.link_sink = &gate.abi;
+    client runner(server.uri, {{"max_output", "128MiB"}});
+    runner.become_link(server);
+    constexpr std::uint64_t k_total = 64 << 20;
+    sdk::buffer piece(runner.host.get(), std::string(SIGRUN_LOG_MAX, 'x'));
+    for (std::uint64_t at = 0; at < k_total; at += SIGRUN_LOG_MAX) {
+        made_frame log(SIGRUN_LOG);
+        log.of(1);
+        log.frame.offset = at;
+        log.frame.payload = piece.get();
+        ASSERT_EQ(runner.table->link->send(runner.link, log), SIGRUN_OK);
+    }
+    made_frame final_state(SIGRUN_STATE, SIGRUN_FRAME_LAST);
+    final_state.of(1);
+    ASSERT_EQ(runner.table->link->send(runner.link, final_state), SIGRUN_OK);
+    made_frame other_state(SIGRUN_STATE, SIGRUN_FRAME_LAST);
+    other_state.of(2);
+    ASSERT_EQ(runner.table->link->send(runner.link, other_state), SIGRUN_OK);
+    made_frame beat(SIGRUN_BEAT);
+    ASSERT_EQ(runner.table->link->send(runner.link, beat), SIGRUN_OK);
+
+    // The sink takes no log at all, yet both control frames arrive, and a round trip is possible.
+    gate.inner.wait_for(is(SIGRUN_BEAT));
+    EXPECT_EQ(gate.inner.wait_for(is(SIGRUN_STATE)).attempt, 2u);
+    EXPECT_EQ(gate.log_bytes, 0u);
+    auto op = runner.host.mint();
+    EXPECT_EQ(runner.table->link->ping(runner.link, op), SIGRUN_PENDING);
+    EXPECT_EQ(runner.host.wait(op).result, SIGRUN_OK);
+
+    gate.open = true;  // found out by offering again
+    auto last = gate.inner.wait_for([](const auto& f) { return f.kind == SIGRUN_STATE && f.attempt == 1; },
+                                    std::chrono::seconds(60));
+    EXPECT_EQ(gate.log_bytes, k_total);  // the final state of an attempt never overtakes its log
+    EXPECT_EQ(gate.out_of_order, 0u);
+    EXPECT_GT(gate.refused, 0u);
+    EXPECT_EQ(server.close(server.link).result, SIGRUN_OK);
+}
+
+TEST(valkyrie_flow, an_acknowledgement_makes_a_busy_sink_be_asked_again) {
+    log_gate gate;
+    controller server;
+    server.link_sink = &gate.abi;
+    client runner(server.uri);
+    runner.become_link(server);
+    made_frame log(SIGRUN_LOG);
+    log.of(1).with(runner.host.get(), "text");
+    ASSERT_EQ(runner.table->link->send(runner.link, log), SIGRUN_OK);
+    ASSERT_TRUE(eventually([&] { return gate.refused > 0; }));
+    gate.open = true;
+    made_frame ack(SIGRUN_ACK);
+    ack.of(1);
+    ASSERT_EQ(server.table->link->send(server.link, ack), SIGRUN_OK);
+    EXPECT_TRUE(eventually([&] { return gate.log_bytes == 4; }));
+    EXPECT_EQ(server.close(server.link).result, SIGRUN_OK);
+}
+
+TEST(valkyrie_flow, a_peer_that_does_not_read_costs_bounded_memory_and_is_cut_off) {
+    raw_listener at;
+    side runner;
+    runner.start({{"max_output", "1MiB"}});
+    sdk::recording_sink frames;
+    sigrun_link* link = nullptr;
+    sigrun_endpoint to{sizeof to, 0, str(at.uri), str(""), str(""), 0};
+    auto op = runner.host.mint();
+    ASSERT_EQ(runner.table->dial->open(runner.instance, &to, frames.abi(), op, &link), SIGRUN_PENDING);
+    auto peer = raw_peer::accept_from(at);
+    peer.accept_handshake();
+    ASSERT_EQ(runner.host.wait(op).result, SIGRUN_OK);
+
+    std::uint64_t logs = 0;
+    made_frame log(SIGRUN_LOG);
+    log.of(1).with(runner.host.get(), std::string(SIGRUN_LOG_MAX, 'x'));
+    while (runner.table->link->send(link, log) == SIGRUN_OK) ++logs;
+    EXPECT_EQ(runner.table->link->send(link, log), SIGRUN_E_BUSY);
+    EXPECT_LT(logs * SIGRUN_LOG_MAX, 8u << 20);  // queue, credit and socket buffers
+
+    made_frame beat(SIGRUN_BEAT);
+    beat.with_json(std::string(60'000, 'b'));
+    std::uint64_t beats = 0;
+    while (runner.table->link->send(link, beat) == SIGRUN_OK && beats < 10'000) ++beats;
+    EXPECT_EQ(runner.table->link->send(link, beat), SIGRUN_E_IO);
+    EXPECT_LT(beats, 2000u);
+    auto bye = frames.wait_for(is(SIGRUN_BYE));
+    EXPECT_NE(bye.json.find("does not read"), std::string::npos) << bye.json;
+    EXPECT_EQ(runner.close(link).result, SIGRUN_OK);
+}
+
+TEST(valkyrie_flow, frames_beyond_what_the_peer_takes_are_refused_at_once) {
+    controller server(options{{"max_message", "1MiB"}});
+    client c(server.uri);
+    sdk::buffer big(c.host.get(), std::string(2 << 20, 'x'));
+    sdk::recording_sink replies;
+    sigrun_call call{sizeof call, 0, str("echo"), str(""), str(""), str(""), big.get(), 0};
+    auto op = c.host.mint();
+    EXPECT_EQ(c.table->link->call(c.link, &call, replies.abi(), op), SIGRUN_E_INVALID);
+    c.host.forget(op);
+    made_frame offer(SIGRUN_OFFER);
+    offer.of(1);
+    offer.frame.payload = big.get();
+    EXPECT_EQ(c.table->link->execute(c.link, offer), SIGRUN_E_INVALID);
+    made_frame log(SIGRUN_LOG);
+    log.of(1).with(c.host.get(), std::string(SIGRUN_LOG_MAX + 1, 'x'));
+    EXPECT_EQ(c.table->link->send(c.link, log), SIGRUN_E_INVALID);
+    made_frame beat(SIGRUN_BEAT);
+    EXPECT_EQ(c.table->link->execute(c.link, beat), SIGRUN_E_INVALID);
+    EXPECT_EQ(c.host.wait(c.call(c.link, "echo", replies.abi(), "{}")).result,
+              SIGRUN_OK);  // the link goes on
+}

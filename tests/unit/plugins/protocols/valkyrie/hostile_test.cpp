@@ -1,0 +1,184 @@
+// Peers that lie, stall, die or speak something else.
+#include <sys/resource.h>
+
+#include "raw_peer.hpp"
+
+using namespace rig;
+using vlk::flag::last;
+
+namespace {
+
+std::string log_body(std::size_t payload) {
+    vlk::byte_buffer out;
+    sigrun_frame f{};
+    f.kind = SIGRUN_LOG;
+    EXPECT_FALSE(vlk::encode_session(out, {vlk::k_stream_session_bulk, 1}, f, std::string(payload, 'x')));
+    return std::string(out.view());
+}
+
+std::string call_frame(std::uint32_t stream, std::string_view method) {
+    vlk::byte_buffer out;
+    sigrun_call c{sizeof c, 0, str(method), str(""), str("{}"), str(""), nullptr, 0};
+    EXPECT_FALSE(vlk::encode_call(out, {stream, 0}, c, 0, {}));
+    return std::string(out.view());
+}
+
+}  // namespace
+
+TEST(valkyrie_hostile, the_magic_is_recognised_at_every_length) {
+    controller server;
+    auto ask = [&](std::string_view bytes) {
+        return server.table->serve->recognise(server.instance, sdk::bytes(bytes), 0);
+    };
+    auto magic = vlk::k_magic;
+    for (std::size_t n = 0; n < magic.size(); ++n) {
+        EXPECT_EQ(ask(magic.substr(0, n)), SIGRUN_NEED_MORE);
+        EXPECT_EQ(ask(std::string(magic.substr(0, n)) + "?"), SIGRUN_NOT_MINE);
+    }
+    EXPECT_EQ(ask(magic), SIGRUN_OK);
+    EXPECT_EQ(ask("GET / HTTP/1.1\r\n"), SIGRUN_NOT_MINE);
+    EXPECT_EQ(ask("\x16\x03\x01"), SIGRUN_NOT_MINE);
+}
+
+TEST(valkyrie_hostile, each_breach_is_answered_with_its_code) {
+    struct breach {
+        const char* name;
+        std::uint32_t code;
+        std::function<void(raw_peer&)> commit;
+    };
+    const breach breaches[] = {
+        {"unknown flag", vlk::code::flags,
+         [](raw_peer& p) { p.say(vlk::type::ping, 0x4000, 0, "12345678"); }},
+        {"too large", vlk::code::too_large,
+         [](raw_peer& p) { p.say(std::string("\xff\xff\xff\xff\x01\0\0\0\0\0\0\0", 12)); }},
+        {"second HELLO", vlk::code::order, [](raw_peer& p) { p.say(vlk::type::hello, 0, 0, ""); }},
+        {"session without link", vlk::code::no_session,
+         [](raw_peer& p) { p.say(vlk::type::beat, 0, 1, ""); }},
+        {"session frame on a call's stream", vlk::code::stream,
+         [](raw_peer& p) { p.say(vlk::type::beat, 0, 99, ""); }},
+        {"call on a reserved stream", vlk::code::stream, [](raw_peer& p) { p.say(call_frame(15, "echo")); }},
+        {"stream in use", vlk::code::stream_in_use,
+         [](raw_peer& p) { p.say(call_frame(16, "hold") + call_frame(16, "echo")); }},
+        {"reply to nothing", vlk::code::stream, [](raw_peer& p) { p.say(vlk::type::reply, last, 16, ""); }},
+        {"credit of nothing", vlk::code::flow_control,
+         [](raw_peer& p) { p.say(vlk::type::credit, 0, 2, std::string_view("\0", 1)); }},
+        {"truncated call", vlk::code::protocol,
+         [](raw_peer& p) {
+             p.say(vlk::type::call, 0, 16,
+                   "\x05"
+                   "ab");
+         }},
+        {"log without credit", vlk::code::flow_control,
+         [](raw_peer& p) {
+             p.say(call_frame(16, "link"));
+             for (int i = 0; i < 20; ++i) p.say(log_body(SIGRUN_LOG_MAX));
+         }},
+    };
+    for (const auto& each : breaches) {
+        controller server;
+        server.frames.set_result(SIGRUN_E_BUSY);  // so that no log credit is granted
+        auto peer = raw_peer::dial(server.uri);
+        peer.dial_handshake();
+        each.commit(peer);
+        EXPECT_EQ(peer.hear_goaway(), each.code) << each.name;
+        peer.close();
+        EXPECT_TRUE(eventually([&] { return server.all_ended(); })) << each.name;
+        if (server.link) {
+            EXPECT_EQ(server.close(server.link).result, SIGRUN_OK);
+        }
+    }
+}
+
+TEST(valkyrie_hostile, a_handshake_that_cannot_agree_is_answered_with_the_reason) {
+    controller server;
+    auto old = raw_peer::dial(server.uri);
+    old.say(std::string(vlk::k_magic) + std::string("\x02\0\0\0", 4));
+    EXPECT_FALSE(vlk::check_preface(old.hear(12)));
+    EXPECT_EQ(old.hear_goaway(), vlk::code::version);
+    auto future = raw_peer::dial(server.uri);
+    vlk::hello h;
+    h.version_min = 2;
+    h.version_max = 3;
+    future.greet(h);
+    future.hear(12);
+    EXPECT_EQ(future.hear_goaway(), vlk::code::version);
+    auto picky = raw_peer::dial(server.uri);
+    h = {};
+    h.features = h.required = vlk::feature::tls;
+    picky.greet(h);
+    picky.hear(12);
+    EXPECT_EQ(picky.hear_goaway(), vlk::code::feature);
+    auto rude = raw_peer::dial(server.uri);
+    rude.greet();
+    rude.hear_hello();
+    auto impatient = raw_peer::dial(server.uri);
+    vlk::byte_buffer preface;
+    vlk::encode_preface(preface);
+    impatient.say(preface.view());
+    impatient.say(vlk::type::ping, 0, 0, "12345678");
+    EXPECT_EQ(impatient.hear_goaway(), vlk::code::order);
+    auto garbage = raw_peer::dial(server.uri);
+    garbage.say("GET / HTTP/1.1\r\n\r\n");
+    EXPECT_EQ(garbage.hear(1), "");  // closed without a word
+}
+
+TEST(valkyrie_hostile, a_peer_killed_in_the_middle_of_a_frame_is_a_lost_connection) {
+    controller server;
+    auto peer = raw_peer::dial(server.uri);
+    peer.dial_handshake();
+    peer.say(call_frame(16, "link") + call_frame(17, "hold"));
+    ASSERT_TRUE(eventually([&] { return server.link && server.held_count() == 1; }));
+    auto frame = log_body(1000);
+    peer.say(std::string_view(frame).substr(0, frame.size() / 2));
+    peer.close();
+    auto bye = server.frames.wait_for(is(SIGRUN_BYE));
+    EXPECT_EQ(bye.flags, std::uint32_t{SIGRUN_FRAME_LAST});
+    EXPECT_EQ(server.frames.frames().size(), 1u);
+    EXPECT_TRUE(eventually([&] { return server.ended == 1 && server.all_ended(); }));
+    EXPECT_EQ(server.close(server.link).result, SIGRUN_OK);
+    EXPECT_EQ(server.frames.frames().size(), 1u);
+}
+
+TEST(valkyrie_hostile, a_thousand_half_open_connections_time_out_and_the_port_still_serves) {
+    rlimit files{};
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = std::min<rlim_t>(files.rlim_max, 8192);
+    setrlimit(RLIMIT_NOFILE, &files);
+    ASSERT_GE(files.rlim_cur, 2200u);
+    controller server(options{{"preface_timeout", "300ms"}});
+    std::vector<raw_peer> peers;
+    for (int i = 0; i < 1000; ++i) {
+        peers.push_back(raw_peer::dial(server.uri));
+        if (i % 2) peers.back().say(vlk::k_magic.substr(0, static_cast<std::size_t>(1 + i % 7)));
+    }
+    client c(server.uri);
+    sdk::recording_sink replies;
+    EXPECT_EQ(c.host.wait(c.call(c.link, "echo", replies.abi(), "{}")).result, SIGRUN_OK);
+    for (auto& p : peers) EXPECT_EQ(p.hear(1), "");  // ended by the server, not by this side
+    EXPECT_EQ(c.host.wait(c.call(c.link, "echo", replies.abi(), "{}")).result, SIGRUN_OK);
+    EXPECT_EQ(server.accepted(), 1001u);
+}
+
+TEST(valkyrie_hostile, a_socketpair_serves_as_well_and_a_descriptor_that_is_refused_stays_the_hosts) {
+    controller server;
+    int both[2];
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, both), 0);
+    ASSERT_EQ(server.hand_over(both[0]), SIGRUN_OK);
+    raw_peer peer(both[1]);
+    peer.dial_handshake();
+    peer.say(call_frame(16, "echo"));
+    std::string body;
+    EXPECT_EQ(peer.hear_frame(body).type, vlk::type::reply);
+    auto op = server.host.mint();
+    EXPECT_EQ(server.instance->drain(server.instance, in_ms(5000), op), SIGRUN_PENDING);
+    EXPECT_EQ(server.host.wait(op).result, SIGRUN_OK);
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, both), 0);
+    EXPECT_EQ(server.hand_over(both[0]), SIGRUN_E_CANCELLED);
+    EXPECT_EQ(write(both[1], "x", 1), 1);
+    char c;
+    EXPECT_EQ(read(both[0], &c, 1), 1);  // still open and ours
+    ::close(both[0]);
+    ::close(both[1]);
+    server.host.forget(server.lifetimes.back());
+    server.lifetimes.pop_back();
+}
