@@ -90,13 +90,13 @@ start() {  # NAME COMMAND...
     names+=("$name")
 }
 wait_until() {  # SECONDS WHAT COMMAND...
-    local seconds=$1 what=$2 i
+    local seconds=$1 what=$2 end=$((SECONDS + $1)) i
     shift 2
-    for ((i = 0; i < seconds * 20; i++)); do
+    while [ "$SECONDS" -le "$end" ]; do
         if "$@" >/dev/null 2>&1; then return 0; fi
-        for i_pid in "${!pids[@]}"; do
-            if ! kill -0 "${pids[i_pid]}" 2>/dev/null; then
-                echo "${names[i_pid]} ended while waiting for $what" >&2
+        for i in "${!pids[@]}"; do
+            if ! kill -0 "${pids[i]}" 2>/dev/null; then
+                echo "${names[i]} ended while waiting for $what" >&2
                 return 1
             fi
         done
@@ -127,7 +127,7 @@ for program in sigrund sigrun-runner sigrun-shim sigrun; do
 done
 
 step "Start a daemon and three runners"
-start sigrund "$bin/sigrund" --state-dir "$state/daemon" --set server.listen=127.0.0.1:0
+start sigrund env -C "$state" "$bin/sigrund" --state-dir "$state/daemon" --set server.listen=127.0.0.1:0
 export SIGRUN_URL="valkyrie+unix://$state/daemon/sigrun.sock"
 wait_until 20 "the daemon" "$bin/sigrun" version
 wait_until 20 "the daemon's address" grep -q '^listening on 127' "$state/sigrund.log"

@@ -6,7 +6,8 @@
 #
 # Everything runs on loopback, keeps its state in a temporary folder, and is stopped at the end; nothing else is touched.
 # Environment: EACH (seconds per measurement, 2), OUTSTANDING ("1 64 512"), WORKERS (gearman workers, 2),
-# SLOTS (of the Sigrun runner, 64), PROTOCOLS ("valkyrie http"), DURABILITIES ("memory fsync").
+# SLOTS (of the Sigrun runner, 64), PROTOCOLS ("valkyrie http"), DURABILITIES ("memory fsync"), LIMIT (seconds after which no
+# measurement begins any more, 75).
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 build=$(cd "${1:-$here/../../build/release}" 2>/dev/null && pwd) || { echo "no build folder '${1:-build/release}'" >&2; exit 2; }
@@ -16,6 +17,7 @@ workers=${WORKERS:-2}
 slots=${SLOTS:-64}
 protocols=${PROTOCOLS:-valkyrie http}
 durabilities=${DURABILITIES:-memory fsync}
+limit=${LIMIT:-75}
 work=$(mktemp -d "${TMPDIR:-/tmp}/sigrun-dispatch-XXXXXX")
 started=()
 
@@ -49,7 +51,10 @@ record() {
     local system=$1 n=$2 line
     shift 2
     commands+=("$system: ${*//$work/\$TMP}")
-    if line=$(timeout $((${each%.*} + 40)) "$@" 2>"$work/error") && [ -n "$line" ]; then
+    if ((SECONDS >= limit)); then
+        say "$system with $n in flight is left out: the limit of $limit s is over"
+        echo "$system $n - - - -" >>"$rows"
+    elif line=$(timeout $((${each%.*} + 10)) "$@" 2>"$work/error") && [ -n "$line" ]; then
         line=$(tr -d '\n' <<<"$line")
         echo "$system $n $(member jobs_per_s <<<"$line") $(member p50_us <<<"$line") $(member p99_us <<<"$line") $(member errors <<<"$line")" >>"$rows"
     else

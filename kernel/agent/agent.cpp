@@ -22,6 +22,25 @@ constexpr std::int64_t k_least_beat_ms = 100;
 constexpr std::int64_t k_longest_beat_ms = 15'000;
 constexpr std::int64_t k_default_beat_ms = 3'000;
 
+// What no probe can know: how this runner is called and how much it takes on.
+capability_ptr with_own_facts(const capability_ptr& probed, const std::string& name, std::uint32_t slots) {
+    std::vector<fact> all = probed ? probed->facts() : std::vector<fact>{};
+    fact own;
+    own.volatility = fact_volatility::fixed;
+    own.observed_ns = clock::system().wall_ns();
+    own.method = "declared";
+    own.source = "sigrun-runner";
+    own.key = "runner.name";
+    own.value = name;
+    own.unique = true;
+    all.push_back(own);
+    own.key = "runner.slots";
+    own.value = slots;
+    own.unique = false;
+    all.push_back(own);
+    return std::make_shared<const capability_document>(std::move(all));
+}
+
 }  // namespace
 
 agent::agent(plugin_host& host, detector& facts, agent_options options, agent_identity me)
@@ -51,10 +70,9 @@ result<void> agent::start() {
         facts_ = known.get();
     else
         SIGRUN_LOG(k_log, warning, "the probes are not done after ", k_detection_limit.count(), " s; going on without facts");
-    if (!facts_) facts_ = std::make_shared<const capability_document>();
-    told_facts_ = facts_->inventory_hash();
-
-    table_ = std::make_shared<assignment_table>(host_, options_, options_.slots ? options_.slots : detected_slots());
+    auto slots = options_.slots ? options_.slots : detected_slots();
+    facts_ = with_own_facts(facts_, me_.name, slots);
+    table_ = std::make_shared<assignment_table>(host_, options_, slots);
     if (table_->executors().kinds().empty())
         return make_problem(errc::unavailable, "no executor plugin is loaded, so no job could ever run here");
     table_->set_observer([weak = weak_from_this()] {

@@ -86,7 +86,6 @@ class agent final : public link_handler, public std::enable_shared_from_this<age
     mutable std::mutex mutex_;  // the next group
     std::set<agent_link_ptr> links_;
     capability_ptr facts_;
-    std::string told_facts_;  // what decides whether a change is worth a frame
     bool draining_ = false;
     bool preempting_ = false;
     bool stopped_ = false;

@@ -12,6 +12,7 @@ namespace sigrun {
 namespace {
 
 constexpr std::size_t k_max_documents = 64;
+constexpr auto k_parting = std::chrono::milliseconds(500);
 
 /// Sorted, without duplicates and without a trailing "*".
 std::vector<std::string> normal_prefixes(std::vector<std::string> only) {
@@ -95,7 +96,7 @@ struct detector::impl {
         std::vector<std::shared_ptr<probe_lane>> now;
         for (auto& target : present) {
             auto at = std::find_if(lanes_.begin(), lanes_.end(), [&](const auto& l) { return l->target() == target; });
-            auto lane = at != lanes_.end() ? *at : probe_lane::make(host_, clock_, target);
+            auto lane = at != lanes_.end() ? *at : probe_lane::make(host_, clock_, target, activity_);
             if (lane) now.push_back(std::move(lane));
         }
         for (const auto& old : lanes_)
@@ -121,6 +122,7 @@ struct detector::impl {
     const clock& clock_;
     cache documents_;
     mutable std::mutex mutex_;
+    const std::shared_ptr<probe_activity> activity_ = std::make_shared<probe_activity>();
     std::vector<std::shared_ptr<probe_lane>> lanes_;
     std::uint64_t runs_of_the_gone_ = 0;
 };
@@ -135,6 +137,7 @@ detector::~detector() {
         lanes.swap(impl_->lanes_);
     }
     for (auto& lane : lanes) lane->stop();
+    impl_->activity_->wait_idle(k_parting);
 }
 
 void detector::detect(const detect_options& options, std::function<void(capability_ptr)> callback) {

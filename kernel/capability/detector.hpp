@@ -2,7 +2,7 @@
 // cached and shared. [any]
 //
 // The detector holds the probe instances it has used: destroy it before plugin_host::shutdown. Its destructor answers
-// every caller that still waits with what is known so far and does not wait for probes that hang.
+// every caller that still waits with what is known so far; it waits for running probes, but half a second at most.
 #pragma once
 
 #include "kernel/base/clock.hpp"

@@ -27,16 +27,34 @@ std::vector<std::string> split_patterns(std::string_view list) {
 
 }  // namespace
 
-std::shared_ptr<probe_lane> probe_lane::make(plugin_host& host, const clock& clk, std::shared_ptr<instance> target) {
-    const auto* table = target->table<sigrun_probe>(SIGRUN_KIND_PROBE);
-    if (!SIGRUN_HAS(table, run)) return nullptr;
-    return std::shared_ptr<probe_lane>(new probe_lane(host, clk, std::move(target), table));
+void probe_activity::enter() {
+    std::lock_guard lock(mutex_);
+    ++inside_;
 }
 
-probe_lane::probe_lane(plugin_host& host, const clock& clk, std::shared_ptr<instance> target, const sigrun_probe* table)
+void probe_activity::leave() {
+    std::lock_guard lock(mutex_);  // held while notifying: the waiter may be the last owner
+    if (--inside_ == 0) idle_.notify_all();
+}
+
+bool probe_activity::wait_idle(nanoseconds limit) {
+    std::unique_lock lock(mutex_);
+    return idle_.wait_for(lock, limit, [&] { return inside_ == 0; });
+}
+
+std::shared_ptr<probe_lane> probe_lane::make(plugin_host& host, const clock& clk, std::shared_ptr<instance> target,
+                                             std::shared_ptr<probe_activity> activity) {
+    const auto* table = target->table<sigrun_probe>(SIGRUN_KIND_PROBE);
+    if (!SIGRUN_HAS(table, run)) return nullptr;
+    return std::shared_ptr<probe_lane>(new probe_lane(host, clk, std::move(target), std::move(activity), table));
+}
+
+probe_lane::probe_lane(plugin_host& host, const clock& clk, std::shared_ptr<instance> target,
+                       std::shared_ptr<probe_activity> activity, const sigrun_probe* table)
     : host_(host),
       clock_(clk),
       target_(std::move(target)),
+      activity_(std::move(activity)),
       table_(table),
       patterns_(split_patterns(sdk::view(table->keys))) {}
 
@@ -84,7 +102,14 @@ void probe_lane::run(std::string sysroot, done callback) {
 void probe_lane::begin(const std::shared_ptr<probe_ticket>& ticket) {
     ++runs_;
     ticket->wait_for_a_thread();
-    host_.post_work([ticket] { ticket->execute(); });
+    // The task counts from here until it is destroyed, which lets go of the ticket, and with it of the instance, first.
+    struct task {
+        probe_activity::presence presence;
+        std::shared_ptr<probe_ticket> ticket;
+        task(std::shared_ptr<probe_activity> a, std::shared_ptr<probe_ticket> t)
+            : presence(std::move(a)), ticket(std::move(t)) {}
+    };
+    host_.post_work([t = std::make_shared<task>(activity_, ticket)] { t->ticket->execute(); });
 }
 
 void probe_lane::returned(const probe_ticket* ticket) {

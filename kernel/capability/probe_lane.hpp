@@ -13,6 +13,7 @@
 #include <sigrun/probe.h>
 
 #include <atomic>
+#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -25,12 +26,40 @@ namespace sigrun {
 
 class probe_ticket;
 
+/// Counts the tasks and timers that hold a probe instance or are about to, so that an end can wait until they have let
+/// go of it.
+class probe_activity {
+   public:
+    /// One of them, from construction to destruction.
+    class presence {
+       public:
+        explicit presence(std::shared_ptr<probe_activity> activity) : activity_(std::move(activity)) { activity_->enter(); }
+        presence(const presence&) = delete;
+        presence& operator=(const presence&) = delete;
+        ~presence() { activity_->leave(); }
+
+       private:
+        std::shared_ptr<probe_activity> activity_;
+    };
+    /// False: somebody is still there after `limit`.
+    bool wait_idle(nanoseconds limit);
+
+   private:
+    void enter();
+    void leave();
+
+    std::mutex mutex_;
+    std::condition_variable idle_;
+    std::size_t inside_ = 0;
+};
+
 class probe_lane : public std::enable_shared_from_this<probe_lane> {
    public:
     using done = std::function<void(std::vector<fact>)>;
 
     /// Null if the instance has no usable probe table. The host must outlive every call but those after stop().
-    static std::shared_ptr<probe_lane> make(plugin_host& host, const clock& clk, std::shared_ptr<instance> target);
+    static std::shared_ptr<probe_lane> make(plugin_host& host, const clock& clk, std::shared_ptr<instance> target,
+                                            std::shared_ptr<probe_activity> activity);
 
     const std::shared_ptr<instance>& target() const noexcept { return target_; }
     /// Key patterns the probe declares: "memory.*", "cpu.cores".
@@ -47,7 +76,8 @@ class probe_lane : public std::enable_shared_from_this<probe_lane> {
 
    private:
     friend class probe_ticket;
-    probe_lane(plugin_host& host, const clock& clk, std::shared_ptr<instance> target, const sigrun_probe* table);
+    probe_lane(plugin_host& host, const clock& clk, std::shared_ptr<instance> target,
+               std::shared_ptr<probe_activity> activity, const sigrun_probe* table);
     void begin(const std::shared_ptr<probe_ticket>& ticket);
     void returned(const probe_ticket* ticket);
     void overdue(const probe_ticket* ticket);
@@ -55,6 +85,7 @@ class probe_lane : public std::enable_shared_from_this<probe_lane> {
     plugin_host& host_;
     const clock& clock_;
     const std::shared_ptr<instance> target_;
+    const std::shared_ptr<probe_activity> activity_;
     const sigrun_probe* const table_;
     std::vector<std::string> patterns_;
     std::atomic<std::uint64_t> runs_{0};

@@ -46,7 +46,8 @@ probe_ticket::probe_ticket(std::shared_ptr<probe_lane> lane, std::string sysroot
 void probe_ticket::arm(std::optional<boost::asio::steady_timer>& timer, milliseconds after,
                        void (probe_ticket::*expired)()) {
     timer.emplace(lane_->host_.io(), after);
-    timer->async_wait([weak = weak_from_this(), expired](const boost::system::error_code& ec) {
+    auto presence = std::make_shared<probe_activity::presence>(lane_->activity_);
+    timer->async_wait([weak = weak_from_this(), expired, presence](const boost::system::error_code& ec) {
         if (ec) return;
         if (auto me = weak.lock()) ((*me).*expired)();
     });

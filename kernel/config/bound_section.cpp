@@ -1,10 +1,9 @@
+#include <algorithm>
+#include <sigrun/cpp/text.hpp>
+#include <stdexcept>
+
 #include "kernel/config/option_value.hpp"
 #include "kernel/config/settings.hpp"
-
-#include <sigrun/cpp/text.hpp>
-
-#include <algorithm>
-#include <stdexcept>
 
 namespace sigrun {
 namespace {
@@ -31,11 +30,13 @@ struct bound_section::impl {
     const option_item& first(std::string_view key) const {
         const auto& value = declared(key);
         if (value.items.empty())
-            throw std::logic_error("[" + section + "] " + std::string(key) + " has neither value nor default");
+            throw std::logic_error("[" + section + "] " + std::string(key) +
+                                   " has neither value nor default");
         return value.items.front();
     }
     // Null: no value at this index.
-    static const option_item* item(const sigrun_config* config, sigrun_str key, std::uint32_t index) noexcept {
+    static const option_item* item(const sigrun_config* config, sigrun_str key,
+                                   std::uint32_t index) noexcept {
         const auto& values = static_cast<const impl*>(config->ctx)->values;
         auto found = values.find(sdk::view(key));
         if (found == values.end() || index >= found->second.items.size()) return nullptr;
@@ -71,7 +72,8 @@ bound_section::~bound_section() = default;
 result<std::shared_ptr<const bound_section>> bound_section::bind(const config_section* values,
                                                                  std::span<const sigrun_opt> table,
                                                                  std::span<const std::string_view> reserved,
-                                                                 std::uint64_t revision) {
+                                                                 std::uint64_t revision,
+                                                                 std::string_view path_base) {
     std::shared_ptr<bound_section> bound(new bound_section);
     impl& to = *bound->impl_;
     if (values) to.section = values->name;
@@ -89,13 +91,20 @@ result<std::shared_ptr<const bound_section>> bound_section::bind(const config_se
         if (!items) {
             problem p = items.error();
             p.field = field;
-            p.found = option.type == SIGRUN_OPT_SECRET ? with_origin("something else", set) : with_origin(p.found, set);
+            p.found = option.type == SIGRUN_OPT_SECRET ? with_origin("something else", set)
+                                                       : with_origin(p.found, set);
             return p;
         }
         value.items = std::move(*items);
+        if (option.type == SIGRUN_OPT_PATH && !path_base.empty())
+            for (auto& item : value.items)
+                if (!item.text.empty() && item.text.front() != '/')
+                    item.text = std::string(path_base) + "/" + item.text;
         if (value.items.empty() && (option.flags & SIGRUN_OPT_REQUIRED))
             return bad_value(field, "a value (it is required)",
-                             set ? with_origin("nothing", set) : values ? "nothing (" + values->origin + ")" : "nothing");
+                             set      ? with_origin("nothing", set)
+                             : values ? "nothing (" + values->origin + ")"
+                                      : "nothing");
     }
     if (values)
         for (const auto& [key, value] : values->values) {
@@ -106,22 +115,22 @@ result<std::shared_ptr<const bound_section>> bound_section::bind(const config_se
     to.abi.struct_size = sizeof to.abi;
     to.abi.ctx = &to;
     to.abi.revision = revision;
-    to.abi.get_str = [](const sigrun_config* c, sigrun_str key, std::uint32_t index, sigrun_str* out) noexcept
-        -> sigrun_result {
+    to.abi.get_str = [](const sigrun_config* c, sigrun_str key, std::uint32_t index,
+                        sigrun_str* out) noexcept -> sigrun_result {
         const option_item* item = impl::item(c, key, index);
         if (!item) return SIGRUN_E_NOT_FOUND;
         *out = sdk::str(item->text);
         return SIGRUN_OK;
     };
-    to.abi.get_i64 = [](const sigrun_config* c, sigrun_str key, std::uint32_t index, std::int64_t* out) noexcept
-        -> sigrun_result {
+    to.abi.get_i64 = [](const sigrun_config* c, sigrun_str key, std::uint32_t index,
+                        std::int64_t* out) noexcept -> sigrun_result {
         const option_item* item = impl::item(c, key, index);
         if (!item) return SIGRUN_E_NOT_FOUND;
         *out = item->integer;
         return SIGRUN_OK;
     };
-    to.abi.get_f64 = [](const sigrun_config* c, sigrun_str key, std::uint32_t index, double* out) noexcept
-        -> sigrun_result {
+    to.abi.get_f64 = [](const sigrun_config* c, sigrun_str key, std::uint32_t index,
+                        double* out) noexcept -> sigrun_result {
         const option_item* item = impl::item(c, key, index);
         if (!item) return SIGRUN_E_NOT_FOUND;
         *out = item->real;
@@ -134,7 +143,9 @@ const sigrun_config* bound_section::abi() const noexcept { return &impl_->abi; }
 
 std::string bound_section::text(std::string_view key) const {
     const auto& value = impl_->declared(key);
-    return value.items.empty() ? std::string() : is_list(value.option) ? value.written : value.items.front().text;
+    return value.items.empty()     ? std::string()
+           : is_list(value.option) ? value.written
+                                   : value.items.front().text;
 }
 
 bool bound_section::has(std::string_view key) const { return !impl_->declared(key).items.empty(); }

@@ -1,16 +1,17 @@
-// Reads one INI text line by line before Poco sees it: line numbers for messages, comments after values taken off, and a
-// problem for everything that Poco's reader would let pass (repeated keys and sections, lines that are neither). Pure.
+// Reads one INI text line by line before Poco sees it: line numbers for messages, comments after values taken
+// off, and a problem for everything that Poco's reader would let pass (repeated keys and sections, lines that
+// are neither). Pure.
 //
 //   [kind] or [kind name]     kind: lower case, digits, _ -; name: letters, digits, _ - . : @ / +
 //   key = value               key: lower case, digits, _ -
 //   ; or # at the start of a line begins a comment; " ;" (a blank before it) ends a value
 #pragma once
 
-#include "kernel/base/result.hpp"
-
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "kernel/base/result.hpp"
 
 namespace sigrun {
 

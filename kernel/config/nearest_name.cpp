@@ -1,6 +1,6 @@
-#include "kernel/config/settings.hpp"
-
 #include <algorithm>
+
+#include "kernel/config/settings.hpp"
 
 namespace sigrun {
 namespace {

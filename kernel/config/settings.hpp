@@ -1,9 +1,9 @@
-// Configuration: INI layers merged once into an immutable object, then checked section by section against option tables.
-//   defaults of the tables < FILE < FILE's plugins.d/*.ini in name order < environment SIGRUN_SECTION__KEY < --set section.key=value
+// Configuration: INI layers merged once into an immutable object, then checked section by section against
+// option tables.
+//   defaults of the tables < FILE < FILE's plugins.d/*.ini in name order < environment SIGRUN_SECTION__KEY <
+//   --set section.key=value
 // Poco::Util reads the INI; a scan of our own before it gives line numbers and refuses what Poco lets pass.
 #pragma once
-
-#include "kernel/base/result.hpp"
 
 #include <sigrun/plugin.h>
 
@@ -13,6 +13,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "kernel/base/result.hpp"
 
 namespace sigrun {
 
@@ -29,15 +31,15 @@ struct config_section {
 };
 
 struct config_sources {
-    std::string file;                     // empty = none
-    std::string drop_in_dir;              // empty = none; a missing folder is fine
-    std::vector<std::string> overrides;   // "section.key=value"; the key is what follows the last dot
+    std::string file;                    // empty = none
+    std::string drop_in_dir;             // empty = none; a missing folder is fine
+    std::vector<std::string> overrides;  // "section.key=value"; the key is what follows the last dot
     bool environment = true;
 };
 
 /// The merged layers. Immutable, cheap to copy.
 class settings {
-   public:
+ public:
     /// Fails with file and line: not INI, duplicate key or section, unresolved ${...}, unreadable file.
     static result<settings> load(const config_sources& sources);
     static result<settings> parse(std::string_view ini_text, std::string_view file_name);
@@ -47,34 +49,35 @@ class settings {
     /// Sections "KIND name", e.g. of_kind("runner") -> "runner build-7".
     std::vector<const config_section*> of_kind(std::string_view kind) const;
 
-   private:
+ private:
     std::shared_ptr<const std::vector<config_section>> sections_;
 };
 
 /// One section checked against an option table: every key known, every value parsed and within its limits.
 /// Also what a plugin sees, through abi(). Immutable; abi() is valid while this object lives.
 class bound_section {
-   public:
-    /// `values` may be null (all defaults). A problem names key, expected, found, file:line, and for an unknown key the
-    /// nearest known one. Keys in `reserved` (e.g. "component") are skipped.
+ public:
+    /// `values` may be null (all defaults). A problem names key, expected, found, file:line, and for an
+    /// unknown key the nearest known one. Keys in `reserved` (e.g. "component") are skipped.
     static result<std::shared_ptr<const bound_section>> bind(const config_section* values,
                                                              std::span<const sigrun_opt> table,
                                                              std::span<const std::string_view> reserved = {},
-                                                             std::uint64_t revision = 1);
+                                                             std::uint64_t revision = 1,
+                                                             std::string_view path_base = {});
     ~bound_section();
     const sigrun_config* abi() const noexcept;
 
     // Typed readers; asking for an undeclared key is a programmer's error (throws).
     std::string text(std::string_view key) const;
-    bool has(std::string_view key) const;  // set, or has a default
-    std::int64_t integer(std::string_view key) const;   // INT, BOOL (0/1), SIZE bytes, DURATION ns
+    bool has(std::string_view key) const;              // set, or has a default
+    std::int64_t integer(std::string_view key) const;  // INT, BOOL (0/1), SIZE bytes, DURATION ns
     bool boolean(std::string_view key) const { return integer(key) != 0; }
     double real(std::string_view key) const;
     std::vector<std::string> list(std::string_view key) const;
     /// key -> value as written or default; secrets as "***". For config.get.
     std::map<std::string, std::string> dump() const;
 
-   private:
+ private:
     bound_section();
     struct impl;
     std::unique_ptr<impl> impl_;

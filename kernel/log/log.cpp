@@ -1,24 +1,25 @@
 #include "kernel/log/log.hpp"
 
-#include "kernel/log/line_formatter.hpp"
-#include "kernel/log/relay_channel.hpp"
-
 #include <Poco/AsyncChannel.h>
 #include <Poco/AutoPtr.h>
 #include <Poco/ConsoleChannel.h>
 #include <Poco/FileChannel.h>
 #include <Poco/FormattingChannel.h>
 #include <Poco/Logger.h>
+
 #include <array>
 #include <atomic>
 #include <iostream>
 #include <stdexcept>
 
+#include "kernel/log/line_formatter.hpp"
+#include "kernel/log/relay_channel.hpp"
+
 namespace sigrun {
 namespace {
 
-// Constant-initialised, because loggers are made and asked while other files' statics are being initialised. One level
-// for all loggers: Poco's own levels are plain ints, which a change at run time would race with.
+// Constant-initialised, because loggers are made and asked while other files' statics are being initialised.
+// One level for all loggers: Poco's own levels are plain ints, which a change at run time would race with.
 std::atomic<int> g_level{static_cast<int>(log_level::info)};
 
 struct level_name {
@@ -57,7 +58,8 @@ Poco::AutoPtr<Poco::Channel> file_channel(const std::string& path) {
     return formatted(file);
 }
 
-// The channel that every logger writes to; never destroyed, since loggers are used until the very end of the process.
+// The channel that every logger writes to; never destroyed, since loggers are used until the very end of the
+// process.
 relay_channel& relay() {
     static relay_channel& instance = []() -> relay_channel& {
         auto* channel = new relay_channel(stderr_channel());
@@ -102,7 +104,9 @@ void start_logging(const log_settings& settings) {
 
 void stop_logging() { relay().retarget(stderr_channel()); }
 
-void set_log_level(log_level level) noexcept { g_level.store(static_cast<int>(level), std::memory_order_relaxed); }
+void set_log_level(log_level level) noexcept {
+    g_level.store(static_cast<int>(level), std::memory_order_relaxed);
+}
 
 bool parse_log_level(std::string_view text, log_level& out) noexcept {
     for (const auto& known : k_levels)

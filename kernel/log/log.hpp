@@ -5,7 +5,6 @@
 #pragma once
 
 #include <sigrun/cpp/text.hpp>
-
 #include <string>
 #include <string_view>
 
@@ -16,12 +15,12 @@ enum class log_level : int { error = 1, warning = 2, info = 3, debug = 4, trace 
 
 /// A named source of log lines; a pointer in size. [any]
 class logger {
-   public:
+ public:
     static logger get(std::string_view name);
     bool enabled(log_level level) const noexcept;  // wait-free
     void write(log_level level, const std::string& text) const;
 
-   private:
+ private:
     explicit logger(void* poco) noexcept : poco_(poco) {}
     void* poco_;
 };
@@ -30,8 +29,9 @@ struct log_settings {
     log_level level = log_level::info;
     std::string file;  // empty = stderr
 };
-/// Once at start; lines are written by a thread of their own. stop_logging flushes and returns to plain stderr.
-/// Throws std::runtime_error if the file cannot be opened. The file is rotated at 64 MiB; four old ones are kept.
+/// Once at start; lines are written by a thread of their own. stop_logging flushes and returns to plain
+/// stderr. Throws std::runtime_error if the file cannot be opened. The file is rotated at 64 MiB; four old
+/// ones are kept.
 void start_logging(const log_settings& settings);
 void stop_logging();
 void set_log_level(log_level level) noexcept;
@@ -40,8 +40,8 @@ bool parse_log_level(std::string_view text, log_level& out) noexcept;
 
 }  // namespace sigrun
 
-#define SIGRUN_LOG(logger_, level_, ...)                              \
-    do {                                                              \
-        if ((logger_).enabled(::sigrun::log_level::level_))           \
+#define SIGRUN_LOG(logger_, level_, ...)                                                      \
+    do {                                                                                      \
+        if ((logger_).enabled(::sigrun::log_level::level_))                                   \
             (logger_).write(::sigrun::log_level::level_, ::sigrun::sdk::concat(__VA_ARGS__)); \
     } while (false)

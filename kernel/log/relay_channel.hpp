@@ -1,17 +1,18 @@
-// The one channel that all loggers share. Its target can be exchanged while other threads log, which Poco's own
-// Logger::setChannel does not allow.
+// The one channel that all loggers share. Its target can be exchanged while other threads log, which Poco's
+// own Logger::setChannel does not allow.
 #pragma once
 
 #include <Poco/AutoPtr.h>
 #include <Poco/Channel.h>
 #include <Poco/Message.h>
+
 #include <mutex>
 #include <shared_mutex>
 
 namespace sigrun {
 
 class relay_channel final : public Poco::Channel {
-   public:
+ public:
     explicit relay_channel(Poco::AutoPtr<Poco::Channel> target) : target_(std::move(target)) {}
 
     void log(const Poco::Message& message) override {
@@ -28,7 +29,7 @@ class relay_channel final : public Poco::Channel {
         to->close();
     }
 
-   private:
+ private:
     std::shared_mutex mutex_;
     Poco::AutoPtr<Poco::Channel> target_;
 };

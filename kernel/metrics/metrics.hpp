@@ -1,5 +1,6 @@
-// Counters, gauges and histograms of the process, in Prometheus text. prometheus-cpp behind handles that stay valid
-// for the life of the registry. Counters and gauges are lock-free; a histogram holds a mutex of its own for one observe.
+// Counters, gauges and histograms of the process, in Prometheus text. prometheus-cpp behind handles that stay
+// valid for the life of the registry. Counters and gauges are lock-free; a histogram holds a mutex of its own
+// for one observe.
 #pragma once
 
 #include <cstdint>
@@ -12,29 +13,29 @@
 namespace sigrun {
 
 class counter {
-   public:
+ public:
     void add(double value = 1) noexcept;
 
-   private:
+ private:
     friend class metrics;
     explicit counter(void* impl) noexcept : impl_(impl) {}
     void* impl_;
 };
 class gauge {
-   public:
+ public:
     void set(double value) noexcept;
     void add(double value) noexcept;
 
-   private:
+ private:
     friend class metrics;
     explicit gauge(void* impl) noexcept : impl_(impl) {}
     void* impl_;
 };
 class histogram {
-   public:
+ public:
     void observe(double value) noexcept;
 
-   private:
+ private:
     friend class metrics;
     explicit histogram(void* impl) noexcept : impl_(impl) {}
     void* impl_;
@@ -42,12 +43,12 @@ class histogram {
 
 using metric_labels = std::map<std::string, std::string>;
 
-/// All [any]. Same name and labels: same handle. Names are Prometheus names; counters end in _total, times in _seconds.
-/// At most 10,000 series; beyond that new label sets of a family share one series with the label overflow="true".
-/// The get functions throw std::invalid_argument for a wrong name, label or bucket list and for a name that exists with
-/// another type, std::length_error beyond 1,000 names.
+/// All [any]. Same name and labels: same handle. Names are Prometheus names; counters end in _total, times in
+/// _seconds. At most 10,000 series; beyond that new label sets of a family share one series with the label
+/// overflow="true". The get functions throw std::invalid_argument for a wrong name, label or bucket list and
+/// for a name that exists with another type, std::length_error beyond 1,000 names.
 class metrics {
-   public:
+ public:
     metrics();
     ~metrics();
     counter get_counter(std::string_view name, std::string_view help, const metric_labels& labels = {});
@@ -57,7 +58,7 @@ class metrics {
     /// Text exposition format 0.0.4 of everything.
     std::string text() const;
 
-   private:
+ private:
     struct impl;
     std::unique_ptr<impl> impl_;
 };

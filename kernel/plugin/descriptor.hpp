@@ -1,14 +1,15 @@
-// A plugin's sigrun_entry checked once and copied to C++ shape, so that the rest of the host never meets strides, missing
-// slots or wild pointers' first signs. The texts inside the options still belong to the mapped plugin.
+// A plugin's sigrun_entry checked once and copied to C++ shape, so that the rest of the host never meets
+// strides, missing slots or wild pointers' first signs. The texts inside the options still belong to the
+// mapped plugin.
 #pragma once
-
-#include "kernel/base/result.hpp"
-#include "kernel/plugin/elf_gate.hpp"
 
 #include <sigrun/plugin.h>
 
 #include <string>
 #include <vector>
+
+#include "kernel/base/result.hpp"
+#include "kernel/plugin/elf_gate.hpp"
 
 namespace sigrun {
 

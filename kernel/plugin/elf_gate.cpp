@@ -1,15 +1,16 @@
 #include "kernel/plugin/elf_gate.hpp"
 
-#include "kernel/plugin/elf_view.hpp"
-
 #include <sigrun/plugin.h>
 
 #include <optional>
 
+#include "kernel/plugin/elf_view.hpp"
+
 namespace sigrun {
 namespace {
 
-constexpr std::string_view k_owner{SIGRUN_NOTE_OWNER, sizeof(SIGRUN_NOTE_OWNER)};  // with its NUL, as in the note
+constexpr std::string_view k_owner{SIGRUN_NOTE_OWNER,
+                                   sizeof(SIGRUN_NOTE_OWNER)};  // with its NUL, as in the note
 constexpr std::string_view k_entry_prefix = "sigrun_plugin_entry_v";
 
 template <std::size_t N>
@@ -43,7 +44,8 @@ std::optional<std::string_view> find_note(std::string_view segment, std::uint64_
 result<plugin_identity> read_note(const elf_view& elf) {
     std::optional<std::string_view> desc;
     for (const auto& segment : elf.segments())
-        if (segment.p_type == PT_NOTE && !desc) desc = find_note(elf.at(segment.p_offset, segment.p_filesz), segment.p_align);
+        if (segment.p_type == PT_NOTE && !desc)
+            desc = find_note(elf.at(segment.p_offset, segment.p_filesz), segment.p_align);
     if (!desc) return bad_value("note .note.sigrun", "a Sigrun plugin's note", "none");
     if (desc->size() < sizeof(sigrun_note_desc))
         return bad_value("note .note.sigrun", std::to_string(sizeof(sigrun_note_desc)) + " bytes",
@@ -51,17 +53,20 @@ result<plugin_identity> read_note(const elf_view& elf) {
     sigrun_note_desc note{};
     std::memcpy(&note, desc->data(), sizeof note);
     if (note.abi_major != SIGRUN_ABI_MAJOR)
-        return bad_value("ABI major of the note", std::to_string(SIGRUN_ABI_MAJOR), std::to_string(note.abi_major));
+        return bad_value("ABI major of the note", std::to_string(SIGRUN_ABI_MAJOR),
+                         std::to_string(note.abi_major));
     if (note.min_host_minor > SIGRUN_ABI_MINOR)
         return bad_value("ABI minor of this host", "at least " + std::to_string(note.min_host_minor),
                          std::to_string(SIGRUN_ABI_MINOR));
     auto id = padded_text(note.id);
     auto version = padded_text(note.version);
     auto sdk = padded_text(note.sdk_version);
-    if (!id || !is_plugin_id(*id)) return bad_value("note's id", "a name such as com.vendor.name", id.value_or("no text"));
+    if (!id || !is_plugin_id(*id))
+        return bad_value("note's id", "a name such as com.vendor.name", id.value_or("no text"));
     if (!version) return bad_value("note's version", "a version such as 1.2.0", "no text");
-    return plugin_identity{*id,   *version, sdk.value_or("unknown"), note.abi_major, note.abi_minor, note.min_host_minor,
-                           note.flags, 0};
+    return plugin_identity{
+        *id,        *version, sdk.value_or("unknown"), note.abi_major, note.abi_minor, note.min_host_minor,
+        note.flags, 0};
 }
 
 result<void> check_symbols(const elf_view& elf, plugin_identity& out) {
@@ -71,7 +76,8 @@ result<void> check_symbols(const elf_view& elf, plugin_identity& out) {
     if (!table || table->sh_entsize != sizeof(Elf64_Sym) || table->sh_link >= elf.sections().size())
         return bad_value("dynamic symbols", "a table of 24-byte entries", table ? "another one" : "none");
     const auto& strings_header = elf.sections()[table->sh_link];
-    if (strings_header.sh_type != SHT_STRTAB) return bad_value("dynamic symbol names", "a string table", "another section");
+    if (strings_header.sh_type != SHT_STRTAB)
+        return bad_value("dynamic symbol names", "a string table", "another section");
     std::string_view symbols = elf.at(table->sh_offset, table->sh_size);
     std::string_view names = elf.at(strings_header.sh_offset, strings_header.sh_size);
 
@@ -96,7 +102,8 @@ result<void> check_symbols(const elf_view& elf, plugin_identity& out) {
                          other_entry + ": built for another major");
     if (!entry) return bad_value("exported function", SIGRUN_ENTRY_SYMBOL, "none of that name");
     if (others)
-        return bad_value("exported symbols", std::string("only ") + SIGRUN_ENTRY_SYMBOL + " (use the version script plugin.map)",
+        return bad_value("exported symbols",
+                         std::string("only ") + SIGRUN_ENTRY_SYMBOL + " (use the version script plugin.map)",
                          std::to_string(others) + " more, e.g. " + other);
     return {};
 }
@@ -106,7 +113,8 @@ result<void> check_symbols(const elf_view& elf, plugin_identity& out) {
 bool is_plugin_id(std::string_view text) noexcept {
     if (text.empty() || text.size() > 63 || text.front() == '.' || text.front() == '-') return false;
     for (char c : text)
-        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-')) return false;
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-'))
+            return false;
     return true;
 }
 

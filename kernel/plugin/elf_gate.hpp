@@ -1,12 +1,12 @@
-// Looks at the bytes of a shared library without running any of it: is it one that can be loaded here, does it carry a
-// Sigrun note, what does it export? Every offset in the file is untrusted. Pure.
+// Looks at the bytes of a shared library without running any of it: is it one that can be loaded here, does
+// it carry a Sigrun note, what does it export? Every offset in the file is untrusted. Pure.
 #pragma once
-
-#include "kernel/base/result.hpp"
 
 #include <cstdint>
 #include <string>
 #include <string_view>
+
+#include "kernel/base/result.hpp"
 
 namespace sigrun {
 
@@ -19,7 +19,8 @@ struct plugin_identity {
     std::uint16_t abi_minor = 0;
     std::uint16_t min_host_minor = 0;
     std::uint32_t flags = 0;
-    std::uint32_t unique_symbols = 0;  // STB_GNU_UNIQUE: such a file can be neither unloaded nor loaded side by side
+    std::uint32_t unique_symbols =
+        0;  // STB_GNU_UNIQUE: such a file can be neither unloaded nor loaded side by side
 };
 
 /// Refuses what must not be mapped or cannot be a plugin; the problem has field, expected and found.

@@ -21,7 +21,8 @@ constexpr Elf64_Half k_machine = EM_S390;
 constexpr unsigned char k_data = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB;
 
 problem truncated(std::string what, std::uint64_t needed, std::size_t size) {
-    return bad_value(std::move(what), "up to byte " + std::to_string(needed), "a file of " + std::to_string(size) + " bytes");
+    return bad_value(std::move(what), "up to byte " + std::to_string(needed),
+                     "a file of " + std::to_string(size) + " bytes");
 }
 
 // The end of [offset, offset + size), or the largest number when that overflows.
@@ -34,7 +35,8 @@ std::uint64_t end_of(std::uint64_t offset, std::uint64_t size) noexcept {
 result<elf_view> elf_view::open(std::string_view bytes) {
     elf_view out;
     out.bytes_ = bytes;
-    if (bytes.substr(0, SELFMAG) != ELFMAG) return bad_value("file", "an ELF shared library", "something else");
+    if (bytes.substr(0, SELFMAG) != ELFMAG)
+        return bad_value("file", "an ELF shared library", "something else");
     if (bytes.size() < sizeof(Elf64_Ehdr)) return truncated("ELF header", sizeof(Elf64_Ehdr), bytes.size());
     auto head = element<Elf64_Ehdr>(bytes, 0);
     if (head.e_ident[EI_CLASS] != ELFCLASS64)
@@ -51,14 +53,17 @@ result<elf_view> elf_view::open(std::string_view bytes) {
 
     auto programs = out.at(head.e_phoff, std::uint64_t{head.e_phnum} * sizeof(Elf64_Phdr));
     if (programs.empty())
-        return truncated("program headers", end_of(head.e_phoff, head.e_phnum * sizeof(Elf64_Phdr)), bytes.size());
+        return truncated("program headers", end_of(head.e_phoff, head.e_phnum * sizeof(Elf64_Phdr)),
+                         bytes.size());
     for (std::size_t i = 0; i < head.e_phnum; ++i) {
         auto segment = element<Elf64_Phdr>(programs, i);
         bool in_file = segment.p_type == PT_LOAD || segment.p_type == PT_DYNAMIC || segment.p_type == PT_NOTE;
         if (in_file && end_of(segment.p_offset, segment.p_filesz) > bytes.size())
-            return truncated("segment " + std::to_string(i), end_of(segment.p_offset, segment.p_filesz), bytes.size());
+            return truncated("segment " + std::to_string(i), end_of(segment.p_offset, segment.p_filesz),
+                             bytes.size());
         if (segment.p_type == PT_LOAD && segment.p_filesz > segment.p_memsz)
-            return bad_value("segment " + std::to_string(i), "no more bytes in the file than in memory", "more");
+            return bad_value("segment " + std::to_string(i), "no more bytes in the file than in memory",
+                             "more");
         out.segments_.push_back(segment);
     }
 
@@ -67,12 +72,14 @@ result<elf_view> elf_view::open(std::string_view bytes) {
                          std::to_string(head.e_shnum) + " of " + std::to_string(head.e_shentsize));
     auto sections = out.at(head.e_shoff, std::uint64_t{head.e_shnum} * sizeof(Elf64_Shdr));
     if (sections.empty())
-        return truncated("section headers", end_of(head.e_shoff, head.e_shnum * sizeof(Elf64_Shdr)), bytes.size());
+        return truncated("section headers", end_of(head.e_shoff, head.e_shnum * sizeof(Elf64_Shdr)),
+                         bytes.size());
     for (std::size_t i = 0; i < head.e_shnum; ++i) {
         auto section = element<Elf64_Shdr>(sections, i);
         if (section.sh_type != SHT_NOBITS && section.sh_type != SHT_NULL &&
             end_of(section.sh_offset, section.sh_size) > bytes.size())
-            return truncated("section " + std::to_string(i), end_of(section.sh_offset, section.sh_size), bytes.size());
+            return truncated("section " + std::to_string(i), end_of(section.sh_offset, section.sh_size),
+                             bytes.size());
         out.sections_.push_back(section);
     }
     return out;

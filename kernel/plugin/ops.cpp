@@ -1,14 +1,15 @@
 #include "kernel/plugin/ops.hpp"
 
-#include "kernel/log/log.hpp"
-
 #include <array>
 #include <atomic>
 #include <mutex>
 #include <vector>
 
-// A token is (generation of the slot, 32 bits) (place in the shard, 28 bits) (shard, 4 bits). A slot's generation grows
-// with every use and is never 0, so no token is 0 and an old one fits no later op (before 2^32 uses of one slot).
+#include "kernel/log/log.hpp"
+
+// A token is (generation of the slot, 32 bits) (place in the shard, 28 bits) (shard, 4 bits). A slot's
+// generation grows with every use and is never 0, so no token is 0 and an old one fits no later op (before
+// 2^32 uses of one slot).
 
 namespace sigrun {
 namespace {

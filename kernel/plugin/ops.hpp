@@ -1,13 +1,13 @@
 // Asynchronous operations across the ABI: the host mints a token, the plugin completes it exactly once.
 #pragma once
 
-#include "kernel/base/result.hpp"
-#include "kernel/plugin/buffer.hpp"
-
 #include <sigrun/base.h>
 
 #include <functional>
 #include <memory>
+
+#include "kernel/base/result.hpp"
+#include "kernel/plugin/buffer.hpp"
 
 namespace sigrun {
 
@@ -16,13 +16,14 @@ using op_callback = std::function<void(result<buffer_ref>)>;
 
 /// Slots with generations: a second completion or a stale token is counted and ignored. [any]
 class op_table {
-   public:
+ public:
     op_table();
     ~op_table();
-    /// `owner` tags the op with the plugin generation that will complete it (for why-is-it-still-loaded counts).
+    /// `owner` tags the op with the plugin generation that will complete it (for why-is-it-still-loaded
+    /// counts).
     sigrun_op mint(std::uint64_t owner, op_callback callback);
-    /// Withdraws an op whose starting call failed; its callback is destroyed without being run. False: it was completed
-    /// (or is not known).
+    /// Withdraws an op whose starting call failed; its callback is destroyed without being run. False: it was
+    /// completed (or is not known).
     bool revoke(sigrun_op op) noexcept;
     /// Takes over the reference to `out`. False: unknown, stale or completed already.
     bool complete(sigrun_op op, sigrun_result result, sigrun_buf* out) noexcept;
@@ -31,7 +32,7 @@ class op_table {
     /// Completions that were ignored.
     std::uint64_t ignored() const noexcept;
 
-   private:
+ private:
     struct impl;
     std::unique_ptr<impl> impl_;
 };

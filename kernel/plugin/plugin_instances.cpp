@@ -1,9 +1,9 @@
-// Which components become instances: those with an [instance NAME] section, and one with defaults of every other.
-#include "kernel/plugin/plugin_set.hpp"
-
+// Which components become instances: those with an [instance NAME] section, and one with defaults of every
+// other.
+#include <algorithm>
 #include <sigrun/cpp/text.hpp>
 
-#include <algorithm>
+#include "kernel/plugin/plugin_set.hpp"
 
 namespace sigrun {
 namespace {
@@ -15,8 +15,8 @@ void warn_of_deprecated(const config_section& section, const component_record& c
     for (const auto& option : component.options) {
         auto found = section.values.find(sdk::view(option.key));
         if ((option.flags & SIGRUN_OPT_DEPRECATED) && found != section.values.end())
-            SIGRUN_LOG(k_log, warning, section.name, ".", found->first, " is deprecated (", found->second.origin, "): ",
-                       sdk::view(option.doc));
+            SIGRUN_LOG(k_log, warning, section.name, ".", found->first, " is deprecated (",
+                       found->second.origin, "): ", sdk::view(option.doc));
     }
 }
 
@@ -28,13 +28,15 @@ bool plugin_set::wanted(const std::string& instance_name, const std::string& com
                        [&](const std::string& name) { return name == instance_name || name == component; });
 }
 
-result<std::optional<plugin_set::choice>> plugin_set::choose(const config_section& section, const std::string& name) {
+result<std::optional<plugin_set::choice>> plugin_set::choose(const config_section& section,
+                                                             const std::string& name) {
     std::string written, origin = section.origin;
     if (auto found = section.values.find("component"); found != section.values.end()) {
         written = found->second.value;
         origin = found->second.origin;
     } else {
-        // Without the key the section configures the component of its own name: the one that would exist anyway.
+        // Without the key the section configures the component of its own name: the one that would exist
+        // anyway.
         for (const auto& each : records_)
             for (const auto& component : each->info.components)
                 if (component.id == name) written = each->short_name + ":" + component.id;
@@ -50,7 +52,8 @@ result<std::optional<plugin_set::choice>> plugin_set::choose(const config_sectio
     record* plugin = find_plugin(plugin_name);
     if (!plugin) return unknown_plugin(field, plugin_name, origin).error();
     if (plugin->now != state::active) {
-        SIGRUN_LOG(k_log, info, section.name, " is not created: plugin ", plugin_name, " ", plugin->info.reason);
+        SIGRUN_LOG(k_log, info, section.name, " is not created: plugin ", plugin_name, " ",
+                   plugin->info.reason);
         return std::optional<choice>();
     }
     std::vector<std::string> names;
@@ -59,7 +62,8 @@ result<std::optional<plugin_set::choice>> plugin_set::choose(const config_sectio
         names.push_back(component.id);
     }
     const std::string near = nearest_name(component_name, names);
-    return bad_value(field, near.empty() ? "a component of " + plugin_name : "\"" + plugin_name + ":" + near + "\"",
+    return bad_value(field,
+                     near.empty() ? "a component of " + plugin_name : "\"" + plugin_name + ":" + near + "\"",
                      "\"" + written + "\" (" + origin + ")");
 }
 
@@ -69,7 +73,7 @@ result<void> plugin_set::configured_instances() {
         SIGRUN_TRY(chosen, choose(*section, name));
         if (!chosen) continue;
         configured_.push_back(chosen->plugin->info.id + ":" + chosen->component->id);
-        SIGRUN_TRY(values, bound_section::bind(section, chosen->component->options, k_reserved));
+        SIGRUN_TRY(values, bound_section::bind(section, chosen->component->options, k_reserved, 1, options_.state_dir));
         warn_of_deprecated(*section, *chosen->component);
         if (wanted(name, chosen->component->id)) create(*chosen, name, *values->abi());
     }
@@ -82,10 +86,11 @@ void plugin_set::default_instances() {
         const auto code = each->code;  // create may reject the plugin
         for (const auto& component : code->descriptor().components) {
             if (each->now != state::active) break;
-            if (std::find(configured_.begin(), configured_.end(), each->info.id + ":" + component.id) != configured_.end())
+            if (std::find(configured_.begin(), configured_.end(), each->info.id + ":" + component.id) !=
+                configured_.end())
                 continue;
             if (!wanted(component.id, component.id)) continue;
-            auto values = bound_section::bind(nullptr, component.options);
+            auto values = bound_section::bind(nullptr, component.options, {}, 1, options_.state_dir);
             if (!values) {
                 SIGRUN_LOG(k_log, info, each->short_name, ":", component.id,
                            " has no instance: it needs an [instance] section with ", values.error().text());
@@ -109,7 +114,8 @@ void plugin_set::create(const choice& what, const std::string& name, const sigru
         instances_.push_back(*made);
         return;
     }
-    const std::string reason = "instance " + name + " of component " + what.component->id + ": " + made.error().text();
+    const std::string reason =
+        "instance " + name + " of component " + what.component->id + ": " + made.error().text();
     const bool others = std::any_of(instances_.begin(), instances_.end(),
                                     [&](const auto& i) { return i->plugin_id() == plugin.info.id; });
     if (!others) return reject(plugin, reason);

@@ -1,16 +1,24 @@
 #include "kernel/plugin/plugin_set.hpp"
 
-#include <sigrun/cpp/text.hpp>
-
 #include <algorithm>
+#include <sigrun/cpp/text.hpp>
 
 namespace sigrun {
 namespace {
 
 const auto k_log = logger::get("plugin");
 
-constexpr sigrun_opt k_plugin_options[] = {{sizeof(sigrun_opt), SIGRUN_OPT_BOOL, 0, 0, sdk::str("enabled"),
-                                            sdk::str("yes"), sdk::str("no: the file is not loaded"), {}, {}, 0, 0}};
+constexpr sigrun_opt k_plugin_options[] = {{sizeof(sigrun_opt),
+                                            SIGRUN_OPT_BOOL,
+                                            0,
+                                            0,
+                                            sdk::str("enabled"),
+                                            sdk::str("yes"),
+                                            sdk::str("no: the file is not loaded"),
+                                            {},
+                                            {},
+                                            0,
+                                            0}};
 
 bool contains(const std::vector<std::string>& list, const std::string& word) {
     return std::find(list.begin(), list.end(), word) != list.end();
@@ -75,7 +83,8 @@ result<void> plugin_set::admit(record& to, const plugin_file& file) {
     if (switched_off(identity.id)) return {};
     for (const auto& other : records_)
         if (other->info.id == identity.id && other->now == state::active)
-            return bad_value("id", "a plugin that is not loaded yet", identity.id + " (" + other->info.file + ")");
+            return bad_value("id", "a plugin that is not loaded yet",
+                             identity.id + " (" + other->info.file + ")");
 
     SIGRUN_TRY(code, generation::open(bytes, identity, *stage_, rt_, options_.program));
     const auto& descriptor = code->descriptor();
@@ -84,7 +93,8 @@ result<void> plugin_set::admit(record& to, const plugin_file& file) {
     to.info.doc = descriptor.doc;
     to.info.generation = code->number();
     bool needed = options_.kinds.empty();
-    for (const auto& component : descriptor.components) needed = needed || contains(options_.kinds, component.kind);
+    for (const auto& component : descriptor.components)
+        needed = needed || contains(options_.kinds, component.kind);
     if (!needed) {
         to.now = state::not_needed;
         to.info.reason = "has no component of a kind that this program uses";
@@ -130,7 +140,8 @@ std::vector<std::shared_ptr<instance>> plugin_set::all() const {
 std::vector<plugin_info> plugin_set::infos() const {
     std::lock_guard lock(mutex_);
     std::vector<plugin_info> out;
-    for (const auto& each : records_) out.push_back(each->info);
+    for (const auto& each : records_)
+        if (each->now != state::not_needed) out.push_back(each->info);
     return out;
 }
 
@@ -139,8 +150,9 @@ std::vector<documented_section> plugin_set::documented() const {
     std::vector<documented_section> out;
     for (const auto& each : records_)
         for (const auto& component : each->info.components)
-            out.push_back({"[instance " + component.id + "]  component = " + each->short_name + ":" + component.id,
-                           component.doc, component.options});
+            out.push_back(
+                {"[instance " + component.id + "]  component = " + each->short_name + ":" + component.id,
+                 component.doc, component.options});
     return out;
 }
 

@@ -3,10 +3,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <algorithm>
 #include <chrono>
 #include <optional>
 
@@ -60,8 +60,8 @@ void schedule::erase(std::uint64_t id) {
     }
 }
 
-sigrun_result schedule::add_timer(schedule_count owner, std::uint64_t delay_ns, std::uint64_t period_ns, sigrun_fn fn,
-                                  void* ctx, std::uint64_t& id) {
+sigrun_result schedule::add_timer(schedule_count owner, std::uint64_t delay_ns, std::uint64_t period_ns,
+                                  sigrun_fn fn, void* ctx, std::uint64_t& id) {
     auto made = std::make_shared<entry>(std::move(owner));
     made->timer.emplace(io_, span_of(delay_ns));
     made->period = span_of(period_ns);
@@ -80,15 +80,16 @@ void schedule::arm_timer(const std::shared_ptr<entry>& e) {
         if (ec || e->stopped) return;
         e->on_time(e->ctx);
         if (e->period.count() == 0) return erase(e->id);
-        // From the planned time, so that a period does not drift; after a long stall one run makes up for the missed ones.
+        // From the planned time, so that a period does not drift; after a long stall one run makes up for the
+        // missed ones.
         auto now = std::chrono::steady_clock::now();
         e->timer->expires_at(std::max(e->timer->expiry() + e->period, now));
         arm_timer(e);
     });
 }
 
-sigrun_result schedule::add_watch(schedule_count owner, std::int32_t fd, std::uint32_t events, watch_fn fn, void* ctx,
-                                  std::uint64_t& id) {
+sigrun_result schedule::add_watch(schedule_count owner, std::int32_t fd, std::uint32_t events, watch_fn fn,
+                                  void* ctx, std::uint64_t& id) {
     auto made = std::make_shared<entry>(std::move(owner));
     int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (copy < 0) return SIGRUN_E_INVALID;
@@ -114,7 +115,8 @@ sigrun_result schedule::add_watch(schedule_count owner, std::int32_t fd, std::ui
 
 void schedule::arm_watch(const std::shared_ptr<entry>& e, std::uint32_t event) {
     if (e->stopped) return;
-    auto kind = event == SIGRUN_FD_READ ? asio::posix::descriptor_base::wait_read : asio::posix::descriptor_base::wait_write;
+    auto kind = event == SIGRUN_FD_READ ? asio::posix::descriptor_base::wait_read
+                                        : asio::posix::descriptor_base::wait_write;
     e->descriptor->async_wait(kind, [this, e, event](const boost::system::error_code& ec) {
         if (ec || e->stopped) return;
         e->on_ready(e->ctx, e->fd, event);

@@ -1,24 +1,25 @@
-// Private copies of plugin files. The user's file is read once; everything later (checks, hash, loading) uses those bytes,
-// so replacing or truncating the file cannot reach code that runs. A path is never used twice in one process, because
-// dlopen would answer a known path with the old code.
+// Private copies of plugin files. The user's file is read once; everything later (checks, hash, loading) uses
+// those bytes, so replacing or truncating the file cannot reach code that runs. A path is never used twice in
+// one process, because dlopen would answer a known path with the old code.
 #pragma once
-
-#include "kernel/base/result.hpp"
 
 #include <string>
 #include <string_view>
 
+#include "kernel/base/result.hpp"
+
 namespace sigrun {
 
-/// All bytes of a regular file that is not a symbolic link and that only its owner (root or this user) and group can
-/// write to; at most 256 MiB.
+/// All bytes of a regular file that is not a symbolic link and that only its owner (root or this user) and
+/// group can write to; at most 256 MiB.
 result<std::string> read_plugin_file(const std::string& path);
 std::string sha256_hex(std::string_view bytes);
 
 /// <state>/stage, emptied at construction. Not thread-safe.
 class stage {
-   public:
-    /// Makes the folder; an empty `state_dir` means a private folder below /tmp that goes away with this object.
+ public:
+    /// Makes the folder; an empty `state_dir` means a private folder below /tmp that goes away with this
+    /// object.
     static result<stage> open(const std::string& state_dir);
     stage(stage&& o) noexcept;
     stage& operator=(stage&&) = delete;
@@ -29,7 +30,7 @@ class stage {
                             std::string_view sha256) const;
     void remove(const std::string& path) const noexcept;
 
-   private:
+ private:
     stage(std::string folder, bool temporary) : folder_(std::move(folder)), temporary_(temporary) {}
     std::string folder_;
     bool temporary_;

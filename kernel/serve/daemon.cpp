@@ -210,7 +210,7 @@ result<void> daemon::impl::listen() {
             return problem{errc::forbidden, "others could reach this address, and callers are not authenticated yet",
                            "server.listen", "a loopback address, or [server] allow_remote = yes on a trusted network", a};
     if (auto socket = server.text("socket"); socket == "auto")
-        o.addresses.push_back("unix:" + std::filesystem::absolute(options.state_dir).string() + "/sigrun.sock");
+        o.addresses.push_back("unix:" + options.state_dir + "/sigrun.sock");
     else if (socket != "none")
         o.addresses.push_back("unix:" + socket);
     o.protocol_order = server.list("protocol_order");
@@ -242,7 +242,9 @@ void daemon::impl::stop() {
     lock_fd = -1;
 }
 
-daemon::daemon(daemon_options options) : impl_(std::make_unique<impl>(std::move(options))) {}
+daemon::daemon(daemon_options options) : impl_(std::make_unique<impl>(std::move(options))) {
+    impl_->options.state_dir = std::filesystem::absolute(impl_->options.state_dir).lexically_normal().string();
+}
 daemon::~daemon() { impl_->stop(); }
 
 result<void> daemon::start() {

@@ -1,13 +1,13 @@
 // use_outside_plugins FOLDER: lets the plugins of outside_plugins/ do their work through the host.
-#include "kernel/plugin/plugin_host.hpp"
-
 #include <sigrun/balancer.h>
-#include <sigrun/cpp/text.hpp>
 #include <sigrun/probe.h>
 
 #include <boost/json.hpp>
 #include <iostream>
+#include <sigrun/cpp/text.hpp>
 #include <vector>
+
+#include "kernel/plugin/plugin_host.hpp"
 
 namespace {
 
@@ -20,7 +20,8 @@ void expect(bool condition, std::string_view what) {
     ++failures;
 }
 
-// Two pages of 64 slots; slot 3 is free in tier 1, slots 70 and 71 in tier 0; the second request may use page 0 only.
+// Two pages of 64 slots; slot 3 is free in tier 1, slots 70 and 71 in tier 0; the second request may use page
+// 0 only.
 void use_balancer(plugin_host& host) {
     auto which = host.find(SIGRUN_KIND_BALANCER, "c_first_fit");
     expect(which != nullptr, "the balancer has an instance");

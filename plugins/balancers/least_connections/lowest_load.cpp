@@ -63,46 +63,80 @@ void offer_page(const search& s, best_of& best, std::uint32_t page, std::uint32_
     }
 }
 
-/// The lowest level of one class. The number of its pages is what ties between classes are weighed by.
-void search_class(const search& s, const capacity_class& c, best_of& best) noexcept {
-    const auto words = std::min(sdk::page_words(s.view), static_cast<std::uint32_t>(c.pages.size()));
-    auto candidates = [&](std::uint32_t level, std::uint32_t w) {
-        return load_once(s.view.level_any[level][w]) & load_once(s.feasible[w]) & c.pages[w];
-    };
-    for (std::uint32_t level = 0; level <= k_last && !best.worse({level, c.capacity}); ++level) {
-        std::uint32_t pages = 0;
-        for (std::uint32_t w = 0; w < words; ++w)
-            if (const std::uint64_t m = candidates(level, w)) pages += sdk::count_bits(m);
-        if (!pages) continue;
-        bool hit = false;
-        // A random page, thinned so that a page with few candidates is not preferred to one with many.
-        for (int tries = 0; level < k_last && tries < 4; ++tries) {
-            std::uint32_t nth = s.bits.below(pages);
-            for (std::uint32_t w = 0; w < words; ++w) {
-                const std::uint64_t m = candidates(level, w);
-                const std::uint32_t n = sdk::count_bits(m);
-                if (nth >= n) {
-                    nth -= n;
-                    continue;
-                }
-                const std::uint32_t page = w * 64 + sdk::nth_bit(m, nth);
-                const std::uint64_t slots = s.slots(level, page);
-                const std::uint32_t count = sdk::count_bits(slots);
-                if (!count || !s.suits(page) || (tries < 3 && s.bits.below(64) >= count)) break;
-                best.offer(page * 64 + sdk::random_bit(slots, s.bits), {level, c.capacity}, pages);
-                return;
+/// Pages of some kind that may have slots of a level; `of` is null for all kinds.
+class candidates {
+   public:
+    candidates(const search& s, std::uint32_t level, const capacity_class* of) noexcept : s_(s), level_(level), of_(of) {}
+    std::uint64_t word(std::uint32_t w) const noexcept {
+        const std::uint64_t m = load_once(s_.view.level_any[level_][w]) & load_once(s_.feasible[w]);
+        return of_ ? m & of_->pages[w] : m;
+    }
+    /// A random one, ~0 if there is none. With many words the first that has some, from a random one on.
+    std::uint32_t draw(std::uint32_t words) const noexcept {
+        constexpr std::uint32_t k_few = 16;
+        if (words <= k_few) {
+            std::uint64_t m[k_few];
+            std::uint32_t total = 0;
+            for (std::uint32_t w = 0; w < words; ++w)
+                if ((m[w] = word(w))) total += sdk::count_bits(m[w]);
+            if (!total) return ~0u;
+            std::uint32_t nth = s_.bits.below(total);
+            for (std::uint32_t w = 0;; ++w) {
+                if (!m[w]) continue;
+                const std::uint32_t n = sdk::count_bits(m[w]);
+                if (nth < n) return w * 64 + sdk::nth_bit(m[w], nth);
+                nth -= n;
             }
         }
-        for (std::uint32_t w = 0; w < words; ++w)
-            for (std::uint64_t m = candidates(level, w); m; m &= m - 1) {
-                const std::uint32_t page = w * 64 + static_cast<std::uint32_t>(std::countr_zero(m));
-                const std::uint64_t slots = s.slots(level, page);
-                if (!slots || !s.suits(page)) continue;
-                offer_page(s, best, page, level, slots, c.capacity);
-                hit = true;
-            }
-        if (hit) return;
+        const std::uint32_t start = s_.bits.below(words);
+        for (std::uint32_t i = 0; i < words; ++i) {
+            const std::uint32_t w = start + i < words ? start + i : start + i - words;
+            if (const std::uint64_t m = word(w)) return w * 64 + sdk::random_bit(m, s_.bits);
+        }
+        return ~0u;
     }
+
+   private:
+    const search& s_;
+    std::uint32_t level_;
+    const capacity_class* of_;
+};
+
+/// Offers a random slot of a level, or all of its pages where one draw would not do. False: there is none.
+bool search_level(const search& s, std::uint32_t level, const capacity_class* of, std::uint64_t capacity,
+                  best_of& best) noexcept {
+    const std::uint32_t words = sdk::page_words(s.view);
+    const candidates pages(s, level, of);
+    for (int tries = 0; tries < 4; ++tries) {
+        const std::uint32_t page = pages.draw(words);
+        if (page == ~0u) return false;
+        if (level == k_last) break;
+        const std::uint64_t slots = s.slots(level, page);
+        const std::uint32_t count = sdk::count_bits(slots);
+        if (!count || !s.suits(page)) break;
+        // Thinned, so that a page with few candidates is not preferred to one with many.
+        if (tries < 3 && s.bits.below(64) >= count) continue;
+        best.offer(page * 64 + sdk::nth_bit(slots, s.bits.below(count)), {level, capacity}, 1);
+        return true;
+    }
+    bool hit = false;
+    for (std::uint32_t w = 0; w < words; ++w)
+        for (std::uint64_t m = pages.word(w); m; m &= m - 1) {
+            const std::uint32_t page = w * 64 + static_cast<std::uint32_t>(std::countr_zero(m));
+            const std::uint64_t slots = s.slots(level, page);
+            if (!slots || !s.suits(page)) continue;
+            offer_page(s, best, page, level, slots, capacity);
+            hit = true;
+        }
+    return hit;
+}
+
+void search_classes(const search& s, const std::vector<capacity_class>& classes, best_of& best) noexcept {
+    // Idle runners are equal whatever their capacity.
+    if (search_level(s, 0, nullptr, 1, best)) return;
+    for (const auto& c : classes)
+        for (std::uint32_t level = 1; level <= k_last && !best.worse({level, c.capacity}); ++level)
+            if (search_level(s, level, &c, c.capacity, best)) break;
 }
 
 void search_pages(const search& s, best_of& best) noexcept {
@@ -131,7 +165,7 @@ std::uint32_t lowest(const sigrun_view& view, const sigrun_req& req, const std::
         const search s{view, pages, req.protos, out, n, bits};
         best_of best(bits);
         if (classes.size() <= k_few_classes)
-            for (const auto& c : classes) search_class(s, c, best);
+            search_classes(s, classes, best);
         else
             search_pages(s, best);
         if (!best.any()) break;

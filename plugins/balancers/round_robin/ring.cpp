@@ -15,11 +15,15 @@ std::uint64_t ring::weight_of(const walk& w, std::uint32_t page) const noexcept 
     return std::uint64_t{load_once(c.weight)} * weights_.best(usable);
 }
 
-std::uint32_t ring::scaled(const walk& w, const cursor& c, std::uint32_t page) const noexcept {
+std::uint32_t ring::scaled(const walk& w, cursor& c, std::uint32_t page) const noexcept {
+    const std::uint32_t cohort = load_once(w.view.page_cohort[page]);
+    if (cohort == c.cohort) return c.share;
     const std::uint64_t weight = weight_of(w, page);
-    if (!weight) return 0;
-    if (c.equal) return k_full;
-    return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(weight * k_full / c.heaviest, 1, k_full));
+    c.cohort = cohort;
+    c.share = !weight ? 0
+              : c.equal ? k_full
+                        : static_cast<std::uint32_t>(std::clamp<std::uint64_t>(weight * k_full / c.heaviest, 1, k_full));
+    return c.share;
 }
 
 void ring::survey(const walk& w, cursor& c) const noexcept {
@@ -34,6 +38,7 @@ void ring::survey(const walk& w, cursor& c) const noexcept {
     c.heaviest = std::max<std::uint64_t>(high, 1);
     c.equal = low == high;
     c.epoch = w.view.epoch;
+    c.cohort = ~0u;
 }
 
 /// Draws the first slot in proportion to the weights: neither the order of the slots nor gaps between them count.
@@ -64,8 +69,25 @@ bool ring::start(const walk& w, cursor& c, std::uint64_t rng) const noexcept {
     return true;
 }
 
+/// Most steps of a walk stay in one page.
+bool ring::advance_in_page(const walk& w, cursor& c) const noexcept {
+    const std::uint32_t page = c.slot >> 6, word = c.slot >> 12, bit = c.slot & 63u;
+    if (bit == 63 || word >= w.words || !(load_once(w.pages[word]) >> (page & 63u) & 1)) return false;
+    std::uint64_t idle = sdk::idle_slots(w.view, page) & (~0ull << (bit + 1));
+    if (!idle) return false;
+    const std::uint32_t weight = scaled(w, c, page);
+    for (; weight && idle; idle &= idle - 1) {
+        const std::uint32_t slot = page * 64 + static_cast<std::uint32_t>(std::countr_zero(idle));
+        if (weight != k_full && !taken(weight, slot, c.turn)) continue;
+        c.slot = slot;
+        return true;
+    }
+    return false;
+}
+
 /// To the next slot that can take a job and is not passed over on this turn.
 bool ring::advance(const walk& w, cursor& c) const noexcept {
+    if (advance_in_page(w, c)) return true;
     std::uint32_t word = c.slot >> 12, page = c.slot >> 6;
     std::uint64_t later_slots = (c.slot & 63u) == 63 ? 0 : ~0ull << ((c.slot & 63u) + 1);
     if (word >= w.words) word = page = 0, later_slots = ~0ull;

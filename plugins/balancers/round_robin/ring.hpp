@@ -28,6 +28,8 @@ class ring {
         std::uint64_t heaviest = 1;      // effective weight that counts as k_full
         std::uint32_t slot = 0;          // the last one taken
         std::uint32_t turn = 0;          // how often the walk has come round
+        std::uint32_t cohort = ~0u;      // whose share is kept in `share`, within one epoch
+        std::uint32_t share = 0;
     };
     struct walk {
         const sigrun_view& view;
@@ -37,10 +39,12 @@ class ring {
     };
 
     std::uint64_t weight_of(const walk& w, std::uint32_t page) const noexcept;
-    std::uint32_t scaled(const walk& w, const cursor& c, std::uint32_t page) const noexcept;
+    /// The weight of a page's slots, k_full for the heaviest; 0 if the request cannot use them.
+    std::uint32_t scaled(const walk& w, cursor& c, std::uint32_t page) const noexcept;
     void survey(const walk& w, cursor& c) const noexcept;
     bool start(const walk& w, cursor& c, std::uint64_t rng) const noexcept;
     bool advance(const walk& w, cursor& c) const noexcept;
+    bool advance_in_page(const walk& w, cursor& c) const noexcept;
 
     const protocol_weights& weights_;
     std::vector<cursor> cursors_;

@@ -26,10 +26,9 @@ constexpr sigrun_serve k_serve{
     nullptr};
 
 constexpr sigrun_dial k_dial{
-    sizeof(sigrun_dial),
-    0,
-    [](sigrun_instance* i, const sigrun_endpoint* where, std::uint64_t deadline, sigrun_op op) noexcept
-    -> sigrun_result {
+    sizeof(sigrun_dial), 0,
+    [](sigrun_instance* i, const sigrun_endpoint* where, std::uint64_t deadline,
+       sigrun_op op) noexcept -> sigrun_result {
         return sdk::guarded(nullptr, [&] { return self(i).dialling().detect(*where, deadline, op); });
     },
     [](sigrun_instance* i, const sigrun_endpoint* where, const sigrun_sink* frames, sigrun_op op,
@@ -41,7 +40,7 @@ constexpr sigrun_dial k_dial{
 
 /// Completes the drain when the last connection has ended or the deadline has passed.
 class http_plugin::drain_watch : public ticking {
-   public:
+ public:
     drain_watch(http_plugin& owner, time_point until, sdk::op done)
         : owner_(owner), until_(until), done_(std::move(done)) {}
     void tick(time_point now) override {
@@ -54,7 +53,7 @@ class http_plugin::drain_watch : public ticking {
         owner_.loops_.front()->remove(this);
     }
 
-   private:
+ private:
     http_plugin& owner_;
     time_point until_;
     sdk::op done_;
@@ -78,7 +77,8 @@ http_plugin::http_plugin(sdk::host host, const sdk::config_reader& config) : hos
 }
 
 http_plugin::~http_plugin() {
-    // Everything is told to end; what the host must confirm (ended calls, closed links) gets a moment to do so.
+    // Everything is told to end; what the host must confirm (ended calls, closed links) gets a moment to do
+    // so.
     for (const auto& l : loops_) l->shut_all();
     const auto until = clock::now() + k_goodbye;
     const auto busy = [&] {
@@ -96,8 +96,9 @@ http_plugin::~http_plugin() {
 }
 
 const void* http_plugin::interface(std::string_view id) noexcept {
-    static const sigrun_protocol table{sizeof(sigrun_protocol), 0,       sdk::str("http"), sdk::str("http,http+unix"),
-                                       sdk::str("http/1.1"),    &k_serve, &k_dial,         &link_ops()};
+    static const sigrun_protocol table{
+        sizeof(sigrun_protocol), 0,        sdk::str("http"), sdk::str("http,http+unix"),
+        sdk::str("http/1.1"),    &k_serve, &k_dial,          &link_ops()};
     return id == SIGRUN_KIND_PROTOCOL ? &table : nullptr;
 }
 
@@ -107,7 +108,8 @@ void http_plugin::start() {
 
 void http_plugin::drain(std::uint64_t deadline_ns, sdk::op done) {
     server_->finish_soon();
-    auto watch = std::make_shared<drain_watch>(*this, time_point(std::chrono::nanoseconds(deadline_ns)), std::move(done));
+    auto watch = std::make_shared<drain_watch>(*this, time_point(std::chrono::nanoseconds(deadline_ns)),
+                                               std::move(done));
     loops_.front()->post([this, watch] { loops_.front()->add(watch); });
 }
 

@@ -17,7 +17,7 @@
 namespace sigrun::http {
 
 class http_plugin {
-   public:
+ public:
     http_plugin(sdk::host host, const sdk::config_reader& config);
     ~http_plugin();
 
@@ -28,7 +28,7 @@ class http_plugin {
     server& serving() noexcept { return *server_; }
     dialler& dialling() noexcept { return *dialler_; }
 
-   private:
+ private:
     class drain_watch;
 
     sdk::host host_;

@@ -15,12 +15,16 @@ struct sigrun_link {
     virtual ~sigrun_link() = default;
 
     virtual sigrun_result execute(const sigrun_frame& offer) = 0;
-    virtual sigrun_result attach(const sigrun_attempt&, std::uint64_t, sigrun_op) { return SIGRUN_E_UNSUPPORTED; }
+    virtual sigrun_result attach(const sigrun_attempt&, std::uint64_t, sigrun_op) {
+        return SIGRUN_E_UNSUPPORTED;
+    }
     virtual sigrun_result cancel(const sigrun_attempt& attempt, std::uint64_t grace_ns) = 0;
     virtual sigrun_result describe(sigrun_op) { return SIGRUN_E_UNSUPPORTED; }
     virtual sigrun_result ping(sigrun_op op) = 0;
     virtual sigrun_result send(const sigrun_frame&) { return SIGRUN_E_UNSUPPORTED; }
-    virtual sigrun_result call(const sigrun_call&, const sigrun_sink&, sigrun_op) { return SIGRUN_E_UNSUPPORTED; }
+    virtual sigrun_result call(const sigrun_call&, const sigrun_sink&, sigrun_op) {
+        return SIGRUN_E_UNSUPPORTED;
+    }
     virtual void close(sigrun_result why, sigrun_op op) = 0;
 };
 

@@ -1,10 +1,11 @@
-// One I/O thread of the plugin: an io_context, run inside sdk::thread_scope, with a coarse tick for time limits.
-// Connections, sessions and dialled links each belong to one loop and are touched only on its thread; others post.
+// One I/O thread of the plugin: an io_context, run inside sdk::thread_scope, with a coarse tick for time
+// limits. Connections, sessions and dialled links each belong to one loop and are touched only on its thread;
+// others post.
 #pragma once
 
 #include <atomic>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
@@ -22,7 +23,7 @@ using time_point = clock::time_point;
 
 /// Something on a loop that has time limits.
 class ticking {
-   public:
+ public:
     virtual ~ticking() = default;
     /// [loop] About four times a second.
     virtual void tick(time_point now) = 0;
@@ -31,7 +32,7 @@ class ticking {
 };
 
 class loop {
-   public:
+ public:
     loop(const sdk::host& host, std::string name);
     loop(const loop&) = delete;
     loop& operator=(const loop&) = delete;
@@ -70,7 +71,7 @@ class loop {
     /// [loop] The Date header's value, refreshed once a second.
     std::string_view date();
 
-   private:
+ private:
     void run();
     void arm();
 

@@ -73,27 +73,26 @@ void connection::on_events(std::uint32_t events) {
     if (phase_ != phase::dead && (events & EPOLLOUT)) loop_.flush_soon(*this);
 }
 
+/// One read per readiness: what is left makes the descriptor ready again, after answers and other connections
+/// had their turn.
 void connection::read() {
     auto room = loop_.scratch();
-    for (int rounds = 0; rounds < 4; ++rounds) {
-        auto n = recv(fd_, room.data, room.size, MSG_DONTWAIT);
-        if (n < 0) {
-            if (errno == EINTR) continue;
-            if (errno == EAGAIN) return;
-            return end(SIGRUN_E_IO, code::none, sdk::concat("the connection failed: ", std::strerror(errno)));
-        }
-        if (n == 0) {
-            if (!goodbye_.empty()) return end(SIGRUN_E_IO, code::none, goodbye_);
-            return end(SIGRUN_E_IO, code::none,
-                       phase_ == phase::preface && first_bytes_.empty()
-                           ? "the peer closed the connection without a word"
-                           : "the peer closed the connection");
-        }
-        last_activity_ = loop_.now();
-        if (phase_ != phase::lingering) take({room.data, static_cast<std::size_t>(n)});
-        if (phase_ == phase::dead || static_cast<std::size_t>(n) < room.size) return;
-        if (!(interest_ & EPOLLIN)) return;
+    ssize_t n;
+    do {
+        n = recv(fd_, room.data, room.size, MSG_DONTWAIT);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0) {
+        if (errno == EAGAIN) return;
+        return end(SIGRUN_E_IO, code::none, sdk::concat("the connection failed: ", std::strerror(errno)));
     }
+    if (n == 0) {
+        if (!goodbye_.empty()) return end(SIGRUN_E_IO, code::none, goodbye_);
+        bool mute = phase_ == phase::preface && first_bytes_.empty();
+        return end(SIGRUN_E_IO, code::none,
+                   mute ? "the peer closed the connection without a word" : "the peer closed the connection");
+    }
+    last_activity_ = loop_.now();
+    if (phase_ != phase::lingering) take({room.data, static_cast<std::size_t>(n)});
 }
 
 void connection::take(std::string_view bytes) {
@@ -153,7 +152,7 @@ void connection::flush() {
 }
 
 void connection::write_out() {
-    constexpr int k_rounds = 16;  // about 1 MiB of bulk; then the loop's other connections have their turn
+    constexpr int k_rounds = 4;  // about 256 KiB of bulk; then reading and other connections have their turn
     want_write_ = false;
     for (int rounds = 0;; ++rounds) {
         if (wire_.empty()) {

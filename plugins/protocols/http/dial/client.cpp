@@ -8,7 +8,9 @@ constexpr std::size_t k_max_queue = 16384;
 }
 
 client::client(loop& where, client_settings settings, std::size_t max_connections)
-    : loop_(where), settings_(std::make_shared<const client_settings>(std::move(settings))), max_connections_(max_connections) {}
+    : loop_(where),
+      settings_(std::make_shared<const client_settings>(std::move(settings))),
+      max_connections_(max_connections) {}
 
 void client::fail(const request_ptr& request, fault what, std::string why) {
     client_result result;
@@ -19,7 +21,8 @@ void client::fail(const request_ptr& request, fault what, std::string why) {
 
 void client::send(request_ptr request) {
     if (closed_) return fail(request, fault::cancelled, "the link is closed");
-    if (queue_.size() >= k_max_queue) return fail(request, fault::connect, "too many requests wait for this peer");
+    if (queue_.size() >= k_max_queue)
+        return fail(request, fault::connect, "too many requests wait for this peer");
     queue_.push_back(std::move(request));
     next();
 }
@@ -46,7 +49,8 @@ void client::next() {
 }
 
 void client::start(const std::shared_ptr<client_connection>& with, request_ptr request) {
-    if (request->deadline <= clock::now()) return fail(request, fault::timeout, "no free connection before the deadline");
+    if (request->deadline <= clock::now())
+        return fail(request, fault::timeout, "no free connection before the deadline");
     with->run(std::move(request), [weak = weak_from_this()] {
         if (auto self = weak.lock()) self->next();
     });
@@ -73,7 +77,8 @@ void client::close() {
     if (closed_) return;
     closed_ = true;
     const auto keep = shared_from_this();
-    for (const auto& request : std::exchange(queue_, {})) fail(request, fault::cancelled, "the link is closed");
+    for (const auto& request : std::exchange(queue_, {}))
+        fail(request, fault::cancelled, "the link is closed");
     for (const auto& c : std::exchange(connections_, {})) c->cancel("the link is closed");
 }
 

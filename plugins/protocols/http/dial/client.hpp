@@ -10,12 +10,12 @@
 namespace sigrun::http {
 
 class client : public std::enable_shared_from_this<client> {
-   public:
+ public:
     client(loop& where, client_settings settings, std::size_t max_connections);
 
     const endpoint& peer() const noexcept { return settings_->peer; }
-    /// [loop] Always ends in request->on_done, maybe before it returns. A request whose deadline passes while it waits
-    /// for a connection ends with fault::timeout.
+    /// [loop] Always ends in request->on_done, maybe before it returns. A request whose deadline passes while
+    /// it waits for a connection ends with fault::timeout.
     void send(request_ptr request);
     /// [loop] Its on_data can take more.
     void resume(const request_ptr& request);
@@ -26,7 +26,7 @@ class client : public std::enable_shared_from_this<client> {
     /// [loop] Ends queued requests whose deadline has passed.
     void tick(time_point now);
 
-   private:
+ private:
     void next();
     void start(const std::shared_ptr<client_connection>& with, request_ptr request);
     static void fail(const request_ptr& request, fault what, std::string why);

@@ -20,20 +20,20 @@ enum class fault { none, connect, broken, timeout, too_large, malformed, cancell
 /// What came of a request.
 struct client_result {
     fault what = fault::none;
-    std::string why;        // with a fault
-    bool sent = false;      // some of the request may have reached the peer
-    int status = 0;         // 0: no head came
+    std::string why;    // with a fault
+    bool sent = false;  // some of the request may have reached the peer
+    int status = 0;     // 0: no head came
     bool keep_alive = false;
     std::chrono::nanoseconds took{};  // from the first byte sent to the end of the response
     boost::beast::http::fields headers;
-    std::string body;       // what on_data did not take
+    std::string body;  // what on_data did not take
 };
 
 /// A request and who waits for it. Owned by whoever works on it; at most one result.
 struct client_request {
     std::string verb = "GET";
-    std::string target;       // without the endpoint's base path
-    std::string headers;      // complete header lines, without Host, User-Agent and Content-Length
+    std::string target;   // without the endpoint's base path
+    std::string headers;  // complete header lines, without Host, User-Agent and Content-Length
     std::string body;
     bool has_body = false;
     bool without_base = false;  // the target is complete: a redirect within the origin
@@ -54,7 +54,7 @@ struct client_settings {
 };
 
 class client_connection : public std::enable_shared_from_this<client_connection> {
-   public:
+ public:
     client_connection(loop& where, std::shared_ptr<const client_settings> settings);
 
     bool idle() const noexcept { return !request_ && open_; }
@@ -69,7 +69,7 @@ class client_connection : public std::enable_shared_from_this<client_connection>
     /// Ends the current request with fault::cancelled and closes.
     void cancel(std::string_view why);
 
-   private:
+ private:
     void connect(std::vector<socket_address> addresses, std::size_t next, std::string why);
     void send();
     void read();

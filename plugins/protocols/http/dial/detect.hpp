@@ -5,9 +5,9 @@
 
 namespace sigrun::http {
 
-/// [any] Completes `op` with OK and what was found, also when nothing answers. `legacy`: asks for /health as legacy
-/// runners offer it, instead of OPTIONS * and /healthz.
-void start_detection(const sdk::host& host, loop& where, client_settings settings, bool legacy, time_point deadline,
-                     sigrun_op op);
+/// [any] Completes `op` with OK and what was found, also when nothing answers. `legacy`: asks for /health as
+/// legacy runners offer it, instead of OPTIONS * and /healthz.
+void start_detection(const sdk::host& host, loop& where, client_settings settings, bool legacy,
+                     time_point deadline, sigrun_op op);
 
 }  // namespace sigrun::http

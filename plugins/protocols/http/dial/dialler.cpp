@@ -9,7 +9,8 @@
 
 namespace sigrun::http {
 
-dialler::dialler(const sdk::host& host, const dial_options& options, std::vector<std::unique_ptr<loop>>& loops)
+dialler::dialler(const sdk::host& host, const dial_options& options,
+                 std::vector<std::unique_ptr<loop>>& loops)
     : host_(host), options_(options), loops_(loops) {}
 
 client_settings dialler::settings_for(const sigrun_endpoint& where) const {
@@ -39,7 +40,8 @@ sigrun_result dialler::open(const sigrun_endpoint& where, const sigrun_sink& fra
         auto options = rustci::read_options(sdk::view(where.options));
         settings.user_agent = options.user_agent;
         settings.connect_timeout = options.connect_timeout;
-        auto made = std::make_shared<rustci::legacy_link>(host_, on, std::move(settings), std::move(options), frames);
+        auto made =
+            std::make_shared<rustci::legacy_link>(host_, on, std::move(settings), std::move(options), frames);
         *link = made.get();
         made->open(op);
         return SIGRUN_PENDING;

@@ -8,11 +8,11 @@
 namespace sigrun::http {
 
 struct endpoint {
-    std::string host;        // name or address, without brackets; empty for UNIX sockets
+    std::string host;  // name or address, without brackets; empty for UNIX sockets
     std::uint16_t port = 0;
-    std::string unix_path;   // set: a UNIX socket
-    std::string authority;   // value of the Host header
-    std::string base;        // path prefix without a slash at its end, "" or "/prefix"
+    std::string unix_path;  // set: a UNIX socket
+    std::string authority;  // value of the Host header
+    std::string base;       // path prefix without a slash at its end, "" or "/prefix"
 };
 
 /// Nothing and `why` if the text is no such address.

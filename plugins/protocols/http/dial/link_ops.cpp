@@ -12,9 +12,8 @@ constexpr sigrun_link_ops k_ops{
     [](sigrun_link* link, const sigrun_frame* offer) noexcept -> sigrun_result {
         return sdk::guarded(nullptr, [&] { return link->execute(*offer); });
     },
-    [](sigrun_link* link, const sigrun_attempt* attempt, std::uint64_t offset, sigrun_op op) noexcept -> sigrun_result {
-        return sdk::guarded(nullptr, [&] { return link->attach(*attempt, offset, op); });
-    },
+    [](sigrun_link* link, const sigrun_attempt* attempt, std::uint64_t offset, sigrun_op op) noexcept
+    -> sigrun_result { return sdk::guarded(nullptr, [&] { return link->attach(*attempt, offset, op); }); },
     [](sigrun_link* link, const sigrun_attempt* attempt, std::uint64_t grace) noexcept -> sigrun_result {
         return sdk::guarded(nullptr, [&] { return link->cancel(*attempt, grace); });
     },
@@ -27,9 +26,8 @@ constexpr sigrun_link_ops k_ops{
     [](sigrun_link* link, const sigrun_frame* frame) noexcept -> sigrun_result {
         return sdk::guarded(nullptr, [&] { return link->send(*frame); });
     },
-    [](sigrun_link* link, const sigrun_call* call, const sigrun_sink* replies, sigrun_op op) noexcept -> sigrun_result {
-        return sdk::guarded(nullptr, [&] { return link->call(*call, *replies, op); });
-    },
+    [](sigrun_link* link, const sigrun_call* call, const sigrun_sink* replies, sigrun_op op) noexcept
+    -> sigrun_result { return sdk::guarded(nullptr, [&] { return link->call(*call, *replies, op); }); },
     [](sigrun_link* link, sigrun_result why, sigrun_op op) noexcept {
         sdk::guarded(nullptr, [&] { link->close(why, op); });
     }};
@@ -42,8 +40,18 @@ sigrun_result deliver_frame(const sdk::host& host, const sigrun_sink& sink, cons
     const sigrun_attempt attempt{sizeof attempt, f.attempt.value_or(0), sdk::str(f.job), sdk::str(f.token)};
     sdk::buffer payload;
     if (f.has_payload) payload = sdk::buffer(host, f.payload);
-    const sigrun_frame frame{sizeof frame, f.kind,    f.flags, f.stream, f.seq, 0, f.offset, f.time_ns, 0,
-                             f.attempt ? &attempt : nullptr, sdk::str(f.json), payload.get()};
+    const sigrun_frame frame{sizeof frame,
+                             f.kind,
+                             f.flags,
+                             f.stream,
+                             f.seq,
+                             0,
+                             f.offset,
+                             f.time_ns,
+                             0,
+                             f.attempt ? &attempt : nullptr,
+                             sdk::str(f.json),
+                             payload.get()};
     return sink.on_frame(sink.ctx, &frame);
 }
 

@@ -1,5 +1,6 @@
-// The dialled end of a native link over HTTP: method calls, and after one of them granted a session, frames by long
-// poll and posts. Link operations are [any]; everything else on its loop. Owned by itself until closed.
+// The dialled end of a native link over HTTP: method calls, and after one of them granted a session, frames
+// by long poll and posts. Link operations are [any]; everything else on its loop. Owned by itself until
+// closed.
 #pragma once
 
 #include <atomic>
@@ -15,7 +16,7 @@
 namespace sigrun::http {
 
 class native_link : public sigrun_link, public ticking, public std::enable_shared_from_this<native_link> {
-   public:
+ public:
     native_link(const sdk::host& host, loop& where, client_settings settings, std::string credentials,
                 std::chrono::nanoseconds session_timeout, const sigrun_sink& frames);
     /// [any] Checks that a Sigrun daemon answers, then completes the op.
@@ -31,7 +32,7 @@ class native_link : public sigrun_link, public ticking, public std::enable_share
     sigrun_result call(const sigrun_call& call, const sigrun_sink& replies, sigrun_op op) override;
     void close(sigrun_result why, sigrun_op op) override;
 
-   private:
+ private:
     request_ptr request(std::string_view verb, std::string target, std::chrono::nanoseconds limit,
                         std::function<void(const client_result&)> then);
     void on_version(const client_result& r, sdk::op& op);
@@ -65,7 +66,7 @@ class native_link : public sigrun_link, public ticking, public std::enable_share
     bool posting_ = false;
     bool delivering_ = false;
     bool opened_ = false;
-    bool silent_ = false;   // the host closed it, or its end was told
+    bool silent_ = false;  // the host closed it, or its end was told
     bool closing_ = false;
     bool left_ = false;
     time_point last_contact_;

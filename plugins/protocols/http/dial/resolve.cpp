@@ -32,9 +32,8 @@ void look_up(void* ctx) {
     if (found) freeaddrinfo(found);
     std::string why;
     if (error) why = sdk::concat("cannot resolve ", job->name, ": ", gai_strerror(error));
-    job->where.post([done = std::move(job->done), addresses = std::move(addresses), why = std::move(why)]() mutable {
-        done(std::move(addresses), std::move(why));
-    });
+    job->where.post([done = std::move(job->done), addresses = std::move(addresses),
+                     why = std::move(why)]() mutable { done(std::move(addresses), std::move(why)); });
     job->count->running.fetch_sub(1);
 }
 
@@ -53,7 +52,8 @@ void resolve(const sdk::host& host, loop& where, const std::shared_ptr<lookups>&
         where.post([done = std::move(done), known = std::move(known)] { done(known, {}); });
         return;
     }
-    auto job = std::make_unique<lookup>(lookup{where, count, at.host, std::to_string(at.port), std::move(done)});
+    auto job =
+        std::make_unique<lookup>(lookup{where, count, at.host, std::to_string(at.port), std::move(done)});
     count->running.fetch_add(1);
     if (host.sched()->post(host.abi(), SIGRUN_LANE_WORK, &look_up, job.get()) == SIGRUN_OK) {
         job.release();

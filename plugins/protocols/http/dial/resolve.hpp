@@ -1,5 +1,5 @@
-// From an endpoint to socket addresses. Names are looked up on a worker thread of the host, because the system's resolver
-// blocks; Asio's own resolver would start a thread the host knows nothing of.
+// From an endpoint to socket addresses. Names are looked up on a worker thread of the host, because the
+// system's resolver blocks; Asio's own resolver would start a thread the host knows nothing of.
 #pragma once
 
 #include <atomic>
@@ -18,7 +18,7 @@ using socket_address = asio::generic::stream_protocol::endpoint;
 
 /// Lookups that still run on host threads; the plugin waits for them before it goes.
 class lookups {
-   public:
+ public:
     std::atomic<std::size_t> running{0};
 };
 

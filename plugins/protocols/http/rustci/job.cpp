@@ -11,7 +11,7 @@
 namespace sigrun::http::rustci {
 namespace {
 
-constexpr int k_patience = 3;           // polls that may say 404 after acceptance
+constexpr int k_patience = 3;  // polls that may say 404 after acceptance
 constexpr int k_max_bad_replies = 10;
 constexpr auto k_max_bad_time = std::chrono::seconds(60);
 constexpr auto k_busy_retry = std::chrono::milliseconds(20);
@@ -19,7 +19,9 @@ constexpr std::size_t k_quoted = 4096;  // of a runner's own text
 constexpr int k_max_redirects = 3;
 
 bool is_success(int status) { return status >= 200 && status < 300; }
-bool is_redirect(int status) { return status == 301 || status == 302 || status == 303 || status == 307 || status == 308; }
+bool is_redirect(int status) {
+    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
 bool is_overload(int status) { return status == 408 || status == 429 || status >= 500; }
 
 std::string excerpt(std::string_view text) {
@@ -29,7 +31,8 @@ std::string excerpt(std::string_view text) {
 
 std::string header(const client_result& r, const char* name) {
     const auto found = r.headers.find(name);
-    return found == r.headers.end() ? std::string() : std::string(found->value().data(), found->value().size());
+    return found == r.headers.end() ? std::string()
+                                    : std::string(found->value().data(), found->value().size());
 }
 
 std::uint64_t wall_clock_ns() {
@@ -40,9 +43,12 @@ std::uint64_t wall_clock_ns() {
 
 /// The pause plus or minus 10 %, so that many jobs do not come back at once.
 std::chrono::nanoseconds spread(std::chrono::nanoseconds pause) {
-    static thread_local std::minstd_rand random(static_cast<unsigned>(clock::now().time_since_epoch().count()));
+    static thread_local std::minstd_rand random(
+        static_cast<unsigned>(clock::now().time_since_epoch().count()));
     const auto tenth = pause.count() / 10;
-    return tenth ? std::chrono::nanoseconds(std::uniform_int_distribution<std::int64_t>(-tenth, tenth)(random)) + pause
+    return tenth ? std::chrono::nanoseconds(
+                       std::uniform_int_distribution<std::int64_t>(-tenth, tenth)(random)) +
+                       pause
                  : pause;
 }
 
@@ -104,9 +110,11 @@ void job::on_submitted(const client_result& r) {
         if (!read_submit_reply(r.body, id)) return ask_again();
         if (id == uuid_) return accept();
         owner_.answered_for_another();
-        return refuse("contract", sdk::concat("the runner answered for job ", excerpt(id), " instead of ", uuid_));
+        return refuse("contract",
+                      sdk::concat("the runner answered for job ", excerpt(id), " instead of ", uuid_));
     }
-    if (is_overload(r.status)) return retry_submit(r, sdk::concat("the runner answered with HTTP status ", r.status));
+    if (is_overload(r.status))
+        return retry_submit(r, sdk::concat("the runner answered with HTTP status ", r.status));
     const auto said = sdk::concat("HTTP status ", r.status, r.body.empty() ? "" : ": ", excerpt(r.body));
     if (r.status == 401 || r.status == 403) return refuse("credentials", said);
     refuse("contract", said);
@@ -159,7 +167,8 @@ void job::attach(std::uint64_t log_offset, sdk::op op) {
 void job::schedule_poll() {
     if (over_ || ending_) return;
     wait(spread(poll_pause_), &job::poll);
-    const auto next = std::chrono::nanoseconds(static_cast<std::int64_t>(static_cast<double>(poll_pause_.count()) * 1.5));
+    const auto next =
+        std::chrono::nanoseconds(static_cast<std::int64_t>(static_cast<double>(poll_pause_.count()) * 1.5));
     poll_pause_ = std::min(next, owner_.settings().poll_max);
 }
 
@@ -200,7 +209,8 @@ void job::on_status(asking why_asked, const client_result& r, int redirects) {
         return retry_submit(none, "the runner lost the request");
     }
     if (r.status == 404) {
-        if (++forgotten_ > k_patience) return fail_infra("runner_forgot", "the runner no longer knows the job", false);
+        if (++forgotten_ > k_patience)
+            return fail_infra("runner_forgot", "the runner no longer knows the job", false);
         return schedule_poll();
     }
     forgotten_ = 0;
@@ -255,7 +265,8 @@ void job::on_good_status(status_reply&& s) {
         f.json = "{\"state\":\"running\"}";
         tell(std::move(f));
     } else if (s.status == word::queued && running_told_) {
-        owner_.warn(sdk::concat("job ", job_, ": contract_violation: the state went back from running to queued"));
+        owner_.warn(
+            sdk::concat("job ", job_, ": contract_violation: the state went back from running to queued"));
     }
     if (s.status == word::queued || s.status == word::running) return schedule_poll();
     finish_with(std::move(s));
@@ -269,9 +280,9 @@ void job::cancel() {
     r->has_body = !remove;
     r->on_done = [self = shared_from_this()](const client_result& result) {
         if (self->over_ || (result.what == fault::none && is_success(result.status))) return;
-        self->owner_.warn(sdk::concat("job ", self->job_, ": the runner did not take the cancel request: ",
-                                      result.what == fault::none ? sdk::concat("HTTP status ", result.status)
-                                                                 : result.why));
+        self->owner_.warn(sdk::concat(
+            "job ", self->job_, ": the runner did not take the cancel request: ",
+            result.what == fault::none ? sdk::concat("HTTP status ", result.status) : result.why));
     };
     owner_.send(std::move(r));
     poll_pause_ = owner_.settings().poll_first;

@@ -25,8 +25,8 @@ struct job_document {
     std::optional<std::uint64_t> run_timeout_s;  // rounded up
 };
 
-/// Nothing and `why` if the document is not one such a runner could run: another kind than `process`, no command,
-/// texts with NUL bytes.
+/// Nothing and `why` if the document is not one such a runner could run: another kind than `process`, no
+/// command, texts with NUL bytes.
 std::optional<job_document> read_job(std::string_view json, std::string& why);
 
 }  // namespace sigrun::http::rustci

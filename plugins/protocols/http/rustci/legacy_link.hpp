@@ -1,5 +1,5 @@
-// A link to a legacy HTTP runner: offers become POST /jobs, progress is polled, one rung, no frames of its own.
-// Link operations are [any]; everything else on its loop. Owned by itself until closed.
+// A link to a legacy HTTP runner: offers become POST /jobs, progress is polled, one rung, no frames of its
+// own. Link operations are [any]; everything else on its loop. Owned by itself until closed.
 #pragma once
 
 #include <atomic>
@@ -16,8 +16,9 @@ namespace sigrun::http::rustci {
 class job;
 
 class legacy_link : public sigrun_link, public ticking, public std::enable_shared_from_this<legacy_link> {
-   public:
-    legacy_link(const sdk::host& host, loop& where, client_settings settings, options how, const sigrun_sink& frames);
+ public:
+    legacy_link(const sdk::host& host, loop& where, client_settings settings, options how,
+                const sigrun_sink& frames);
     /// [any] Asks for the runner's health; any HTTP answer will do.
     void open(sigrun_op op);
 
@@ -39,7 +40,8 @@ class legacy_link : public sigrun_link, public ticking, public std::enable_share
     /// Hands a frame to the host; E_BUSY: try again later. After the end of the link nothing is given.
     sigrun_result give(const wire_frame& f);
     void forget(const std::string& uuid);
-    /// A poll or health request got an answer, or none: three failures over ten seconds and the runner is lost.
+    /// A poll or health request got an answer, or none: three failures over ten seconds and the runner is
+    /// lost.
     void contact(bool good, std::string_view why);
     /// The runner answered for a job that is not ours: three times, and it gets no more offers.
     void answered_for_another();
@@ -49,7 +51,7 @@ class legacy_link : public sigrun_link, public ticking, public std::enable_share
     /// The path of a redirect's target if it stays at this runner, else "".
     std::string within_origin(std::string_view location) const;
 
-   private:
+ private:
     void begin(const wire_frame& offer);
     void health(std::function<void(const client_result&)> then);
     void lost(std::string_view why);

@@ -73,14 +73,16 @@ std::string submit_body(const job_document& job, const attempt_names& attempt, s
     metadata["sigrun.job"] = jv(attempt.job);
     metadata["sigrun.attempt"] = std::to_string(attempt.number);
     metadata["sigrun.token"] = jv(attempt.token);
-    if (settings.payload == payload_form::json) metadata["sigrun.payload"] = "application/vnd.sigrun.command+json";
+    if (settings.payload == payload_form::json)
+        metadata["sigrun.payload"] = "application/vnd.sigrun.command+json";
     if (settings.payload == payload_form::script) metadata["sigrun.payload"] = "text/x-shellscript";
 
     json::array bytes;
-    for (unsigned char c : payload_text(job, settings.payload)) bytes.emplace_back(static_cast<std::uint64_t>(c));
-    json::object requirements{{"cpu_cores", nullptr},  {"memory_mb", nullptr},          {"storage_gb", nullptr},
-                              {"gpu_count", nullptr},  {"max_execution_time", nullptr}, {"required_capabilities",
-                                                                                        json::array()}};
+    for (unsigned char c : payload_text(job, settings.payload))
+        bytes.emplace_back(static_cast<std::uint64_t>(c));
+    json::object requirements{{"cpu_cores", nullptr},          {"memory_mb", nullptr},
+                              {"storage_gb", nullptr},         {"gpu_count", nullptr},
+                              {"max_execution_time", nullptr}, {"required_capabilities", json::array()}};
     if (job.run_timeout_s) requirements["max_execution_time"] = *job.run_timeout_s;
     json::object body{{"job_id", jv(uuid)},
                       {"job_type", job_type},

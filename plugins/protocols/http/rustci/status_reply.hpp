@@ -1,4 +1,5 @@
-// Bodies of a legacy runner's replies, read strictly: what does not fit the contract is a fault, never a guess. Pure.
+// Bodies of a legacy runner's replies, read strictly: what does not fit the contract is a fault, never a
+// guess. Pure.
 #pragma once
 
 #include <cstdint>

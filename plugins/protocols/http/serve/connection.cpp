@@ -15,13 +15,15 @@ namespace {
 namespace bhttp = boost::beast::http;
 
 constexpr std::size_t k_read_size = std::size_t{16} << 10;
+constexpr std::size_t k_max_backlog = std::size_t{1} << 20;
 constexpr auto k_linger = std::chrono::seconds(2);
 constexpr auto k_half_closed = std::chrono::seconds(5);
 
 int family_of(int fd) {
     int family = 0;
     socklen_t size = sizeof family;
-    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) != 0) throw sdk::failure(SIGRUN_E_IO, "not a socket");
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) != 0)
+        throw sdk::failure(SIGRUN_E_IO, "not a socket");
     return family;
 }
 
@@ -47,15 +49,18 @@ void connection::begin(sdk::op lifetime) {
 void connection::next_request() {
     phase_ = phase::head;
     since_ = clock::now();
+    head_only_ = false;
+    http10_ = false;
     parser_.emplace();
     parser_->header_limit(static_cast<std::uint32_t>(owner_.options().max_header));
     parser_->body_limit(owner_.options().max_body);
 }
 
 void connection::arm_read() {
-    // While an answer is awaited, reading goes on: it is how the end of the peer is noticed. What a peer can make us
-    // keep by that is bounded by the size of one head.
+    // While an answer is awaited, reading goes on: it is how the end of the peer is noticed. What a peer can
+    // make us keep by that is bounded by the size of one head.
     if (reading_ || input_ended_ || phase_ == phase::closed) return;
+    if (reads_requests() && backlog() > k_max_backlog) return;
     if (phase_ != phase::linger && in_.size() > owner_.options().max_header + k_read_size) return;
     reading_ = true;
     socket_.async_read_some(in_.prepare(k_read_size),
@@ -91,10 +96,11 @@ void connection::on_end_of_input() {
 void connection::advance() {
     if (advancing_) return;
     advancing_ = true;
-    while ((phase_ == phase::head || phase_ == phase::body) && parse_some()) {
+    // A peer that pipelines requests but takes no answers has to wait.
+    while (reads_requests() && backlog() <= k_max_backlog && parse_some()) {
     }
     advancing_ = false;
-    if (input_ended_ && (phase_ == phase::head || phase_ == phase::body)) linger();
+    if (input_ended_ && reads_requests() && backlog() <= k_max_backlog) linger();
     if (finish_soon_ && phase_ == phase::head) linger();
     flush();
     arm_read();
@@ -142,12 +148,18 @@ void connection::refuse_syntax(const boost::system::error_code& ec) {
     int status = 400;
     if (ec == bhttp::error::header_limit) {
         status = 431;
-        p = {"too_large", "the head of the request is too large", "head",
-             sdk::concat("at most ", owner_.options().max_header, " bytes"), {}};
+        p = {"too_large",
+             "the head of the request is too large",
+             "head",
+             sdk::concat("at most ", owner_.options().max_header, " bytes"),
+             {}};
     } else if (ec == bhttp::error::body_limit) {
         status = 413;
-        p = {"too_large", "the body of the request is too large", "body",
-             sdk::concat("at most ", owner_.options().max_body, " bytes"), {}};
+        p = {"too_large",
+             "the body of the request is too large",
+             "body",
+             sdk::concat("at most ", owner_.options().max_body, " bytes"),
+             {}};
     } else if (ec == bhttp::error::bad_version) {
         status = 505;
         p = {"unsupported", "unknown version of HTTP", "version", "HTTP/1.0 or HTTP/1.1", {}};
@@ -173,7 +185,8 @@ std::string connection::auth() const { return auth_of(request_, peer_auth_); }
 void connection::reply(int status, std::string_view type, std::string_view content, std::string_view extra) {
     if (phase_ != phase::answer) return;
     if (finish_soon_) keep_alive_ = false;
-    append_head(out_, {status, type, loop_.date(), extra, framing::length, content.size(), http10_, keep_alive_});
+    append_head(out_,
+                {status, type, loop_.date(), extra, framing::length, content.size(), http10_, keep_alive_});
     if (!head_only_) out_ += content;
     finish_answer();
 }
@@ -191,7 +204,13 @@ void connection::stream_head(int status, std::string_view type) {
     if (phase_ != phase::answer) return;
     chunked_ = !http10_;
     if (!chunked_ || finish_soon_) keep_alive_ = false;
-    append_head(out_, {status, type, loop_.date(), {}, chunked_ ? framing::chunked : framing::until_close, 0, http10_,
+    append_head(out_, {status,
+                       type,
+                       loop_.date(),
+                       {},
+                       chunked_ ? framing::chunked : framing::until_close,
+                       0,
+                       http10_,
                        keep_alive_});
 }
 
@@ -249,6 +268,7 @@ void connection::on_written() {
         keep->wrote(backlog());
     }
     if (phase_ == phase::linger && backlog() == 0) linger();
+    if (reads_requests()) advance();
 }
 
 void connection::linger() {

@@ -1,5 +1,6 @@
-// One accepted HTTP/1.x connection: reads requests, has them answered one at a time (so pipelined requests are answered
-// in order), writes, and ends when the peer is slow, silent or gone. Everything on the thread of its loop.
+// One accepted HTTP/1.x connection: reads requests, has them answered one at a time (so pipelined requests
+// are answered in order), writes, and ends when the peer is slow, silent or gone. Everything on the thread of
+// its loop.
 #pragma once
 
 #include <sigrun/protocol.h>
@@ -23,7 +24,7 @@ namespace sigrun::http {
 class server;
 
 class connection : public ticking, public std::enable_shared_from_this<connection> {
-   public:
+ public:
     using request = boost::beast::http::request<boost::beast::http::string_body>;
 
     /// Owns accept.fd from here on.
@@ -44,7 +45,9 @@ class connection : public ticking, public std::enable_shared_from_this<connectio
     std::string auth() const;
     const checked_request& asked() const noexcept { return checked_; }
     std::string take_body() { return std::move(request_.body()); }
-    std::string_view body_type() const { return header_of(request_, "Content-Type").value_or(std::string_view()); }
+    std::string_view body_type() const {
+        return header_of(request_, "Content-Type").value_or(std::string_view());
+    }
     /// Counts requests: tells a late answer that its request is over.
     std::uint64_t turn() const noexcept { return turn_; }
     bool answering() const noexcept { return phase_ == phase::answer; }
@@ -61,9 +64,10 @@ class connection : public ticking, public std::enable_shared_from_this<connectio
     void abort() { close(); }
     std::size_t backlog() const noexcept { return out_.size() + writing_.size() - written_; }
 
-   private:
+ private:
     enum class phase { head, body, answer, linger, closed };
 
+    bool reads_requests() const noexcept { return phase_ == phase::head || phase_ == phase::body; }
     void next_request();
     void arm_read();
     void on_read(const boost::system::error_code& ec, std::size_t n);

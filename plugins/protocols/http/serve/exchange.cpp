@@ -79,8 +79,10 @@ void answer_request(const std::shared_ptr<connection>& who) {
         case answer::logs:
         case answer::events:
             if (asked.head_only)
-                return who->reply(200, asked.event_stream || r.replies == answer::events ? "text/event-stream"
-                                                                                         : "text/plain; charset=utf-8",
+                return who->reply(200,
+                                  asked.event_stream || r.replies == answer::events
+                                      ? "text/event-stream"
+                                      : "text/plain; charset=utf-8",
                                   {});
             break;
         case answer::json:
@@ -103,10 +105,10 @@ exchange::exchange(const std::shared_ptr<connection>& who, std::string method, s
 void exchange::start() {
     const auto keep = shared_from_this();
     auto& host = who_->owner().host();
-    inbox_ = std::make_shared<reply_inbox>(host, who_->owner().calls(), who_->where(),
-                                           [weak = weak_from_this()] {
-                                               if (auto self = weak.lock()) self->drain();
-                                           });
+    inbox_ =
+        std::make_shared<reply_inbox>(host, who_->owner().calls(), who_->where(), [weak = weak_from_this()] {
+            if (auto self = weak.lock()) self->drain();
+        });
     auto document = who_->take_body();
     sdk::buffer payload;
     if (who_->body_type() == k_frame_type && route_.replies == answer::call) {
@@ -117,8 +119,9 @@ void exchange::start() {
         if (both->has_payload) payload = sdk::buffer(host, both->payload);
     }
     const auto auth = who_->auth();
-    const sigrun_call call{sizeof call,    0,       sdk::str(method_), sdk::str(params_), sdk::str(document),
-                           sdk::str(auth), payload.get(), 0};
+    const sigrun_call call{
+        sizeof call,   0, sdk::str(method_), sdk::str(params_), sdk::str(document), sdk::str(auth),
+        payload.get(), 0};
     char room[8192];
     sigrun_error error{sizeof error, 0, 0, sizeof room, 0, 0, room};
     const auto result = inbox_->begin(who_->session(), call, &error);
@@ -132,7 +135,8 @@ void exchange::start() {
 }
 
 bool exchange::streams() const noexcept {
-    return route_.replies == answer::logs || route_.replies == answer::events || route_.replies == answer::call;
+    return route_.replies == answer::logs || route_.replies == answer::events ||
+           route_.replies == answer::call;
 }
 
 void exchange::drain() {
@@ -178,12 +182,14 @@ void exchange::give_single(const reply& r) {
         const json::value* replayed = document ? document->if_contains("idempotency_replayed") : nullptr;
         if (replayed && replayed->is_bool() && replayed->get_bool()) status = 200;
     }
-    who_->reply(status, "application/json", r.json.empty() ? std::string_view("{}") : std::string_view(r.json), extra);
+    who_->reply(status, "application/json",
+                r.json.empty() ? std::string_view("{}") : std::string_view(r.json), extra);
 }
 
 void exchange::open_session(const reply& r) {
     if (!(r.flags & SIGRUN_FRAME_LINK))
-        return who_->reply_problem({"invalid", sdk::concat("the method ", method_, " opens no session"), "method"});
+        return who_->reply_problem(
+            {"invalid", sdk::concat("the method ", method_, " opens no session"), "method"});
     const auto token = adopt(r);
     if (token.empty()) return;
     who_->reply(201, "application/json", r.json,
@@ -230,7 +236,8 @@ void exchange::give_piece(const reply& r) {
         who_->stream(encode_frame(f) + "\n");
     } else if (route_.replies == answer::events) {
         const auto seq = number_member(object_of(r.json), "seq");
-        if (!r.json.empty()) who_->stream(sse_event({}, seq ? sdk::concat(seq) : std::string(), one_line(r.json)));
+        if (!r.json.empty())
+            who_->stream(sse_event({}, seq ? sdk::concat(seq) : std::string(), one_line(r.json)));
     } else if (!sse_) {
         who_->stream(r.payload.content());
     } else {
@@ -238,7 +245,8 @@ void exchange::give_piece(const reply& r) {
         const auto offset = number_member(document, "offset");
         const auto bytes = r.payload.content();
         if (!bytes.empty())
-            who_->stream(log_.add(text_member(document, "stream"), offset, number_member(document, "time_ns"), bytes));
+            who_->stream(
+                log_.add(text_member(document, "stream"), offset, number_member(document, "time_ns"), bytes));
         if (r.last()) who_->stream(log_.end(offset + bytes.size(), one_line(r.json)));
     }
     if (!r.last()) return;
@@ -251,8 +259,8 @@ void exchange::wrote(std::size_t backlog) {
 }
 
 void exchange::tick(time_point now) {
-    // A silent stream still shows its head soon, so that the peer knows that it is on; an error that comes at once can
-    // until then be an honest status.
+    // A silent stream still shows its head soon, so that the peer knows that it is on; an error that comes at
+    // once can until then be an honest status.
     if (!streams() || over_ || !who_) return;
     if (!head_given_ && now - last_sent_ > k_head_grace) {
         head();

@@ -11,7 +11,8 @@ namespace {
 
 std::optional<std::string> as_json(const param& p, std::string_view value, problem& why) {
     const auto refuse = [&](std::string_view expected) {
-        why = {"invalid", "wrong value", std::string(p.name), std::string(expected), std::string(value.substr(0, 200))};
+        why = {"invalid", "wrong value", std::string(p.name), std::string(expected),
+               std::string(value.substr(0, 200))};
         if (!is_utf8(why.found)) why.found = "bytes that are not UTF-8";
         return std::nullopt;
     };
@@ -36,15 +37,18 @@ bool knows(const route& r, std::string_view query_key) {
 
 }  // namespace
 
-std::optional<std::string> form_params(const route_match& match, const target& where, const header_lookup& headers,
-                                       problem& why) {
+std::optional<std::string> form_params(const route_match& match, const target& where,
+                                       const header_lookup& headers, problem& why) {
     for (const auto& [key, value] : where.query)
         if (!knows(*match.what, key)) {
             std::string known;
             for (const auto& p : match.what->params)
                 if (p.from == source::query) known += (known.empty() ? "" : ", ") + std::string(p.name);
-            why = {"unknown_field", "unknown query key", key.substr(0, 200),
-                   known.empty() ? std::string("no query") : "one of " + known, {}};
+            why = {"unknown_field",
+                   "unknown query key",
+                   key.substr(0, 200),
+                   known.empty() ? std::string("no query") : "one of " + known,
+                   {}};
             return std::nullopt;
         }
     json_members out;

@@ -15,9 +15,9 @@ namespace sigrun::http {
 /// Value of a header by name, or nothing.
 using header_lookup = std::function<std::optional<std::string_view>(std::string_view name)>;
 
-/// The params as a JSON object ("" if there are none), or the problem: an unknown query key, a number or boolean that is
-/// none, text that is not UTF-8. A query key wins over a header for the same param.
-std::optional<std::string> form_params(const route_match& match, const target& where, const header_lookup& headers,
-                                       problem& why);
+/// The params as a JSON object ("" if there are none), or the problem: an unknown query key, a number or
+/// boolean that is none, text that is not UTF-8. A query key wins over a header for the same param.
+std::optional<std::string> form_params(const route_match& match, const target& where,
+                                       const header_lookup& headers, problem& why);
 
 }  // namespace sigrun::http

@@ -95,7 +95,9 @@ problem_reply read_problem(std::string_view json, sigrun_result result) {
         wait_ms = wait->to_number<std::uint64_t>(ec);
         if (ec) wait_ms = 0;
     }
-    if (wait_ms) reply.retry_after_s = static_cast<std::uint32_t>(std::min<std::uint64_t>((wait_ms + 999) / 1000, 86400));
+    if (wait_ms)
+        reply.retry_after_s =
+            static_cast<std::uint32_t>(std::min<std::uint64_t>((wait_ms + 999) / 1000, 86400));
     if (reply.status == 429 && !reply.retry_after_s) reply.retry_after_s = 1;
     return reply;
 }

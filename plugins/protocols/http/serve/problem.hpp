@@ -30,7 +30,8 @@ struct problem_reply {
     std::uint32_t retry_after_s = 0;  // 0 = no header
     std::string body;
 };
-/// From the problem JSON a reply or a failed call carries; text that is none becomes a new document around it.
+/// From the problem JSON a reply or a failed call carries; text that is none becomes a new document around
+/// it.
 problem_reply read_problem(std::string_view json, sigrun_result result);
 
 }  // namespace sigrun::http

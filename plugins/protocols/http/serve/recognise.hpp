@@ -7,8 +7,8 @@
 
 namespace sigrun::http {
 
-/// OK for "METHOD /", "METHOD *" and "METHOD http:"; NOT_MINE for anything else, also for the HTTP/2 preface "PRI * ...";
-/// NEED_MORE for a prefix of either.
+/// OK for "METHOD /", "METHOD *" and "METHOD http:"; NOT_MINE for anything else, also for the HTTP/2 preface
+/// "PRI * ..."; NEED_MORE for a prefix of either.
 sigrun_result recognise(std::string_view first) noexcept;
 
 }  // namespace sigrun::http

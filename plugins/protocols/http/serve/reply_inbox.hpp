@@ -1,7 +1,8 @@
 // The replies of one call on their way from any host thread to the loop of the connection that asked.
 //
-// Bounded: above the limit the host gets E_BUSY and, once the connection has written enough, a resume. The inbox keeps
-// itself alive while the host may still call it: from begin until the last reply, or until svc_call.end is done.
+// Bounded: above the limit the host gets E_BUSY and, once the connection has written enough, a resume. The
+// inbox keeps itself alive while the host may still call it: from begin until the last reply, or until
+// svc_call.end is done.
 #pragma once
 
 #include <sigrun/host.h>
@@ -28,14 +29,15 @@ struct reply {
 };
 
 class reply_inbox : public std::enable_shared_from_this<reply_inbox> {
-   public:
+ public:
     static constexpr std::size_t k_limit = std::size_t{256} << 10;
 
     /// `notify` runs on the loop, when replies wait that came after begin returned.
     reply_inbox(const sdk::host& host, const sigrun_svc_call* svc, loop& where, std::function<void()> notify)
         : host_(host), svc_(svc), loop_(where), notify_(std::move(notify)) {}
 
-    /// [loop] Starts the call; results as svc_call.begin. Replies that are there already can be taken at once.
+    /// [loop] Starts the call; results as svc_call.begin. Replies that are there already can be taken at
+    /// once.
     sigrun_result begin(std::uint64_t session, const sigrun_call& call, sigrun_error* error);
     /// [loop]
     std::vector<reply> take();
@@ -44,7 +46,7 @@ class reply_inbox : public std::enable_shared_from_this<reply_inbox> {
     /// [loop] The caller went away. `done` runs, on any thread, when no reply can come any more.
     void end(std::function<void()> done);
 
-   private:
+ private:
     static sigrun_result on_frame(void* ctx, const sigrun_frame* frame) noexcept;
     sigrun_result put(const sigrun_frame& frame);
 

@@ -9,9 +9,10 @@
 namespace sigrun::http {
 
 void append_head(std::string& out, const response_head& head) {
-    const auto reason = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(head.status));
-    out += sdk::concat("HTTP/1.1 ", head.status, " ", std::string_view(reason.data(), reason.size()), "\r\nServer: ",
-                       k_server, "\r\nDate: ", head.date,
+    const auto reason =
+        boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(head.status));
+    out += sdk::concat("HTTP/1.1 ", head.status, " ", std::string_view(reason.data(), reason.size()),
+                       "\r\nServer: ", k_server, "\r\nDate: ", head.date,
                        "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
     if (!head.type.empty()) out += sdk::concat("Content-Type: ", head.type, "\r\n");
     out += head.extra;

@@ -11,7 +11,7 @@ enum class framing { length, chunked, until_close };
 
 struct response_head {
     int status = 200;
-    std::string_view type{};   // empty: no content
+    std::string_view type{};  // empty: no content
     std::string_view date{};
     std::string_view extra{};  // complete header lines
     framing how = framing::length;

@@ -1,5 +1,5 @@
-// The route table: which verb and path is which method, and how its params are formed. The only place that knows;
-// request handling, OPTIONS, 405 and the OpenAPI document all read it. Pure, static data.
+// The route table: which verb and path is which method, and how its params are formed. The only place that
+// knows; request handling, OPTIONS, 405 and the OpenAPI document all read it. Pure, static data.
 #pragma once
 
 #include <span>

@@ -6,7 +6,8 @@
 namespace sigrun::http {
 namespace {
 constexpr std::size_t k_answer_size = std::size_t{1} << 20;
-constexpr auto k_farewell = std::chrono::seconds(5);  // how long a closed session waits for the peer to hear of it
+constexpr auto k_farewell =
+    std::chrono::seconds(5);  // how long a closed session waits for the peer to hear of it
 constexpr std::size_t k_max_pings = 16;
 }  // namespace
 

@@ -1,7 +1,9 @@
-// The served end of a session over HTTP: a link made of long polls (frames to the peer) and posts (frames from it).
+// The served end of a session over HTTP: a link made of long polls (frames to the peer) and posts (frames
+// from it).
 //
-// Touched on the thread of its loop only, but for the link operations, which are [any]. Owned by the session table
-// while the peer can reach it and by itself while the host holds it as a link; ticks until both have let go.
+// Touched on the thread of its loop only, but for the link operations, which are [any]. Owned by the session
+// table while the peer can reach it and by itself while the host holds it as a link; ticks until both have
+// let go.
 #pragma once
 
 #include <atomic>
@@ -21,20 +23,22 @@ namespace sigrun::http {
 class server;
 
 class session : public sigrun_link, public ticking, public std::enable_shared_from_this<session> {
-   public:
+ public:
     session(server& owner, loop& where, std::string token);
 
     /// [loop] Offers itself to the host; results as svc_link.adopt.
     sigrun_result adopt(std::uint64_t connection, std::string_view ticket, sigrun_error* error);
     loop& where() noexcept { return loop_; }
 
-    /// The peer asks for frames after `ack`. `answer` gets a JSON array, at the latest after `wait`; nothing (status 410)
-    /// when the session is over. A new poll releases the one before. Returns a number for drop_poll.
+    /// The peer asks for frames after `ack`. `answer` gets a JSON array, at the latest after `wait`; nothing
+    /// (status 410) when the session is over. A new poll releases the one before. Returns a number for
+    /// drop_poll.
     using poll_answer = std::function<void(int status, std::string body)>;
     std::uint64_t poll(std::uint64_t ack, std::chrono::nanoseconds wait, poll_answer answer);
     /// Whoever polled has gone; its answer is not called.
     void drop_poll(std::uint64_t number);
-    /// Frames the peer posted, in order; those seen before are skipped. False: a gap, nothing after it was taken.
+    /// Frames the peer posted, in order; those seen before are skipped. False: a gap, nothing after it was
+    /// taken.
     struct intake {
         bool gap = false;
         bool busy = false;
@@ -52,7 +56,7 @@ class session : public sigrun_link, public ticking, public std::enable_shared_fr
     sigrun_result send(const sigrun_frame& frame) override;
     void close(sigrun_result why, sigrun_op op) override;
 
-   private:
+ private:
     sigrun_result queue(wire_frame frame);
     void wake();
     void answer_poll(int status, std::string body);

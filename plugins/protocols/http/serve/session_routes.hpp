@@ -1,4 +1,5 @@
-// /v1/sessions/{token}: long poll, post and end. All [loop of the connection]; the session may live on another one.
+// /v1/sessions/{token}: long poll, post and end. All [loop of the connection]; the session may live on
+// another one.
 #pragma once
 
 #include <memory>

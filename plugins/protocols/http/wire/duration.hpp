@@ -7,7 +7,8 @@
 
 namespace sigrun::http {
 
-/// Nothing if it is not a non-negative duration with units ns us ms s m h d, or longer than 100 years. "0" is fine.
+/// Nothing if it is not a non-negative duration with units ns us ms s m h d, or longer than 100 years. "0" is
+/// fine.
 std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text);
 
 }  // namespace sigrun::http

@@ -29,7 +29,7 @@ constexpr std::array<named_kind, 11> k_kinds{{{SIGRUN_HELLO, "hello"},
 
 /// Reads members of one object; the first fault is kept as text.
 class member_reader {
-   public:
+ public:
     member_reader(const json::object& object, std::string_view prefix, std::string& why)
         : object_(object), prefix_(prefix), why_(why) {}
 
@@ -54,7 +54,7 @@ class member_reader {
     }
     bool ok() const noexcept { return ok_; }
 
-   private:
+ private:
     const json::object& object_;
     std::string_view prefix_;
     std::string& why_;

@@ -43,8 +43,8 @@ std::string encode_frame(const wire_frame& frame);
 /// Copies everything out of an ABI frame; `payload` is the content of frame.payload.
 wire_frame copy_frame(const sigrun_frame& frame, std::string_view payload);
 
-/// One frame object, or nothing and `why`. Unknown members are ignored, so that newer peers can add some; an unknown
-/// kind is an error, because dropping it silently would lose work.
+/// One frame object, or nothing and `why`. Unknown members are ignored, so that newer peers can add some; an
+/// unknown kind is an error, because dropping it silently would lose work.
 std::optional<wire_frame> decode_frame(std::string_view text, std::string& why);
 /// A JSON array of frames.
 std::optional<std::vector<wire_frame>> decode_frames(std::string_view text, std::string& why);

@@ -1,5 +1,5 @@
-// Frames on their way to the peer of a session over HTTP: numbered from 1, kept until acknowledged, so that a lost
-// request or response loses none. Bounded. Thread-safe; calls nobody.
+// Frames on their way to the peer of a session over HTTP: numbered from 1, kept until acknowledged, so that a
+// lost request or response loses none. Bounded. Thread-safe; calls nobody.
 #pragma once
 
 #include <sigrun/base.h>
@@ -14,7 +14,7 @@
 namespace sigrun::http {
 
 class outbox {
-   public:
+ public:
     /// Numbers and keeps a frame. E_BUSY: full (logs early, so that control frames still find room);
     /// E_INVALID: a single frame too large for any peer, or a kind that has no name here.
     sigrun_result push(wire_frame frame);
@@ -26,7 +26,7 @@ class outbox {
     bool empty() const;
     std::uint64_t last() const;  // number of the newest frame ever pushed
 
-   private:
+ private:
     struct entry {
         std::uint64_t seq;
         std::string text;

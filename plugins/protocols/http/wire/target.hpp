@@ -16,8 +16,9 @@ struct target {
     const std::string* find(std::string_view key) const noexcept;
 };
 
-/// Parses origin form ("/path?query") or absolute form ("http://host/path"). On failure `why` says what is wrong:
-/// bad escapes, bytes that are not UTF-8, control characters, more than 64 segments or 64 query keys, a repeated key.
+/// Parses origin form ("/path?query") or absolute form ("http://host/path"). On failure `why` says what is
+/// wrong: bad escapes, bytes that are not UTF-8, control characters, more than 64 segments or 64 query keys,
+/// a repeated key.
 std::optional<target> parse_target(std::string_view text, std::string& why);
 
 /// Escapes everything but unreserved characters, for one path segment or query value.

@@ -1,12 +1,13 @@
-#include "kernel/base/clock.hpp"
-#include "kernel/base/id.hpp"
-#include "kernel/base/json.hpp"
-
 #include <gtest/gtest.h>
+
 #include <set>
 #include <thread>
 #include <unordered_set>
 #include <vector>
+
+#include "kernel/base/clock.hpp"
+#include "kernel/base/id.hpp"
+#include "kernel/base/json.hpp"
 
 namespace sigrun {
 namespace {
@@ -118,8 +119,10 @@ TEST(json, parse_object_tells_where_a_document_is_wrong) {
 }
 
 TEST(json, nesting_is_limited) {
-    auto nested = [](int depth) { return "{\"a\":" + std::string(static_cast<std::size_t>(depth), '[') +
-                                         std::string(static_cast<std::size_t>(depth), ']') + "}"; };
+    auto nested = [](int depth) {
+        return "{\"a\":" + std::string(static_cast<std::size_t>(depth), '[') +
+               std::string(static_cast<std::size_t>(depth), ']') + "}";
+    };
     EXPECT_TRUE(parse_object(nested(20)));
     EXPECT_FALSE(parse_object(nested(40)));
     EXPECT_FALSE(parse_object(nested(100'000)));

@@ -1,6 +1,7 @@
 #include "kernel/base/quantity.hpp"
 
 #include <gtest/gtest.h>
+
 #include <string>
 
 namespace sigrun {
@@ -26,7 +27,8 @@ TEST(duration, refuses_what_is_not_one) {
 }
 
 TEST(duration, prints_what_it_reads_back) {
-    for (nanoseconds d : {0ns, 1ns, 999ns, 250'000'000ns, 90'000'000'000ns, 5'400'000'000'000ns, 86'400'000'000'001ns})
+    for (nanoseconds d :
+         {0ns, 1ns, 999ns, 250'000'000ns, 90'000'000'000ns, 5'400'000'000'000ns, 86'400'000'000'001ns})
         EXPECT_EQ(parse_duration(format_duration(d)).value(), d) << format_duration(d);
     EXPECT_EQ(format_duration(90min), "1h30m");
     EXPECT_EQ(format_duration(0ns), "0s");
@@ -44,7 +46,8 @@ TEST(size, reads_decimal_and_binary_units) {
 }
 
 TEST(size, refuses_what_is_not_one) {
-    for (auto text : {"", "k", "-1", "+1", "4X", "4GiBB", "4kk", "4 k k", "inf", "1e3"}) EXPECT_FALSE(parse_size(text)) << text;
+    for (auto text : {"", "k", "-1", "+1", "4X", "4GiBB", "4kk", "4 k k", "inf", "1e3"})
+        EXPECT_FALSE(parse_size(text)) << text;
     EXPECT_FALSE(parse_size("9000000PiB"));
 }
 

@@ -1,6 +1,7 @@
 #include "kernel/metrics/metrics.hpp"
 
 #include <gtest/gtest.h>
+
 #include <cmath>
 #include <limits>
 #include <stdexcept>
@@ -9,14 +10,18 @@
 namespace sigrun {
 namespace {
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool contains(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
 
 TEST(metrics, appear_in_the_text_format_with_help_and_type) {
     metrics m;
     m.get_counter("jobs_total", "Jobs", {{"state", "done"}}).add(3);
     m.get_gauge("runners", "Runners").set(2.5);
     auto text = m.text();
-    EXPECT_TRUE(contains(text, "# HELP jobs_total Jobs\n# TYPE jobs_total counter\njobs_total{state=\"done\"} 3\n")) << text;
+    EXPECT_TRUE(
+        contains(text, "# HELP jobs_total Jobs\n# TYPE jobs_total counter\njobs_total{state=\"done\"} 3\n"))
+        << text;
     EXPECT_TRUE(contains(text, "# TYPE runners gauge\nrunners 2.5\n")) << text;
 }
 
@@ -59,7 +64,8 @@ TEST(metrics, a_histogram_counts_into_its_buckets) {
 
 TEST(metrics, wrong_names_labels_buckets_and_types_are_refused) {
     metrics m;
-    for (auto name : {"", "1st", "with space", "dash-ed", "tab\t"}) EXPECT_THROW(m.get_counter(name, ""), std::invalid_argument) << name;
+    for (auto name : {"", "1st", "with space", "dash-ed", "tab\t"})
+        EXPECT_THROW(m.get_counter(name, ""), std::invalid_argument) << name;
     EXPECT_NO_THROW(m.get_counter("a:b_1", ""));
     for (auto label : {"", "1st", "a:b", "__own", "le"})
         EXPECT_THROW(m.get_counter("n_total", "", {{label, "x"}}), std::invalid_argument) << label;

@@ -1,6 +1,7 @@
 #include "kernel/plugin/ops.hpp"
 
 #include <gtest/gtest.h>
+
 #include <atomic>
 #include <set>
 #include <stdexcept>
@@ -53,7 +54,8 @@ TEST(ops, a_stale_token_never_reaches_the_slots_next_op) {
 
 TEST(ops, garbage_tokens_are_ignored) {
     op_table ops;
-    for (std::uint64_t op : {0ull, 1ull, ~0ull, 1ull << 32, 0xdeadbeefcafeull}) EXPECT_FALSE(ops.complete(op, SIGRUN_OK, nullptr));
+    for (std::uint64_t op : {0ull, 1ull, ~0ull, 1ull << 32, 0xdeadbeefcafeull})
+        EXPECT_FALSE(ops.complete(op, SIGRUN_OK, nullptr));
     EXPECT_EQ(ops.ignored(), 5u);
 }
 
@@ -97,7 +99,8 @@ TEST(ops, racing_completions_run_each_op_exactly_once) {
     constexpr int k_ops = 2000;
     std::vector<std::atomic<int>> runs(k_ops);
     std::vector<sigrun_op> tokens;
-    for (int i = 0; i < k_ops; ++i) tokens.push_back(ops.mint(1, [&runs, i](auto) { ++runs[static_cast<std::size_t>(i)]; }));
+    for (int i = 0; i < k_ops; ++i)
+        tokens.push_back(ops.mint(1, [&runs, i](auto) { ++runs[static_cast<std::size_t>(i)]; }));
     EXPECT_EQ(std::set<sigrun_op>(tokens.begin(), tokens.end()).size(), tokens.size());
     std::atomic<int> won{0};
     std::vector<std::thread> threads;

@@ -1,16 +1,16 @@
 // A plugin folder and a state folder of their own for one test; removed at its end.
 #pragma once
 
-#include "kernel/plugin/plugin_host.hpp"
-
+#include <gtest/gtest.h>
 #include <sigrun/probe.h>
 
-#include <gtest/gtest.h>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
+
+#include "kernel/plugin/plugin_host.hpp"
 
 namespace sigrun::testing {
 
@@ -28,7 +28,7 @@ inline std::string content_of(const fs::path& path) {
 }
 
 class plugin_folder {
-   public:
+ public:
     plugin_folder() {
         std::string path = (fs::temp_directory_path() / "sigrun-plugins-XXXXXX").string();
         if (!mkdtemp(path.data())) throw std::runtime_error("mkdtemp failed");
@@ -60,7 +60,7 @@ class plugin_folder {
         return {.plugin_dir = plugins().string(), .state_dir = state().string(), .program = "test"};
     }
 
-   private:
+ private:
     fs::path root_;
 };
 

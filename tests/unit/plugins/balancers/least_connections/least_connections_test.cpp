@@ -109,7 +109,7 @@ TEST_F(least_connections_plugin, ranks_as_a_full_sort_does_on_random_states) {
         for (std::size_t p = 0; p < n; ++p) {
             sigrun_cohort c{};
             c.places = static_cast<std::uint16_t>(1 + random() % (round % 5 ? 9 : 120));
-            c.weight = static_cast<std::uint16_t>(512 * (1 + random() % kinds));
+            c.weight = static_cast<std::uint16_t>(300 * (1 + random() % kinds));
             c.protos = random() % 4 ? 1 : 2;
             fleet.cohorts.push_back(c);
             auto& page = fleet.pages.emplace_back();

@@ -118,7 +118,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def hang_up(self):
         self.close_connection = True
-        self.connection.shutdown(socket.SHUT_RDWR)
+        try:
+            self.connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # the peer was faster
 
     def note(self, body=b""):
         with LOCK:
@@ -144,7 +147,7 @@ class Handler(BaseHTTPRequestHandler):
             job = JOBS.get(self.path.rsplit("/", 1)[-1])
             if job is None or MODE == "forgets":
                 return self.reply(404)
-            if MODE == "dies":
+            if MODE in ("dies", "vanishes"):
                 return self.hang_up()
             reply = job.status()
         if MODE == "not-json":
@@ -153,7 +156,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.reply(200, json.dumps(reply).encode().replace(b"done", b"d\xff\xfene"))
         if MODE == "too-large":
             return self.reply(200, b" " * 200000 + json.dumps(reply).encode())
-        if MODE == "endless-head" :
+        if MODE == "endless-head":
             self.wfile.write(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100000)
             return self.hang_up()
         if MODE == "chunked":
@@ -196,7 +199,7 @@ class Handler(BaseHTTPRequestHandler):
             if MODE == "redirect-post":
                 return self.reply(307, headers=[("Location", "/other")])
             JOBS[name] = Job(document, posts)
-        if MODE == "post-silent":
+        if MODE in ("post-silent", "vanishes"):
             return self.hang_up()
         if MODE == "post-not-json":
             return self.reply(200, b"ok")
@@ -209,8 +212,15 @@ class Handler(BaseHTTPRequestHandler):
         return self.reply(202, {"job_id": name.upper(), "status": "queued", "extra": None})
 
 
-SERVER = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-SERVER.daemon_threads = True
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+SERVER = Server(("127.0.0.1", 0), Handler)
 threading.Thread(target=SERVER.serve_forever, daemon=True).start()
 print(SERVER.server_port, flush=True)
 sys.stdin.read()

@@ -33,7 +33,8 @@ TEST(http_serve, each_route_becomes_its_method_with_its_params) {
         {"POST", "/v1/runners/r/drain?reason=x&deadline=1m", "", "runners.drain",
          R"({"id":"r","reason":"x","deadline":"1m"})"},
         {"POST", "/v1/runners/r/resume", "", "runners.resume", R"({"id":"r"})"},
-        {"POST", "/v1/runners/r/maintenance?reason=disk", "", "runners.maintenance", R"({"id":"r","reason":"disk"})"},
+        {"POST", "/v1/runners/r/maintenance?reason=disk", "", "runners.maintenance",
+         R"({"id":"r","reason":"disk"})"},
         {"POST", "/v1/runners/r/detect", "", "runners.detect", R"({"id":"r"})"},
         {"GET", "/v1/plugins", "", "plugins.list", ""},
         {"GET", "/v1/plugins/sigrun.http", "", "plugins.get", R"({"id":"sigrun.http"})"},
@@ -48,7 +49,8 @@ TEST(http_serve, each_route_becomes_its_method_with_its_params) {
     std::size_t n = 0;
     for (const auto& r : rows) {
         sut.on(r.method, R"({"ok":1})");
-        const auto got = sut.ask(sdk::concat(r.verb, " ", r.target, " HTTP/1.1\r\nHost: t\r\n", r.headers, "\r\n"));
+        const auto got =
+            sut.ask(sdk::concat(r.verb, " ", r.target, " HTTP/1.1\r\nHost: t\r\n", r.headers, "\r\n"));
         EXPECT_EQ(got.status, 200) << r.target;
         EXPECT_EQ(got.body, R"({"ok":1})");
         EXPECT_EQ(got.header("Content-Type"), "application/json");
@@ -63,9 +65,11 @@ TEST(http_serve, each_route_becomes_its_method_with_its_params) {
 TEST(http_serve, a_submitted_job_is_created_with_its_location_and_its_document_is_untouched) {
     served_plugin sut;
     sut.on("jobs.submit", R"({"id":"a b","state":"queued"})");
-    const std::string document = "{ \"command\" : [\"x\"],\n\t\"bad\": }";  // the kernel judges it, not the plugin
-    auto got = sut.post("/v1/jobs?wait=30s", document,
-                        "Content-Type: application/json\r\nIdempotency-Key: k\"1\r\nAuthorization: Bearer ToKen\r\n");
+    const std::string document =
+        "{ \"command\" : [\"x\"],\n\t\"bad\": }";  // the kernel judges it, not the plugin
+    auto got = sut.post(
+        "/v1/jobs?wait=30s", document,
+        "Content-Type: application/json\r\nIdempotency-Key: k\"1\r\nAuthorization: Bearer ToKen\r\n");
     EXPECT_EQ(got.status, 201);
     EXPECT_EQ(got.header("Location"), "/v1/jobs/a%20b");
     const auto call = sut.wait_call();
@@ -96,7 +100,8 @@ TEST(http_serve, problems_of_the_kernel_become_statuses_with_their_document) {
     got = sut.post("/v1/jobs", "{}");
     EXPECT_EQ(got.status, 401);
     EXPECT_EQ(got.header("WWW-Authenticate"), "Bearer");
-    sut.on("jobs.submit", [&](const seen_call&, sigrun_error* e) { return sdk::report(e, SIGRUN_E_NOT_FOUND, "plain"); });
+    sut.on("jobs.submit",
+           [&](const seen_call&, sigrun_error* e) { return sdk::report(e, SIGRUN_E_NOT_FOUND, "plain"); });
     EXPECT_EQ(sut.post("/v1/jobs", "{}").status, 404);
 }
 
@@ -124,8 +129,12 @@ TEST(http_serve, refusals_name_what_is_wrong) {
     EXPECT_EQ(sut.ask("GET /healthz HTTP/3.7\r\n\r\n").status, 505);
     EXPECT_EQ(sut.ask("GET /healthz\r\n\r\n").status, 400);
     EXPECT_EQ(sut.get("/v1/jobs", "Upgrade: WebSocket\r\nConnection: upgrade\r\n").status, 426);
-    EXPECT_EQ(sut.ask("POST /v1/jobs HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n").status, 501);
-    EXPECT_EQ(sut.ask("POST /v1/jobs HTTP/1.1\r\nHost: t\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}")
+    EXPECT_EQ(
+        sut.ask("POST /v1/jobs HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n")
+            .status,
+        501);
+    EXPECT_EQ(sut.ask("POST /v1/jobs HTTP/1.1\r\nHost: t\r\nContent-Length: 2\r\nTransfer-Encoding: "
+                      "chunked\r\n\r\n{}")
                   .status,
               400)
         << "two lengths are a smuggling attempt";
@@ -157,8 +166,9 @@ TEST(http_serve, keep_alive_and_pipelined_requests_are_answered_in_order) {
         return SIGRUN_OK;
     });
     auto s = sut.connect();
-    s.send("GET /v1/jobs/slow HTTP/1.1\r\nHost: t\r\n\r\nGET /v1/jobs/fast HTTP/1.1\r\nHost: t\r\n\r\n"
-           "GET /v1/jobs/last HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
+    s.send(
+        "GET /v1/jobs/slow HTTP/1.1\r\nHost: t\r\n\r\nGET /v1/jobs/fast HTTP/1.1\r\nHost: t\r\n\r\n"
+        "GET /v1/jobs/last HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
     const auto slow = sut.wait_call();
     EXPECT_EQ(sut.calls().size(), 1u) << "the next request waits for its turn";
     give_reply(sut.host.get(), slow.replies, SIGRUN_FRAME_LAST, R"({"id":"slow"})");
@@ -170,11 +180,25 @@ TEST(http_serve, keep_alive_and_pipelined_requests_are_answered_in_order) {
     EXPECT_EQ(s.read_to_end(), "");
 }
 
+TEST(http_serve, a_flood_of_pipelined_requests_is_answered_completely_once_the_peer_reads) {
+    served_plugin sut;
+    sut.on("stats.get", "\"" + std::string(20000, 'x') + "\"");
+    auto s = sut.connect();
+    constexpr std::size_t k_requests = 3000;
+    std::thread writer([&] {
+        for (std::size_t i = 0; i < k_requests; ++i) s.send("GET /v1/stats HTTP/1.1\r\nHost: t\r\n\r\n");
+    });
+    sut.wait_call(100);
+    for (std::size_t i = 0; i < k_requests; ++i) ASSERT_EQ(s.read_response().body.size(), 20002u) << i;
+    writer.join();
+}
+
 TEST(http_serve, requests_cut_anywhere_and_chunked_bodies_are_put_together) {
     served_plugin sut;
     sut.on("jobs.submit", R"({"id":"1"})");
     const std::string request =
-        "POST /v1/jobs HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{\"a\r\n4;x=y\r\n\":1}\r\n0\r\nT: "
+        "POST /v1/jobs HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: "
+        "chunked\r\n\r\n3\r\n{\"a\r\n4;x=y\r\n\":1}\r\n0\r\nT: "
         "r\r\n\r\n";
     auto s = sut.connect();
     for (char c : request) s.send(std::string_view(&c, 1));
@@ -201,7 +225,8 @@ TEST(http_serve, head_options_and_http_1_0) {
 }
 
 TEST(http_serve, slow_clients_are_closed) {
-    served_plugin sut(served_plugin::options{{"header_timeout", "300ms"}, {"body_timeout", "300ms"}, {"idle_timeout", "300ms"}});
+    served_plugin sut(served_plugin::options{
+        {"header_timeout", "300ms"}, {"body_timeout", "300ms"}, {"idle_timeout", "300ms"}});
     sut.on("health.live", "{}");
     auto head = sut.connect();
     head.send("GET /healthz HT");
@@ -244,7 +269,8 @@ TEST(http_serve, a_half_closed_client_still_gets_its_answers) {
 TEST(http_serve, unix_peers_are_known_by_their_user_and_a_header_wins) {
     served_plugin sut;
     sut.on("version.get", "{}");
-    const auto curl = sdk::concat("curl -sS --max-time 10 --unix-socket ", sut.socket_path(), " http://x/v1/version");
+    const auto curl =
+        sdk::concat("curl -sS --max-time 10 --unix-socket ", sut.socket_path(), " http://x/v1/version");
     EXPECT_EQ(output_of(curl), "{}");
     EXPECT_EQ(output_of(curl + " -H 'Authorization: Bearer t'"), "{}");
     EXPECT_EQ(sut.wait_call(1).auth, sdk::concat("uid ", getuid()));
@@ -260,12 +286,17 @@ TEST(http_serve, curl_submits_with_expect_chunks_and_keep_alive) {
     FILE* f = fopen(file.c_str(), "w");
     fwrite(big.data(), 1, big.size(), f);
     fclose(f);
-    const auto base = sdk::concat("curl -sS --max-time 20 -o /dev/null -w '%{http_code} %{num_connects}\\n' -H "
-                                  "'Content-Type: application/json' ");
-    EXPECT_EQ(output_of(base + "-H 'Expect: 100-continue' --data-binary @" + file + " " + sut.url() + "/v1/jobs"), "201 1\n");
-    EXPECT_EQ(output_of(base + "-H 'Transfer-Encoding: chunked' --data-binary @" + file + " " + sut.url() + "/v1/jobs"),
+    const auto base = sdk::concat(
+        "curl -sS --max-time 20 -o /dev/null -w '%{http_code} %{num_connects}\\n' -H "
+        "'Content-Type: application/json' ");
+    EXPECT_EQ(
+        output_of(base + "-H 'Expect: 100-continue' --data-binary @" + file + " " + sut.url() + "/v1/jobs"),
+        "201 1\n");
+    EXPECT_EQ(output_of(base + "-H 'Transfer-Encoding: chunked' --data-binary @" + file + " " + sut.url() +
+                        "/v1/jobs"),
               "201 1\n");
-    EXPECT_EQ(output_of(base + sut.url() + "/healthz -o /dev/null " + sut.url() + "/healthz"), "200 1\n200 0\n")
+    EXPECT_EQ(output_of(base + sut.url() + "/healthz -o /dev/null " + sut.url() + "/healthz"),
+              "200 1\n200 0\n")
         << "the second request of one curl uses the connection of the first";
     unlink(file.c_str());
     EXPECT_EQ(sut.wait_call(1).document, big);
@@ -325,7 +356,8 @@ TEST(http_serve, drain_finishes_what_runs_and_destroy_leaves_nothing_behind) {
     const auto call = sut->wait_call(2);
     const auto done = sut->host.mint();
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    ASSERT_EQ(sut->instance->drain(sut->instance, static_cast<std::uint64_t>(deadline.time_since_epoch().count()), done),
+    ASSERT_EQ(sut->instance->drain(sut->instance,
+                                   static_cast<std::uint64_t>(deadline.time_since_epoch().count()), done),
               SIGRUN_PENDING);
     EXPECT_EQ(idle.read_to_end(), "");
     EXPECT_FALSE(sut->host.completed(done));

@@ -25,8 +25,8 @@ struct seen_call {
     sigrun_sink replies{};
 };
 
-inline sigrun_result give_reply(const sdk::host& host, const sigrun_sink& sink, std::uint32_t flags, std::string_view json,
-                                std::string_view payload = {}) {
+inline sigrun_result give_reply(const sdk::host& host, const sigrun_sink& sink, std::uint32_t flags,
+                                std::string_view json, std::string_view payload = {}) {
     sdk::buffer bytes;
     if (!payload.empty()) bytes = sdk::buffer(host, payload);
     sigrun_frame f{};
@@ -39,8 +39,9 @@ inline sigrun_result give_reply(const sdk::host& host, const sigrun_sink& sink, 
 }
 
 class served_plugin {
-   public:
-    /// Answers one call: return OK after the last reply was given, PENDING to go on later, or an error with text.
+ public:
+    /// Answers one call: return OK after the last reply was given, PENDING to go on later, or an error with
+    /// text.
     using answer = std::function<sigrun_result(const seen_call&, sigrun_error*)>;
 
     using options = std::map<std::string, std::string>;
@@ -51,7 +52,8 @@ class served_plugin {
         if (!mkdtemp(folder)) throw std::runtime_error("mkdtemp");
         folder_ = folder;
         host.on_call = [this](std::uint64_t session, const sigrun_call& call, const sigrun_sink& replies,
-                              std::uint64_t* id, sigrun_error* error) { return take(session, call, replies, id, error); };
+                              std::uint64_t* id,
+                              sigrun_error* error) { return take(session, call, replies, id, error); };
         host.on_end = [this](std::uint64_t id) {
             std::lock_guard lock(mutex_);
             ended_.push_back(id);
@@ -136,17 +138,17 @@ class served_plugin {
         return ask(sdk::concat("GET ", target, " HTTP/1.1\r\nHost: t\r\n", headers, "\r\n"));
     }
     response post(std::string_view target, std::string_view body, std::string_view headers = {}) const {
-        return ask(sdk::concat("POST ", target, " HTTP/1.1\r\nHost: t\r\nContent-Length: ", body.size(), "\r\n", headers,
-                               "\r\n", body));
+        return ask(sdk::concat("POST ", target, " HTTP/1.1\r\nHost: t\r\nContent-Length: ", body.size(),
+                               "\r\n", headers, "\r\n", body));
     }
 
     sdk::mock_host host;
     sigrun_instance* instance = nullptr;
     const sigrun_protocol* table = nullptr;
 
-   private:
-    sigrun_result take(std::uint64_t session, const sigrun_call& call, const sigrun_sink& replies, std::uint64_t* id,
-                       sigrun_error* error) {
+ private:
+    sigrun_result take(std::uint64_t session, const sigrun_call& call, const sigrun_sink& replies,
+                       std::uint64_t* id, sigrun_error* error) {
         seen_call seen{0,
                        session,
                        std::string(sdk::view(call.method)),
@@ -165,7 +167,9 @@ class served_plugin {
             if (found != answers_.end()) what = found->second;
             changed_.notify_all();
         }
-        if (!what) return sdk::report(error, SIGRUN_E_UNSUPPORTED, R"({"code":"unsupported","title":"no such method"})");
+        if (!what)
+            return sdk::report(error, SIGRUN_E_UNSUPPORTED,
+                               R"({"code":"unsupported","title":"no such method"})");
         const auto result = what(seen, error);
         if (result != SIGRUN_PENDING) *id = 0;
         return result;
@@ -200,14 +204,10 @@ class served_plugin {
                 lifetimes_.push_back(lifetime);
                 session = ++sessions_;
             }
-            const sigrun_accept accept{sizeof accept,
-                                       fd,
-                                       local ? static_cast<std::uint32_t>(SIGRUN_ACCEPT_UNIX) : 0u,
-                                       local ? getuid() : 0u,
-                                       session,
-                                       sdk::str("test"),
-                                       sdk::str("test"),
-                                       {}};
+            const sigrun_accept accept{
+                sizeof accept,         fd,      local ? static_cast<std::uint32_t>(SIGRUN_ACCEPT_UNIX) : 0u,
+                local ? getuid() : 0u, session, sdk::str("test"),
+                sdk::str("test"),      {}};
             if (table->serve->on_accept(instance, &accept, lifetime) < 0) {
                 host.forget(lifetime);
                 close(fd);

@@ -43,14 +43,16 @@ TEST(http_stream, logs_as_events_keep_line_breaks_inside_their_data) {
     const auto accept = "Accept: text/event-stream\r\nLast-Event-ID: 3\r\n";
     const auto got = sut.get("/v1/jobs/7/logs", accept);
     EXPECT_EQ(got.header("Content-Type"), "text/event-stream");
-    EXPECT_EQ(got.body,
-              "event: log\nid: 3\ndata: {\"offset\":0,\"stream\":\"stdout\",\"time_ns\":5,\"text\":\"a\\nb\"}\n\n"
-              "event: log\nid: 8\ndata: {\"offset\":3,\"stream\":\"stderr\",\"time_ns\":6,"
-              "\"text\":\"c\\r\\n\xef\xbf\xbd!\"}\n\n"
-              "event: end\nid: 8\ndata: {\"offset\":8,\"end\":true,\"state\":\"succeeded\"}\n\n");
+    EXPECT_EQ(
+        got.body,
+        "event: log\nid: 3\ndata: {\"offset\":0,\"stream\":\"stdout\",\"time_ns\":5,\"text\":\"a\\nb\"}\n\n"
+        "event: log\nid: 8\ndata: {\"offset\":3,\"stream\":\"stderr\",\"time_ns\":6,"
+        "\"text\":\"c\\r\\n\xef\xbf\xbd!\"}\n\n"
+        "event: end\nid: 8\ndata: {\"offset\":8,\"end\":true,\"state\":\"succeeded\"}\n\n");
     EXPECT_EQ(sut.wait_call().params, R"({"id":"7","offset":3})");
     EXPECT_EQ(sut.get("/v1/jobs/7/logs?follow=true&format=sse").header("Content-Type"), "text/event-stream");
-    EXPECT_EQ(sut.get("/v1/jobs/7/logs?format=raw", accept).header("Content-Type"), "text/plain; charset=utf-8");
+    EXPECT_EQ(sut.get("/v1/jobs/7/logs?format=raw", accept).header("Content-Type"),
+              "text/plain; charset=utf-8");
     EXPECT_EQ(sut.get("/v1/jobs/7/logs?format=xml").status, 400);
 }
 
@@ -58,7 +60,8 @@ TEST(http_stream, an_error_before_the_first_frame_is_a_status_and_after_it_break
     served_plugin sut;
     sut.on("jobs.logs", [&](const seen_call& c, sigrun_error*) {
         if (c.params != R"({"id":"late"})" && c.params != R"({"id":"sse"})") {
-            give_reply(sut.host.get(), c.replies, SIGRUN_FRAME_LAST | SIGRUN_FRAME_ERROR, R"({"code":"not_found"})");
+            give_reply(sut.host.get(), c.replies, SIGRUN_FRAME_LAST | SIGRUN_FRAME_ERROR,
+                       R"({"code":"not_found"})");
             return SIGRUN_OK;
         }
         give_reply(sut.host.get(), c.replies, 0, k_two_frames_first, "abc");
@@ -66,7 +69,8 @@ TEST(http_stream, an_error_before_the_first_frame_is_a_status_and_after_it_break
         return SIGRUN_OK;
     });
     EXPECT_EQ(sut.get("/v1/jobs/7/logs").status, 404);
-    EXPECT_THROW(sut.get("/v1/jobs/late/logs"), std::runtime_error) << "no last chunk: the peer sees it is incomplete";
+    EXPECT_THROW(sut.get("/v1/jobs/late/logs"), std::runtime_error)
+        << "no last chunk: the peer sees it is incomplete";
     const auto sse = sut.get("/v1/jobs/sse/logs", "Accept: text/event-stream\r\n");
     EXPECT_NE(sse.body.find("event: error\ndata: {\"code\":\"io\"}\n\n"), std::string::npos) << sse.body;
 }
@@ -100,6 +104,21 @@ TEST(http_stream, a_client_that_disconnects_in_the_middle_ends_the_call) {
     EXPECT_EQ(sut.host.wait(lifetime).result, SIGRUN_OK);
 }
 
+TEST(http_stream, destroying_the_plugin_ends_open_streams_and_leaves_nothing_behind) {
+    served_plugin sut;
+    sut.on("events.watch", [](const seen_call&, sigrun_error*) { return SIGRUN_PENDING; });
+    auto s = sut.connect();
+    s.send("GET /v1/events HTTP/1.1\r\nHost: t\r\n\r\n");
+    const auto call = sut.wait_call();
+    give_reply(sut.host.get(), call.replies, 0, "{\"seq\":1}");
+    s.read_until("{\"seq\":1}");
+    sut.destroy();
+    sut.wait_ended(call.id);
+    EXPECT_EQ(sut.host.open_ops(), 0u);
+    EXPECT_EQ(sut.host.live_threads(), 0u);
+    EXPECT_EQ(sut.host.live_buffers(), 0u);
+}
+
 TEST(http_stream, a_slow_reader_makes_the_kernel_wait_and_loses_nothing) {
     served_plugin sut;
     sut.on("jobs.logs", [](const seen_call&, sigrun_error*) { return SIGRUN_PENDING; });
@@ -110,15 +129,18 @@ TEST(http_stream, a_slow_reader_makes_the_kernel_wait_and_loses_nothing) {
     const auto host = sut.host.get();
     std::size_t given = 0;
     // Pushed until the plugin says that it is full: with the reader asleep this must happen, and soon.
-    while (give_reply(host, call.replies, 0, k_two_frames_first, piece) == SIGRUN_OK) ASSERT_LT(++given, 2000u);
+    while (give_reply(host, call.replies, 0, k_two_frames_first, piece) == SIGRUN_OK)
+        ASSERT_LT(++given, 2000u);
     std::string body;
     std::thread reader([&] { body = s.read_response().body; });
     std::size_t resumed = 0;
     for (std::size_t more = 0; more < 100;) {
         sut.wait_resumed(++resumed);
-        while (more < 100 && give_reply(host, call.replies, 0, k_two_frames_first, piece) == SIGRUN_OK) ++more, ++given;
+        while (more < 100 && give_reply(host, call.replies, 0, k_two_frames_first, piece) == SIGRUN_OK)
+            ++more, ++given;
     }
-    while (give_reply(host, call.replies, SIGRUN_FRAME_LAST, k_end) == SIGRUN_E_BUSY) sut.wait_resumed(++resumed);
+    while (give_reply(host, call.replies, SIGRUN_FRAME_LAST, k_end) == SIGRUN_E_BUSY)
+        sut.wait_resumed(++resumed);
     reader.join();
     EXPECT_EQ(body.size(), given * piece.size());
 }
@@ -132,8 +154,9 @@ TEST(http_stream, any_method_by_name_answers_with_reply_frames_line_by_line) {
     });
     auto got = sut.post("/v1/call/x.y?params=%7B%22a%22%3A1%7D", "{\"doc\":1}");
     EXPECT_EQ(got.header("Content-Type"), "application/x-ndjson");
-    EXPECT_EQ(got.body, "{\"kind\":\"reply\",\"json\":{\"n\":1},\"payload\":\"AAo=\"}\n"
-                        "{\"kind\":\"reply\",\"flags\":1,\"json\":{\"n\":2}}\n");
+    EXPECT_EQ(got.body,
+              "{\"kind\":\"reply\",\"json\":{\"n\":1},\"payload\":\"AAo=\"}\n"
+              "{\"kind\":\"reply\",\"flags\":1,\"json\":{\"n\":2}}\n");
     const auto call = sut.wait_call();
     EXPECT_EQ(call.params, R"({"a":1})");
     EXPECT_EQ(call.document, "{\"doc\":1}");

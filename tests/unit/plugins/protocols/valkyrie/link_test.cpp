@@ -219,17 +219,17 @@ TEST(valkyrie_link, a_streamed_reply_waits_for_a_busy_caller_and_loses_nothing) 
 }
 
 TEST(valkyrie_link, a_lost_connection_says_bye_once_and_fails_what_was_open) {
-    auto server = std::make_unique<controller>();
-    client c(server->uri);
-    c.become_link(*server);
+    controller server;
+    client c(server.uri);
+    c.become_link(server);
     sdk::recording_sink replies;
     auto op = c.call(c.link, "hold", replies.abi());
-    ASSERT_TRUE(eventually([&] { return server->held_count() == 1; }));
+    ASSERT_TRUE(eventually([&] { return server.held_count() == 1; }));
     auto ping = c.host.mint();
-    server.reset();  // destroys the plugin with its connections
+    EXPECT_EQ(server.close(server.link).result, SIGRUN_OK);
     auto lost = c.host.wait(op);
     EXPECT_EQ(lost.result, SIGRUN_E_IO);
-    EXPECT_NE(lost.text.find("stopping"), std::string::npos) << lost.text;
+    EXPECT_NE(lost.text.find("closed by the host"), std::string::npos) << lost.text;
     auto bye = c.frames.wait_for(is(SIGRUN_BYE));
     EXPECT_EQ(bye.flags, std::uint32_t{SIGRUN_FRAME_LAST});
     made_frame beat(SIGRUN_BEAT);
@@ -239,6 +239,7 @@ TEST(valkyrie_link, a_lost_connection_says_bye_once_and_fails_what_was_open) {
     EXPECT_EQ(c.call(c.link, "echo", replies.abi()), 0u);
     EXPECT_EQ(c.close(std::exchange(c.link, nullptr)).result, SIGRUN_OK);
     EXPECT_EQ(c.frames.frames().size(), 1u);
+    EXPECT_TRUE(eventually([&] { return server.ended == 1; }));
 }
 
 TEST(valkyrie_link, close_says_bye_once_and_then_the_sink_is_silent) {
