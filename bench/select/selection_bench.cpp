@@ -1,24 +1,28 @@
-// Selection: a requirement matched, a runner picked through the C ABI of a balancer plugin, claimed and released.
+// Selection: a requirement matched, a runner picked through the C ABI of a balancer plugin, claimed and
+// released.
 //
-// Each iteration times a batch of 16 cycles; p50_ns and p99_ns are percentiles of the batch means, so a clock reading
-// (about 25 ns) weighs 1.5 ns per cycle. cold_* touch 8 MiB between two single cycles, which empties a 1 MiB L2.
-#include "bench/select/fleet.hpp"
-
+// Each iteration times a batch of 16 cycles; p50_ns and p99_ns are percentiles of the batch means, so a clock
+// reading (about 25 ns) weighs 1.5 ns per cycle. cold_* touch 8 MiB between two single cycles, which empties
+// a 1 MiB L2.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
 #include <chrono>
 #include <map>
 
+#include "bench/select/fleet.hpp"
+
 namespace {
 
 using namespace sigrun;
 using clock_type = std::chrono::steady_clock;
 
-double since(clock_type::time_point t) { return std::chrono::duration<double, std::nano>(clock_type::now() - t).count(); }
+double since(clock_type::time_point t) {
+    return std::chrono::duration<double, std::nano>(clock_type::now() - t).count();
+}
 
 class percentiles {
-   public:
+ public:
     percentiles() { values_.reserve(1 << 20); }
     void add(double v) {
         if (values_.size() < values_.capacity()) values_.push_back(v);
@@ -30,7 +34,7 @@ class percentiles {
         state.counters[prefix + "p99_ns"] = values_[values_.size() * 99 / 100];
     }
 
-   private:
+ private:
     std::vector<double> values_;
 };
 
@@ -156,7 +160,8 @@ void predicate_intern_new(benchmark::State& state) {
     bench::fleet& f = fleet_of(static_cast<std::uint32_t>(state.range(0)), "");
     std::vector<requirement_ptr> fresh;
     for (int i = 0; i < 20'000; ++i)
-        fresh.push_back(requirement::compile("cpu.effective_cores >= 4 && filler.key_3 != " + std::to_string(i)).value());
+        fresh.push_back(
+            requirement::compile("cpu.effective_cores >= 4 && filler.key_3 != " + std::to_string(i)).value());
     std::size_t i = 0;
     for (auto _ : state) benchmark::DoNotOptimize(f.index->intern(fresh[i++ % fresh.size()]));
 }

@@ -38,13 +38,14 @@ std::string text_member(const json::object& o, std::string_view key) {
 std::string_view to_string(errc code) noexcept { return k_codes[static_cast<std::size_t>(code)].name; }
 
 std::string problem::text() const {
-    if (field.empty() && expected.empty()) return message;
     std::string out = field;
     if (!out.empty()) out += ": ";
     if (expected.empty()) return out + message;
-    out += "expected " + expected;
-    if (!found.empty()) out += ", found " + found;
-    return out;
+    std::string comparison = "expected " + expected;
+    if (!found.empty()) comparison += ", found " + found;
+    // The usual complaints say nothing that field, expected and found do not.
+    bool usual = message == "wrong value" || message.rfind("unknown ", 0) == 0;
+    return usual ? out + comparison : out + message + " (" + comparison + ")";
 }
 
 std::string problem::to_json() const {

@@ -36,7 +36,8 @@ struct problem {
     std::string found{};
     std::uint32_t retry_after_ms = 0;
 
-    /// "timeouts.run: expected a duration such as 30s, found \"abc\"" or the plain message.
+    /// "timeouts.run: expected a duration such as 30s, found \"abc\"", "id: no such job (expected .., found ..)", or the
+    /// plain message.
     std::string text() const;
     /// RFC 9457 document: {"code","title","detail","field","expected","found","retry_after_ms"}.
     std::string to_json() const;

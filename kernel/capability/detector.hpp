@@ -1,15 +1,16 @@
-// Runs the probe plugins of this process: in parallel on the worker pool, each within its own time limits; results are
-// cached and shared. [any]
+// Runs the probe plugins of this process: in parallel on the worker pool, each within its own time limits;
+// results are cached and shared. [any]
 //
-// The detector holds the probe instances it has used: destroy it before plugin_host::shutdown. Its destructor answers
-// every caller that still waits with what is known so far; it waits for running probes, but half a second at most.
+// The detector holds the probe instances it has used: destroy it before plugin_host::shutdown. Its destructor
+// answers every caller that still waits with what is known so far; it waits for running probes, but half a
+// second at most.
 #pragma once
+
+#include <functional>
 
 #include "kernel/base/clock.hpp"
 #include "kernel/capability/facts.hpp"
 #include "kernel/plugin/plugin_host.hpp"
-
-#include <functional>
 
 namespace sigrun {
 
@@ -20,11 +21,12 @@ struct detect_options {
 };
 
 class detector {
-   public:
+ public:
     detector(plugin_host& host, const clock& clk, nanoseconds ttl = std::chrono::minutes(5));
     ~detector();
-    /// Calls back once, on any thread, with everything known; a probe that missed its hard limit contributes facts
-    /// with status timeout (one per declared key pattern). Concurrent calls with equal options share one run.
+    /// Calls back once, on any thread, with everything known; a probe that missed its hard limit contributes
+    /// facts with status timeout (one per declared key pattern). Concurrent calls with equal options share
+    /// one run.
     void detect(const detect_options& options, std::function<void(capability_ptr)> callback);
     struct counters {
         std::uint64_t hits = 0, misses = 0, shared = 0;  // of whole detections
@@ -32,7 +34,7 @@ class detector {
     };
     counters stats() const noexcept;
 
-   private:
+ private:
     struct impl;
     std::unique_ptr<impl> impl_;
 };

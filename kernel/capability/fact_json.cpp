@@ -1,12 +1,13 @@
-// Facts as JSON: what probes send, what runners report, what the API shows. Everything read here is untrusted.
-#include "kernel/base/clock.hpp"
-#include "kernel/capability/facts.hpp"
-
+// Facts as JSON: what probes send, what runners report, what the API shows. Everything read here is
+// untrusted.
 #include <array>
 #include <charconv>
 #include <limits>
 #include <optional>
 #include <utility>
+
+#include "kernel/base/clock.hpp"
+#include "kernel/capability/facts.hpp"
 
 namespace sigrun {
 namespace {
@@ -47,8 +48,8 @@ std::string shown(const json::value* v) {
 bool lower(char c) noexcept { return c >= 'a' && c <= 'z'; }
 bool digit(char c) noexcept { return c >= '0' && c <= '9'; }
 
-/// Dotted lower-case words, each with an optional index: "gpu[0].memory_bytes". Below custom. the words are free.
-/// `pattern`: may also end in ".*", as in "memory.*" of a probe that did not answer.
+/// Dotted lower-case words, each with an optional index: "gpu[0].memory_bytes". Below custom. the words are
+/// free. `pattern`: may also end in ".*", as in "memory.*" of a probe that did not answer.
 bool valid_key(std::string_view key, bool pattern) noexcept {
     if (key.empty() || key.size() > k_max_key_bytes) return false;
     if (pattern && key.ends_with(".*")) key.remove_suffix(2);
@@ -130,7 +131,8 @@ result<std::string> text_of(const json::object& o, std::string_view name) {
     if (!v) return std::string();
     if (!v->is_string()) return bad_value(std::string(name), "text", shown(v));
     if (v->get_string().size() > k_max_text_bytes)
-        return bad_value(std::string(name), "at most 1024 bytes", std::to_string(v->get_string().size()) + " bytes");
+        return bad_value(std::string(name), "at most 1024 bytes",
+                         std::to_string(v->get_string().size()) + " bytes");
     return std::string(v->get_string());
 }
 
@@ -209,11 +211,14 @@ result<fact> fact_from_json(const json::value& v) {
     const json::value* value = o->if_contains("value");
     if (value && value->is_null()) value = nullptr;
     if (known && !value)
-        return bad_value("value", "a value, because the status is " + std::string(to_string(f.status)), "nothing");
+        return bad_value("value", "a value, because the status is " + std::string(to_string(f.status)),
+                         "nothing");
     if (!known && value)
-        return bad_value("value", "none, because the status is " + std::string(to_string(f.status)), shown(value));
+        return bad_value("value", "none, because the status is " + std::string(to_string(f.status)),
+                         shown(value));
     if (value) {
-        if (!shape_allowed(*value)) return bad_value("value", "a scalar, a list or records, without null", shown(value));
+        if (!shape_allowed(*value))
+            return bad_value("value", "a scalar, a list or records, without null", shown(value));
         if (auto n = json::serialize(*value).size(); n > k_max_value_bytes)
             return problem{errc::too_large, "the value is too large", "value", "at most 65536 bytes of JSON",
                            std::to_string(n) + " bytes"};

@@ -1,14 +1,14 @@
 // Facts about a machine: what probes say, with status, source and age. Unknown is never a default value.
 #pragma once
 
-#include "kernel/base/json.hpp"
-
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "kernel/base/json.hpp"
 
 namespace sigrun {
 
@@ -22,7 +22,7 @@ struct fact {
     fact_volatility volatility = fact_volatility::boot;
     bool unique = false;  // identity: kept out of class_hash
     std::uint8_t confidence = 100;
-    std::uint32_t ttl_s = 0;  // 0 = no limit
+    std::uint32_t ttl_s = 0;       // 0 = no limit
     std::int64_t observed_ns = 0;  // wall clock
     std::string method, source, detail;
 };
@@ -33,7 +33,7 @@ result<fact> fact_from_json(const json::value& v);
 
 /// All facts of one machine. Immutable; share it by pointer. Lookups are a binary search over sorted keys.
 class capability_document {
-   public:
+ public:
     capability_document() = default;
     /// Later facts of the same key win unless their confidence is lower.
     explicit capability_document(std::vector<fact> facts);
@@ -42,11 +42,12 @@ class capability_document {
     const fact* find(std::string_view key) const noexcept;  // aliases (os.arch -> host.arch) resolved
     const std::vector<fact>& facts() const noexcept { return facts_; }
     json::array to_json() const;
-    /// XXH3-128 as hex over key, value and status of all static and boot facts; class_hash without unique ones.
+    /// XXH3-128 as hex over key, value and status of all static and boot facts; class_hash without unique
+    /// ones.
     const std::string& inventory_hash() const noexcept { return inventory_hash_; }
     const std::string& class_hash() const noexcept { return class_hash_; }
 
-   private:
+ private:
     std::vector<fact> facts_;
     std::string inventory_hash_, class_hash_;
 };

@@ -1,10 +1,9 @@
 #include "kernel/capability/probe_lane.hpp"
 
-#include "kernel/capability/probe_ticket.hpp"
-
 #include <sigrun/cpp/text.hpp>
-
 #include <utility>
+
+#include "kernel/capability/probe_ticket.hpp"
 
 namespace sigrun {
 namespace {
@@ -42,11 +41,13 @@ bool probe_activity::wait_idle(nanoseconds limit) {
     return idle_.wait_for(lock, limit, [&] { return inside_ == 0; });
 }
 
-std::shared_ptr<probe_lane> probe_lane::make(plugin_host& host, const clock& clk, std::shared_ptr<instance> target,
+std::shared_ptr<probe_lane> probe_lane::make(plugin_host& host, const clock& clk,
+                                             std::shared_ptr<instance> target,
                                              std::shared_ptr<probe_activity> activity) {
     const auto* table = target->table<sigrun_probe>(SIGRUN_KIND_PROBE);
     if (!SIGRUN_HAS(table, run)) return nullptr;
-    return std::shared_ptr<probe_lane>(new probe_lane(host, clk, std::move(target), std::move(activity), table));
+    return std::shared_ptr<probe_lane>(
+        new probe_lane(host, clk, std::move(target), std::move(activity), table));
 }
 
 probe_lane::probe_lane(plugin_host& host, const clock& clk, std::shared_ptr<instance> target,
@@ -102,7 +103,8 @@ void probe_lane::run(std::string sysroot, done callback) {
 void probe_lane::begin(const std::shared_ptr<probe_ticket>& ticket) {
     ++runs_;
     ticket->wait_for_a_thread();
-    // The task counts from here until it is destroyed, which lets go of the ticket, and with it of the instance, first.
+    // The task counts from here until it is destroyed, which lets go of the ticket, and with it of the
+    // instance, first.
     struct task {
         probe_activity::presence presence;
         std::shared_ptr<probe_ticket> ticket;

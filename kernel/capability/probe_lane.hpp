@@ -1,14 +1,11 @@
 // One probe as the detector uses it: at most one run at a time, each within the probe's limits.
 //
-// A run begins on the worker pool. At the soft limit the probe is cancelled; at the hard limit its caller gets what has
-// arrived so far and `timeout` for the probe's key patterns, and whatever the probe sends later is dropped. A probe
-// that is past its hard limit is not started again until it has returned, so it can cost no more than one thread.
-// [any]; callbacks run on the thread that ended the run and never under a lock. Owns a share of the instance.
+// A run begins on the worker pool. At the soft limit the probe is cancelled; at the hard limit its caller
+// gets what has arrived so far and `timeout` for the probe's key patterns, and whatever the probe sends later
+// is dropped. A probe that is past its hard limit is not started again until it has returned, so it can cost
+// no more than one thread. [any]; callbacks run on the thread that ended the run and never under a lock. Owns
+// a share of the instance.
 #pragma once
-
-#include "kernel/base/clock.hpp"
-#include "kernel/capability/facts.hpp"
-#include "kernel/plugin/plugin_host.hpp"
 
 #include <sigrun/probe.h>
 
@@ -22,29 +19,35 @@
 #include <string>
 #include <vector>
 
+#include "kernel/base/clock.hpp"
+#include "kernel/capability/facts.hpp"
+#include "kernel/plugin/plugin_host.hpp"
+
 namespace sigrun {
 
 class probe_ticket;
 
-/// Counts the tasks and timers that hold a probe instance or are about to, so that an end can wait until they have let
-/// go of it.
+/// Counts the tasks and timers that hold a probe instance or are about to, so that an end can wait until they
+/// have let go of it.
 class probe_activity {
-   public:
+ public:
     /// One of them, from construction to destruction.
     class presence {
-       public:
-        explicit presence(std::shared_ptr<probe_activity> activity) : activity_(std::move(activity)) { activity_->enter(); }
+     public:
+        explicit presence(std::shared_ptr<probe_activity> activity) : activity_(std::move(activity)) {
+            activity_->enter();
+        }
         presence(const presence&) = delete;
         presence& operator=(const presence&) = delete;
         ~presence() { activity_->leave(); }
 
-       private:
+     private:
         std::shared_ptr<probe_activity> activity_;
     };
     /// False: somebody is still there after `limit`.
     bool wait_idle(nanoseconds limit);
 
-   private:
+ private:
     void enter();
     void leave();
 
@@ -54,11 +57,13 @@ class probe_activity {
 };
 
 class probe_lane : public std::enable_shared_from_this<probe_lane> {
-   public:
+ public:
     using done = std::function<void(std::vector<fact>)>;
 
-    /// Null if the instance has no usable probe table. The host must outlive every call but those after stop().
-    static std::shared_ptr<probe_lane> make(plugin_host& host, const clock& clk, std::shared_ptr<instance> target,
+    /// Null if the instance has no usable probe table. The host must outlive every call but those after
+    /// stop().
+    static std::shared_ptr<probe_lane> make(plugin_host& host, const clock& clk,
+                                            std::shared_ptr<instance> target,
                                             std::shared_ptr<probe_activity> activity);
 
     const std::shared_ptr<instance>& target() const noexcept { return target_; }
@@ -74,7 +79,7 @@ class probe_lane : public std::enable_shared_from_this<probe_lane> {
     void stop();
     std::uint64_t runs() const noexcept { return runs_.load(); }
 
-   private:
+ private:
     friend class probe_ticket;
     probe_lane(plugin_host& host, const clock& clk, std::shared_ptr<instance> target,
                std::shared_ptr<probe_activity> activity, const sigrun_probe* table);

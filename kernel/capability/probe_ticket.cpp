@@ -1,11 +1,10 @@
 #include "kernel/capability/probe_ticket.hpp"
 
-#include "kernel/log/log.hpp"
-
-#include <sigrun/cpp/text.hpp>
-
 #include <algorithm>
+#include <sigrun/cpp/text.hpp>
 #include <utility>
+
+#include "kernel/log/log.hpp"
 
 namespace sigrun {
 namespace {
@@ -15,7 +14,7 @@ using std::chrono::milliseconds;
 const auto k_log = logger::get("capability");
 constexpr std::size_t k_max_frame_bytes = 1024 * 1024;
 constexpr std::size_t k_max_facts = 4096;
-constexpr milliseconds k_thread_wait{2000};           // longest wait for a worker thread
+constexpr milliseconds k_thread_wait{2000};  // longest wait for a worker thread
 constexpr milliseconds k_default_soft{250}, k_default_hard{2000}, k_longest{60'000};
 
 milliseconds limit(std::uint32_t ms, milliseconds otherwise) {
@@ -135,7 +134,8 @@ void probe_ticket::soft_limit() {
 
 void probe_ticket::hard_limit() {
     if (!answer(fact_status::timeout, "the probe did not answer within its hard limit")) return;
-    SIGRUN_LOG(k_log, warning, "probe ", lane_->target_->name(), " missed its hard limit; its facts are unknown");
+    SIGRUN_LOG(k_log, warning, "probe ", lane_->target_->name(),
+               " missed its hard limit; its facts are unknown");
     lane_->overdue(this);
 }
 
@@ -149,7 +149,8 @@ void probe_ticket::completed(const result<buffer_ref>& outcome) {
 
 sigrun_result probe_ticket::on_frame(void* ctx, const sigrun_frame* frame) noexcept {
     try {
-        if (!frame || frame->struct_size < sizeof(sigrun_frame) || frame->kind != SIGRUN_STATE) return SIGRUN_E_INVALID;
+        if (!frame || frame->struct_size < sizeof(sigrun_frame) || frame->kind != SIGRUN_STATE)
+            return SIGRUN_E_INVALID;
         return static_cast<probe_ticket*>(ctx)->take(*frame);
     } catch (const std::bad_alloc&) {
         return SIGRUN_E_NOMEM;
@@ -164,7 +165,8 @@ sigrun_result probe_ticket::take(const sigrun_frame& frame) {
         if (!callback_) return SIGRUN_E_CANCELLED;
     }
     const auto refuse = [&](std::string_view why) {
-        SIGRUN_LOG(k_log, warning, "probe ", lane_->target_->name(), " sent something that is no fact: ", why);
+        SIGRUN_LOG(k_log, warning, "probe ", lane_->target_->name(),
+                   " sent something that is no fact: ", why);
         return SIGRUN_E_INVALID;
     };
     if (frame.json.len > k_max_frame_bytes) return refuse("a frame larger than 1 MiB");

@@ -1,29 +1,30 @@
 // One run of one probe: its op, its two limits, and the facts that arrived.
 //
-// Kept alive by the lane while it runs and by the op's callback until the probe completes the op, so a late answer
-// always finds a ticket that says no. After it was answered, a ticket uses neither host nor clock nor timers.
+// Kept alive by the lane while it runs and by the op's callback until the probe completes the op, so a late
+// answer always finds a ticket that says no. After it was answered, a ticket uses neither host nor clock nor
+// timers.
 #pragma once
-
-#include "kernel/capability/probe_lane.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 #include <optional>
 
+#include "kernel/capability/probe_lane.hpp"
+
 namespace sigrun {
 
 class probe_ticket : public std::enable_shared_from_this<probe_ticket> {
-   public:
+ public:
     probe_ticket(std::shared_ptr<probe_lane> lane, std::string sysroot, probe_lane::done callback);
 
     /// Limits the wait for a worker thread. Before execute is posted.
     void wait_for_a_thread();
     /// [work] Calls the probe, unless the ticket was answered already.
     void execute();
-    /// Answers with what has arrived and `status` for each key pattern (ok: nothing is missing). Once; later calls do
-    /// nothing and return false.
+    /// Answers with what has arrived and `status` for each key pattern (ok: nothing is missing). Once; later
+    /// calls do nothing and return false.
     bool answer(fact_status status, std::string_view detail);
 
-   private:
+ private:
     static sigrun_result on_frame(void* ctx, const sigrun_frame* frame) noexcept;
     sigrun_result take(const sigrun_frame& frame);
     void arm(std::optional<boost::asio::steady_timer>& timer, std::chrono::milliseconds after,

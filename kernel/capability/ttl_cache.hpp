@@ -1,13 +1,14 @@
-// A bounded cache with age limit and single-flight: many askers, one run. Used for endpoint detection and local facts.
+// A bounded cache with age limit and single-flight: many askers, one run. Used for endpoint detection and
+// local facts.
 #pragma once
-
-#include "kernel/base/clock.hpp"
-#include "kernel/base/result.hpp"
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+
+#include "kernel/base/clock.hpp"
+#include "kernel/base/result.hpp"
 
 namespace sigrun {
 
@@ -20,11 +21,11 @@ struct cache_stats {
     std::uint64_t entries = 0;
 };
 
-/// Values are immutable and shared. Failures are remembered for 5 s, doubling to 60 s. [any]; callbacks run on the
-/// thread that finished the run, or inline on a hit, never under the cache's lock.
+/// Values are immutable and shared. Failures are remembered for 5 s, doubling to 60 s. [any]; callbacks run
+/// on the thread that finished the run, or inline on a hit, never under the cache's lock.
 template <class Value>
 class ttl_cache {
-   public:
+ public:
     using value_ptr = std::shared_ptr<const Value>;
     using reply = std::function<void(result<value_ptr>)>;
     using finish = std::function<void(result<value_ptr>)>;
@@ -33,14 +34,15 @@ class ttl_cache {
         nanoseconds age{0};
     };
     ttl_cache(const clock& clk, nanoseconds ttl, std::size_t max_entries);
-    /// Answers from the cache, or joins the run of this key, or starts `run` (which must call finish exactly once).
+    /// Answers from the cache, or joins the run of this key, or starts `run` (which must call finish exactly
+    /// once).
     void get(const std::string& key, const std::function<void(finish)>& run, reply done, bool fresh = false);
     void invalidate(const std::string& key);
     cache_stats stats() const;
     /// Age and presence of an entry, without counting as an access.
     answer_info peek(const std::string& key) const;
 
-   private:
+ private:
     struct impl;
     std::shared_ptr<impl> impl_;
 };

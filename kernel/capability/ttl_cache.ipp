@@ -1,8 +1,9 @@
 // Implementation of ttl_cache. Included by ttl_cache.hpp only.
 //
-// Two maps under one mutex: entries (what is known, in use order) and flights (what is being found out). A flight owns
-// its waiters under a mutex of its own, so it can still answer them when the cache is gone. Lock order: cache, flight.
-// Invariant: a flight leaves the map before its waiters are taken, so nobody joins a flight that has landed.
+// Two maps under one mutex: entries (what is known, in use order) and flights (what is being found out). A
+// flight owns its waiters under a mutex of its own, so it can still answer them when the cache is gone. Lock
+// order: cache, flight. Invariant: a flight leaves the map before its waiters are taken, so nobody joins a
+// flight that has landed.
 #pragma once
 
 #include <algorithm>
@@ -70,7 +71,9 @@ struct ttl_cache<Value>::impl {
             order_.erase(old->second);
             index_.erase(old);
         }
-        backoff = what ? nanoseconds(0) : backoff.count() ? std::min(backoff * 2, k_last_backoff) : k_first_backoff;
+        backoff = what              ? nanoseconds(0)
+                  : backoff.count() ? std::min(backoff * 2, k_last_backoff)
+                                    : k_first_backoff;
         const auto now = clock_.now();
         order_.push_front(entry{key, what, now, now + (what ? ttl_ : backoff), backoff});
         index_[key] = order_.begin();
@@ -96,7 +99,8 @@ ttl_cache<Value>::ttl_cache(const clock& clk, nanoseconds ttl, std::size_t max_e
     : impl_(std::make_shared<impl>(clk, ttl, max_entries)) {}
 
 template <class Value>
-void ttl_cache<Value>::get(const std::string& key, const std::function<void(finish)>& run, reply done, bool fresh) {
+void ttl_cache<Value>::get(const std::string& key, const std::function<void(finish)>& run, reply done,
+                           bool fresh) {
     using flight = typename impl::flight;
     std::shared_ptr<flight> started;
     problem crowded = make_problem(errc::busy, "too many callers wait for this answer");

@@ -35,7 +35,13 @@ void fleet::dial_member(const member_ptr& m) {
         m->dialling = true;
         m->next_dial = time_point::max();  // until a link is lost or a dial fails
     }
-    detect_protocols(m, false, [] {});
+    // The waits between dials are their own limit; a remembered failure must not lengthen them.
+    bool again = false;
+    {
+        std::lock_guard lock(m->mutex);
+        again = m->dial_failures > 0;
+    }
+    detect_protocols(m, again, [] {});
 }
 
 void fleet::detect_protocols(const member_ptr& m, bool fresh, std::function<void()> done) {
@@ -91,8 +97,9 @@ void fleet::detect_protocols(const member_ptr& m, bool fresh, std::function<void
                     if (!r) return answer(r.error());
                     auto o = parse_object(r->view());
                     if (!o) return answer(o.error());
-                    if (!bool_or(*o, "supported", false) && text_or(*o, "evidence").empty())
-                        return answer(make_problem(errc::unavailable, "no answer"));
+                    // Remembered as a failure, so that it is looked at again soon: what is not there may come.
+                    if (!bool_or(*o, "supported", false))
+                        return answer(make_problem(errc::unavailable, std::string(text_or(*o, "evidence", "no answer"))));
                     answer(std::make_shared<const json::object>(std::move(*o)));
                 });
         };
@@ -218,8 +225,8 @@ void fleet::dial_failed(const member_ptr& m, const std::string& reason) {
         std::lock_guard lock(m->mutex);
         m->dialling = false;
         failures = ++m->dial_failures;
-        // Windows of 1, 2, 4 .. 32 s with a random point inside.
-        auto window = std::chrono::seconds(1) * (1u << std::min(failures, 5u));
+        // Windows of 2, 4, 8 s with a random point inside.
+        auto window = std::chrono::seconds(1) * (1u << std::min(failures, 3u));
         auto wait = nanoseconds(static_cast<std::int64_t>(random_u64() % static_cast<std::uint64_t>(nanoseconds(window).count())));
         m->next_dial = clock_.now() + std::chrono::milliseconds(500) + wait;
         linked = !m->sessions.empty();

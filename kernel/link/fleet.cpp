@@ -69,12 +69,9 @@ member_ptr fleet::member_for(const runner_ptr& r) {
     return slot;
 }
 
-result<member_ptr> fleet::find(std::string_view name_or_id) const {
+result<member_ptr> fleet::find(std::string_view name_or_id) {
     SIGRUN_TRY(r, runners_.find(name_or_id));
-    std::shared_lock lock(mutex_);
-    auto it = members_.find(r->uid());
-    if (it == members_.end()) return make_problem(errc::not_found, "the runner was just removed");
-    return it->second;
+    return member_for(r);
 }
 
 member_ptr fleet::at(slot_ref slot) const {
@@ -287,7 +284,7 @@ sigrun_result fleet::on_frame(const link_ptr& from, const sigrun_frame& frame) {
     return SIGRUN_OK;
 }
 
-result<member_ptr> fleet::add(runner_identity identity) {
+result<member_ptr> fleet::add(runner_identity identity, registry::stored_fn stored) {
     if (!valid_runner_name(identity.name))
         return bad_value("name", "1 to 64 letters, digits, dots, dashes or underscores",
                          "\"" + identity.name.substr(0, 80) + "\"");
@@ -299,8 +296,7 @@ result<member_ptr> fleet::add(runner_identity identity) {
         auto known = protocol_for_uri(host_, identity.endpoint);
         if (!known) return known.error();
     }
-    bool created = false;
-    SIGRUN_TRY(r, runners_.add(std::move(identity), &created));
+    SIGRUN_TRY(r, runners_.add(std::move(identity), std::move(stored)));
     auto m = member_for(r);
     {
         std::lock_guard lock(m->mutex);
@@ -335,8 +331,8 @@ result<void> fleet::remove(const member_ptr& m, std::string_view reason) {
     return {};
 }
 
-void fleet::set_admin(const member_ptr& m, admin_state state, std::string_view reason) {
-    runners_.set_admin(*m->info, state, reason);
+void fleet::set_admin(const member_ptr& m, admin_state state, std::string_view reason, registry::stored_fn stored) {
+    runners_.set_admin(*m->info, state, reason, std::move(stored));
     refresh_status(m, reason.empty() ? (state == admin_state::none ? "resumed by an operator" : "asked by an operator")
                                      : reason);
     if (state == admin_state::none && attempts_) {

@@ -105,12 +105,12 @@ class fleet final : public link_adopter, public link_handler, public std::enable
     /// An agent says HELLO over an accepted connection; the answer is WELCOME with a ticket for adopt.
     result<std::string> admit(std::uint64_t session_number, std::string_view hello);
     /// An operator adds a runner that is to be dialled (or only declares one that dials in later).
-    result<member_ptr> add(runner_identity identity);
+    result<member_ptr> add(runner_identity identity, registry::stored_fn stored = {});
     result<void> remove(const member_ptr& m, std::string_view reason);
-    void set_admin(const member_ptr& m, admin_state state, std::string_view reason);
+    void set_admin(const member_ptr& m, admin_state state, std::string_view reason, registry::stored_fn stored = {});
     /// Asks again what the runner can do; `done` runs once the answer is in the registry.
     void detect(const member_ptr& m, std::function<void(result<void>)> done);
-    result<member_ptr> find(std::string_view name_or_id) const;
+    result<member_ptr> find(std::string_view name_or_id);
 
     // -- for the job engine ----------------------------------------------------------------------------------------
     member_ptr at(slot_ref slot) const;

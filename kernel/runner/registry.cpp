@@ -45,23 +45,26 @@ result<runner_identity> runner_identity_from_json(std::string_view text) {
 registry::registry(event_log& events, journal& store, const clock& clk, std::uint32_t max_runners)
     : events_(events), store_(store), clock_(clk), max_runners_(max_runners) {}
 
-void registry::save(const runner_identity& identity) {
-    if (identity.from_config) return;
+void registry::save(const runner_identity& identity, stored_fn stored) {
+    if (identity.from_config) {
+        if (stored) stored({});
+        return;
+    }
     std::vector<journal_record> records(1);
     records[0].kind = record_kind::runner;
     records[0].key = identity.uid.text();
     records[0].body = to_json(identity);
-    store_.append(std::move(records), true, {});
+    store_.append(std::move(records), true, std::move(stored));
 }
 
-result<runner_ptr> registry::add(runner_identity identity, bool* created) {
+result<runner_ptr> registry::add(runner_identity identity, stored_fn stored) {
     runner_ptr made;
     {
         std::unique_lock lock(mutex_);
         if (auto it = by_name_.find(identity.name); it != by_name_.end()) {
             runner_ptr known = it->second;
             lock.unlock();
-            std::lock_guard guard(known->mutex);
+            std::unique_lock guard(known->mutex);
             runner_identity& have = known->identity;
             if (!have.key_hash.empty() && have.key_hash != identity.key_hash)
                 return problem{errc::conflict, "the name \"" + identity.name + "\" belongs to another runner", "name",
@@ -72,8 +75,9 @@ result<runner_ptr> registry::add(runner_identity identity, bool* created) {
             if (!identity.endpoint.empty()) have.endpoint = std::move(identity.endpoint);
             if (!identity.profile.empty()) have.profile = std::move(identity.profile);
             if (!identity.options.empty()) have.options = std::move(identity.options);
-            if (created) *created = false;
-            save(have);
+            runner_identity copy = have;
+            guard.unlock();
+            save(copy, std::move(stored));
             return known;
         }
         if (by_id_.size() >= max_runners_)
@@ -85,11 +89,10 @@ result<runner_ptr> registry::add(runner_identity identity, bool* created) {
         by_id_.emplace(made->uid(), made);
         by_name_.emplace(made->identity.name, made);
     }
-    save(made->identity);
     json::object detail{{"name", made->identity.name}, {"endpoint", made->identity.endpoint}};
     auto text = json::serialize(detail);
     events_.publish(event_type::runner_registered, made->uid(), {}, text.substr(1, text.size() - 2));
-    if (created) *created = true;
+    save(made->identity, std::move(stored));
     return made;
 }
 
@@ -164,11 +167,15 @@ runner_status registry::apply_status(runner& r, bool linked, bool full, std::str
     return r.status.status();
 }
 
-void registry::set_admin(runner& r, admin_state state, std::string_view reason) {
-    std::lock_guard lock(r.mutex);
-    r.identity.admin = state;
-    r.identity.admin_reason = reason;
-    save(r.identity);
+void registry::set_admin(runner& r, admin_state state, std::string_view reason, stored_fn stored) {
+    runner_identity copy;
+    {
+        std::lock_guard lock(r.mutex);
+        r.identity.admin = state;
+        r.identity.admin_reason = reason;
+        copy = r.identity;
+    }
+    save(copy, std::move(stored));
 }
 
 void registry::set_facts(runner& r, capability_ptr facts) {

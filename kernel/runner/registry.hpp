@@ -13,11 +13,14 @@ namespace sigrun {
 
 class registry {
    public:
+    using stored_fn = std::function<void(result<void>)>;
+
     registry(event_log& events, journal& store, const clock& clk, std::uint32_t max_runners);
 
     /// A new runner (RunnerRegistered, journaled) or, for the same name and key, the existing one with its labels,
     /// slots and endpoint renewed. conflict: the name belongs to another key. busy: max_runners.
-    result<runner_ptr> add(runner_identity identity, bool* created = nullptr);
+    /// `stored` runs once the identity is on disk (or could not be written); not after an error.
+    result<runner_ptr> add(runner_identity identity, stored_fn stored = {});
     /// From the journal, without an event.
     result<runner_ptr> restore(std::string_view json);
     result<void> remove(const runner_ptr& r, std::string_view reason);
@@ -29,7 +32,7 @@ class registry {
     /// Applies the inputs to the runner's status machine and publishes the change. Returns the status now.
     runner_status apply_status(runner& r, bool linked, bool full, std::string_view reason);
     /// Sets what the operator asked for; journaled.
-    void set_admin(runner& r, admin_state state, std::string_view reason);
+    void set_admin(runner& r, admin_state state, std::string_view reason, stored_fn stored = {});
     /// Replaces the facts; publishes CapabilitiesUpdated with the changed keys if something changed.
     void set_facts(runner& r, capability_ptr facts);
 
@@ -37,7 +40,7 @@ class registry {
     const clock& time() const noexcept { return clock_; }
 
    private:
-    void save(const runner_identity& identity);
+    void save(const runner_identity& identity, stored_fn stored);
 
     event_log& events_;
     journal& store_;

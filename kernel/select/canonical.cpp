@@ -1,16 +1,16 @@
 // The normal form of an expression, which the parser reads back to the same expression.
+#include <algorithm>
+#include <charconv>
+
 #include "kernel/base/quantity.hpp"
 #include "kernel/select/expression.hpp"
 #include "kernel/select/lexer.hpp"
-
-#include <algorithm>
-#include <charconv>
 
 namespace sigrun::expr {
 namespace {
 
 class printer {
-   public:
+ public:
     explicit printer(const expression& e) noexcept : e_(e) {}
 
     /// `inside` is the kind of the node around this one: parentheses only where they change the meaning.
@@ -69,10 +69,15 @@ class printer {
 
     std::string out;
 
-   private:
+ private:
     void quantifier_text(std::string_view name, std::uint32_t index) {
         const quantifier& q = e_.quantifiers[index];
-        out.append(name).append("(").append(q.variable).append(" in ").append(e_.paths[q.list].text).append(", ");
+        out.append(name)
+            .append("(")
+            .append(q.variable)
+            .append(" in ")
+            .append(e_.paths[q.list].text)
+            .append(", ");
         node_text(q.body);
         out += ')';
     }
@@ -121,7 +126,9 @@ class printer {
             case scalar_kind::real: {
                 // Scientific, so that it is read back as the same kind: 2e+00 is not the integer 2.
                 char room[64];
-                out.append(room, std::to_chars(room, room + sizeof room, l.value.real, std::chars_format::scientific).ptr);
+                out.append(
+                    room,
+                    std::to_chars(room, room + sizeof room, l.value.real, std::chars_format::scientific).ptr);
                 break;
             }
             case scalar_kind::text:
@@ -140,7 +147,7 @@ class printer {
 };
 
 class key_collector {
-   public:
+ public:
     explicit key_collector(const expression& e) noexcept : e_(e) {}
 
     void from_node(std::uint32_t index) {
@@ -170,7 +177,7 @@ class key_collector {
     }
     std::vector<std::string> found;
 
-   private:
+ private:
     void from_quantifier(std::uint32_t index) {
         from_path(e_.quantifiers[index].list);
         from_node(e_.quantifiers[index].body);

@@ -1,11 +1,12 @@
-// Claiming and releasing places. One compare-and-swap on the hot word decides; it cannot go past the places of the runner,
-// so nothing has to be undone. Lock-free.
+// Claiming and releasing places. One compare-and-swap on the hot word decides; it cannot go past the places
+// of the runner, so nothing has to be undone. Lock-free.
 #include "kernel/select/selector_impl.hpp"
 
 namespace sigrun {
 
 std::uint32_t selector::impl::current_slot(std::uint32_t slot) const noexcept {
-    while (page_of(slot) < n_pages.load(std::memory_order_relaxed) && (index.hot(slot).load() & hot::k_forward))
+    while (page_of(slot) < n_pages.load(std::memory_order_relaxed) &&
+           (index.hot(slot).load() & hot::k_forward))
         slot = static_cast<std::uint32_t>(index.forward(slot).load());
     return slot;
 }
@@ -19,7 +20,8 @@ selector::impl::claimed selector::impl::claim(const pick_request& r, std::uint32
     atomic_word& word = index.hot(slot);
     std::uint64_t w = word.load();
     for (;;) {
-        // Read after the word: if its generation and open bit still stand when the exchange succeeds, so do the answers.
+        // Read after the word: if its generation and open bit still stand when the exchange succeeds, so do
+        // the answers.
         const page_facts facts = index.page(page);
         if (!hot::can_take(w, facts.places) || !(facts.protocols & r.protocols)) return {};
         if (!(r.pred->slots(page) & bit_of(slot))) return {};
@@ -67,7 +69,8 @@ slot_ref selector::impl::resolve(slot_ref s) const noexcept {
 }
 
 void selector::impl::claim_existing(slot_ref s) noexcept {
-    // As release does: a claim made through the old slot of a runner that moved is counted there and at the new one.
+    // As release does: a claim made through the old slot of a runner that moved is counted there and at the
+    // new one.
     while (page_of(s.slot) < n_pages.load(std::memory_order_acquire)) {
         atomic_word& word = index.hot(s.slot);
         std::uint64_t w = word.load(), next = 0;

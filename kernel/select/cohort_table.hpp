@@ -1,13 +1,11 @@
-// Groups runners that no requirement over shared facts can tell apart, and gives each group pages of 64 slots.
-// Serialised by the selector.
+// Groups runners that no requirement over shared facts can tell apart, and gives each group pages of 64
+// slots. Serialised by the selector.
 //
-// The signature of a cohort: class_hash, labels, protocols, places, weight, and the names of the facts outside
-// class_hash, so that every runner of a cohort has the same keys. A label with many values (a host's name) would put every
-// runner into a cohort of its own; such labels are left out of the signature and looked at slot by slot.
+// The signature of a cohort: class_hash, labels, protocols, places, weight, and the names of the facts
+// outside class_hash, so that every runner of a cohort has the same keys. A label with many values (a host's
+// name) would put every runner into a cohort of its own; such labels are left out of the signature and looked
+// at slot by slot.
 #pragma once
-
-#include "kernel/select/selector.hpp"
-#include "kernel/select/slot_index.hpp"
 
 #include <array>
 #include <map>
@@ -16,6 +14,9 @@
 #include <string>
 #include <unordered_map>
 #include <vector>
+
+#include "kernel/select/selector.hpp"
+#include "kernel/select/slot_index.hpp"
 
 namespace sigrun {
 
@@ -34,7 +35,7 @@ struct cohort {
 };
 
 class cohort_table {
-   public:
+ public:
     explicit cohort_table(slot_index& index);
 
     struct placement {
@@ -57,7 +58,7 @@ class cohort_table {
     /// Counts the labels of a runner, so that labels with many values are found.
     void count_labels(const label_map* labels, int change);
 
-   private:
+ private:
     bool is_open(const std::string& label) const { return open_.contains(label); }
     void publish(std::uint32_t id, const cohort& c) noexcept;
     std::optional<std::uint32_t> take_page();
@@ -68,7 +69,8 @@ class cohort_table {
     std::vector<std::uint32_t> free_pages_, free_cohorts_, pages_in_use_;
     std::vector<std::uint32_t> page_owner_, position_;  // position_: of the page in pages_in_use_
     std::vector<std::uint64_t> taken_;
-    std::vector<std::uint8_t> turn_;  // where the next search for a free slot begins: slots are reused as late as possible
+    std::vector<std::uint8_t>
+        turn_;  // where the next search for a free slot begins: slots are reused as late as possible
     std::uint32_t n_pages_ = 0, n_cohorts_ = 0;
     std::size_t labelled_ = 0;
     std::map<std::string, std::map<std::string, std::uint32_t>, std::less<>> label_values_;

@@ -23,7 +23,8 @@ reading read(const scalar& s) noexcept { return {standing::known, s, s, false}; 
 
 /// a REL b for every pair, for none, or for some of the pairs of two ranges.
 truth relate_ranges(relation r, const reading& a, const reading& b) noexcept {
-    const auto below = compare(a.high, b.low), above = compare(a.low, b.high);  // a's end against b's begin and back
+    const auto below = compare(a.high, b.low),
+               above = compare(a.low, b.high);  // a's end against b's begin and back
     if (!below || !above) return truth::no;
     switch (r) {
         case relation::less:
@@ -52,7 +53,7 @@ truth relate(relation r, const reading& a, const reading& b) noexcept {
 }
 
 class evaluator {
-   public:
+ public:
     evaluator(const expression& e, const match_subject& subject, match_scope& scope) noexcept
         : e_(e), look_(subject, scope), scope_(scope) {}
 
@@ -83,8 +84,9 @@ class evaluator {
             case node::kind::holds: {
                 const reading r = read_path(e_.paths[n.first]);
                 if (r.state == standing::unknown) return truth::unknown;
-                return r.state == standing::known && r.low.kind == scalar_kind::boolean && r.low.boolean ? truth::yes
-                                                                                                        : truth::no;
+                return r.state == standing::known && r.low.kind == scalar_kind::boolean && r.low.boolean
+                           ? truth::yes
+                           : truth::no;
             }
             case node::kind::any:
             case node::kind::all:
@@ -96,7 +98,7 @@ class evaluator {
         return truth::unknown;
     }
 
-   private:
+ private:
     bool exhausted() noexcept { return ++steps_ > k_max_steps; }
 
     reading read_path(const path& p) noexcept {
@@ -183,8 +185,8 @@ class evaluator {
         truth t = truth::no;
         if (n.right.what == operand::kind::list) {
             for (std::uint32_t i = 0; i < n.right.count && t != truth::yes; ++i)
-                t = disjunction(t, relate(relation::equal, left,
-                                          read(e_.literals[e_.links[n.right.index + i]].get())));
+                t = disjunction(
+                    t, relate(relation::equal, left, read(e_.literals[e_.links[n.right.index + i]].get())));
             return t;
         }
         const list_view l = look_.list(e_.paths[n.right.index]);
@@ -221,7 +223,8 @@ class evaluator {
 
 }  // namespace
 
-truth evaluate(const expression& e, std::uint32_t node, const match_subject& subject, match_scope& scope) noexcept {
+truth evaluate(const expression& e, std::uint32_t node, const match_subject& subject,
+               match_scope& scope) noexcept {
     return evaluator(e, subject, scope).judge(node);
 }
 

@@ -1,9 +1,9 @@
 // Off the hot path: why a requirement finds no runner, and whether the index is sound.
-#include "kernel/config/settings.hpp"
-#include "kernel/select/selector_impl.hpp"
-
 #include <algorithm>
 #include <set>
+
+#include "kernel/config/settings.hpp"
+#include "kernel/select/selector_impl.hpp"
 
 namespace sigrun {
 namespace {
@@ -52,8 +52,8 @@ selector::explanation selector::impl::explain(const requirement& r) const {
     return out;
 }
 
-/// A bit may lag behind its word while a thread is between two steps, so a slot counts as wrong only when nothing about it
-/// has moved for a second.
+/// A bit may lag behind its word while a thread is between two steps, so a slot counts as wrong only when
+/// nothing about it has moved for a second.
 std::uint64_t selector::impl::repairs() noexcept {
     std::lock_guard lock(mutex);
     const auto now = std::chrono::steady_clock::now();

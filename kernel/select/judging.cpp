@@ -1,4 +1,5 @@
-// Requirements against runners: once per kind of page, and per slot only where runners of a kind differ in what is asked.
+// Requirements against runners: once per kind of page, and per slot only where runners of a kind differ in
+// what is asked.
 #include "kernel/base/clock.hpp"
 #include "kernel/select/selector_impl.hpp"
 

@@ -1,11 +1,11 @@
 #include "kernel/select/lexer.hpp"
 
-#include "kernel/base/quantity.hpp"
-
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
+
+#include "kernel/base/quantity.hpp"
 
 namespace sigrun::expr {
 namespace {
@@ -19,10 +19,9 @@ struct size_unit {
     std::string_view name;
     double factor;
 };
-constexpr size_unit k_sizes[] = {{"k", 1e3},           {"M", 1e6},           {"G", 1e9},
-                                 {"T", 1e12},          {"P", 1e15},          {"Ki", 0x1p10},
-                                 {"Mi", 0x1p20},       {"Gi", 0x1p30},       {"Ti", 0x1p40},
-                                 {"Pi", 0x1p50}};
+constexpr size_unit k_sizes[] = {{"k", 1e3},     {"M", 1e6},     {"G", 1e9},     {"T", 1e12},
+                                 {"P", 1e15},    {"Ki", 0x1p10}, {"Mi", 0x1p20}, {"Gi", 0x1p30},
+                                 {"Ti", 0x1p40}, {"Pi", 0x1p50}};
 
 scalar number_of(std::string_view digits) noexcept {
     scalar s;
@@ -36,7 +35,8 @@ scalar number_of(std::string_view digits) noexcept {
         return s;
     }
     double d = 0;
-    if (auto r = std::from_chars(digits.data(), end, d); r.ec == std::errc() && r.ptr == end && std::isfinite(d)) {
+    if (auto r = std::from_chars(digits.data(), end, d);
+        r.ec == std::errc() && r.ptr == end && std::isfinite(d)) {
         s.kind = scalar_kind::real;
         s.real = d;
     }
@@ -124,10 +124,12 @@ result<token> lexer::next() {
         t.value.text = std::move(raw);
         if (c == 'v') {
             const std::string& v = t.value.text;
-            const bool dotted = !v.empty() && v.size() <= 64 && is_digit(v.front()) && is_digit(v.back()) &&
-                                std::all_of(v.begin(), v.end(), [](char x) { return is_digit(x) || x == '.'; }) &&
-                                v.find("..") == std::string::npos;
-            if (!dotted) return complaint(text_, t.begin, "expected numbers joined by dots such as v\"24.1\"");
+            const bool dotted =
+                !v.empty() && v.size() <= 64 && is_digit(v.front()) && is_digit(v.back()) &&
+                std::all_of(v.begin(), v.end(), [](char x) { return is_digit(x) || x == '.'; }) &&
+                v.find("..") == std::string::npos;
+            if (!dotted)
+                return complaint(text_, t.begin, "expected numbers joined by dots such as v\"24.1\"");
         }
         t.end = static_cast<std::uint32_t>(at_);
         return t;
@@ -155,8 +157,9 @@ result<token> lexer::name(token t) {
             ++at_;
             if (at_ < text_.size() && text_[at_] == '"') {
                 if (text_.substr(t.begin, at_ - t.begin) != "label[")
-                    return complaint(text_, at_, "only a label may stand in brackets and quotes, as in label[\"x/y\"];"
-                                                 " expected a number");
+                    return complaint(text_, at_,
+                                     "only a label may stand in brackets and quotes, as in label[\"x/y\"];"
+                                     " expected a number");
                 SIGRUN_TRY(ignored, read_quoted(text_, at_));
                 if (ignored.empty()) return complaint(text_, at_ - 1, "expected the name of a label");
             } else {
@@ -206,7 +209,8 @@ result<void> lexer::unit(token& t, std::string_view digits, std::string_view wor
             t.end = static_cast<std::uint32_t>(at_);
         }
         s = number_of(text_.substr(t.begin, t.end - t.begin));
-        if (s.kind == scalar_kind::none) return complaint(text_, t.begin, "expected a number such as 4, 2.5 or 1e9");
+        if (s.kind == scalar_kind::none)
+            return complaint(text_, t.begin, "expected a number such as 4, 2.5 or 1e9");
         return {};
     }
     std::string_view name = word;
@@ -248,14 +252,20 @@ result<token> lexer::symbol(token t) {
         relation rel;
     };
     static constexpr relation k_none = relation::equal;
-    static constexpr spelling k_spellings[] = {
-        {"&&", token_kind::both, k_none},           {"||", token_kind::either, k_none},
-        {"==", token_kind::compare, relation::equal}, {"!=", token_kind::compare, relation::not_equal},
-        {"<=", token_kind::compare, relation::less_equal}, {">=", token_kind::compare, relation::greater_equal},
-        {"<", token_kind::compare, relation::less}, {">", token_kind::compare, relation::greater},
-        {"!", token_kind::negate, k_none},          {"(", token_kind::open, k_none},
-        {")", token_kind::close, k_none},           {"[", token_kind::list_open, k_none},
-        {"]", token_kind::list_close, k_none},      {",", token_kind::comma, k_none}};
+    static constexpr spelling k_spellings[] = {{"&&", token_kind::both, k_none},
+                                               {"||", token_kind::either, k_none},
+                                               {"==", token_kind::compare, relation::equal},
+                                               {"!=", token_kind::compare, relation::not_equal},
+                                               {"<=", token_kind::compare, relation::less_equal},
+                                               {">=", token_kind::compare, relation::greater_equal},
+                                               {"<", token_kind::compare, relation::less},
+                                               {">", token_kind::compare, relation::greater},
+                                               {"!", token_kind::negate, k_none},
+                                               {"(", token_kind::open, k_none},
+                                               {")", token_kind::close, k_none},
+                                               {"[", token_kind::list_open, k_none},
+                                               {"]", token_kind::list_close, k_none},
+                                               {",", token_kind::comma, k_none}};
     for (const auto& s : k_spellings)
         if (text_.substr(at_).starts_with(s.text)) {
             t.kind = s.kind;

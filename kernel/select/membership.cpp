@@ -1,14 +1,14 @@
-// Runners come, change and go. The order matters to lock-free pickers: a slot is open only while its page facts and all
-// predicates' answers are in place, and its generation changes before any of them does.
-#include "kernel/select/selector_impl.hpp"
-
+// Runners come, change and go. The order matters to lock-free pickers: a slot is open only while its page
+// facts and all predicates' answers are in place, and its generation changes before any of them does.
 #include <algorithm>
+
+#include "kernel/select/selector_impl.hpp"
 
 namespace sigrun {
 namespace {
 
-/// A page has at least one taken slot, so runners bound pages; a large fleet of all different machines would need too
-/// much address space, and is told so.
+/// A page has at least one taken slot, so runners bound pages; a large fleet of all different machines would
+/// need too much address space, and is told so.
 std::uint32_t page_limit(std::uint32_t runners) noexcept {
     const std::uint32_t single = std::min(runners, 65'536u);
     return (single + single / 8 + runners / 32 + 64 + 63) & ~63u;
@@ -82,8 +82,8 @@ result<slot_ref> selector::impl::add(const runner_profile& profile) {
     if (!profile.weight) return bad_value("weight", "at least 1/1024", "0");
     bury_tombstones();
     if (n_runners.load() >= max_runners)
-        return problem{errc::busy, "the fleet is full", "max_runners", "at most " + std::to_string(max_runners),
-                       "one more"};
+        return problem{errc::busy, "the fleet is full", "max_runners",
+                       "at most " + std::to_string(max_runners), "one more"};
     cohorts.count_labels(profile.labels.get(), 1);
     auto slot = settle_in(profile);
     if (!slot) {
@@ -119,7 +119,8 @@ result<slot_ref> selector::impl::update(slot_ref s, const runner_profile& profil
         return moved.error();
     }
     const slot_ref to{*moved, hot::generation(index.hot(*moved).load())};
-    // The claims go along: the new slot gets the count that the old one had when it began to forward releases.
+    // The claims go along: the new slot gets the count that the old one had when it began to forward
+    // releases.
     atomic_word& old_word = index.hot(s.slot);
     atomic_word& new_word = index.hot(to.slot);
     index.forward(s.slot).store(to.slot | std::uint64_t{to.generation} << 32);
@@ -193,7 +194,8 @@ void selector::impl::publish(std::initializer_list<std::uint32_t> pages) {
         const loaded_balancer& b = (*balancers)[i];
         if (!SIGRUN_HAS(b.table, on_snapshot)) continue;
         const sigrun_view view = describe();
-        const sigrun_delta delta{sizeof delta, static_cast<std::uint32_t>(pages.size()), before, pages.begin()};
+        const sigrun_delta delta{sizeof delta, static_cast<std::uint32_t>(pages.size()), before,
+                                 pages.begin()};
         b.table->on_snapshot(b.owner->abi(), &view, &delta);
     }
 }

@@ -1,10 +1,10 @@
 #include "kernel/select/observe.hpp"
 
-#include "kernel/base/clock.hpp"
-
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+
+#include "kernel/base/clock.hpp"
 
 namespace sigrun::expr {
 namespace {
@@ -140,7 +140,8 @@ list_view observer::list(const path& p) noexcept {
         std::memcpy(room + p.text.size(), ".count", 6);
         const sighting count = judge(find({room, p.text.size() + 6}));
         const json::value* n = count.value;
-        const bool zero = n && ((n->is_int64() && n->get_int64() == 0) || (n->is_uint64() && n->get_uint64() == 0));
+        const bool zero =
+            n && ((n->is_int64() && n->get_int64() == 0) || (n->is_uint64() && n->get_uint64() == 0));
         if (count.state == standing::absent || zero) l.state = standing::absent;
         return l;
     }

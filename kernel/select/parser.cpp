@@ -1,11 +1,11 @@
 #include "kernel/select/parser.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include "kernel/select/key_path.hpp"
 #include "kernel/select/lexer.hpp"
 #include "kernel/select/typing.hpp"
-
-#include <algorithm>
-#include <utility>
 
 namespace sigrun::expr {
 namespace {
@@ -19,7 +19,7 @@ struct item {
 };
 
 class parser {
-   public:
+ public:
     explicit parser(std::string_view text) noexcept : lexer_(text) {}
 
     result<expression> run() {
@@ -36,7 +36,7 @@ class parser {
         return std::move(e_);
     }
 
-   private:
+ private:
     using join = node::kind;
 
     result<void> advance() {
@@ -48,7 +48,9 @@ class parser {
     std::string_view slice(std::uint32_t begin, std::uint32_t end) const noexcept {
         return lexer_.text().substr(begin, end - begin);
     }
-    problem wrong(std::size_t at, const std::string& what) const { return complaint(lexer_.text(), at, what); }
+    problem wrong(std::size_t at, const std::string& what) const {
+        return complaint(lexer_.text(), at, what);
+    }
     problem unexpected(std::string_view expected) const {
         std::string what = "expected " + std::string(expected);
         if (last_.end > last_.begin) what += " after \"" + std::string(slice(last_.begin, last_.end)) + "\"";
@@ -137,8 +139,9 @@ class parser {
         SIGRUN_TRY(left, primary());
         const bool in = at_word("in");
         if (!in && token_.kind != token_kind::compare) return std::move(left);
-        if (!left.is_value) return wrong(left.begin, "expected a value before \"" +
-                                                         std::string(slice(token_.begin, token_.end)) + "\"");
+        if (!left.is_value)
+            return wrong(left.begin,
+                         "expected a value before \"" + std::string(slice(token_.begin, token_.end)) + "\"");
         node n;
         n.what = in ? join::in : join::compare;
         n.rel = token_.rel;
@@ -273,7 +276,8 @@ class parser {
             SIGRUN_CHECK_OK(advance());
         } else if (word == "any" || word == "all" || word == "count") {
             SIGRUN_CHECK_OK(advance());
-            if (token_.kind != token_kind::name) return unexpected(word == "count" ? "a list" : "a name for the element");
+            if (token_.kind != token_kind::name)
+                return unexpected(word == "count" ? "a list" : "a name for the element");
             const token first = token_;
             SIGRUN_CHECK_OK(advance());
             if (word == "count" && token_.kind == token_kind::close) {

@@ -1,10 +1,10 @@
 // One pick: feasible pages -> balancer -> claim; what the balancer proposes is never trusted.
-#include "kernel/base/clock.hpp"
-#include "kernel/select/selector_impl.hpp"
-
 #include <time.h>
 
 #include <algorithm>
+
+#include "kernel/base/clock.hpp"
+#include "kernel/select/selector_impl.hpp"
 
 namespace sigrun {
 namespace {
@@ -39,7 +39,8 @@ const std::uint64_t* selector::impl::feasible_pages(const pick_request& r, dispa
     return d.masked.data();
 }
 
-void selector::impl::fill(pick_result& out, const pick_request& r, std::uint32_t slot, const claimed& c) const noexcept {
+void selector::impl::fill(pick_result& out, const pick_request& r, std::uint32_t slot,
+                          const claimed& c) const noexcept {
     out.outcome = pick_outcome::picked;
     out.slot = {slot, c.generation};
     out.explain.slot = slot;
@@ -48,9 +49,10 @@ void selector::impl::fill(pick_result& out, const pick_request& r, std::uint32_t
     out.explain.tier = c.tier;
 }
 
-bool selector::impl::ask_balancer(const pick_request& r, dispatcher& d, const std::uint64_t* pages, std::uint16_t want,
-                                  pick_result& out) noexcept {
-    const std::size_t which = r.balancer && r.balancer <= balancers->size() ? r.balancer - 1u : balancers->default_index();
+bool selector::impl::ask_balancer(const pick_request& r, dispatcher& d, const std::uint64_t* pages,
+                                  std::uint16_t want, pick_result& out) noexcept {
+    const std::size_t which =
+        r.balancer && r.balancer <= balancers->size() ? r.balancer - 1u : balancers->default_index();
     const loaded_balancer& b = (*balancers)[which];
     sigrun_req req{};
     req.now_ns = static_cast<std::uint64_t>(coarse_ns(CLOCK_MONOTONIC_COARSE));

@@ -1,19 +1,19 @@
-// An interned requirement with its answers: which pages match, and, in pages whose runners differ in what it asks, which
-// slots. Answers are written by the selector's one writer and read without a lock.
+// An interned requirement with its answers: which pages match, and, in pages whose runners differ in what it
+// asks, which slots. Answers are written by the selector's one writer and read without a lock.
 #pragma once
-
-#include "kernel/select/requirement.hpp"
-#include "kernel/select/slot_index.hpp"
 
 #include <array>
 #include <atomic>
 #include <cstdint>
 #include <vector>
 
+#include "kernel/select/requirement.hpp"
+#include "kernel/select/slot_index.hpp"
+
 namespace sigrun {
 
 class predicate {
-   public:
+ public:
     predicate(requirement_ptr r, std::uint32_t id, std::uint32_t max_pages);
     ~predicate();
     predicate(const predicate&) = delete;
@@ -36,7 +36,8 @@ class predicate {
     /// Wall clock when some answer changes by age alone; 0 = never.
     std::int64_t expires_ns() const noexcept { return expires_ns_.load(std::memory_order_relaxed); }
 
-    // -- [one writer] ----------------------------------------------------------------------------------------------
+    // -- [one writer]
+    // ----------------------------------------------------------------------------------------------
     enum class page_kind : std::uint8_t { none, all, mixed };
     void set_page(std::uint32_t page, page_kind kind);
     void set_slot(std::uint32_t slot, bool matches) noexcept;
@@ -45,7 +46,7 @@ class predicate {
         if (const auto now = expires_ns(); ns && (!now || ns < now)) set_expiry(ns);
     }
 
-   private:
+ private:
     static constexpr std::uint32_t k_chunk = 512;  // pages
     struct slot_chunk {
         std::array<atomic_word, k_chunk> slots{};

@@ -1,13 +1,13 @@
 #include "kernel/select/requirement.hpp"
 
-#include "kernel/select/evaluate.hpp"
-#include "kernel/select/lexer.hpp"
-#include "kernel/select/parser.hpp"
-
 #include <xxhash.h>
 
 #include <algorithm>
 #include <utility>
+
+#include "kernel/select/evaluate.hpp"
+#include "kernel/select/lexer.hpp"
+#include "kernel/select/parser.hpp"
 
 namespace sigrun {
 namespace {
@@ -15,13 +15,17 @@ namespace {
 bool valid_utf8(std::string_view t) noexcept {
     for (std::size_t i = 0; i < t.size();) {
         const auto lead = static_cast<unsigned char>(t[i]);
-        const std::size_t n = lead < 0x80 ? 1 : (lead >> 5) == 6 ? 2 : (lead >> 4) == 14 ? 3 : (lead >> 3) == 30 ? 4 : 0;
+        const std::size_t n = lead < 0x80         ? 1
+                              : (lead >> 5) == 6  ? 2
+                              : (lead >> 4) == 14 ? 3
+                              : (lead >> 3) == 30 ? 4
+                                                  : 0;
         if (!n || i + n > t.size() || lead == 0xc0 || lead == 0xc1 || lead > 0xf4) return false;
         for (std::size_t k = 1; k < n; ++k)
             if ((static_cast<unsigned char>(t[i + k]) & 0xc0u) != 0x80u) return false;
         const auto second = n > 1 ? static_cast<unsigned char>(t[i + 1]) : 0;
-        if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) || (lead == 0xf0 && second < 0x90) ||
-            (lead == 0xf4 && second > 0x8f))
+        if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) ||
+            (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second > 0x8f))
             return false;
         i += n;
     }
@@ -47,7 +51,8 @@ result<requirement_ptr> requirement::compile(std::string_view text) {
         return problem{errc::too_large, "the expression is too long", "requires", "at most 4096 bytes",
                        std::to_string(text.size()) + " bytes"};
     if (!valid_utf8(text) || text.find('\0') != std::string_view::npos)
-        return problem{errc::invalid, "wrong value", "requires", "UTF-8 text without zero bytes", "other bytes"};
+        return problem{errc::invalid, "wrong value", "requires", "UTF-8 text without zero bytes",
+                       "other bytes"};
     SIGRUN_TRY(parsed, expr::parse(text));
 
     auto made = std::make_unique<impl>();
@@ -66,8 +71,8 @@ result<requirement_ptr> requirement::compile(std::string_view text) {
     }
     for (std::uint32_t n : made->term_nodes) {
         const expr::node& node = e.nodes[n];
-        made->terms.push_back({std::string(text.substr(node.begin, node.end - node.begin)),
-                               expr::column_of(text, node.begin)});
+        made->terms.push_back(
+            {std::string(text.substr(node.begin, node.end - node.begin)), expr::column_of(text, node.begin)});
     }
     return requirement_ptr(new requirement(std::move(made)));
 }
@@ -88,7 +93,8 @@ truth requirement::term_matches(std::size_t i, const match_subject& subject) con
     return expr::evaluate(impl_->e, impl_->term_nodes[i], subject, scope);
 }
 std::vector<std::string> requirement::term_keys(std::size_t i) const {
-    return i < impl_->term_nodes.size() ? expr::keys(impl_->e, impl_->term_nodes[i]) : std::vector<std::string>();
+    return i < impl_->term_nodes.size() ? expr::keys(impl_->e, impl_->term_nodes[i])
+                                        : std::vector<std::string>();
 }
 const std::vector<std::string>& requirement::keys() const noexcept { return impl_->keys; }
 

@@ -1,8 +1,6 @@
-// Requirement expressions: text -> typed, three-valued predicate over a runner's facts and labels. Pure, no I/O.
-// Language: jobs-and-runners.md section 4.4 and kernel/select/README.md.
+// Requirement expressions: text -> typed, three-valued predicate over a runner's facts and labels. Pure, no
+// I/O. Language: jobs-and-runners.md section 4.4 and kernel/select/README.md.
 #pragma once
-
-#include "kernel/capability/facts.hpp"
 
 #include <array>
 #include <cstdint>
@@ -10,6 +8,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "kernel/capability/facts.hpp"
 
 namespace sigrun {
 
@@ -24,17 +24,19 @@ struct match_subject {
 
 /// What a match may look at, and what it came across.
 struct match_scope {
-    /// Only what all runners of a cohort share: other facts, and the labels named in open_labels, count as unknown.
+    /// Only what all runners of a cohort share: other facts, and the labels named in open_labels, count as
+    /// unknown.
     bool class_only = false;
     const std::vector<std::string>* open_labels = nullptr;  // sorted
 
-    bool hidden = false;          // out: class_only hid something
-    std::int64_t expires_ns = 0;  // out: wall clock; when the first fast fact it used passes its ttl; 0 = never
+    bool hidden = false;  // out: class_only hid something
+    std::int64_t expires_ns =
+        0;  // out: wall clock; when the first fast fact it used passes its ttl; 0 = never
 };
 
 /// Compiled once, immutable, shared between jobs. Evaluation allocates nothing for scalar terms.
 class requirement {
-   public:
+ public:
     /// The problem's field is "requires"; message, column (1-based) and a line with a caret under the text.
     /// An empty text matches every runner. At most 4096 bytes, 256 terms, depth 32.
     static result<std::shared_ptr<const requirement>> compile(std::string_view text);
@@ -57,7 +59,7 @@ class requirement {
     /// Fact keys it reads, sorted, without labels.
     const std::vector<std::string>& keys() const noexcept;
 
-   private:
+ private:
     struct impl;
     explicit requirement(std::unique_ptr<impl> i);
     std::unique_ptr<impl> impl_;

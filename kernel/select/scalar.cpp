@@ -25,9 +25,11 @@ bool take_part(std::string_view& text, std::uint64_t& out) noexcept {
 std::partial_ordering compare_real(double a, const scalar& b) noexcept {
     if (b.kind == scalar_kind::real) return a <=> b.real;
     if (std::isnan(a)) return std::partial_ordering::unordered;
-    // Against a 64-bit integer: the whole parts as integers, then the fraction. A plain conversion would round.
+    // Against a 64-bit integer: the whole parts as integers, then the fraction. A plain conversion would
+    // round.
     if (b.kind == scalar_kind::natural || b.integer >= 0) {
-        const std::uint64_t n = b.kind == scalar_kind::natural ? b.natural : static_cast<std::uint64_t>(b.integer);
+        const std::uint64_t n =
+            b.kind == scalar_kind::natural ? b.natural : static_cast<std::uint64_t>(b.integer);
         if (a < 0) return std::partial_ordering::less;
         if (a >= 0x1p64) return std::partial_ordering::greater;
         const double whole = std::floor(a);
@@ -104,7 +106,8 @@ scalar to_scalar(const json::value& v) noexcept {
 }
 
 std::optional<std::partial_ordering> compare(const scalar& a, const scalar& b) noexcept {
-    if (a.kind == scalar_kind::version || b.kind == scalar_kind::version) return compare_version_scalars(a, b);
+    if (a.kind == scalar_kind::version || b.kind == scalar_kind::version)
+        return compare_version_scalars(a, b);
     if (a.is_number() && b.is_number()) return compare_numbers(a, b);
     if (a.kind != b.kind) return std::nullopt;
     switch (a.kind) {

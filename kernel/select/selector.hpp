@@ -1,17 +1,17 @@
-// From a requirement to a claimed place on a runner: cohorts, pages, tiers (selection.md sections 1 and 2), the balancer
-// plugins, and the built-in two-choice fallback.
+// From a requirement to a claimed place on a runner: cohorts, pages, tiers (selection.md sections 1 and 2),
+// the balancer plugins, and the built-in two-choice fallback.
 //
-// pick, release and feedback are [any] and lock-free after the first use of a predicate and of a thread; add, update,
-// remove and set_open are serialised inside. Memory for max_runners is reserved at construction; untouched parts stay
-// unmapped.
+// pick, release and feedback are [any] and lock-free after the first use of a predicate and of a thread; add,
+// update, remove and set_open are serialised inside. Memory for max_runners is reserved at construction;
+// untouched parts stay unmapped.
 #pragma once
-
-#include "kernel/plugin/plugin_host.hpp"
-#include "kernel/select/requirement.hpp"
 
 #include <sigrun/balancer.h>
 
 #include <memory>
+
+#include "kernel/plugin/plugin_host.hpp"
+#include "kernel/select/requirement.hpp"
 
 namespace sigrun {
 
@@ -48,7 +48,7 @@ struct pick_request {
     predicate* pred = nullptr;
     protocol_mask protocols = 0xffff;
     std::uint16_t priority = 2;
-    std::uint16_t balancer = 0;       // from balancer_id; 0 = default
+    std::uint16_t balancer = 0;               // from balancer_id; 0 = default
     const std::uint32_t* excluded = nullptr;  // slots that must not be picked (retries)
     std::uint32_t n_excluded = 0;
 };
@@ -65,28 +65,30 @@ struct pick_result {
 };
 
 class selector {
-   public:
+ public:
     struct options {
         std::uint32_t max_runners = 10'000;
         std::string default_balancer = "round_robin";
     };
-    /// Takes every instance of kind sigrun.balancer/1 from `balancers`. An unknown default is a problem that lists the
-    /// known ones.
+    /// Takes every instance of kind sigrun.balancer/1 from `balancers`. An unknown default is a problem that
+    /// lists the known ones.
     static result<std::unique_ptr<selector>> create(const options& opts,
                                                     std::vector<std::shared_ptr<instance>> balancers);
     ~selector();
 
-    // -- membership ------------------------------------------------------------------------------------------------
+    // -- membership
+    // ------------------------------------------------------------------------------------------------
     /// Closed until set_open. busy when max_runners is reached.
     result<slot_ref> add(const runner_profile& profile);
-    /// New facts, labels or protocols; keeps the claims and whether it is open. The slot may change: the new one is
-    /// returned, and the old one stays good for releasing claims made through it.
+    /// New facts, labels or protocols; keeps the claims and whether it is open. The slot may change: the new
+    /// one is returned, and the old one stays good for releasing claims made through it.
     result<slot_ref> update(slot_ref slot, const runner_profile& profile);
     void remove(slot_ref slot);
     /// Open = may be picked (Online). A closed slot keeps its claims.
     void set_open(slot_ref slot, bool open);
 
-    // -- picking ---------------------------------------------------------------------------------------------------
+    // -- picking
+    // ---------------------------------------------------------------------------------------------------
     predicate_ptr intern(const requirement_ptr& requirement);
     /// 0 if unknown.
     std::uint16_t balancer_id(std::string_view name) const noexcept;
@@ -100,7 +102,8 @@ class selector {
     bool matches(const predicate& pred, slot_ref slot) const noexcept;
     void feedback(const sigrun_done& done, std::uint16_t balancer) noexcept;
 
-    // -- looking ---------------------------------------------------------------------------------------------------
+    // -- looking
+    // ---------------------------------------------------------------------------------------------------
     struct term_count {
         std::string text;
         std::uint32_t column = 0, no = 0, unknown = 0;
@@ -116,10 +119,11 @@ class selector {
     std::size_t runners() const noexcept;
     /// Bits that had to be corrected so far; 0 unless there is a bug. Looks for them, at most once a second.
     std::uint64_t index_repairs() const noexcept;
-    /// Bits that disagree with their counts right now; exact only while nobody picks. For tests and diagnosis.
+    /// Bits that disagree with their counts right now; exact only while nobody picks. For tests and
+    /// diagnosis.
     std::uint64_t index_faults() const;
 
-   private:
+ private:
     selector();
     struct impl;
     std::unique_ptr<impl> impl_;

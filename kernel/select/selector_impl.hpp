@@ -1,5 +1,11 @@
-// The parts of a selector and how they share work. Only what is marked [one writer] changes membership, under `mutex`.
+// The parts of a selector and how they share work. Only what is marked [one writer] changes membership, under
+// `mutex`.
 #pragma once
+
+#include <array>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
 
 #include "kernel/select/balancer_set.hpp"
 #include "kernel/select/cohort_table.hpp"
@@ -7,23 +13,19 @@
 #include "kernel/select/selector.hpp"
 #include "kernel/select/slot_index.hpp"
 
-#include <array>
-#include <mutex>
-#include <unordered_map>
-#include <vector>
-
 namespace sigrun {
 
-/// Pages per protocol, so that a request that allows only some of them can be narrowed before a balancer sees it.
+/// Pages per protocol, so that a request that allows only some of them can be narrowed before a balancer sees
+/// it.
 class protocol_pages {
-   public:
+ public:
     explicit protocol_pages(std::uint32_t page_words);
     void set(std::uint32_t page, protocol_mask protocols, bool present) noexcept;
     /// True if every page in use has some protocol of the mask.
     bool all_suit(protocol_mask allowed) const noexcept { return allowed == 0xffff && !without_.load(); }
     std::uint64_t word(std::uint32_t w, protocol_mask allowed) const noexcept;
 
-   private:
+ private:
     std::array<std::vector<atomic_word>, 16> pages_;
     std::atomic<std::uint32_t> without_{0};  // pages of runners that have no protocol at all
 };
@@ -31,7 +33,8 @@ class protocol_pages {
 struct selector::impl {
     impl(const options& o, std::unique_ptr<balancer_set> set);
 
-    // -- membership.cpp [one writer] --------------------------------------------------------------------------------
+    // -- membership.cpp [one writer]
+    // --------------------------------------------------------------------------------
     result<slot_ref> add(const runner_profile& profile);
     result<slot_ref> update(slot_ref s, const runner_profile& profile);
     void remove(slot_ref s);
@@ -43,14 +46,16 @@ struct selector::impl {
     std::uint64_t change(std::uint32_t slot, std::uint64_t set, std::uint64_t clear) noexcept;
     bool owns(slot_ref s) const noexcept;
 
-    // -- judging.cpp [one writer] -----------------------------------------------------------------------------------
+    // -- judging.cpp [one writer]
+    // -----------------------------------------------------------------------------------
     predicate_ptr intern(const requirement_ptr& r);
     void judge_page(predicate& p, std::uint32_t page);
     void judge_slot(predicate& p, std::uint32_t slot);
     void refresh(predicate& p);
     match_subject subject(std::uint32_t slot) const;
 
-    // -- claim.cpp [any] --------------------------------------------------------------------------------------------
+    // -- claim.cpp [any]
+    // --------------------------------------------------------------------------------------------
     struct claimed {
         bool done = false;
         std::uint8_t generation = 0, tier = 0;
@@ -64,17 +69,20 @@ struct selector::impl {
     /// The same for a bare slot number, which may be anything.
     std::uint32_t current_slot(std::uint32_t slot) const noexcept;
 
-    // -- pick.cpp, fallback.cpp [any] -------------------------------------------------------------------------------
+    // -- pick.cpp, fallback.cpp [any]
+    // -------------------------------------------------------------------------------
     pick_result pick(const pick_request& r) noexcept;
     bool ask_balancer(const pick_request& r, dispatcher& d, const std::uint64_t* pages, std::uint16_t want,
                       pick_result& out) noexcept;
-    bool fall_back(const pick_request& r, dispatcher& d, const std::uint64_t* pages, pick_result& out) noexcept;
+    bool fall_back(const pick_request& r, dispatcher& d, const std::uint64_t* pages,
+                   pick_result& out) noexcept;
     pick_outcome why_none(const pick_request& r) const noexcept;
     sigrun_view describe() const noexcept;
     const std::uint64_t* feasible_pages(const pick_request& r, dispatcher& d) const noexcept;
     void fill(pick_result& out, const pick_request& r, std::uint32_t slot, const claimed& c) const noexcept;
 
-    // -- explain.cpp ------------------------------------------------------------------------------------------------
+    // -- explain.cpp
+    // ------------------------------------------------------------------------------------------------
     explanation explain(const requirement& r) const;
     std::uint64_t repairs() noexcept;
     std::uint64_t faults() const;

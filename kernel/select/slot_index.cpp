@@ -15,7 +15,8 @@ void plane_set::set(int plane, std::uint32_t slot) noexcept {
     const auto p = static_cast<std::size_t>(plane);
     const std::uint32_t page = page_of(slot);
     bits_[p][page].fetch_or(bit_of(slot));
-    // A thread that empties the page clears its bit and looks at the page again, so one of us two sees the other.
+    // A thread that empties the page clears its bit and looks at the page again, so one of us two sees the
+    // other.
     atomic_word& any = any_[p][page >> 6];
     if (!(any.load() & bit_of(page))) any.fetch_or(bit_of(page));
 }
@@ -49,10 +50,12 @@ slot_index::slot_index(std::uint32_t max_pages, bool with_levels)
 
 void slot_index::assign_page(std::uint32_t p, std::uint32_t cohort, page_facts facts) noexcept {
     std::atomic_ref<std::uint32_t>(page_cohort_[p]).store(cohort, std::memory_order_relaxed);
-    page_facts_[p].store(facts.places | static_cast<std::uint32_t>(facts.protocols) << 16, std::memory_order_release);
+    page_facts_[p].store(facts.places | static_cast<std::uint32_t>(facts.protocols) << 16,
+                         std::memory_order_release);
 }
 
-// A word counts against the places of its page, and the page may have gone to another cohort since the caller looked.
+// A word counts against the places of its page, and the page may have gone to another cohort since the caller
+// looked.
 template <slot_index::plane_rule Plane>
 int slot_index::plane_now(std::uint32_t slot) const noexcept {
     for (std::uint64_t w = hot_[slot].load();;) {

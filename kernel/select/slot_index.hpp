@@ -1,11 +1,10 @@
-// The arrays that picking works on: hot words, and the planes of bits derived from them (selection.md section 2).
+// The arrays that picking works on: hot words, and the planes of bits derived from them (selection.md section
+// 2).
 //
-// Slot = page * 64 + bit. The hot word of a slot is the truth; its bits in the tier and level planes follow it: whoever
-// changes a word calls settle, which moves the bit and looks at the word again until both agree. Lock-free.
+// Slot = page * 64 + bit. The hot word of a slot is the truth; its bits in the tier and level planes follow
+// it: whoever changes a word calls settle, which moves the bit and looks at the word again until both agree.
+// Lock-free.
 #pragma once
-
-#include "kernel/select/hot_word.hpp"
-#include "kernel/select/reserved_array.hpp"
 
 #include <sigrun/balancer.h>
 
@@ -13,6 +12,9 @@
 #include <atomic>
 #include <cstdint>
 #include <vector>
+
+#include "kernel/select/hot_word.hpp"
+#include "kernel/select/reserved_array.hpp"
 
 namespace sigrun {
 
@@ -24,7 +26,7 @@ constexpr std::uint64_t bit_of(std::uint32_t slot) noexcept { return 1ull << (sl
 
 /// One bit per slot in each of N planes, and above it one bit per page that has some.
 class plane_set {
-   public:
+ public:
     plane_set() = default;
     plane_set(std::size_t planes, std::size_t pages);
     bool kept() const noexcept { return !bits_.empty(); }
@@ -45,7 +47,7 @@ class plane_set {
         return reinterpret_cast<const std::uint64_t*>(any_[plane].data());
     }
 
-   private:
+ private:
     std::vector<reserved_array<atomic_word>> bits_, any_;
 };
 
@@ -55,7 +57,7 @@ struct page_facts {
 };
 
 class slot_index {
-   public:
+ public:
     slot_index(std::uint32_t max_pages, bool with_levels);
 
     std::uint32_t max_pages() const noexcept { return max_pages_; }
@@ -74,8 +76,9 @@ class slot_index {
     void assign_page(std::uint32_t p, std::uint32_t cohort, page_facts facts) noexcept;
     sigrun_cohort& cohort(std::uint32_t c) const noexcept { return cohorts_[c]; }
 
-    /// The word of `slot`, in a page of `places`, went from `before` to `after` by this thread. True if another thread
-    /// moved the bit at the same time and had to be corrected, so that the slot may have looked busy for a moment.
+    /// The word of `slot`, in a page of `places`, went from `before` to `after` by this thread. True if
+    /// another thread moved the bit at the same time and had to be corrected, so that the slot may have
+    /// looked busy for a moment.
     bool settle(std::uint32_t slot, std::uint32_t places, std::uint64_t before, std::uint64_t after) noexcept;
     /// Planes that disagree with the word; exact only while nobody picks.
     std::uint32_t faults(std::uint32_t slot) const noexcept;
@@ -85,7 +88,7 @@ class slot_index {
     /// Fills all but epoch and the counts.
     void describe(sigrun_view& view) const noexcept;
 
-   private:
+ private:
     using plane_rule = int(std::uint64_t, std::uint32_t) noexcept;
     template <plane_rule Plane>
     bool settle_in(plane_set& planes, std::uint32_t slot, std::uint32_t places, std::uint64_t before,

@@ -53,14 +53,15 @@ std::string_view name_of(family f) noexcept {
 }
 /// A version compares with a text, because facts carry versions as text.
 bool comparable(family a, family b) noexcept {
-    return a == family::unknown || b == family::unknown || a == b || (a == family::version && b == family::text) ||
-           (a == family::text && b == family::version);
+    return a == family::unknown || b == family::unknown || a == b ||
+           (a == family::version && b == family::text) || (a == family::text && b == family::version);
 }
 
 bool convert(expression& e, std::uint32_t index, const operand& other) {
     scalar& s = e.literals[index].value;
     if (s.kind != scalar_kind::duration) return true;
-    if (other.what == operand::kind::literal) return e.literals[other.index].value.kind == scalar_kind::duration;
+    if (other.what == operand::kind::literal)
+        return e.literals[other.index].value.kind == scalar_kind::duration;
     const std::int64_t unit = other.what == operand::kind::path ? e.paths[other.index].unit_ns : 0;
     if (!unit) return false;
     if (s.integer % unit == 0) {

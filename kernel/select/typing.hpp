@@ -1,11 +1,12 @@
-// Types that are evident from the text alone: literals, counts, lists, and durations against the unit of a key.
+// Types that are evident from the text alone: literals, counts, lists, and durations against the unit of a
+// key.
 #pragma once
-
-#include "kernel/select/expression.hpp"
 
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "kernel/select/expression.hpp"
 
 namespace sigrun::expr {
 

@@ -22,6 +22,18 @@ void answer(controller& c, const member_ptr& m, const call_ptr& call, bool with_
     call->last(json::serialize(runner_json(c, m, with_facts)));
 }
 
+// Answers with the runner once what was changed is on disk.
+registry::stored_fn answer_when_stored(controller& c, const std::string& name, const call_ptr& call) {
+    return [&c, name, call](result<void> stored) {
+        if (!stored) return void(call->fail(stored.error()));
+        auto m = c.links.find(name);
+        if (m)
+            answer(c, *m, call);
+        else
+            call->fail(m.error());
+    };
+}
+
 result<std::string> list_runners(controller& c, const json::object& o) {
     SIGRUN_TRY(limit, number_param(o, "limit", 1000, 1, 10'000));
     SIGRUN_TRY(where, requirement::compile(text_or(o, "where")));
@@ -81,8 +93,7 @@ result<runner_identity> identity_from(std::string_view document) {
 void set_admin(controller& c, const call_input& in, const call_ptr& call, admin_state state) {
     auto o = parse_params(in.params, {"id", "reason"});
     with_runner(c, o, call, [&](const member_ptr& m) {
-        c.links.set_admin(m, state, text_or(*o, "reason"));
-        answer(c, m, call);
+        c.links.set_admin(m, state, text_or(*o, "reason"), answer_when_stored(c, m->info->identity.name, call));
     });
 }
 
@@ -98,11 +109,10 @@ void add_runner_methods(router& r, controller& c) {
     });
     r.add("runners.add", [&c](const call_input& in, const call_ptr& call) {
         auto identity = identity_from(in.document);
-        auto m = identity ? c.links.add(std::move(*identity)) : result<member_ptr>(identity.error());
-        if (m)
-            answer(c, *m, call);
-        else
-            call->fail(m.error());
+        if (!identity) return void(call->fail(identity.error()));
+        std::string name = identity->name;
+        auto m = c.links.add(std::move(*identity), answer_when_stored(c, name, call));
+        if (!m) call->fail(m.error());
     });
     r.add("runners.list", [&c](const call_input& in, const call_ptr& call) {
         auto o = parse_params(in.params, {"where", "limit", "cursor"});

@@ -1,21 +1,22 @@
-#include "protocol_weights.hpp"
-#include "ring.hpp"
-
+#include <new>
 #include <sigrun/cpp/plugin.hpp>
 
-#include <new>
+#include "protocol_weights.hpp"
+#include "ring.hpp"
 
 namespace sigrun::round_robin {
 namespace {
 
 constexpr sigrun_opt k_options[] = {
-    sdk::option("protocol_weights", SIGRUN_OPT_LIST,
-                {.def = "valkyrie=1.2,grpc=1.1,http=1.0,websocket=0.9",
-                 .doc = "Share of a runner by the best protocol it has in common with the job; 1.0 where not named."}),
+    sdk::option(
+        "protocol_weights", SIGRUN_OPT_LIST,
+        {.def = "valkyrie=1.2,grpc=1.1,http=1.0,websocket=0.9",
+         .doc =
+             "Share of a runner by the best protocol it has in common with the job; 1.0 where not named."}),
 };
 
 class balancer {
-   public:
+ public:
     balancer(sdk::host, const sdk::config_reader& config) : weights_(config.list("protocol_weights")) {}
 
     const void* interface(std::string_view id) noexcept {
@@ -33,12 +34,14 @@ class balancer {
             },
             [](sigrun_instance*, void* tls) noexcept { delete static_cast<ring*>(tls); },
             nullptr,
-            [](void* tls, const sigrun_view* view, const sigrun_req* req, std::uint32_t n, const std::uint64_t* pred_pages,
-               sigrun_pick* out) noexcept -> std::uint32_t {
+            [](void* tls, const sigrun_view* view, const sigrun_req* req, std::uint32_t n,
+               const std::uint64_t* pred_pages, sigrun_pick* out) noexcept -> std::uint32_t {
                 std::uint32_t placed = 0;
                 for (std::uint32_t i = 0; i < n; ++i) {
                     out[i] = {};
-                    if (tls) static_cast<ring*>(tls)->pick(*view, req[i], pred_pages + req[i].pred_pages_off, out[i]);
+                    if (tls)
+                        static_cast<ring*>(tls)->pick(*view, req[i], pred_pages + req[i].pred_pages_off,
+                                                      out[i]);
                     placed += out[i].n > 0;
                 }
                 return placed;
@@ -49,7 +52,7 @@ class balancer {
         return id == SIGRUN_KIND_BALANCER ? &table : nullptr;
     }
 
-   private:
+ private:
     const protocol_weights weights_;
 };
 
@@ -57,6 +60,6 @@ class balancer {
 }  // namespace sigrun::round_robin
 
 SIGRUN_PLUGIN("sigrun.round_robin", "1.0.0", "Weighted, protocol-aware round robin", 0,
-              sigrun::sdk::component<sigrun::round_robin::balancer>("round_robin", SIGRUN_KIND_BALANCER,
-                                                                    "Takes runners in turn, in proportion to their weights",
-                                                                    sigrun::round_robin::k_options))
+              sigrun::sdk::component<sigrun::round_robin::balancer>(
+                  "round_robin", SIGRUN_KIND_BALANCER,
+                  "Takes runners in turn, in proportion to their weights", sigrun::round_robin::k_options))

@@ -1,8 +1,8 @@
 #include "ring.hpp"
 
-#include "stride.hpp"
-
 #include <algorithm>
+
+#include "stride.hpp"
 
 namespace sigrun::round_robin {
 
@@ -20,9 +20,11 @@ std::uint32_t ring::scaled(const walk& w, cursor& c, std::uint32_t page) const n
     if (cohort == c.cohort) return c.share;
     const std::uint64_t weight = weight_of(w, page);
     c.cohort = cohort;
-    c.share = !weight ? 0
-              : c.equal ? k_full
-                        : static_cast<std::uint32_t>(std::clamp<std::uint64_t>(weight * k_full / c.heaviest, 1, k_full));
+    c.share =
+        !weight ? 0
+        : c.equal
+            ? k_full
+            : static_cast<std::uint32_t>(std::clamp<std::uint64_t>(weight * k_full / c.heaviest, 1, k_full));
     return c.share;
 }
 
@@ -30,7 +32,8 @@ void ring::survey(const walk& w, cursor& c) const noexcept {
     std::uint64_t low = ~0ull, high = 0;
     for (std::uint32_t word = 0; word < w.words; ++word)
         for (std::uint64_t rest = load_once(w.pages[word]); rest; rest &= rest - 1) {
-            const std::uint64_t weight = weight_of(w, word * 64 + static_cast<std::uint32_t>(std::countr_zero(rest)));
+            const std::uint64_t weight =
+                weight_of(w, word * 64 + static_cast<std::uint32_t>(std::countr_zero(rest)));
             if (!weight) continue;
             low = std::min(low, weight);
             high = std::max(high, weight);
@@ -41,20 +44,23 @@ void ring::survey(const walk& w, cursor& c) const noexcept {
     c.cohort = ~0u;
 }
 
-/// Draws the first slot in proportion to the weights: neither the order of the slots nor gaps between them count.
+/// Draws the first slot in proportion to the weights: neither the order of the slots nor gaps between them
+/// count.
 bool ring::start(const walk& w, cursor& c, std::uint64_t rng) const noexcept {
     sdk::bit_source bits(rng);
     std::uint64_t total = 0;
     std::uint32_t chosen = 0;
     std::uint64_t chosen_idle = 0;
     for (std::uint32_t word = 0; word < w.words; ++word)
-        for (std::uint64_t rest = load_once(w.pages[word]) & sdk::idle_pages(w.view, word); rest; rest &= rest - 1) {
+        for (std::uint64_t rest = load_once(w.pages[word]) & sdk::idle_pages(w.view, word); rest;
+             rest &= rest - 1) {
             const std::uint32_t page = word * 64 + static_cast<std::uint32_t>(std::countr_zero(rest));
             const std::uint64_t idle = sdk::idle_slots(w.view, page);
             const std::uint64_t share = std::uint64_t{sdk::count_bits(idle)} * scaled(w, c, page);
             if (!share) continue;
             total += share;
-            // A draw below `total`, 53 random bits wide: this page replaces the choice with probability share / total.
+            // A draw below `total`, 53 random bits wide: this page replaces the choice with probability share
+            // / total.
             const double draw = static_cast<double>(bits.next() >> 11) * 0x1p-53;
             if (draw * static_cast<double>(total) < static_cast<double>(share)) {
                 chosen = page;
@@ -93,8 +99,8 @@ bool ring::advance(const walk& w, cursor& c) const noexcept {
     if (word >= w.words) word = page = 0, later_slots = ~0ull;
     std::uint64_t later_pages = ~0ull << (page & 63u);
     std::uint32_t turn = c.turn, fewest = ~0u;
-    // The rest of this turn, then whole turns: the second jumps to the first one in which some slot is taken, so the
-    // third finds it. What lies beyond is a fleet that became busy while it was walked.
+    // The rest of this turn, then whole turns: the second jumps to the first one in which some slot is taken,
+    // so the third finds it. What lies beyond is a fleet that became busy while it was walked.
     for (int round = 0; round < 4; ++round) {
         for (; word < w.words; ++word, later_pages = ~0ull) {
             std::uint64_t rest = load_once(w.pages[word]) & sdk::idle_pages(w.view, word) & later_pages;
@@ -117,7 +123,8 @@ bool ring::advance(const walk& w, cursor& c) const noexcept {
                 }
             }
         }
-        // Once around without a taker, counted from where nothing was masked: skip the turns in which nobody is taken.
+        // Once around without a taker, counted from where nothing was masked: skip the turns in which nobody
+        // is taken.
         turn += round > 0 && fewest != ~0u ? fewest : 1;
         fewest = ~0u;
         word = 0;
@@ -127,7 +134,8 @@ bool ring::advance(const walk& w, cursor& c) const noexcept {
     return false;
 }
 
-void ring::pick(const sigrun_view& view, const sigrun_req& req, const std::uint64_t* pages, sigrun_pick& out) noexcept {
+void ring::pick(const sigrun_view& view, const sigrun_req& req, const std::uint64_t* pages,
+                sigrun_pick& out) noexcept {
     out.n = 0;
     if (view.page_shift != 6) return;
     const walk w{view, pages, req.protos, sdk::page_words(view)};

@@ -1,34 +1,35 @@
-// One thread's walks around the fleet: for each kind of request it remembers where it stopped. No locks, no allocation
-// after construction; used by one thread.
+// One thread's walks around the fleet: for each kind of request it remembers where it stopped. No locks, no
+// allocation after construction; used by one thread.
 #pragma once
 
-#include "protocol_weights.hpp"
-
 #include <sigrun/cpp/fleet_view.hpp>
-
 #include <vector>
+
+#include "protocol_weights.hpp"
 
 namespace sigrun::round_robin {
 
 class ring {
-   public:
+ public:
     explicit ring(const protocol_weights& weights) : weights_(weights), cursors_(k_cursors) {}
-    void pick(const sigrun_view& view, const sigrun_req& req, const std::uint64_t* pages, sigrun_pick& out) noexcept;
+    void pick(const sigrun_view& view, const sigrun_req& req, const std::uint64_t* pages,
+              sigrun_pick& out) noexcept;
 
-   private:
-    /// More kinds of requests than this share cursors; whoever comes back then starts at a random place again.
+ private:
+    /// More kinds of requests than this share cursors; whoever comes back then starts at a random place
+    /// again.
     static constexpr std::size_t k_cursors = 1024;
 
     struct cursor {
         std::uint32_t pred_id = 0;
         std::uint16_t protos = 0;
         bool used = false, started = false;
-        bool equal = false;              // all feasible runners have the same weight
-        std::uint64_t epoch = 0;         // of the survey
-        std::uint64_t heaviest = 1;      // effective weight that counts as k_full
-        std::uint32_t slot = 0;          // the last one taken
-        std::uint32_t turn = 0;          // how often the walk has come round
-        std::uint32_t cohort = ~0u;      // whose share is kept in `share`, within one epoch
+        bool equal = false;          // all feasible runners have the same weight
+        std::uint64_t epoch = 0;     // of the survey
+        std::uint64_t heaviest = 1;  // effective weight that counts as k_full
+        std::uint32_t slot = 0;      // the last one taken
+        std::uint32_t turn = 0;      // how often the walk has come round
+        std::uint32_t cohort = ~0u;  // whose share is kept in `share`, within one epoch
         std::uint32_t share = 0;
     };
     struct walk {

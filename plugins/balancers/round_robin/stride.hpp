@@ -1,5 +1,5 @@
-// The static stride of gRPC's weighted round robin: on its g-th turn a slot of weight w is taken or passed over, so that
-// over any number of consecutive turns it is taken its share, to within one. Pure arithmetic.
+// The static stride of gRPC's weighted round robin: on its g-th turn a slot of weight w is taken or passed
+// over, so that over any number of consecutive turns it is taken its share, to within one. Pure arithmetic.
 #pragma once
 
 #include <cstdint>

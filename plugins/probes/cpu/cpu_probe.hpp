@@ -1,11 +1,10 @@
-// What the cpu probe reads, in four parts. Pure but for the files below the sysroot and the call table: no globals, no
-// clock, no thread. Facts that have no source are said to be absent, denied or unsupported.
+// What the cpu probe reads, in four parts. Pure but for the files below the sysroot and the call table: no
+// globals, no clock, no thread. Facts that have no source are said to be absent, denied or unsupported.
 #pragma once
 
+#include <functional>
 #include <sigrun/cpp/cgroup.hpp>
 #include <sigrun/cpp/probe.hpp>
-
-#include <functional>
 
 namespace sigrun::cpu {
 
@@ -13,7 +12,8 @@ struct cpuid_regs {
     std::uint32_t eax = 0, ebx = 0, ecx = 0, edx = 0;
 };
 
-/// What is not a file. An empty function: this source does not exist here (a recorded tree, another architecture).
+/// What is not a file. An empty function: this source does not exist here (a recorded tree, another
+/// architecture).
 struct machine_calls {
     std::function<std::optional<sdk::cpu_set>()> affinity;  // of the process
     std::function<cpuid_regs(std::uint32_t leaf, std::uint32_t subleaf)> cpuid;
@@ -21,8 +21,8 @@ struct machine_calls {
 };
 machine_calls live_calls();
 
-/// Instruction sets that the processor has and whose register state the operating system saves, by the names of
-/// /proc/cpuinfo. Nothing if the call table has no CPUID.
+/// Instruction sets that the processor has and whose register state the operating system saves, by the names
+/// of /proc/cpuinfo. Nothing if the call table has no CPUID.
 std::optional<std::vector<std::string>> usable_features(const machine_calls& calls);
 /// "x86-64-v3" from such names; empty if it is not even v1.
 std::string isa_level(const std::vector<std::string>& features);

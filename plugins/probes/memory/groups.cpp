@@ -42,21 +42,25 @@ void read_groups(const sdk::sysroot& root, sdk::fact_writer& facts) {
     sdk::cpu_set allowed;
     const auto cpuset = groups.cpuset(allowed);
     if (cpuset.status != sdk::read_status::ok)
-        facts.none("cgroup.cpuset", sdk::fact_writer::word(cpuset.status), {.source = cpuset.source, .detail = cpuset.detail});
+        facts.none("cgroup.cpuset", sdk::fact_writer::word(cpuset.status),
+                   {.source = cpuset.source, .detail = cpuset.detail});
     else if (cpuset.value)
-        facts.ok("cgroup.cpuset", allowed.text(), {.source = cpuset.source, .volatility = "slow", .ttl_s = 30});
+        facts.ok("cgroup.cpuset", allowed.text(),
+                 {.source = cpuset.source, .volatility = "slow", .ttl_s = 30});
     else
         none("cgroup.cpuset", "no group names processors");
 
     const auto pids = groups.pids_max();
     if (pids.status != sdk::read_status::ok)
-        facts.none("cgroup.pids_max", sdk::fact_writer::word(pids.status), {.source = pids.source, .detail = pids.detail});
+        facts.none("cgroup.pids_max", sdk::fact_writer::word(pids.status),
+                   {.source = pids.source, .detail = pids.detail});
     else if (pids.value)
         facts.ok("cgroup.pids_max", *pids.value, {.source = pids.source, .volatility = "slow", .ttl_s = 30});
     else
         none("cgroup.pids_max", pids.seen ? "no group has a limit" : "no limit file in any group");
 
-    // The root of a hierarchy has neither type nor limit; a top with one is the top of a name space or a bind mount.
+    // The root of a hierarchy has neither type nor limit; a top with one is the top of a name space or a bind
+    // mount.
     const auto top = groups.chain("memory").back();
     if (version == 2 && root.probe(top + "/cgroup.procs") == sdk::read_status::ok)
         facts.ok("cgroup.namespaced", root.probe(top + "/cgroup.type") == sdk::read_status::ok,

@@ -1,11 +1,10 @@
-// What the memory probe reads: amounts, the limits of all ancestor cgroups, the modules if firmware tells. Pure but for
-// the files below the sysroot and the call table.
+// What the memory probe reads: amounts, the limits of all ancestor cgroups, the modules if firmware tells.
+// Pure but for the files below the sysroot and the call table.
 #pragma once
 
+#include <functional>
 #include <sigrun/cpp/cgroup.hpp>
 #include <sigrun/cpp/probe.hpp>
-
-#include <functional>
 
 namespace sigrun::memory {
 

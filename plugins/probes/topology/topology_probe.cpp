@@ -14,8 +14,8 @@ struct closer {
     void operator()(hwloc_topology_t t) const noexcept { hwloc_topology_destroy(t); }
 };
 using topology_ptr = std::unique_ptr<hwloc_topology, closer>;
-constexpr std::string_view k_keys[] = {"numa.count", "numa.nodes", "numa.max_distance",
-                                       "cpu.sockets", "cpu.cores", "cpu.l3_domains"};
+constexpr std::string_view k_keys[] = {"numa.count",  "numa.nodes", "numa.max_distance",
+                                       "cpu.sockets", "cpu.cores",  "cpu.l3_domains"};
 
 std::string cpus_of(hwloc_obj_t object) {
     char room[4096];
@@ -55,7 +55,8 @@ void nodes(hwloc_topology_t t, sdk::fact_writer& facts, const fact_info& info) {
     max ? facts.ok("numa.max_distance", max, method) : facts.none("numa.max_distance", "absent", absent);
 }
 
-void count(hwloc_topology_t t, sdk::fact_writer& facts, std::string_view key, hwloc_obj_type_t type, const fact_info& info) {
+void count(hwloc_topology_t t, sdk::fact_writer& facts, std::string_view key, hwloc_obj_type_t type,
+           const fact_info& info) {
     const int n = hwloc_get_nbobjs_by_type(t, type);
     auto absent = info;
     absent.detail = "the system does not tell";
@@ -76,11 +77,13 @@ topology_ptr load(const sdk::sysroot& root, std::string_view& status, std::strin
         if (!xml) return nullptr;
         status = "error";
         detail = "topology.xml is not a topology";
-        if (hwloc_topology_set_xmlbuffer(raw, xml.text.c_str(), static_cast<int>(xml.text.size() + 1)) != 0) return nullptr;
+        if (hwloc_topology_set_xmlbuffer(raw, xml.text.c_str(), static_cast<int>(xml.text.size() + 1)) != 0)
+            return nullptr;
     }
     // The whole machine, also processors this process may not use: cpu.effective_cores says what it may.
     hwloc_topology_set_flags(raw, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED);
-    // I/O objects cost ten times the rest and are no business of this probe (they stay filtered out by default).
+    // I/O objects cost ten times the rest and are no business of this probe (they stay filtered out by
+    // default).
     if (hwloc_topology_load(raw) != 0) return nullptr;
     return t;
 }

@@ -1,4 +1,5 @@
-// Sockets, cores, shared caches and NUMA nodes as hwloc sees them. All calls into hwloc are in topology_probe.cpp.
+// Sockets, cores, shared caches and NUMA nodes as hwloc sees them. All calls into hwloc are in
+// topology_probe.cpp.
 #pragma once
 
 #include <sigrun/cpp/probe.hpp>

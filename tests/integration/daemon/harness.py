@@ -173,6 +173,9 @@ class FleetTest(unittest.TestCase):
                 p.kill()
         failed = any(error for _, error in getattr(self._outcome, "errors", [])) or \
             (hasattr(self._outcome, "result") and bool(self._outcome.result.failures or self._outcome.result.errors))
+        for p in self._programs:
+            p._reader.join(5)
+            p.process.stdout.close()
         if failed:
             for p in self._programs:
                 print(f"--- {' '.join(p.argv)} (exit {p.process.poll()})")

@@ -1,8 +1,10 @@
-// sigrun/cpp/cgroup.hpp: where this process stands in the cgroup trees, and the limits that hold for it. Header-only.
+// sigrun/cpp/cgroup.hpp: where this process stands in the cgroup trees, and the limits that hold for it.
+// Header-only.
 //
-// A limit is the lowest one over the own group and every ancestor that can be seen: a leaf that says "max" is not
-// unlimited (openjdk/jdk#20646). Works on v1, v2 and hybrid layouts, inside and outside cgroup name spaces.
-// A file that cannot be read or understood makes the answer unknown, because the limit in it could be the lowest.
+// A limit is the lowest one over the own group and every ancestor that can be seen: a leaf that says "max" is
+// not unlimited (openjdk/jdk#20646). Works on v1, v2 and hybrid layouts, inside and outside cgroup name
+// spaces. A file that cannot be read or understood makes the answer unknown, because the limit in it could be
+// the lowest.
 #pragma once
 
 #include <sigrun/cpp/cpulist.hpp>
@@ -71,7 +73,7 @@ struct cgroup_limit {
 };
 
 class cgroup_view {
-   public:
+ public:
     /// Reads /proc/self/cgroup and /proc/self/mountinfo. `root` must outlive the view.
     explicit cgroup_view(const sysroot& root) : root_(root) {
         const auto mountinfo = root.read("/proc/self/mountinfo");
@@ -80,7 +82,10 @@ class cgroup_view {
         lines_ = parse_proc_cgroup(root.read("/proc/self/cgroup").text);
         bool one = false, two = false;
         for (const auto& m : mounts_) (m.type == "cgroup" ? one : two) = true;
-        mode_ = one && two ? cgroup_mode::hybrid : one ? cgroup_mode::v1 : two ? cgroup_mode::v2 : cgroup_mode::none;
+        mode_ = one && two ? cgroup_mode::hybrid
+                : one      ? cgroup_mode::v1
+                : two      ? cgroup_mode::v2
+                           : cgroup_mode::none;
     }
 
     cgroup_mode mode() const noexcept { return mode_; }
@@ -146,7 +151,8 @@ class cgroup_view {
         cgroup_limit<std::size_t> limit;
         const bool v1 = version("cpuset") == 1;
         for (const auto& folder : chain("cpuset")) {
-            auto file = root_.read(folder + (v1 ? "/cpuset.effective_cpus" : "/cpuset.cpus.effective"), k_list);
+            auto file =
+                root_.read(folder + (v1 ? "/cpuset.effective_cpus" : "/cpuset.cpus.effective"), k_list);
             if (v1 && file.status == read_status::absent) file = root_.read(folder + "/cpuset.cpus", k_list);
             if (file.status == read_status::absent) continue;
             if (!file) {
@@ -165,17 +171,21 @@ class cgroup_view {
         return limit;
     }
 
-    /// Lowest memory.max (v2) or memory.limit_in_bytes (v1; there also what memory.stat says of unseen ancestors).
+    /// Lowest memory.max (v2) or memory.limit_in_bytes (v1; there also what memory.stat says of unseen
+    /// ancestors).
     cgroup_limit<std::uint64_t> memory_max() const {
         const bool v1 = version("memory") == 1;
         auto limit = lowest_bytes("memory", v1 ? "memory.limit_in_bytes" : "memory.max");
         if (v1) {
             const auto folders_seen = chain("memory");
-            const auto stat = folders_seen.empty() ? file_text{} : root_.read(folders_seen.front() + "/memory.stat", k_list);
+            const auto stat = folders_seen.empty()
+                                  ? file_text{}
+                                  : root_.read(folders_seen.front() + "/memory.stat", k_list);
             std::string_view rest = stat.text, line;
             while (next_line(rest, line)) {
                 if (next_word(line) != "hierarchical_memory_limit") continue;
-                if (auto bytes = parse_u64(line); bytes && *bytes < k_v1_unlimited) limit.offer(*bytes, stat.path);
+                if (auto bytes = parse_u64(line); bytes && *bytes < k_v1_unlimited)
+                    limit.offer(*bytes, stat.path);
             }
         }
         return limit;
@@ -186,7 +196,7 @@ class cgroup_view {
     }
     cgroup_limit<std::uint64_t> pids_max() const { return lowest_bytes("pids", "pids.max"); }
 
-   private:
+ private:
     static constexpr std::size_t k_small = 4096, k_list = 64 * 1024;
     /// v1 writes "no limit" as LONG_MAX rounded down to a page, which depends on the page size.
     static constexpr std::uint64_t k_v1_unlimited = std::uint64_t{1} << 62;
@@ -223,12 +233,13 @@ class cgroup_view {
     static bool below(std::string_view path, std::string_view top) noexcept {
         return top == "/" || path == top || (path.starts_with(top) && path[top.size()] == '/');
     }
-    /// The mount through which `path` is seen: the one that shows the deepest part, then the usual place, then the
-    /// latest. Empty controller: v2.
+    /// The mount through which `path` is seen: the one that shows the deepest part, then the usual place,
+    /// then the latest. Empty controller: v2.
     const mount_entry* best_mount(std::string_view controller, std::string_view path) const noexcept {
         const mount_entry* best = nullptr;
         auto rank = [&](const mount_entry& m) {
-            return (below(path, m.root) ? m.root.size() * 2 : 0) + (m.mount_point.starts_with("/sys/fs/cgroup") ? 1 : 0);
+            return (below(path, m.root) ? m.root.size() * 2 : 0) +
+                   (m.mount_point.starts_with("/sys/fs/cgroup") ? 1 : 0);
         };
         for (const auto& m : mounts_) {
             const bool fits = controller.empty() ? m.type == "cgroup2"
@@ -237,8 +248,9 @@ class cgroup_view {
         }
         return best;
     }
-    /// In a container the path may be the host's and the mount show only the container's part, or the other way
-    /// round, and a group may be gone: then the nearest ancestor that is there, at last the top of the mount.
+    /// In a container the path may be the host's and the mount show only the container's part, or the other
+    /// way round, and a group may be gone: then the nearest ancestor that is there, at last the top of the
+    /// mount.
     std::vector<std::string> folders(const mount_entry& mount, std::string path) const {
         std::string inside;
         if (below(path, mount.root)) inside = mount.root == "/" ? path : path.substr(mount.root.size());

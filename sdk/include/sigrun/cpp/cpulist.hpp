@@ -1,15 +1,15 @@
-// sigrun/cpp/cpulist.hpp: sets of processor (or node) numbers as the kernel writes them: "0-3,8,10-11". Header-only.
+// sigrun/cpp/cpulist.hpp: sets of processor (or node) numbers as the kernel writes them: "0-3,8,10-11".
+// Header-only.
 #pragma once
 
-#include <sigrun/cpp/procfs.hpp>
-
 #include <bit>
+#include <sigrun/cpp/procfs.hpp>
 
 namespace sigrun::sdk {
 
 /// A set of numbers below 65,536.
 class cpu_set {
-   public:
+ public:
     static constexpr std::size_t k_limit = 65'536;
 
     bool add(std::uint64_t n) {
@@ -55,7 +55,7 @@ class cpu_set {
         return out;
     }
 
-   private:
+ private:
     std::vector<std::uint64_t> words_;
 };
 

@@ -5,7 +5,8 @@
 
 namespace sigrun::sdk {
 
-/// The last assignment of `name`, unquoted as a shell would; nothing if there is none or its quotes do not close.
+/// The last assignment of `name`, unquoted as a shell would; nothing if there is none or its quotes do not
+/// close.
 inline std::optional<std::string> os_release_value(std::string_view text, std::string_view name) {
     std::optional<std::string> found;
     std::string_view line;

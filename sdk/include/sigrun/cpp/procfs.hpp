@@ -1,15 +1,16 @@
-// sigrun/cpp/procfs.hpp: pure parsers of small kernel texts: numbers, lines, tables of "name: value". Header-only.
+// sigrun/cpp/procfs.hpp: pure parsers of small kernel texts: numbers, lines, tables of "name: value".
+// Header-only.
 //
-// Every parser takes untrusted text of any size and content and answers nothing rather than something invented.
+// Every parser takes untrusted text of any size and content and answers nothing rather than something
+// invented.
 #pragma once
-
-#include <sigrun/cpp/sysroot.hpp>
 
 #include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <sigrun/cpp/sysroot.hpp>
 #include <string_view>
 #include <vector>
 
@@ -60,12 +61,14 @@ inline std::vector<std::string_view> words(std::string_view text) {
     return out;
 }
 
-/// The value of the first "name : value" line, as in /proc/cpuinfo and /proc/self/status; nothing if there is none.
+/// The value of the first "name : value" line, as in /proc/cpuinfo and /proc/self/status; nothing if there is
+/// none.
 inline std::optional<std::string_view> field(std::string_view text, std::string_view name) noexcept {
     std::string_view line;
     while (next_line(text, line)) {
         const auto colon = line.find(':');
-        if (colon != line.npos && trimmed(line.substr(0, colon)) == name) return trimmed(line.substr(colon + 1));
+        if (colon != line.npos && trimmed(line.substr(0, colon)) == name)
+            return trimmed(line.substr(colon + 1));
     }
     return std::nullopt;
 }

@@ -1,8 +1,9 @@
 // sigrun/cpp/sysroot.hpp: files of a machine, real or recorded. Header-only.
 //
-// A probe reads /proc, /sys and /etc only through a sysroot: the live machine, or a recorded tree below a folder.
-// Reads are bounded, never block (O_NONBLOCK, regular files only), and keep "not there", "not allowed" and "does not
-// apply here" apart. Links inside a tree cannot lead out of it. [any]; one object may be used by several threads.
+// A probe reads /proc, /sys and /etc only through a sysroot: the live machine, or a recorded tree below a
+// folder. Reads are bounded, never block (O_NONBLOCK, regular files only), and keep "not there", "not
+// allowed" and "does not apply here" apart. Links inside a tree cannot lead out of it. [any]; one object may
+// be used by several threads.
 #pragma once
 
 #include <dirent.h>
@@ -26,17 +27,22 @@ enum class read_status { ok, absent, denied, unsupported, error };
 
 inline read_status status_of_errno(int e) noexcept {
     switch (e) {
-        case 0: return read_status::ok;
+        case 0:
+            return read_status::ok;
         case ENOENT:
         case ENOTDIR:
-        case ENODEV: return read_status::absent;
+        case ENODEV:
+            return read_status::absent;
         case EACCES:
-        case EPERM: return read_status::denied;
+        case EPERM:
+            return read_status::denied;
         case EOPNOTSUPP:
         case ENOSYS:
         case ENXIO:
-        case EINVAL: return read_status::unsupported;
-        default: return read_status::error;
+        case EINVAL:
+            return read_status::unsupported;
+        default:
+            return read_status::error;
     }
 }
 
@@ -44,7 +50,8 @@ inline read_status status_of_errno(int e) noexcept {
 inline std::string_view trimmed(std::string_view text) noexcept {
     constexpr std::string_view k_space{" \t\r\n\v\f\0", 7};
     const auto first = text.find_first_not_of(k_space);
-    return first == text.npos ? std::string_view() : text.substr(first, text.find_last_not_of(k_space) - first + 1);
+    return first == text.npos ? std::string_view()
+                              : text.substr(first, text.find_last_not_of(k_space) - first + 1);
 }
 
 /// What reading one file gave.
@@ -65,12 +72,12 @@ struct file_text {
 };
 
 class sysroot {
-   public:
+ public:
     static constexpr std::size_t k_max_file = 1024 * 1024;
     static constexpr std::size_t k_max_entries = 16'384;
 
-    /// Empty: the live machine. Else the folder that holds the recorded proc, sys and etc; a folder that cannot be
-    /// opened reads as a machine without files, with the reason in each result.
+    /// Empty: the live machine. Else the folder that holds the recorded proc, sys and etc; a folder that
+    /// cannot be opened reads as a machine without files, with the reason in each result.
     explicit sysroot(std::string_view prefix = {}) : live_(prefix.empty()) {
         const std::string folder = live_ ? "/" : std::string(prefix);
         base_ = ::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -86,9 +93,13 @@ class sysroot {
     bool live() const noexcept { return live_; }
 
     /// A whole file of at most `limit` bytes; a larger one is an error (EFBIG).
-    file_text read(std::string_view path, std::size_t limit = k_max_file) const { return read_bytes(path, limit, true); }
+    file_text read(std::string_view path, std::size_t limit = k_max_file) const {
+        return read_bytes(path, limit, true);
+    }
     /// The first bytes of a file of any size.
-    file_text read_head(std::string_view path, std::size_t limit) const { return read_bytes(path, limit, false); }
+    file_text read_head(std::string_view path, std::size_t limit) const {
+        return read_bytes(path, limit, false);
+    }
 
     /// Names in a folder, sorted, without dot entries; empty if it cannot be read.
     std::vector<std::string> list(std::string_view path) const {
@@ -137,7 +148,7 @@ class sysroot {
         return out;
     }
 
-   private:
+ private:
     /// 0 and fd, or an errno value.
     int open_at(std::string_view path, int flags, int& fd) const {
         if (base_ < 0) return base_error_;
@@ -179,7 +190,8 @@ class sysroot {
     static int read_all(int fd, std::size_t limit, bool whole, std::string& text) {
         struct stat info {};
         if (::fstat(fd, &info) != 0) return errno;
-        if (!S_ISREG(info.st_mode)) return EINVAL;  // a pipe, device or folder: reading could block or never end
+        if (!S_ISREG(info.st_mode))
+            return EINVAL;  // a pipe, device or folder: reading could block or never end
         char room[16 * 1024];
         while (text.size() <= limit) {
             const auto n = ::read(fd, room, std::min(sizeof room, limit + 1 - text.size()));

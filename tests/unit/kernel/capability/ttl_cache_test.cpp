@@ -21,9 +21,11 @@ cache::value_ptr value(int v) { return std::make_shared<const int>(v); }
 problem refused() { return make_problem(errc::unavailable, "connection refused"); }
 
 /// Asks and expects the answer before get returns.
-result<cache::value_ptr> ask(cache& c, const std::string& key, const std::function<void(cache::finish)>& run, bool fresh = false) {
+result<cache::value_ptr> ask(cache& c, const std::string& key, const std::function<void(cache::finish)>& run,
+                             bool fresh = false) {
     std::optional<result<cache::value_ptr>> answer;
-    c.get(key, run, [&](result<cache::value_ptr> r) { answer = std::move(r); }, fresh);
+    c.get(
+        key, run, [&](result<cache::value_ptr> r) { answer = std::move(r); }, fresh);
     if (!answer) throw std::logic_error("no answer yet");
     return *answer;
 }
@@ -98,7 +100,8 @@ TEST(ttl_cache, invalidation_drops_the_entry_and_what_is_being_found_out) {
 
     cache::finish old;
     int answered = 0;
-    c.get("a", [&](cache::finish f) { old = std::move(f); }, [&](auto r) { answered = **r; });
+    c.get(
+        "a", [&](cache::finish f) { old = std::move(f); }, [&](auto r) { answered = **r; });
     c.invalidate("a");
     EXPECT_EQ(**ask(c, "a", gives(3)), 3);  // does not join the old run
     old(value(2));
@@ -109,7 +112,8 @@ TEST(ttl_cache, invalidation_drops_the_entry_and_what_is_being_found_out) {
 TEST(ttl_cache, a_run_that_throws_or_forgets_to_finish_is_a_failure) {
     manual_clock clk;
     cache c(clk, 300s, 10);
-    EXPECT_EQ(ask(c, "throws", [](cache::finish) { throw std::runtime_error("broken"); }).error().message, "broken");
+    EXPECT_EQ(ask(c, "throws", [](cache::finish) { throw std::runtime_error("broken"); }).error().message,
+              "broken");
     EXPECT_EQ(ask(c, "forgets", [](cache::finish) {}).error().code, errc::internal);
     EXPECT_EQ(ask(c, "null", [](cache::finish f) { f(cache::value_ptr()); }).error().code, errc::internal);
     EXPECT_EQ(c.stats().entries, 3u);
@@ -119,7 +123,8 @@ TEST(ttl_cache, finishing_twice_counts_once) {
     manual_clock clk;
     cache c(clk, 300s, 10);
     int answers = 0;
-    c.get("a", [](cache::finish f) { f(value(1)), f(value(2)); }, [&](auto) { ++answers; });
+    c.get(
+        "a", [](cache::finish f) { f(value(1)), f(value(2)); }, [&](auto) { ++answers; });
     EXPECT_EQ(answers, 1);
     EXPECT_EQ(**ask(c, "a", must_not_run), 1);
 }
@@ -130,7 +135,8 @@ TEST(ttl_cache, a_run_may_end_after_the_cache) {
     int answered = 0;
     {
         cache c(clk, 300s, 10);
-        c.get("a", [&](cache::finish f) { late = std::move(f); }, [&](auto r) { answered = **r; });
+        c.get(
+            "a", [&](cache::finish f) { late = std::move(f); }, [&](auto r) { answered = **r; });
     }
     late(value(7));
     EXPECT_EQ(answered, 7);
@@ -156,7 +162,8 @@ struct recount {
     std::uint64_t tick = 0;
     cache_stats expected;
 
-    void call(const std::string& key, bool succeeds, bool fresh, time_point now, nanoseconds ttl, std::size_t max) {
+    void call(const std::string& key, bool succeeds, bool fresh, time_point now, nanoseconds ttl,
+              std::size_t max) {
         ++tick;
         auto at = rows.find(key);
         if (!fresh && at != rows.end() && now < at->second.until) {
@@ -204,16 +211,17 @@ TEST(ttl_cache, mission_D18_one_run_for_a_thousand_callers_eviction_negatives_an
         callers.emplace_back([&] {
             gate.arrive_and_wait();
             for (int i = 0; i < k_calls; ++i)
-                c.get("crowd",
-                      [&](cache::finish f) {
-                          ++runs;
-                          std::lock_guard lock(mutex);
-                          land = std::move(f);
-                      },
-                      [&](auto r) {
-                          ++answers;
-                          if (!r || **r != 42) ++wrong;
-                      });
+                c.get(
+                    "crowd",
+                    [&](cache::finish f) {
+                        ++runs;
+                        std::lock_guard lock(mutex);
+                        land = std::move(f);
+                    },
+                    [&](auto r) {
+                        ++answers;
+                        if (!r || **r != 42) ++wrong;
+                    });
         });
     for (auto& t : callers) t.join();
     EXPECT_EQ(answers, 0);
@@ -250,8 +258,9 @@ TEST(ttl_cache, counters_add_up_when_threads_race) {
             std::mt19937 random(t);
             for (int i = 0; i < 5'000; ++i) {
                 if (random() % 64 == 0) clk.advance(300ms);
-                c.get("k" + std::to_string(random() % 6), [&](cache::finish f) { ++runs, f(value(1)); },
-                      [&](auto) { ++answers; });
+                c.get(
+                    "k" + std::to_string(random() % 6), [&](cache::finish f) { ++runs, f(value(1)); },
+                    [&](auto) { ++answers; });
             }
         });
     for (auto& t : threads) t.join();

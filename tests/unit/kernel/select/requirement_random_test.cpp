@@ -1,16 +1,17 @@
-// Random expressions: the canonical form must compile to the same canonical form, the same key and the same judgement.
-#include "unit/kernel/select/machine.hpp"
-
+// Random expressions: the canonical form must compile to the same canonical form, the same key and the same
+// judgement.
 #include <gtest/gtest.h>
 
 #include <random>
+
+#include "unit/kernel/select/machine.hpp"
 
 namespace {
 
 using namespace sigrun;
 
 class writer {
-   public:
+ public:
     explicit writer(std::uint64_t seed) : random_(seed) {}
 
     std::string condition(int depth) {
@@ -44,15 +45,16 @@ class writer {
         }
     }
 
-   private:
+ private:
     unsigned pick(unsigned n) { return static_cast<unsigned>(random_() % n); }
     std::string blank() { return std::string(pick(3), ' '); }
     std::string spaced(const std::string& a, const std::string& op, const std::string& b) {
         return a + blank() + op + blank() + b;
     }
     std::string key() {
-        static const char* keys[] = {"cores", "memory_bytes", "arch", "rtt_us", "denied", "absent", "flag",
-                                     "label.zone", "label[\"a/b\"]", "gpu[0].model", "gpu[7].model"};
+        static const char* keys[] = {"cores",          "memory_bytes", "arch",        "rtt_us",
+                                     "denied",         "absent",       "flag",        "label.zone",
+                                     "label[\"a/b\"]", "gpu[0].model", "gpu[7].model"};
         if (in_list_ && pick(2)) return pick(2) ? "e.model" : "e.memory_bytes";
         return keys[pick(std::size(keys))];
     }
@@ -61,8 +63,18 @@ class writer {
         return relations[pick(6)];
     }
     std::string literal() {
-        static const char* literals[] = {"4", "-3", "2.5", "8GiB", "64k", "\"eu\"", "\"a\\\"b\\\\c\\n\"", "v\"1.2\"", "1e3",
-                                         "18446744073709551615", "0.001", "2.0"};
+        static const char* literals[] = {"4",
+                                         "-3",
+                                         "2.5",
+                                         "8GiB",
+                                         "64k",
+                                         "\"eu\"",
+                                         "\"a\\\"b\\\\c\\n\"",
+                                         "v\"1.2\"",
+                                         "1e3",
+                                         "18446744073709551615",
+                                         "0.001",
+                                         "2.0"};
         return literals[pick(std::size(literals))];
     }
 
@@ -87,7 +99,8 @@ TEST(requirement_random, canonical_form_compiles_to_itself_and_judges_alike) {
             const std::string& why = first.error().message;
             ASSERT_TRUE(why.starts_with("cannot compare") || why.starts_with("more than 256") ||
                         first.error().code == errc::too_large)
-                << text << "\n" << why;
+                << text << "\n"
+                << why;
             continue;
         }
         ++compiled;

@@ -1,12 +1,12 @@
 // The shipped balancers through the whole path: selector, C ABI, plugin file, claim.
-#include "unit/kernel/select/fleet.hpp"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <deque>
 #include <random>
 #include <set>
+
+#include "unit/kernel/select/fleet.hpp"
 
 namespace {
 
@@ -19,7 +19,8 @@ struct shares {
 };
 
 /// Picks and releases at once; looks at every window of `window` consecutive picks.
-shares run(selector& s, const predicate_ptr& p, int picks, int window, const std::map<std::uint32_t, double>& expected) {
+shares run(selector& s, const predicate_ptr& p, int picks, int window,
+           const std::map<std::uint32_t, double>& expected) {
     pick_request q;
     q.pred = p.get();
     shares out;
@@ -46,8 +47,10 @@ TEST(round_robin, mission_A1_shares_differ_by_at_most_one_pick_in_each_window) {
         auto s = make_selector({real_balancer("round_robin")});
         std::map<std::uint32_t, double> expected;
         for (int i = 0; i < n; ++i) {
-            // Three kinds of machines with the same weight and protocol, places up to 3, among others that do not match.
-            const slot_ref slot = join(*s, profile(machine().set("kind", i % 3), static_cast<std::uint16_t>(1 + i % 3)));
+            // Three kinds of machines with the same weight and protocol, places up to 3, among others that do
+            // not match.
+            const slot_ref slot =
+                join(*s, profile(machine().set("kind", i % 3), static_cast<std::uint16_t>(1 + i % 3)));
             expected[slot.slot] = 1.0 / n;
             join(*s, profile(machine().set("kind", 9)));
         }
@@ -57,7 +60,8 @@ TEST(round_robin, mission_A1_shares_differ_by_at_most_one_pick_in_each_window) {
         EXPECT_LE(got.worst, 1e-9) << n;  // in a window of n everybody is picked exactly once
         const shares odd = run(*s, p, 500, std::max(1, n / 2 + 1), {});
         int least = 1 << 30, most = 0;
-        for (const auto& [slot, picks] : odd.total) least = std::min(least, picks), most = std::max(most, picks);
+        for (const auto& [slot, picks] : odd.total)
+            least = std::min(least, picks), most = std::max(most, picks);
         EXPECT_LE(most - least, 1);
     }
     // No bias of the first pick over 1000 restarts, although the pages are filled unevenly.
@@ -94,7 +98,8 @@ TEST(round_robin, mission_A6_weights_are_respected_from_the_first_pick_and_after
     expect(now);
     const auto p = s->intern(compiled(""));
     const shares got = run(*s, p, 35'000, 35, expected);
-    EXPECT_LE(got.worst, 2.0);  // a window may cut the turns of two neighbours; any number of whole turns is within 1
+    EXPECT_LE(got.worst,
+              2.0);  // a window may cut the turns of two neighbours; any number of whole turns is within 1
     for (const auto& [slot, share] : expected) EXPECT_NEAR(got.total.at(slot), share * 35'000, 3.0);
 
     std::mt19937_64 random(3);
@@ -113,7 +118,8 @@ TEST(round_robin, mission_A6_weights_are_respected_from_the_first_pick_and_after
     // First picks follow the weights too.
     std::map<std::uint32_t, int> first;
     for (int restart = 0; restart < 4000; ++restart) {
-        const auto q = s->intern(compiled("label.x == \"y\" || true == true || k == " + std::to_string(restart)));
+        const auto q =
+            s->intern(compiled("label.x == \"y\" || true == true || k == " + std::to_string(restart)));
         pick_request r;
         r.pred = q.get();
         const auto pick = s->pick(r);
@@ -128,7 +134,8 @@ TEST(round_robin, mission_A6_weights_are_respected_from_the_first_pick_and_after
 
 TEST(round_robin, the_best_common_protocol_changes_the_share) {
     auto s = make_selector({real_balancer("round_robin")});
-    const slot_ref valkyrie = join(*s, profile(machine(), 1, 0b0101)), http = join(*s, profile(machine(), 1, 0b0100)),
+    const slot_ref valkyrie = join(*s, profile(machine(), 1, 0b0101)),
+                   http = join(*s, profile(machine(), 1, 0b0100)),
                    socket = join(*s, profile(machine(), 1, 0b1000));
     const auto p = s->intern(compiled(""));
     const auto got = run(*s, p, 3100, 31, {});
@@ -170,15 +177,17 @@ TEST(round_robin, busy_runners_are_passed_over_and_light_ones_are_still_found) {
 }
 
 class load_model {
-   public:
+ public:
     load_model(std::uint64_t seed, int runners, int kinds) : random_(seed) {
         selector_ = make_selector({real_balancer("least_connections")});
         for (int i = 0; i < runners; ++i) {
             one r;
             r.kind = static_cast<int>(random_() % 2);
-            r.places = kinds == 1 ? 4 : static_cast<std::uint32_t>(1 + random_() % static_cast<unsigned>(kinds));
+            r.places =
+                kinds == 1 ? 4 : static_cast<std::uint32_t>(1 + random_() % static_cast<unsigned>(kinds));
             r.weight = kinds == 1 ? 1.0 : 0.25 * static_cast<double>(1 + random_() % 8);
-            r.slot = join(*selector_, profile(machine().set("kind", r.kind), static_cast<std::uint16_t>(r.places), 1, r.weight));
+            r.slot = join(*selector_, profile(machine().set("kind", r.kind),
+                                              static_cast<std::uint16_t>(r.places), 1, r.weight));
             by_slot_[r.slot.slot] = runners_.size();
             runners_.push_back(r);
         }
@@ -216,7 +225,7 @@ class load_model {
     }
     std::uint32_t most() const { return most_; }
 
-   private:
+ private:
     struct one {
         slot_ref slot;
         int kind = 0;
@@ -238,7 +247,8 @@ TEST(least_connections, mission_A2_always_the_true_minimum_with_ties_spread) {
     struct shape {
         int runners, kinds;
     };
-    // One kind; a few; more capacities than are kept as groups (pages are walked then); more places than levels.
+    // One kind; a few; more capacities than are kept as groups (pages are walked then); more places than
+    // levels.
     for (shape f : {shape{1, 1}, shape{50, 1}, shape{100, 3}, shape{300, 40}, shape{6, 150}}) {
         load_model model(static_cast<std::uint64_t>(f.runners), f.runners, f.kinds);
         for (int i = 0; i < 6000; ++i) {

@@ -1,9 +1,9 @@
 // The selector against a model that looks at every runner for every question.
-#include "unit/kernel/select/fleet.hpp"
-
 #include <gtest/gtest.h>
 
 #include <random>
+
+#include "unit/kernel/select/fleet.hpp"
 
 namespace {
 
@@ -21,7 +21,7 @@ struct modelled_runner {
 };
 
 class world {
-   public:
+ public:
     explicit world(std::uint64_t seed) : random_(seed) {
         selector_ = make_selector({real_balancer("round_robin"), real_balancer("least_connections"),
                                    scripted::make("none", propose_nothing)},
@@ -44,7 +44,7 @@ class world {
     }
     int picked = 0, queued = 0, unschedulable = 0, by_balancer = 0;
 
-   private:
+ private:
     struct claim {
         std::size_t runner;
         slot_ref slot;
@@ -63,12 +63,25 @@ class world {
         return m;
     }
     std::string draw_requirement() {
-        static const char* terms[] = {"cores >= 2",  "cores >= 8",        "arch == \"x86\"", "any(g in gpu, g.memory >= 40)",
-                                      "secret == 1", "id == 3",           "free >= 5",       "slow == 1",
-                                      "!known(secret)", "label.zone == \"eu\"", "label.name == \"n5\"", "present(slow)",
-                                      "!(free < 3)", "count(gpu) == 1",   "true",            "id in [1,2,3] || cores == 4"};
+        static const char* terms[] = {"cores >= 2",
+                                      "cores >= 8",
+                                      "arch == \"x86\"",
+                                      "any(g in gpu, g.memory >= 40)",
+                                      "secret == 1",
+                                      "id == 3",
+                                      "free >= 5",
+                                      "slow == 1",
+                                      "!known(secret)",
+                                      "label.zone == \"eu\"",
+                                      "label.name == \"n5\"",
+                                      "present(slow)",
+                                      "!(free < 3)",
+                                      "count(gpu) == 1",
+                                      "true",
+                                      "id in [1,2,3] || cores == 4"};
         std::string text = terms[roll(std::size(terms))];
-        for (unsigned n = roll(3); n; --n) text += std::string(roll(3) ? " && " : " || ") + terms[roll(std::size(terms))];
+        for (unsigned n = roll(3); n; --n)
+            text += std::string(roll(3) ? " && " : " || ") + terms[roll(std::size(terms))];
         return text;
     }
     void join_one() {
@@ -119,7 +132,8 @@ class world {
     }
 
     void pick() {
-        if (predicates_.size() < 60 || !roll(20)) predicates_.push_back(selector_->intern(compiled(draw_requirement())));
+        if (predicates_.size() < 60 || !roll(20))
+            predicates_.push_back(selector_->intern(compiled(draw_requirement())));
         const auto& p = predicates_[roll(static_cast<unsigned>(predicates_.size()))];
         const auto& text = requirement_of(*p);
         pick_request q;
@@ -148,7 +162,8 @@ class world {
         const pick_result got = selector_->pick(q);
         if (free_one) {
             ASSERT_EQ(got.outcome, pick_outcome::picked) << text.canonical();
-            const auto at = std::find_if(runners_.begin(), runners_.end(), [&](auto& r) { return r.slot == got.slot; });
+            const auto at =
+                std::find_if(runners_.begin(), runners_.end(), [&](auto& r) { return r.slot == got.slot; });
             ASSERT_NE(at, runners_.end());
             const auto facts = at->what.facts();
             const auto labels = at->what.labels();
@@ -159,7 +174,8 @@ class world {
             ++picked;
             by_balancer += got.explain.reason != SIGRUN_WHY_BUILTIN_FALLBACK;
         } else {
-            ASSERT_EQ(got.outcome, match ? pick_outcome::queued : pick_outcome::unschedulable) << text.canonical();
+            ASSERT_EQ(got.outcome, match ? pick_outcome::queued : pick_outcome::unschedulable)
+                << text.canonical();
             ++(match ? queued : unschedulable);
         }
     }

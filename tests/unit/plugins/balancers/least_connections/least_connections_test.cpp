@@ -1,11 +1,10 @@
-#include <sigrun/balancer.h>
-#include <sigrun/cpp/mock_host.hpp>
-
 #include <gtest/gtest.h>
+#include <sigrun/balancer.h>
 
 #include <algorithm>
 #include <array>
 #include <random>
+#include <sigrun/cpp/mock_host.hpp>
 #include <vector>
 
 namespace {
@@ -50,7 +49,8 @@ struct hand_made {
                 idle_any[p / 64] |= 1ull << p % 64;
             }
         }
-        for (std::size_t l = 0; l < SIGRUN_LEVELS; ++l) level_table[l] = level[l].data(), any_table[l] = level_any[l].data();
+        for (std::size_t l = 0; l < SIGRUN_LEVELS; ++l)
+            level_table[l] = level[l].data(), any_table[l] = level_any[l].data();
         view = {};
         view.struct_size = sizeof view;
         view.abi = 1;
@@ -76,16 +76,18 @@ struct hand_made {
 };
 
 class least_connections_plugin : public testing::Test {
-   protected:
+ protected:
     void SetUp() override {
         instance_ = host_.start(host_.create("least_connections"));
-        table_ = static_cast<const sigrun_balancer*>(instance_->get_interface(instance_, sdk::str(SIGRUN_KIND_BALANCER)));
+        table_ = static_cast<const sigrun_balancer*>(
+            instance_->get_interface(instance_, sdk::str(SIGRUN_KIND_BALANCER)));
         ASSERT_TRUE(table_);
         EXPECT_TRUE(table_->caps & SIGRUN_BALANCER_NEEDS_LEVELS);
         tls_ = table_->thread_init(instance_, 1);
     }
     void TearDown() override { table_->thread_fini(instance_, tls_); }
-    sigrun_pick pick(const hand_made& fleet, std::uint16_t want, std::uint64_t rng, std::uint16_t protos = 0xffff) {
+    sigrun_pick pick(const hand_made& fleet, std::uint16_t want, std::uint64_t rng,
+                     std::uint16_t protos = 0xffff) {
         sigrun_req req{};
         req.protos = protos;
         req.want_k = want;
@@ -125,7 +127,8 @@ TEST_F(least_connections_plugin, ranks_as_a_full_sort_does_on_random_states) {
         for (std::uint32_t slot = 0; slot < n * 64; ++slot) {
             const std::uint32_t p = slot / 64;
             const bool can = fleet.idle[p] >> (slot % 64) & 1;
-            if (can && (fleet.feasible[p / 64] >> p % 64 & 1) && (fleet.cohorts[p].protos & protos)) loads.push_back(fleet.load(slot));
+            if (can && (fleet.feasible[p / 64] >> p % 64 & 1) && (fleet.cohorts[p].protos & protos))
+                loads.push_back(fleet.load(slot));
         }
         std::sort(loads.begin(), loads.end());
         const sigrun_pick got = pick(fleet, 4, random(), protos);
@@ -169,7 +172,8 @@ TEST_F(least_connections_plugin, a_host_without_levels_gets_no_pick) {
     fleet.view.level = nullptr;
     EXPECT_EQ(pick(fleet, 1, 1).n, 0);
     fleet.make(true);
-    fleet.view.struct_size = offsetof(sigrun_view, level);  // an older host: what lies behind is not ours to read
+    fleet.view.struct_size =
+        offsetof(sigrun_view, level);  // an older host: what lies behind is not ours to read
     EXPECT_EQ(pick(fleet, 1, 1).n, 0);
 }
 

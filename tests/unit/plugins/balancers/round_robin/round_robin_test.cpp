@@ -1,8 +1,7 @@
-#include <sigrun/balancer.h>
-#include <sigrun/cpp/mock_host.hpp>
-
 #include <gtest/gtest.h>
+#include <sigrun/balancer.h>
 
+#include <sigrun/cpp/mock_host.hpp>
 #include <vector>
 
 namespace {
@@ -52,17 +51,19 @@ struct hand_made {
 };
 
 class round_robin_plugin : public testing::Test {
-   protected:
+ protected:
     void load(const std::map<std::string, std::string>& options = {}) {
         instance_ = host_.start(host_.create("round_robin", options));
-        table_ = static_cast<const sigrun_balancer*>(instance_->get_interface(instance_, sdk::str(SIGRUN_KIND_BALANCER)));
+        table_ = static_cast<const sigrun_balancer*>(
+            instance_->get_interface(instance_, sdk::str(SIGRUN_KIND_BALANCER)));
         ASSERT_TRUE(table_);
         tls_ = table_->thread_init(instance_, 1);
     }
     void TearDown() override {
         if (tls_) table_->thread_fini(instance_, tls_);
     }
-    sigrun_pick pick(hand_made& fleet, std::uint16_t want = 1, std::uint16_t protos = 0xffff, std::uint32_t pred = 1) {
+    sigrun_pick pick(hand_made& fleet, std::uint16_t want = 1, std::uint16_t protos = 0xffff,
+                     std::uint32_t pred = 1) {
         sigrun_req req{};
         req.pred_id = pred;
         req.protos = protos;
@@ -132,14 +133,16 @@ TEST_F(round_robin_plugin, nothing_idle_or_nothing_in_common_is_no_pick) {
 TEST_F(round_robin_plugin, the_same_inputs_give_the_same_picks) {
     load();
     hand_made fleet;
-    for (int p = 0; p < 5; ++p) fleet.page(0x0f0f'1234'5678'9abcu << p, static_cast<std::uint16_t>(500 + 300 * p), 1);
+    for (int p = 0; p < 5; ++p)
+        fleet.page(0x0f0f'1234'5678'9abcu << p, static_cast<std::uint16_t>(500 + 300 * p), 1);
     fleet.get();
     std::vector<std::uint32_t> runs[2];
     for (auto& run : runs) {
         table_->thread_fini(instance_, tls_);
         tls_ = table_->thread_init(instance_, 1);
         rng_ = 7;
-        for (int i = 0; i < 500; ++i) run.push_back(pick(fleet, 1, 0xffff, 1 + static_cast<std::uint32_t>(i) % 3).slot[0]);
+        for (int i = 0; i < 500; ++i)
+            run.push_back(pick(fleet, 1, 0xffff, 1 + static_cast<std::uint32_t>(i) % 3).slot[0]);
     }
     EXPECT_EQ(runs[0], runs[1]);
 }
@@ -163,8 +166,12 @@ TEST_F(round_robin_plugin, a_batch_is_answered_request_by_request) {
 TEST_F(round_robin_plugin, wrong_weights_are_refused_by_name) {
     const std::pair<const char*, const char*> wrong[] = {
         {"valkyrie", "expected NAME=WEIGHT such as valkyrie=1.2, found \"valkyrie\""},
-        {"quic=1", "expected valkyrie, grpc, http, websocket or a protocol id from 0 to 15 before \"=\", found \"quic=1\""},
-        {"16=1", "expected valkyrie, grpc, http, websocket or a protocol id from 0 to 15 before \"=\", found \"16=1\""},
+        {"quic=1",
+         "expected valkyrie, grpc, http, websocket or a protocol id from 0 to 15 before \"=\", found "
+         "\"quic=1\""},
+        {"16=1",
+         "expected valkyrie, grpc, http, websocket or a protocol id from 0 to 15 before \"=\", found "
+         "\"16=1\""},
         {"http=", "expected a weight from 0.01 to 100, found \"http=\""},
         {"http=0", "expected a weight from 0.01 to 100, found \"http=0\""},
         {"http=nan", "expected a weight from 0.01 to 100, found \"http=nan\""},

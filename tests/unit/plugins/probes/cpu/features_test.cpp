@@ -3,7 +3,8 @@
 namespace sigrun::cpu {
 namespace {
 
-constexpr std::uint32_t k_osxsave = 1u << 27, k_avx = 1u << 28, k_avx2 = 1u << 5, k_avx512f = 1u << 16, k_amx_tile = 1u << 24;
+constexpr std::uint32_t k_osxsave = 1u << 27, k_avx = 1u << 28, k_avx2 = 1u << 5, k_avx512f = 1u << 16,
+                        k_amx_tile = 1u << 24;
 
 /// A processor with AVX, AVX2, AVX-512F and AMX tiles, under a system that saves the states in `xcr0`.
 machine_calls processor(std::uint64_t xcr0, bool osxsave = true) {
@@ -24,10 +25,11 @@ bool has(const machine_calls& calls, std::string_view name) {
 }
 
 TEST(cpu_features, vector_units_need_the_state_that_the_system_saves) {
-    for (auto [xcr0, avx, avx512, amx] : {std::tuple{0x1ull, false, false, false}, std::tuple{0x3ull, false, false, false},
-                                          std::tuple{0x7ull, true, false, false}, std::tuple{0x67ull, true, false, false},
-                                          std::tuple{0xE7ull, true, true, false}, std::tuple{0x600E7ull, true, true, true},
-                                          std::tuple{0xE1ull, false, false, false}, std::tuple{0x200E7ull, true, true, false}}) {
+    for (auto [xcr0, avx, avx512, amx] :
+         {std::tuple{0x1ull, false, false, false}, std::tuple{0x3ull, false, false, false},
+          std::tuple{0x7ull, true, false, false}, std::tuple{0x67ull, true, false, false},
+          std::tuple{0xE7ull, true, true, false}, std::tuple{0x600E7ull, true, true, true},
+          std::tuple{0xE1ull, false, false, false}, std::tuple{0x200E7ull, true, true, false}}) {
         EXPECT_EQ(has(processor(xcr0), "avx"), avx) << std::hex << xcr0;
         EXPECT_EQ(has(processor(xcr0), "avx2"), avx) << std::hex << xcr0;
         EXPECT_EQ(has(processor(xcr0), "avx512f"), avx512) << std::hex << xcr0;

@@ -12,12 +12,13 @@ inline machines::fact_map facts_of(const std::string& machine) {
     if (const auto* text = recorded.if_contains("machine"))
         calls.machine = [name = std::string(text->as_string())] { return name; };
     if (const auto* pair = recorded.if_contains("libc")) {
-        const c_library known{std::string(pair->as_array().at(0).as_string()), std::string(pair->as_array().at(1).as_string())};
+        const c_library known{std::string(pair->as_array().at(0).as_string()),
+                              std::string(pair->as_array().at(1).as_string())};
         calls.libc = [known] { return std::optional(known); };
     }
-    return machines::facts_below(machines::folder(machine), [&](const sdk::sysroot& root, sdk::probe_run& run) {
-        collect(root, calls, run);
-    });
+    return machines::facts_below(
+        machines::folder(machine),
+        [&](const sdk::sysroot& root, sdk::probe_run& run) { collect(root, calls, run); });
 }
 
 }  // namespace sigrun::os

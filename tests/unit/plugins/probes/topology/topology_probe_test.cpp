@@ -1,5 +1,6 @@
-#include "fixtures/machines/rig.hpp"
 #include "topology_probe.hpp"
+
+#include "fixtures/machines/rig.hpp"
 
 namespace sigrun::topology {
 namespace {
@@ -19,8 +20,10 @@ TEST(topology_probe, reads_a_recorded_topology) {
     EXPECT_EQ(value_of(facts, "cpu.l3_domains"), machines::json::value(2));
     EXPECT_EQ(value_of(facts, "numa.count"), machines::json::value(2));
     EXPECT_EQ(value_of(facts, "numa.max_distance"), machines::json::value(21));
-    EXPECT_EQ(value_of(facts, "numa.nodes"),
-              machines::json::parse(R"([{"id":0,"cpus":"0-3","memory_bytes":17179869184},{"id":1,"cpus":"4-7","memory_bytes":17179869184}])"));
+    EXPECT_EQ(
+        value_of(facts, "numa.nodes"),
+        machines::json::parse(
+            R"([{"id":0,"cpus":"0-3","memory_bytes":17179869184},{"id":1,"cpus":"4-7","memory_bytes":17179869184}])"));
 }
 
 TEST(topology_probe, a_tree_without_a_topology_gives_no_value) {
@@ -31,10 +34,13 @@ TEST(topology_probe, a_tree_without_a_topology_gives_no_value) {
 }
 
 TEST(topology_probe, a_file_that_is_no_topology_is_an_error) {
-    for (const char* text : {"", "garbage", "<topology>", "<?xml version=\"1.0\"?><topology version=\"2.0\"><object type=\"Machine\"/></topology>"}) {
+    for (const char* text :
+         {"", "garbage", "<topology>",
+          "<?xml version=\"1.0\"?><topology version=\"2.0\"><object type=\"Machine\"/></topology>"}) {
         machines::scratch_tree tree;
         tree.write("topology.xml", text);
-        for (const auto& [key, f] : facts_below(tree.path())) EXPECT_EQ(f.at("status"), "error") << key << " of " << text;
+        for (const auto& [key, f] : facts_below(tree.path()))
+            EXPECT_EQ(f.at("status"), "error") << key << " of " << text;
     }
 }
 
@@ -44,7 +50,8 @@ TEST(topology_probe, the_live_machine_has_cores_on_sockets) {
     ASSERT_EQ(status_of(facts, "numa.count"), "ok");
     EXPECT_GE(value_of(facts, "cpu.cores").to_number<int>(), 1);
     if (status_of(facts, "cpu.sockets") == "ok") {
-        EXPECT_LE(value_of(facts, "cpu.sockets").to_number<int>(), value_of(facts, "cpu.cores").to_number<int>());
+        EXPECT_LE(value_of(facts, "cpu.sockets").to_number<int>(),
+                  value_of(facts, "cpu.cores").to_number<int>());
     }
 }
 

@@ -1,0 +1,282 @@
+// Links come and go; attempts do not notice.
+#include "agent_rig.hpp"
+
+namespace sigrun::agent_test {
+namespace {
+
+class agent_session : public agent_rig {
+   protected:
+    // A job that writes `first`, waits for the file, writes `second`.
+    void offer_two_parts(const try_of& t, const std::string& gate) {
+        controller_.offer_shell(t, "echo first; while [ ! -e " + gate + " ]; do sleep 0.01; done; echo second");
+        controller_.wait_for([&](const seen_frame& f) { return f.kind == SIGRUN_LOG && f.token == t.token; });
+    }
+};
+
+TEST_F(agent_session, the_log_window_is_256_kib_and_what_follows_is_intact) {
+    connect();
+    controller_.ack_logs = false;
+    try_of t;
+    controller_.offer_shell(t, "i=0; while [ $i -lt 10 ]; do head -c 1048576 /dev/zero | tr '\\0' $i; i=$((i+1)); done");
+    auto received = [&] {
+        std::uint64_t n = 0;
+        for (const auto& f : controller_.frames(t)) n += f.kind == SIGRUN_LOG ? f.payload.size() : 0;
+        return n;
+    };
+    EXPECT_TRUE(eventually([&] { return received() >= 192 * 1024; }));
+    // Nothing acknowledged, nothing more: a few beats later the window has not grown.
+    controller_.forget_frames();
+    for (int i = 0; i < 3; ++i) {
+        controller_.wait_for([](const seen_frame& f) { return f.kind == SIGRUN_BEAT; });
+        EXPECT_LE(received(), 64u * 1024);
+        controller_.forget_frames();
+    }
+    EXPECT_EQ((*runner_)->running(), 1u);
+    answer_inventory_with("keep", 0);
+    controller_.ack_logs = true;
+    controller_.drop();
+    auto end = controller_.wait_final(t);
+    EXPECT_EQ(end.offset, 10u << 20);
+    auto log = controller_.log_of(t);
+    ASSERT_EQ(log.size(), 10u << 20);
+    for (int i = 0; i < 10; ++i)
+        EXPECT_TRUE(log.compare(static_cast<std::size_t>(i) << 20, 1 << 20, std::string(1 << 20, static_cast<char>('0' + i))) == 0);
+}
+
+TEST_F(agent_session, a_job_goes_on_without_a_link_and_is_kept_on_reconnect) {
+    connect();
+    auto gate = runner_->dir() / "gate";
+    try_of t;
+    offer_two_parts(t, gate);
+    answer_inventory_with("keep", 6);
+    controller_.drop();
+    controller_.wait_link(2);
+    auto hello = controller_.hellos().back();
+    EXPECT_EQ(hello["generation"], 2);
+    EXPECT_EQ(hello["session"], controller_.hellos().front()["session"]);
+    auto item = hello["inventory"].as_array().at(0).as_object();
+    EXPECT_EQ(item["job"], t.job);
+    EXPECT_EQ(item["token"], t.token);
+    EXPECT_EQ(item["state"], "running");
+    EXPECT_EQ(item["log_bytes"], 6);
+    std::ofstream(gate) << "go";
+    EXPECT_EQ(controller_.wait_final(t).parsed()["state"], "succeeded");
+    EXPECT_EQ(controller_.log_of(t), "first\nsecond\n");
+    wait_forgotten();
+}
+
+TEST_F(agent_session, keep_with_an_offset_inside_a_piece_sends_the_rest_of_it) {
+    connect();
+    controller_.ack_logs = false;
+    auto gate = runner_->dir() / "gate";
+    try_of t;
+    offer_two_parts(t, gate);
+    controller_.forget_frames();
+    answer_inventory_with("keep", 2);
+    controller_.drop();
+    controller_.wait_link(2);
+    auto f = controller_.wait_for([&](const seen_frame& s) { return s.kind == SIGRUN_LOG && s.token == t.token; });
+    EXPECT_EQ(f.offset, 2u);
+    EXPECT_EQ(f.payload, "rst\n");
+    std::ofstream(gate) << "go";
+    controller_.wait_final(t);
+}
+
+TEST_F(agent_session, what_ended_while_the_link_was_down_is_reported_afterwards) {
+    connect();
+    auto gate = runner_->dir() / "gate";
+    try_of t;
+    offer_two_parts(t, gate);
+    controller_.shut_door();
+    controller_.drop();
+    std::ofstream(gate) << "go";
+    EXPECT_TRUE(eventually([&] { return (*runner_)->running() == 0; }));
+    EXPECT_EQ((*runner_)->open_attempts(), 1u);
+    answer_inventory_with("report", 6);
+    controller_.open_door();
+    EXPECT_EQ(controller_.wait_final(t).parsed()["state"], "succeeded");
+    EXPECT_EQ(controller_.hellos().back()["inventory"].as_array().at(0).as_object()["state"], "finished");
+    EXPECT_EQ(controller_.log_of(t), "first\nsecond\n");
+    wait_forgotten();
+}
+
+TEST_F(agent_session, kill_ends_the_attempt_and_reports_nothing) {
+    connect();
+    auto gate = runner_->dir() / "gate";
+    try_of t;
+    offer_two_parts(t, gate);
+    controller_.forget_frames();
+    answer_inventory_with("kill");
+    controller_.drop();
+    controller_.wait_link(2);
+    wait_forgotten();
+    EXPECT_EQ((*runner_)->running(), 0u);
+    for (const auto& f : controller_.frames(t)) EXPECT_FALSE(f.final_state());
+    EXPECT_TRUE(eventually([&] { return runner_->workspaces() == 0; }));
+}
+
+TEST_F(agent_session, forget_drops_a_finished_attempt) {
+    connect();
+    controller_.ack_states = false;
+    try_of t;
+    controller_.offer_shell(t, "true");
+    controller_.wait_final(t);
+    controller_.forget_frames();
+    answer_inventory_with("forget");
+    controller_.drop();
+    controller_.wait_link(2);
+    wait_forgotten();
+    EXPECT_TRUE(controller_.frames(t).empty());
+}
+
+TEST_F(agent_session, an_attempt_the_controller_does_not_mention_stays) {
+    connect();
+    auto gate = runner_->dir() / "gate";
+    try_of t;
+    offer_two_parts(t, gate);
+    controller_.drop();
+    controller_.wait_link(2);
+    EXPECT_EQ((*runner_)->running(), 1u);
+    controller_.offer_shell(t, "the same offer again");
+    std::ofstream(gate) << "go";
+    EXPECT_EQ(controller_.wait_final(t).parsed()["state"], "succeeded");
+}
+
+TEST_F(agent_session, many_losses_lose_no_byte_and_no_job) {
+    connect();
+    answer_inventory_with("keep", 0);  // everything not acknowledged comes again each time
+    try_of t;
+    controller_.offer_shell(t, "i=0; while [ $i -lt 300 ]; do echo line$i; i=$((i+1)); sleep 0.005; done");
+    for (std::size_t n = 2; n < 5; ++n) {
+        controller_.wait_for([&](const seen_frame& f) { return f.kind == SIGRUN_LOG && f.token == t.token; });
+        controller_.drop();
+        controller_.wait_link(n);
+    }
+    EXPECT_EQ(controller_.wait_final(t).parsed()["state"], "succeeded");
+    std::string wanted;
+    for (int i = 0; i < 300; ++i) wanted += "line" + std::to_string(i) + "\n";
+    EXPECT_EQ(controller_.log_of(t), wanted);
+}
+
+TEST_F(agent_session, a_controller_that_comes_late_is_found) {
+    controller_.shut_door();
+    runner_ = std::make_unique<runner_under_test>([&](agent_options& o) { o.urls = {controller_.url()}; });
+    controller_.open_door();
+    EXPECT_TRUE(controller_.wait_link()->alive());
+}
+
+TEST_F(agent_session, drain_waits_for_what_runs_and_refuses_the_rest) {
+    connect();
+    auto gate = runner_->dir() / "gate";
+    try_of t, late;
+    offer_two_parts(t, gate);
+    std::atomic<bool> done{false};
+    (*runner_)->drain(std::chrono::minutes(1), "test", [&] { done = true; });
+    controller_.wait_for([](const seen_frame& f) { return f.kind == SIGRUN_DRAIN; });
+    controller_.offer_shell(late, "true");
+    EXPECT_TRUE(controller_.wait_answer(late).refusal());
+    EXPECT_FALSE(done);
+    std::ofstream(gate) << "go";
+    EXPECT_EQ(controller_.wait_final(t).parsed()["state"], "succeeded");
+    EXPECT_TRUE(eventually([&] { return done.load(); }));
+}
+
+TEST_F(agent_session, drain_with_nothing_to_do_is_over_at_once) {
+    connect();
+    std::atomic<bool> done{false};
+    (*runner_)->drain(std::chrono::minutes(1), "test", [&] { done = true; });
+    EXPECT_TRUE(eventually([&] { return done.load(); }));
+}
+
+TEST_F(agent_session, at_the_drain_deadline_jobs_are_handed_back_as_preempted) {
+    connect();
+    try_of t;
+    controller_.offer_shell(t, "trap '' TERM; echo up; sleep 100; sleep 100");
+    controller_.wait_for([&](const seen_frame& f) { return f.kind == SIGRUN_LOG && f.token == t.token; });
+    std::atomic<bool> done{false};
+    (*runner_)->drain(std::chrono::milliseconds(50), "test", [&] { done = true; });
+    auto state = controller_.wait_final(t).parsed();
+    EXPECT_EQ(state["state"], "failed");
+    EXPECT_EQ(state["failure"].as_object()["class"], "preempted");
+    EXPECT_TRUE(eventually([&] { return done.load(); }));
+}
+
+TEST_F(agent_session, abort_ends_a_long_drain) {
+    connect();
+    try_of t;
+    controller_.offer_shell(t, "trap '' TERM; echo up; sleep 100; sleep 100");
+    controller_.wait_for([&](const seen_frame& f) { return f.kind == SIGRUN_LOG && f.token == t.token; });
+    std::atomic<bool> done{false};
+    (*runner_)->drain(std::chrono::hours(1), "test", [&] { done = true; });
+    (*runner_)->abort();
+    EXPECT_EQ(controller_.wait_final(t).parsed()["failure"].as_object()["class"], "preempted");
+    EXPECT_TRUE(eventually([&] { return done.load(); }));
+}
+
+TEST_F(agent_session, two_urls_are_two_links_that_share_the_places) {
+    fake_controller other;
+    runner_ = std::make_unique<runner_under_test>([&](agent_options& o) { o.urls = {controller_.url(), other.url()}; });
+    controller_.wait_link();
+    other.wait_link();
+    EXPECT_NE(controller_.hellos().at(0)["session"], other.hellos().at(0)["session"]);
+    try_of a, b, c;
+    controller_.offer_shell(a, "sleep 100");
+    other.offer_shell(b, "sleep 100");
+    EXPECT_FALSE(controller_.wait_answer(a).refusal());
+    EXPECT_FALSE(other.wait_answer(b).refusal());
+    other.offer_shell(c, "true");
+    EXPECT_TRUE(other.wait_answer(c).refusal());
+    other.send(SIGRUN_CANCEL, &b, {}, 1);
+    EXPECT_EQ(other.wait_final(b).parsed()["state"], "cancelled") << "frames go back over the link that brought the offer";
+}
+
+TEST_F(agent_session, a_listening_runner_is_opened_by_its_controller) {
+    runner_ = std::make_unique<runner_under_test>();
+    runner_->listen();
+    auto hello = controller_.dial_runner("valkyrie://" + runner_->listening_at(), "c1");
+    EXPECT_EQ(hello["name"], "tested");
+    EXPECT_FALSE(hello["ticket"].as_string().empty());
+    EXPECT_EQ(hello["slots"], 2);
+    controller_.send(SIGRUN_HELLO, nullptr, R"({"verdicts":[],"beat_ms":100})");
+    controller_.wait_for([](const seen_frame& f) { return f.kind == SIGRUN_BEAT; });
+    try_of t;
+    controller_.offer_shell(t, "echo hi");
+    EXPECT_EQ(controller_.wait_final(t).parsed()["state"], "succeeded");
+    EXPECT_EQ(controller_.log_of(t), "hi\n");
+    runner_->stop_listening();
+}
+
+TEST_F(agent_session, a_listening_runner_reconciles_over_a_new_link) {
+    runner_ = std::make_unique<runner_under_test>();
+    runner_->listen();
+    auto at = "valkyrie://" + runner_->listening_at();
+    controller_.dial_runner(at, "c1");
+    auto gate = runner_->dir() / "gate";
+    try_of t;
+    offer_two_parts(t, gate);
+    controller_.drop();
+    auto hello = controller_.dial_runner(at, "c1");
+    EXPECT_EQ(hello["inventory"].as_array().at(0).as_object()["token"], t.token);
+    controller_.send(SIGRUN_HELLO, nullptr,
+                     json::serialize(json::object{
+                         {"beat_ms", 100},
+                         {"verdicts", json::array{json::object{
+                                          {"job", t.job}, {"attempt", 1}, {"verdict", "keep"}, {"log_offset", 6}}}}}));
+    std::ofstream(gate) << "go";
+    EXPECT_EQ(controller_.wait_final(t).parsed()["state"], "succeeded");
+    EXPECT_EQ(controller_.log_of(t), "first\nsecond\n");
+    runner_->stop_listening();
+}
+
+TEST_F(agent_session, a_second_controller_cannot_take_a_runner_that_has_one) {
+    runner_ = std::make_unique<runner_under_test>();
+    runner_->listen();
+    auto at = "valkyrie://" + runner_->listening_at();
+    controller_.dial_runner(at, "c1");
+    fake_controller other;
+    EXPECT_THROW(other.dial_runner(at, "c2"), problem_error);
+    runner_->stop_listening();
+}
+
+}  // namespace
+}  // namespace sigrun::agent_test
