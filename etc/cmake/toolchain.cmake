@@ -33,6 +33,9 @@ if(SIGRUN_SANITIZE)
   if(SIGRUN_SANITIZE MATCHES undefined)
     add_compile_options(-fno-sanitize-recover=undefined)
   endif()
+  if(SIGRUN_SANITIZE MATCHES thread AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    add_compile_options(-Wno-tsan)  # about Asio's fences
+  endif()
   # The sanitizers' own instrumentation confuses g++ 12's flow warnings.
   add_compile_options(-Wno-maybe-uninitialized -Wno-stringop-overflow)
 else()

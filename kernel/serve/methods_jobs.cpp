@@ -201,7 +201,16 @@ void add_job_methods(router& r, controller& c) {
         if (!grace) return void(call->fail(grace.error()));
         with_job(c, *o, call, [&](const job_ptr& j) {
             c.jobs.cancel(j, *grace);
-            answer_job(j, call);
+            bool settling = false;
+            {
+                std::lock_guard lock(j->mutex);
+                settling = j->settling;
+            }
+            // An end that is only on its way to the disk is worth waiting for; processes may take their grace.
+            if (settling)
+                c.jobs.when_done(j, [j, call] { answer_job(j, call); });
+            else
+                answer_job(j, call);
         });
     });
     r.add("jobs.logs", [&c](const call_input& in, const call_ptr& call) {

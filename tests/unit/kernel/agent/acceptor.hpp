@@ -1,6 +1,8 @@
 // Accepts TCP connections on loopback and hands them to the valkyrie plugin of a host, as the listener does.
 #pragma once
 
+#include <sigrun/cpp/text.hpp>
+
 #include "kernel/plugin/plugin_host.hpp"
 
 #include <arpa/inet.h>
