@@ -127,7 +127,7 @@ for program in sigrund sigrun-runner sigrun-shim sigrun; do
 done
 
 step "Start a daemon and three runners"
-start sigrund env -C "$state" "$bin/sigrund" --state-dir "$state/daemon" --set server.listen=127.0.0.1:0
+start sigrund "$bin/sigrund" --state-dir "$state/daemon" --set server.listen=127.0.0.1:0
 export SIGRUN_URL="valkyrie+unix://$state/daemon/sigrun.sock"
 wait_until 20 "the daemon" "$bin/sigrun" version
 wait_until 20 "the daemon's address" grep -q '^listening on 127' "$state/sigrund.log"

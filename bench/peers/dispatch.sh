@@ -6,7 +6,7 @@
 #
 # Everything runs on loopback, keeps its state in a temporary folder, and is stopped at the end; nothing else is touched.
 # Environment: EACH (seconds per measurement, 2), OUTSTANDING ("1 64 512"), WORKERS (gearman workers, 2),
-# SLOTS (of the Sigrun runner, 64), PROTOCOLS ("valkyrie http"), DURABILITIES ("memory fsync"), LIMIT (seconds after which no
+# SLOTS (of the Sigrun runner, 512), PROTOCOLS ("valkyrie http"), DURABILITIES ("memory fsync"), LIMIT (seconds after which no
 # measurement begins any more, 75).
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
@@ -14,7 +14,7 @@ build=$(cd "${1:-$here/../../build/release}" 2>/dev/null && pwd) || { echo "no b
 each=${EACH:-2}
 outstanding=${OUTSTANDING:-1 64 512}
 workers=${WORKERS:-2}
-slots=${SLOTS:-64}
+slots=${SLOTS:-512}
 protocols=${PROTOCOLS:-valkyrie http}
 durabilities=${DURABILITIES:-memory fsync}
 limit=${LIMIT:-75}
@@ -37,7 +37,8 @@ say() { echo "dispatch: $*" >&2; }
 
 # Waits up to 15 s until a command succeeds.
 until_works() {
-    for _ in $(seq 150); do "$@" >/dev/null 2>&1 && return 0; sleep 0.1; done
+    local until=$((SECONDS + 15))
+    while ((SECONDS < until)); do "$@" >/dev/null 2>&1 && return 0; sleep 0.1; done
     return 1
 }
 
@@ -123,7 +124,8 @@ measure_sigrun() {
     started+=("$runner")
     local load=("$build/bin/sigrun" bench --url "$url" --kind call --command echo --payload hello --output json)
     if ! until_works timeout 5 "${load[@]}" --jobs 1 --durability memory; then
-        say "no job came back over $protocol: $(tail -n 1 "$work/$protocol/runner.err")"
+        say "no job came back over $protocol; the runner says: $(tail -n 1 "$work/$protocol/runner.err")"
+        for n in $outstanding; do echo "sigrun-$protocol $n - - - -" >>"$rows"; done
         finish "$runner" "$daemon"
         return
     fi
@@ -158,12 +160,13 @@ echo
 awk '
     { key[NR] = $1; n[NR] = $2; rate[NR] = $3; p50[NR] = $4; p99[NR] = $5; errors[NR] = $6
       if ($1 == "tcp") floor[$2] = $3; if ($1 == "gearman") peer[$2] = $3 }
+    function fixed(a) { return a == "-" ? a : sprintf("%.1f", a) }
     function ratio(a, b) { return a != "-" && b > 0 ? sprintf("%.3g", a / b) : "-" }
     END {
         printf "%-24s %9s %12s %11s %11s %7s %10s %11s\n", "system", "in flight", "jobs/s", "p50 us", "p99 us", "errors", "x floor", "x gearmand"
         for (i = 1; i <= NR; ++i)
             printf "%-24s %9s %12s %11s %11s %7s %10s %11s\n", key[i], n[i], rate[i] == "-" ? "failed" : sprintf("%.0f", rate[i]),
-                p50[i], p99[i], errors[i], ratio(rate[i], floor[n[i]]), ratio(rate[i], peer[n[i]])
+                fixed(p50[i]), fixed(p99[i]), errors[i], ratio(rate[i], floor[n[i]]), ratio(rate[i], peer[n[i]])
     }' "$rows"
 echo
 echo "commands:"

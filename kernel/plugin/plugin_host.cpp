@@ -4,12 +4,15 @@
 #include <condition_variable>
 #include <mutex>
 #include <sigrun/cpp/error.hpp>
+#include <thread>
 
 #include "kernel/base/quantity.hpp"
 #include "kernel/plugin/plugin_set.hpp"
 
 namespace sigrun {
 namespace {
+
+constexpr std::chrono::seconds k_release_time{2};  // for the last holders of an instance at shutdown
 
 const auto k_log = logger::get("plugin");
 
@@ -101,6 +104,12 @@ void plugin_host::shutdown() {
     std::call_once(impl_->ended, [this] {
         auto instances = impl_->plugins.release_instances();
         drain_all(instances, impl_->rt->ops, impl_->options.drain_time);
+        // A link that was closed a moment ago holds its protocol until the plugin has said so, on the plugin's own
+        // thread. Were that the last holder, the plugin would have to join the thread it runs on.
+        const auto patience = std::chrono::steady_clock::now() + k_release_time;
+        for (auto& each : instances)
+            while (each.use_count() > 1 && std::chrono::steady_clock::now() < patience)
+                std::this_thread::sleep_for(std::chrono::milliseconds(1));
         while (!instances.empty()) {
             if (instances.back().use_count() > 1)
                 SIGRUN_LOG(k_log, warning, instances.back()->name(), " is still held at shutdown");

@@ -1,5 +1,5 @@
-// Everything the http plugin reads from strangers before it decides anything. The first byte of the input chooses the
-// reader. What decodes must encode to something that decodes to the same.
+// Everything the http plugin reads from strangers before it decides anything. The first byte of the input
+// chooses the reader. What decodes must encode to something that decodes to the same.
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <cstdint>
@@ -89,8 +89,8 @@ void read_texts(std::string_view text) {
     check(is_utf8(clean) && (replaced == 0) == is_utf8(text));
     log_events log;
     const auto half = text.size() / 2;
-    const auto events = log.add("stdout", 0, 1, text.substr(0, half)) + log.add("stdout", half, 2, text.substr(half)) +
-                        log.end(text.size(), "{}");
+    const auto events = log.add("stdout", 0, 1, text.substr(0, half)) +
+                        log.add("stdout", half, 2, text.substr(half)) + log.end(text.size(), "{}");
     check(is_utf8(events));
 }
 

@@ -17,11 +17,37 @@ std::vector<documented_section> everything(plugin_host& host) {
     return out;
 }
 
+/// A section that needs a value only its user can know is an example: every line of it a comment.
+bool is_example(const documented_section& section) {
+    for (const sigrun_opt& option : section.options)
+        if ((option.flags & SIGRUN_OPT_REQUIRED) && option.def.len == 0) return true;
+    return false;
+}
+
+std::string complete_ini(const std::vector<documented_section>& sections) {
+    std::string out;
+    for (const auto& section : sections) {
+        std::string text = example_ini(std::span(&section, 1));
+        if (!out.empty()) out += '\n';
+        if (!is_example(section)) {
+            out += text;
+            continue;
+        }
+        for (std::size_t at = 0; at < text.size();) {
+            const auto end = std::min(text.find('\n', at), text.size());
+            if (end > at && text[at] != ';') out += ';';
+            out.append(text, at, end - at).push_back('\n');
+            at = end + 1;
+        }
+    }
+    return out;
+}
+
 int doc(context& ctx, bool as_table) {
     loaded_plugins plugins(ctx.plugins(), {}, no_settings());
     plugins.load();
     const auto sections = everything(plugins.host());
-    context::print(as_table ? options_table(sections) : example_ini(sections));
+    context::print(as_table ? options_table(sections) : complete_ini(sections));
     return k_ok;
 }
 

@@ -37,8 +37,7 @@ std::string daemon_url(std::string_view given, const surroundings& s) {
     if (url.empty()) url = s.variable("SIGRUN_URL");
     if (url.empty()) {
         const std::string dir = default_state_dir(s);
-        if (!dir.empty() && s.exists(dir + "/sigrun.sock"))
-            return "valkyrie+unix://" + dir + "/sigrun.sock";
+        if (!dir.empty() && s.exists(dir + "/sigrun.sock")) return "valkyrie+unix://" + dir + "/sigrun.sock";
         return "valkyrie://127.0.0.1:7070";
     }
     if (url.find("://") != std::string::npos) return url;

@@ -20,7 +20,8 @@ json::object list_all(context& ctx, std::string_view method, json::object params
 failure not_found_among(context& ctx, const problem& what, const std::string& name, std::string_view noun,
                         std::string_view method, std::string_view member) {
     std::vector<std::string> names;
-    for (const auto& item : list_all(ctx, method, {}).at("items").as_array())
+    const json::object all = list_all(ctx, method, {});
+    for (const auto& item : all.at("items").as_array())
         if (const json::object* one = item.if_object()) names.emplace_back(text_or(*one, member));
     std::string hint;
     if (const std::string near = nearest_name(name, names); !near.empty()) {

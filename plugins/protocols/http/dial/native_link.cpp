@@ -8,7 +8,7 @@
 namespace sigrun::http {
 namespace {
 
-constexpr std::size_t k_max_calls = 16;
+constexpr std::size_t k_max_calls = 1024;
 constexpr std::size_t k_connections = k_max_calls + 3;  // a poll, a post and a ping never wait for calls
 constexpr std::size_t k_post_size = std::size_t{1} << 20;
 constexpr auto k_poll_wait = std::chrono::seconds(20);

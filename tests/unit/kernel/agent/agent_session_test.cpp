@@ -55,8 +55,8 @@ TEST_F(agent_session, a_job_goes_on_without_a_link_and_is_kept_on_reconnect) {
     EXPECT_EQ(hello["generation"], 2);
     EXPECT_EQ(hello["session"], controller_.hellos().front()["session"]);
     auto item = hello["inventory"].as_array().at(0).as_object();
-    EXPECT_EQ(item["job"], t.job);
-    EXPECT_EQ(item["token"], t.token);
+    EXPECT_EQ(std::string(item["job"].as_string()), t.job);
+    EXPECT_EQ(std::string(item["token"].as_string()), t.token);
     EXPECT_EQ(item["state"], "running");
     EXPECT_EQ(item["log_bytes"], 6);
     std::ofstream(gate) << "go";
@@ -256,7 +256,7 @@ TEST_F(agent_session, a_listening_runner_reconciles_over_a_new_link) {
     offer_two_parts(t, gate);
     controller_.drop();
     auto hello = controller_.dial_runner(at, "c1");
-    EXPECT_EQ(hello["inventory"].as_array().at(0).as_object()["token"], t.token);
+    EXPECT_EQ(std::string(hello["inventory"].as_array().at(0).as_object()["token"].as_string()), t.token);
     controller_.send(SIGRUN_HELLO, nullptr,
                      json::serialize(json::object{
                          {"beat_ms", 100},

@@ -174,8 +174,7 @@ TEST(plugin_host, loads_only_the_kinds_asked_for) {
     options.kinds = {"sigrun.store/1"};
     plugin_host host(options, ini("[instance mine]\ncomponent = plain:plain\n"), numbers);
     ASSERT_TRUE(host.load_all());
-    ASSERT_EQ(host.plugins().size(), 1u);
-    EXPECT_FALSE(host.plugins()[0].active);
+    EXPECT_TRUE(host.plugins().empty());
     EXPECT_TRUE(host.instances(SIGRUN_KIND_PROBE).empty());
     EXPECT_FALSE(is_mapped("test.plain-g"));
 }

@@ -98,10 +98,10 @@ TEST_F(process_run, environment_is_minimal_and_the_jobs_own_wins) {
 
 TEST_F(process_run, no_descriptor_of_the_runner_reaches_the_job) {
     int leak = ::open("/dev/null", O_RDONLY);  // no O_CLOEXEC: a library of the runner might forget it
-    auto r = shell("ls /proc/$$/fd | tr '\\n' ' '");
+    auto r = shell("ls /proc/$$/fd; true");  // no pipe: the shell would hold its ends for a moment
     wait(r);
     ::close(leak);
-    EXPECT_EQ(output(r), "0 1 2 ");
+    EXPECT_EQ(output(r), "0\n1\n2\n");
 }
 
 TEST_F(process_run, runs_in_the_workspace_or_below_it_or_where_told) {

@@ -1,4 +1,5 @@
-// Replays the seeds of the fuzz target, whole, cut anywhere and with every byte changed, under the ordinary compiler.
+// Replays the seeds of the fuzz target, whole, cut anywhere and with every byte changed, under the ordinary
+// compiler.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -15,7 +16,8 @@ void replay(const std::string& input) {
 
 TEST(http_corpus, the_seeds_and_their_neighbours_break_no_promise) {
     std::size_t seeds = 0;
-    for (const auto& file : std::filesystem::directory_iterator(SIGRUN_SOURCE_DIR "/tests/fuzz/http.corpus")) {
+    for (const auto& file :
+         std::filesystem::directory_iterator(SIGRUN_SOURCE_DIR "/tests/fuzz/http.corpus")) {
         std::ifstream in(file.path(), std::ios::binary);
         const std::string seed((std::istreambuf_iterator<char>(in)), {});
         ASSERT_FALSE(seed.empty()) << file.path();

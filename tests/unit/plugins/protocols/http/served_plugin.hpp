@@ -73,16 +73,16 @@ class served_plugin {
         acceptors_.emplace_back([this] { accept_from(unix_, true); });
     }
     ~served_plugin() {
-        shutdown(tcp_, SHUT_RDWR);
-        shutdown(unix_, SHUT_RDWR);
-        for (auto& t : acceptors_) t.join();
+        stop_accepting();
         close(tcp_);
         close(unix_);
         if (instance) host.destroy(instance);
         unlink(socket_path().c_str());
         rmdir(folder_.c_str());
     }
+    /// As a host would: nothing is accepted for an instance that goes.
     void destroy() {
+        stop_accepting();
         host.destroy(instance);
         instance = nullptr;
     }
@@ -192,6 +192,12 @@ class served_plugin {
         std::strncpy(a.sun_path, socket_path().c_str(), sizeof a.sun_path - 1);
         if (bind(unix_, reinterpret_cast<sockaddr*>(&a), sizeof a) || listen(unix_, 64))
             throw std::runtime_error("listen");
+    }
+    void stop_accepting() {
+        shutdown(tcp_, SHUT_RDWR);
+        shutdown(unix_, SHUT_RDWR);
+        for (auto& t : acceptors_) t.join();
+        acceptors_.clear();
     }
     void accept_from(int listener, bool local) {
         for (;;) {

@@ -10,7 +10,7 @@
 TEST(valkyrie_corpus, mission_V1_the_seeds_and_their_neighbours_do_not_break_the_decoder) {
     std::size_t seeds = 0;
     for (const auto& entry :
-         std::filesystem::directory_iterator(SIGRUN_SOURCE_DIR "/tests/fuzz/valkyrie_corpus")) {
+         std::filesystem::directory_iterator(SIGRUN_SOURCE_DIR "/tests/fuzz/valkyrie.corpus")) {
         std::ifstream file(entry.path(), std::ios::binary);
         std::string bytes((std::istreambuf_iterator<char>(file)), {});
         auto run = [](const std::string& input) {

@@ -2,14 +2,12 @@
 import hashlib
 import json
 import os
-import pathlib
 import signal
 import subprocess
 import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent / "daemon"))
-from harness import BIN, SOURCE, FleetTest, free_port, processes_with, wait_until  # noqa: E402
+from harness import BIN, SOURCE, FleetTest, free_port, processes_with, wait_until
 
 
 class CommandLine(FleetTest):
