@@ -19,7 +19,7 @@ add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -fno-omit-frame-pointer
   $<$<COMPILE_LANGUAGE:CXX>:-Wconversion> $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>
   -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -fpch-preprocess)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
-  add_compile_options(-Wno-unused-command-line-argument -Wno-missing-field-initializers)
+  add_compile_options(-Wno-unused-command-line-argument -Wno-missing-field-initializers -Wno-sign-conversion)
 else()
   # g++ 12 warns on every designated initialiser that leaves a defaulted member out.
   add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-missing-field-initializers>)

@@ -1,13 +1,14 @@
 // sigrun bench: keeps N jobs in flight over one link and measures from submit to result.
 #include <algorithm>
+#include <cstdio>
 #include <mutex>
+#include <sigrun/cpp/text.hpp>
 
 #include "kernel/app/sigrun/context.hpp"
 #include "kernel/app/sigrun/job_document.hpp"
 #include "kernel/app/sigrun/latency_histogram.hpp"
 #include "kernel/app/sigrun/table.hpp"
 #include "kernel/app/sigrun/units.hpp"
-#include "kernel/base/quantity.hpp"
 
 namespace sigrun::cli {
 namespace {
@@ -130,20 +131,23 @@ class load_generator {
     std::string first_error_;
 };
 
+/// A JSON number without an exponent.
+std::string plain(double value) {
+    char text[64];
+    std::snprintf(text, sizeof text, "%.3f", value);
+    return text;
+}
+
 int report(context& ctx, const choice& what, const load_generator& load, std::size_t document_bytes) {
     const std::uint64_t jobs = load.latencies().count();
     const double seconds = jobs ? load.seconds() : 0;
     const double rate = seconds > 0 ? static_cast<double>(jobs) / seconds : 0;
     auto us = [&](double q) { return static_cast<double>(load.latencies().quantile(q)) / 1000.0; };
     if (ctx.json()) {
-        const json::object out{{"jobs", jobs},
-                               {"seconds", seconds},
-                               {"jobs_per_s", rate},
-                               {"p50_us", us(0.5)},
-                               {"p99_us", us(0.99)},
-                               {"errors", load.errors()},
-                               {"outstanding", what.outstanding}};
-        context::print(json::serialize(out) + "\n");
+        context::print(sdk::concat("{\"jobs\":", jobs, ",\"seconds\":", plain(seconds),
+                                   ",\"jobs_per_s\":", plain(rate), ",\"p50_us\":", plain(us(0.5)),
+                                   ",\"p99_us\":", plain(us(0.99)), ",\"errors\":", load.errors(),
+                                   ",\"outstanding\":", what.outstanding, "}\n"));
     } else {
         auto time = [&](double q) {
             return span_of_time(static_cast<std::int64_t>(load.latencies().quantile(q)));

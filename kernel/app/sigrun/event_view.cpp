@@ -19,6 +19,7 @@ std::string event_line(const json::object& event, const terminal& where) {
             member.value().is_null())
             continue;
         std::string text = fact_text(member.key(), member.value());
+        if (text.empty()) continue;
         // {"id","name"} is known by its name.
         if (const json::object* who = member.value().if_object(); who && who->contains("name"))
             text = text_or(*who, "name");

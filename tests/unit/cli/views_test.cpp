@@ -49,7 +49,8 @@ TEST(job_view, details_name_failure_and_attempts) {
 
 TEST(job_view, an_explanation_counts_each_term) {
     const std::string text = explanation(
-        object(R"({"id":"i","state":"queued","reason":"no runner fits","runners":3,"matching":0,"unknown":2,"open":1,
+        object(
+            R"({"id":"i","state":"queued","reason":"no runner fits","runners":3,"matching":0,"unknown":2,"open":1,
                    "terms":[{"text":"gpu.cuont >= 1","column":1,"false":1,"unknown":2,"nearest_key":"gpu.count"}]})"),
         {});
     EXPECT_TRUE(has(text, "0 of 3 match, 2 may, but a fact is unknown there, 1 online")) << text;
@@ -118,7 +119,7 @@ TEST(event_view, one_line_with_names_instead_of_objects) {
     const std::string line = event_line(
         object(
             R"({"seq":7,"time":"2026-01-05T10:00:00.123Z","type":"JobStateChanged","job":"i","state":"running",
-                   "runner":{"id":"r","name":"build-1\u001b"},"note":null})"),
+                   "runner":{"id":"r","name":"build-1\u001b"},"note":null,"reason":""})"),
         {});
     EXPECT_EQ(line, "10:00:00.123  JobStateChanged       job=i  state=running  runner=build-1\\x1b\n");
 }
