@@ -56,6 +56,10 @@ void job_engine::submit(const submit_request& request, std::function<void(result
         spec = *parsed;
         cache = {this, std::string(request.document), spec};
     }
+    if (request.idempotency_key.size() > 256)
+        return accepted(bad_value("idempotency_key", "at most 256 bytes",
+                                  std::to_string(request.idempotency_key.size()) + " bytes"),
+                        false);
     if (stopping_) return accepted(problem{errc::unavailable, "the daemon is stopping", "", "", "", 1000}, false);
     if (queue_.size() >= options_.max_waiting)
         return accepted(problem{errc::busy, "the queue is full", "jobs.max_waiting",
@@ -73,11 +77,9 @@ void job_engine::submit(const submit_request& request, std::function<void(result
     j->queue_seq = next_seq_.fetch_add(1, std::memory_order_relaxed);
     if (spec->queue_timeout.count()) j->queue_deadline = clock_.now() + spec->queue_timeout;
 
+    table_.insert(j);
     std::vector<journal_record> records;
     if (!request.idempotency_key.empty()) {
-        if (request.idempotency_key.size() > 256)
-            return accepted(bad_value("idempotency_key", "at most 256 bytes",
-                                      std::to_string(request.idempotency_key.size()) + " bytes"), false);
         std::string key = key_of(spec->tenant, request.idempotency_key);
         auto hash = hash_of(request.document, j->payload.view());
         j->idempotency_key = request.idempotency_key;
@@ -86,6 +88,7 @@ void job_engine::submit(const submit_request& request, std::function<void(result
         if (!fresh) {
             auto [known, known_hash] = it->second;
             lock.unlock();
+            table_.erase(j->uid);
             if (known_hash != hash)
                 return accepted(problem{errc::conflict, "this idempotency key was used with another document",
                                         "idempotency_key", "the same document, or another key", request.idempotency_key},
@@ -97,7 +100,6 @@ void job_engine::submit(const submit_request& request, std::function<void(result
         records.push_back({record_kind::idempotency, key,
                            json::serialize(json::object{{"job", j->uid.text()}, {"hash", std::to_string(hash)}}), 0});
     }
-    table_.insert(j);
     submitted_.add();
     if (spec->keep != durability::memory || events_.watched())
         events_.publish(event_type::job_submitted, {}, j->uid);
@@ -199,5 +201,15 @@ void job_engine::save(const job_ptr& j, job_lock& lock, bool fsync, std::functio
 }
 
 void job_engine::stop() { stopping_ = true; }
+
+void job_engine::release() {
+    for (const auto& j : table_.all()) {
+        job_lock lock(j->mutex);
+        for (auto& a : j->attempts) {
+            a.via.reset();
+            a.where.reset();
+        }
+    }
+}
 
 }  // namespace sigrun

@@ -57,7 +57,10 @@ class job_engine final : public attempt_handler {
     void restore_key(std::string_view key, std::string_view body);
     /// After the last record: begins to dispatch.
     void start();
+    /// Takes no more jobs.
     void stop();
+    /// Lets go of links and runners; after the fleet has stopped.
+    void release();
 
     // -- attempt_handler -------------------------------------------------------------------------------------------
     sigrun_result on_attempt_frame(const member_ptr& from, const link_ptr& via, const sigrun_frame& frame) override;

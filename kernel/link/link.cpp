@@ -100,7 +100,7 @@ void link::close_raw() {
                 ops_->close(raw_, why_.load(), op);
                 return SIGRUN_PENDING;
             },
-            [keep](result<buffer_ref>) {});
+            [keep](result<buffer_ref>) { keep->gone_.store(true, std::memory_order_release); });
     });
 }
 

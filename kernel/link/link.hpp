@@ -54,6 +54,8 @@ class link : public std::enable_shared_from_this<link> {
     const std::string& protocol_name() const noexcept { return name_; }
     bool alive() const noexcept { return open_.load(std::memory_order_acquire); }
     bool foreign() const noexcept { return foreign_; }
+    /// The plugin has let go: no frame is or will be on its way.
+    bool gone() const noexcept { return gone_.load(std::memory_order_acquire); }
     const sigrun_sink* sink() const noexcept { return &sink_; }
 
     sigrun_result execute(const sigrun_frame& offer) noexcept;
@@ -99,6 +101,7 @@ class link : public std::enable_shared_from_this<link> {
     std::atomic<bool> open_{false};
     std::atomic<bool> owner_closed_{false};
     std::atomic<bool> raw_closed_{false};
+    std::atomic<bool> gone_{false};
     std::atomic<std::uint32_t> users_{0};     // calls running in the plugin, and k_closing
     std::atomic<sigrun_result> why_{SIGRUN_OK};
     mutable std::mutex handler_mutex_;

@@ -5,6 +5,8 @@
 
 #include <boost/asio/steady_timer.hpp>
 
+#include <thread>
+
 namespace sigrun {
 
 struct fleet::timer {
@@ -25,6 +27,7 @@ void fleet::stop() {
     stopping_ = true;
     if (timer_) timer_->each.cancel();
     std::vector<member_ptr> all;
+    std::vector<link_ptr> closing;
     {
         std::shared_lock lock(mutex_);
         for (const auto& [uid, m] : members_) all.push_back(m);
@@ -36,8 +39,16 @@ void fleet::stop() {
             sessions = std::move(m->sessions);
             m->sessions.clear();
         }
-        for (const auto& s : sessions) s.via->close();
+        for (const auto& s : sessions) {
+            closing.push_back(s.via);
+            s.via->close();
+        }
     }
+    // No frame may come once this returns.
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+    for (const auto& via : closing)
+        while (!via->gone() && std::chrono::steady_clock::now() < patience)
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
 void fleet::tick() {

@@ -230,11 +230,12 @@ void daemon::impl::stop() {
         ticker.request_stop();
         ticker.join();
     }
+    if (jobs) jobs->release();
     if (store) {
         store->flush();
         store->close();
     }
-    // The plugins go before what they call back into.
+    // Nothing calls in any more: whoever holds a plugin lets go, then the plugins go.
     store.reset();
     select.reset();
     if (plugins) plugins->shutdown();

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <thread>
 
 namespace sigrun {
 namespace {
@@ -99,6 +100,11 @@ std::vector<std::string> router::methods() const {
 sigrun_result router::begin(std::uint64_t session, const sigrun_call& call, const sigrun_sink& replies,
                             std::uint64_t* call_id, sigrun_error* error) noexcept {
     *call_id = 0;
+    struct pin {
+        std::atomic<std::uint32_t>& count;
+        explicit pin(std::atomic<std::uint32_t>& c) : count(c) { count.fetch_add(1); }
+        ~pin() { count.fetch_sub(1); }
+    } running(running_);
     return sdk::guarded(error, [&]() -> sigrun_result {
         auto refuse = [&](const problem& p) { return sdk::report(error, p.to_abi(), p.to_json()); };
         if (stopping_) return refuse({errc::unavailable, "the daemon is stopping", "", "", "", 1000});
@@ -166,6 +172,7 @@ void router::end(std::uint64_t call_id, sigrun_fn done, void* ctx) noexcept {
 
 void router::stop() {
     stopping_ = true;
+    while (running_.load() != 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     for (auto& s : shards_) {
         std::unordered_map<std::uint64_t, call_ptr> open;
         {

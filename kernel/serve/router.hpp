@@ -43,7 +43,7 @@ class router final : public call_handler {
                         std::uint64_t* call_id, sigrun_error* error) noexcept override;
     void resume(std::uint64_t call_id) noexcept override;
     void end(std::uint64_t call_id, sigrun_fn done, void* ctx) noexcept override;
-    /// No new calls from now on; those that wait are told that the daemon stops.
+    /// No new calls from now on; returns when no method runs; calls that wait are told that the daemon stops.
     void stop();
 
    private:
@@ -63,6 +63,7 @@ class router final : public call_handler {
     std::array<shard, 16> shards_;
     std::atomic<std::uint64_t> next_id_{1};
     std::atomic<bool> stopping_{false};
+    std::atomic<std::uint32_t> running_{0};
 };
 
 }  // namespace sigrun
