@@ -65,7 +65,9 @@ stop_all() {
 finish() {
     local code=$?
     trap - EXIT INT TERM
-    if [ "$code" -ne 0 ]; then
+    if [ "$code" -eq 130 ] || [ "$code" -eq 143 ]; then
+        printf '\ninterrupted; stopping what was started\n'
+    elif [ "$code" -ne 0 ]; then
         printf '\n%sSomething went wrong (exit code %d).%s The last lines of each log:\n' "$red" "$code" "$plain"
         for log in "$state"/*.log; do
             [ -s "$log" ] || continue

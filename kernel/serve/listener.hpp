@@ -1,23 +1,24 @@
-// Listening sockets and recognition: the kernel owns them, peeks at the first bytes of each connection, asks the protocol
-// plugins in order, and hands the descriptor over with all bytes unread. One thread, epoll, edge-triggered for waiting
-// connections: unread bytes keep a level-triggered poll ready for ever.
+// Listening sockets and recognition: the kernel owns them, peeks at the first bytes of each connection, asks
+// the protocol plugins in order, and hands the descriptor over with all bytes unread. One thread, epoll,
+// edge-triggered for waiting connections: unread bytes keep a level-triggered poll ready for ever.
 //
-// An earlier protocol that needs more bytes is waited for although a later one says OK; at the deadline, the limit or the
-// end of the peer's bytes the first OK has it.
+// An earlier protocol that needs more bytes is waited for although a later one says OK; at the deadline, the
+// limit or the end of the peer's bytes the first OK has it.
 #pragma once
-
-#include "kernel/base/clock.hpp"
-#include "kernel/metrics/metrics.hpp"
-#include "kernel/plugin/plugin_host.hpp"
 
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "kernel/base/clock.hpp"
+#include "kernel/metrics/metrics.hpp"
+#include "kernel/plugin/plugin_host.hpp"
+
 namespace sigrun {
 
 struct listener_options {
-    std::vector<std::string> addresses;  // "127.0.0.1:7070", "[::1]:7070", "unix:/run/sigrun.sock"; port 0 = any
+    std::vector<std::string>
+        addresses;  // "127.0.0.1:7070", "[::1]:7070", "unix:/run/sigrun.sock"; port 0 = any
     std::vector<std::string> protocol_order;  // names asked first; the rest follow in load order
     std::size_t peek_limit = 16 * 1024;
     nanoseconds peek_deadline = std::chrono::seconds(5);
@@ -25,15 +26,17 @@ struct listener_options {
 };
 
 class listener {
-   public:
+ public:
     listener(plugin_host& host, metrics& metrics);
     ~listener();
-    /// Binds everything or nothing, for the protocols of the plugin host. A problem names the address and what to do
-    /// ("127.0.0.1:7070 is in use by another process; stop it or set [server] listen"). A stale UNIX socket file is
-    /// replaced, a live one is an error. Once.
+    /// Binds everything or nothing, for the protocols of the plugin host. A problem names the address and
+    /// what to do
+    /// ("127.0.0.1:7070 is in use by another process; stop it or set [server] listen"). A stale UNIX socket
+    /// file is replaced, a live one is an error. Once.
     result<void> start(const listener_options& options);
     /// The same for given protocol instances; those without `serve` are left out.
-    result<void> start(const listener_options& options, const std::vector<std::shared_ptr<instance>>& protocols);
+    result<void> start(const listener_options& options,
+                       const std::vector<std::shared_ptr<instance>>& protocols);
     /// The addresses really bound (port 0 resolved), in order.
     std::vector<std::string> bound() const;
     /// Closes the sockets, removes UNIX socket files, joins the thread and lets the instances go; idempotent.
@@ -42,7 +45,7 @@ class listener {
     /// The next session number for a connection somebody else opened (tests, dial-in over other ways).
     static std::uint64_t next_session() noexcept;
 
-   private:
+ private:
     struct impl;
     std::unique_ptr<impl> impl_;
 };

@@ -206,6 +206,7 @@ void client_connection::finish(fault what, std::string why) {
     if (parser_ && parser_->is_header_done()) {
         auto message = parser_->release();
         result_.status = static_cast<int>(message.result_int());
+        result_.version = message.version();
         result_.keep_alive = message.keep_alive() && !input_ended_;
         result_.headers = std::move(message.base());
         result_.body = std::move(message.body());

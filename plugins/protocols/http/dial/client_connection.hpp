@@ -23,6 +23,7 @@ struct client_result {
     std::string why;    // with a fault
     bool sent = false;  // some of the request may have reached the peer
     int status = 0;     // 0: no head came
+    unsigned version = 0;  // 10 or 11
     bool keep_alive = false;
     std::chrono::nanoseconds took{};  // from the first byte sent to the end of the response
     boost::beast::http::fields headers;

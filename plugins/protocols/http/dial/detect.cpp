@@ -50,6 +50,7 @@ class detection : public ticking, public std::enable_shared_from_this<detection>
         evidence_ += sdk::concat(asked, " -> ", r.status ? sdk::concat(r.status) : r.why);
         if (!r.status) return;
         speaks_ = true;
+        version_ = std::max(version_, r.version);
         if (r.keep_alive) keep_alive_ = true;
         if (const auto found = r.headers.find("Server"); server_.empty() && found != r.headers.end()) {
             std::size_t replaced = 0;
@@ -77,6 +78,7 @@ class detection : public ticking, public std::enable_shared_from_this<detection>
     void on_round_trip(const client_result& r) {
         evidence_.resize(evidence_.rfind("; "));  // the same line five times proves no more than once
         if (!r.status) return give();
+        health_status_ = r.status;
         trips_.push_back(r.took);
         if (trips_.size() == k_round_trips) return give();
         measure();
@@ -85,11 +87,12 @@ class detection : public ticking, public std::enable_shared_from_this<detection>
     void give() {
         json_members m;
         m.number("supported", speaks_);
-        m.text("version", speaks_ ? "HTTP/1.1" : "");
+        m.text("version", !speaks_ ? "" : version_ == 10 ? "HTTP/1.0" : "HTTP/1.1");
         if (trips_.size() == k_round_trips) {
             std::sort(trips_.begin(), trips_.end());
             m.number("latency_us", trips_[k_round_trips / 2].count() / 1000);
         }
+        if (health_status_) m.number("health_status", health_status_);  // reachable is not yet healthy
         std::string features;
         if (keep_alive_) features += "\"keep-alive\"";
         if (native_) features += features.empty() ? "\"sessions\"" : ",\"sessions\"";
@@ -110,6 +113,8 @@ class detection : public ticking, public std::enable_shared_from_this<detection>
     std::string evidence_;
     std::string server_;
     bool speaks_ = false;
+    unsigned version_ = 0;
+    int health_status_ = 0;
     bool keep_alive_ = false;
     bool native_ = false;
     std::vector<std::chrono::nanoseconds> trips_;

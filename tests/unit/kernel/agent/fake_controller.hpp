@@ -55,6 +55,10 @@ class fake_controller final : public call_handler, public link_adopter {
     ~fake_controller() {
         door_.reset();
         drop();
+        {
+            std::lock_guard lock(mutex_);
+            link_ = nullptr;  // it holds its protocol, which shutdown waits for
+        }
         host_.shutdown();
     }
     void open_door() { door_ = std::make_unique<acceptor>(host_, door_port_); door_port_ = door_->port(); }

@@ -148,6 +148,9 @@ TEST(http_detect, any_status_line_counts_and_everything_else_does_not) {
     EXPECT_EQ(found.at("supported"), true);
     EXPECT_EQ(found.at("native"), false);
     EXPECT_EQ(found.at("server"), "odd/1");
+    EXPECT_EQ(found.at("version"), "HTTP/1.0");
+    EXPECT_EQ(found.at("health_status"), 500) << "reachable, but not healthy";
+    EXPECT_TRUE(found.at("features").as_array().empty());
     EXPECT_EQ(json::parse(d.detect(other.url(), "rustci").text).at("supported"), true);
     const scripted_peer ssh("SSH-2.0-x\r\n");
     found = json::parse(d.detect(ssh.url()).text);
