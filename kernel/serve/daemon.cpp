@@ -236,6 +236,7 @@ void daemon::impl::stop() {
         store->close();
     }
     // Nothing calls in any more: whoever holds a plugin lets go, then the plugins go.
+    local.reset();
     store.reset();
     select.reset();
     if (plugins) plugins->shutdown();
