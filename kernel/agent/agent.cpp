@@ -178,13 +178,7 @@ void agent::apply_welcome(const agent_link_ptr& link, const json::object& welcom
         draining = draining_;
     }
     // A controller that meets this runner in the middle of its drain must learn of it.
-    if (draining) {
-        sigrun_frame frame{};
-        frame.struct_size = sizeof frame;
-        frame.kind = SIGRUN_DRAIN;
-        frame.json = sdk::str(R"({"reason":"the runner is draining"})");
-        via->send(frame);
-    }
+    if (draining) send_text(via, SIGRUN_DRAIN, R"({"reason":"the runner is draining"})");
 }
 
 result<void> agent::may_adopt(const std::string& controller) const {
@@ -220,13 +214,17 @@ std::vector<agent_link_ptr> agent::links() const {
     return {links_.begin(), links_.end()};
 }
 
-void agent::send_to_all(std::uint32_t kind, const std::string& text) const {
+void agent::send_text(const link_ptr& to, std::uint32_t kind, const std::string& text) {
     sigrun_frame frame{};
     frame.struct_size = sizeof frame;
     frame.kind = kind;
     frame.json = sdk::str(text);
+    to->send(frame);
+}
+
+void agent::send_to_all(std::uint32_t kind, const std::string& text, const link_ptr& but) const {
     for (const auto& l : links())
-        if (auto via = l->via.lock()) via->send(frame);
+        if (auto via = l->via.lock(); via && via != but) send_text(via, kind, text);
 }
 
 sigrun_result agent::on_frame(const link_ptr& from, const sigrun_frame& frame) {
@@ -245,7 +243,7 @@ sigrun_result agent::on_frame(const link_ptr& from, const sigrun_frame& frame) {
             if (o->contains("verdicts") || o->contains("beat_ms"))
                 apply_welcome(std::static_pointer_cast<agent_link>(from->context()), *o);
             else
-                refresh_facts(true);
+                refresh_facts(from);
             return SIGRUN_OK;
         }
         case SIGRUN_BEAT:

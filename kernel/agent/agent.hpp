@@ -59,19 +59,20 @@ class agent final : public link_handler, public std::enable_shared_from_this<age
     void add_link(const agent_link_ptr& link);
     void apply_welcome(const agent_link_ptr& link, const json::object& welcome);
     std::vector<agent_link_ptr> links() const;
-    void send_to_all(std::uint32_t kind, const std::string& text) const;
+    static void send_text(const link_ptr& to, std::uint32_t kind, const std::string& text);
+    void send_to_all(std::uint32_t kind, const std::string& text, const link_ptr& but = nullptr) const;
     std::uint32_t detected_slots() const;
 
-    // beat.cpp
+    // agent_beat.cpp
     void tick();
     void arm_tick();
     void send_beat(const link_ptr& via) const;
     void arm_facts();
-    void refresh_facts(bool tell_anyway);
-    void facts_found(const capability_ptr& found, bool tell_anyway);
+    void refresh_facts(const link_ptr& asker);  // null: nobody asked, tell only changes
+    void facts_found(const capability_ptr& found, const link_ptr& asker);
     std::string facts_json() const;
 
-    // drain.cpp
+    // agent_drain.cpp
     void check_drained();
     void end_what_runs(nanoseconds grace);
 

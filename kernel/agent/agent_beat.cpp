@@ -72,17 +72,17 @@ void agent::arm_facts() {
     facts_timer_.async_wait([weak = weak_from_this()](boost::system::error_code ec) {
         auto self = weak.lock();
         if (!self || ec) return;
-        self->refresh_facts(false);
+        self->refresh_facts(nullptr);
         self->arm_facts();
     });
 }
 
-void agent::refresh_facts(bool tell_anyway) {
+void agent::refresh_facts(const link_ptr& asker) {
     detect_options what;
     what.only = k_changing;
     what.fresh = true;
-    detector_.detect(what, [weak = weak_from_this(), tell_anyway](capability_ptr found) {
-        if (auto self = weak.lock()) self->facts_found(found, tell_anyway);
+    detector_.detect(what, [weak = weak_from_this(), asker](capability_ptr found) {
+        if (auto self = weak.lock()) self->facts_found(found, asker);
     });
 }
 
@@ -100,9 +100,9 @@ std::string what_matters(const capability_document& facts) {
 
 }  // namespace
 
-void agent::facts_found(const capability_ptr& found, bool tell_anyway) {
+void agent::facts_found(const capability_ptr& found, const link_ptr& asker) {
     if (!found) return;
-    bool tell = tell_anyway;
+    bool changed = false;
     {
         std::lock_guard lock(mutex_);
         if (stopped_) return;
@@ -115,10 +115,11 @@ void agent::facts_found(const capability_ptr& found, bool tell_anyway) {
         }
         auto before = what_matters(*facts_);
         facts_ = std::make_shared<const capability_document>(std::move(merged));
-        tell = tell || what_matters(*facts_) != before;
+        changed = what_matters(*facts_) != before;
     }
-    if (!tell) return;
-    send_to_all(SIGRUN_HELLO, facts_json());
+    // Whoever asked is answered in any case, also before its WELCOME has been read here.
+    if (changed) send_to_all(SIGRUN_HELLO, facts_json(), asker);
+    if (asker) send_text(asker, SIGRUN_HELLO, facts_json());
 }
 
 std::string agent::facts_json() const {
