@@ -33,6 +33,11 @@ void agent::tick() {
     {
         std::lock_guard lock(mutex_);
         if (stopped_) return;
+        // A link can be lost before it was noted here; then nobody else removes it.
+        std::erase_if(links_, [](const agent_link_ptr& l) {
+            auto via = l->via.lock();
+            return !via || !via->alive();
+        });
         for (const auto& l : links_) {
             auto via = l->via.lock();
             if (!via) continue;

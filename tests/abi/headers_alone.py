@@ -4,6 +4,7 @@ an earlier run and whose includes did not change since is not compiled again.
 
 usage: headers_alone.py SOURCE_DIR WORK_DIR CC CXX [FLAG...]"""
 import concurrent.futures
+import functools
 import os
 import pathlib
 import subprocess
@@ -12,12 +13,19 @@ import sys
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 
 
+@functools.lru_cache(maxsize=None)
+def changed_at(path):
+    """Infinity for a file that is gone."""
+    return os.path.getmtime(path) if os.path.exists(path) else float("inf")
+
+
 def unchanged(stamp, depfile, flags):
     """The stamp is newer than everything the compiler read, and the flags are the same."""
     if not (stamp.exists() and depfile.exists()) or stamp.read_text() != flags:
         return False
+    written = stamp.stat().st_mtime
     words = depfile.read_text().replace("\\\n", " ").split()
-    return all(os.path.exists(w) and os.path.getmtime(w) <= stamp.stat().st_mtime for w in words[1:])
+    return all(changed_at(w) <= written for w in words[1:])
 
 
 def compile_alone(work, command, suffix, standard, name, flags):
