@@ -27,8 +27,7 @@ inline load parse_load(int argc, char** argv, int first) {
         out.outstanding = std::atoi(argv[first + 1]);
         out.seconds = std::atof(argv[first + 2]);
     }
-    if (out.port < 1 || out.port > 65535 || out.outstanding < 1 || out.outstanding > 65536 ||
-        !(out.seconds > 0)) {
+    if (out.port < 1 || out.port > 65535 || out.outstanding < 1 || out.outstanding > 65536 || !(out.seconds > 0)) {
         std::fprintf(stderr, "expected: PORT (1..65535) OUTSTANDING (1..65536) SECONDS (above 0)\n");
         std::exit(2);
     }
@@ -36,7 +35,7 @@ inline load parse_load(int argc, char** argv, int first) {
 }
 
 class latencies {
- public:
+public:
     latencies() { ns_.reserve(1 << 22); }
     void add(clock::time_point sent, clock::time_point now) {
         ns_.push_back(static_cast<std::uint64_t>(std::chrono::nanoseconds(now - sent).count()));
@@ -45,9 +44,7 @@ class latencies {
         std::sort(ns_.begin(), ns_.end());
         const auto n = ns_.size();
         auto us = [&](double q) {
-            return n ? static_cast<double>(ns_[static_cast<std::size_t>(q * static_cast<double>(n - 1))]) /
-                           1000
-                     : 0.0;
+            return n ? static_cast<double>(ns_[static_cast<std::size_t>(q * static_cast<double>(n - 1))]) / 1000 : 0.0;
         };
         std::printf(
             "{\"jobs\":%zu,\"seconds\":%.3f,\"jobs_per_s\":%.1f,\"p50_us\":%.1f,\"p99_us\":%.1f,\"errors\":%"
@@ -56,7 +53,7 @@ class latencies {
             static_cast<unsigned long long>(errors));
     }
 
- private:
+private:
     std::vector<std::uint64_t> ns_;
 };
 

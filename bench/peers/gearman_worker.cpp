@@ -30,8 +30,7 @@ int main(int argc, char** argv) {
         return 2;
     }
     gearman_worker_st* worker = gearman_worker_create(nullptr);
-    if (!worker ||
-        gearman_failed(gearman_worker_add_server(worker, "127.0.0.1", static_cast<in_port_t>(port))) ||
+    if (!worker || gearman_failed(gearman_worker_add_server(worker, "127.0.0.1", static_cast<in_port_t>(port))) ||
         gearman_failed(gearman_worker_add_function(worker, "echo", 0, echo, nullptr))) {
         std::fprintf(stderr, "gearman worker: %s\n", worker ? gearman_worker_error(worker) : "out of memory");
         return 1;

@@ -2,6 +2,8 @@
 // between.
 //   peer_tcp server                             prints its port, serves one connection after the other until
 //   killed peer_tcp client PORT OUTSTANDING SECONDS    prints one line of JSON
+#include "closed_loop.hpp"
+
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -10,8 +12,6 @@
 #include <cstring>
 #include <deque>
 #include <string>
-
-#include "closed_loop.hpp"
 
 namespace {
 
@@ -81,8 +81,8 @@ int drive(const peers::load& wanted) {
     peers::latencies seen;
     std::deque<peers::clock::time_point> sent;
     const auto begin = peers::clock::now();
-    const auto until = begin + std::chrono::duration_cast<peers::clock::duration>(
-                                   std::chrono::duration<double>(wanted.seconds));
+    const auto until =
+        begin + std::chrono::duration_cast<peers::clock::duration>(std::chrono::duration<double>(wanted.seconds));
     auto send = [&](std::size_t n) {
         std::string bytes;
         for (std::size_t i = 0; i < n; ++i) bytes += "hello";

@@ -2,17 +2,18 @@
 // machine documents of about 120 facts.
 #pragma once
 
+#include "kernel/select/requirement.hpp"
+#include "kernel/select/selector.hpp"
+
+#include <sigrun/cpp/fleet_view.hpp>
+#include <sigrun/cpp/mock_host.hpp>
+
 #include <dlfcn.h>
 
 #include <memory>
-#include <sigrun/cpp/fleet_view.hpp>
-#include <sigrun/cpp/mock_host.hpp>
 #include <stdexcept>
 #include <string>
 #include <vector>
-
-#include "kernel/select/requirement.hpp"
-#include "kernel/select/selector.hpp"
 
 namespace sigrun::bench {
 
@@ -22,8 +23,7 @@ inline std::shared_ptr<instance> plugin_balancer(const std::string& name) {
     void* library = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!library) throw std::runtime_error(::dlerror());
     auto* get = reinterpret_cast<decltype(&sigrun_plugin_entry_v1)>(::dlsym(library, SIGRUN_ENTRY_SYMBOL));
-    const sigrun_hello hello{sizeof hello,      SIGRUN_ABI_MAJOR, SIGRUN_ABI_MINOR, 0,
-                             sdk::str("bench"), sdk::str("1")};
+    const sigrun_hello hello{sizeof hello, SIGRUN_ABI_MAJOR, SIGRUN_ABI_MINOR, 0, sdk::str("bench"), sdk::str("1")};
     const sigrun_entry* entry = get(&hello);
     sdk::mock::config config(entry->components[0], {});
     sigrun_instance* made = nullptr;
@@ -45,8 +45,8 @@ inline std::shared_ptr<instance> capturing_balancer() {
     static sigrun_balancer table{};
     table.struct_size = sizeof table;
     table.abi = 1;
-    table.pick = [](void*, const sigrun_view* view, const sigrun_req*, std::uint32_t,
-                    const std::uint64_t* pages, sigrun_pick*) -> std::uint32_t {
+    table.pick = [](void*, const sigrun_view* view, const sigrun_req*, std::uint32_t, const std::uint64_t* pages,
+                    sigrun_pick*) -> std::uint32_t {
         captured().view = *view;
         captured().pages.assign(pages, pages + sdk::page_words(*view));
         return 0;
@@ -55,8 +55,7 @@ inline std::shared_ptr<instance> capturing_balancer() {
     abi.struct_size = sizeof abi;
     abi.get_interface = [](sigrun_instance*, sigrun_str) -> const void* { return &table; };
     abi.destroy = [](sigrun_instance*) {};
-    return std::make_shared<instance>(nullptr, "capture", "bench.capture", "capture", SIGRUN_KIND_BALANCER,
-                                      &abi);
+    return std::make_shared<instance>(nullptr, "capture", "bench.capture", "capture", SIGRUN_KIND_BALANCER, &abi);
 }
 
 inline capability_ptr document(int kind) {
@@ -74,8 +73,7 @@ inline capability_ptr document(int kind) {
     add("kernel.release", "6.1.0-18-amd64");
     add("gpu", kind % 4 ? json::value(json::array{})
                         : json::value(json::array{{{"model", "A"}, {"memory_bytes", 85899345920}}}));
-    add("tool",
-        json::array{{{"name", "docker"}, {"version", "24.0.7"}}, {{"name", "git"}, {"version", "2.39.2"}}});
+    add("tool", json::array{{{"name", "docker"}, {"version", "24.0.7"}}, {{"name", "git"}, {"version", "2.39.2"}}});
     for (int i = 0; i < 114; ++i) add("filler.key_" + std::to_string(i), i);
     return std::make_shared<const capability_document>(std::move(facts));
 }

@@ -4,13 +4,13 @@
 // Each iteration times a batch of 16 cycles; p50_ns and p99_ns are percentiles of the batch means, so a clock
 // reading (about 25 ns) weighs 1.5 ns per cycle. cold_* touch 8 MiB between two single cycles, which empties
 // a 1 MiB L2.
+#include "bench/select/fleet.hpp"
+
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
 #include <chrono>
 #include <map>
-
-#include "bench/select/fleet.hpp"
 
 namespace {
 
@@ -22,7 +22,7 @@ double since(clock_type::time_point t) {
 }
 
 class percentiles {
- public:
+public:
     percentiles() { values_.reserve(1 << 20); }
     void add(double v) {
         if (values_.size() < values_.capacity()) values_.push_back(v);
@@ -34,7 +34,7 @@ class percentiles {
         state.counters[prefix + "p99_ns"] = values_[values_.size() * 99 / 100];
     }
 
- private:
+private:
     std::vector<double> values_;
 };
 

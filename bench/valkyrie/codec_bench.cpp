@@ -1,10 +1,10 @@
 // Time to encode and decode the two frames that every job costs.
-#include <benchmark/benchmark.h>
+#include "frame_reader.hpp"
+#include "message.hpp"
 
 #include <sigrun/cpp/text.hpp>
 
-#include "frame_reader.hpp"
-#include "message.hpp"
+#include <benchmark/benchmark.h>
 
 namespace {
 
@@ -64,9 +64,8 @@ void decode(benchmark::State& loop, sample (*make)()) {
     }
     benchmark::DoNotOptimize(handler.sum);
     loop.SetItemsProcessed(loop.iterations() * k_frames);
-    loop.counters["per_frame"] =
-        benchmark::Counter(static_cast<double>(loop.iterations()) * k_frames,
-                           benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+    loop.counters["per_frame"] = benchmark::Counter(static_cast<double>(loop.iterations()) * k_frames,
+                                                    benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
 }  // namespace

@@ -1,11 +1,14 @@
 // Two plugin instances over TCP loopback against a raw TCP ping-pong in the same run. The dialler sends a
 // frame from its own I/O thread when the answer to the last one arrives; the acceptor answers from its I/O
 // thread.
-#include <arpa/inet.h>
+#include <sigrun/cpp/mock_host.hpp>
+#include <sigrun/protocol.h>
+
 #include <benchmark/benchmark.h>
+
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sigrun/protocol.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,7 +18,6 @@
 #include <condition_variable>
 #include <csignal>
 #include <mutex>
-#include <sigrun/cpp/mock_host.hpp>
 #include <thread>
 
 namespace {
@@ -66,8 +68,7 @@ double raw_ping_pong(int rounds) {
     std::thread echo([&] {
         int fd = both.take();
         char room[64];
-        while (recv(fd, room, sizeof room, MSG_WAITALL) == sizeof room)
-            send(fd, room, sizeof room, MSG_NOSIGNAL);
+        while (recv(fd, room, sizeof room, MSG_WAITALL) == sizeof room) send(fd, room, sizeof room, MSG_NOSIGNAL);
         close(fd);
     });
     int fd = both.dial();
@@ -106,13 +107,12 @@ struct rig {
             sigrun_frame f{};
             f.struct_size = sizeof f;
             f.kind = SIGRUN_REPLY;
-            f.flags =
-                SIGRUN_FRAME_LAST | (sdk::view(c.method) == "link" ? std::uint32_t{SIGRUN_FRAME_LINK} : 0u);
+            f.flags = SIGRUN_FRAME_LAST | (sdk::view(c.method) == "link" ? std::uint32_t{SIGRUN_FRAME_LINK} : 0u);
             f.json = str(R"({"ticket":"t"})");
             return replies.on_frame(replies.ctx, &f);
         };
-        server.on_adopt = [this](std::uint64_t, std::string_view, sigrun_link* made,
-                                 const sigrun_sink** frames, sigrun_error*) {
+        server.on_adopt = [this](std::uint64_t, std::string_view, sigrun_link* made, const sigrun_sink** frames,
+                                 sigrun_error*) {
             std::lock_guard lock(mutex);
             server_link = made;
             *frames = &server_sink;

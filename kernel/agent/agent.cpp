@@ -69,7 +69,8 @@ result<void> agent::start() {
     if (known.wait_for(k_detection_limit) == std::future_status::ready)
         facts_ = known.get();
     else
-        SIGRUN_LOG(k_log, warning, "the probes are not done after ", k_detection_limit.count(), " s; going on without facts");
+        SIGRUN_LOG(k_log, warning, "the probes are not done after ", k_detection_limit.count(),
+                   " s; going on without facts");
     auto slots = options_.slots ? options_.slots : detected_slots();
     facts_ = with_own_facts(facts_, me_.name, slots);
     table_ = std::make_shared<assignment_table>(host_, options_, slots);
@@ -164,7 +165,8 @@ void agent::connected(const agent_link_ptr& link, const std::string& welcome) {
 }
 
 void agent::apply_welcome(const agent_link_ptr& link, const json::object& welcome) {
-    auto beat = std::clamp(number_or<std::int64_t>(welcome, "beat_ms", k_default_beat_ms), k_least_beat_ms, k_longest_beat_ms);
+    auto beat =
+        std::clamp(number_or<std::int64_t>(welcome, "beat_ms", k_default_beat_ms), k_least_beat_ms, k_longest_beat_ms);
     {
         std::lock_guard lock(mutex_);
         link->beat = std::chrono::milliseconds(beat);
@@ -186,7 +188,8 @@ result<void> agent::may_adopt(const std::string& controller) const {
     for (const auto& l : links_) {
         auto via = l->via.lock();
         if (via && via->alive() && l->controller != controller)
-            return problem{errc::conflict, "another controller holds this runner", "controller", l->controller, controller};
+            return problem{errc::conflict, "another controller holds this runner", "controller", l->controller,
+                           controller};
     }
     return {};
 }
@@ -263,7 +266,8 @@ void agent::on_lost(const link_ptr& which, const std::string& reason) {
     if (auto u = link->dialled.lock())
         u->lost(link, reason);
     else
-        SIGRUN_LOG(k_log, warning, "the controller's ", which->protocol_name(), " link is gone", reason.empty() ? "" : ": ", reason);
+        SIGRUN_LOG(k_log, warning, "the controller's ", which->protocol_name(), " link is gone",
+                   reason.empty() ? "" : ": ", reason);
     check_drained();
 }
 

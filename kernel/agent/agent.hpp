@@ -21,7 +21,7 @@
 namespace sigrun {
 
 class agent final : public link_handler, public std::enable_shared_from_this<agent> {
-   public:
+public:
     agent(plugin_host& host, detector& facts, agent_options options, agent_identity me);
     ~agent() override;
     agent(const agent&) = delete;
@@ -53,7 +53,7 @@ class agent final : public link_handler, public std::enable_shared_from_this<age
     sigrun_result on_frame(const link_ptr& from, const sigrun_frame& frame) override;
     void on_lost(const link_ptr& which, const std::string& reason) override;
 
-   private:
+private:
     void connected(const agent_link_ptr& link, const std::string& welcome);
     void forget_link(const agent_link_ptr& link);
     void add_link(const agent_link_ptr& link);

@@ -83,7 +83,8 @@ result<state_lock> state_lock::take(const std::string& state_dir) {
     if (fd < 0) return os_problem("cannot open " + path, errno);
     if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
         ::close(fd);
-        return problem{errc::conflict, "another runner uses " + state_dir + "; give each its own --state-dir", "state_dir"};
+        return problem{errc::conflict, "another runner uses " + state_dir + "; give each its own --state-dir",
+                       "state_dir"};
     }
     return state_lock(fd);
 }

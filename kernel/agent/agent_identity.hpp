@@ -18,13 +18,13 @@ result<agent_identity> load_identity(const std::string& name, const std::string&
 
 /// Holds STATE_DIR/lock for the life of the object: two agents must not share a key or workspaces.
 class state_lock {
-   public:
+public:
     static result<state_lock> take(const std::string& state_dir);
     state_lock(state_lock&& o) noexcept;
     state_lock& operator=(state_lock&&) = delete;
     ~state_lock();
 
-   private:
+private:
     explicit state_lock(int fd) noexcept : fd_(fd) {}
     int fd_;
 };

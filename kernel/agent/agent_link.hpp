@@ -13,10 +13,10 @@ namespace sigrun {
 class uplink;
 
 struct agent_link {
-    std::weak_ptr<link> via;      // the link owns this, not the other way round
-    std::weak_ptr<uplink> dialled;  // empty: the controller dialled us
-    std::string controller;         // its id, where it told one
-    std::atomic<bool> heard{false};   // since the last look
+    std::weak_ptr<link> via;            // the link owns this, not the other way round
+    std::weak_ptr<uplink> dialled;      // empty: the controller dialled us
+    std::string controller;             // its id, where it told one
+    std::atomic<bool> heard{false};     // since the last look
     std::atomic<bool> draining{false};  // the controller sends no more offers over it
 
     // Under the agent's lock.

@@ -34,7 +34,10 @@ constexpr sigrun_opt k_table[] = {
     option("workspace_dir", SIGRUN_OPT_PATH,
            {.doc = "Where jobs get their directories; by default STATE_DIR/workspaces."}),
     option("min_free_disk", SIGRUN_OPT_SIZE,
-           {.def = "64MiB", .doc = "With less free space below workspace_dir, offers are refused.", .min = 0, .max = 1e18}),
+           {.def = "64MiB",
+            .doc = "With less free space below workspace_dir, offers are refused.",
+            .min = 0,
+            .max = 1e18}),
     option("drain_timeout", SIGRUN_OPT_DURATION,
            {.def = "60s", .doc = "How long running jobs may go on after SIGTERM.", .min = 0, .max = 24 * k_hour_ns}),
     option("kill_grace", SIGRUN_OPT_DURATION,
@@ -45,7 +48,10 @@ constexpr sigrun_opt k_table[] = {
     option("facts_interval", SIGRUN_OPT_DURATION,
            {.def = "30s", .doc = "How often the runner looks for changed facts.", .min = 1e9, .max = k_hour_ns}),
     option("rung_retry", SIGRUN_OPT_DURATION,
-           {.def = "30s", .doc = "How often a better protocol is tried again after a fallback.", .min = 1e9, .max = k_hour_ns}),
+           {.def = "30s",
+            .doc = "How often a better protocol is tried again after a fallback.",
+            .min = 1e9,
+            .max = k_hour_ns}),
     option("plugin_dir", SIGRUN_OPT_PATH, {.doc = "Folder of the plugins; by default beside the program."}),
     option("log_level", SIGRUN_OPT_CHOICE,
            {.def = "info", .doc = "How much is logged.", .choices = "error,warning,info,debug,trace"}),
@@ -69,7 +75,8 @@ bool valid_name(std::string_view name) {
 
 std::string default_state_dir(const std::string& name) {
     if (::geteuid() == 0) return "/var/lib/sigrun/runner/" + name;
-    if (const char* state = std::getenv("XDG_STATE_HOME"); state && *state) return std::string(state) + "/sigrun/runner/" + name;
+    if (const char* state = std::getenv("XDG_STATE_HOME"); state && *state)
+        return std::string(state) + "/sigrun/runner/" + name;
     const char* home = std::getenv("HOME");
     return std::string(home && *home ? home : ".") + "/.local/state/sigrun/runner/" + name;
 }
@@ -83,11 +90,11 @@ result<label_map> parse_labels(const std::vector<std::string>& items) {
     for (const auto& item : items) {
         auto equals = item.find('=');
         std::string name = item.substr(0, equals);
-        bool good = equals != std::string::npos && !name.empty() && name.size() <= 128 &&
-                    item.size() - equals - 1 <= k_max_label_value &&
-                    std::all_of(name.begin(), name.end(), [](char c) {
-                        return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' || c == '.' || c == '/';
-                    });
+        bool good =
+            equals != std::string::npos && !name.empty() && name.size() <= 128 &&
+            item.size() - equals - 1 <= k_max_label_value && std::all_of(name.begin(), name.end(), [](char c) {
+                return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' || c == '.' || c == '/';
+            });
         if (!good) return bad_value("labels", "NAME=VALUE, e.g. zone=eu", "\"" + item + "\"");
         if (!labels.emplace(name, item.substr(equals + 1)).second)
             return bad_value("labels", "each name once", "\"" + name + "\" twice");

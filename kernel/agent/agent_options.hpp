@@ -13,18 +13,18 @@
 namespace sigrun {
 
 struct agent_options {
-    std::string name;                     // as shown in the fleet
-    std::vector<std::string> urls;        // controllers to dial
-    std::vector<std::string> listen;      // addresses to wait at instead
-    std::vector<std::string> protocols;   // allowed, best first; empty = all that are loaded
-    std::uint32_t slots = 0;              // 0 = effective cores, rounded up
+    std::string name;                    // as shown in the fleet
+    std::vector<std::string> urls;       // controllers to dial
+    std::vector<std::string> listen;     // addresses to wait at instead
+    std::vector<std::string> protocols;  // allowed, best first; empty = all that are loaded
+    std::uint32_t slots = 0;             // 0 = effective cores, rounded up
     label_map labels;
     std::string state_dir, workspace_dir;
     std::uint64_t min_free_disk = 0;
     nanoseconds drain_timeout{0};
-    nanoseconds kill_grace{0};            // for what still runs when a drain ends
-    nanoseconds facts_interval{0};        // how often changed facts are looked for
-    nanoseconds rung_retry{0};            // how often a better protocol is tried again
+    nanoseconds kill_grace{0};      // for what still runs when a drain ends
+    nanoseconds facts_interval{0};  // how often changed facts are looked for
+    nanoseconds rung_retry{0};      // how often a better protocol is tried again
 };
 
 /// The option table of [runner]; the second half are settings of the program around the agent.

@@ -22,7 +22,10 @@ std::string safe_name(const assignment_names& names) {
 }  // namespace
 
 assignment::assignment(std::weak_ptr<assignment_table> table, plugin_host& host, assignment_offer offer)
-    : table_(std::move(table)), host_(host), offer_(std::move(offer)), executor_(offer_.terms.executor->shared_from_this()) {}
+    : table_(std::move(table)),
+      host_(host),
+      offer_(std::move(offer)),
+      executor_(offer_.terms.executor->shared_from_this()) {}
 
 void assignment::begin(const std::string& workspace_root, std::uint64_t min_free_disk) {
     auto workspace = prepare_workspace(workspace_root, safe_name(offer_.names), min_free_disk);

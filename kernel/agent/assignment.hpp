@@ -38,7 +38,7 @@ struct assignment_offer {
 enum class end_cause { none, cancelled, preempted };
 
 class assignment : public std::enable_shared_from_this<assignment> {
-   public:
+public:
     static constexpr std::uint64_t k_log_window = 256 * 1024;
 
     assignment(std::weak_ptr<assignment_table> table, plugin_host& host, assignment_offer offer);
@@ -71,7 +71,7 @@ class assignment : public std::enable_shared_from_this<assignment> {
     summary inventory() const;
     bool ended() const;
 
-   private:
+private:
     enum class phase { preparing, running, ended, over };
     struct outgoing;
 

@@ -24,7 +24,8 @@ bool valid(const sigrun_attempt* a) noexcept {
 assignment_table::assignment_table(plugin_host& host, agent_options options, std::uint32_t slots)
     : host_(host), options_(std::move(options)), slots_(slots), executors_(host), retry_(host.io()) {}
 
-void assignment_table::refuse(const link_ptr& via, const sigrun_frame& frame, errc code, std::string_view message) const {
+void assignment_table::refuse(const link_ptr& via, const sigrun_frame& frame, errc code,
+                              std::string_view message) const {
     auto text = json::serialize(json::object{{"code", to_string(code)}, {"message", message}});
     sigrun_frame answer{};
     answer.struct_size = sizeof answer;
@@ -82,7 +83,8 @@ sigrun_result assignment_table::on_offer(const link_ptr& via, const sigrun_frame
     {
         std::lock_guard lock(mutex_);
         full = open_.size() >= k_max_open;
-        for (auto it = open_.lower_bound(names.job + "/"); it != open_.end() && it->second->names().job == names.job; ++it)
+        for (auto it = open_.lower_bound(names.job + "/"); it != open_.end() && it->second->names().job == names.job;
+             ++it)
             stale.push_back(it->second);
         if (!full) open_.emplace(key_of(names.job, names.number), made);
     }
@@ -106,11 +108,10 @@ struct assignment_table::inline_run {
 sigrun_result assignment_table::run_inline(const link_ptr& via, const sigrun_frame& frame, const offer_terms& terms) {
     const auto& executor = *terms.executor;
     inline_run run;
-    sigrun_op op = host_.ops().mint(executor.owner->generation_number(), [&run](result<buffer_ref> answer) {
-        run.answer.emplace(std::move(answer));
-    });
-    sigrun_task task{sizeof(sigrun_task),     0, frame.attempt, sdk::str(terms.kind), frame.json, {nullptr, 0},
-                     frame.payload, 0};
+    sigrun_op op = host_.ops().mint(executor.owner->generation_number(),
+                                    [&run](result<buffer_ref> answer) { run.answer.emplace(std::move(answer)); });
+    sigrun_task task{sizeof(sigrun_task), 0, frame.attempt, sdk::str(terms.kind), frame.json, {nullptr, 0},
+                     frame.payload,       0};
     sigrun_sink none{sizeof(sigrun_sink), 0, nullptr,
                      [](void*, const sigrun_frame*) noexcept -> sigrun_result { return SIGRUN_E_UNSUPPORTED; }};
     auto r = executor.table->run(executor.owner->abi(), &task, &none, op);

@@ -9,6 +9,7 @@
 #include "kernel/base/json.hpp"
 
 #include <boost/asio/steady_timer.hpp>
+
 #include <atomic>
 #include <functional>
 #include <map>
@@ -19,7 +20,7 @@
 namespace sigrun {
 
 class assignment_table : public std::enable_shared_from_this<assignment_table> {
-   public:
+public:
     /// HELLO carries at most this many attempts; with more of them open, offers are refused.
     static constexpr std::size_t k_max_open = 4096;
 
@@ -50,7 +51,7 @@ class assignment_table : public std::enable_shared_from_this<assignment_table> {
     void forget(const assignment& which);
     void retry_soon();
 
-   private:
+private:
     struct inline_run;
     sigrun_result run_inline(const link_ptr& via, const sigrun_frame& frame, const offer_terms& terms);
     void refuse(const link_ptr& via, const sigrun_frame& frame, errc code, std::string_view message) const;
@@ -66,7 +67,7 @@ class assignment_table : public std::enable_shared_from_this<assignment_table> {
     std::atomic<bool> draining_{false};
     std::atomic<std::uint32_t> used_{0};
 
-    mutable std::mutex mutex_;  // the next group
+    mutable std::mutex mutex_;                                 // the next group
     std::map<std::string, assignment_ptr, std::less<>> open_;  // by "job/number"
     std::function<void()> observer_;
 

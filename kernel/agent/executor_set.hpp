@@ -32,7 +32,7 @@ struct offer_terms {
 
 /// Immutable after construction; [any].
 class executor_set {
-   public:
+public:
     explicit executor_set(plugin_host& host);
     std::vector<std::string> kinds() const;
     const executor_entry* find(std::string_view kind) const noexcept;
@@ -40,7 +40,7 @@ class executor_set {
     /// is not parsed again.
     const offer_terms& read(std::string_view document) const;
 
-   private:
+private:
     offer_terms parse(std::string_view document) const;
     std::vector<std::shared_ptr<const executor_entry>> entries_;
     std::uint64_t number_;  // tells the sets of one process apart in the threads' memory

@@ -20,7 +20,7 @@ struct log_piece {
 };
 
 class log_window {
-   public:
+public:
     explicit log_window(std::uint64_t capacity) : capacity_(capacity) {}
 
     /// False: the window is full, keep the piece. A piece always fits an empty window.
@@ -43,7 +43,7 @@ class log_window {
     std::uint64_t unacked() const noexcept { return total_ - acked_; }
     bool all_sent() const noexcept { return sent_ == pieces_.size(); }
 
-   private:
+private:
     void cut_front(std::uint64_t offset);
     std::uint64_t capacity_;
     std::uint64_t total_ = 0;

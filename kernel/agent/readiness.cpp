@@ -28,8 +28,8 @@ result<std::string> prepare_workspace(const std::string& root, const std::string
         return problem{errc::io, "workspace " + root + " cannot be used: " + std::strerror(errno), "workspace_dir"};
     std::uint64_t free = static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
     if (free < min_free)
-        return problem{errc::unavailable, "too little disk space", "min_free_disk", "at least " + format_size(min_free) + " below " + root,
-                       format_size(free)};
+        return problem{errc::unavailable, "too little disk space", "min_free_disk",
+                       "at least " + format_size(min_free) + " below " + root, format_size(free)};
     if (disk.f_files > 0 && disk.f_favail == 0)
         return problem{errc::unavailable, "no inode is free below " + root, "workspace_dir"};
     std::string path = root + "/" + std::string(k_prefix) + name;

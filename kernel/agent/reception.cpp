@@ -47,7 +47,8 @@ sigrun_result reception::begin(std::uint64_t session, const sigrun_call& call, c
         }
         auto method = sdk::view(call.method);
         if (method == "version.get")
-            return reply(replies, 0, json::serialize(json::object{{"name", "sigrun-runner"}, {"version", SIGRUN_SDK_VERSION}}));
+            return reply(replies, 0,
+                         json::serialize(json::object{{"name", "sigrun-runner"}, {"version", SIGRUN_SDK_VERSION}}));
         if (!who) {
             auto p = make_problem(errc::unavailable, "the runner is starting or stopping");
             return sdk::report(error, p.to_abi(), p.to_json());

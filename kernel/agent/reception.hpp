@@ -15,7 +15,7 @@
 namespace sigrun {
 
 class reception final : public call_handler, public link_adopter {
-   public:
+public:
     explicit reception(plugin_host& host) : host_(host) {}
     void open_for(const std::shared_ptr<agent>& who);
     void close();
@@ -27,7 +27,7 @@ class reception final : public call_handler, public link_adopter {
     sigrun_result adopt(std::shared_ptr<instance> owner, std::uint64_t session, std::string_view ticket,
                         sigrun_link* raw, const sigrun_sink** frames, sigrun_error* error) noexcept override;
 
-   private:
+private:
     struct ticket_info {
         std::uint64_t session = 0;
         std::string controller;

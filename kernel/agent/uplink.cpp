@@ -139,7 +139,8 @@ void uplink::next_rung(const problem& why) {
 
 void uplink::wait_and_retry() {
     if (stopped_) return;
-    auto window = std::chrono::seconds(std::min(1u << std::min(failures_ > 0 ? failures_ - 1 : 0, 3u), k_longest_window_s));
+    auto window =
+        std::chrono::seconds(std::min(1u << std::min(failures_ > 0 ? failures_ - 1 : 0, 3u), k_longest_window_s));
     auto wait = nanoseconds(random_u64() % static_cast<std::uint64_t>(nanoseconds(window).count()));
     retry_.expires_after(wait);
     retry_.async_wait([weak = weak_from_this()](boost::system::error_code ec) {

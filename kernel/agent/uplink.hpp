@@ -9,6 +9,7 @@
 #include "kernel/agent/rungs.hpp"
 
 #include <boost/asio/steady_timer.hpp>
+
 #include <functional>
 #include <memory>
 #include <string>
@@ -17,7 +18,7 @@
 namespace sigrun {
 
 class uplink : public std::enable_shared_from_this<uplink> {
-   public:
+public:
     struct hooks {
         /// The HELLO document for this session and generation.
         std::function<std::string(const std::string& session, std::uint64_t generation)> hello;
@@ -33,7 +34,7 @@ class uplink : public std::enable_shared_from_this<uplink> {
     void stop();
     void lost(const agent_link_ptr& which, const std::string& reason);
 
-   private:
+private:
     void try_rung(std::size_t index);
     void dialled(std::uint64_t attempt, const result<agent_link_ptr>& r);
     void answered(std::uint64_t attempt, const result<std::string>& welcome);
@@ -54,10 +55,10 @@ class uplink : public std::enable_shared_from_this<uplink> {
     boost::asio::steady_timer better_;
     bool stopped_ = false;
     std::uint64_t generation_ = 0;
-    std::uint64_t attempt_ = 0;      // counts tries; answers to older ones are ignored
+    std::uint64_t attempt_ = 0;  // counts tries; answers to older ones are ignored
     bool trying_ = false;
     std::size_t trying_index_ = 0;
-    std::size_t try_end_ = 0;        // rungs up to here are tried
+    std::size_t try_end_ = 0;  // rungs up to here are tried
     agent_link_ptr pending_, active_;
     std::size_t active_index_ = 0;
     std::uint32_t failures_ = 0;

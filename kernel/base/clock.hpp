@@ -14,7 +14,7 @@ using time_point = std::chrono::steady_clock::time_point;
 
 /// Thread-safe.
 class clock {
-   public:
+public:
     virtual ~clock() = default;
     virtual time_point now() const noexcept { return std::chrono::steady_clock::now(); }
     /// Wall clock, nanoseconds since 1970.
@@ -29,12 +29,12 @@ class clock {
 
 /// Stands still until told otherwise.
 class manual_clock final : public clock {
-   public:
+public:
     time_point now() const noexcept override { return time_point(nanoseconds(now_.load())); }
     std::int64_t wall_ns() const noexcept override { return k_wall_start + now_.load(); }
     void advance(nanoseconds by) noexcept { now_ += by.count(); }
 
-   private:
+private:
     static constexpr std::int64_t k_wall_start = 1'767'225'600'000'000'000;  // 2026-01-01
     std::atomic<std::int64_t> now_{1'000'000'000};
 };

@@ -66,8 +66,7 @@ std::string random_secret(std::size_t n) {
 
 id id::make() noexcept {
     using namespace std::chrono;
-    auto ms = static_cast<std::uint64_t>(
-        duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count());
+    auto ms = static_cast<std::uint64_t>(duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count());
     std::uint64_t a = random_u64();
     id out;
     out.high = (ms << 16) | 0x7000u | (a & 0xfffu);

@@ -4,6 +4,7 @@
 #include "kernel/base/result.hpp"
 
 #include <boost/json.hpp>
+
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,14 +21,17 @@ inline result<json::object> parse_object(std::string_view text) {
     std::size_t used = parser.write_some(text.data(), text.size(), ec);
     if (!ec) {
         std::size_t rest = used;
-        while (rest < text.size() && (text[rest] == ' ' || text[rest] == '\n' || text[rest] == '\r' || text[rest] == '\t'))
+        while (rest < text.size() &&
+               (text[rest] == ' ' || text[rest] == '\n' || text[rest] == '\r' || text[rest] == '\t'))
             ++rest;
-        if (rest < text.size()) return bad_value("", "one JSON object", "more text at byte " + std::to_string(rest + 1));
+        if (rest < text.size())
+            return bad_value("", "one JSON object", "more text at byte " + std::to_string(rest + 1));
         parser.finish(ec);
     }
     if (ec)
-        return bad_value("", "a JSON object",
-                         text.empty() ? std::string("nothing") : ec.message() + " near byte " + std::to_string(used + 1));
+        return bad_value(
+            "", "a JSON object",
+            text.empty() ? std::string("nothing") : ec.message() + " near byte " + std::to_string(used + 1));
     json::value v = parser.release();
     if (!v.is_object()) return bad_value("", "a JSON object", "another JSON value");
     return std::move(v.as_object());

@@ -13,7 +13,7 @@ namespace sigrun {
 void append_json_string(std::string& out, std::string_view text);
 
 class json_writer {
-   public:
+public:
     explicit json_writer(std::string& out) : out_(out) {}
     json_writer& open_object() { return open('{'); }
     json_writer& open_array() { return open('['); }
@@ -34,8 +34,7 @@ class json_writer {
     }
     json_writer& value(const char* text) { return value(std::string_view(text)); }
     template <class T>
-        requires std::is_arithmetic_v<T>
-    json_writer& value(T number) {
+    requires std::is_arithmetic_v<T> json_writer& value(T number) {
         comma();
         if constexpr (std::is_same_v<T, bool>) {
             out_ += number ? "true" : "false";
@@ -57,7 +56,7 @@ class json_writer {
         return key(name).value(v);
     }
 
-   private:
+private:
     void comma() {
         if (!first_) out_ += ',';
         first_ = false;

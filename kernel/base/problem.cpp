@@ -1,7 +1,8 @@
 #include "kernel/base/problem.hpp"
 
-#include <array>
 #include <boost/json.hpp>
+
+#include <array>
 
 namespace sigrun {
 namespace json = boost::json;

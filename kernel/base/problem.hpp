@@ -11,18 +11,18 @@ namespace sigrun {
 
 /// Stable codes; protocols map them to their own numbers (HTTP status, gRPC code).
 enum class errc : std::uint8_t {
-    invalid,          // a value is wrong: field, expected, found
-    unknown_field,    // a field nobody knows
+    invalid,        // a value is wrong: field, expected, found
+    unknown_field,  // a field nobody knows
     not_found,
-    conflict,         // exists already, or the state forbids it
+    conflict,  // exists already, or the state forbids it
     unauthenticated,
     forbidden,
     too_large,
-    busy,             // a bounded queue is full; retry_after_ms
+    busy,  // a bounded queue is full; retry_after_ms
     timeout,
     cancelled,
     unsupported,
-    unavailable,      // a part that is needed is not there (store, plugin, runner)
+    unavailable,  // a part that is needed is not there (store, plugin, runner)
     io,
     internal,
 };
@@ -30,8 +30,8 @@ std::string_view to_string(errc code) noexcept;
 
 struct problem {
     errc code = errc::internal;
-    std::string message;        // one sentence
-    std::string field{};        // what it is about, e.g. "timeouts.run"
+    std::string message;  // one sentence
+    std::string field{};  // what it is about, e.g. "timeouts.run"
     std::string expected{};
     std::string found{};
     std::uint32_t retry_after_ms = 0;

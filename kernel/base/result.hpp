@@ -5,6 +5,7 @@
 
 #include <boost/assert/source_location.hpp>
 #include <boost/system/result.hpp>
+
 #include <stdexcept>
 
 namespace sigrun {
@@ -14,11 +15,11 @@ using result = boost::system::result<T, problem>;
 
 /// Thrown by value() on an error; for start-up code and tests.
 class problem_error : public std::runtime_error {
-   public:
+public:
     explicit problem_error(problem p) : std::runtime_error(p.text()), problem_(std::move(p)) {}
     const problem& what_happened() const noexcept { return problem_; }
 
-   private:
+private:
     problem problem_;
 };
 [[noreturn]] inline void throw_exception_from_error(const problem& p, const boost::source_location&) {
@@ -28,8 +29,8 @@ class problem_error : public std::runtime_error {
 }  // namespace sigrun
 
 /// Declares `var` from a result expression, or returns its problem from the enclosing function.
-#define SIGRUN_TRY(var, expr)               \
-    auto var##_result = (expr);             \
+#define SIGRUN_TRY(var, expr)                       \
+    auto var##_result = (expr);                     \
     if (!var##_result) return var##_result.error(); \
     auto& var = *var##_result
 /// The same for result<void>.

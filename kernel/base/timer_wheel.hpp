@@ -17,19 +17,19 @@ class timer_wheel;
 
 /// Embed or derive. Not armed at first.
 class timer_node {
-   public:
+public:
     timer_node() = default;
     timer_node(const timer_node&) = delete;
     timer_node& operator=(const timer_node&) = delete;
     virtual ~timer_node() = default;  // the owner disarms before it dies
 
-   protected:
+protected:
     /// A strong reference to the owner, or null if it is being destroyed. Called under the wheel's lock.
     virtual std::shared_ptr<void> pin() noexcept = 0;
     /// The deadline passed. Called without locks; may arm again.
     virtual void on_timer() = 0;
 
-   private:
+private:
     friend class timer_wheel;
     timer_node* next_ = nullptr;
     timer_node* prev_ = nullptr;
@@ -38,7 +38,7 @@ class timer_node {
 };
 
 class timer_wheel {
-   public:
+public:
     timer_wheel(const clock& clk, nanoseconds tick = std::chrono::milliseconds(50));
     /// Fires once at or after `at`; an armed node is moved.
     void arm(timer_node& node, time_point at);
@@ -47,7 +47,7 @@ class timer_wheel {
     void advance();
     nanoseconds tick() const noexcept { return tick_; }
 
-   private:
+private:
     static constexpr int k_buckets = 512;
     void unlink(timer_node& node) noexcept;
     void insert(timer_node& node) noexcept;

@@ -1,12 +1,12 @@
 #include "kernel/capability/detector.hpp"
 
+#include "kernel/capability/probe_lane.hpp"
+#include "kernel/capability/ttl_cache.hpp"
+
 #include <algorithm>
 #include <map>
 #include <mutex>
 #include <utility>
-
-#include "kernel/capability/probe_lane.hpp"
-#include "kernel/capability/ttl_cache.hpp"
 
 namespace sigrun {
 namespace {
@@ -91,13 +91,11 @@ struct detector::impl {
     /// The probes of this moment, by name; those that are gone lose their lane.
     std::vector<std::shared_ptr<probe_lane>> lanes() {
         auto present = host_.instances(SIGRUN_KIND_PROBE);
-        std::sort(present.begin(), present.end(),
-                  [](const auto& a, const auto& b) { return a->name() < b->name(); });
+        std::sort(present.begin(), present.end(), [](const auto& a, const auto& b) { return a->name() < b->name(); });
         std::lock_guard lock(mutex_);
         std::vector<std::shared_ptr<probe_lane>> now;
         for (auto& target : present) {
-            auto at = std::find_if(lanes_.begin(), lanes_.end(),
-                                   [&](const auto& l) { return l->target() == target; });
+            auto at = std::find_if(lanes_.begin(), lanes_.end(), [&](const auto& l) { return l->target() == target; });
             auto lane = at != lanes_.end() ? *at : probe_lane::make(host_, clock_, target, activity_);
             if (lane) now.push_back(std::move(lane));
         }

@@ -6,11 +6,11 @@
 // second at most.
 #pragma once
 
-#include <functional>
-
 #include "kernel/base/clock.hpp"
 #include "kernel/capability/facts.hpp"
 #include "kernel/plugin/plugin_host.hpp"
+
+#include <functional>
 
 namespace sigrun {
 
@@ -21,7 +21,7 @@ struct detect_options {
 };
 
 class detector {
- public:
+public:
     detector(plugin_host& host, const clock& clk, nanoseconds ttl = std::chrono::minutes(5));
     ~detector();
     /// Calls back once, on any thread, with everything known; a probe that missed its hard limit contributes
@@ -34,7 +34,7 @@ class detector {
     };
     counters stats() const noexcept;
 
- private:
+private:
     struct impl;
     std::unique_ptr<impl> impl_;
 };

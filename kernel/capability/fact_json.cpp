@@ -1,13 +1,13 @@
 // Facts as JSON: what probes send, what runners report, what the API shows. Everything read here is
 // untrusted.
+#include "kernel/base/clock.hpp"
+#include "kernel/capability/facts.hpp"
+
 #include <array>
 #include <charconv>
 #include <limits>
 #include <optional>
 #include <utility>
-
-#include "kernel/base/clock.hpp"
-#include "kernel/capability/facts.hpp"
 
 namespace sigrun {
 namespace {
@@ -87,8 +87,8 @@ std::optional<int> digits(std::string_view text, std::size_t at, std::size_t n) 
 /// Reads what to_rfc3339 writes, with 0 to 9 digits of a second's fraction.
 std::optional<std::int64_t> parse_rfc3339(std::string_view t) {
     using namespace std::chrono;
-    if (t.size() < 20 || t.size() > 30 || t[4] != '-' || t[7] != '-' || t[10] != 'T' || t[13] != ':' ||
-        t[16] != ':' || t.back() != 'Z')
+    if (t.size() < 20 || t.size() > 30 || t[4] != '-' || t[7] != '-' || t[10] != 'T' || t[13] != ':' || t[16] != ':' ||
+        t.back() != 'Z')
         return std::nullopt;
     const auto y = digits(t, 0, 4), mo = digits(t, 5, 2), d = digits(t, 8, 2), h = digits(t, 11, 2),
                mi = digits(t, 14, 2), s = digits(t, 17, 2);
@@ -131,8 +131,7 @@ result<std::string> text_of(const json::object& o, std::string_view name) {
     if (!v) return std::string();
     if (!v->is_string()) return bad_value(std::string(name), "text", shown(v));
     if (v->get_string().size() > k_max_text_bytes)
-        return bad_value(std::string(name), "at most 1024 bytes",
-                         std::to_string(v->get_string().size()) + " bytes");
+        return bad_value(std::string(name), "at most 1024 bytes", std::to_string(v->get_string().size()) + " bytes");
     return std::string(v->get_string());
 }
 
@@ -211,11 +210,9 @@ result<fact> fact_from_json(const json::value& v) {
     const json::value* value = o->if_contains("value");
     if (value && value->is_null()) value = nullptr;
     if (known && !value)
-        return bad_value("value", "a value, because the status is " + std::string(to_string(f.status)),
-                         "nothing");
+        return bad_value("value", "a value, because the status is " + std::string(to_string(f.status)), "nothing");
     if (!known && value)
-        return bad_value("value", "none, because the status is " + std::string(to_string(f.status)),
-                         shown(value));
+        return bad_value("value", "none, because the status is " + std::string(to_string(f.status)), shown(value));
     if (value) {
         if (!shape_allowed(*value))
             return bad_value("value", "a scalar, a list or records, without null", shown(value));

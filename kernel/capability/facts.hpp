@@ -1,14 +1,14 @@
 // Facts about a machine: what probes say, with status, source and age. Unknown is never a default value.
 #pragma once
 
+#include "kernel/base/json.hpp"
+
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "kernel/base/json.hpp"
 
 namespace sigrun {
 
@@ -33,7 +33,7 @@ result<fact> fact_from_json(const json::value& v);
 
 /// All facts of one machine. Immutable; share it by pointer. Lookups are a binary search over sorted keys.
 class capability_document {
- public:
+public:
     capability_document() = default;
     /// Later facts of the same key win unless their confidence is lower.
     explicit capability_document(std::vector<fact> facts);
@@ -47,7 +47,7 @@ class capability_document {
     const std::string& inventory_hash() const noexcept { return inventory_hash_; }
     const std::string& class_hash() const noexcept { return class_hash_; }
 
- private:
+private:
     std::vector<fact> facts_;
     std::string inventory_hash_, class_hash_;
 };

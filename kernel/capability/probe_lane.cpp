@@ -1,9 +1,10 @@
 #include "kernel/capability/probe_lane.hpp"
 
-#include <sigrun/cpp/text.hpp>
-#include <utility>
-
 #include "kernel/capability/probe_ticket.hpp"
+
+#include <sigrun/cpp/text.hpp>
+
+#include <utility>
 
 namespace sigrun {
 namespace {
@@ -41,13 +42,11 @@ bool probe_activity::wait_idle(nanoseconds limit) {
     return idle_.wait_for(lock, limit, [&] { return inside_ == 0; });
 }
 
-std::shared_ptr<probe_lane> probe_lane::make(plugin_host& host, const clock& clk,
-                                             std::shared_ptr<instance> target,
+std::shared_ptr<probe_lane> probe_lane::make(plugin_host& host, const clock& clk, std::shared_ptr<instance> target,
                                              std::shared_ptr<probe_activity> activity) {
     const auto* table = target->table<sigrun_probe>(SIGRUN_KIND_PROBE);
     if (!SIGRUN_HAS(table, run)) return nullptr;
-    return std::shared_ptr<probe_lane>(
-        new probe_lane(host, clk, std::move(target), std::move(activity), table));
+    return std::shared_ptr<probe_lane>(new probe_lane(host, clk, std::move(target), std::move(activity), table));
 }
 
 probe_lane::probe_lane(plugin_host& host, const clock& clk, std::shared_ptr<instance> target,

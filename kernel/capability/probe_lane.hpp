@@ -7,6 +7,10 @@
 // a share of the instance.
 #pragma once
 
+#include "kernel/base/clock.hpp"
+#include "kernel/capability/facts.hpp"
+#include "kernel/plugin/plugin_host.hpp"
+
 #include <sigrun/probe.h>
 
 #include <atomic>
@@ -19,10 +23,6 @@
 #include <string>
 #include <vector>
 
-#include "kernel/base/clock.hpp"
-#include "kernel/capability/facts.hpp"
-#include "kernel/plugin/plugin_host.hpp"
-
 namespace sigrun {
 
 class probe_ticket;
@@ -30,10 +30,10 @@ class probe_ticket;
 /// Counts the tasks and timers that hold a probe instance or are about to, so that an end can wait until they
 /// have let go of it.
 class probe_activity {
- public:
+public:
     /// One of them, from construction to destruction.
     class presence {
-     public:
+    public:
         explicit presence(std::shared_ptr<probe_activity> activity) : activity_(std::move(activity)) {
             activity_->enter();
         }
@@ -41,13 +41,13 @@ class probe_activity {
         presence& operator=(const presence&) = delete;
         ~presence() { activity_->leave(); }
 
-     private:
+    private:
         std::shared_ptr<probe_activity> activity_;
     };
     /// False: somebody is still there after `limit`.
     bool wait_idle(nanoseconds limit);
 
- private:
+private:
     void enter();
     void leave();
 
@@ -57,13 +57,12 @@ class probe_activity {
 };
 
 class probe_lane : public std::enable_shared_from_this<probe_lane> {
- public:
+public:
     using done = std::function<void(std::vector<fact>)>;
 
     /// Null if the instance has no usable probe table. The host must outlive every call but those after
     /// stop().
-    static std::shared_ptr<probe_lane> make(plugin_host& host, const clock& clk,
-                                            std::shared_ptr<instance> target,
+    static std::shared_ptr<probe_lane> make(plugin_host& host, const clock& clk, std::shared_ptr<instance> target,
                                             std::shared_ptr<probe_activity> activity);
 
     const std::shared_ptr<instance>& target() const noexcept { return target_; }
@@ -79,7 +78,7 @@ class probe_lane : public std::enable_shared_from_this<probe_lane> {
     void stop();
     std::uint64_t runs() const noexcept { return runs_.load(); }
 
- private:
+private:
     friend class probe_ticket;
     probe_lane(plugin_host& host, const clock& clk, std::shared_ptr<instance> target,
                std::shared_ptr<probe_activity> activity, const sigrun_probe* table);

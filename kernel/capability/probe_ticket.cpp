@@ -1,10 +1,11 @@
 #include "kernel/capability/probe_ticket.hpp"
 
-#include <algorithm>
-#include <sigrun/cpp/text.hpp>
-#include <utility>
-
 #include "kernel/log/log.hpp"
+
+#include <sigrun/cpp/text.hpp>
+
+#include <algorithm>
+#include <utility>
 
 namespace sigrun {
 namespace {
@@ -69,8 +70,8 @@ void probe_ticket::execute() {
         if (callback_) {
             const auto hard = limit(table.hard_ms, k_default_hard);
             const auto end = std::chrono::steady_clock::now() + hard;
-            req.deadline_ns = static_cast<std::uint64_t>(
-                std::chrono::duration_cast<nanoseconds>(end.time_since_epoch()).count());
+            req.deadline_ns =
+                static_cast<std::uint64_t>(std::chrono::duration_cast<nanoseconds>(end.time_since_epoch()).count());
             arm(hard_, hard, &probe_ticket::hard_limit);
             arm(soft_, std::min(limit(table.soft_ms, k_default_soft), hard), &probe_ticket::soft_limit);
         }
@@ -134,8 +135,7 @@ void probe_ticket::soft_limit() {
 
 void probe_ticket::hard_limit() {
     if (!answer(fact_status::timeout, "the probe did not answer within its hard limit")) return;
-    SIGRUN_LOG(k_log, warning, "probe ", lane_->target_->name(),
-               " missed its hard limit; its facts are unknown");
+    SIGRUN_LOG(k_log, warning, "probe ", lane_->target_->name(), " missed its hard limit; its facts are unknown");
     lane_->overdue(this);
 }
 
@@ -149,8 +149,7 @@ void probe_ticket::completed(const result<buffer_ref>& outcome) {
 
 sigrun_result probe_ticket::on_frame(void* ctx, const sigrun_frame* frame) noexcept {
     try {
-        if (!frame || frame->struct_size < sizeof(sigrun_frame) || frame->kind != SIGRUN_STATE)
-            return SIGRUN_E_INVALID;
+        if (!frame || frame->struct_size < sizeof(sigrun_frame) || frame->kind != SIGRUN_STATE) return SIGRUN_E_INVALID;
         return static_cast<probe_ticket*>(ctx)->take(*frame);
     } catch (const std::bad_alloc&) {
         return SIGRUN_E_NOMEM;
@@ -165,8 +164,7 @@ sigrun_result probe_ticket::take(const sigrun_frame& frame) {
         if (!callback_) return SIGRUN_E_CANCELLED;
     }
     const auto refuse = [&](std::string_view why) {
-        SIGRUN_LOG(k_log, warning, "probe ", lane_->target_->name(),
-                   " sent something that is no fact: ", why);
+        SIGRUN_LOG(k_log, warning, "probe ", lane_->target_->name(), " sent something that is no fact: ", why);
         return SIGRUN_E_INVALID;
     };
     if (frame.json.len > k_max_frame_bytes) return refuse("a frame larger than 1 MiB");

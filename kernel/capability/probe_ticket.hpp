@@ -5,15 +5,16 @@
 // timers.
 #pragma once
 
-#include <boost/asio/steady_timer.hpp>
-#include <optional>
-
 #include "kernel/capability/probe_lane.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+
+#include <optional>
 
 namespace sigrun {
 
 class probe_ticket : public std::enable_shared_from_this<probe_ticket> {
- public:
+public:
     probe_ticket(std::shared_ptr<probe_lane> lane, std::string sysroot, probe_lane::done callback);
 
     /// Limits the wait for a worker thread. Before execute is posted.
@@ -24,7 +25,7 @@ class probe_ticket : public std::enable_shared_from_this<probe_ticket> {
     /// calls do nothing and return false.
     bool answer(fact_status status, std::string_view detail);
 
- private:
+private:
     static sigrun_result on_frame(void* ctx, const sigrun_frame* frame) noexcept;
     sigrun_result take(const sigrun_frame& frame);
     void arm(std::optional<boost::asio::steady_timer>& timer, std::chrono::milliseconds after,

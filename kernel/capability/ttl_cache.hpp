@@ -2,13 +2,13 @@
 // local facts.
 #pragma once
 
+#include "kernel/base/clock.hpp"
+#include "kernel/base/result.hpp"
+
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
-
-#include "kernel/base/clock.hpp"
-#include "kernel/base/result.hpp"
 
 namespace sigrun {
 
@@ -25,7 +25,7 @@ struct cache_stats {
 /// on the thread that finished the run, or inline on a hit, never under the cache's lock.
 template <class Value>
 class ttl_cache {
- public:
+public:
     using value_ptr = std::shared_ptr<const Value>;
     using reply = std::function<void(result<value_ptr>)>;
     using finish = std::function<void(result<value_ptr>)>;
@@ -42,7 +42,7 @@ class ttl_cache {
     /// Age and presence of an entry, without counting as an access.
     answer_info peek(const std::string& key) const;
 
- private:
+private:
     struct impl;
     std::shared_ptr<impl> impl_;
 };

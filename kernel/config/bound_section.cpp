@@ -1,9 +1,10 @@
-#include <algorithm>
-#include <sigrun/cpp/text.hpp>
-#include <stdexcept>
-
 #include "kernel/config/option_value.hpp"
 #include "kernel/config/settings.hpp"
+
+#include <sigrun/cpp/text.hpp>
+
+#include <algorithm>
+#include <stdexcept>
 
 namespace sigrun {
 namespace {
@@ -30,13 +31,11 @@ struct bound_section::impl {
     const option_item& first(std::string_view key) const {
         const auto& value = declared(key);
         if (value.items.empty())
-            throw std::logic_error("[" + section + "] " + std::string(key) +
-                                   " has neither value nor default");
+            throw std::logic_error("[" + section + "] " + std::string(key) + " has neither value nor default");
         return value.items.front();
     }
     // Null: no value at this index.
-    static const option_item* item(const sigrun_config* config, sigrun_str key,
-                                   std::uint32_t index) noexcept {
+    static const option_item* item(const sigrun_config* config, sigrun_str key, std::uint32_t index) noexcept {
         const auto& values = static_cast<const impl*>(config->ctx)->values;
         auto found = values.find(sdk::view(key));
         if (found == values.end() || index >= found->second.items.size()) return nullptr;
@@ -60,8 +59,7 @@ problem unknown_key(const std::string& section, const std::string& key, const se
         for (std::size_t i = 0; i < names.size(); ++i) expected += (i ? ", " : ": ") + names[i];
         if (names.empty()) expected = "no key (it has no options)";
     }
-    return {errc::unknown_field, "unknown key", section + "." + key, expected,
-            with_origin("\"" + key + "\"", &value)};
+    return {errc::unknown_field, "unknown key", section + "." + key, expected, with_origin("\"" + key + "\"", &value)};
 }
 
 }  // namespace
@@ -72,8 +70,7 @@ bound_section::~bound_section() = default;
 result<std::shared_ptr<const bound_section>> bound_section::bind(const config_section* values,
                                                                  std::span<const sigrun_opt> table,
                                                                  std::span<const std::string_view> reserved,
-                                                                 std::uint64_t revision,
-                                                                 std::string_view path_base) {
+                                                                 std::uint64_t revision, std::string_view path_base) {
     std::shared_ptr<bound_section> bound(new bound_section);
     impl& to = *bound->impl_;
     if (values) to.section = values->name;
@@ -91,8 +88,7 @@ result<std::shared_ptr<const bound_section>> bound_section::bind(const config_se
         if (!items) {
             problem p = items.error();
             p.field = field;
-            p.found = option.type == SIGRUN_OPT_SECRET ? with_origin("something else", set)
-                                                       : with_origin(p.found, set);
+            p.found = option.type == SIGRUN_OPT_SECRET ? with_origin("something else", set) : with_origin(p.found, set);
             return p;
         }
         value.items = std::move(*items);
@@ -143,9 +139,7 @@ const sigrun_config* bound_section::abi() const noexcept { return &impl_->abi; }
 
 std::string bound_section::text(std::string_view key) const {
     const auto& value = impl_->declared(key);
-    return value.items.empty()     ? std::string()
-           : is_list(value.option) ? value.written
-                                   : value.items.front().text;
+    return value.items.empty() ? std::string() : is_list(value.option) ? value.written : value.items.front().text;
 }
 
 bool bound_section::has(std::string_view key) const { return !impl_->declared(key).items.empty(); }

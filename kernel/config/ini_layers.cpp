@@ -46,14 +46,13 @@ result<void> ini_layers::add_text(std::string_view ini_text, const std::string& 
     }
     for (const auto& section : scanned.sections) {
         auto& merged = section_for(section.name, file_name + ":" + std::to_string(section.line));
-        for (const auto& key : section.keys)
-            merged.values[key.key].origin = file_name + ":" + std::to_string(key.line);
+        for (const auto& key : section.keys) merged.values[key.key].origin = file_name + ":" + std::to_string(key.line);
     }
     return {};
 }
 
-result<void> ini_layers::add_value(const std::string& section, const std::string& key,
-                                   const std::string& value, const std::string& origin) {
+result<void> ini_layers::add_value(const std::string& section, const std::string& key, const std::string& value,
+                                   const std::string& origin) {
     auto& merged = section_for(section, origin);
     merged.values[key].origin = origin;
     Poco::AutoPtr<Poco::Util::MapConfiguration> layer(new Poco::Util::MapConfiguration);
@@ -62,8 +61,7 @@ result<void> ini_layers::add_value(const std::string& section, const std::string
     return {};
 }
 
-result<std::string> ini_layers::section_of_variable(std::string_view upper,
-                                                    const std::string& variable) const {
+result<std::string> ini_layers::section_of_variable(std::string_view upper, const std::string& variable) const {
     const config_section* match = nullptr;
     for (const auto& section : sections_) {
         if (upper_name(section.name) != upper) continue;
@@ -76,8 +74,7 @@ result<std::string> ini_layers::section_of_variable(std::string_view upper,
     for (std::string_view kind : {"INSTANCE_", "PLUGIN_", "RUNNER_"})
         if (upper.starts_with(kind))
             return section_name(
-                lower_case(kind.substr(0, kind.size() - 1)) + " " + lower_case(upper.substr(kind.size())),
-                variable);
+                lower_case(kind.substr(0, kind.size() - 1)) + " " + lower_case(upper.substr(kind.size())), variable);
     return section_name(lower_case(upper), variable);
 }
 
@@ -103,8 +100,7 @@ result<void> ini_layers::add_environment() {
 result<void> ini_layers::add_override(const std::string& text) {
     std::size_t equals = text.find('=');
     std::size_t dot = equals == std::string::npos ? equals : text.rfind('.', equals);
-    if (dot == std::string::npos || dot == 0)
-        return bad_value("--set", "section.key=value", "\"" + text + "\"");
+    if (dot == std::string::npos || dot == 0) return bad_value("--set", "section.key=value", "\"" + text + "\"");
     SIGRUN_TRY(section, section_name(text.substr(0, dot), "--set"));
     SIGRUN_TRY(key, key_name(text.substr(dot + 1, equals - dot - 1), "--set"));
     std::string value(trimmed(std::string_view(text).substr(equals + 1)));
@@ -124,18 +120,15 @@ result<std::string> ini_layers::expand(const std::string& full_key, const settin
     for (;;) {
         std::size_t open = raw.find("${", at);
         out.append(raw, at, open == std::string::npos ? open : open - at);
-        if (out.size() > k_max_value_bytes)
-            return bad_value(from.origin, "a value of at most 64 KiB", "more");
+        if (out.size() > k_max_value_bytes) return bad_value(from.origin, "a value of at most 64 KiB", "more");
         if (open == std::string::npos) return out;
         std::size_t close = raw.find('}', open);
         if (close == std::string::npos) return bad_value(from.origin, "${section.key}", raw.substr(open, 80));
         const std::string name = raw.substr(open + 2, close - open - 2);
         if (name.find('.') == std::string::npos || !poco_->hasProperty(name))
-            return bad_value(from.origin, "${section.key} of a value that is set",
-                             "${" + name.substr(0, 80) + "}");
+            return bad_value(from.origin, "${section.key} of a value that is set", "${" + name.substr(0, 80) + "}");
         if (depth >= k_max_depth || ++references_ > k_max_references)
-            return bad_value(from.origin, "references that end",
-                             "${" + name.substr(0, 80) + "} leads on and on");
+            return bad_value(from.origin, "references that end", "${" + name.substr(0, 80) + "} leads on and on");
         SIGRUN_TRY(inner, expand(name, from, depth + 1));
         out += inner;
         at = close + 1;

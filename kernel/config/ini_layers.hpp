@@ -2,6 +2,9 @@
 // thread, once.
 #pragma once
 
+#include "kernel/config/ini_scan.hpp"
+#include "kernel/config/settings.hpp"
+
 #include <Poco/AutoPtr.h>
 #include <Poco/Util/LayeredConfiguration.h>
 
@@ -10,13 +13,10 @@
 #include <string_view>
 #include <vector>
 
-#include "kernel/config/ini_scan.hpp"
-#include "kernel/config/settings.hpp"
-
 namespace sigrun {
 
 class ini_layers {
- public:
+public:
     ini_layers();
 
     result<void> add_text(std::string_view ini_text, const std::string& file_name);
@@ -32,7 +32,7 @@ class ini_layers {
     /// Every value, with ${section.key} replaced.
     result<std::vector<config_section>> merge();
 
- private:
+private:
     result<void> add_value(const std::string& section, const std::string& key, const std::string& value,
                            const std::string& origin);
     config_section& section_for(const std::string& name, const std::string& origin);

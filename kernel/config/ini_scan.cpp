@@ -6,9 +6,7 @@ namespace sigrun {
 namespace {
 
 bool is_blank(char c) noexcept { return c == ' ' || c == '\t' || c == '\r'; }
-bool is_lower(char c) noexcept {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-}
+bool is_lower(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-'; }
 bool is_name_char(char c) noexcept {
     return is_lower(c) || (c >= 'A' && c <= 'Z') || c == '.' || c == ':' || c == '@' || c == '/' || c == '+';
 }
@@ -56,8 +54,7 @@ result<std::string> section_name(std::string_view written, std::string_view wher
     std::string_view kind = rest.substr(0, n);
     std::string_view name = trimmed(rest.substr(n));
     if (!all_of(kind, 64, is_lower) || (!name.empty() && !all_of(name, 128, is_name_char)))
-        return bad_value(std::string(where), "a section such as [server] or [instance http-main]",
-                         shown(written));
+        return bad_value(std::string(where), "a section such as [server] or [instance http-main]", shown(written));
     return name.empty() ? std::string(kind) : std::string(kind) + " " + std::string(name);
 }
 
@@ -70,8 +67,7 @@ result<std::string> key_name(std::string_view written, std::string_view where) {
 
 result<void> check_value(std::string_view value, std::string_view where) {
     if (value.size() > k_max_value_bytes)
-        return bad_value(std::string(where), "a value of at most 64 KiB",
-                         std::to_string(value.size()) + " bytes");
+        return bad_value(std::string(where), "a value of at most 64 KiB", std::to_string(value.size()) + " bytes");
     for (char c : value)
         if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f)
             return bad_value(std::string(where), "a value without control characters", shown(value));
@@ -108,15 +104,13 @@ result<scanned_ini> scan_ini(std::string_view text, std::string_view file_name) 
             continue;
         }
         std::size_t equals = line.find('=');
-        if (equals == std::string_view::npos)
-            return bad_value(where, "[section] or key = value", shown(line));
+        if (equals == std::string_view::npos) return bad_value(where, "[section] or key = value", shown(line));
         if (out.sections.empty()) return bad_value(where, "a [section] before the first key", shown(line));
         SIGRUN_TRY(key, key_name(line.substr(0, equals), where));
         std::string_view value = trimmed(without_comment(line.substr(equals + 1)));
         SIGRUN_CHECK_OK(check_value(value, where));
         if (!keys.insert(key).second)
-            return bad_value(where, "each key once per section",
-                             key + " again in [" + out.sections.back().name + "]");
+            return bad_value(where, "each key once per section", key + " again in [" + out.sections.back().name + "]");
         out.clean_text += key + " = " + std::string(value) + "\n";
         out.sections.back().keys.push_back({key, number});
     }

@@ -7,11 +7,11 @@
 //   ; or # at the start of a line begins a comment; " ;" (a blank before it) ends a value
 #pragma once
 
+#include "kernel/base/result.hpp"
+
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "kernel/base/result.hpp"
 
 namespace sigrun {
 

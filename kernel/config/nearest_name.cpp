@@ -1,6 +1,6 @@
-#include <algorithm>
-
 #include "kernel/config/settings.hpp"
+
+#include <algorithm>
 
 namespace sigrun {
 namespace {

@@ -1,9 +1,10 @@
-#include <algorithm>
-#include <array>
-#include <sigrun/cpp/text.hpp>
-
 #include "kernel/config/option_value.hpp"
 #include "kernel/config/settings.hpp"
+
+#include <sigrun/cpp/text.hpp>
+
+#include <algorithm>
+#include <array>
 
 namespace sigrun {
 namespace {
@@ -33,8 +34,7 @@ std::string example_ini(std::span<const documented_section> sections) {
         for (const auto& option : section.options) {
             std::string_view def = sdk::view(option.def);
             out += sdk::concat("; ", sdk::view(option.doc), " (", remark(option), ")\n");
-            out += sdk::concat(def.empty() ? ";" : "", sdk::view(option.key), " =", def.empty() ? "" : " ",
-                               def, "\n");
+            out += sdk::concat(def.empty() ? ";" : "", sdk::view(option.key), " =", def.empty() ? "" : " ", def, "\n");
         }
     }
     return out;
@@ -46,8 +46,8 @@ std::string options_table(std::span<const documented_section> sections) {
     for (const auto& section : sections) {
         std::vector<row> rows{{"key", "type", "default", "meaning"}};
         for (const auto& option : section.options)
-            rows.push_back({std::string(sdk::view(option.key)), remark(option),
-                            std::string(sdk::view(option.def)), std::string(sdk::view(option.doc))});
+            rows.push_back({std::string(sdk::view(option.key)), remark(option), std::string(sdk::view(option.def)),
+                            std::string(sdk::view(option.doc))});
         std::array<std::size_t, 3> width{};
         for (const auto& r : rows)
             for (std::size_t i = 0; i < width.size(); ++i) width[i] = std::max(width[i], r[i].size());

@@ -1,11 +1,12 @@
 #include "kernel/config/option_value.hpp"
 
-#include <charconv>
-#include <cmath>
-#include <sigrun/cpp/text.hpp>
-
 #include "kernel/base/quantity.hpp"
 #include "kernel/config/ini_scan.hpp"
+
+#include <sigrun/cpp/text.hpp>
+
+#include <charconv>
+#include <cmath>
 
 namespace sigrun {
 namespace {
@@ -23,8 +24,7 @@ std::vector<std::string_view> split(std::string_view text) {
 }
 
 std::string limit_text(const sigrun_opt& option, double value) {
-    if (option.type == SIGRUN_OPT_DURATION)
-        return format_duration(nanoseconds(static_cast<std::int64_t>(value)));
+    if (option.type == SIGRUN_OPT_DURATION) return format_duration(nanoseconds(static_cast<std::int64_t>(value)));
     if (option.type == SIGRUN_OPT_SIZE && value >= 0) return format_size(static_cast<std::uint64_t>(value));
     return sdk::concat(value);
 }
@@ -97,11 +97,8 @@ result<option_item> parse_item(const sigrun_opt& option, std::string_view text) 
             break;
         case SIGRUN_OPT_STRING:
         case SIGRUN_OPT_PATH:
-        case SIGRUN_OPT_SECRET:
-            number = false;
-            break;
-        default:
-            return bad_value("", "an option type this host knows", "type " + std::to_string(option.type));
+        case SIGRUN_OPT_SECRET: number = false; break;
+        default: return bad_value("", "an option type this host knows", "type " + std::to_string(option.type));
     }
     bool limited = option.min != 0 || option.max != 0;
     if (number && limited && (item.real < option.min || item.real > option.max))
@@ -135,40 +132,18 @@ result<std::vector<option_item>> parse_option(const sigrun_opt& option, std::str
 std::string option_type_name(const sigrun_opt& option) {
     std::string name;
     switch (option.type) {
-        case SIGRUN_OPT_BOOL:
-            name = "yes/no";
-            break;
-        case SIGRUN_OPT_INT:
-            name = "integer";
-            break;
-        case SIGRUN_OPT_FLOAT:
-            name = "number";
-            break;
-        case SIGRUN_OPT_SIZE:
-            name = "size";
-            break;
-        case SIGRUN_OPT_DURATION:
-            name = "duration";
-            break;
-        case SIGRUN_OPT_STRING:
-            name = "text";
-            break;
-        case SIGRUN_OPT_CHOICE:
-            name = "choice";
-            break;
-        case SIGRUN_OPT_LIST:
-            return "list";
-        case SIGRUN_OPT_URI:
-            name = "URI";
-            break;
-        case SIGRUN_OPT_PATH:
-            name = "path";
-            break;
-        case SIGRUN_OPT_SECRET:
-            name = "secret";
-            break;
-        default:
-            name = "type " + std::to_string(option.type);
+        case SIGRUN_OPT_BOOL: name = "yes/no"; break;
+        case SIGRUN_OPT_INT: name = "integer"; break;
+        case SIGRUN_OPT_FLOAT: name = "number"; break;
+        case SIGRUN_OPT_SIZE: name = "size"; break;
+        case SIGRUN_OPT_DURATION: name = "duration"; break;
+        case SIGRUN_OPT_STRING: name = "text"; break;
+        case SIGRUN_OPT_CHOICE: name = "choice"; break;
+        case SIGRUN_OPT_LIST: return "list";
+        case SIGRUN_OPT_URI: name = "URI"; break;
+        case SIGRUN_OPT_PATH: name = "path"; break;
+        case SIGRUN_OPT_SECRET: name = "secret"; break;
+        default: name = "type " + std::to_string(option.type);
     }
     return option.flags & SIGRUN_OPT_REPEATABLE ? "list of " + name : name;
 }

@@ -1,14 +1,14 @@
 // One value parsed according to its option: type, limits, choices. Pure.
 #pragma once
 
+#include "kernel/base/result.hpp"
+
 #include <sigrun/plugin.h>
 
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "kernel/base/result.hpp"
 
 namespace sigrun {
 

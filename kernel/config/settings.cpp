@@ -1,10 +1,10 @@
 #include "kernel/config/settings.hpp"
 
+#include "kernel/config/ini_layers.hpp"
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-
-#include "kernel/config/ini_layers.hpp"
 
 namespace sigrun {
 namespace {
@@ -84,8 +84,7 @@ const config_section* settings::find(std::string_view section) const noexcept {
 std::vector<const config_section*> settings::of_kind(std::string_view kind) const {
     std::vector<const config_section*> out;
     for (const auto& s : sections())
-        if (s.name.size() > kind.size() && s.name.starts_with(kind) && s.name[kind.size()] == ' ')
-            out.push_back(&s);
+        if (s.name.size() > kind.size() && s.name.starts_with(kind) && s.name[kind.size()] == ' ') out.push_back(&s);
     return out;
 }
 

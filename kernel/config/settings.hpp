@@ -5,6 +5,8 @@
 // Poco::Util reads the INI; a scan of our own before it gives line numbers and refuses what Poco lets pass.
 #pragma once
 
+#include "kernel/base/result.hpp"
+
 #include <sigrun/plugin.h>
 
 #include <map>
@@ -13,8 +15,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "kernel/base/result.hpp"
 
 namespace sigrun {
 
@@ -39,7 +39,7 @@ struct config_sources {
 
 /// The merged layers. Immutable, cheap to copy.
 class settings {
- public:
+public:
     /// Fails with file and line: not INI, duplicate key or section, unresolved ${...}, unreadable file.
     static result<settings> load(const config_sources& sources);
     static result<settings> parse(std::string_view ini_text, std::string_view file_name);
@@ -49,14 +49,14 @@ class settings {
     /// Sections "KIND name", e.g. of_kind("runner") -> "runner build-7".
     std::vector<const config_section*> of_kind(std::string_view kind) const;
 
- private:
+private:
     std::shared_ptr<const std::vector<config_section>> sections_;
 };
 
 /// One section checked against an option table: every key known, every value parsed and within its limits.
 /// Also what a plugin sees, through abi(). Immutable; abi() is valid while this object lives.
 class bound_section {
- public:
+public:
     /// `values` may be null (all defaults). A problem names key, expected, found, file:line, and for an
     /// unknown key the nearest known one. Keys in `reserved` (e.g. "component") are skipped.
     static result<std::shared_ptr<const bound_section>> bind(const config_section* values,
@@ -77,7 +77,7 @@ class bound_section {
     /// key -> value as written or default; secrets as "***". For config.get.
     std::map<std::string, std::string> dump() const;
 
- private:
+private:
     bound_section();
     struct impl;
     std::unique_ptr<impl> impl_;

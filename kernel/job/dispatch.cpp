@@ -75,8 +75,9 @@ bool job_engine::try_dispatch(const job_ptr& j) {
     }
     pick_result picked;
     if (!pick_for(*j, picked)) {
-        j->reason = picked.outcome == pick_outcome::queued ? "waits: every runner that matches is busy, closed or on another protocol"
-                                                            : "waits: no runner matches";
+        j->reason = picked.outcome == pick_outcome::queued
+                        ? "waits: every runner that matches is busy, closed or on another protocol"
+                        : "waits: no runner matches";
         return false;
     }
     auto where = fleet_.at(picked.slot);
@@ -133,8 +134,10 @@ void job_engine::begin_attempt(const job_ptr& j, const member_ptr& where, const 
     j->reason.clear();
     // A foreign runner's acceptance is an HTTP reply with its own limit; it sends no ACK within 5 s by contract.
     j->offer_deadline = clock_.now() + (a.foreign ? std::chrono::seconds(150) : options_.offer_timeout);
-    if (a.number == 1) wait_seconds_.observe(static_cast<double>(a.offered_ns - j->submitted_ns) * 1e-9);
-    else retries_.add();
+    if (a.number == 1)
+        wait_seconds_.observe(static_cast<double>(a.offered_ns - j->submitted_ns) * 1e-9);
+    else
+        retries_.add();
     arm(*j);
     publish(*j, job_state::queued);
 }

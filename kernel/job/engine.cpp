@@ -36,8 +36,10 @@ job_engine::job_engine(fleet& runners, selector& select, journal& store, event_l
       options_(std::move(options)),
       table_(options_.keep_finished),
       submitted_(numbers.get_counter("sigrun_jobs_submitted_total", "Jobs accepted")),
-      finished_ok_(numbers.get_counter("sigrun_jobs_finished_total", "Jobs ended, by outcome", {{"outcome", "succeeded"}})),
-      finished_bad_(numbers.get_counter("sigrun_jobs_finished_total", "Jobs ended, by outcome", {{"outcome", "other"}})),
+      finished_ok_(
+          numbers.get_counter("sigrun_jobs_finished_total", "Jobs ended, by outcome", {{"outcome", "succeeded"}})),
+      finished_bad_(
+          numbers.get_counter("sigrun_jobs_finished_total", "Jobs ended, by outcome", {{"outcome", "other"}})),
       retries_(numbers.get_counter("sigrun_job_retries_total", "Attempts after the first")),
       offers_(numbers.get_counter("sigrun_offers_total", "Jobs offered to runners")),
       wait_seconds_(numbers.get_histogram("sigrun_job_wait_seconds", "From submit to the first offer",
@@ -90,9 +92,10 @@ void job_engine::submit(const submit_request& request, std::function<void(result
             lock.unlock();
             table_.erase(j->uid);
             if (known_hash != hash)
-                return accepted(problem{errc::conflict, "this idempotency key was used with another document",
-                                        "idempotency_key", "the same document, or another key", request.idempotency_key},
-                                false);
+                return accepted(
+                    problem{errc::conflict, "this idempotency key was used with another document", "idempotency_key",
+                            "the same document, or another key", request.idempotency_key},
+                    false);
             if (auto earlier = table_.find(known)) return accepted(earlier, true);
             return accepted(make_problem(errc::not_found, "the job of this idempotency key is no longer kept"), false);
         }
@@ -101,8 +104,7 @@ void job_engine::submit(const submit_request& request, std::function<void(result
                            json::serialize(json::object{{"job", j->uid.text()}, {"hash", std::to_string(hash)}}), 0});
     }
     submitted_.add();
-    if (spec->keep != durability::memory || events_.watched())
-        events_.publish(event_type::job_submitted, {}, j->uid);
+    if (spec->keep != durability::memory || events_.watched()) events_.publish(event_type::job_submitted, {}, j->uid);
     if (spec->keep == durability::memory) {
         accepted(j, false);
         return enqueue(j);
@@ -131,7 +133,8 @@ result<job_ptr> job_engine::find(std::string_view uuid_text) const {
     auto uid = id::parse(uuid_text);
     if (!uid) return bad_value("id", "a job id (UUID)", "\"" + std::string(uuid_text.substr(0, 80)) + "\"");
     if (auto j = table_.find(*uid)) return j;
-    return problem{errc::not_found, "no such job", "id", "the id of a job that is still kept", "\"" + std::string(uuid_text) + "\""};
+    return problem{errc::not_found, "no such job", "id", "the id of a job that is still kept",
+                   "\"" + std::string(uuid_text) + "\""};
 }
 
 void job_engine::when_done(const job_ptr& j, std::function<void()> done) {
@@ -149,7 +152,8 @@ void job_engine::cancel(const job_ptr& j, nanoseconds grace) {
     job_lock lock(j->mutex);
     if (is_terminal(j->state) || j->settling || j->cancelling) return;
     attempt* a = j->current();
-    bool on_runner = a && (j->state == job_state::offered || j->state == job_state::running || j->state == job_state::uploading);
+    bool on_runner =
+        a && (j->state == job_state::offered || j->state == job_state::running || j->state == job_state::uploading);
     ending how;
     how.state = job_state::cancelled;
     how.why = {failure_class::cancelled, "user", "cancelled on request"};
@@ -182,9 +186,7 @@ std::shared_ptr<job_log> job_engine::log_of(const job_ptr& j) {
 
 selector::explanation job_engine::explain(const job_ptr& j) const { return select_.explain(*j->spec->requirement); }
 
-journal_record job_engine::record_of(const job& j) const {
-    return {record_kind::job, j.uid.text(), job_record(j), 0};
-}
+journal_record job_engine::record_of(const job& j) const { return {record_kind::job, j.uid.text(), job_record(j), 0}; }
 
 void job_engine::publish(const job& j, job_state from) {
     if (j.spec->keep == durability::memory && !events_.watched()) return;

@@ -14,8 +14,8 @@
 namespace sigrun {
 
 struct engine_options {
-    std::uint64_t max_waiting = 100'000;   // queued jobs; beyond it submit answers busy
-    std::size_t keep_finished = 10'000;    // ended jobs that can still be asked for
+    std::uint64_t max_waiting = 100'000;  // queued jobs; beyond it submit answers busy
+    std::size_t keep_finished = 10'000;   // ended jobs that can still be asked for
     nanoseconds offer_timeout = std::chrono::seconds(5);
     nanoseconds lease = std::chrono::seconds(10);
     nanoseconds restart_grace = std::chrono::seconds(20);
@@ -31,7 +31,7 @@ struct submit_request {
 };
 
 class job_engine final : public attempt_handler {
-   public:
+public:
     job_engine(fleet& runners, selector& select, journal& store, event_log& events, metrics& numbers, log_store& logs,
                timer_wheel& timers, const clock& clk, engine_options options);
     ~job_engine() override;
@@ -69,7 +69,7 @@ class job_engine final : public attempt_handler {
     void on_link_lost(const member_ptr& who, const link_ptr& via) override;
     void on_capacity(slot_ref slot) override;
 
-   private:
+private:
     friend struct job;
     using job_lock = std::unique_lock<std::mutex>;
 

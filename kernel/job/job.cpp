@@ -6,10 +6,10 @@
 
 namespace sigrun {
 namespace {
-constexpr std::array<std::string_view, 9> k_states{"queued",    "offered", "running",   "uploading", "succeeded",
-                                                   "failed",    "cancelled", "expired", "dead"};
+constexpr std::array<std::string_view, 9> k_states{"queued", "offered",   "running", "uploading", "succeeded",
+                                                   "failed", "cancelled", "expired", "dead"};
 constexpr std::array<std::string_view, 11> k_classes{
-    "none",      "user",    "user_timeout", "resource", "infra_runner", "infra_controller", "infra_dependency",
+    "none",      "user",    "user_timeout", "resource",     "infra_runner", "infra_controller", "infra_dependency",
     "preempted", "refused", "cancelled",    "unschedulable"};
 constexpr std::array<std::string_view, 7> k_attempts{"offered",   "running", "succeeded", "failed",
                                                      "cancelled", "lost",    "refused"};

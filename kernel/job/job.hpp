@@ -15,20 +15,40 @@
 
 namespace sigrun {
 
-enum class job_state : std::uint8_t { queued, offered, running, uploading, succeeded, failed, cancelled, expired, dead };
+enum class job_state : std::uint8_t {
+    queued,
+    offered,
+    running,
+    uploading,
+    succeeded,
+    failed,
+    cancelled,
+    expired,
+    dead
+};
 std::string_view to_string(job_state s) noexcept;
 std::optional<job_state> parse_job_state(std::string_view text) noexcept;
 constexpr bool is_terminal(job_state s) noexcept { return s >= job_state::succeeded; }
 
 /// Why something did not succeed; jobs-and-runners.md 4.2.
 enum class failure_class : std::uint8_t {
-    none, user, user_timeout, resource, infra_runner, infra_controller, infra_dependency, preempted, refused, cancelled,
+    none,
+    user,
+    user_timeout,
+    resource,
+    infra_runner,
+    infra_controller,
+    infra_dependency,
+    preempted,
+    refused,
+    cancelled,
     unschedulable
 };
 std::string_view to_string(failure_class c) noexcept;
 failure_class parse_failure_class(std::string_view text) noexcept;  // unknown words: infra_runner
 constexpr bool is_infrastructure(failure_class c) noexcept {
-    return c == failure_class::infra_runner || c == failure_class::infra_controller || c == failure_class::infra_dependency;
+    return c == failure_class::infra_runner || c == failure_class::infra_controller ||
+           c == failure_class::infra_dependency;
 }
 
 struct failure {
@@ -86,7 +106,7 @@ struct job final : std::enable_shared_from_this<job>, timer_node {
     std::vector<attempt> attempts;
     std::vector<std::uint32_t> excluded;  // slots that failed it
     std::uint32_t user_tries = 0, infrastructure_tries = 0;
-    std::string reason;                   // why it waits, or why it ended there
+    std::string reason;  // why it waits, or why it ended there
     std::optional<ending> end;
     bool cancelling = false;
     bool waiting = false;   // in the queue
@@ -100,7 +120,7 @@ struct job final : std::enable_shared_from_this<job>, timer_node {
 
     attempt* current() noexcept { return attempts.empty() ? nullptr : &attempts.back(); }
 
-   protected:
+protected:
     std::shared_ptr<void> pin() noexcept override { return weak_from_this().lock(); }
     void on_timer() override;
 };

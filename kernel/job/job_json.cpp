@@ -3,9 +3,8 @@
 #include "kernel/base/base64.hpp"
 #include "kernel/base/json_writer.hpp"
 
-#include <sigrun/cpp/text.hpp>
-
 #include <sigrun/balancer.h>
+#include <sigrun/cpp/text.hpp>
 
 namespace sigrun {
 namespace {
@@ -38,7 +37,11 @@ void failure_member(json_writer& w, const failure& f) {
         w.null();
         return;
     }
-    w.open_object().member("class", to_string(f.cls)).member("code", f.code).member("message", f.message).close_object();
+    w.open_object()
+        .member("class", to_string(f.cls))
+        .member("code", f.code)
+        .member("message", f.message)
+        .close_object();
 }
 
 void optional_number(json_writer& w, std::string_view name, const std::optional<int>& n) {
@@ -56,7 +59,10 @@ void runner_member(json_writer& w, const attempt* a) {
         return;
     }
     auto uid = a->runner.chars();
-    w.open_object().member("id", std::string_view(uid.data(), uid.size())).member("name", a->runner_name).close_object();
+    w.open_object()
+        .member("id", std::string_view(uid.data(), uid.size()))
+        .member("name", a->runner_name)
+        .close_object();
 }
 
 // Text where it is UTF-8, otherwise base64: the bytes must survive the way.
@@ -94,8 +100,9 @@ void summary_members(json_writer& w, job& j) {
     else
         w.null();
     w.member("balancer", a ? a->balancer : j.spec->balancer);
-    w.member("reason", j.state == job_state::queued || !a || j.end ? (j.reason.empty() && a ? choice_reason(*a) : j.reason)
-                                                                   : choice_reason(*a));
+    w.member("reason", j.state == job_state::queued || !a || j.end
+                           ? (j.reason.empty() && a ? choice_reason(*a) : j.reason)
+                           : choice_reason(*a));
     time_member(w, "submitted_at", j.submitted_ns);
     time_member(w, "started_at", j.started_ns);
     time_member(w, "finished_at", j.finished_ns);
@@ -107,7 +114,8 @@ void summary_members(json_writer& w, job& j) {
 
 std::string choice_reason(const attempt& a) {
     if (!a.reason.empty()) return a.reason;
-    std::string out = sdk::concat(a.balancer, " took ", a.runner_name, " (", why_text(a.explain.reason), "); ", a.protocol);
+    std::string out =
+        sdk::concat(a.balancer, " took ", a.runner_name, " (", why_text(a.explain.reason), "); ", a.protocol);
     if (a.pinned)
         out += ": named by the job";
     else if (a.rungs > 1)
@@ -171,12 +179,17 @@ std::string job_record(const job& j) {
     w.member("id", j.uid.text()).member("state", to_string(j.state)).key("document").raw(j.spec->document);
     if (j.payload) w.member("payload", to_base64(j.payload.view()));
     if (!j.idempotency_key.empty()) w.member("key", j.idempotency_key);
-    w.member("reason", j.reason).member("user_tries", j.user_tries).member("infrastructure_tries", j.infrastructure_tries);
+    w.member("reason", j.reason)
+        .member("user_tries", j.user_tries)
+        .member("infrastructure_tries", j.infrastructure_tries);
     w.member("submitted_ns", j.submitted_ns).member("started_ns", j.started_ns).member("finished_ns", j.finished_ns);
     if (j.log) w.member("log_base", j.log->attempt_base());
     w.key("attempts").open_array();
     for (const auto& a : j.attempts) {
-        w.open_object().member("number", a.number).member("state", to_string(a.state)).member("runner", a.runner.text());
+        w.open_object()
+            .member("number", a.number)
+            .member("state", to_string(a.state))
+            .member("runner", a.runner.text());
         w.member("runner_name", a.runner_name).member("token", a.token).member("protocol", a.protocol);
         w.member("balancer", a.balancer).member("reason", choice_reason(a)).member("offered_ns", a.offered_ns);
         w.member("started_ns", a.started_ns).member("finished_ns", a.finished_ns);

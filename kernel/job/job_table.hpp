@@ -10,7 +10,7 @@
 namespace sigrun {
 
 class job_table {
-   public:
+public:
     explicit job_table(std::size_t keep_finished) : keep_(keep_finished) {}
     void insert(const job_ptr& j);
     job_ptr find(const id& uid) const;
@@ -19,7 +19,7 @@ class job_table {
     void erase(const id& uid);
     std::vector<job_ptr> all() const;
 
-   private:
+private:
     struct shard {
         mutable std::mutex mutex;
         std::unordered_map<id, job_ptr> jobs;

@@ -78,7 +78,8 @@ result<std::uint64_t> job_log::append(std::uint64_t offset, std::uint32_t stream
         std::uint64_t known = have - offset;
         if (known >= bytes.size()) return have;
         bytes.remove_prefix(static_cast<std::size_t>(known));
-        std::size_t room = size_ >= cap_ ? 0 : static_cast<std::size_t>(std::min<std::uint64_t>(cap_ - size_, bytes.size()));
+        std::size_t room =
+            size_ >= cap_ ? 0 : static_cast<std::size_t>(std::min<std::uint64_t>(cap_ - size_, bytes.size()));
         dropped_ += bytes.size() - room;
         bytes = bytes.substr(0, room);
         if (!bytes.empty()) {

@@ -31,12 +31,13 @@ struct log_piece {
 
 /// The log of one job (of its attempts, one after another). Thread-safe.
 class job_log {
-   public:
+public:
     job_log(std::string path, std::uint64_t cap);
     ~job_log();
     /// Stores bytes that begin at `offset` of the current attempt. Bytes already stored are skipped; a gap is refused.
     /// Returns the new durable offset of the attempt.
-    result<std::uint64_t> append(std::uint64_t offset, std::uint32_t stream, std::uint64_t time_ns, std::string_view bytes);
+    result<std::uint64_t> append(std::uint64_t offset, std::uint32_t stream, std::uint64_t time_ns,
+                                 std::string_view bytes);
     /// A new attempt begins: its offset 0 is the current end of the file.
     void begin_attempt();
     /// After a restart: the running attempt began at this offset of the file.
@@ -52,7 +53,7 @@ class job_log {
     void finish();  // no more appends: closes the descriptors, wakes followers
     void erase();   // removes the files
 
-   private:
+private:
     result<void> open_for_writing();
     const std::string path_;
     const std::uint64_t cap_;
@@ -67,12 +68,12 @@ class job_log {
 };
 
 class log_store {
-   public:
+public:
     /// Files go to <dir>/<last two digits of the id>/<id>.{log,idx}.
     explicit log_store(std::string dir, std::uint64_t cap_bytes);
     std::shared_ptr<job_log> open(const id& job) const;
 
-   private:
+private:
     std::string dir_;
     std::uint64_t cap_;
 };

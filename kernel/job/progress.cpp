@@ -121,7 +121,8 @@ sigrun_result job_engine::on_state(const job_ptr& j, job_lock& lock, const link_
         how.exit_code.reset();
         if (const auto* code = o->if_contains("exit_code"); code && code->is_number())
             how.exit_code = number_or<int>(*o, "exit_code", -1);
-        if (const auto* signal = o->if_contains("signal"); signal && signal->is_number() && number_or<int>(*o, "signal", 0))
+        if (const auto* signal = o->if_contains("signal");
+            signal && signal->is_number() && number_or<int>(*o, "signal", 0))
             how.signal = number_or<int>(*o, "signal", 0);
         if (const auto* why = object_or_null(*o, "failure"))
             how.why = {parse_failure_class(text_or(*why, "class")), std::string(text_or(*why, "code")),

@@ -123,7 +123,8 @@ std::vector<verdict> job_engine::reconcile(const member_ptr& who, const std::vec
         if (j->state == job_state::offered) {
             auto number = a->number;
             lock.unlock();
-            take_back(j, number, attempt_state::lost, {failure_class::infra_runner, "lost", "the offer never arrived"}, false);
+            take_back(j, number, attempt_state::lost, {failure_class::infra_runner, "lost", "the offer never arrived"},
+                      false);
             continue;
         }
         ending how;

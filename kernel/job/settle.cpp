@@ -12,7 +12,8 @@ const auto k_log = logger::get("jobs");
 // Exponential from `base` to a minute, with full jitter.
 nanoseconds backoff(nanoseconds base, std::uint32_t tries) {
     nanoseconds window = std::min<nanoseconds>(base * (1ll << std::min(tries, 16u)), std::chrono::minutes(1));
-    return nanoseconds(static_cast<std::int64_t>(random_u64() % static_cast<std::uint64_t>(std::max<std::int64_t>(window.count(), 1))));
+    return nanoseconds(static_cast<std::int64_t>(
+        random_u64() % static_cast<std::uint64_t>(std::max<std::int64_t>(window.count(), 1))));
 }
 
 attempt_state state_of(const ending& how) {
@@ -35,8 +36,10 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
     j->lease_deadline = j->offer_deadline = j->run_deadline = {};
     member_ptr where = a.where;
     bool give_back = a.holds_place && !how.runner_unknown;
-    if (give_back) a.holds_place = false;
-    else if (a.holds_place) j->hold_deadline = clock_.now() + j->spec->run_timeout + std::chrono::seconds(60);
+    if (give_back)
+        a.holds_place = false;
+    else if (a.holds_place)
+        j->hold_deadline = clock_.now() + j->spec->run_timeout + std::chrono::seconds(60);
     if (where) {
         auto& counts = where->info->counts;
         (is_infrastructure(how.why.cls) ? counts.failed : counts.completed).fetch_add(1, std::memory_order_relaxed);
@@ -51,7 +54,8 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
     bool retry = false;
     if (j->cancelling && how.state != job_state::succeeded) {
         how.state = job_state::cancelled;
-        if (how.why.cls != failure_class::cancelled) how.why = {failure_class::cancelled, "user", "cancelled on request"};
+        if (how.why.cls != failure_class::cancelled)
+            how.why = {failure_class::cancelled, "user", "cancelled on request"};
     } else if (how.state == job_state::failed) {
         switch (how.why.cls) {
             case failure_class::user:
@@ -155,8 +159,10 @@ void job_engine::completed(const job_ptr& j) {
         log = j->log;
         holds = j->hold_deadline != time_point{};
         (j->state == job_state::succeeded ? finished_ok_ : finished_bad_).add();
-        if (!holds) timers_.disarm(*j);
-        else arm(*j);
+        if (!holds)
+            timers_.disarm(*j);
+        else
+            arm(*j);
     }
     if (log) log->finish();
     for (auto& w : waiters) w();
@@ -219,7 +225,8 @@ void job_engine::on_timer(const job_ptr& j) {
     }
     if (passed(j->run_deadline)) {
         ending how;
-        how.why = {failure_class::user_timeout, "run_timeout", "ran longer than " + format_duration(j->spec->run_timeout)};
+        how.why = {failure_class::user_timeout, "run_timeout",
+                   "ran longer than " + format_duration(j->spec->run_timeout)};
         how.runner_unknown = true;
         return attempt_ended(j, lock, std::move(how));
     }

@@ -16,9 +16,9 @@ constexpr std::size_t k_max_words = 4096;
 constexpr std::array<std::string_view, 5> k_bands{"critical", "high", "normal", "low", "background"};
 constexpr std::array<std::string_view, 3> k_durabilities{"fsync", "relaxed", "memory"};
 
-const std::vector<std::string> k_fields{"kind",     "command",  "steps",  "env",      "workdir",  "payload",
-                                        "requires", "prefers",  "queue",  "tenant",   "priority", "balancer",
-                                        "protocol", "labels",   "timeouts", "retry",  "durability", "idempotent"};
+const std::vector<std::string> k_fields{"kind",     "command", "steps",    "env",    "workdir",    "payload",
+                                        "requires", "prefers", "queue",    "tenant", "priority",   "balancer",
+                                        "protocol", "labels",  "timeouts", "retry",  "durability", "idempotent"};
 
 std::string kind_of(const json::value& v) {
     switch (v.kind()) {
@@ -46,17 +46,21 @@ problem unknown(const std::string& path, std::string_view name, const std::vecto
 result<std::string> text_field(const json::value& v, const std::string& field) {
     if (!v.is_string()) return bad_value(field, "a text", kind_of(v));
     auto s = v.get_string();
-    if (s.size() > k_max_word) return problem{errc::too_large, "too long", field, "at most 64 KiB", std::to_string(s.size()) + " bytes"};
-    if (std::find(s.begin(), s.end(), '\0') != s.end()) return bad_value(field, "a text without NUL characters", "one with NUL");
+    if (s.size() > k_max_word)
+        return problem{errc::too_large, "too long", field, "at most 64 KiB", std::to_string(s.size()) + " bytes"};
+    if (std::find(s.begin(), s.end(), '\0') != s.end())
+        return bad_value(field, "a text without NUL characters", "one with NUL");
     return std::string(s);
 }
 
 result<std::vector<std::string>> command_field(const json::value& v, const std::string& field) {
     if (!v.is_array() || v.get_array().empty())
-        return bad_value(field, "an array of texts such as [\"make\", \"check\"]", v.is_array() ? "an empty array" : kind_of(v));
+        return bad_value(field, "an array of texts such as [\"make\", \"check\"]",
+                         v.is_array() ? "an empty array" : kind_of(v));
     std::vector<std::string> out;
     for (const auto& item : v.get_array()) {
-        if (out.size() == k_max_words) return problem{errc::too_large, "too many words", field, "at most 4096 words", "more"};
+        if (out.size() == k_max_words)
+            return problem{errc::too_large, "too many words", field, "at most 4096 words", "more"};
         SIGRUN_TRY(word, text_field(item, field + "[" + std::to_string(out.size()) + "]"));
         out.push_back(std::move(word));
     }
@@ -90,14 +94,16 @@ result<std::size_t> choice_field(const json::value& v, const std::string& field,
 result<std::uint32_t> count_field(const json::value& v, const std::string& field, std::uint32_t max) {
     boost::system::error_code ec;
     auto n = v.is_number() ? v.to_number<std::uint32_t>(ec) : 0;
-    if (!v.is_number() || ec || n > max) return bad_value(field, "a whole number from 0 to " + std::to_string(max), kind_of(v));
+    if (!v.is_number() || ec || n > max)
+        return bad_value(field, "a whole number from 0 to " + std::to_string(max), kind_of(v));
     return n;
 }
 
 result<buffer_ref> payload_field(const json::value& v) {
     if (v.is_null()) return buffer_ref();
     if (v.is_string()) return buffer_ref::copy_of(v.get_string());
-    const json::value* b64 = v.is_object() && v.get_object().size() == 1 ? v.get_object().if_contains("base64") : nullptr;
+    const json::value* b64 =
+        v.is_object() && v.get_object().size() == 1 ? v.get_object().if_contains("base64") : nullptr;
     if (!b64 || !b64->is_string()) return bad_value("payload", "a text, {\"base64\": text} or null", kind_of(v));
     auto raw = from_base64(b64->get_string());
     if (!raw) return bad_value("payload.base64", "base64 text", "other characters");
@@ -134,7 +140,8 @@ struct parser {
     result<void> map_field(const json::value& v, const std::string& field, label_map* into) {
         const auto* o = v.if_object();
         if (!o) return bad_value(field, "an object of texts", kind_of(v));
-        if (o->size() > 1024) return problem{errc::too_large, "too many entries", field, "at most 1024", std::to_string(o->size())};
+        if (o->size() > 1024)
+            return problem{errc::too_large, "too many entries", field, "at most 1024", std::to_string(o->size())};
         for (const auto& [k, x] : *o) {
             std::string name(k);
             if (name.empty() || name.find('=') != std::string::npos || name.find('\0') != std::string::npos)
@@ -209,7 +216,9 @@ struct parser {
         std::string f(name);
         if (f == "kind") {
             SIGRUN_TRY(text, text_field(v, f));
-            auto word = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.'; };
+            auto word = [](char c) {
+                return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+            };
             if (text.empty() || text.size() > 64 || !std::all_of(text.begin(), text.end(), word))
                 return bad_value(f, "process, call or another executor's kind", kind_of(v));
             spec.kind = text;
@@ -281,8 +290,8 @@ struct parser {
                 return bad_value("balancer", known, "\"" + spec.balancer + "\"");
             }
         }
-        if (spec.protocol != "auto" &&
-            std::find(defaults.protocols.begin(), defaults.protocols.end(), spec.protocol) == defaults.protocols.end()) {
+        if (spec.protocol != "auto" && std::find(defaults.protocols.begin(), defaults.protocols.end(), spec.protocol) ==
+                                           defaults.protocols.end()) {
             std::string known = "auto";
             for (const auto& n : defaults.protocols) known += ", " + n;
             return bad_value("protocol", "one of " + known, "\"" + spec.protocol + "\"");

@@ -25,7 +25,8 @@ job_ptr wait_queue::pop(const std::function<bool(const predicate&)>& fits) {
     std::lock_guard lock(mutex_);
     auto best = lanes_.end();
     for (auto it = lanes_.begin(); it != lanes_.end(); ++it)
-        if (fits(*it->first) && (best == lanes_.end() || it->second.jobs.begin()->first < best->second.jobs.begin()->first))
+        if (fits(*it->first) &&
+            (best == lanes_.end() || it->second.jobs.begin()->first < best->second.jobs.begin()->first))
             best = it;
     if (best == lanes_.end()) return nullptr;
     auto first = best->second.jobs.begin();

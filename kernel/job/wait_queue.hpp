@@ -11,7 +11,7 @@
 namespace sigrun {
 
 class wait_queue {
-   public:
+public:
     void push(const job_ptr& j);
     void remove(const job_ptr& j);
     /// The first job (by band, then age) among the requirements for which `fits` is true; taken out of the queue.
@@ -19,7 +19,7 @@ class wait_queue {
     std::size_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
     std::vector<job_ptr> all() const;
 
-   private:
+private:
     using order = std::pair<std::uint8_t, std::uint64_t>;  // band, sequence
     struct lane {
         predicate_ptr pred;

@@ -67,21 +67,22 @@ result<std::string> fleet::admit(std::uint64_t session_number, std::string_view 
                                "more than " + std::to_string(s.generation), std::to_string(hello.generation)};
     }
     apply_greeting(m, hello);
-    auto verdicts = attempts_ ? attempts_->reconcile(m, hello.inventory)
-                              : std::vector<verdict>(hello.inventory.size());
+    auto verdicts = attempts_ ? attempts_->reconcile(m, hello.inventory) : std::vector<verdict>(hello.inventory.size());
     std::string ticket = random_secret(16);
     {
         std::unique_lock lock(mutex_);
         if (tickets_.size() >= k_max_tickets)
             return problem{errc::busy, "too many runners connect at once", "", "", "", 1000};
-        tickets_[ticket] = {m, hello.session, hello.generation, clock_.now() + std::chrono::seconds(10), session_number};
+        tickets_[ticket] = {m, hello.session, hello.generation, clock_.now() + std::chrono::seconds(10),
+                            session_number};
     }
-    json::object welcome{{"ticket", ticket},
-                         {"runner", m->info->uid().text()},
-                         {"session", hello.session},
-                         {"generation", hello.generation},
-                         {"beat_ms", std::chrono::duration_cast<std::chrono::milliseconds>(options_.beat_period).count()},
-                         {"verdicts", to_json(hello.inventory, verdicts)}};
+    json::object welcome{
+        {"ticket", ticket},
+        {"runner", m->info->uid().text()},
+        {"session", hello.session},
+        {"generation", hello.generation},
+        {"beat_ms", std::chrono::duration_cast<std::chrono::milliseconds>(options_.beat_period).count()},
+        {"verdicts", to_json(hello.inventory, verdicts)}};
     return json::serialize(welcome);
 }
 
@@ -92,7 +93,8 @@ sigrun_result fleet::adopt(std::shared_ptr<instance> owner, std::uint64_t sessio
         {
             std::unique_lock lock(mutex_);
             auto it = tickets_.find(ticket);
-            if (it == tickets_.end() || it->second.session_number != session_number || it->second.expires < clock_.now())
+            if (it == tickets_.end() || it->second.session_number != session_number ||
+                it->second.expires < clock_.now())
                 return sdk::report(error, SIGRUN_E_DENIED, "the ticket is unknown, expired or of another connection");
             p = std::move(it->second);
             tickets_.erase(it);

@@ -91,15 +91,15 @@ void fleet::detect_protocols(const member_ptr& m, bool fresh, std::function<void
             auto limit = std::min<nanoseconds>(std::chrono::milliseconds(1200), self->options_.detection_timeout);
             auto deadline = static_cast<std::uint64_t>((self->clock_.now() + limit).time_since_epoch().count());
             self->host_.call_async(
-                *protocol,
-                [&](sigrun_op op) { return table->dial->detect(protocol->abi(), &target, deadline, op); },
+                *protocol, [&](sigrun_op op) { return table->dial->detect(protocol->abi(), &target, deadline, op); },
                 [answer](result<buffer_ref> r) {
                     if (!r) return answer(r.error());
                     auto o = parse_object(r->view());
                     if (!o) return answer(o.error());
                     // Remembered as a failure, so that it is looked at again soon: what is not there may come.
                     if (!bool_or(*o, "supported", false))
-                        return answer(make_problem(errc::unavailable, std::string(text_or(*o, "evidence", "no answer"))));
+                        return answer(
+                            make_problem(errc::unavailable, std::string(text_or(*o, "evidence", "no answer"))));
                     answer(std::make_shared<const json::object>(std::move(*o)));
                 });
         };
@@ -205,8 +205,9 @@ void fleet::greet(const member_ptr& m, const link_ptr& via) {
         self->apply_greeting(m, *hello);
         if (self->attempts_) {
             auto verdicts = self->attempts_->reconcile(m, hello->inventory);
-            json::object answer{{"verdicts", to_json(hello->inventory, verdicts)},
-                                {"beat_ms", std::chrono::duration_cast<std::chrono::milliseconds>(self->options_.beat_period).count()}};
+            json::object answer{
+                {"verdicts", to_json(hello->inventory, verdicts)},
+                {"beat_ms", std::chrono::duration_cast<std::chrono::milliseconds>(self->options_.beat_period).count()}};
             auto text = json::serialize(answer);
             sigrun_frame frame{};
             frame.struct_size = sizeof frame;
@@ -214,7 +215,8 @@ void fleet::greet(const member_ptr& m, const link_ptr& via) {
             frame.json = sdk::str(text);
             via->send(frame);
         }
-        self->attach_session(m, session{via, self->protocol_id(via->protocol_name()), hello->session, hello->generation, {}});
+        self->attach_session(
+            m, session{via, self->protocol_id(via->protocol_name()), hello->session, hello->generation, {}});
     });
 }
 
@@ -227,7 +229,8 @@ void fleet::dial_failed(const member_ptr& m, const std::string& reason) {
         failures = ++m->dial_failures;
         // Windows of 2, 4, 8 s with a random point inside.
         auto window = std::chrono::seconds(1) * (1u << std::min(failures, 3u));
-        auto wait = nanoseconds(static_cast<std::int64_t>(random_u64() % static_cast<std::uint64_t>(nanoseconds(window).count())));
+        auto wait = nanoseconds(
+            static_cast<std::int64_t>(random_u64() % static_cast<std::uint64_t>(nanoseconds(window).count())));
         m->next_dial = clock_.now() + std::chrono::milliseconds(500) + wait;
         linked = !m->sessions.empty();
     }

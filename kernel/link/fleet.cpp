@@ -30,8 +30,8 @@ fleet::fleet(plugin_host& host, registry& runners, selector& select, metrics& nu
         if (table) protocol_id(sdk::view(table->name));
     }
     // The ladder of rungs without evidence: best first. Third-party protocols come after the known ones.
-    std::vector<std::uint8_t> known =
-        options_.strategy == "http_first" ? std::vector<std::uint8_t>{2, 0, 1, 3} : std::vector<std::uint8_t>{0, 1, 3, 2};
+    std::vector<std::uint8_t> known = options_.strategy == "http_first" ? std::vector<std::uint8_t>{2, 0, 1, 3}
+                                                                        : std::vector<std::uint8_t>{0, 1, 3, 2};
     ladder_ = known;
     for (std::uint8_t i = 4; i < protocols_.size(); ++i) ladder_.push_back(i);
 }
@@ -276,9 +276,7 @@ sigrun_result fleet::on_frame(const link_ptr& from, const sigrun_frame& frame) {
             }
             break;
         }
-        case SIGRUN_DRAIN:
-            set_admin(m, admin_state::draining, "the runner drains itself");
-            break;
+        case SIGRUN_DRAIN: set_admin(m, admin_state::draining, "the runner drains itself"); break;
         default: break;  // BYE without LAST is a courtesy; the lost connection takes the same path
     }
     return SIGRUN_OK;
@@ -289,7 +287,8 @@ result<member_ptr> fleet::add(runner_identity identity, registry::stored_fn stor
         return bad_value("name", "1 to 64 letters, digits, dots, dashes or underscores",
                          "\"" + identity.name.substr(0, 80) + "\"");
     if (!identity.profile.empty() && identity.profile != "rustci")
-        return bad_value("profile", "\"\" (native) or \"rustci\" (legacy HTTP contract)", "\"" + identity.profile + "\"");
+        return bad_value("profile", "\"\" (native) or \"rustci\" (legacy HTTP contract)",
+                         "\"" + identity.profile + "\"");
     if (identity.endpoint.empty())
         return bad_value("endpoint", "HOST:PORT or an address such as http://host:port", "nothing");
     if (identity.endpoint.find("://") != std::string::npos) {
@@ -333,8 +332,8 @@ result<void> fleet::remove(const member_ptr& m, std::string_view reason) {
 
 void fleet::set_admin(const member_ptr& m, admin_state state, std::string_view reason, registry::stored_fn stored) {
     runners_.set_admin(*m->info, state, reason, std::move(stored));
-    refresh_status(m, reason.empty() ? (state == admin_state::none ? "resumed by an operator" : "asked by an operator")
-                                     : reason);
+    refresh_status(
+        m, reason.empty() ? (state == admin_state::none ? "resumed by an operator" : "asked by an operator") : reason);
     if (state == admin_state::none && attempts_) {
         slot_ref slot;
         {

@@ -48,8 +48,8 @@ using member_ptr = std::shared_ptr<member>;
 struct chosen_link {
     link_ptr via;
     std::uint8_t protocol = 0;
-    std::int64_t latency_ns = 0;   // measured, 0 = not yet
-    std::uint8_t usable = 0;       // rungs that would have done
+    std::int64_t latency_ns = 0;  // measured, 0 = not yet
+    std::uint8_t usable = 0;      // rungs that would have done
 };
 
 /// An attempt as a runner's HELLO lists it, and what to do with it.
@@ -65,7 +65,7 @@ struct verdict {
 
 /// The job engine, as the fleet sees it. [any]
 class attempt_handler {
-   public:
+public:
     virtual ~attempt_handler() = default;
     virtual sigrun_result on_attempt_frame(const member_ptr& from, const link_ptr& via, const sigrun_frame& frame) = 0;
     /// One verdict per item; attempts believed to run there but not listed are lost.
@@ -92,7 +92,7 @@ struct fleet_options {
 struct greeting;
 
 class fleet final : public link_adopter, public link_handler, public std::enable_shared_from_this<fleet> {
-   public:
+public:
     fleet(plugin_host& host, registry& runners, selector& select, metrics& numbers, const clock& clk,
           fleet_options options);
     ~fleet() override;
@@ -133,7 +133,7 @@ class fleet final : public link_adopter, public link_handler, public std::enable
     sigrun_result on_frame(const link_ptr& from, const sigrun_frame& frame) override;
     void on_lost(const link_ptr& which, const std::string& reason) override;
 
-   private:
+private:
     struct pending {
         member_ptr who;
         std::string key;

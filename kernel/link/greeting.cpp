@@ -23,7 +23,8 @@ result<std::vector<inventory_item>> parse_inventory(const json::object& o) {
         i.state = text_or(*item, "state");
         i.attempt = number_or<std::uint32_t>(*item, "attempt", 0);
         i.log_bytes = number_or<std::uint64_t>(*item, "log_bytes", 0);
-        if (i.job.empty() || i.token.empty()) return bad_value("inventory", "job and token in each item", json::serialize(v));
+        if (i.job.empty() || i.token.empty())
+            return bad_value("inventory", "job and token in each item", json::serialize(v));
         out.push_back(std::move(i));
     }
     return out;
@@ -33,7 +34,8 @@ result<std::vector<inventory_item>> parse_inventory(const json::object& o) {
 
 bool valid_runner_name(std::string_view name) noexcept {
     auto good = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+               c == '-';
     };
     return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), good);
 }
@@ -48,7 +50,8 @@ result<greeting> parse_greeting(std::string_view text) {
     g.generation = number_or<std::uint64_t>(o, "generation", 1);
     g.inventory_hash = text_or(o, "inventory_hash");
     if (!valid_runner_name(g.name))
-        return bad_value("name", "1 to 64 letters, digits, dots, dashes or underscores", "\"" + g.name.substr(0, 80) + "\"");
+        return bad_value("name", "1 to 64 letters, digits, dots, dashes or underscores",
+                         "\"" + g.name.substr(0, 80) + "\"");
     if (g.key.size() < 16 || g.key.size() > 128)
         return bad_value("key", "a secret of 16 to 128 characters", std::to_string(g.key.size()) + " characters");
     auto slots = number_or<std::int64_t>(o, "slots", 0);
@@ -59,7 +62,8 @@ result<greeting> parse_greeting(std::string_view text) {
             return problem{errc::too_large, "too many labels", "labels", "at most 64", std::to_string(labels->size())};
         for (const auto& [k, v] : *labels) {
             if (!v.is_string() || v.get_string().size() > 256 || k.size() > 128)
-                return bad_value("labels." + std::string(k), "a text of at most 256 bytes", json::serialize(v).substr(0, 80));
+                return bad_value("labels." + std::string(k), "a text of at most 256 bytes",
+                                 json::serialize(v).substr(0, 80));
             g.labels[std::string(k)] = std::string(v.get_string());
         }
     }

@@ -3,6 +3,7 @@
 #include <sigrun/cpp/text.hpp>
 
 #include <boost/asio/post.hpp>
+
 #include <utility>
 
 namespace sigrun {
@@ -174,8 +175,8 @@ void link::call(std::string_view method, std::string_view params, std::string_vi
     auto context = std::make_shared<outgoing_call>();
     context->replies = std::move(replies);
     sigrun_sink sink{sizeof(sigrun_sink), 0, context.get(), &outgoing_call::on_frame};
-    sigrun_call request{sizeof(sigrun_call), 0,       sdk::str(method), sdk::str(params), sdk::str(document),
-                        {nullptr, 0},        payload, 0};
+    sigrun_call request{
+        sizeof(sigrun_call), 0, sdk::str(method), sdk::str(params), sdk::str(document), {nullptr, 0}, payload, 0};
     start_op([&](sigrun_op op) { return ops_->call(raw_, &request, &sink, op); },
              [context, done = std::move(done)](result<buffer_ref> r) {
                  if (r)
@@ -206,7 +207,7 @@ void dial(plugin_host& host, const std::shared_ptr<instance>& protocol, const di
     if (!table || !table->dial || !SIGRUN_HAS(table->dial, open) || !table->link)
         return done(make_problem(errc::unsupported, protocol->name() + " cannot dial"));
     auto made = std::make_shared<link>(host, protocol, std::move(handler));
-    sigrun_endpoint endpoint{sizeof(sigrun_endpoint), 0, sdk::str(target.uri), sdk::str(target.profile),
+    sigrun_endpoint endpoint{sizeof(sigrun_endpoint),  0, sdk::str(target.uri), sdk::str(target.profile),
                              sdk::str(target.options), 0};
     host.call_async(
         *protocol,
@@ -234,7 +235,8 @@ result<std::shared_ptr<instance>> protocol_for_uri(plugin_host& host, std::strin
             schemes.remove_prefix(comma == std::string_view::npos ? schemes.size() : comma + 1);
         }
     }
-    return bad_value("endpoint", known.empty() ? "a loaded protocol plugin" : "an address that begins with one of " + known,
+    return bad_value("endpoint",
+                     known.empty() ? "a loaded protocol plugin" : "an address that begins with one of " + known,
                      "\"" + std::string(uri) + "\"");
 }
 

@@ -23,7 +23,7 @@ using link_ptr = std::shared_ptr<link>;
 
 /// Who gets a link's frames. Held weakly by the link; not called after it is gone.
 class link_handler {
-   public:
+public:
     virtual ~link_handler() = default;
     /// Everything but BYE|LAST. Borrowed for the call. E_BUSY pauses the peer's log stream.
     virtual sigrun_result on_frame(const link_ptr& from, const sigrun_frame& frame) = 0;
@@ -41,7 +41,7 @@ struct reply_view {
 using reply_fn = std::function<sigrun_result(const reply_view&)>;
 
 class link : public std::enable_shared_from_this<link> {
-   public:
+public:
     /// Use dial() or wrap().
     link(plugin_host& host, std::shared_ptr<instance> protocol, std::weak_ptr<link_handler> handler);
     link(const link&) = delete;
@@ -77,7 +77,7 @@ class link : public std::enable_shared_from_this<link> {
     /// Ends it. on_lost is not called for a link closed by its owner.
     void close(sigrun_result why = SIGRUN_OK) noexcept;
 
-   private:
+private:
     friend void dial(plugin_host&, const std::shared_ptr<instance>&, const struct dial_target&,
                      std::weak_ptr<link_handler>, std::function<void(result<link_ptr>)>);
     static sigrun_result frame_in(void* ctx, const sigrun_frame* frame) noexcept;
@@ -97,12 +97,12 @@ class link : public std::enable_shared_from_this<link> {
     std::string name_;
     bool foreign_ = false;
     sigrun_sink sink_{};
-    sigrun_link* raw_ = nullptr;              // set before open_, freed by close
+    sigrun_link* raw_ = nullptr;  // set before open_, freed by close
     std::atomic<bool> open_{false};
     std::atomic<bool> owner_closed_{false};
     std::atomic<bool> raw_closed_{false};
     std::atomic<bool> gone_{false};
-    std::atomic<std::uint32_t> users_{0};     // calls running in the plugin, and k_closing
+    std::atomic<std::uint32_t> users_{0};  // calls running in the plugin, and k_closing
     std::atomic<sigrun_result> why_{SIGRUN_OK};
     mutable std::mutex handler_mutex_;
     std::weak_ptr<link_handler> handler_;

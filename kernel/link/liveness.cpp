@@ -72,7 +72,8 @@ void fleet::tick() {
 
 void fleet::check_liveness(const member_ptr& m) {
     const auto now = clock_.now();
-    const auto limit = std::max<nanoseconds>(std::chrono::seconds(10), 3 * options_.beat_period + std::chrono::seconds(1));
+    const auto limit =
+        std::max<nanoseconds>(std::chrono::seconds(10), 3 * options_.beat_period + std::chrono::seconds(1));
     std::vector<session> silent, to_ping;
     bool dial = false;
     // Each member has its own second of the interval, so that pings do not come in waves.

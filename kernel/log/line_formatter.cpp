@@ -1,8 +1,8 @@
 #include "kernel/log/line_formatter.hpp"
 
-#include <string_view>
-
 #include "kernel/base/clock.hpp"
+
+#include <string_view>
 
 namespace sigrun {
 namespace {
@@ -11,17 +11,12 @@ std::string_view level_text(Poco::Message::Priority priority) noexcept {
     switch (priority) {
         case Poco::Message::PRIO_FATAL:
         case Poco::Message::PRIO_CRITICAL:
-        case Poco::Message::PRIO_ERROR:
-            return "error";
-        case Poco::Message::PRIO_WARNING:
-            return "warning";
+        case Poco::Message::PRIO_ERROR: return "error";
+        case Poco::Message::PRIO_WARNING: return "warning";
         case Poco::Message::PRIO_NOTICE:
-        case Poco::Message::PRIO_INFORMATION:
-            return "info";
-        case Poco::Message::PRIO_DEBUG:
-            return "debug";
-        case Poco::Message::PRIO_TRACE:
-            return "trace";
+        case Poco::Message::PRIO_INFORMATION: return "info";
+        case Poco::Message::PRIO_DEBUG: return "debug";
+        case Poco::Message::PRIO_TRACE: return "trace";
     }
     return "info";
 }

@@ -10,7 +10,7 @@
 namespace sigrun {
 
 class line_formatter final : public Poco::Formatter {
- public:
+public:
     void format(const Poco::Message& message, std::string& line) override;
 };
 

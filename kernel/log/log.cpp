@@ -1,5 +1,8 @@
 #include "kernel/log/log.hpp"
 
+#include "kernel/log/line_formatter.hpp"
+#include "kernel/log/relay_channel.hpp"
+
 #include <Poco/AsyncChannel.h>
 #include <Poco/AutoPtr.h>
 #include <Poco/ConsoleChannel.h>
@@ -11,9 +14,6 @@
 #include <atomic>
 #include <iostream>
 #include <stdexcept>
-
-#include "kernel/log/line_formatter.hpp"
-#include "kernel/log/relay_channel.hpp"
 
 namespace sigrun {
 namespace {
@@ -104,9 +104,7 @@ void start_logging(const log_settings& settings) {
 
 void stop_logging() { relay().retarget(stderr_channel()); }
 
-void set_log_level(log_level level) noexcept {
-    g_level.store(static_cast<int>(level), std::memory_order_relaxed);
-}
+void set_log_level(log_level level) noexcept { g_level.store(static_cast<int>(level), std::memory_order_relaxed); }
 
 bool parse_log_level(std::string_view text, log_level& out) noexcept {
     for (const auto& known : k_levels)

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <sigrun/cpp/text.hpp>
+
 #include <string>
 #include <string_view>
 
@@ -15,12 +16,12 @@ enum class log_level : int { error = 1, warning = 2, info = 3, debug = 4, trace 
 
 /// A named source of log lines; a pointer in size. [any]
 class logger {
- public:
+public:
     static logger get(std::string_view name);
     bool enabled(log_level level) const noexcept;  // wait-free
     void write(log_level level, const std::string& text) const;
 
- private:
+private:
     explicit logger(void* poco) noexcept : poco_(poco) {}
     void* poco_;
 };

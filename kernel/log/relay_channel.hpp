@@ -12,7 +12,7 @@
 namespace sigrun {
 
 class relay_channel final : public Poco::Channel {
- public:
+public:
     explicit relay_channel(Poco::AutoPtr<Poco::Channel> target) : target_(std::move(target)) {}
 
     void log(const Poco::Message& message) override {
@@ -29,7 +29,7 @@ class relay_channel final : public Poco::Channel {
         to->close();
     }
 
- private:
+private:
     std::shared_mutex mutex_;
     Poco::AutoPtr<Poco::Channel> target_;
 };

@@ -21,14 +21,13 @@ bool is_name(std::string_view name, bool colon) noexcept {
 
 void check_metric_name(std::string_view name) {
     if (!is_name(name, true))
-        throw std::invalid_argument("metric name: expected [a-zA-Z_:][a-zA-Z0-9_:]*, found '" +
-                                    std::string(name) + "'");
+        throw std::invalid_argument("metric name: expected [a-zA-Z_:][a-zA-Z0-9_:]*, found '" + std::string(name) +
+                                    "'");
 }
 
 void check_label_name(std::string_view name) {
     if (!is_name(name, false) || name.substr(0, 2) == "__" || name == "le")
-        throw std::invalid_argument("label name: expected [a-zA-Z_][a-zA-Z0-9_]*, found '" +
-                                    std::string(name) + "'");
+        throw std::invalid_argument("label name: expected [a-zA-Z_][a-zA-Z0-9_]*, found '" + std::string(name) + "'");
 }
 
 }  // namespace sigrun

@@ -1,5 +1,7 @@
 #include "kernel/metrics/metrics.hpp"
 
+#include "kernel/metrics/metric_name.hpp"
+
 #include <prometheus/counter.h>
 #include <prometheus/family.h>
 #include <prometheus/gauge.h>
@@ -10,8 +12,6 @@
 #include <algorithm>
 #include <mutex>
 #include <stdexcept>
-
-#include "kernel/metrics/metric_name.hpp"
 
 namespace sigrun {
 namespace {
@@ -30,8 +30,7 @@ struct metrics::impl {
 
     // Finds or makes the family and the series; `args` construct a new series.
     template <class T, class... Args>
-    void* series(std::string_view name, std::string_view help, const metric_labels& labels,
-                 const Args&... args) {
+    void* series(std::string_view name, std::string_view help, const metric_labels& labels, const Args&... args) {
         check_metric_name(name);
         for (const auto& [key, value] : labels) check_label_name(key);
         std::lock_guard lock(mutex);
@@ -47,10 +46,8 @@ struct metrics::impl {
         auto found = families.find(name);
         if (found == families.end()) {
             if (families.size() >= k_max_names) throw std::length_error("more than 1000 metric names");
-            auto& made = prometheus::detail::Builder<T>()
-                             .Name(std::string(name))
-                             .Help(std::string(help))
-                             .Register(registry);
+            auto& made =
+                prometheus::detail::Builder<T>().Name(std::string(name)).Help(std::string(help)).Register(registry);
             found = families.emplace(std::string(name), known_family{T::metric_type, &made}).first;
         }
         if (found->second.type != T::metric_type)
@@ -75,18 +72,14 @@ gauge metrics::get_gauge(std::string_view name, std::string_view help, const met
     return gauge(impl_->series<prometheus::Gauge>(name, help, labels));
 }
 
-histogram metrics::get_histogram(std::string_view name, std::string_view help,
-                                 const std::vector<double>& buckets, const metric_labels& labels) {
-    if (buckets.empty() ||
-        std::adjacent_find(buckets.begin(), buckets.end(), std::greater_equal<>()) != buckets.end())
-        throw std::invalid_argument("metric '" + std::string(name) +
-                                    "': buckets must be increasing and not empty");
+histogram metrics::get_histogram(std::string_view name, std::string_view help, const std::vector<double>& buckets,
+                                 const metric_labels& labels) {
+    if (buckets.empty() || std::adjacent_find(buckets.begin(), buckets.end(), std::greater_equal<>()) != buckets.end())
+        throw std::invalid_argument("metric '" + std::string(name) + "': buckets must be increasing and not empty");
     return histogram(impl_->series<prometheus::Histogram>(name, help, labels, buckets));
 }
 
-std::string metrics::text() const {
-    return prometheus::TextSerializer().Serialize(impl_->registry.Collect());
-}
+std::string metrics::text() const { return prometheus::TextSerializer().Serialize(impl_->registry.Collect()); }
 
 void counter::add(double value) noexcept {
     if (value >= 0) static_cast<prometheus::Counter*>(impl_)->Increment(value);  // false for NaN, too

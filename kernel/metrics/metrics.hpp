@@ -13,29 +13,29 @@
 namespace sigrun {
 
 class counter {
- public:
+public:
     void add(double value = 1) noexcept;
 
- private:
+private:
     friend class metrics;
     explicit counter(void* impl) noexcept : impl_(impl) {}
     void* impl_;
 };
 class gauge {
- public:
+public:
     void set(double value) noexcept;
     void add(double value) noexcept;
 
- private:
+private:
     friend class metrics;
     explicit gauge(void* impl) noexcept : impl_(impl) {}
     void* impl_;
 };
 class histogram {
- public:
+public:
     void observe(double value) noexcept;
 
- private:
+private:
     friend class metrics;
     explicit histogram(void* impl) noexcept : impl_(impl) {}
     void* impl_;
@@ -48,7 +48,7 @@ using metric_labels = std::map<std::string, std::string>;
 /// overflow="true". The get functions throw std::invalid_argument for a wrong name, label or bucket list and
 /// for a name that exists with another type, std::length_error beyond 1,000 names.
 class metrics {
- public:
+public:
     metrics();
     ~metrics();
     counter get_counter(std::string_view name, std::string_view help, const metric_labels& labels = {});
@@ -58,7 +58,7 @@ class metrics {
     /// Text exposition format 0.0.4 of everything.
     std::string text() const;
 
- private:
+private:
     struct impl;
     std::unique_ptr<impl> impl_;
 };

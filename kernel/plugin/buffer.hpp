@@ -21,7 +21,7 @@ namespace sigrun {
 
 /// Owns one reference. [any]; the content is written by its only holder, then read-only.
 class buffer_ref {
- public:
+public:
     buffer_ref() = default;
     /// A buffer holding a copy of `content`; std::bad_alloc when out of memory.
     static buffer_ref copy_of(std::string_view content);
@@ -41,11 +41,10 @@ class buffer_ref {
     sigrun_buf* get() const noexcept { return buf_; }
     sigrun_buf* release() noexcept { return std::exchange(buf_, nullptr); }
     std::string_view view() const noexcept {
-        return buf_ ? std::string_view(buf_->bytes(), static_cast<std::size_t>(buf_->length))
-                    : std::string_view();
+        return buf_ ? std::string_view(buf_->bytes(), static_cast<std::size_t>(buf_->length)) : std::string_view();
     }
 
- private:
+private:
     explicit buffer_ref(sigrun_buf* buf) noexcept : buf_(buf) {}
     sigrun_buf* buf_ = nullptr;
 };

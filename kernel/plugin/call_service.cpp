@@ -1,7 +1,7 @@
 // The services call/1 and link/1: handed on to whoever implements them in the kernel.
-#include <sigrun/cpp/error.hpp>
-
 #include "kernel/plugin/guest.hpp"
+
+#include <sigrun/cpp/error.hpp>
 
 namespace sigrun {
 namespace {
@@ -14,8 +14,8 @@ sigrun_result unavailable(sigrun_error* error, const char* what) noexcept {
     }
 }
 
-sigrun_result begin(const sigrun_host* host, std::uint64_t session, const sigrun_call* call,
-                    const sigrun_sink* replies, std::uint64_t* call_id, sigrun_error* error) noexcept {
+sigrun_result begin(const sigrun_host* host, std::uint64_t session, const sigrun_call* call, const sigrun_sink* replies,
+                    std::uint64_t* call_id, sigrun_error* error) noexcept {
     guest& owner = host_face::of(host).owner;
     if (!call || !replies || !replies->on_frame || !call_id)
         return sdk::report(error, SIGRUN_E_INVALID, "call, replies and call_id must be given");
@@ -45,14 +45,11 @@ sigrun_result adopt(const sigrun_host* host, std::uint64_t session, sigrun_str t
                     const sigrun_sink** frames, sigrun_error* error) noexcept {
     host_face& face = host_face::of(host);
     if (!link || !frames) return sdk::report(error, SIGRUN_E_INVALID, "link and frames must be given");
-    if (face.owner.retired())
-        return sdk::report(error, SIGRUN_E_CANCELLED, "this plugin generation is retired");
+    if (face.owner.retired()) return sdk::report(error, SIGRUN_E_CANCELLED, "this plugin generation is retired");
     link_adopter* adopter = face.owner.rt->links.load(std::memory_order_acquire);
     if (!adopter) return unavailable(error, "this process takes no links");
     std::shared_ptr<instance> holder = face.holder.lock();
-    if (!holder)
-        return sdk::report(error, SIGRUN_E_INVALID,
-                           "adopt needs the host that the instance was created with");
+    if (!holder) return sdk::report(error, SIGRUN_E_INVALID, "adopt needs the host that the instance was created with");
     return adopter->adopt(std::move(holder), session, sdk::view(ticket), link, frames, error);
 }
 

@@ -19,14 +19,11 @@ result<void> collect(const fs::path& folder, bool deeper, std::vector<plugin_fil
         if (deeper && it->is_directory(ignored)) {
             SIGRUN_CHECK_OK(collect(path, false, out));
         } else if (path.extension() == ".so" && !it->is_directory(ignored)) {
-            if (out.size() >= k_max_files)
-                return bad_value(folder.string(), "at most 1000 plugin files", "more");
+            if (out.size() >= k_max_files) return bad_value(folder.string(), "at most 1000 plugin files", "more");
             out.push_back({path.string(), path.stem().string()});
         }
     }
-    if (ec)
-        return make_problem(errc::io,
-                            "plugin folder '" + folder.string() + "' cannot be read: " + ec.message());
+    if (ec) return make_problem(errc::io, "plugin folder '" + folder.string() + "' cannot be read: " + ec.message());
     return {};
 }
 

@@ -1,17 +1,16 @@
 // Which files of the plugin folder are plugins to look at. No file is opened here.
 #pragma once
 
+#include "kernel/base/result.hpp"
+
 #include <string>
 #include <vector>
-
-#include "kernel/base/result.hpp"
 
 namespace sigrun {
 
 struct plugin_file {
     std::string path;
-    std::string
-        name;  // "http" for .../protocols/http.so; what [plugin http] and component = http:http refer to
+    std::string name;  // "http" for .../protocols/http.so; what [plugin http] and component = http:http refer to
 };
 
 /// *.so directly in the folder and one level below it, by name; not those that begin with a dot. At most

@@ -3,13 +3,13 @@
 // mapped plugin.
 #pragma once
 
+#include "kernel/base/result.hpp"
+#include "kernel/plugin/elf_gate.hpp"
+
 #include <sigrun/plugin.h>
 
 #include <string>
 #include <vector>
-
-#include "kernel/base/result.hpp"
-#include "kernel/plugin/elf_gate.hpp"
 
 namespace sigrun {
 

@@ -1,16 +1,15 @@
 #include "kernel/plugin/elf_gate.hpp"
 
+#include "kernel/plugin/elf_view.hpp"
+
 #include <sigrun/plugin.h>
 
 #include <optional>
 
-#include "kernel/plugin/elf_view.hpp"
-
 namespace sigrun {
 namespace {
 
-constexpr std::string_view k_owner{SIGRUN_NOTE_OWNER,
-                                   sizeof(SIGRUN_NOTE_OWNER)};  // with its NUL, as in the note
+constexpr std::string_view k_owner{SIGRUN_NOTE_OWNER, sizeof(SIGRUN_NOTE_OWNER)};  // with its NUL, as in the note
 constexpr std::string_view k_entry_prefix = "sigrun_plugin_entry_v";
 
 template <std::size_t N>
@@ -53,8 +52,7 @@ result<plugin_identity> read_note(const elf_view& elf) {
     sigrun_note_desc note{};
     std::memcpy(&note, desc->data(), sizeof note);
     if (note.abi_major != SIGRUN_ABI_MAJOR)
-        return bad_value("ABI major of the note", std::to_string(SIGRUN_ABI_MAJOR),
-                         std::to_string(note.abi_major));
+        return bad_value("ABI major of the note", std::to_string(SIGRUN_ABI_MAJOR), std::to_string(note.abi_major));
     if (note.min_host_minor > SIGRUN_ABI_MINOR)
         return bad_value("ABI minor of this host", "at least " + std::to_string(note.min_host_minor),
                          std::to_string(SIGRUN_ABI_MINOR));
@@ -65,8 +63,7 @@ result<plugin_identity> read_note(const elf_view& elf) {
         return bad_value("note's id", "a name such as com.vendor.name", id.value_or("no text"));
     if (!version) return bad_value("note's version", "a version such as 1.2.0", "no text");
     return plugin_identity{
-        *id,        *version, sdk.value_or("unknown"), note.abi_major, note.abi_minor, note.min_host_minor,
-        note.flags, 0};
+        *id, *version, sdk.value_or("unknown"), note.abi_major, note.abi_minor, note.min_host_minor, note.flags, 0};
 }
 
 result<void> check_symbols(const elf_view& elf, plugin_identity& out) {
@@ -113,8 +110,7 @@ result<void> check_symbols(const elf_view& elf, plugin_identity& out) {
 bool is_plugin_id(std::string_view text) noexcept {
     if (text.empty() || text.size() > 63 || text.front() == '.' || text.front() == '-') return false;
     for (char c : text)
-        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-'))
-            return false;
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-')) return false;
     return true;
 }
 

@@ -2,11 +2,11 @@
 // it carry a Sigrun note, what does it export? Every offset in the file is untrusted. Pure.
 #pragma once
 
+#include "kernel/base/result.hpp"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
-
-#include "kernel/base/result.hpp"
 
 namespace sigrun {
 
@@ -19,8 +19,7 @@ struct plugin_identity {
     std::uint16_t abi_minor = 0;
     std::uint16_t min_host_minor = 0;
     std::uint32_t flags = 0;
-    std::uint32_t unique_symbols =
-        0;  // STB_GNU_UNIQUE: such a file can be neither unloaded nor loaded side by side
+    std::uint32_t unique_symbols = 0;  // STB_GNU_UNIQUE: such a file can be neither unloaded nor loaded side by side
 };
 
 /// Refuses what must not be mapped or cannot be a plugin; the problem has field, expected and found.

@@ -35,8 +35,7 @@ std::uint64_t end_of(std::uint64_t offset, std::uint64_t size) noexcept {
 result<elf_view> elf_view::open(std::string_view bytes) {
     elf_view out;
     out.bytes_ = bytes;
-    if (bytes.substr(0, SELFMAG) != ELFMAG)
-        return bad_value("file", "an ELF shared library", "something else");
+    if (bytes.substr(0, SELFMAG) != ELFMAG) return bad_value("file", "an ELF shared library", "something else");
     if (bytes.size() < sizeof(Elf64_Ehdr)) return truncated("ELF header", sizeof(Elf64_Ehdr), bytes.size());
     auto head = element<Elf64_Ehdr>(bytes, 0);
     if (head.e_ident[EI_CLASS] != ELFCLASS64)
@@ -45,25 +44,21 @@ result<elf_view> elf_view::open(std::string_view bytes) {
         return bad_value("ELF byte order", std::to_string(k_data), std::to_string(head.e_ident[EI_DATA]));
     if (head.e_machine != k_machine)
         return bad_value("ELF machine", std::to_string(k_machine), std::to_string(head.e_machine));
-    if (head.e_type != ET_DYN)
-        return bad_value("ELF type", "shared library (3)", std::to_string(head.e_type));
+    if (head.e_type != ET_DYN) return bad_value("ELF type", "shared library (3)", std::to_string(head.e_type));
     if (head.e_phentsize != sizeof(Elf64_Phdr) || head.e_phnum == 0)
         return bad_value("program headers", "some of 56 bytes each",
                          std::to_string(head.e_phnum) + " of " + std::to_string(head.e_phentsize));
 
     auto programs = out.at(head.e_phoff, std::uint64_t{head.e_phnum} * sizeof(Elf64_Phdr));
     if (programs.empty())
-        return truncated("program headers", end_of(head.e_phoff, head.e_phnum * sizeof(Elf64_Phdr)),
-                         bytes.size());
+        return truncated("program headers", end_of(head.e_phoff, head.e_phnum * sizeof(Elf64_Phdr)), bytes.size());
     for (std::size_t i = 0; i < head.e_phnum; ++i) {
         auto segment = element<Elf64_Phdr>(programs, i);
         bool in_file = segment.p_type == PT_LOAD || segment.p_type == PT_DYNAMIC || segment.p_type == PT_NOTE;
         if (in_file && end_of(segment.p_offset, segment.p_filesz) > bytes.size())
-            return truncated("segment " + std::to_string(i), end_of(segment.p_offset, segment.p_filesz),
-                             bytes.size());
+            return truncated("segment " + std::to_string(i), end_of(segment.p_offset, segment.p_filesz), bytes.size());
         if (segment.p_type == PT_LOAD && segment.p_filesz > segment.p_memsz)
-            return bad_value("segment " + std::to_string(i), "no more bytes in the file than in memory",
-                             "more");
+            return bad_value("segment " + std::to_string(i), "no more bytes in the file than in memory", "more");
         out.segments_.push_back(segment);
     }
 
@@ -72,14 +67,12 @@ result<elf_view> elf_view::open(std::string_view bytes) {
                          std::to_string(head.e_shnum) + " of " + std::to_string(head.e_shentsize));
     auto sections = out.at(head.e_shoff, std::uint64_t{head.e_shnum} * sizeof(Elf64_Shdr));
     if (sections.empty())
-        return truncated("section headers", end_of(head.e_shoff, head.e_shnum * sizeof(Elf64_Shdr)),
-                         bytes.size());
+        return truncated("section headers", end_of(head.e_shoff, head.e_shnum * sizeof(Elf64_Shdr)), bytes.size());
     for (std::size_t i = 0; i < head.e_shnum; ++i) {
         auto section = element<Elf64_Shdr>(sections, i);
         if (section.sh_type != SHT_NOBITS && section.sh_type != SHT_NULL &&
             end_of(section.sh_offset, section.sh_size) > bytes.size())
-            return truncated("section " + std::to_string(i), end_of(section.sh_offset, section.sh_size),
-                             bytes.size());
+            return truncated("section " + std::to_string(i), end_of(section.sh_offset, section.sh_size), bytes.size());
         out.sections_.push_back(section);
     }
     return out;

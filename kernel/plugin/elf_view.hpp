@@ -1,18 +1,18 @@
 // Bounds-checked reading of an ELF64 file in memory. Nothing here trusts an offset or a count of the file.
 #pragma once
 
+#include "kernel/base/result.hpp"
+
 #include <elf.h>
 
 #include <cstring>
 #include <string_view>
 #include <vector>
 
-#include "kernel/base/result.hpp"
-
 namespace sigrun {
 
 class elf_view {
- public:
+public:
     /// Checks the header, and that program and section headers, loadable segments and sections lie within the
     /// file.
     static result<elf_view> open(std::string_view bytes);
@@ -39,7 +39,7 @@ class elf_view {
         return out;
     }
 
- private:
+private:
     std::string_view bytes_;
     std::vector<Elf64_Phdr> segments_;
     std::vector<Elf64_Shdr> sections_;

@@ -1,9 +1,10 @@
 #include "kernel/plugin/generation.hpp"
 
+#include <sigrun/cpp/error.hpp>
+
 #include <atomic>
 #include <cstddef>
 #include <mutex>
-#include <sigrun/cpp/error.hpp>
 #include <vector>
 
 namespace sigrun {
@@ -50,8 +51,7 @@ result<std::shared_ptr<generation>> generation::open(std::string_view bytes, con
 
 result<void> generation::negotiate(const std::string& program) {
     using entry_fn = const sigrun_entry*(const sigrun_hello*);
-    if (!library_.has(SIGRUN_ENTRY_SYMBOL))
-        return bad_value("exported function", SIGRUN_ENTRY_SYMBOL, "none");
+    if (!library_.has(SIGRUN_ENTRY_SYMBOL)) return bad_value("exported function", SIGRUN_ENTRY_SYMBOL, "none");
     auto& entry = library_.get<entry_fn>(SIGRUN_ENTRY_SYMBOL);
     sigrun_hello hello{};
     hello.struct_size = sizeof hello;
@@ -81,8 +81,8 @@ result<void> generation::start() {
 }
 
 result<std::shared_ptr<instance>> generation::create(const std::shared_ptr<generation>& self,
-                                                     const component_record& component,
-                                                     const std::string& name, const sigrun_config& config) {
+                                                     const component_record& component, const std::string& name,
+                                                     const sigrun_config& config) {
     host_face& face = self->guest_->add_face(name);
     sdk::error_text text;
     sigrun_instance* raw = nullptr;
@@ -91,12 +91,10 @@ result<std::shared_ptr<instance>> generation::create(const std::shared_ptr<gener
     if (!raw) return bad_value("create", "an instance", "NULL");
     constexpr std::size_t needed = offsetof(sigrun_instance, destroy) + sizeof(raw->destroy);
     if (raw->struct_size < needed || !raw->get_interface || !raw->destroy)
-        return bad_value(
-            "instance",
-            "get_interface and destroy in a table of at least " + std::to_string(needed) + " bytes",
-            raw->struct_size < needed ? std::to_string(raw->struct_size) + " bytes" : "NULL");
-    auto made =
-        std::make_shared<instance>(self, name, self->descriptor_.id, component.id, component.kind, raw);
+        return bad_value("instance",
+                         "get_interface and destroy in a table of at least " + std::to_string(needed) + " bytes",
+                         raw->struct_size < needed ? std::to_string(raw->struct_size) + " bytes" : "NULL");
+    auto made = std::make_shared<instance>(self, name, self->descriptor_.id, component.id, component.kind, raw);
     if (!made->table<void>(component.kind))
         return bad_value("get_interface", "a table for its own kind " + component.kind, "NULL");
     face.holder = made;

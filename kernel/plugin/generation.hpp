@@ -3,18 +3,19 @@
 // otherwise the code stays mapped.
 #pragma once
 
-#include <boost/dll/shared_library.hpp>
-#include <memory>
-#include <string>
-
 #include "kernel/plugin/descriptor.hpp"
 #include "kernel/plugin/guest.hpp"
 #include "kernel/plugin/stage.hpp"
 
+#include <boost/dll/shared_library.hpp>
+
+#include <memory>
+#include <string>
+
 namespace sigrun {
 
 class generation {
- public:
+public:
     /// Stages and maps bytes that passed inspect_plugin, and negotiates. Runs the plugin's static
     /// constructors and its entry function, nothing else. Numbers are unique in the process.
     static result<std::shared_ptr<generation>> open(std::string_view bytes, const plugin_identity& identity,
@@ -28,15 +29,15 @@ class generation {
     result<void> start();
     /// Makes and wraps an instance; a problem if the plugin refuses or what it returns is not an instance.
     static result<std::shared_ptr<instance>> create(const std::shared_ptr<generation>& self,
-                                                    const component_record& component,
-                                                    const std::string& name, const sigrun_config& config);
+                                                    const component_record& component, const std::string& name,
+                                                    const sigrun_config& config);
 
     std::uint64_t number() const noexcept { return number_; }
     const plugin_descriptor& descriptor() const noexcept { return descriptor_; }
     const plugin_identity& identity() const noexcept { return identity_; }
     const std::string& sha256() const noexcept { return sha256_; }
 
- private:
+private:
     generation() = default;
     result<void> negotiate(const std::string& program);
 

@@ -69,8 +69,7 @@ sigrun_metric* guest::metric(bool is_counter, std::string_view name, std::string
         for (const auto& [label, value] : labels) key += '\n' + label + '\n' + value;
         std::lock_guard lock(mutex_);
         if (auto found = metrics_.find(key); found != metrics_.end())
-            return std::holds_alternative<counter>(found->second->number) == is_counter ? found->second.get()
-                                                                                        : nullptr;
+            return std::holds_alternative<counter>(found->second->number) == is_counter ? found->second.get() : nullptr;
         std::unique_ptr<sigrun_metric> made;
         if (is_counter)
             made.reset(new sigrun_metric{rt->numbers.get_counter(name, help, labels), &retired_});
@@ -78,8 +77,7 @@ sigrun_metric* guest::metric(bool is_counter, std::string_view name, std::string
             made.reset(new sigrun_metric{rt->numbers.get_gauge(name, help, labels), &retired_});
         return metrics_.emplace(std::move(key), std::move(made)).first->second.get();
     } catch (const std::exception& e) {
-        SIGRUN_LOG(logger::get("plugin"), warning, plugin_id,
-                   ": metric refused: ", std::string_view(e.what()));
+        SIGRUN_LOG(logger::get("plugin"), warning, plugin_id, ": metric refused: ", std::string_view(e.what()));
         return nullptr;
     }
 }

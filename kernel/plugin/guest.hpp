@@ -2,6 +2,10 @@
 // because a plugin that stays mapped may call its host at any time; after retirement every slot refuses.
 #pragma once
 
+#include "kernel/log/log.hpp"
+#include "kernel/plugin/runtime.hpp"
+#include "kernel/plugin/schedule.hpp"
+
 #include <sigrun/host.h>
 
 #include <atomic>
@@ -11,10 +15,6 @@
 #include <mutex>
 #include <string>
 #include <variant>
-
-#include "kernel/log/log.hpp"
-#include "kernel/plugin/runtime.hpp"
-#include "kernel/plugin/schedule.hpp"
 
 /// A metric handle as plugins hold it.
 struct sigrun_metric {
@@ -41,7 +41,7 @@ struct host_face {
 };
 
 class guest {
- public:
+public:
     /// Never destroyed.
     static guest& make(std::uint64_t number, std::string plugin_id, std::shared_ptr<runtime> rt);
     host_face& add_face(std::string name);
@@ -55,8 +55,7 @@ class guest {
     std::uint64_t thread_entered(std::string name);
     void thread_left(std::uint64_t token);
     /// Same name and labels: same handle. Null: refused.
-    sigrun_metric* metric(bool is_counter, std::string_view name, std::string_view help,
-                          metric_labels labels) noexcept;
+    sigrun_metric* metric(bool is_counter, std::string_view name, std::string_view help, metric_labels labels) noexcept;
 
     const std::uint64_t number;
     const std::string plugin_id;
@@ -64,7 +63,7 @@ class guest {
     const schedule_count scheduled = std::make_shared<std::atomic<std::int64_t>>(0);
     const schedule_count posted = std::make_shared<std::atomic<std::int64_t>>(0);
 
- private:
+private:
     guest(std::uint64_t n, std::string id, std::shared_ptr<runtime> r)
         : number(n), plugin_id(std::move(id)), rt(std::move(r)) {}
 

@@ -1,8 +1,9 @@
 // The sigrun_host table itself and the services log/1, buffer/1 and metric/1.
-#include <algorithm>
+#include "kernel/plugin/guest.hpp"
+
 #include <sigrun/cpp/text.hpp>
 
-#include "kernel/plugin/guest.hpp"
+#include <algorithm>
 
 namespace sigrun {
 namespace {
@@ -17,8 +18,7 @@ std::uint32_t log_level_now(const sigrun_host* host) noexcept {
     const host_face& face = host_face::of(host);
     std::uint32_t most = 0;
     if (face.owner.retired()) return most;
-    for (auto level :
-         {log_level::error, log_level::warning, log_level::info, log_level::debug, log_level::trace})
+    for (auto level : {log_level::error, log_level::warning, log_level::info, log_level::debug, log_level::trace})
         if (face.log.enabled(level)) most = static_cast<std::uint32_t>(level);
     return most;
 }
@@ -67,10 +67,12 @@ const sigrun_svc_log k_log_table{sizeof(sigrun_svc_log), 0, &log_level_now, &log
 const sigrun_svc_metric k_metric_table{
     sizeof(sigrun_svc_metric),
     0,
-    [](const sigrun_host* host, sigrun_str name, sigrun_str help, const sigrun_str* kv,
-       std::uint32_t n) noexcept { return make_metric(host, true, name, help, kv, n); },
-    [](const sigrun_host* host, sigrun_str name, sigrun_str help, const sigrun_str* kv,
-       std::uint32_t n) noexcept { return make_metric(host, false, name, help, kv, n); },
+    [](const sigrun_host* host, sigrun_str name, sigrun_str help, const sigrun_str* kv, std::uint32_t n) noexcept {
+        return make_metric(host, true, name, help, kv, n);
+    },
+    [](const sigrun_host* host, sigrun_str name, sigrun_str help, const sigrun_str* kv, std::uint32_t n) noexcept {
+        return make_metric(host, false, name, help, kv, n);
+    },
     &metric_add,
     &metric_set,
 };

@@ -3,8 +3,8 @@
 
 namespace sigrun {
 
-instance::instance(std::shared_ptr<generation> owner, std::string name, std::string plugin_id,
-                   std::string component, std::string kind, sigrun_instance* abi)
+instance::instance(std::shared_ptr<generation> owner, std::string name, std::string plugin_id, std::string component,
+                   std::string kind, sigrun_instance* abi)
     : owner_(std::move(owner)),
       name_(std::move(name)),
       plugin_id_(std::move(plugin_id)),

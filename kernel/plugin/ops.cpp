@@ -1,11 +1,11 @@
 #include "kernel/plugin/ops.hpp"
 
+#include "kernel/log/log.hpp"
+
 #include <array>
 #include <atomic>
 #include <mutex>
 #include <vector>
-
-#include "kernel/log/log.hpp"
 
 // A token is (generation of the slot, 32 bits) (place in the shard, 28 bits) (shard, 4 bits). A slot's
 // generation grows with every use and is never 0, so no token is 0 and an old one fits no later op (before

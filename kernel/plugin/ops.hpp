@@ -1,13 +1,13 @@
 // Asynchronous operations across the ABI: the host mints a token, the plugin completes it exactly once.
 #pragma once
 
+#include "kernel/base/result.hpp"
+#include "kernel/plugin/buffer.hpp"
+
 #include <sigrun/base.h>
 
 #include <functional>
 #include <memory>
-
-#include "kernel/base/result.hpp"
-#include "kernel/plugin/buffer.hpp"
 
 namespace sigrun {
 
@@ -16,7 +16,7 @@ using op_callback = std::function<void(result<buffer_ref>)>;
 
 /// Slots with generations: a second completion or a stale token is counted and ignored. [any]
 class op_table {
- public:
+public:
     op_table();
     ~op_table();
     /// `owner` tags the op with the plugin generation that will complete it (for why-is-it-still-loaded
@@ -32,7 +32,7 @@ class op_table {
     /// Completions that were ignored.
     std::uint64_t ignored() const noexcept;
 
- private:
+private:
     struct impl;
     std::unique_ptr<impl> impl_;
 };

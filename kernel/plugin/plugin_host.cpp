@@ -1,13 +1,14 @@
 #include "kernel/plugin/plugin_host.hpp"
 
+#include "kernel/base/quantity.hpp"
+#include "kernel/plugin/plugin_set.hpp"
+
+#include <sigrun/cpp/error.hpp>
+
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
-#include <sigrun/cpp/error.hpp>
 #include <thread>
-
-#include "kernel/base/quantity.hpp"
-#include "kernel/plugin/plugin_set.hpp"
 
 namespace sigrun {
 namespace {
@@ -38,33 +39,27 @@ struct countdown {
 
 void drain_all(const std::vector<std::shared_ptr<instance>>& instances, op_table& ops, nanoseconds time) {
     const time_point deadline = std::chrono::steady_clock::now() + time;
-    const auto deadline_ns =
-        static_cast<std::uint64_t>(deadline.time_since_epoch() / std::chrono::nanoseconds(1));
+    const auto deadline_ns = static_cast<std::uint64_t>(deadline.time_since_epoch() / std::chrono::nanoseconds(1));
     auto waiting = std::make_shared<countdown>();
     std::vector<std::pair<const instance*, sigrun_op>> begun;
     for (const auto& each : instances) {
         sigrun_instance* abi = each->abi();
         if (!SIGRUN_HAS(abi, drain)) continue;
         waiting->add();
-        sigrun_op op =
-            ops.mint(each->generation_number(), [waiting](const result<buffer_ref>&) { waiting->done(); });
+        sigrun_op op = ops.mint(each->generation_number(), [waiting](const result<buffer_ref>&) { waiting->done(); });
         begun.emplace_back(each.get(), op);
         if (abi->drain(abi, deadline_ns, op) < 0 && ops.revoke(op)) waiting->done();
     }
     waiting->wait_until(deadline);
     for (const auto& [which, op] : begun)
-        if (ops.revoke(op))
-            SIGRUN_LOG(k_log, warning, which->name(), " did not drain within ", format_duration(time));
+        if (ops.revoke(op)) SIGRUN_LOG(k_log, warning, which->name(), " did not drain within ", format_duration(time));
 }
 
 }  // namespace
 
 struct plugin_host::impl {
     impl(plugin_host_options o, settings c, metrics& m)
-        : options(std::move(o)),
-          config(std::move(c)),
-          rt(std::make_shared<runtime>(m)),
-          plugins(options, config, rt) {}
+        : options(std::move(o)), config(std::move(c)), rt(std::make_shared<runtime>(m)), plugins(options, config, rt) {}
 
     const plugin_host_options options;
     const settings config;
@@ -143,15 +138,14 @@ boost::asio::io_context& plugin_host::control() noexcept { return impl_->rt->con
 boost::asio::io_context& plugin_host::io() noexcept { return impl_->rt->io; }
 
 void plugin_host::post_work(std::function<void()> task) {
-    if (!impl_->rt->work.post(std::move(task), false))
-        SIGRUN_LOG(k_log, debug, "a task came after the shutdown");
+    if (!impl_->rt->work.post(std::move(task), false)) SIGRUN_LOG(k_log, debug, "a task came after the shutdown");
 }
 
 void plugin_host::call_async(const instance& target, const std::function<sigrun_result(sigrun_op)>& start,
                              op_callback callback) {
     auto shared = std::make_shared<op_callback>(std::move(callback));
-    sigrun_op op = impl_->rt->ops.mint(
-        target.generation_number(), [shared](result<buffer_ref> outcome) { (*shared)(std::move(outcome)); });
+    sigrun_op op = impl_->rt->ops.mint(target.generation_number(),
+                                       [shared](result<buffer_ref> outcome) { (*shared)(std::move(outcome)); });
     sigrun_result r = start(op);
     if (r < 0 && impl_->rt->ops.revoke(op)) (*shared)(problem::from_abi(r, ""));
 }

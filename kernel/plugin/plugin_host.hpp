@@ -4,26 +4,27 @@
 // load_all and shutdown run on the caller's thread at start and end; everything else is [any].
 #pragma once
 
+#include "kernel/base/clock.hpp"
+#include "kernel/config/settings.hpp"
+#include "kernel/metrics/metrics.hpp"
+#include "kernel/plugin/ops.hpp"
+
 #include <sigrun/plugin.h>
 #include <sigrun/protocol.h>
 
 #include <boost/asio/io_context.hpp>
+
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "kernel/base/clock.hpp"
-#include "kernel/config/settings.hpp"
-#include "kernel/metrics/metrics.hpp"
-#include "kernel/plugin/ops.hpp"
-
 namespace sigrun {
 
 /// Answers inbound calls: the method router implements it. [any]; see sigrun_svc_call for the contract.
 class call_handler {
- public:
+public:
     virtual ~call_handler() = default;
     virtual sigrun_result begin(std::uint64_t session, const sigrun_call& call, const sigrun_sink& replies,
                                 std::uint64_t* call_id, sigrun_error* error) noexcept = 0;
@@ -34,12 +35,11 @@ class call_handler {
 class instance;
 /// Turns an accepted connection into a link: the link module or the agent implements it. [any]
 class link_adopter {
- public:
+public:
     virtual ~link_adopter() = default;
     /// `ops` belong to the protocol instance `owner`. *frames must stay valid until close completed.
-    virtual sigrun_result adopt(std::shared_ptr<instance> owner, std::uint64_t session,
-                                std::string_view ticket, sigrun_link* link, const sigrun_sink** frames,
-                                sigrun_error* error) noexcept = 0;
+    virtual sigrun_result adopt(std::shared_ptr<instance> owner, std::uint64_t session, std::string_view ticket,
+                                sigrun_link* link, const sigrun_sink** frames, sigrun_error* error) noexcept = 0;
 };
 
 struct component_info {
@@ -58,14 +58,14 @@ struct plugin_info {
 class generation;
 /// One created component. Destroyed (ABI destroy, then its generation unpinned) when the last holder lets go.
 class instance {
- public:
-    instance(std::shared_ptr<generation> owner, std::string name, std::string plugin_id,
-             std::string component, std::string kind, sigrun_instance* abi);
+public:
+    instance(std::shared_ptr<generation> owner, std::string name, std::string plugin_id, std::string component,
+             std::string kind, sigrun_instance* abi);
     ~instance();
     instance(const instance&) = delete;
     instance& operator=(const instance&) = delete;
 
-    const std::string& name() const noexcept { return name_; }  // "http-main"; default: the component's id
+    const std::string& name() const noexcept { return name_; }            // "http-main"; default: the component's id
     const std::string& plugin_id() const noexcept { return plugin_id_; }  // "sigrun.http"
     const std::string& component() const noexcept { return component_; }
     const std::string& kind() const noexcept { return kind_; }  // "sigrun.protocol/1"
@@ -77,15 +77,14 @@ class instance {
         return static_cast<const Table*>(abi_->get_interface(abi_, sigrun_str{id.data(), id.size()}));
     }
 
- private:
+private:
     std::shared_ptr<generation> owner_;
     std::string name_, plugin_id_, component_, kind_;
     sigrun_instance* abi_;
 };
 
 struct plugin_host_options {
-    std::string
-        plugin_dir;  // contains protocols/ balancers/ probes/ executors/ stores/, or the files directly
+    std::string plugin_dir;          // contains protocols/ balancers/ probes/ executors/ stores/, or the files directly
     std::string state_dir;           // staged copies go to <state_dir>/stage
     std::string program;             // "sigrund", for sigrun_hello.host_name
     std::vector<std::string> kinds;  // load only plugins that have a component of these kinds; empty = all
@@ -94,7 +93,7 @@ struct plugin_host_options {
 };
 
 class plugin_host {
- public:
+public:
     plugin_host(plugin_host_options options, settings config, metrics& metrics);
     ~plugin_host();
 
@@ -127,10 +126,9 @@ class plugin_host {
     void post_work(std::function<void()> task);   // [work]
     /// Mints an op for a call into `target`, runs `start(op)`, and revokes the op if start returned an error,
     /// in which case `callback` gets that error (text from `start`'s sigrun_error is up to the caller).
-    void call_async(const instance& target, const std::function<sigrun_result(sigrun_op)>& start,
-                    op_callback callback);
+    void call_async(const instance& target, const std::function<sigrun_result(sigrun_op)>& start, op_callback callback);
 
- private:
+private:
     struct impl;
     std::unique_ptr<impl> impl_;
 };

@@ -1,9 +1,10 @@
 // Which components become instances: those with an [instance NAME] section, and one with defaults of every
 // other.
-#include <algorithm>
+#include "kernel/plugin/plugin_set.hpp"
+
 #include <sigrun/cpp/text.hpp>
 
-#include "kernel/plugin/plugin_set.hpp"
+#include <algorithm>
 
 namespace sigrun {
 namespace {
@@ -15,8 +16,8 @@ void warn_of_deprecated(const config_section& section, const component_record& c
     for (const auto& option : component.options) {
         auto found = section.values.find(sdk::view(option.key));
         if ((option.flags & SIGRUN_OPT_DEPRECATED) && found != section.values.end())
-            SIGRUN_LOG(k_log, warning, section.name, ".", found->first, " is deprecated (",
-                       found->second.origin, "): ", sdk::view(option.doc));
+            SIGRUN_LOG(k_log, warning, section.name, ".", found->first, " is deprecated (", found->second.origin,
+                       "): ", sdk::view(option.doc));
     }
 }
 
@@ -28,8 +29,7 @@ bool plugin_set::wanted(const std::string& instance_name, const std::string& com
                        [&](const std::string& name) { return name == instance_name || name == component; });
 }
 
-result<std::optional<plugin_set::choice>> plugin_set::choose(const config_section& section,
-                                                             const std::string& name) {
+result<std::optional<plugin_set::choice>> plugin_set::choose(const config_section& section, const std::string& name) {
     std::string written, origin = section.origin;
     if (auto found = section.values.find("component"); found != section.values.end()) {
         written = found->second.value;
@@ -52,8 +52,7 @@ result<std::optional<plugin_set::choice>> plugin_set::choose(const config_sectio
     record* plugin = find_plugin(plugin_name);
     if (!plugin) return unknown_plugin(field, plugin_name, origin).error();
     if (plugin->now != state::active) {
-        SIGRUN_LOG(k_log, info, section.name, " is not created: plugin ", plugin_name, " ",
-                   plugin->info.reason);
+        SIGRUN_LOG(k_log, info, section.name, " is not created: plugin ", plugin_name, " ", plugin->info.reason);
         return std::optional<choice>();
     }
     std::vector<std::string> names;
@@ -62,8 +61,7 @@ result<std::optional<plugin_set::choice>> plugin_set::choose(const config_sectio
         names.push_back(component.id);
     }
     const std::string near = nearest_name(component_name, names);
-    return bad_value(field,
-                     near.empty() ? "a component of " + plugin_name : "\"" + plugin_name + ":" + near + "\"",
+    return bad_value(field, near.empty() ? "a component of " + plugin_name : "\"" + plugin_name + ":" + near + "\"",
                      "\"" + written + "\" (" + origin + ")");
 }
 
@@ -114,8 +112,7 @@ void plugin_set::create(const choice& what, const std::string& name, const sigru
         instances_.push_back(*made);
         return;
     }
-    const std::string reason =
-        "instance " + name + " of component " + what.component->id + ": " + made.error().text();
+    const std::string reason = "instance " + name + " of component " + what.component->id + ": " + made.error().text();
     const bool others = std::any_of(instances_.begin(), instances_.end(),
                                     [&](const auto& i) { return i->plugin_id() == plugin.info.id; });
     if (!others) return reject(plugin, reason);

@@ -1,7 +1,8 @@
 #include "kernel/plugin/plugin_set.hpp"
 
-#include <algorithm>
 #include <sigrun/cpp/text.hpp>
+
+#include <algorithm>
 
 namespace sigrun {
 namespace {
@@ -83,8 +84,7 @@ result<void> plugin_set::admit(record& to, const plugin_file& file) {
     if (switched_off(identity.id)) return {};
     for (const auto& other : records_)
         if (other->info.id == identity.id && other->now == state::active)
-            return bad_value("id", "a plugin that is not loaded yet",
-                             identity.id + " (" + other->info.file + ")");
+            return bad_value("id", "a plugin that is not loaded yet", identity.id + " (" + other->info.file + ")");
 
     SIGRUN_TRY(code, generation::open(bytes, identity, *stage_, rt_, options_.program));
     const auto& descriptor = code->descriptor();
@@ -93,8 +93,7 @@ result<void> plugin_set::admit(record& to, const plugin_file& file) {
     to.info.doc = descriptor.doc;
     to.info.generation = code->number();
     bool needed = options_.kinds.empty();
-    for (const auto& component : descriptor.components)
-        needed = needed || contains(options_.kinds, component.kind);
+    for (const auto& component : descriptor.components) needed = needed || contains(options_.kinds, component.kind);
     if (!needed) {
         to.now = state::not_needed;
         to.info.reason = "has no component of a kind that this program uses";
@@ -150,9 +149,8 @@ std::vector<documented_section> plugin_set::documented() const {
     std::vector<documented_section> out;
     for (const auto& each : records_)
         for (const auto& component : each->info.components)
-            out.push_back(
-                {"[instance " + component.id + "]  component = " + each->short_name + ":" + component.id,
-                 component.doc, component.options});
+            out.push_back({"[instance " + component.id + "]  component = " + each->short_name + ":" + component.id,
+                           component.doc, component.options});
     return out;
 }
 

@@ -2,20 +2,20 @@
 // created from them. Filled by one thread at start; read under a mutex afterwards.
 #pragma once
 
+#include "kernel/plugin/catalogue.hpp"
+#include "kernel/plugin/generation.hpp"
+#include "kernel/plugin/plugin_host.hpp"
+
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "kernel/plugin/catalogue.hpp"
-#include "kernel/plugin/generation.hpp"
-#include "kernel/plugin/plugin_host.hpp"
-
 namespace sigrun {
 
 class plugin_set {
- public:
+public:
     plugin_set(const plugin_host_options& options, const settings& config, std::shared_ptr<runtime> rt)
         : options_(options), config_(config), rt_(std::move(rt)) {}
 
@@ -28,7 +28,7 @@ class plugin_set {
     /// Lets go of the code, newest first.
     void unload();
 
- private:
+private:
     enum class state { active, rejected, disabled, not_needed };
     struct record {
         std::string short_name;
@@ -52,15 +52,14 @@ class plugin_set {
     result<std::optional<choice>> choose(const config_section& section, const std::string& name);
     void create(const choice& what, const std::string& name, const sigrun_config& config);
     record* find_plugin(std::string_view name);
-    result<void> unknown_plugin(const std::string& field, const std::string& name,
-                                const std::string& origin) const;
+    result<void> unknown_plugin(const std::string& field, const std::string& name, const std::string& origin) const;
 
     const plugin_host_options& options_;
     const settings& config_;
     std::shared_ptr<runtime> rt_;
     std::optional<stage> stage_;
     std::vector<std::pair<std::string, std::string>> switched_off_;  // name, origin
-    std::vector<std::string> configured_;  // "plugin id:component" with a section of its own
+    std::vector<std::string> configured_;                            // "plugin id:component" with a section of its own
 
     mutable std::mutex mutex_;
     std::vector<std::unique_ptr<record>> records_;

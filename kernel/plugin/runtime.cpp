@@ -1,9 +1,9 @@
 #include "kernel/plugin/runtime.hpp"
 
-#include <boost/asio/post.hpp>
-
 #include "kernel/log/log.hpp"
 #include "kernel/plugin/schedule.hpp"
+
+#include <boost/asio/post.hpp>
 
 namespace sigrun {
 namespace {

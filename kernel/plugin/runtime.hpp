@@ -3,24 +3,25 @@
 // threads finds it alive.
 #pragma once
 
-#include <atomic>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <memory>
-#include <string>
-#include <thread>
-
 #include "kernel/metrics/metrics.hpp"
 #include "kernel/plugin/ops.hpp"
 #include "kernel/plugin/plugin_host.hpp"
 #include "kernel/plugin/work_pool.hpp"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
 
 namespace sigrun {
 
 class schedule;
 
 class runtime {
- public:
+public:
     explicit runtime(metrics& numbers);
     ~runtime();
     /// Ends the lanes: what was posted to the work lane still runs, io and control stop after their current
@@ -37,7 +38,7 @@ class runtime {
     std::atomic<call_handler*> calls{nullptr};
     std::atomic<link_adopter*> links{nullptr};
 
- private:
+private:
     using guard = boost::asio::executor_work_guard<boost::asio::io_context::executor_type>;
     guard control_guard_;
     guard io_guard_;

@@ -1,8 +1,9 @@
 // The service sched/1 over the lanes of the runtime.
-#include <boost/asio/post.hpp>
+#include "kernel/plugin/guest.hpp"
+
 #include <sigrun/cpp/text.hpp>
 
-#include "kernel/plugin/guest.hpp"
+#include <boost/asio/post.hpp>
 
 namespace sigrun {
 namespace {
@@ -11,9 +12,8 @@ constexpr std::int64_t k_max_posted = 65536;  // of one generation
 
 // Counts one posted function for as long as it exists, run or not.
 class posted_call {
- public:
-    posted_call(schedule_count count, sigrun_fn fn, void* ctx) noexcept
-        : count_(std::move(count)), fn_(fn), ctx_(ctx) {
+public:
+    posted_call(schedule_count count, sigrun_fn fn, void* ctx) noexcept : count_(std::move(count)), fn_(fn), ctx_(ctx) {
         count_->fetch_add(1);
     }
     posted_call(const posted_call& o) noexcept : posted_call(o.count_, o.fn_, o.ctx_) {}
@@ -21,7 +21,7 @@ class posted_call {
     ~posted_call() { count_->fetch_sub(1); }
     void operator()() const { fn_(ctx_); }
 
- private:
+private:
     schedule_count count_;
     sigrun_fn fn_;
     void* ctx_;
@@ -47,32 +47,25 @@ sigrun_result post(const sigrun_host* host, std::uint32_t lane, sigrun_fn fn, vo
         if (owner.posted->load() >= k_max_posted) return SIGRUN_E_BUSY;
         posted_call call(owner.posted, fn, ctx);
         switch (lane) {
-            case SIGRUN_LANE_CTL:
-                boost::asio::post(owner.rt->control, call);
-                return SIGRUN_OK;
-            case SIGRUN_LANE_IO:
-                boost::asio::post(owner.rt->io, call);
-                return SIGRUN_OK;
-            case SIGRUN_LANE_WORK:
-                return owner.rt->work.post(call) ? SIGRUN_OK : SIGRUN_E_BUSY;
-            default:
-                return SIGRUN_E_INVALID;
+            case SIGRUN_LANE_CTL: boost::asio::post(owner.rt->control, call); return SIGRUN_OK;
+            case SIGRUN_LANE_IO: boost::asio::post(owner.rt->io, call); return SIGRUN_OK;
+            case SIGRUN_LANE_WORK: return owner.rt->work.post(call) ? SIGRUN_OK : SIGRUN_E_BUSY;
+            default: return SIGRUN_E_INVALID;
         }
     });
 }
 
-sigrun_result timer(const sigrun_host* host, std::uint64_t delay_ns, std::uint64_t period_ns, sigrun_fn fn,
-                    void* ctx, std::uint64_t* id) noexcept {
+sigrun_result timer(const sigrun_host* host, std::uint64_t delay_ns, std::uint64_t period_ns, sigrun_fn fn, void* ctx,
+                    std::uint64_t* id) noexcept {
     if (!fn || !id) return SIGRUN_E_INVALID;
     return on_live(host, [&](guest& owner) -> sigrun_result {
         return owner.rt->timers->add_timer(owner.scheduled, delay_ns, period_ns, fn, ctx, *id);
     });
 }
 
-sigrun_result fd_watch(const sigrun_host* host, std::int32_t fd, std::uint32_t events, schedule::watch_fn cb,
-                       void* ctx, std::uint64_t* id) noexcept {
-    if (!cb || !id || !events || (events & ~std::uint32_t{SIGRUN_FD_READ | SIGRUN_FD_WRITE}))
-        return SIGRUN_E_INVALID;
+sigrun_result fd_watch(const sigrun_host* host, std::int32_t fd, std::uint32_t events, schedule::watch_fn cb, void* ctx,
+                       std::uint64_t* id) noexcept {
+    if (!cb || !id || !events || (events & ~std::uint32_t{SIGRUN_FD_READ | SIGRUN_FD_WRITE})) return SIGRUN_E_INVALID;
     return on_live(host, [&](guest& owner) -> sigrun_result {
         return owner.rt->timers->add_watch(owner.scheduled, fd, events, cb, ctx, *id);
     });

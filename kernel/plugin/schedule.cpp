@@ -1,12 +1,13 @@
 #include "kernel/plugin/schedule.hpp"
 
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <optional>
 
@@ -60,8 +61,8 @@ void schedule::erase(std::uint64_t id) {
     }
 }
 
-sigrun_result schedule::add_timer(schedule_count owner, std::uint64_t delay_ns, std::uint64_t period_ns,
-                                  sigrun_fn fn, void* ctx, std::uint64_t& id) {
+sigrun_result schedule::add_timer(schedule_count owner, std::uint64_t delay_ns, std::uint64_t period_ns, sigrun_fn fn,
+                                  void* ctx, std::uint64_t& id) {
     auto made = std::make_shared<entry>(std::move(owner));
     made->timer.emplace(io_, span_of(delay_ns));
     made->period = span_of(period_ns);
@@ -88,8 +89,8 @@ void schedule::arm_timer(const std::shared_ptr<entry>& e) {
     });
 }
 
-sigrun_result schedule::add_watch(schedule_count owner, std::int32_t fd, std::uint32_t events, watch_fn fn,
-                                  void* ctx, std::uint64_t& id) {
+sigrun_result schedule::add_watch(schedule_count owner, std::int32_t fd, std::uint32_t events, watch_fn fn, void* ctx,
+                                  std::uint64_t& id) {
     auto made = std::make_shared<entry>(std::move(owner));
     int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (copy < 0) return SIGRUN_E_INVALID;
@@ -115,8 +116,8 @@ sigrun_result schedule::add_watch(schedule_count owner, std::int32_t fd, std::ui
 
 void schedule::arm_watch(const std::shared_ptr<entry>& e, std::uint32_t event) {
     if (e->stopped) return;
-    auto kind = event == SIGRUN_FD_READ ? asio::posix::descriptor_base::wait_read
-                                        : asio::posix::descriptor_base::wait_write;
+    auto kind =
+        event == SIGRUN_FD_READ ? asio::posix::descriptor_base::wait_read : asio::posix::descriptor_base::wait_write;
     e->descriptor->async_wait(kind, [this, e, event](const boost::system::error_code& ec) {
         if (ec || e->stopped) return;
         e->on_ready(e->ctx, e->fd, event);

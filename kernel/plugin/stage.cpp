@@ -2,6 +2,7 @@
 
 #include <Poco/DigestEngine.h>
 #include <Poco/SHA2Engine.h>
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,7 +21,7 @@ namespace fs = std::filesystem;
 constexpr std::size_t k_max_file = 256u * 1024 * 1024;
 
 class file_descriptor {
- public:
+public:
     explicit file_descriptor(int fd) noexcept : fd_(fd) {}
     file_descriptor(const file_descriptor&) = delete;
     file_descriptor& operator=(const file_descriptor&) = delete;
@@ -29,7 +30,7 @@ class file_descriptor {
     }
     int get() const noexcept { return fd_; }
 
- private:
+private:
     int fd_;
 };
 
@@ -49,8 +50,7 @@ result<std::string> read_plugin_file(const std::string& path) {
     if (info.st_uid != 0 && info.st_uid != geteuid())
         return bad_value("file's owner", "root or user " + std::to_string(geteuid()),
                          "user " + std::to_string(info.st_uid));
-    if (info.st_mode & S_IWOTH)
-        return bad_value("file's mode", "not writable by everybody", "writable by everybody");
+    if (info.st_mode & S_IWOTH) return bad_value("file's mode", "not writable by everybody", "writable by everybody");
 
     std::string bytes;
     std::string chunk(256 * 1024, '\0');
@@ -88,8 +88,7 @@ result<stage> stage::open(const std::string& state_dir) {
     return stage(folder.string(), false);
 }
 
-stage::stage(stage&& o) noexcept
-    : folder_(std::move(o.folder_)), temporary_(std::exchange(o.temporary_, false)) {}
+stage::stage(stage&& o) noexcept : folder_(std::move(o.folder_)), temporary_(std::exchange(o.temporary_, false)) {}
 
 stage::~stage() {
     std::error_code ignored;

@@ -3,10 +3,10 @@
 // one process, because dlopen would answer a known path with the old code.
 #pragma once
 
+#include "kernel/base/result.hpp"
+
 #include <string>
 #include <string_view>
-
-#include "kernel/base/result.hpp"
 
 namespace sigrun {
 
@@ -17,7 +17,7 @@ std::string sha256_hex(std::string_view bytes);
 
 /// <state>/stage, emptied at construction. Not thread-safe.
 class stage {
- public:
+public:
     /// Makes the folder; an empty `state_dir` means a private folder below /tmp that goes away with this
     /// object.
     static result<stage> open(const std::string& state_dir);
@@ -30,7 +30,7 @@ class stage {
                             std::string_view sha256) const;
     void remove(const std::string& path) const noexcept;
 
- private:
+private:
     stage(std::string folder, bool temporary) : folder_(std::move(folder)), temporary_(temporary) {}
     std::string folder_;
     bool temporary_;

@@ -1,11 +1,11 @@
 #include "kernel/plugin/work_pool.hpp"
 
+#include "kernel/log/log.hpp"
+
 #include <pthread.h>
 
 #include <exception>
 #include <string>
-
-#include "kernel/log/log.hpp"
 
 namespace sigrun {
 namespace {
@@ -14,9 +14,7 @@ const auto k_log = logger::get("work");
 
 }  // namespace
 
-void name_thread(const std::string& name) noexcept {
-    pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
-}
+void name_thread(const std::string& name) noexcept { pthread_setname_np(pthread_self(), name.substr(0, 15).c_str()); }
 
 work_pool::work_pool(std::size_t max_threads, std::size_t max_waiting)
     : max_threads_(max_threads), max_waiting_(max_waiting) {}

@@ -13,7 +13,7 @@
 namespace sigrun {
 
 class work_pool {
- public:
+public:
     explicit work_pool(std::size_t max_threads = 16, std::size_t max_waiting = 65536);
     ~work_pool();
     /// [any] False: the pool is stopped, or the queue is full and the task may be refused.
@@ -21,7 +21,7 @@ class work_pool {
     /// Runs what was posted, then joins. Idempotent; not from a task.
     void stop();
 
- private:
+private:
     void run();
 
     const std::size_t max_threads_;

@@ -43,7 +43,7 @@ struct event {
 std::string to_json(const event& e);
 
 class event_log {
-   public:
+public:
     explicit event_log(const clock& clk, std::size_t capacity = 16384);
     void publish(event_type type, id runner, id job, std::string detail = {});
     /// True while somebody watches job events; publishers of short-lived jobs may skip them otherwise.
@@ -51,14 +51,14 @@ class event_log {
     std::uint64_t last_seq() const;
 
     class watcher {
-       public:
+    public:
         ~watcher();
         watcher(const watcher&) = delete;
         watcher& operator=(const watcher&) = delete;
         /// Up to `max` events after the last one returned; the first may be a gap. Empty: notify will be called.
         std::vector<event> pull(std::size_t max);
 
-       private:
+    private:
         friend class event_log;
         watcher(event_log& log, std::uint64_t after, std::function<void()> notify);
         event_log& log_;
@@ -69,7 +69,7 @@ class event_log {
     /// From the event after number `after` (0 with from_start = everything still kept; otherwise only new ones).
     std::unique_ptr<watcher> watch(std::uint64_t after, bool only_new, std::function<void()> notify);
 
-   private:
+private:
     const clock& clock_;
     std::size_t capacity_;
     mutable std::mutex mutex_;

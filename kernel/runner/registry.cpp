@@ -10,9 +10,15 @@ namespace sigrun {
 std::string to_json(const runner_identity& r) {
     json::object labels;
     for (const auto& [k, v] : r.labels) labels[k] = v;
-    json::object o{{"id", r.uid.text()},     {"name", r.name},       {"key_hash", r.key_hash},
-                   {"endpoint", r.endpoint}, {"profile", r.profile}, {"options", r.options},
-                   {"labels", labels},       {"admin", to_string(r.admin)}, {"admin_reason", r.admin_reason},
+    json::object o{{"id", r.uid.text()},
+                   {"name", r.name},
+                   {"key_hash", r.key_hash},
+                   {"endpoint", r.endpoint},
+                   {"profile", r.profile},
+                   {"options", r.options},
+                   {"labels", labels},
+                   {"admin", to_string(r.admin)},
+                   {"admin_reason", r.admin_reason},
                    {"registered_ns", r.registered_ns}};
     if (r.slots) o["slots"] = *r.slots;
     return json::serialize(o);
@@ -81,8 +87,12 @@ result<runner_ptr> registry::add(runner_identity identity, stored_fn stored) {
             return known;
         }
         if (by_id_.size() >= max_runners_)
-            return problem{errc::busy, "the limit of runners is reached", "registry.max_runners",
-                           std::to_string(max_runners_) + " runners at most", "one more", 30'000};
+            return problem{errc::busy,
+                           "the limit of runners is reached",
+                           "registry.max_runners",
+                           std::to_string(max_runners_) + " runners at most",
+                           "one more",
+                           30'000};
         if (!identity.uid) identity.uid = id::make();
         if (!identity.registered_ns) identity.registered_ns = clock_.wall_ns();
         made = std::make_shared<runner>(std::move(identity));
@@ -131,9 +141,10 @@ result<runner_ptr> registry::find(std::string_view name_or_id) const {
     std::vector<std::string> names;
     for (const auto& [name, r] : by_name_) names.push_back(name);
     auto near = nearest_name(name_or_id, names);
-    return problem{errc::not_found, "no such runner", "id",
-                   near.empty() ? std::string("the name or id of a runner") : "a known runner, perhaps \"" + near + "\"",
-                   "\"" + std::string(name_or_id) + "\""};
+    return problem{
+        errc::not_found, "no such runner", "id",
+        near.empty() ? std::string("the name or id of a runner") : "a known runner, perhaps \"" + near + "\"",
+        "\"" + std::string(name_or_id) + "\""};
 }
 
 std::vector<runner_ptr> registry::all() const {
@@ -160,8 +171,8 @@ runner_status registry::apply_status(runner& r, bool linked, bool full, std::str
         why = r.fault;
     // At most two steps: a runner that comes back full is Online first, then Busy.
     while (auto change = r.status.apply(in, why)) {
-        auto detail = json::serialize(json::object{
-            {"from", to_string(change->from)}, {"to", to_string(change->to)}, {"reason", change->reason}});
+        auto detail = json::serialize(
+            json::object{{"from", to_string(change->from)}, {"to", to_string(change->to)}, {"reason", change->reason}});
         events_.publish(event_type::runner_status_changed, r.uid(), {}, detail.substr(1, detail.size() - 2));
     }
     return r.status.status();

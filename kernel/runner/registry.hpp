@@ -12,7 +12,7 @@
 namespace sigrun {
 
 class registry {
-   public:
+public:
     using stored_fn = std::function<void(result<void>)>;
 
     registry(event_log& events, journal& store, const clock& clk, std::uint32_t max_runners);
@@ -39,7 +39,7 @@ class registry {
     event_log& events() noexcept { return events_; }
     const clock& time() const noexcept { return clock_; }
 
-   private:
+private:
     void save(const runner_identity& identity, stored_fn stored);
 
     event_log& events_;

@@ -19,9 +19,9 @@ std::string_view to_string(admin_state s) noexcept;
 /// Inputs in order of rank: an operator's word, then health, then the link, then the places.
 struct status_inputs {
     admin_state admin = admin_state::none;
-    bool faulty = false;   // unhealthy or quarantined, with a reason
-    bool linked = false;   // some link is alive and reconciled
-    bool full = false;     // no free place
+    bool faulty = false;  // unhealthy or quarantined, with a reason
+    bool linked = false;  // some link is alive and reconciled
+    bool full = false;    // no free place
 };
 
 struct status_change {
@@ -31,7 +31,7 @@ struct status_change {
 
 /// Holds the status; every change goes through apply. One writer at a time (the registry's lock).
 class status_machine {
-   public:
+public:
     runner_status status() const noexcept { return status_; }
     const std::string& reason() const noexcept { return reason_; }
     /// Derives the status from the inputs; a change is returned for the event. `reason` says what caused it.
@@ -41,7 +41,7 @@ class status_machine {
     /// through Online first.
     static bool allowed(runner_status from, runner_status to) noexcept;
 
-   private:
+private:
     runner_status status_ = runner_status::offline;
     std::string reason_ = "not connected yet";
 };

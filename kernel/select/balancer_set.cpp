@@ -1,9 +1,9 @@
 #include "kernel/select/balancer_set.hpp"
 
+#include "kernel/base/id.hpp"
+
 #include <algorithm>
 #include <utility>
-
-#include "kernel/base/id.hpp"
 
 namespace sigrun {
 namespace {
@@ -35,8 +35,7 @@ dispatcher::dispatcher(const balancer_set& set, std::uint32_t page_words)
     const std::uint32_t thread = next_thread_id.fetch_add(1, std::memory_order_relaxed);
     for (std::size_t i = 0; i < set.size(); ++i) {
         const loaded_balancer& b = set[i];
-        states_.push_back(SIGRUN_HAS(b.table, thread_init) ? b.table->thread_init(b.owner->abi(), thread)
-                                                           : nullptr);
+        states_.push_back(SIGRUN_HAS(b.table, thread_init) ? b.table->thread_init(b.owner->abi(), thread) : nullptr);
     }
 }
 
@@ -69,8 +68,7 @@ result<std::unique_ptr<balancer_set>> balancer_set::create(std::vector<std::shar
         if (!i || i->kind() != SIGRUN_KIND_BALANCER) continue;
         const auto* table = i->table<sigrun_balancer>(SIGRUN_KIND_BALANCER);
         if (!SIGRUN_HAS(table, pick) || table->abi != 1)
-            return bad_value("balancer " + i->name(),
-                             "a table of \"" SIGRUN_KIND_BALANCER "\" with the slot pick",
+            return bad_value("balancer " + i->name(), "a table of \"" SIGRUN_KIND_BALANCER "\" with the slot pick",
                              table ? "abi " + std::to_string(table->abi) : "none");
         set->loaded_.push_back({std::move(i), table});
     }
@@ -78,8 +76,7 @@ result<std::unique_ptr<balancer_set>> balancer_set::create(std::vector<std::shar
     if (set->default_ == set->size()) {
         std::string known;
         for (const std::string& name : set->names()) known += (known.empty() ? "" : ", ") + name;
-        return bad_value("default_algorithm",
-                         known.empty() ? "a balancer plugin to be loaded" : "one of " + known,
+        return bad_value("default_algorithm", known.empty() ? "a balancer plugin to be loaded" : "one of " + known,
                          "\"" + std::string(default_name) + "\"");
     }
     return set;

@@ -1,6 +1,8 @@
 // The balancer plugins of a selector, and the state that each dispatching thread has with each of them.
 #pragma once
 
+#include "kernel/plugin/plugin_host.hpp"
+
 #include <sigrun/balancer.h>
 
 #include <atomic>
@@ -9,8 +11,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "kernel/plugin/plugin_host.hpp"
 
 namespace sigrun {
 
@@ -24,7 +24,7 @@ class balancer_set;
 /// One thread's view, random numbers and plugin states. Used by its thread only; closed by whoever ends
 /// first, the thread or the set.
 class dispatcher {
- public:
+public:
     dispatcher(const balancer_set& set, std::uint32_t page_words);
     void* state(std::size_t balancer) const noexcept { return states_[balancer]; }
     std::uint64_t random() noexcept;
@@ -34,7 +34,7 @@ class dispatcher {
     sigrun_view view{};
     std::vector<std::uint64_t> masked;  // pages of a request that not all protocols suit
 
- private:
+private:
     const balancer_set& set_;
     std::vector<void*> states_;
     std::uint64_t random_;
@@ -43,7 +43,7 @@ class dispatcher {
 };
 
 class balancer_set {
- public:
+public:
     static result<std::unique_ptr<balancer_set>> create(std::vector<std::shared_ptr<instance>> instances,
                                                         std::string_view default_name);
     ~balancer_set();
@@ -59,7 +59,7 @@ class balancer_set {
     /// This thread's state, made at the first call of the thread. Throws what making it throws.
     dispatcher& here(std::uint32_t page_words, const sigrun_view& fresh);
 
- private:
+private:
     balancer_set();
     dispatcher& enter(std::uint32_t page_words, const sigrun_view& fresh);
 

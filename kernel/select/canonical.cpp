@@ -1,25 +1,23 @@
 // The normal form of an expression, which the parser reads back to the same expression.
-#include <algorithm>
-#include <charconv>
-
 #include "kernel/base/quantity.hpp"
 #include "kernel/select/expression.hpp"
 #include "kernel/select/lexer.hpp"
+
+#include <algorithm>
+#include <charconv>
 
 namespace sigrun::expr {
 namespace {
 
 class printer {
- public:
+public:
     explicit printer(const expression& e) noexcept : e_(e) {}
 
     /// `inside` is the kind of the node around this one: parentheses only where they change the meaning.
     void node_text(std::uint32_t index, node::kind inside = node::kind::constant) {
         const node& n = e_.nodes[index];
         switch (n.what) {
-            case node::kind::constant:
-                out += n.value ? "true" : "false";
-                break;
+            case node::kind::constant: out += n.value ? "true" : "false"; break;
             case node::kind::both:
             case node::kind::either: {
                 const bool brackets = inside == node::kind::both || inside == node::kind::negate;
@@ -49,46 +47,27 @@ class printer {
                 out += " in ";
                 operand_text(n.right);
                 break;
-            case node::kind::holds:
-                out += e_.paths[n.first].text;
-                break;
-            case node::kind::any:
-                quantifier_text("any", n.first);
-                break;
-            case node::kind::all:
-                quantifier_text("all", n.first);
-                break;
-            case node::kind::known:
-                out += "known(" + e_.paths[n.first].text + ")";
-                break;
-            case node::kind::present:
-                out += "present(" + e_.paths[n.first].text + ")";
-                break;
+            case node::kind::holds: out += e_.paths[n.first].text; break;
+            case node::kind::any: quantifier_text("any", n.first); break;
+            case node::kind::all: quantifier_text("all", n.first); break;
+            case node::kind::known: out += "known(" + e_.paths[n.first].text + ")"; break;
+            case node::kind::present: out += "present(" + e_.paths[n.first].text + ")"; break;
         }
     }
 
     std::string out;
 
- private:
+private:
     void quantifier_text(std::string_view name, std::uint32_t index) {
         const quantifier& q = e_.quantifiers[index];
-        out.append(name)
-            .append("(")
-            .append(q.variable)
-            .append(" in ")
-            .append(e_.paths[q.list].text)
-            .append(", ");
+        out.append(name).append("(").append(q.variable).append(" in ").append(e_.paths[q.list].text).append(", ");
         node_text(q.body);
         out += ')';
     }
     void operand_text(const operand& o) {
         switch (o.what) {
-            case operand::kind::literal:
-                literal_text(e_.literals[o.index]);
-                break;
-            case operand::kind::path:
-                out += e_.paths[o.index].text;
-                break;
+            case operand::kind::literal: literal_text(e_.literals[o.index]); break;
+            case operand::kind::path: out += e_.paths[o.index].text; break;
             case operand::kind::list:
                 out += '[';
                 for (std::uint32_t i = 0; i < o.count; ++i) {
@@ -97,12 +76,8 @@ class printer {
                 }
                 out += ']';
                 break;
-            case operand::kind::count_of:
-                out += "count(" + e_.paths[o.index].text + ")";
-                break;
-            case operand::kind::count_matching:
-                quantifier_text("count", o.index);
-                break;
+            case operand::kind::count_of: out += "count(" + e_.paths[o.index].text + ")"; break;
+            case operand::kind::count_matching: quantifier_text("count", o.index); break;
         }
     }
     template <class Number>
@@ -112,34 +87,20 @@ class printer {
     }
     void literal_text(const literal& l) {
         switch (l.value.kind) {
-            case scalar_kind::none:
-                break;
-            case scalar_kind::boolean:
-                out += l.value.boolean ? "true" : "false";
-                break;
-            case scalar_kind::integer:
-                digits(l.value.integer);
-                break;
-            case scalar_kind::natural:
-                digits(l.value.natural);
-                break;
+            case scalar_kind::none: break;
+            case scalar_kind::boolean: out += l.value.boolean ? "true" : "false"; break;
+            case scalar_kind::integer: digits(l.value.integer); break;
+            case scalar_kind::natural: digits(l.value.natural); break;
             case scalar_kind::real: {
                 // Scientific, so that it is read back as the same kind: 2e+00 is not the integer 2.
                 char room[64];
-                out.append(
-                    room,
-                    std::to_chars(room, room + sizeof room, l.value.real, std::chars_format::scientific).ptr);
+                out.append(room,
+                           std::to_chars(room, room + sizeof room, l.value.real, std::chars_format::scientific).ptr);
                 break;
             }
-            case scalar_kind::text:
-                out += quoted(l.text);
-                break;
-            case scalar_kind::version:
-                out += "v\"" + l.text + "\"";
-                break;
-            case scalar_kind::duration:
-                out += format_duration(nanoseconds(l.value.integer));
-                break;
+            case scalar_kind::text: out += quoted(l.text); break;
+            case scalar_kind::version: out += "v\"" + l.text + "\""; break;
+            case scalar_kind::duration: out += format_duration(nanoseconds(l.value.integer)); break;
         }
     }
 
@@ -147,37 +108,31 @@ class printer {
 };
 
 class key_collector {
- public:
+public:
     explicit key_collector(const expression& e) noexcept : e_(e) {}
 
     void from_node(std::uint32_t index) {
         const node& n = e_.nodes[index];
         switch (n.what) {
-            case node::kind::constant:
-                break;
+            case node::kind::constant: break;
             case node::kind::both:
             case node::kind::either:
                 for (std::uint32_t i = 0; i < n.count; ++i) from_node(e_.links[n.first + i]);
                 break;
-            case node::kind::negate:
-                from_node(n.first);
-                break;
+            case node::kind::negate: from_node(n.first); break;
             case node::kind::compare:
             case node::kind::in:
                 from_operand(n.left);
                 from_operand(n.right);
                 break;
             case node::kind::any:
-            case node::kind::all:
-                from_quantifier(n.first);
-                break;
-            default:
-                from_path(n.first);
+            case node::kind::all: from_quantifier(n.first); break;
+            default: from_path(n.first);
         }
     }
     std::vector<std::string> found;
 
- private:
+private:
     void from_quantifier(std::uint32_t index) {
         from_path(e_.quantifiers[index].list);
         from_node(e_.quantifiers[index].body);

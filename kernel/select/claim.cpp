@@ -5,8 +5,7 @@
 namespace sigrun {
 
 std::uint32_t selector::impl::current_slot(std::uint32_t slot) const noexcept {
-    while (page_of(slot) < n_pages.load(std::memory_order_relaxed) &&
-           (index.hot(slot).load() & hot::k_forward))
+    while (page_of(slot) < n_pages.load(std::memory_order_relaxed) && (index.hot(slot).load() & hot::k_forward))
         slot = static_cast<std::uint32_t>(index.forward(slot).load());
     return slot;
 }

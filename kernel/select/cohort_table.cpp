@@ -8,8 +8,7 @@
 namespace sigrun {
 namespace {
 
-constexpr std::size_t k_few_values =
-    64;  // a label with more values, and more than 1/16 of the runners, is left out
+constexpr std::size_t k_few_values = 64;  // a label with more values, and more than 1/16 of the runners, is left out
 
 void add(std::string& to, std::string_view text) {
     to += text;
@@ -33,8 +32,7 @@ signature cohort_table::sign(const runner_profile& p) const {
     if (p.facts) {
         add(text, p.facts->class_hash());
         for (const fact& f : p.facts->facts()) {
-            const bool fixed =
-                f.volatility == fact_volatility::fixed || f.volatility == fact_volatility::boot;
+            const bool fixed = f.volatility == fact_volatility::fixed || f.volatility == fact_volatility::boot;
             if (fixed && !f.unique) continue;
             add(text, f.key);
             text += static_cast<char>('0' + static_cast<int>(f.volatility));

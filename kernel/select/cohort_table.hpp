@@ -7,6 +7,9 @@
 // at slot by slot.
 #pragma once
 
+#include "kernel/select/selector.hpp"
+#include "kernel/select/slot_index.hpp"
+
 #include <array>
 #include <map>
 #include <optional>
@@ -14,9 +17,6 @@
 #include <string>
 #include <unordered_map>
 #include <vector>
-
-#include "kernel/select/selector.hpp"
-#include "kernel/select/slot_index.hpp"
 
 namespace sigrun {
 
@@ -35,7 +35,7 @@ struct cohort {
 };
 
 class cohort_table {
- public:
+public:
     explicit cohort_table(slot_index& index);
 
     struct placement {
@@ -58,7 +58,7 @@ class cohort_table {
     /// Counts the labels of a runner, so that labels with many values are found.
     void count_labels(const label_map* labels, int change);
 
- private:
+private:
     bool is_open(const std::string& label) const { return open_.contains(label); }
     void publish(std::uint32_t id, const cohort& c) noexcept;
     std::optional<std::uint32_t> take_page();

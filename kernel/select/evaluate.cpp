@@ -23,18 +23,13 @@ reading read(const scalar& s) noexcept { return {standing::known, s, s, false}; 
 
 /// a REL b for every pair, for none, or for some of the pairs of two ranges.
 truth relate_ranges(relation r, const reading& a, const reading& b) noexcept {
-    const auto below = compare(a.high, b.low),
-               above = compare(a.low, b.high);  // a's end against b's begin and back
+    const auto below = compare(a.high, b.low), above = compare(a.low, b.high);  // a's end against b's begin and back
     if (!below || !above) return truth::no;
     switch (r) {
-        case relation::less:
-            return *below < 0 ? truth::yes : *above >= 0 ? truth::no : truth::unknown;
-        case relation::less_equal:
-            return *below <= 0 ? truth::yes : *above > 0 ? truth::no : truth::unknown;
-        case relation::greater:
-            return *above > 0 ? truth::yes : *below <= 0 ? truth::no : truth::unknown;
-        case relation::greater_equal:
-            return *above >= 0 ? truth::yes : *below < 0 ? truth::no : truth::unknown;
+        case relation::less: return *below < 0 ? truth::yes : *above >= 0 ? truth::no : truth::unknown;
+        case relation::less_equal: return *below <= 0 ? truth::yes : *above > 0 ? truth::no : truth::unknown;
+        case relation::greater: return *above > 0 ? truth::yes : *below <= 0 ? truth::no : truth::unknown;
+        case relation::greater_equal: return *above >= 0 ? truth::yes : *below < 0 ? truth::no : truth::unknown;
         default: {
             const bool apart = *below < 0 || *above > 0;
             const bool same = *below == 0 && *above == 0;
@@ -53,7 +48,7 @@ truth relate(relation r, const reading& a, const reading& b) noexcept {
 }
 
 class evaluator {
- public:
+public:
     evaluator(const expression& e, const match_subject& subject, match_scope& scope) noexcept
         : e_(e), look_(subject, scope), scope_(scope) {}
 
@@ -61,8 +56,7 @@ class evaluator {
         if (exhausted()) return truth::unknown;
         const node& n = e_.nodes[index];
         switch (n.what) {
-            case node::kind::constant:
-                return n.value ? truth::yes : truth::no;
+            case node::kind::constant: return n.value ? truth::yes : truth::no;
             case node::kind::both: {
                 truth t = truth::yes;
                 for (std::uint32_t i = 0; i < n.count && t != truth::no; ++i)
@@ -75,30 +69,24 @@ class evaluator {
                     t = disjunction(t, judge(e_.links[n.first + i]));
                 return t;
             }
-            case node::kind::negate:
-                return negation(judge(n.first));
-            case node::kind::compare:
-                return relate(n.rel, value_of(n.left), value_of(n.right));
-            case node::kind::in:
-                return contained(n);
+            case node::kind::negate: return negation(judge(n.first));
+            case node::kind::compare: return relate(n.rel, value_of(n.left), value_of(n.right));
+            case node::kind::in: return contained(n);
             case node::kind::holds: {
                 const reading r = read_path(e_.paths[n.first]);
                 if (r.state == standing::unknown) return truth::unknown;
-                return r.state == standing::known && r.low.kind == scalar_kind::boolean && r.low.boolean
-                           ? truth::yes
-                           : truth::no;
+                return r.state == standing::known && r.low.kind == scalar_kind::boolean && r.low.boolean ? truth::yes
+                                                                                                         : truth::no;
             }
             case node::kind::any:
-            case node::kind::all:
-                return quantified(n);
+            case node::kind::all: return quantified(n);
             case node::kind::known:
-            case node::kind::present:
-                return inquire(n);
+            case node::kind::present: return inquire(n);
         }
         return truth::unknown;
     }
 
- private:
+private:
     bool exhausted() noexcept { return ++steps_ > k_max_steps; }
 
     reading read_path(const path& p) noexcept {
@@ -116,19 +104,15 @@ class evaluator {
 
     reading value_of(const operand& o) noexcept {
         switch (o.what) {
-            case operand::kind::literal:
-                return read(e_.literals[o.index].get());
-            case operand::kind::path:
-                return read_path(e_.paths[o.index]);
+            case operand::kind::literal: return read(e_.literals[o.index].get());
+            case operand::kind::path: return read_path(e_.paths[o.index]);
             case operand::kind::count_of: {
                 const list_view l = look_.list(e_.paths[o.index]);
                 if (l.state == standing::unknown) return {};
                 return l.wrong_shape ? read(scalar{}) : counted(l.size, l.size);
             }
-            case operand::kind::count_matching:
-                return count(e_.quantifiers[o.index]);
-            default:
-                return {};
+            case operand::kind::count_matching: return count(e_.quantifiers[o.index]);
+            default: return {};
         }
     }
     static reading counted(std::uint32_t low, std::uint32_t high) noexcept {
@@ -185,8 +169,7 @@ class evaluator {
         truth t = truth::no;
         if (n.right.what == operand::kind::list) {
             for (std::uint32_t i = 0; i < n.right.count && t != truth::yes; ++i)
-                t = disjunction(
-                    t, relate(relation::equal, left, read(e_.literals[e_.links[n.right.index + i]].get())));
+                t = disjunction(t, relate(relation::equal, left, read(e_.literals[e_.links[n.right.index + i]].get())));
             return t;
         }
         const list_view l = look_.list(e_.paths[n.right.index]);
@@ -223,8 +206,7 @@ class evaluator {
 
 }  // namespace
 
-truth evaluate(const expression& e, std::uint32_t node, const match_subject& subject,
-               match_scope& scope) noexcept {
+truth evaluate(const expression& e, std::uint32_t node, const match_subject& subject, match_scope& scope) noexcept {
     return evaluator(e, subject, scope).judge(node);
 }
 

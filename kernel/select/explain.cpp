@@ -1,9 +1,9 @@
 // Off the hot path: why a requirement finds no runner, and whether the index is sound.
-#include <algorithm>
-#include <set>
-
 #include "kernel/config/settings.hpp"
 #include "kernel/select/selector_impl.hpp"
+
+#include <algorithm>
+#include <set>
 
 namespace sigrun {
 namespace {

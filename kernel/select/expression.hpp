@@ -43,9 +43,9 @@ struct path {
     std::uint8_t variable = 0;  // position in the stack of quantifiers, outermost first
     std::string text;           // as written in canonical form; facts are looked up by it first
     std::string base;           // fact: the part before the first index; label: its name; else empty
-    std::string rest;  // variable: what follows its name, "memory_bytes"; facts of flattened lists use it
-    std::vector<step> steps;   // from base, or from the variable, to the value
-    std::int64_t unit_ns = 0;  // from the suffix _ns _us _ms _s; 0 = not a duration
+    std::string rest;           // variable: what follows its name, "memory_bytes"; facts of flattened lists use it
+    std::vector<step> steps;    // from base, or from the variable, to the value
+    std::int64_t unit_ns = 0;   // from the suffix _ns _us _ms _s; 0 = not a duration
 };
 
 struct literal {
@@ -62,8 +62,7 @@ struct literal {
 struct operand {
     enum class kind : std::uint8_t { literal, path, list, count_of, count_matching };
     kind what = kind::literal;
-    std::uint32_t index =
-        0;  // into literals, paths, (list) links, (count_of) paths, (count_matching) quantifiers
+    std::uint32_t index = 0;  // into literals, paths, (list) links, (count_of) paths, (count_matching) quantifiers
     std::uint32_t count = 0;  // list: number of elements
 };
 
@@ -74,26 +73,13 @@ struct quantifier {
 };
 
 struct node {
-    enum class kind : std::uint8_t {
-        constant,
-        both,
-        either,
-        negate,
-        compare,
-        in,
-        holds,
-        any,
-        all,
-        known,
-        present
-    };
+    enum class kind : std::uint8_t { constant, both, either, negate, compare, in, holds, any, all, known, present };
     kind what = kind::constant;
     relation rel = relation::equal;  // compare
     bool value = true;               // constant
-    std::uint32_t first =
-        0;  // both, either: links; negate: node; holds, known, present: path; any, all: quantifier
-    std::uint32_t count = 0;           // both, either: number of children
-    operand left{}, right{};           // compare, in
+    std::uint32_t first = 0;  // both, either: links; negate: node; holds, known, present: path; any, all: quantifier
+    std::uint32_t count = 0;  // both, either: number of children
+    operand left{}, right{};  // compare, in
     std::uint32_t begin = 0, end = 0;  // bytes of the source text
 };
 

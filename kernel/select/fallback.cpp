@@ -1,10 +1,11 @@
 // The built-in choice when a balancer proposed nothing that could be claimed: the less loaded of two random
 // idle slots, and if those are lost too, whatever idle slot is left. Finds a free place whenever there is
 // one.
-#include <sigrun/cpp/fleet_view.hpp>
-#include <utility>
-
 #include "kernel/select/selector_impl.hpp"
+
+#include <sigrun/cpp/fleet_view.hpp>
+
+#include <utility>
 
 namespace sigrun {
 namespace {
@@ -47,10 +48,8 @@ bool selector::impl::fall_back(const pick_request& r, dispatcher& d, const std::
         if (a == k_none) return false;
         std::uint32_t b = sample();
         if (b == k_none) b = a;
-        const std::uint64_t load_a = hot::in_flight(index.hot(a).load()),
-                            load_b = hot::in_flight(index.hot(b).load());
-        const std::uint64_t places_a = index.page(page_of(a)).places,
-                            places_b = index.page(page_of(b)).places;
+        const std::uint64_t load_a = hot::in_flight(index.hot(a).load()), load_b = hot::in_flight(index.hot(b).load());
+        const std::uint64_t places_a = index.page(page_of(a)).places, places_b = index.page(page_of(b)).places;
         if (load_b * places_a < load_a * places_b) std::swap(a, b);
         if (take(a) || (b != a && take(b))) return true;
     }
@@ -61,8 +60,7 @@ bool selector::impl::fall_back(const pick_request& r, dispatcher& d, const std::
         for (std::uint64_t some = sdk::load_once(pages[w]); some; some &= some - 1) {
             const std::uint32_t page = w * 64 + static_cast<std::uint32_t>(std::countr_zero(some));
             for (int t = 0; t < SIGRUN_TIERS; ++t)
-                for (std::uint64_t idle = index.tiers().slots(t, page) & r.pred->slots(page); idle;
-                     idle &= idle - 1)
+                for (std::uint64_t idle = index.tiers().slots(t, page) & r.pred->slots(page); idle; idle &= idle - 1)
                     if (take(page * 64 + static_cast<std::uint32_t>(std::countr_zero(idle)))) return true;
         }
     }

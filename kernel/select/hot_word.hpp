@@ -8,16 +8,13 @@
 
 namespace sigrun::hot {
 
-constexpr std::uint64_t k_open = 1ull << 51;  // may be picked
-constexpr std::uint64_t k_used = 1ull << 52;  // belongs to a runner
-constexpr std::uint64_t k_forward = 1ull
-                                    << 53;  // the runner moved; claims made here are counted at its new slot
+constexpr std::uint64_t k_open = 1ull << 51;     // may be picked
+constexpr std::uint64_t k_used = 1ull << 52;     // belongs to a runner
+constexpr std::uint64_t k_forward = 1ull << 53;  // the runner moved; claims made here are counted at its new slot
 constexpr std::uint32_t k_max_in_flight = 0xffff;
 constexpr int k_nowhere = -1;
 
-constexpr std::uint32_t in_flight(std::uint64_t w) noexcept {
-    return static_cast<std::uint32_t>(w & 0xffffu);
-}
+constexpr std::uint32_t in_flight(std::uint64_t w) noexcept { return static_cast<std::uint32_t>(w & 0xffffu); }
 constexpr std::uint8_t generation(std::uint64_t w) noexcept { return static_cast<std::uint8_t>(w >> 56); }
 
 /// clamp(2 + floor(2 * (log2 R + q / C)), 0, 7) with R, the relative cost of a job there, taken as 1: nothing
@@ -46,8 +43,7 @@ constexpr int level_plane(std::uint64_t w, std::uint32_t places) noexcept {
 inline std::uint64_t fresh(std::uint8_t generation, std::uint32_t places) noexcept {
     const std::uint64_t cost = 256 * 64;  // 256 * (log2 R + 64), R = 1
     const auto invcap = static_cast<std::uint64_t>(4096 - 256 * std::log2(static_cast<double>(places)));
-    return with_in_flight(cost << 16 | invcap << 32 | k_used | static_cast<std::uint64_t>(generation) << 56,
-                          0, places);
+    return with_in_flight(cost << 16 | invcap << 32 | k_used | static_cast<std::uint64_t>(generation) << 56, 0, places);
 }
 
 }  // namespace sigrun::hot

@@ -1,9 +1,9 @@
 #include "kernel/select/key_path.hpp"
 
+#include "kernel/select/lexer.hpp"
+
 #include <algorithm>
 #include <charconv>
-
-#include "kernel/select/lexer.hpp"
 
 namespace sigrun::expr {
 namespace {
@@ -49,8 +49,7 @@ result<path> read_label(std::string_view written) {
         std::size_t at = 6;
         SIGRUN_TRY(name, read_quoted(written, at));
         p.base = std::move(name);
-        if (at + 1 != written.size())
-            return make_problem(errc::invalid, "a label is a text and has no parts");
+        if (at + 1 != written.size()) return make_problem(errc::invalid, "a label is a text and has no parts");
     } else {
         p.base = std::string(written.substr(std::string_view("label.").size()));
         if (p.base.find('[') != std::string::npos)

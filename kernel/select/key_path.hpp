@@ -1,12 +1,12 @@
 // Keys as written in a requirement, "gpu[0].memory_bytes", "label.zone", "g.model": where the value is found.
 #pragma once
 
+#include "kernel/base/result.hpp"
+#include "kernel/select/expression.hpp"
+
 #include <span>
 #include <string>
 #include <string_view>
-
-#include "kernel/base/result.hpp"
-#include "kernel/select/expression.hpp"
 
 namespace sigrun::expr {
 

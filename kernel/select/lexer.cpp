@@ -1,11 +1,11 @@
 #include "kernel/select/lexer.hpp"
 
+#include "kernel/base/quantity.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
-
-#include "kernel/base/quantity.hpp"
 
 namespace sigrun::expr {
 namespace {
@@ -19,9 +19,8 @@ struct size_unit {
     std::string_view name;
     double factor;
 };
-constexpr size_unit k_sizes[] = {{"k", 1e3},     {"M", 1e6},     {"G", 1e9},     {"T", 1e12},
-                                 {"P", 1e15},    {"Ki", 0x1p10}, {"Mi", 0x1p20}, {"Gi", 0x1p30},
-                                 {"Ti", 0x1p40}, {"Pi", 0x1p50}};
+constexpr size_unit k_sizes[] = {{"k", 1e3},     {"M", 1e6},     {"G", 1e9},     {"T", 1e12},    {"P", 1e15},
+                                 {"Ki", 0x1p10}, {"Mi", 0x1p20}, {"Gi", 0x1p30}, {"Ti", 0x1p40}, {"Pi", 0x1p50}};
 
 scalar number_of(std::string_view digits) noexcept {
     scalar s;
@@ -35,8 +34,7 @@ scalar number_of(std::string_view digits) noexcept {
         return s;
     }
     double d = 0;
-    if (auto r = std::from_chars(digits.data(), end, d);
-        r.ec == std::errc() && r.ptr == end && std::isfinite(d)) {
+    if (auto r = std::from_chars(digits.data(), end, d); r.ec == std::errc() && r.ptr == end && std::isfinite(d)) {
         s.kind = scalar_kind::real;
         s.real = d;
     }
@@ -57,8 +55,8 @@ problem complaint(std::string_view text, std::size_t at, const std::string& what
     std::string shown(text);
     for (char& c : shown)
         if (is_control(c)) c = ' ';
-    problem p{errc::invalid, what + " at column " + std::to_string(column) + "\n" + shown + "\n" +
-                                 std::string(column - 1, ' ') + "^"};
+    problem p{errc::invalid,
+              what + " at column " + std::to_string(column) + "\n" + shown + "\n" + std::string(column - 1, ' ') + "^"};
     p.field = "requires";
     return p;
 }
@@ -77,17 +75,10 @@ result<std::string> read_quoted(std::string_view text, std::size_t& at) {
             if (++at == text.size()) break;
             switch (text[at]) {
                 case '"':
-                case '\\':
-                    c = text[at];
-                    break;
-                case 'n':
-                    c = '\n';
-                    break;
-                case 't':
-                    c = '\t';
-                    break;
-                default:
-                    return complaint(text, at - 1, "expected one of \\\" \\\\ \\n \\t");
+                case '\\': c = text[at]; break;
+                case 'n': c = '\n'; break;
+                case 't': c = '\t'; break;
+                default: return complaint(text, at - 1, "expected one of \\\" \\\\ \\n \\t");
             }
         }
         out += c;
@@ -124,12 +115,10 @@ result<token> lexer::next() {
         t.value.text = std::move(raw);
         if (c == 'v') {
             const std::string& v = t.value.text;
-            const bool dotted =
-                !v.empty() && v.size() <= 64 && is_digit(v.front()) && is_digit(v.back()) &&
-                std::all_of(v.begin(), v.end(), [](char x) { return is_digit(x) || x == '.'; }) &&
-                v.find("..") == std::string::npos;
-            if (!dotted)
-                return complaint(text_, t.begin, "expected numbers joined by dots such as v\"24.1\"");
+            const bool dotted = !v.empty() && v.size() <= 64 && is_digit(v.front()) && is_digit(v.back()) &&
+                                std::all_of(v.begin(), v.end(), [](char x) { return is_digit(x) || x == '.'; }) &&
+                                v.find("..") == std::string::npos;
+            if (!dotted) return complaint(text_, t.begin, "expected numbers joined by dots such as v\"24.1\"");
         }
         t.end = static_cast<std::uint32_t>(at_);
         return t;
@@ -209,14 +198,13 @@ result<void> lexer::unit(token& t, std::string_view digits, std::string_view wor
             t.end = static_cast<std::uint32_t>(at_);
         }
         s = number_of(text_.substr(t.begin, t.end - t.begin));
-        if (s.kind == scalar_kind::none)
-            return complaint(text_, t.begin, "expected a number such as 4, 2.5 or 1e9");
+        if (s.kind == scalar_kind::none) return complaint(text_, t.begin, "expected a number such as 4, 2.5 or 1e9");
         return {};
     }
     std::string_view name = word;
     if (name.back() == 'B') name.remove_suffix(1);
-    const auto* size = std::find_if(std::begin(k_sizes), std::end(k_sizes),
-                                    [&](const size_unit& u) { return u.name == name; });
+    const auto* size =
+        std::find_if(std::begin(k_sizes), std::end(k_sizes), [&](const size_unit& u) { return u.name == name; });
     if (size != std::end(k_sizes) || name.empty()) {
         const double factor = name.empty() ? 1 : size->factor;
         const auto whole_factor = static_cast<std::uint64_t>(factor);
@@ -275,16 +263,11 @@ result<token> lexer::symbol(token t) {
             return t;
         }
     switch (text_[at_]) {
-        case '&':
-            return complaint(text_, at_, "expected \"&&\"");
-        case '|':
-            return complaint(text_, at_, "expected \"||\"");
-        case '=':
-            return complaint(text_, at_, "expected \"==\"");
-        case '\'':
-            return complaint(text_, at_, "expected a text in double quotes");
-        default:
-            return complaint(text_, at_, "this character has no meaning outside a text");
+        case '&': return complaint(text_, at_, "expected \"&&\"");
+        case '|': return complaint(text_, at_, "expected \"||\"");
+        case '=': return complaint(text_, at_, "expected \"==\"");
+        case '\'': return complaint(text_, at_, "expected a text in double quotes");
+        default: return complaint(text_, at_, "this character has no meaning outside a text");
     }
 }
 

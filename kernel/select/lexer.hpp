@@ -1,11 +1,11 @@
 // Text of a requirement -> tokens. Reads forward only, keeps no memory of what it has read.
 #pragma once
 
-#include <string>
-#include <string_view>
-
 #include "kernel/base/result.hpp"
 #include "kernel/select/expression.hpp"
+
+#include <string>
+#include <string_view>
 
 namespace sigrun::expr {
 
@@ -41,12 +41,12 @@ result<std::string> read_quoted(std::string_view text, std::size_t& at);
 std::string quoted(std::string_view raw);
 
 class lexer {
- public:
+public:
     explicit lexer(std::string_view text) noexcept : text_(text) {}
     result<token> next();
     std::string_view text() const noexcept { return text_; }
 
- private:
+private:
     result<token> name(token t);
     result<token> number(token t);
     result<token> symbol(token t);

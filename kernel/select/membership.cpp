@@ -1,8 +1,8 @@
 // Runners come, change and go. The order matters to lock-free pickers: a slot is open only while its page
 // facts and all predicates' answers are in place, and its generation changes before any of them does.
-#include <algorithm>
-
 #include "kernel/select/selector_impl.hpp"
+
+#include <algorithm>
 
 namespace sigrun {
 namespace {
@@ -62,8 +62,7 @@ std::uint64_t selector::impl::change(std::uint32_t slot, std::uint64_t set, std:
 /// Takes a slot for the profile and gives it its answers; closed, with no job in flight.
 result<std::uint32_t> selector::impl::settle_in(const runner_profile& profile) {
     const auto where = cohorts.place(profile, cohorts.sign(profile));
-    if (!where)
-        return make_problem(errc::busy, "the selection index has no page left: too many kinds of runners");
+    if (!where) return make_problem(errc::busy, "the selection index has no page left: too many kinds of runners");
     const std::uint32_t slot = where->slot, page = page_of(slot);
     const auto generation = static_cast<std::uint8_t>(hot::generation(index.hot(slot).load()) + 1);
     index.hot(slot).store(hot::fresh(generation, profile.places));
@@ -82,8 +81,8 @@ result<slot_ref> selector::impl::add(const runner_profile& profile) {
     if (!profile.weight) return bad_value("weight", "at least 1/1024", "0");
     bury_tombstones();
     if (n_runners.load() >= max_runners)
-        return problem{errc::busy, "the fleet is full", "max_runners",
-                       "at most " + std::to_string(max_runners), "one more"};
+        return problem{errc::busy, "the fleet is full", "max_runners", "at most " + std::to_string(max_runners),
+                       "one more"};
     cohorts.count_labels(profile.labels.get(), 1);
     auto slot = settle_in(profile);
     if (!slot) {
@@ -194,8 +193,7 @@ void selector::impl::publish(std::initializer_list<std::uint32_t> pages) {
         const loaded_balancer& b = (*balancers)[i];
         if (!SIGRUN_HAS(b.table, on_snapshot)) continue;
         const sigrun_view view = describe();
-        const sigrun_delta delta{sizeof delta, static_cast<std::uint32_t>(pages.size()), before,
-                                 pages.begin()};
+        const sigrun_delta delta{sizeof delta, static_cast<std::uint32_t>(pages.size()), before, pages.begin()};
         b.table->on_snapshot(b.owner->abi(), &view, &delta);
     }
 }

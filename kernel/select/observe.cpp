@@ -1,10 +1,10 @@
 #include "kernel/select/observe.hpp"
 
+#include "kernel/base/clock.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <cstring>
-
-#include "kernel/base/clock.hpp"
 
 namespace sigrun::expr {
 namespace {
@@ -62,15 +62,12 @@ sighting observer::judge(const fact* f) noexcept {
     }
     switch (f->status) {
         case fact_status::absent:
-        case fact_status::unsupported:
-            return {standing::absent};
+        case fact_status::unsupported: return {standing::absent};
         case fact_status::stale:
             if (fast) return {standing::unknown};
             break;
-        case fact_status::ok:
-            break;
-        default:
-            return {standing::unknown};
+        case fact_status::ok: break;
+        default: return {standing::unknown};
     }
     if (f->method == "assumed") return {standing::unknown};
     if (fast && f->ttl_s && f->observed_ns) {
@@ -102,10 +99,8 @@ sighting observer::look(const path& p) noexcept {
             if (at == subject_.labels->end()) return {standing::absent};
             return {standing::known, nullptr, &at->second};
         }
-        case path::root::variable:
-            return look_element(p);
-        default:
-            break;
+        case path::root::variable: return look_element(p);
+        default: break;
     }
     if (const fact* f = find(p.text)) return judge(f);
     if (p.steps.empty()) return {standing::unknown};
@@ -140,8 +135,7 @@ list_view observer::list(const path& p) noexcept {
         std::memcpy(room + p.text.size(), ".count", 6);
         const sighting count = judge(find({room, p.text.size() + 6}));
         const json::value* n = count.value;
-        const bool zero =
-            n && ((n->is_int64() && n->get_int64() == 0) || (n->is_uint64() && n->get_uint64() == 0));
+        const bool zero = n && ((n->is_int64() && n->get_int64() == 0) || (n->is_uint64() && n->get_uint64() == 0));
         if (count.state == standing::absent || zero) l.state = standing::absent;
         return l;
     }

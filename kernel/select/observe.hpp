@@ -2,10 +2,10 @@
 // unknown.
 #pragma once
 
-#include <array>
-
 #include "kernel/select/expression.hpp"
 #include "kernel/select/requirement.hpp"
+
+#include <array>
 
 namespace sigrun::expr {
 
@@ -43,14 +43,14 @@ struct list_view {
 };
 
 class observer {
- public:
+public:
     observer(const match_subject& subject, match_scope& scope) noexcept : subject_(subject), scope_(scope) {}
 
     sighting look(const path& p) noexcept;
     list_view list(const path& p) noexcept;
     std::array<element, k_max_quantifiers> variables{};
 
- private:
+private:
     const fact* find(std::string_view key) const noexcept {
         return subject_.facts ? subject_.facts->find(key) : nullptr;
     }

@@ -1,11 +1,11 @@
 #include "kernel/select/parser.hpp"
 
-#include <algorithm>
-#include <utility>
-
 #include "kernel/select/key_path.hpp"
 #include "kernel/select/lexer.hpp"
 #include "kernel/select/typing.hpp"
+
+#include <algorithm>
+#include <utility>
 
 namespace sigrun::expr {
 namespace {
@@ -19,7 +19,7 @@ struct item {
 };
 
 class parser {
- public:
+public:
     explicit parser(std::string_view text) noexcept : lexer_(text) {}
 
     result<expression> run() {
@@ -36,7 +36,7 @@ class parser {
         return std::move(e_);
     }
 
- private:
+private:
     using join = node::kind;
 
     result<void> advance() {
@@ -48,9 +48,7 @@ class parser {
     std::string_view slice(std::uint32_t begin, std::uint32_t end) const noexcept {
         return lexer_.text().substr(begin, end - begin);
     }
-    problem wrong(std::size_t at, const std::string& what) const {
-        return complaint(lexer_.text(), at, what);
-    }
+    problem wrong(std::size_t at, const std::string& what) const { return complaint(lexer_.text(), at, what); }
     problem unexpected(std::string_view expected) const {
         std::string what = "expected " + std::string(expected);
         if (last_.end > last_.begin) what += " after \"" + std::string(slice(last_.begin, last_.end)) + "\"";
@@ -343,8 +341,7 @@ class parser {
             n.first = i.value.index;
             return add_term(n);
         }
-        if (i.value.what == operand::kind::literal &&
-            e_.literals[i.value.index].value.kind == scalar_kind::boolean) {
+        if (i.value.what == operand::kind::literal && e_.literals[i.value.index].value.kind == scalar_kind::boolean) {
             n.what = join::constant;
             n.value = e_.literals[i.value.index].value.boolean;
             return add_term(n);

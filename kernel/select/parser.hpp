@@ -1,10 +1,10 @@
 // Tokens of a requirement -> expression, by recursive descent. Grammar: kernel/select/README.md.
 #pragma once
 
-#include <string_view>
-
 #include "kernel/base/result.hpp"
 #include "kernel/select/expression.hpp"
+
+#include <string_view>
 
 namespace sigrun::expr {
 

@@ -1,10 +1,10 @@
 // One pick: feasible pages -> balancer -> claim; what the balancer proposes is never trusted.
+#include "kernel/base/clock.hpp"
+#include "kernel/select/selector_impl.hpp"
+
 #include <time.h>
 
 #include <algorithm>
-
-#include "kernel/base/clock.hpp"
-#include "kernel/select/selector_impl.hpp"
 
 namespace sigrun {
 namespace {
@@ -49,8 +49,8 @@ void selector::impl::fill(pick_result& out, const pick_request& r, std::uint32_t
     out.explain.tier = c.tier;
 }
 
-bool selector::impl::ask_balancer(const pick_request& r, dispatcher& d, const std::uint64_t* pages,
-                                  std::uint16_t want, pick_result& out) noexcept {
+bool selector::impl::ask_balancer(const pick_request& r, dispatcher& d, const std::uint64_t* pages, std::uint16_t want,
+                                  pick_result& out) noexcept {
     const std::size_t which =
         r.balancer && r.balancer <= balancers->size() ? r.balancer - 1u : balancers->default_index();
     const loaded_balancer& b = (*balancers)[which];

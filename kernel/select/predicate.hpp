@@ -2,18 +2,18 @@
 // asks, which slots. Answers are written by the selector's one writer and read without a lock.
 #pragma once
 
+#include "kernel/select/requirement.hpp"
+#include "kernel/select/slot_index.hpp"
+
 #include <array>
 #include <atomic>
 #include <cstdint>
 #include <vector>
 
-#include "kernel/select/requirement.hpp"
-#include "kernel/select/slot_index.hpp"
-
 namespace sigrun {
 
 class predicate {
- public:
+public:
     predicate(requirement_ptr r, std::uint32_t id, std::uint32_t max_pages);
     ~predicate();
     predicate(const predicate&) = delete;
@@ -46,7 +46,7 @@ class predicate {
         if (const auto now = expires_ns(); ns && (!now || ns < now)) set_expiry(ns);
     }
 
- private:
+private:
     static constexpr std::uint32_t k_chunk = 512;  // pages
     struct slot_chunk {
         std::array<atomic_word, k_chunk> slots{};

@@ -1,20 +1,20 @@
 // Interns requirements: one predicate per canonical form. Serialised by the selector.
 #pragma once
 
+#include "kernel/select/predicate.hpp"
+
 #include <array>
 #include <functional>
 #include <list>
 #include <map>
 #include <memory>
 
-#include "kernel/select/predicate.hpp"
-
 namespace sigrun {
 
 /// Keeps the k_kept most recently interned predicates alive even if nobody holds them; others live as long as
 /// jobs do.
 class predicate_table {
- public:
+public:
     static constexpr std::size_t k_kept = 4096;
 
     explicit predicate_table(std::uint32_t max_pages) noexcept : max_pages_(max_pages) {}
@@ -23,7 +23,7 @@ class predicate_table {
     void for_each(const std::function<void(predicate&)>& visit);
     std::size_t size() const noexcept { return entries_.size(); }
 
- private:
+private:
     using key = std::array<std::uint64_t, 2>;
     struct entry {
         std::weak_ptr<predicate> alive;
@@ -34,8 +34,7 @@ class predicate_table {
 
     std::uint32_t max_pages_;
     std::uint32_t next_id_ = 1;
-    std::size_t sweep_at_ =
-        2 * k_kept;  // entries of predicates that died are dropped when there are this many
+    std::size_t sweep_at_ = 2 * k_kept;  // entries of predicates that died are dropped when there are this many
     std::map<key, entry> entries_;
     std::list<std::shared_ptr<predicate>> kept_;  // most recent first
 };

@@ -1,13 +1,13 @@
 #include "kernel/select/requirement.hpp"
 
+#include "kernel/select/evaluate.hpp"
+#include "kernel/select/lexer.hpp"
+#include "kernel/select/parser.hpp"
+
 #include <xxhash.h>
 
 #include <algorithm>
 #include <utility>
-
-#include "kernel/select/evaluate.hpp"
-#include "kernel/select/lexer.hpp"
-#include "kernel/select/parser.hpp"
 
 namespace sigrun {
 namespace {
@@ -24,8 +24,8 @@ bool valid_utf8(std::string_view t) noexcept {
         for (std::size_t k = 1; k < n; ++k)
             if ((static_cast<unsigned char>(t[i + k]) & 0xc0u) != 0x80u) return false;
         const auto second = n > 1 ? static_cast<unsigned char>(t[i + 1]) : 0;
-        if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) ||
-            (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second > 0x8f))
+        if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) || (lead == 0xf0 && second < 0x90) ||
+            (lead == 0xf4 && second > 0x8f))
             return false;
         i += n;
     }
@@ -51,8 +51,7 @@ result<requirement_ptr> requirement::compile(std::string_view text) {
         return problem{errc::too_large, "the expression is too long", "requires", "at most 4096 bytes",
                        std::to_string(text.size()) + " bytes"};
     if (!valid_utf8(text) || text.find('\0') != std::string_view::npos)
-        return problem{errc::invalid, "wrong value", "requires", "UTF-8 text without zero bytes",
-                       "other bytes"};
+        return problem{errc::invalid, "wrong value", "requires", "UTF-8 text without zero bytes", "other bytes"};
     SIGRUN_TRY(parsed, expr::parse(text));
 
     auto made = std::make_unique<impl>();
@@ -93,8 +92,7 @@ truth requirement::term_matches(std::size_t i, const match_subject& subject) con
     return expr::evaluate(impl_->e, impl_->term_nodes[i], subject, scope);
 }
 std::vector<std::string> requirement::term_keys(std::size_t i) const {
-    return i < impl_->term_nodes.size() ? expr::keys(impl_->e, impl_->term_nodes[i])
-                                        : std::vector<std::string>();
+    return i < impl_->term_nodes.size() ? expr::keys(impl_->e, impl_->term_nodes[i]) : std::vector<std::string>();
 }
 const std::vector<std::string>& requirement::keys() const noexcept { return impl_->keys; }
 

@@ -2,14 +2,14 @@
 // I/O. Language: jobs-and-runners.md section 4.4 and kernel/select/README.md.
 #pragma once
 
+#include "kernel/capability/facts.hpp"
+
 #include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "kernel/capability/facts.hpp"
 
 namespace sigrun {
 
@@ -29,14 +29,13 @@ struct match_scope {
     bool class_only = false;
     const std::vector<std::string>* open_labels = nullptr;  // sorted
 
-    bool hidden = false;  // out: class_only hid something
-    std::int64_t expires_ns =
-        0;  // out: wall clock; when the first fast fact it used passes its ttl; 0 = never
+    bool hidden = false;          // out: class_only hid something
+    std::int64_t expires_ns = 0;  // out: wall clock; when the first fast fact it used passes its ttl; 0 = never
 };
 
 /// Compiled once, immutable, shared between jobs. Evaluation allocates nothing for scalar terms.
 class requirement {
- public:
+public:
     /// The problem's field is "requires"; message, column (1-based) and a line with a caret under the text.
     /// An empty text matches every runner. At most 4096 bytes, 256 terms, depth 32.
     static result<std::shared_ptr<const requirement>> compile(std::string_view text);
@@ -59,7 +58,7 @@ class requirement {
     /// Fact keys it reads, sorted, without labels.
     const std::vector<std::string>& keys() const noexcept;
 
- private:
+private:
     struct impl;
     explicit requirement(std::unique_ptr<impl> i);
     std::unique_ptr<impl> impl_;

@@ -16,12 +16,11 @@ template <class T>
 class reserved_array {
     static_assert(std::is_trivially_destructible_v<T>);
 
- public:
+public:
     reserved_array() = default;
     explicit reserved_array(std::size_t n) : size_(n) {
         if (!n) return;
-        void* p = ::mmap(nullptr, bytes(), PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        void* p = ::mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (p == MAP_FAILED) throw std::bad_alloc();
         data_ = static_cast<T*>(p);
     }
@@ -40,7 +39,7 @@ class reserved_array {
     std::size_t size() const noexcept { return size_; }
     explicit operator bool() const noexcept { return data_ != nullptr; }
 
- private:
+private:
     std::size_t bytes() const noexcept { return size_ * sizeof(T); }
     T* data_ = nullptr;
     std::size_t size_ = 0;

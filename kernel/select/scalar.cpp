@@ -28,8 +28,7 @@ std::partial_ordering compare_real(double a, const scalar& b) noexcept {
     // Against a 64-bit integer: the whole parts as integers, then the fraction. A plain conversion would
     // round.
     if (b.kind == scalar_kind::natural || b.integer >= 0) {
-        const std::uint64_t n =
-            b.kind == scalar_kind::natural ? b.natural : static_cast<std::uint64_t>(b.integer);
+        const std::uint64_t n = b.kind == scalar_kind::natural ? b.natural : static_cast<std::uint64_t>(b.integer);
         if (a < 0) return std::partial_ordering::less;
         if (a >= 0x1p64) return std::partial_ordering::greater;
         const double whole = std::floor(a);
@@ -99,26 +98,20 @@ scalar to_scalar(const json::value& v) noexcept {
             s.kind = scalar_kind::text;
             s.text = {v.get_string().data(), v.get_string().size()};
             break;
-        default:
-            break;
+        default: break;
     }
     return s;
 }
 
 std::optional<std::partial_ordering> compare(const scalar& a, const scalar& b) noexcept {
-    if (a.kind == scalar_kind::version || b.kind == scalar_kind::version)
-        return compare_version_scalars(a, b);
+    if (a.kind == scalar_kind::version || b.kind == scalar_kind::version) return compare_version_scalars(a, b);
     if (a.is_number() && b.is_number()) return compare_numbers(a, b);
     if (a.kind != b.kind) return std::nullopt;
     switch (a.kind) {
-        case scalar_kind::boolean:
-            return a.boolean <=> b.boolean;
-        case scalar_kind::text:
-            return a.text <=> b.text;
-        case scalar_kind::duration:
-            return a.integer <=> b.integer;
-        default:
-            return std::nullopt;
+        case scalar_kind::boolean: return a.boolean <=> b.boolean;
+        case scalar_kind::text: return a.text <=> b.text;
+        case scalar_kind::duration: return a.integer <=> b.integer;
+        default: return std::nullopt;
     }
 }
 
@@ -138,18 +131,12 @@ std::optional<std::strong_ordering> compare_versions(std::string_view a, std::st
 
 bool holds(relation r, std::partial_ordering o) noexcept {
     switch (r) {
-        case relation::equal:
-            return o == 0;
-        case relation::not_equal:
-            return o != 0;
-        case relation::less:
-            return o < 0;
-        case relation::less_equal:
-            return o <= 0;
-        case relation::greater:
-            return o > 0;
-        default:
-            return o >= 0;
+        case relation::equal: return o == 0;
+        case relation::not_equal: return o != 0;
+        case relation::less: return o < 0;
+        case relation::less_equal: return o <= 0;
+        case relation::greater: return o > 0;
+        default: return o >= 0;
     }
 }
 

@@ -1,11 +1,11 @@
 // Comparing values: numbers exactly across their kinds, versions part by part. No allocation.
 #pragma once
 
-#include <compare>
-#include <optional>
-
 #include "kernel/base/json.hpp"
 #include "kernel/select/expression.hpp"
+
+#include <compare>
+#include <optional>
 
 namespace sigrun::expr {
 

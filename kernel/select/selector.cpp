@@ -17,8 +17,7 @@ result<std::unique_ptr<selector>> selector::create(const options& opts,
     try {
         made->impl_ = std::make_unique<impl>(opts, std::move(set));
     } catch (const std::bad_alloc&) {
-        return bad_value("max_runners", "a number whose index fits into memory",
-                         std::to_string(opts.max_runners));
+        return bad_value("max_runners", "a number whose index fits into memory", std::to_string(opts.max_runners));
     }
     return made;
 }
@@ -60,8 +59,7 @@ void selector::claim_existing(slot_ref slot) noexcept { impl_->claim_existing(sl
 
 bool selector::matches(const predicate& pred, slot_ref slot) const noexcept {
     slot = impl_->resolve(slot);
-    return page_of(slot.slot) < impl_->index.max_pages() &&
-           (pred.slots(page_of(slot.slot)) & bit_of(slot.slot));
+    return page_of(slot.slot) < impl_->index.max_pages() && (pred.slots(page_of(slot.slot)) & bit_of(slot.slot));
 }
 
 void selector::feedback(const sigrun_done& done, std::uint16_t balancer) noexcept {

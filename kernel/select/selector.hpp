@@ -6,12 +6,12 @@
 // untouched parts stay unmapped.
 #pragma once
 
+#include "kernel/plugin/plugin_host.hpp"
+#include "kernel/select/requirement.hpp"
+
 #include <sigrun/balancer.h>
 
 #include <memory>
-
-#include "kernel/plugin/plugin_host.hpp"
-#include "kernel/select/requirement.hpp"
 
 namespace sigrun {
 
@@ -65,7 +65,7 @@ struct pick_result {
 };
 
 class selector {
- public:
+public:
     struct options {
         std::uint32_t max_runners = 10'000;
         std::string default_balancer = "round_robin";
@@ -123,7 +123,7 @@ class selector {
     /// diagnosis.
     std::uint64_t index_faults() const;
 
- private:
+private:
     selector();
     struct impl;
     std::unique_ptr<impl> impl_;

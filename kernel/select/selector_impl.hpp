@@ -2,30 +2,30 @@
 // `mutex`.
 #pragma once
 
-#include <array>
-#include <mutex>
-#include <unordered_map>
-#include <vector>
-
 #include "kernel/select/balancer_set.hpp"
 #include "kernel/select/cohort_table.hpp"
 #include "kernel/select/predicate_table.hpp"
 #include "kernel/select/selector.hpp"
 #include "kernel/select/slot_index.hpp"
 
+#include <array>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
 namespace sigrun {
 
 /// Pages per protocol, so that a request that allows only some of them can be narrowed before a balancer sees
 /// it.
 class protocol_pages {
- public:
+public:
     explicit protocol_pages(std::uint32_t page_words);
     void set(std::uint32_t page, protocol_mask protocols, bool present) noexcept;
     /// True if every page in use has some protocol of the mask.
     bool all_suit(protocol_mask allowed) const noexcept { return allowed == 0xffff && !without_.load(); }
     std::uint64_t word(std::uint32_t w, protocol_mask allowed) const noexcept;
 
- private:
+private:
     std::array<std::vector<atomic_word>, 16> pages_;
     std::atomic<std::uint32_t> without_{0};  // pages of runners that have no protocol at all
 };
@@ -74,8 +74,7 @@ struct selector::impl {
     pick_result pick(const pick_request& r) noexcept;
     bool ask_balancer(const pick_request& r, dispatcher& d, const std::uint64_t* pages, std::uint16_t want,
                       pick_result& out) noexcept;
-    bool fall_back(const pick_request& r, dispatcher& d, const std::uint64_t* pages,
-                   pick_result& out) noexcept;
+    bool fall_back(const pick_request& r, dispatcher& d, const std::uint64_t* pages, pick_result& out) noexcept;
     pick_outcome why_none(const pick_request& r) const noexcept;
     sigrun_view describe() const noexcept;
     const std::uint64_t* feasible_pages(const pick_request& r, dispatcher& d) const noexcept;

@@ -50,8 +50,7 @@ slot_index::slot_index(std::uint32_t max_pages, bool with_levels)
 
 void slot_index::assign_page(std::uint32_t p, std::uint32_t cohort, page_facts facts) noexcept {
     std::atomic_ref<std::uint32_t>(page_cohort_[p]).store(cohort, std::memory_order_relaxed);
-    page_facts_[p].store(facts.places | static_cast<std::uint32_t>(facts.protocols) << 16,
-                         std::memory_order_release);
+    page_facts_[p].store(facts.places | static_cast<std::uint32_t>(facts.protocols) << 16, std::memory_order_release);
 }
 
 // A word counts against the places of its page, and the page may have gone to another cohort since the caller
@@ -83,8 +82,7 @@ bool slot_index::settle_in(plane_set& planes, std::uint32_t slot, std::uint32_t 
     }
 }
 
-bool slot_index::settle(std::uint32_t slot, std::uint32_t places, std::uint64_t before,
-                        std::uint64_t after) noexcept {
+bool slot_index::settle(std::uint32_t slot, std::uint32_t places, std::uint64_t before, std::uint64_t after) noexcept {
     bool corrected = settle_in<hot::tier_plane>(tiers_, slot, places, before, after);
     if (levels_.kept()) corrected |= settle_in<hot::level_plane>(levels_, slot, places, before, after);
     return corrected;

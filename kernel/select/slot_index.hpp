@@ -6,15 +6,15 @@
 // Lock-free.
 #pragma once
 
+#include "kernel/select/hot_word.hpp"
+#include "kernel/select/reserved_array.hpp"
+
 #include <sigrun/balancer.h>
 
 #include <array>
 #include <atomic>
 #include <cstdint>
 #include <vector>
-
-#include "kernel/select/hot_word.hpp"
-#include "kernel/select/reserved_array.hpp"
 
 namespace sigrun {
 
@@ -26,7 +26,7 @@ constexpr std::uint64_t bit_of(std::uint32_t slot) noexcept { return 1ull << (sl
 
 /// One bit per slot in each of N planes, and above it one bit per page that has some.
 class plane_set {
- public:
+public:
     plane_set() = default;
     plane_set(std::size_t planes, std::size_t pages);
     bool kept() const noexcept { return !bits_.empty(); }
@@ -47,7 +47,7 @@ class plane_set {
         return reinterpret_cast<const std::uint64_t*>(any_[plane].data());
     }
 
- private:
+private:
     std::vector<reserved_array<atomic_word>> bits_, any_;
 };
 
@@ -57,7 +57,7 @@ struct page_facts {
 };
 
 class slot_index {
- public:
+public:
     slot_index(std::uint32_t max_pages, bool with_levels);
 
     std::uint32_t max_pages() const noexcept { return max_pages_; }
@@ -88,7 +88,7 @@ class slot_index {
     /// Fills all but epoch and the counts.
     void describe(sigrun_view& view) const noexcept;
 
- private:
+private:
     using plane_rule = int(std::uint64_t, std::uint32_t) noexcept;
     template <plane_rule Plane>
     bool settle_in(plane_set& planes, std::uint32_t slot, std::uint32_t places, std::uint64_t before,

@@ -7,61 +7,43 @@ enum class family : std::uint8_t { unknown, boolean, number, text, version, dura
 
 family family_of(scalar_kind k) noexcept {
     switch (k) {
-        case scalar_kind::boolean:
-            return family::boolean;
-        case scalar_kind::text:
-            return family::text;
-        case scalar_kind::version:
-            return family::version;
-        case scalar_kind::duration:
-            return family::duration;
-        case scalar_kind::none:
-            return family::unknown;
-        default:
-            return family::number;
+        case scalar_kind::boolean: return family::boolean;
+        case scalar_kind::text: return family::text;
+        case scalar_kind::version: return family::version;
+        case scalar_kind::duration: return family::duration;
+        case scalar_kind::none: return family::unknown;
+        default: return family::number;
     }
 }
 family family_of(const expression& e, const operand& o) noexcept {
     switch (o.what) {
-        case operand::kind::literal:
-            return family_of(e.literals[o.index].value.kind);
-        case operand::kind::path:
-            return family::unknown;
-        case operand::kind::list:
-            return family::list;
-        default:
-            return family::number;
+        case operand::kind::literal: return family_of(e.literals[o.index].value.kind);
+        case operand::kind::path: return family::unknown;
+        case operand::kind::list: return family::list;
+        default: return family::number;
     }
 }
 std::string_view name_of(family f) noexcept {
     switch (f) {
-        case family::boolean:
-            return "true or false";
-        case family::number:
-            return "a number";
-        case family::text:
-            return "a text";
-        case family::version:
-            return "a version";
-        case family::duration:
-            return "a duration";
-        case family::list:
-            return "a list";
-        default:
-            return "a key";
+        case family::boolean: return "true or false";
+        case family::number: return "a number";
+        case family::text: return "a text";
+        case family::version: return "a version";
+        case family::duration: return "a duration";
+        case family::list: return "a list";
+        default: return "a key";
     }
 }
 /// A version compares with a text, because facts carry versions as text.
 bool comparable(family a, family b) noexcept {
-    return a == family::unknown || b == family::unknown || a == b ||
-           (a == family::version && b == family::text) || (a == family::text && b == family::version);
+    return a == family::unknown || b == family::unknown || a == b || (a == family::version && b == family::text) ||
+           (a == family::text && b == family::version);
 }
 
 bool convert(expression& e, std::uint32_t index, const operand& other) {
     scalar& s = e.literals[index].value;
     if (s.kind != scalar_kind::duration) return true;
-    if (other.what == operand::kind::literal)
-        return e.literals[other.index].value.kind == scalar_kind::duration;
+    if (other.what == operand::kind::literal) return e.literals[other.index].value.kind == scalar_kind::duration;
     const std::int64_t unit = other.what == operand::kind::path ? e.paths[other.index].unit_ns : 0;
     if (!unit) return false;
     if (s.integer % unit == 0) {
@@ -115,8 +97,8 @@ std::optional<type_flaw> check_types(expression& e, const node& n) {
         !convert(e, n.right.index, n.left))
         return type_flaw{side::right, k_needs_unit};
     if (!comparable(left, right))
-        return type_flaw{side::sign, "cannot compare " + std::string(name_of(left)) + " with " +
-                                         std::string(name_of(right))};
+        return type_flaw{side::sign,
+                         "cannot compare " + std::string(name_of(left)) + " with " + std::string(name_of(right))};
     return std::nullopt;
 }
 

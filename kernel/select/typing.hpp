@@ -2,11 +2,11 @@
 // key.
 #pragma once
 
+#include "kernel/select/expression.hpp"
+
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "kernel/select/expression.hpp"
 
 namespace sigrun::expr {
 

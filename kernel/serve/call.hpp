@@ -17,7 +17,7 @@ namespace sigrun {
 
 /// [any]. Replies of one call must not overlap: a streaming method sends from one place at a time.
 class inbound_call : public std::enable_shared_from_this<inbound_call> {
-   public:
+public:
     inbound_call(std::uint64_t session, const sigrun_sink& replies) : session_(session), sink_(replies) {}
 
     std::uint64_t session() const noexcept { return session_; }
@@ -35,7 +35,7 @@ class inbound_call : public std::enable_shared_from_this<inbound_call> {
     /// What answers this call, kept alive as long as the call (it holds the call weakly).
     void keep(std::shared_ptr<void> streamer) { streamer_ = std::move(streamer); }
 
-   private:
+private:
     friend class router;
     void resume();
     void end(sigrun_fn done, void* ctx);

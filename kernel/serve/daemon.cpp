@@ -5,13 +5,12 @@
 #include "kernel/serve/methods.hpp"
 #include "kernel/serve/settings_table.hpp"
 
+#include <boost/asio/steady_timer.hpp>
+
+#include <fcntl.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-#include <fcntl.h>
-
-#include <boost/asio/steady_timer.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -112,7 +111,8 @@ result<void> daemon::impl::open_plugins() {
     events = std::make_unique<event_log>(time);
     SIGRUN_CHECK_OK(plugins->load_all());
     for (const auto& p : plugins->plugins()) {
-        auto detail = json::serialize(json::object{{"plugin", p.id.empty() ? p.file : p.id}, {"version", p.version}, {"reason", p.reason}});
+        auto detail = json::serialize(
+            json::object{{"plugin", p.id.empty() ? p.file : p.id}, {"version", p.version}, {"reason", p.reason}});
         events->publish(p.active ? event_type::plugin_loaded : event_type::plugin_rejected, {}, {},
                         detail.substr(1, detail.size() - 2));
         if (!p.active) SIGRUN_LOG(k_log, warning, "plugin ", p.file, " rejected: ", p.reason);
@@ -126,8 +126,8 @@ result<void> daemon::impl::open_plugins() {
 result<void> daemon::impl::open_store() {
     auto stores = plugins->instances(SIGRUN_KIND_STORE);
     if (stores.empty())
-        return problem{errc::unavailable, "no store plugin could be loaded", "plugin-dir", "a folder with stores/sqlite.so",
-                       options.plugin_dir};
+        return problem{errc::unavailable, "no store plugin could be loaded", "plugin-dir",
+                       "a folder with stores/sqlite.so", options.plugin_dir};
     store = std::make_unique<journal>(*plugins, stores.front(), numbers);
     logs = std::make_unique<log_store>(options.state_dir + "/logs",
                                        static_cast<std::uint64_t>(bound.at("jobs").integer("log_limit")));
@@ -208,7 +208,8 @@ result<void> daemon::impl::listen() {
     for (const auto& a : o.addresses)
         if (!is_local(a) && !server.boolean("allow_remote"))
             return problem{errc::forbidden, "others could reach this address, and callers are not authenticated yet",
-                           "server.listen", "a loopback address, or [server] allow_remote = yes on a trusted network", a};
+                           "server.listen", "a loopback address, or [server] allow_remote = yes on a trusted network",
+                           a};
     if (auto socket = server.text("socket"); socket == "auto")
         o.addresses.push_back("unix:" + options.state_dir + "/sigrun.sock");
     else if (socket != "none")
@@ -269,19 +270,19 @@ result<void> daemon::start() {
     d.select = std::move(*select);
     d.local = std::make_unique<detector>(*d.plugins, d.time);
     d.open_fleet();
-    d.control = std::make_unique<controller>(controller{
-        *d.plugins, d.numbers, *d.events, *d.runners, *d.links, *d.select, *d.jobs, *d.store, *d.local, *d.timers, d.time,
-        d.options.version,
-        [&d] {
-            json::object o;
-            for (const auto& [name, section] : d.bound.sections) {
-                json::object values;
-                for (const auto& [k, v] : section->dump()) values[k] = v;
-                o[name] = std::move(values);
-            }
-            return o;
-        },
-        d.time.wall_ns()});
+    d.control =
+        std::make_unique<controller>(controller{*d.plugins, d.numbers, *d.events, *d.runners, *d.links, *d.select,
+                                                *d.jobs, *d.store, *d.local, *d.timers, d.time, d.options.version,
+                                                [&d] {
+                                                    json::object o;
+                                                    for (const auto& [name, section] : d.bound.sections) {
+                                                        json::object values;
+                                                        for (const auto& [k, v] : section->dump()) values[k] = v;
+                                                        o[name] = std::move(values);
+                                                    }
+                                                    return o;
+                                                },
+                                                d.time.wall_ns()});
     add_job_methods(*d.methods, *d.control);
     add_runner_methods(*d.methods, *d.control);
     add_event_methods(*d.methods, *d.control);
@@ -302,7 +303,9 @@ result<void> daemon::start() {
     return {};
 }
 
-std::vector<std::string> daemon::addresses() const { return impl_->sockets ? impl_->sockets->bound() : std::vector<std::string>{}; }
+std::vector<std::string> daemon::addresses() const {
+    return impl_->sockets ? impl_->sockets->bound() : std::vector<std::string>{};
+}
 std::size_t daemon::plugins() const {
     auto all = impl_->plugins->plugins();
     return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [](const auto& p) { return p.active; }));

@@ -18,7 +18,7 @@ struct daemon_options {
 };
 
 class daemon {
-   public:
+public:
     explicit daemon(daemon_options options);
     ~daemon();
     /// Everything up to listening. A problem says what to do.
@@ -30,7 +30,7 @@ class daemon {
     /// Stops accepting, tells callers, closes links, writes what waits to be written.
     void stop();
 
-   private:
+private:
     struct impl;
     std::unique_ptr<impl> impl_;
 };

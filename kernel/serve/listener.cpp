@@ -1,7 +1,11 @@
 #include "kernel/serve/listener.hpp"
 
-#include <netinet/in.h>
+#include "kernel/log/log.hpp"
+#include "kernel/serve/listening_socket.hpp"
+
 #include <sigrun/protocol.h>
+
+#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -16,16 +20,13 @@
 #include <thread>
 #include <unordered_map>
 
-#include "kernel/log/log.hpp"
-#include "kernel/serve/listening_socket.hpp"
-
 namespace sigrun {
 namespace {
 
 const auto k_log = logger::get("listener");
 constexpr std::uint64_t k_wake = 0;  // epoll data of the stop event; 1.. = listening sockets; sessions follow
 constexpr std::uint64_t k_first_session = 1 << 20;
-constexpr int k_accepts_per_turn = 64;  // so that one busy socket does not starve waiting connections
+constexpr int k_accepts_per_turn = 64;                    // so that one busy socket does not starve waiting connections
 constexpr auto k_pause = std::chrono::milliseconds(100);  // without descriptors, before accept is tried again
 
 std::atomic<std::uint64_t> last_session{k_first_session};
@@ -60,11 +61,10 @@ struct meters {
           refused(closed(m, "plugin_refused")),
           shortages(m.get_counter("sigrun_accept_shortages_total",
                                   "Times nothing could be accepted for want of descriptors or memory.")),
-          waiting(m.get_gauge("sigrun_connections_waiting",
-                              "Connections that no protocol has recognised yet.")) {}
+          waiting(m.get_gauge("sigrun_connections_waiting", "Connections that no protocol has recognised yet.")) {}
     static counter closed(metrics& m, const char* why) {
-        return m.get_counter("sigrun_connections_closed_total",
-                             "Connections closed before a protocol had them.", {{"reason", why}});
+        return m.get_counter("sigrun_connections_closed_total", "Connections closed before a protocol had them.",
+                             {{"reason", why}});
     }
     counter unrecognised, timed_out, flooded, left, refused, shortages;
     gauge waiting;
@@ -107,23 +107,19 @@ struct listener::impl {
     std::thread thread;
 };
 
-void listener::impl::choose(const listener_options& wanted,
-                            const std::vector<std::shared_ptr<instance>>& protocols) {
+void listener::impl::choose(const listener_options& wanted, const std::vector<std::shared_ptr<instance>>& protocols) {
     for (const auto& each : protocols) {
         const auto* table = each->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL);
-        if (!SIGRUN_HAS(table, serve) || !SIGRUN_HAS(table->serve, recognise) ||
-            !SIGRUN_HAS(table->serve, on_accept))
+        if (!SIGRUN_HAS(table, serve) || !SIGRUN_HAS(table->serve, recognise) || !SIGRUN_HAS(table->serve, on_accept))
             continue;
         std::string name(sdk::view(table->name));
         metric_labels label{{"protocol", name}};
         candidates.push_back(
             {each, table->serve, name,
-             registry.get_counter("sigrun_connections_accepted_total", "Connections handed to a protocol.",
-                                  label),
+             registry.get_counter("sigrun_connections_accepted_total", "Connections handed to a protocol.", label),
              registry.get_gauge("sigrun_connections_open", "Connections a protocol has.", label)});
     }
-    if (candidates.size() > 64)
-        candidates.erase(candidates.begin() + 64, candidates.end());  // bits of refused_by
+    if (candidates.size() > 64) candidates.erase(candidates.begin() + 64, candidates.end());  // bits of refused_by
     auto rank = [&](const candidate& c) {
         return std::find(wanted.protocol_order.begin(), wanted.protocol_order.end(), c.name) -
                wanted.protocol_order.begin();
@@ -149,8 +145,7 @@ void listener::impl::run() {
             }
             // Gone when a flood pushed it out earlier in this turn.
             if (auto found = by_session.find(who); found != by_session.end())
-                look(found->second,
-                     events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR) ? &meter.left : nullptr);
+                look(found->second, events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR) ? &meter.left : nullptr);
         }
         expire();
         if (paused && clock::system().now() >= paused_until) resume_accepting();
@@ -170,8 +165,8 @@ void listener::impl::accept_some(std::size_t index) {
     for (int i = 0; i < k_accepts_per_turn && !paused; ++i) {
         sockaddr_storage peer{};
         socklen_t size = sizeof peer;
-        int fd = ::accept4(sockets[index].fd(), reinterpret_cast<sockaddr*>(&peer), &size,
-                           SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd =
+            ::accept4(sockets[index].fd(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             admit(fd, sockets[index], peer);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -222,8 +217,7 @@ void listener::impl::admit(int fd, const listening_socket& from, const sockaddr_
         n.peer = address_text(&peer);
         sockaddr_storage local{};
         socklen_t size = sizeof local;
-        if (::getsockname(fd, reinterpret_cast<sockaddr*>(&local), &size) == 0)
-            n.local = address_text(&local);
+        if (::getsockname(fd, reinterpret_cast<sockaddr*>(&local), &size) == 0) n.local = address_text(&local);
     }
     while (waiting.size() >= options.max_waiting) drop(waiting.begin(), meter.flooded);
     auto at = waiting.insert(waiting.end(), std::move(n));
@@ -282,9 +276,7 @@ void listener::impl::hand_over(waiting_list::iterator at, candidate& winner) {
     // registry.
     host.call_async(
         *winner.plugin,
-        [&](sigrun_op lifetime) {
-            return taken = winner.serve->on_accept(winner.plugin->abi(), &accept, lifetime);
-        },
+        [&](sigrun_op lifetime) { return taken = winner.serve->on_accept(winner.plugin->abi(), &accept, lifetime); },
         [open = winner.open](const result<buffer_ref>&) mutable { open.add(-1); });
     if (taken < 0) {
         SIGRUN_LOG(k_log, debug, winner.name, " refused a connection from ", n.peer, " with result ", taken);
@@ -319,8 +311,7 @@ result<void> listener::start(const listener_options& options) {
     return start(options, impl_->host.instances(SIGRUN_KIND_PROTOCOL));
 }
 
-result<void> listener::start(const listener_options& options,
-                             const std::vector<std::shared_ptr<instance>>& protocols) {
+result<void> listener::start(const listener_options& options, const std::vector<std::shared_ptr<instance>>& protocols) {
     auto& i = *impl_;
     if (i.epoll >= 0 || i.stopping) return make_problem(errc::conflict, "the listener was started before");
     std::vector<listening_socket> sockets;
@@ -333,8 +324,7 @@ result<void> listener::start(const listener_options& options,
     i.choose(options, protocols);
     i.epoll = ::epoll_create1(EPOLL_CLOEXEC);
     i.wake = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (i.epoll < 0 || i.wake < 0)
-        return make_problem(errc::io, std::string("epoll: ") + std::strerror(errno));
+    if (i.epoll < 0 || i.wake < 0) return make_problem(errc::io, std::string("epoll: ") + std::strerror(errno));
     i.sockets = std::move(sockets);
     epoll_event e{};
     e.events = EPOLLIN;
@@ -368,8 +358,6 @@ void listener::stop() {
     if (i.wake >= 0) ::close(std::exchange(i.wake, -1));
 }
 
-std::uint64_t listener::next_session() noexcept {
-    return last_session.fetch_add(1, std::memory_order_relaxed) + 1;
-}
+std::uint64_t listener::next_session() noexcept { return last_session.fetch_add(1, std::memory_order_relaxed) + 1; }
 
 }  // namespace sigrun

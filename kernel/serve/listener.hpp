@@ -6,19 +6,18 @@
 // limit or the end of the peer's bytes the first OK has it.
 #pragma once
 
-#include <memory>
-#include <string>
-#include <vector>
-
 #include "kernel/base/clock.hpp"
 #include "kernel/metrics/metrics.hpp"
 #include "kernel/plugin/plugin_host.hpp"
 
+#include <memory>
+#include <string>
+#include <vector>
+
 namespace sigrun {
 
 struct listener_options {
-    std::vector<std::string>
-        addresses;  // "127.0.0.1:7070", "[::1]:7070", "unix:/run/sigrun.sock"; port 0 = any
+    std::vector<std::string> addresses;       // "127.0.0.1:7070", "[::1]:7070", "unix:/run/sigrun.sock"; port 0 = any
     std::vector<std::string> protocol_order;  // names asked first; the rest follow in load order
     std::size_t peek_limit = 16 * 1024;
     nanoseconds peek_deadline = std::chrono::seconds(5);
@@ -26,7 +25,7 @@ struct listener_options {
 };
 
 class listener {
- public:
+public:
     listener(plugin_host& host, metrics& metrics);
     ~listener();
     /// Binds everything or nothing, for the protocols of the plugin host. A problem names the address and
@@ -35,8 +34,7 @@ class listener {
     /// file is replaced, a live one is an error. Once.
     result<void> start(const listener_options& options);
     /// The same for given protocol instances; those without `serve` are left out.
-    result<void> start(const listener_options& options,
-                       const std::vector<std::shared_ptr<instance>>& protocols);
+    result<void> start(const listener_options& options, const std::vector<std::shared_ptr<instance>>& protocols);
     /// The addresses really bound (port 0 resolved), in order.
     std::vector<std::string> bound() const;
     /// Closes the sockets, removes UNIX socket files, joins the thread and lets the instances go; idempotent.
@@ -45,7 +43,7 @@ class listener {
     /// The next session number for a connection somebody else opened (tests, dial-in over other ways).
     static std::uint64_t next_session() noexcept;
 
- private:
+private:
     struct impl;
     std::unique_ptr<impl> impl_;
 };

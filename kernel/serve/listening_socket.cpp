@@ -29,14 +29,10 @@ problem bind_problem(const std::string& address, int error) {
         case EADDRINUSE:
             return make_problem(errc::conflict,
                                 address + " is in use by another process; stop it or set [server] listen");
-        case EACCES:
-            return refuse(address, "permission denied; choose a port above 1023 or a folder you may write");
-        case EADDRNOTAVAIL:
-            return refuse(address, "no interface of this machine has that address");
-        case ENOENT:
-            return refuse(address, "its folder does not exist");
-        default:
-            return refuse(address, std::strerror(error));
+        case EACCES: return refuse(address, "permission denied; choose a port above 1023 or a folder you may write");
+        case EADDRNOTAVAIL: return refuse(address, "no interface of this machine has that address");
+        case ENOENT: return refuse(address, "its folder does not exist");
+        default: return refuse(address, std::strerror(error));
     }
 }
 
@@ -44,8 +40,7 @@ problem bind_problem(const std::string& address, int error) {
 bool is_alive(const sockaddr_un& where) {
     int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) return true;
-    bool alive =
-        ::connect(fd, reinterpret_cast<const sockaddr*>(&where), sizeof where) == 0 || errno == EAGAIN;
+    bool alive = ::connect(fd, reinterpret_cast<const sockaddr*>(&where), sizeof where) == 0 || errno == EAGAIN;
     ::close(fd);
     return alive;
 }
@@ -82,8 +77,7 @@ result<listening_socket> open_tcp(const void* found, const std::string& address)
         return bind_problem(address, errno);
     sockaddr_storage real{};
     socklen_t n = sizeof real;
-    if (::getsockname(s.fd_, reinterpret_cast<sockaddr*>(&real), &n) != 0)
-        return bind_problem(address, errno);
+    if (::getsockname(s.fd_, reinterpret_cast<sockaddr*>(&real), &n) != 0) return bind_problem(address, errno);
     s.bound_ = address_text(&real);
     return s;
 }
@@ -109,8 +103,7 @@ result<listening_socket> listening_socket::open_unix(const std::string& path) {
     s.path_ = path;
     s.bound_ = address;
     // Nobody can connect before listen, so the mode is never too wide.
-    if (::chmod(path.c_str(), 0600) != 0 || ::lstat(path.c_str(), &info) != 0 ||
-        ::listen(s.fd_, k_backlog) != 0)
+    if (::chmod(path.c_str(), 0600) != 0 || ::lstat(path.c_str(), &info) != 0 || ::listen(s.fd_, k_backlog) != 0)
         return bind_problem(address, errno);
     s.device_ = info.st_dev;
     s.inode_ = info.st_ino;
@@ -171,8 +164,7 @@ listening_socket::~listening_socket() {
     if (fd_ < 0) return;
     struct stat info {};
     // Another daemon may have replaced the file; that one is not ours to remove.
-    if (!path_.empty() && ::lstat(path_.c_str(), &info) == 0 && info.st_dev == device_ &&
-        info.st_ino == inode_)
+    if (!path_.empty() && ::lstat(path_.c_str(), &info) == 0 && info.st_dev == device_ && info.st_ino == inode_)
         ::unlink(path_.c_str());
     ::close(fd_);
 }

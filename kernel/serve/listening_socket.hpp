@@ -2,18 +2,18 @@
 // file.
 #pragma once
 
+#include "kernel/base/result.hpp"
+
 #include <sys/types.h>
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "kernel/base/result.hpp"
-
 namespace sigrun {
 
 class listening_socket {
- public:
+public:
     /// Binds and listens on every address the text stands for ("localhost:0" may be two), or on none. The
     /// problem names the address and what to do.
     static result<std::vector<listening_socket>> open(const std::string& address);
@@ -26,7 +26,7 @@ class listening_socket {
     bool is_unix() const noexcept { return !path_.empty(); }
     const std::string& bound() const noexcept { return bound_; }
 
- private:
+private:
     listening_socket() = default;
     static result<listening_socket> open_unix(const std::string& path);
     friend result<listening_socket> open_tcp(const void* found, const std::string& address);

@@ -10,7 +10,7 @@ namespace {
 
 /// One reader. Runs on the worker pool, never twice at once: whoever wants it to run sets `wanted_`.
 class log_streamer : public std::enable_shared_from_this<log_streamer> {
-   public:
+public:
     log_streamer(controller& c, job_ptr j, std::uint64_t offset, bool follow, const call_ptr& call)
         : c_(c), job_(std::move(j)), log_(c.jobs.log_of(job_)), offset_(offset), follow_(follow), call_(call) {}
 
@@ -27,8 +27,7 @@ class log_streamer : public std::enable_shared_from_this<log_streamer> {
         this->poke();
     }
 
-   private:
-
+private:
     void poke() {
         if (wanted_.exchange(true)) return;
         auto self = shared_from_this();
@@ -55,8 +54,8 @@ class log_streamer : public std::enable_shared_from_this<log_streamer> {
             }
             for (const auto& p : *pieces) {
                 static constexpr std::string_view names[] = {"system", "stdout", "stderr"};
-                auto head = sdk::concat("{\"offset\":", p.at.offset, ",\"stream\":\"", names[p.at.stream < 3 ? p.at.stream : 0],
-                                        "\",\"time_ns\":", p.at.time_ns, "}");
+                auto head = sdk::concat("{\"offset\":", p.at.offset, ",\"stream\":\"",
+                                        names[p.at.stream < 3 ? p.at.stream : 0], "\",\"time_ns\":", p.at.time_ns, "}");
                 auto bytes = buffer_ref::copy_of(p.bytes);
                 auto r = call->reply(head, bytes.get());
                 if (r == SIGRUN_E_BUSY) return;  // on_resume pokes again, from the same offset

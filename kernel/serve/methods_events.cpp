@@ -7,7 +7,7 @@ namespace {
 
 /// One watcher; pulls on the worker pool at the pace of its reader.
 class event_streamer : public std::enable_shared_from_this<event_streamer> {
-   public:
+public:
     event_streamer(controller& c, std::vector<std::string> types, const call_ptr& call)
         : c_(c), types_(std::move(types)), call_(call) {}
 
@@ -21,7 +21,7 @@ class event_streamer : public std::enable_shared_from_this<event_streamer> {
         this->poke();
     }
 
-   private:
+private:
     void poke() {
         if (wanted_.exchange(true)) return;
         c_.plugins.post_work([self = shared_from_this()] { self->run(); });

@@ -11,7 +11,7 @@ namespace {
 
 /// A submit that waits for the end of its job, or for its own deadline.
 class submit_waiter final : public std::enable_shared_from_this<submit_waiter>, public timer_node {
-   public:
+public:
     submit_waiter(timer_wheel& timers, call_ptr call, job_ptr j, bool replayed)
         : timers_(timers), call_(std::move(call)), job_(std::move(j)), replayed_(replayed) {}
     ~submit_waiter() override { timers_.disarm(*this); }
@@ -20,7 +20,7 @@ class submit_waiter final : public std::enable_shared_from_this<submit_waiter>, 
         job_->engine.when_done(job_, [self = shared_from_this()] { self->answer(); });
     }
 
-   private:
+private:
     std::shared_ptr<void> pin() noexcept override { return weak_from_this().lock(); }
     void on_timer() override { answer(); }
     void answer() {
@@ -114,8 +114,9 @@ result<std::string> list_jobs(controller& c, const json::object& o) {
     std::optional<job_state> state;
     if (auto text = text_or(o, "state"); !text.empty()) {
         state = parse_job_state(text);
-        if (!state) return bad_value("state", "queued, offered, running, succeeded, failed, cancelled, expired or dead",
-                                     "\"" + std::string(text) + "\"");
+        if (!state)
+            return bad_value("state", "queued, offered, running, succeeded, failed, cancelled, expired or dead",
+                             "\"" + std::string(text) + "\"");
     }
     std::optional<id> before;
     if (auto cursor = text_or(o, "cursor"); !cursor.empty()) {
@@ -155,9 +156,11 @@ json::object explain(controller& c, const job_ptr& j) {
                                      {"unknown", t.unknown},
                                      {"nearest_key", t.nearest_key}});
     std::lock_guard lock(j->mutex);
-    json::object o{{"id", j->uid.text()},      {"state", to_string(j->state)}, {"runners", e.runners},
-                   {"open", e.open},           {"matching", e.matching},       {"unknown", e.unknown},
-                   {"busy", e.busy},           {"requires", j->spec->requires_text}, {"terms", std::move(terms)}};
+    json::object o{{"id", j->uid.text()},      {"state", to_string(j->state)},
+                   {"runners", e.runners},     {"open", e.open},
+                   {"matching", e.matching},   {"unknown", e.unknown},
+                   {"busy", e.busy},           {"requires", j->spec->requires_text},
+                   {"terms", std::move(terms)}};
     if (const attempt* a = j->current(); a && j->state != job_state::queued) {
         o["reason"] = choice_reason(*a);
         return o;
@@ -171,7 +174,8 @@ json::object explain(controller& c, const job_ptr& j) {
         else if (e.open == 0)
             reason = sdk::concat(e.matching, " of ", e.runners, " runners match, but none is online");
         else if (e.busy)
-            reason = sdk::concat(e.matching, " of ", e.runners, " runners match; ", e.busy, " of them have no free place");
+            reason =
+                sdk::concat(e.matching, " of ", e.runners, " runners match; ", e.busy, " of them have no free place");
     }
     o["reason"] = reason;
     return o;

@@ -67,7 +67,8 @@ result<runner_identity> identity_from(std::string_view document) {
             (field == "name" ? r.name : field == "endpoint" ? r.endpoint : r.profile) = std::string(v.get_string());
         } else if (field == "labels") {
             const auto* labels = v.if_object();
-            if (!labels || labels->size() > 64) return bad_value(field, "an object of at most 64 texts", json::serialize(v).substr(0, 80));
+            if (!labels || labels->size() > 64)
+                return bad_value(field, "an object of at most 64 texts", json::serialize(v).substr(0, 80));
             for (const auto& [name, text] : *labels) {
                 if (!text.is_string()) return bad_value("labels." + std::string(name), "a text", json::serialize(text));
                 r.labels[std::string(name)] = std::string(text.get_string());
@@ -146,10 +147,12 @@ void add_runner_methods(router& r, controller& c) {
                 call->fail(removed.error());
         });
     });
-    r.add("runners.drain", [&c](const call_input& in, const call_ptr& call) { set_admin(c, in, call, admin_state::draining); });
+    r.add("runners.drain",
+          [&c](const call_input& in, const call_ptr& call) { set_admin(c, in, call, admin_state::draining); });
     r.add("runners.maintenance",
           [&c](const call_input& in, const call_ptr& call) { set_admin(c, in, call, admin_state::maintenance); });
-    r.add("runners.resume", [&c](const call_input& in, const call_ptr& call) { set_admin(c, in, call, admin_state::none); });
+    r.add("runners.resume",
+          [&c](const call_input& in, const call_ptr& call) { set_admin(c, in, call, admin_state::none); });
     r.add("runners.detect", [&c](const call_input& in, const call_ptr& call) {
         with_runner(c, parse_params(in.params, {"id"}), call, [&](const member_ptr& m) {
             c.links.detect(m, [&c, m, call](result<void> done) {

@@ -8,10 +8,13 @@ namespace sigrun {
 namespace {
 
 json::object plugin_json(const plugin_info& p, bool with_options) {
-    static constexpr std::string_view types[] = {"", "bool", "int", "float", "size", "duration", "string", "choice", "list", "uri", "path", "secret"};
+    static constexpr std::string_view types[] = {"",       "bool",   "int",  "float", "size", "duration",
+                                                 "string", "choice", "list", "uri",   "path", "secret"};
     json::array components;
     for (const auto& part : p.components) {
-        json::object o{{"id", part.id}, {"kind", part.kind}, {"doc", part.doc},
+        json::object o{{"id", part.id},
+                       {"kind", part.kind},
+                       {"doc", part.doc},
                        {"instances", json::array(part.instances.begin(), part.instances.end())}};
         if (with_options) {
             json::array options;
@@ -24,10 +27,16 @@ json::object plugin_json(const plugin_info& p, bool with_options) {
         }
         components.push_back(std::move(o));
     }
-    return {{"id", p.id},         {"version", p.version}, {"file", p.file},
-            {"state", p.active ? "active" : "rejected"},  {"reason", p.reason},
-            {"sha256", p.sha256}, {"generation", p.generation}, {"abi", p.abi},
-            {"doc", p.doc},       {"components", std::move(components)}};
+    return {{"id", p.id},
+            {"version", p.version},
+            {"file", p.file},
+            {"state", p.active ? "active" : "rejected"},
+            {"reason", p.reason},
+            {"sha256", p.sha256},
+            {"generation", p.generation},
+            {"abi", p.abi},
+            {"doc", p.doc},
+            {"components", std::move(components)}};
 }
 
 // Bad params are an answer of their own; otherwise `body` makes the answer.
@@ -44,7 +53,8 @@ method_fn plain(std::initializer_list<std::string_view> params, Body body) {
 
 result<json::object> ready(controller& c) {
     if (auto why = c.store.failed(); !why.empty())
-        return problem{errc::unavailable, "the store cannot be written: " + why, "store", "a writable state directory", why, 5000};
+        return problem{
+            errc::unavailable, "the store cannot be written: " + why, "store", "a writable state directory", why, 5000};
     return json::object{{"status", "ok"}, {"runners", c.runners.size()}, {"waiting", c.jobs.waiting()}};
 }
 
@@ -66,9 +76,14 @@ json::object stats(controller& c) {
     return {{"jobs", std::move(by_state)},
             {"waiting", c.jobs.waiting()},
             {"runners", std::move(by_status)},
-            {"detection", {{"hits", cache.hits}, {"misses", cache.misses}, {"shared", cache.shared},
-                           {"negative", cache.negative}, {"entries", cache.entries}}},
-            {"probes", {{"hits", probes.hits}, {"misses", probes.misses}, {"shared", probes.shared}, {"runs", probes.runs}}},
+            {"detection",
+             {{"hits", cache.hits},
+              {"misses", cache.misses},
+              {"shared", cache.shared},
+              {"negative", cache.negative},
+              {"entries", cache.entries}}},
+            {"probes",
+             {{"hits", probes.hits}, {"misses", probes.misses}, {"shared", probes.shared}, {"runs", probes.runs}}},
             {"index_repairs", c.select.index_repairs()},
             {"started_at", to_rfc3339(c.started_ns)}};
 }
@@ -88,8 +103,8 @@ void add_system_methods(router& r, controller& c) {
                   if (p.id == name || file == name || file == std::string(name) + ".so")
                       return void(call->last(json::serialize(plugin_json(p, true))));
               }
-              call->fail({errc::not_found, "no such plugin", "id", "the id or file name of a plugin (see `sigrun plugin ls`)",
-                          "\"" + std::string(name) + "\""});
+              call->fail({errc::not_found, "no such plugin", "id",
+                          "the id or file name of a plugin (see `sigrun plugin ls`)", "\"" + std::string(name) + "\""});
           }));
     r.add("config.get", plain({}, [&c](const json::object&, const call_input&, const call_ptr& call) {
               call->last(json::serialize(c.config_dump()));
@@ -98,11 +113,13 @@ void add_system_methods(router& r, controller& c) {
               call->last(json::serialize(stats(c)));
           }));
     r.add("version.get", plain({}, [&c](const json::object&, const call_input&, const call_ptr& call) {
-              call->last(json::serialize(json::object{{"name", "sigrund"}, {"version", c.version},
+              call->last(json::serialize(json::object{{"name", "sigrund"},
+                                                      {"version", c.version},
                                                       {"abi", sdk::concat(SIGRUN_ABI_MAJOR, ".", SIGRUN_ABI_MINOR)}}));
           }));
     r.add("metrics.get", plain({}, [&c](const json::object&, const call_input&, const call_ptr& call) {
-              c.numbers.get_gauge("sigrun_jobs_waiting", "Jobs that wait for a place").set(static_cast<double>(c.jobs.waiting()));
+              c.numbers.get_gauge("sigrun_jobs_waiting", "Jobs that wait for a place")
+                  .set(static_cast<double>(c.jobs.waiting()));
               c.numbers.get_gauge("sigrun_runners", "Registered runners").set(static_cast<double>(c.runners.size()));
               auto text = buffer_ref::copy_of(c.numbers.text());
               call->last("", text.get());

@@ -33,7 +33,8 @@ result<json::object> parse_params(std::string_view params, std::initializer_list
         std::string expected;
         for (const auto& n : names) expected += (expected.empty() ? "one of " : ", ") + n;
         if (names.empty()) expected = "no parameters";
-        return problem{errc::unknown_field, "unknown parameter", std::string(k), expected, "\"" + std::string(k) + "\""};
+        return problem{errc::unknown_field, "unknown parameter", std::string(k), expected,
+                       "\"" + std::string(k) + "\""};
     }
     return o;
 }
@@ -60,7 +61,8 @@ result<std::uint64_t> number_param(const json::object& o, std::string_view name,
         good = !ec;
     }
     if (!good || n < min || n > max)
-        return bad_value(std::string(name), "a whole number from " + std::to_string(min) + " to " + std::to_string(max), shown(*v));
+        return bad_value(std::string(name), "a whole number from " + std::to_string(min) + " to " + std::to_string(max),
+                         shown(*v));
     return n;
 }
 

@@ -33,7 +33,7 @@ result<bool> bool_param(const json::object& o, std::string_view name, bool other
 result<nanoseconds> duration_param(const json::object& o, std::string_view name, nanoseconds otherwise);
 
 class router final : public call_handler {
-   public:
+public:
     explicit router(metrics& numbers);
     /// Before the first call.
     void add(std::string name, method_fn method);
@@ -46,7 +46,7 @@ class router final : public call_handler {
     /// No new calls from now on; returns when no method runs; calls that wait are told that the daemon stops.
     void stop();
 
-   private:
+private:
     struct entry {
         method_fn run;
         counter calls;

@@ -22,7 +22,9 @@ json::array protocols_json(const runner& r) {
     json::array out;
     for (const auto& [name, seen] : r.protocols) {
         json::object p{{"name", name},
-                       {"state", seen.up ? "up" : seen.supported ? "down" : "absent"},
+                       {"state", seen.up          ? "up"
+                                 : seen.supported ? "down"
+                                                  : "absent"},
                        {"reason", seen.reason},
                        {"version", seen.version}};
         if (seen.latency_ns)

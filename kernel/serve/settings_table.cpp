@@ -12,61 +12,99 @@ constexpr double k_second = 1e9;
 
 constexpr std::array k_server{
     option("listen", SIGRUN_OPT_LIST,
-           {.def = "127.0.0.1:7070", .doc = "Addresses to listen on; every protocol is served on each. Port 0 takes a free one."}),
+           {.def = "127.0.0.1:7070",
+            .doc = "Addresses to listen on; every protocol is served on each. Port 0 takes a free one."}),
     option("socket", SIGRUN_OPT_STRING,
-           {.def = "auto", .doc = "UNIX socket for local use: a path, auto (sigrun.sock in the state directory) or none."}),
+           {.def = "auto",
+            .doc = "UNIX socket for local use: a path, auto (sigrun.sock in the state directory) or none."}),
     option("allow_remote", SIGRUN_OPT_BOOL,
            {.def = "no",
             .doc = "Listen on addresses other machines can reach, although callers are not authenticated yet."}),
     option("protocol_order", SIGRUN_OPT_LIST,
-           {.def = "valkyrie, grpc, websocket, http", .doc = "Who is asked first whether the bytes of a new connection are its own."}),
+           {.def = "valkyrie, grpc, websocket, http",
+            .doc = "Who is asked first whether the bytes of a new connection are its own."}),
     option("peek_timeout", SIGRUN_OPT_DURATION,
-           {.def = "5s", .doc = "A connection that has not shown its protocol by then is closed.", .min = 0.01 * k_second, .max = 300 * k_second}),
+           {.def = "5s",
+            .doc = "A connection that has not shown its protocol by then is closed.",
+            .min = 0.01 * k_second,
+            .max = 300 * k_second}),
 };
 constexpr std::array k_log{
-    option("level", SIGRUN_OPT_CHOICE, {.def = "info", .doc = "What is written.", .choices = "error,warning,info,debug,trace"}),
+    option("level", SIGRUN_OPT_CHOICE,
+           {.def = "info", .doc = "What is written.", .choices = "error,warning,info,debug,trace"}),
     option("file", SIGRUN_OPT_STRING, {.def = "", .doc = "Where; empty is stderr."}),
 };
 constexpr std::array k_registry{
-    option("max_runners", SIGRUN_OPT_INT, {.def = "10000", .doc = "Registrations beyond it are refused.", .min = 1, .max = 100000}),
+    option("max_runners", SIGRUN_OPT_INT,
+           {.def = "10000", .doc = "Registrations beyond it are refused.", .min = 1, .max = 100000}),
     option("beat_period", SIGRUN_OPT_DURATION,
-           {.def = "3s", .doc = "How often runners say that they live; lost after 10 s or three periods and a second.", .min = k_second, .max = 15 * k_second}),
+           {.def = "3s",
+            .doc = "How often runners say that they live; lost after 10 s or three periods and a second.",
+            .min = k_second,
+            .max = 15 * k_second}),
     option("auto_capability_detection", SIGRUN_OPT_BOOL,
            {.def = "yes", .doc = "Off: runners keep only declared facts; the rest is unknown and does not match."}),
 };
 constexpr std::array k_detector{
-    option("detection_timeout", SIGRUN_OPT_DURATION,
-           {.def = "30s", .doc = "Upper bound for the detection of one endpoint over one protocol; a lane never takes longer than 1.2 s.", .min = 0.01 * k_second, .max = 300 * k_second}),
+    option(
+        "detection_timeout", SIGRUN_OPT_DURATION,
+        {.def = "30s",
+         .doc =
+             "Upper bound for the detection of one endpoint over one protocol; a lane never takes longer than 1.2 s.",
+         .min = 0.01 * k_second,
+         .max = 300 * k_second}),
     option("cache_ttl", SIGRUN_OPT_DURATION,
-           {.def = "300s", .doc = "How long the detected protocols of an endpoint are believed.", .min = k_second, .max = 86400 * k_second}),
+           {.def = "300s",
+            .doc = "How long the detected protocols of an endpoint are believed.",
+            .min = k_second,
+            .max = 86400 * k_second}),
     option("parallel_detection", SIGRUN_OPT_BOOL, {.def = "yes", .doc = "Off: one protocol after another."}),
     option("disabled", SIGRUN_OPT_LIST, {.def = "", .doc = "Protocols that are not looked for."}),
 };
 constexpr std::array k_interface{
     option("strategy", SIGRUN_OPT_CHOICE,
-           {.def = "valkyrie_first", .doc = "Which protocol a job uses when its runner has several.", .choices = "valkyrie_first,http_first"}),
+           {.def = "valkyrie_first",
+            .doc = "Which protocol a job uses when its runner has several.",
+            .choices = "valkyrie_first,http_first"}),
     option("max_retries", SIGRUN_OPT_INT, {.def = "3", .doc = "Default of retry.infrastructure.", .max = 100}),
     option("retry_delay", SIGRUN_OPT_DURATION,
-           {.def = "500ms", .doc = "Base of the backoff between attempts; doubles up to a minute, with jitter.", .min = 0.001 * k_second, .max = 60 * k_second}),
+           {.def = "500ms",
+            .doc = "Base of the backoff between attempts; doubles up to a minute, with jitter.",
+            .min = 0.001 * k_second,
+            .max = 60 * k_second}),
 };
 constexpr std::array k_balancer{
     option("default_algorithm", SIGRUN_OPT_STRING, {.def = "round_robin", .doc = "Balancer of jobs that name none."}),
 };
 constexpr std::array k_jobs{
-    option("max_waiting", SIGRUN_OPT_INT, {.def = "100000", .doc = "Jobs that may wait; beyond it submit answers busy.", .min = 1, .max = 10000000}),
-    option("keep_finished", SIGRUN_OPT_INT, {.def = "10000", .doc = "Ended jobs that can still be asked for.", .min = 1, .max = 10000000}),
-    option("log_limit", SIGRUN_OPT_SIZE, {.def = "256MiB", .doc = "Output kept per job; what comes after is dropped.", .min = 4096, .max = 1e12}),
+    option("max_waiting", SIGRUN_OPT_INT,
+           {.def = "100000", .doc = "Jobs that may wait; beyond it submit answers busy.", .min = 1, .max = 10000000}),
+    option("keep_finished", SIGRUN_OPT_INT,
+           {.def = "10000", .doc = "Ended jobs that can still be asked for.", .min = 1, .max = 10000000}),
+    option("log_limit", SIGRUN_OPT_SIZE,
+           {.def = "256MiB", .doc = "Output kept per job; what comes after is dropped.", .min = 4096, .max = 1e12}),
     option("lease", SIGRUN_OPT_DURATION,
-           {.def = "10s", .doc = "How long a runner may be gone before its jobs are given to others.", .min = k_second, .max = 3600 * k_second}),
+           {.def = "10s",
+            .doc = "How long a runner may be gone before its jobs are given to others.",
+            .min = k_second,
+            .max = 3600 * k_second}),
     option("restart_grace", SIGRUN_OPT_DURATION,
-           {.def = "20s", .doc = "After a restart of the daemon: how long runners have to come back with their jobs.", .min = k_second, .max = 3600 * k_second}),
+           {.def = "20s",
+            .doc = "After a restart of the daemon: how long runners have to come back with their jobs.",
+            .min = k_second,
+            .max = 3600 * k_second}),
 };
 constexpr std::array k_runner{
     option("endpoint", SIGRUN_OPT_STRING,
-           {.doc = "HOST:PORT (all protocols are tried) or an address such as http://10.0.0.7:8080.", .flags = SIGRUN_OPT_REQUIRED}),
+           {.doc = "HOST:PORT (all protocols are tried) or an address such as http://10.0.0.7:8080.",
+            .flags = SIGRUN_OPT_REQUIRED}),
     option("profile", SIGRUN_OPT_CHOICE,
-           {.def = "native", .doc = "native, or rustci for runners of the legacy HTTP contract.", .choices = "native,rustci"}),
-    option("slots", SIGRUN_OPT_INT, {.def = "0", .doc = "Jobs it may run at once; 0 = what the runner says (1 for a legacy one).", .max = 65535}),
+           {.def = "native",
+            .doc = "native, or rustci for runners of the legacy HTTP contract.",
+            .choices = "native,rustci"}),
+    option(
+        "slots", SIGRUN_OPT_INT,
+        {.def = "0", .doc = "Jobs it may run at once; 0 = what the runner says (1 for a legacy one).", .max = 65535}),
     option("labels", SIGRUN_OPT_LIST, {.def = "", .doc = "name=value, ..."}),
     option("options", SIGRUN_OPT_STRING, {.def = "", .doc = "JSON object with settings of the protocol."}),
 };
@@ -104,7 +142,8 @@ result<daemon_settings> bind_daemon_settings(const settings& config) {
         }
         auto near = nearest_name(name, names);
         return problem{errc::unknown_field, "unknown section", "[" + section.name + "] (" + section.origin + ")",
-                       near.empty() ? "a section of `sigrun config doc`" : "perhaps [" + near + "]", "[" + section.name + "]"};
+                       near.empty() ? "a section of `sigrun config doc`" : "perhaps [" + near + "]",
+                       "[" + section.name + "]"};
     }
     return out;
 }

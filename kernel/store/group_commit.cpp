@@ -1,8 +1,8 @@
 #include "kernel/store/group_commit.hpp"
 
-#include <atomic>
-
 #include "kernel/log/log.hpp"
+
+#include <atomic>
 
 namespace sigrun {
 namespace {
@@ -11,9 +11,7 @@ const auto k_log = logger::get("store");
 
 /// The record of no meaning that finds out whether a failed store works again: deleting what is not there is
 /// a write.
-std::vector<journal_record> trial() {
-    return {{record_kind::setting, "journal.trial", "", SIGRUN_RECORD_DELETE}};
-}
+std::vector<journal_record> trial() { return {{record_kind::setting, "journal.trial", "", SIGRUN_RECORD_DELETE}}; }
 
 /// Errors that are about a record and not about the store.
 bool is_about_a_record(errc code) noexcept {
@@ -39,8 +37,7 @@ void group_commit::append(std::vector<journal_record> records, bool fsync, store
             refusal = make_problem(errc::too_large, "more records in one append than the journal may hold");
         } else if (waiting_ + n > k_max_waiting || waiting_bytes_ + bytes > k_max_waiting_bytes) {
             refusal = problem{
-                errc::busy, "the store is behind: " + std::to_string(waiting_) + " records wait", {}, {}, {},
-                100};
+                errc::busy, "the store is behind: " + std::to_string(waiting_) + " records wait", {}, {}, {}, 100};
         } else if (n) {
             if (calls_.empty()) oldest_ = time_.now();
             calls_.push_back({std::move(records), bytes, fsync, std::move(stored)});

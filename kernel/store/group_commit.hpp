@@ -3,6 +3,10 @@
 // held.
 #pragma once
 
+#include "kernel/base/clock.hpp"
+#include "kernel/base/result.hpp"
+#include "kernel/store/journal.hpp"
+
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -10,14 +14,10 @@
 #include <mutex>
 #include <vector>
 
-#include "kernel/base/clock.hpp"
-#include "kernel/base/result.hpp"
-#include "kernel/store/journal.hpp"
-
 namespace sigrun {
 
 class group_commit : public std::enable_shared_from_this<group_commit> {
- public:
+public:
     using stored_callback = std::function<void(result<void>)>;
     using batch = std::vector<const journal_record*>;
     struct outlet {
@@ -47,7 +47,7 @@ class group_commit : public std::enable_shared_from_this<group_commit> {
     /// Refuses everything from now on; what waits is still written.
     void close();
 
- private:
+private:
     struct call {
         std::vector<journal_record> records;
         std::size_t bytes = 0;

@@ -1,14 +1,15 @@
 #include "kernel/store/journal.hpp"
 
-#include <atomic>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <future>
-
 #include "kernel/base/json.hpp"
 #include "kernel/log/log.hpp"
 #include "kernel/store/group_commit.hpp"
 #include "kernel/store/packed_records.hpp"
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <atomic>
+#include <future>
 
 namespace sigrun {
 namespace {
@@ -55,8 +56,7 @@ void write_batch(const std::shared_ptr<outlet_state>& to, const group_commit::ba
     const auto fence = to->fence();
     const auto begin = clock::system().now();
     auto start = [&](sigrun_op op) {
-        return to->table->append(to->store->abi(), &fence, records.data(),
-                                 static_cast<std::uint32_t>(records.size()),
+        return to->table->append(to->store->abi(), &fence, records.data(), static_cast<std::uint32_t>(records.size()),
                                  fsync ? SIGRUN_FSYNC : SIGRUN_RELAXED, op);
     };
     auto done = [to, begin, n = records.size(), stored = std::move(stored)](result<buffer_ref> answer) {
@@ -77,8 +77,7 @@ void write_batch(const std::shared_ptr<outlet_state>& to, const group_commit::ba
 result<buffer_ref> ask(const outlet_state& to, const std::function<sigrun_result(sigrun_op)>& start) {
     auto promise = std::make_shared<std::promise<result<buffer_ref>>>();
     auto answer = promise->get_future();
-    to.host.call_async(*to.store, start,
-                       [promise](result<buffer_ref> r) { promise->set_value(std::move(r)); });
+    to.host.call_async(*to.store, start, [promise](result<buffer_ref> r) { promise->set_value(std::move(r)); });
     if (answer.wait_for(k_patience) != std::future_status::ready)
         return make_problem(errc::timeout, "the store '" + to.store->name() + "' gave no answer within 60 s");
     return answer.get();
@@ -86,9 +85,8 @@ result<buffer_ref> ask(const outlet_state& to, const std::function<sigrun_result
 
 result<std::uint64_t> take_shard(const outlet_state& to) {
     const auto fence = to.fence();
-    SIGRUN_TRY(answer, ask(to, [&](sigrun_op op) {
-                   return to.table->own(to.store->abi(), SIGRUN_OWN_TAKE, &fence, 0, op);
-               }));
+    SIGRUN_TRY(answer,
+               ask(to, [&](sigrun_op op) { return to.table->own(to.store->abi(), SIGRUN_OWN_TAKE, &fence, 0, op); }));
     SIGRUN_TRY(object, parse_object(answer.view()));
     auto epoch = number_or<std::uint64_t>(object, "epoch", 0);
     if (!epoch) return make_problem(errc::io, "the store answered no epoch: " + std::string(answer.view()));
@@ -127,8 +125,7 @@ journal::journal(plugin_host& host, std::shared_ptr<instance> store, metrics& me
 
 journal::~journal() { close(); }
 
-result<std::uint64_t> journal::open(
-    const std::function<void(record_kind, std::string_view, std::string_view)>& each) {
+result<std::uint64_t> journal::open(const std::function<void(record_kind, std::string_view, std::string_view)>& each) {
     if (!impl_->state) return std::uint64_t{0};
     auto& state = *impl_->state;
     SIGRUN_TRY(epoch, take_shard(state));
@@ -148,8 +145,7 @@ result<std::uint64_t> journal::open(
     return epoch;
 }
 
-void journal::append(std::vector<journal_record> records, bool fsync,
-                     std::function<void(result<void>)> stored) {
+void journal::append(std::vector<journal_record> records, bool fsync, std::function<void(result<void>)> stored) {
     if (impl_->commits) {
         impl_->commits->append(std::move(records), fsync, std::move(stored));
     } else if (stored) {

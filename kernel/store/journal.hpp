@@ -3,15 +3,15 @@
 // record; while a commit is in flight up to 1,000 more records collect. One outstanding batch.
 #pragma once
 
+#include "kernel/base/clock.hpp"
+#include "kernel/plugin/plugin_host.hpp"
+
 #include <sigrun/store.h>
 
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "kernel/base/clock.hpp"
-#include "kernel/plugin/plugin_host.hpp"
 
 namespace sigrun {
 
@@ -24,7 +24,7 @@ struct journal_record {
 };
 
 class journal {
- public:
+public:
     /// `store` may be null: everything is answered as stored at once and nothing survives (no state
     /// directory).
     journal(plugin_host& host, std::shared_ptr<instance> store, metrics& metrics);
@@ -47,7 +47,7 @@ class journal {
     void flush();
     void close();
 
- private:
+private:
     struct impl;
     std::unique_ptr<impl> impl_;
 };

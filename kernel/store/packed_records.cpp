@@ -13,8 +13,7 @@ struct reader {
     std::uint64_t number(std::size_t bytes) {
         std::uint64_t value = 0;
         auto raw = text(bytes);
-        for (std::size_t i = raw.size(); i > 0; --i)
-            value = value << 8 | static_cast<unsigned char>(raw[i - 1]);
+        for (std::size_t i = raw.size(); i > 0; --i) value = value << 8 | static_cast<unsigned char>(raw[i - 1]);
         return value;
     }
     std::string_view text(std::size_t n) {
@@ -26,9 +25,7 @@ struct reader {
     }
 };
 
-problem damaged(std::string what) {
-    return make_problem(errc::io, "the store answered damaged records: " + what);
-}
+problem damaged(std::string what) { return make_problem(errc::io, "the store answered damaged records: " + what); }
 
 }  // namespace
 

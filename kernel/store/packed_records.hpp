@@ -2,11 +2,11 @@
 // input.
 #pragma once
 
+#include "kernel/base/result.hpp"
+
 #include <cstdint>
 #include <string_view>
 #include <vector>
-
-#include "kernel/base/result.hpp"
 
 namespace sigrun {
 

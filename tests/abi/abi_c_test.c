@@ -8,6 +8,7 @@
 #include <sigrun/probe.h>
 #include <sigrun/protocol.h>
 #include <sigrun/store.h>
+
 #include <stdio.h>
 #include <string.h>
 
@@ -37,8 +38,8 @@ static sigrun_result on_frame(void* ctx, const sigrun_frame* frame) {
     return SIGRUN_OK;
 }
 
-static uint32_t pick(void* tls, const sigrun_view* view, const sigrun_req* req, uint32_t n,
-                     const uint64_t* pages, sigrun_pick* out) {
+static uint32_t pick(void* tls, const sigrun_view* view, const sigrun_req* req, uint32_t n, const uint64_t* pages,
+                     sigrun_pick* out) {
     (void)tls;
     (void)view;
     (void)req;
@@ -46,8 +47,7 @@ static uint32_t pick(void* tls, const sigrun_view* view, const sigrun_req* req, 
     for (uint32_t i = 0; i < n; ++i) out[i].n = 0;
     return 0;
 }
-static sigrun_result probe_run(sigrun_instance* i, const sigrun_probe_req* r, const sigrun_sink* s,
-                               sigrun_op op) {
+static sigrun_result probe_run(sigrun_instance* i, const sigrun_probe_req* r, const sigrun_sink* s, sigrun_op op) {
     (void)i;
     (void)r;
     (void)s;
@@ -77,22 +77,17 @@ static sigrun_result execute(sigrun_instance* i, const sigrun_task* t, const sig
 
 SIGRUN_EMIT_NOTE("test.c", "1.0.0", 0);
 
-static const sigrun_opt option = {
-    .struct_size = sizeof(sigrun_opt), .type = SIGRUN_OPT_INT, .min = 1, .max = 2};
-static const sigrun_component component = {
-    .struct_size = sizeof(sigrun_component), .n_opts = 1, .opts = &option};
-static const sigrun_entry entry = {.struct_size = sizeof(sigrun_entry),
-                                   .abi_major = SIGRUN_ABI_MAJOR,
-                                   .n_components = 1,
-                                   .components = &component};
+static const sigrun_opt option = {.struct_size = sizeof(sigrun_opt), .type = SIGRUN_OPT_INT, .min = 1, .max = 2};
+static const sigrun_component component = {.struct_size = sizeof(sigrun_component), .n_opts = 1, .opts = &option};
+static const sigrun_entry entry = {
+    .struct_size = sizeof(sigrun_entry), .abi_major = SIGRUN_ABI_MAJOR, .n_components = 1, .components = &component};
 static const sigrun_balancer balancer = {.struct_size = sizeof(sigrun_balancer), .abi = 1, .pick = pick};
 static const sigrun_probe probe = {.struct_size = sizeof(sigrun_probe), .run = probe_run};
 static const sigrun_store store = {.struct_size = sizeof(sigrun_store), .scan = scan};
 static const sigrun_executor executor = {.struct_size = sizeof(sigrun_executor), .run = execute};
 static const sigrun_serve serve = {.struct_size = sizeof(sigrun_serve), .recognise = recognise};
 static const sigrun_link_ops link_ops = {.struct_size = sizeof(sigrun_link_ops)};
-static const sigrun_protocol protocol = {
-    .struct_size = sizeof(sigrun_protocol), .serve = &serve, .link = &link_ops};
+static const sigrun_protocol protocol = {.struct_size = sizeof(sigrun_protocol), .serve = &serve, .link = &link_ops};
 
 static void check_has(void) {
     sigrun_instance instance = {
@@ -121,8 +116,7 @@ int main(void) {
     check_has();
     CHECK(sink.on_frame(sink.ctx, &frame) == SIGRUN_OK && kind == SIGRUN_BEAT);
     CHECK(start(NULL, &error) < 0 && error.code == SIGRUN_E_BUSY);
-    CHECK(SIGRUN_HAS(&balancer, pick) && balancer.pick(NULL, NULL, NULL, 1, NULL, &picked) == 0 &&
-          picked.n == 0);
+    CHECK(SIGRUN_HAS(&balancer, pick) && balancer.pick(NULL, NULL, NULL, 1, NULL, &picked) == 0 && picked.n == 0);
     CHECK(SIGRUN_HAS(&probe, run) && !SIGRUN_HAS(&probe, watch));
     CHECK(SIGRUN_HAS(&store, scan) && !SIGRUN_HAS(&store, append));
     CHECK(SIGRUN_HAS(&executor, run) && !SIGRUN_HAS(&executor, attach));

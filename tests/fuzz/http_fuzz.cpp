@@ -1,10 +1,5 @@
 // Everything the http plugin reads from strangers before it decides anything. The first byte of the input
 // chooses the reader. What decodes must encode to something that decodes to the same.
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
-#include <cstdint>
-#include <cstdlib>
-
 #include "rustci/job_document.hpp"
 #include "rustci/retry_after.hpp"
 #include "rustci/script.hpp"
@@ -18,6 +13,12 @@
 #include "wire/frame_codec.hpp"
 #include "wire/target.hpp"
 #include "wire/utf8.hpp"
+
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+
+#include <cstdint>
+#include <cstdlib>
 
 namespace {
 
@@ -89,8 +90,8 @@ void read_texts(std::string_view text) {
     check(is_utf8(clean) && (replaced == 0) == is_utf8(text));
     log_events log;
     const auto half = text.size() / 2;
-    const auto events = log.add("stdout", 0, 1, text.substr(0, half)) +
-                        log.add("stdout", half, 2, text.substr(half)) + log.end(text.size(), "{}");
+    const auto events = log.add("stdout", 0, 1, text.substr(0, half)) + log.add("stdout", half, 2, text.substr(half)) +
+                        log.end(text.size(), "{}");
     check(is_utf8(events));
 }
 
@@ -100,20 +101,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (size == 0) return 0;
     const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
     switch (data[0] % 5) {
-        case 0:
-            read_head(text);
-            break;
-        case 1:
-            read_frames(text);
-            break;
-        case 2:
-            read_target(text);
-            break;
-        case 3:
-            read_replies(text);
-            break;
-        default:
-            read_texts(text);
+        case 0: read_head(text); break;
+        case 1: read_frames(text); break;
+        case 2: read_target(text); break;
+        case 3: read_replies(text); break;
+        default: read_texts(text);
     }
     return 0;
 }

@@ -1,10 +1,11 @@
 // An INI text as a stranger might write it: parsed, merged, expanded, and its first section bound to a table
 // with every option type. Whatever parses keeps the promises of its header.
-#include <array>
-#include <cstdlib>
+#include "kernel/config/settings.hpp"
+
 #include <sigrun/cpp/options.hpp>
 
-#include "kernel/config/settings.hpp"
+#include <array>
+#include <cstdlib>
 
 namespace {
 

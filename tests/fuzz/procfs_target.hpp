@@ -1,11 +1,12 @@
 // Feeds one text to every parser of kernel and firmware texts, and checks what must hold for any input.
 #pragma once
 
-#include <cstdlib>
 #include <sigrun/cpp/cgroup.hpp>
 #include <sigrun/cpp/dmi.hpp>
 #include <sigrun/cpp/fact_writer.hpp>
 #include <sigrun/cpp/os_release.hpp>
+
+#include <cstdlib>
 
 namespace sigrun::sdk {
 

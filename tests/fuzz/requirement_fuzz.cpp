@@ -1,9 +1,9 @@
 // Any bytes as a requirement: refused with a text, or compiled to a canonical form that compiles to itself
 // and judges alike.
+#include "kernel/select/requirement.hpp"
+
 #include <cstdio>
 #include <cstdlib>
-
-#include "kernel/select/requirement.hpp"
 
 namespace {
 

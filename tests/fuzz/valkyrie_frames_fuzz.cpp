@@ -1,11 +1,11 @@
 // Everything a Valkyrie connection reads before it decides anything: preface, frames, bodies. The first byte
 // of the input chooses checksums (bit 0) and the size of the chunks. What decodes must encode to something
 // that decodes again.
-#include <cstdlib>
-
 #include "frame_reader.hpp"
 #include "hello.hpp"
 #include "message.hpp"
+
+#include <cstdlib>
 
 namespace {
 
@@ -32,8 +32,7 @@ struct decoder final : frame_handler {
     static void session(const frame_header& header, std::string_view body) {
         session_message first;
         if (decode_session(header, body, first)) return;
-        first.frame.payload =
-            first.has_payload ? reinterpret_cast<sigrun_buf*>(&first) : nullptr;  // only asked for
+        first.frame.payload = first.has_payload ? reinterpret_cast<sigrun_buf*>(&first) : nullptr;  // only asked for
         byte_buffer again;
         check(!encode_session(again, {header.stream, header.priority}, first.frame, first.payload));
         session_message second;
@@ -46,8 +45,7 @@ struct decoder final : frame_handler {
         call_message first;
         if (decode_call(header, body, first)) return;
         auto str = [](std::string_view s) { return sigrun_str{s.data(), s.size()}; };
-        sigrun_call c{sizeof c, 0, str(first.method), str(first.params), str(first.json), str(first.auth),
-                      nullptr,  0};
+        sigrun_call c{sizeof c, 0, str(first.method), str(first.params), str(first.json), str(first.auth), nullptr, 0};
         byte_buffer again;
         check(!encode_call(again, {header.stream, 0}, c, first.left_us, first.payload));
         call_message second;

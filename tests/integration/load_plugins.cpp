@@ -1,10 +1,11 @@
 // load_plugins FOLDER [INI-FILE]: loads, starts and unloads every plugin of a folder, and prints what came of
 // it as JSON. Exit status: 0 all plugins active, 1 some rejected, 2 the configuration or a start failed.
-#include <boost/json.hpp>
-#include <iostream>
-
 #include "kernel/log/log.hpp"
 #include "kernel/plugin/plugin_host.hpp"
+
+#include <boost/json.hpp>
+
+#include <iostream>
 
 namespace json = boost::json;
 

@@ -1,13 +1,14 @@
 // use_outside_plugins FOLDER: lets the plugins of outside_plugins/ do their work through the host.
+#include "kernel/plugin/plugin_host.hpp"
+
 #include <sigrun/balancer.h>
+#include <sigrun/cpp/text.hpp>
 #include <sigrun/probe.h>
 
 #include <boost/json.hpp>
-#include <iostream>
-#include <sigrun/cpp/text.hpp>
-#include <vector>
 
-#include "kernel/plugin/plugin_host.hpp"
+#include <iostream>
+#include <vector>
 
 namespace {
 

@@ -1,7 +1,6 @@
 // sigrun-runner: the runner agent.
-#include "runner_program.hpp"
-
 #include "kernel/log/log.hpp"
+#include "runner_program.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -97,9 +96,8 @@ void run_until_told(sigrun::runner_program& program, const sigset_t& signals) {
         signalfd_siginfo info{};
         if (read(told, &info, sizeof info) != static_cast<ssize_t>(sizeof info)) continue;
         if (++count == 1)
-            program.drain(std::string("signal ") + strsignal(static_cast<int>(info.ssi_signo)), [drained] {
-                eventfd_write(drained, 1);
-            });
+            program.drain(std::string("signal ") + strsignal(static_cast<int>(info.ssi_signo)),
+                          [drained] { eventfd_write(drained, 1); });
         else
             program.abort();
     }
@@ -116,8 +114,9 @@ int fail(const sigrun::problem& what) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app{"sigrun-runner: runs jobs on this machine for a Sigrun controller.\n"
-                 "SIGTERM or Ctrl-C drains it: no new jobs, running ones may finish; a second one ends them."};
+    CLI::App app{
+        "sigrun-runner: runs jobs on this machine for a Sigrun controller.\n"
+        "SIGTERM or Ctrl-C drains it: no new jobs, running ones may finish; a second one ends them."};
     command_line line;
     std::vector<std::string> values[std::size(k_flags)];
     std::vector<std::string> overrides;
@@ -130,7 +129,8 @@ int main(int argc, char** argv) {
     app.set_version_flag("--version", "sigrun-runner " SIGRUN_VERSION);
     CLI11_PARSE(app, argc, argv);
     for (std::size_t i = 0; i < std::size(k_flags); ++i)
-        if (!values[i].empty()) line.overrides.push_back("runner." + std::string(k_flags[i].key) + "=" + joined(values[i]));
+        if (!values[i].empty())
+            line.overrides.push_back("runner." + std::string(k_flags[i].key) + "=" + joined(values[i]));
     line.overrides.insert(line.overrides.end(), overrides.begin(), overrides.end());
 
     sigset_t signals;

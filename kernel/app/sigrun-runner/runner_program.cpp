@@ -74,7 +74,8 @@ result<void> runner_program::start() {
     SIGRUN_CHECK_OK(me.ears->start(where));
     for (const auto& address : me.ears->bound())
         if (me.options.announce)
-            me.options.announce(sdk::concat("runner ", o.name, " listening on ", address, ", ", me.runner->slots(), " slots"));
+            me.options.announce(
+                sdk::concat("runner ", o.name, " listening on ", address, ", ", me.runner->slots(), " slots"));
     return {};
 }
 

@@ -20,7 +20,7 @@ struct runner_program_options {
 
 /// One thread starts, drains and stops it.
 class runner_program {
-   public:
+public:
     explicit runner_program(runner_program_options options);
     ~runner_program();
     /// A problem says what to do.
@@ -30,7 +30,7 @@ class runner_program {
     void abort();
     void stop();
 
-   private:
+private:
     struct impl;
     std::unique_ptr<impl> impl_;
 };

@@ -12,8 +12,8 @@
 
 namespace {
 
-constexpr int k_usage = 64;        // EX_USAGE
-constexpr int k_os_refused = 71;   // EX_OSERR
+constexpr int k_usage = 64;       // EX_USAGE
+constexpr int k_os_refused = 71;  // EX_OSERR
 
 int complain(int code, const char* text, std::size_t size) {
     [[maybe_unused]] ssize_t n = ::write(2, text, size);

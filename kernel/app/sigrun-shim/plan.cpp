@@ -1,8 +1,9 @@
 #include "plan.hpp"
 
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstring>
-#include <unistd.h>
 
 namespace sigrun::shim {
 namespace {
@@ -20,7 +21,7 @@ bool read_exactly(int fd, char* to, std::size_t n) {
 
 // Takes strings off a body; null when the body is used up.
 class strings {
-   public:
+public:
     strings(char* begin, char* end) : at_(begin), end_(end) {}
     char* next() {
         auto* stop = static_cast<char*>(std::memchr(at_, 0, static_cast<std::size_t>(end_ - at_)));
@@ -31,7 +32,7 @@ class strings {
     }
     bool done() const { return at_ == end_; }
 
-   private:
+private:
     char* at_;
     char* end_;
 };

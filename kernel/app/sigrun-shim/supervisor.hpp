@@ -9,21 +9,22 @@
 
 #include "plan.hpp"
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <optional>
 #include <string>
-#include <sys/types.h>
 
 namespace sigrun::shim {
 
 class supervisor {
-   public:
+public:
     /// `children` is a signalfd for SIGCHLD, which is blocked. Borrows both descriptors.
     supervisor(int control, int children, const plan& what);
     /// Returns after the EXITED message.
     void run();
 
-   private:
+private:
     using clock = std::chrono::steady_clock;
 
     void start_step();
@@ -42,7 +43,7 @@ class supervisor {
     clock::time_point began_ = clock::now();
     sigrun_shim_exited result_{};
     std::size_t step_ = 0;
-    pid_t main_ = 0;            // of the running step
+    pid_t main_ = 0;  // of the running step
     bool last_step_over_ = false;
     bool no_child_ = false;
     std::optional<clock::time_point> kill_at_;

@@ -1,14 +1,15 @@
 // sigrun bench: keeps N jobs in flight over one link and measures from submit to result.
-#include <algorithm>
-#include <cstdio>
-#include <mutex>
-#include <sigrun/cpp/text.hpp>
-
 #include "kernel/app/sigrun/context.hpp"
 #include "kernel/app/sigrun/job_document.hpp"
 #include "kernel/app/sigrun/latency_histogram.hpp"
 #include "kernel/app/sigrun/table.hpp"
 #include "kernel/app/sigrun/units.hpp"
+
+#include <sigrun/cpp/text.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <mutex>
 
 namespace sigrun::cli {
 namespace {
@@ -24,7 +25,7 @@ struct choice {
 
 /// N slots, each with one call in flight; the end of a call starts the next one on the same thread.
 class load_generator {
- public:
+public:
     load_generator(client& daemon, std::string document, const choice& what)
         : daemon_(daemon), document_(std::move(document)), left_(what.jobs ? what.jobs : ~std::uint64_t{0}) {
         slots_.reserve(static_cast<std::size_t>(what.outstanding));
@@ -39,8 +40,7 @@ class load_generator {
     void stop() noexcept { left_.store(0); }
     bool finished() const noexcept { return busy_.load(std::memory_order_acquire) == 0; }
     double seconds() const {
-        return std::chrono::duration<double>(nanoseconds(last_end_.load()) - began_.time_since_epoch())
-            .count();
+        return std::chrono::duration<double>(nanoseconds(last_end_.load()) - began_.time_since_epoch()).count();
     }
     const latency_histogram& latencies() const noexcept { return latencies_; }
     std::uint64_t errors() const noexcept { return errors_.load(); }
@@ -49,7 +49,7 @@ class load_generator {
         return first_error_;
     }
 
- private:
+private:
     struct slot {
         explicit slot(load_generator& o) : owner(o) {}
         load_generator& owner;
@@ -78,8 +78,7 @@ class load_generator {
                 [at](const reply_view& reply) { return at->owner.on_reply(*at, reply); },
                 [at](const result<void>& how) { at->owner.on_done(*at, how); });
             int expected = slot::k_starting;
-            if (s.phase.compare_exchange_strong(expected, slot::k_in_flight, std::memory_order_acq_rel))
-                return;
+            if (s.phase.compare_exchange_strong(expected, slot::k_in_flight, std::memory_order_acq_rel)) return;
         }
     }
 
@@ -93,8 +92,7 @@ class load_generator {
     sigrun_result on_reply(slot& s, const reply_view& reply) {
         s.succeeded = !reply.error && reply.json.find("\"state\":\"succeeded\"") != std::string_view::npos;
         if (!s.succeeded)
-            fail(reply.error ? problem::from_json(reply.json).text()
-                             : std::string(reply.json.substr(0, 400)));
+            fail(reply.error ? problem::from_json(reply.json).text() : std::string(reply.json.substr(0, 400)));
         return SIGRUN_OK;
     }
 
@@ -144,31 +142,25 @@ int report(context& ctx, const choice& what, const load_generator& load, std::si
     const double rate = seconds > 0 ? static_cast<double>(jobs) / seconds : 0;
     auto us = [&](double q) { return static_cast<double>(load.latencies().quantile(q)) / 1000.0; };
     if (ctx.json()) {
-        context::print(sdk::concat("{\"jobs\":", jobs, ",\"seconds\":", plain(seconds),
-                                   ",\"jobs_per_s\":", plain(rate), ",\"p50_us\":", plain(us(0.5)),
-                                   ",\"p99_us\":", plain(us(0.99)), ",\"errors\":", load.errors(),
-                                   ",\"outstanding\":", what.outstanding, "}\n"));
+        context::print(sdk::concat("{\"jobs\":", jobs, ",\"seconds\":", plain(seconds), ",\"jobs_per_s\":", plain(rate),
+                                   ",\"p50_us\":", plain(us(0.5)), ",\"p99_us\":", plain(us(0.99)),
+                                   ",\"errors\":", load.errors(), ",\"outstanding\":", what.outstanding, "}\n"));
     } else {
-        auto time = [&](double q) {
-            return span_of_time(static_cast<std::int64_t>(load.latencies().quantile(q)));
-        };
+        auto time = [&](double q) { return span_of_time(static_cast<std::int64_t>(load.latencies().quantile(q))); };
         fields f;
-        f.add("jobs",
-              grouped(jobs) + " succeeded in " + span_of_time(static_cast<std::int64_t>(seconds * 1e9)));
+        f.add("jobs", grouped(jobs) + " succeeded in " + span_of_time(static_cast<std::int64_t>(seconds * 1e9)));
         f.add("rate", {grouped(static_cast<std::uint64_t>(rate)) + " jobs/s", style::strong});
         f.add("p50", time(0.5));
         f.add("p99", time(0.99));
         f.add("p99.9", time(0.999));
-        f.add("in flight",
-              std::to_string(what.outstanding) + " over one connection to " + ctx.daemon().url());
+        f.add("in flight", std::to_string(what.outstanding) + " over one connection to " + ctx.daemon().url());
         f.add("document", std::to_string(document_bytes) + " bytes");
         f.add("errors", {std::to_string(load.errors()), load.errors() ? style::bad : style::good});
         context::print(f.render(ctx.out()));
     }
     if (load.errors())
         throw failure(make_problem(
-            errc::internal,
-            std::to_string(load.errors()) + " jobs did not succeed, the first: " + load.first_error()));
+            errc::internal, std::to_string(load.errors()) + " jobs did not succeed, the first: " + load.first_error()));
     return k_ok;
 }
 
@@ -181,8 +173,8 @@ int bench(context& ctx, choice& what) {
     auto load = std::make_unique<load_generator>(daemon, document, what);
     load->start();
     auto until = what.jobs ? steady_clock::time_point::max()
-                           : steady_clock::now() + std::chrono::duration_cast<nanoseconds>(
-                                                       std::chrono::duration<double>(what.seconds));
+                           : steady_clock::now() +
+                                 std::chrono::duration_cast<nanoseconds>(std::chrono::duration<double>(what.seconds));
     bool stopping = false;
     while (!load->finished()) {
         const auto now = steady_clock::now();
@@ -196,8 +188,7 @@ int bench(context& ctx, choice& what) {
         }
         stopping = true;
         load->stop();
-        until =
-            steady_clock::now() + std::chrono::seconds(35);  // the longest wait of a call in flight, and some
+        until = steady_clock::now() + std::chrono::seconds(35);  // the longest wait of a call in flight, and some
     }
     return report(ctx, what, *load, document.size());
 }

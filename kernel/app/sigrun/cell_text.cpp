@@ -49,24 +49,17 @@ std::size_t width_of(char32_t c) noexcept {
 
 /// Controls, and the marks that turn the direction of the text around them.
 bool is_hidden(char32_t c) noexcept {
-    return c < 0x20 || (c >= 0x7F && c < 0xA0) || (c >= 0x202A && c <= 0x202E) ||
-           (c >= 0x2066 && c <= 0x2069) || c == 0x2028 || c == 0x2029;
+    return c < 0x20 || (c >= 0x7F && c < 0xA0) || (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069) ||
+           c == 0x2028 || c == 0x2029;
 }
 
 void append_escape(std::string& out, char32_t c) {
     constexpr const char* k_digits = "0123456789abcdef";
     switch (c) {
-        case '\n':
-            out += "\\n";
-            return;
-        case '\t':
-            out += "\\t";
-            return;
-        case '\r':
-            out += "\\r";
-            return;
-        default:
-            break;
+        case '\n': out += "\\n"; return;
+        case '\t': out += "\\t"; return;
+        case '\r': out += "\\r"; return;
+        default: break;
     }
     out += c < 0x100 ? "\\x" : "\\u";
     for (int shift = c < 0x100 ? 4 : 12; shift >= 0; shift -= 4) out += k_digits[(c >> shift) & 0xFu];

@@ -1,8 +1,8 @@
 #include "kernel/app/sigrun/client.hpp"
 
-#include <sigrun/protocol.h>
-
 #include "kernel/app/sigrun/failure.hpp"
+
+#include <sigrun/protocol.h>
 
 namespace sigrun::cli {
 namespace {
@@ -10,7 +10,7 @@ namespace {
 /// Where a callback leaves an outcome for the main thread.
 template <class Value>
 class answer_box {
- public:
+public:
     void put(Value value) {
         std::lock_guard lock(mutex_);
         if (!value_) value_ = std::move(value);
@@ -20,7 +20,7 @@ class answer_box {
         return std::move(value_);
     }
 
- private:
+private:
     std::mutex mutex_;
     std::optional<Value> value_;
 };
@@ -30,8 +30,7 @@ Value wait_for(waiter& waits, answer_box<Value>& box, time_point deadline, const
     for (;;) {
         if (auto value = box.take()) return std::move(*value);
         switch (waits.wait_until(deadline)) {
-            case waiter::outcome::woken:
-                break;
+            case waiter::outcome::woken: break;
             case waiter::outcome::interrupted:
                 throw failure(make_problem(errc::cancelled, "interrupted"), {}, failure::source::interrupt);
             case waiter::outcome::timed_out:
@@ -42,19 +41,18 @@ Value wait_for(waiter& waits, answer_box<Value>& box, time_point deadline, const
 }
 
 std::string unreachable_hint(const std::string& url) {
-    return "is sigrund running at " + url +
-           "? start it with `sigrund`, or name another one with --url or SIGRUN_URL";
+    return "is sigrund running at " + url + "? start it with `sigrund`, or name another one with --url or SIGRUN_URL";
 }
 
 }  // namespace
 
 class client::watcher : public link_handler {
- public:
+public:
     explicit watcher(waiter& waits) : waits_(waits) {}
     sigrun_result on_frame(const link_ptr&, const sigrun_frame&) override { return SIGRUN_OK; }
     void on_lost(const link_ptr&, const std::string&) override { waits_.wake(); }
 
- private:
+private:
     waiter& waits_;
 };
 
@@ -93,8 +91,7 @@ void client::connect() {
         waits.wake();
     });
     try {
-        auto opened =
-            wait_for(waits_, *box, std::chrono::steady_clock::now() + where_.timeout, "while connecting");
+        auto opened = wait_for(waits_, *box, std::chrono::steady_clock::now() + where_.timeout, "while connecting");
         if (opened) {
             link_ = *opened;
             return;
@@ -107,8 +104,8 @@ void client::connect() {
     }
 }
 
-void client::start(std::string_view method, std::string_view params, std::string_view document,
-                   reply_fn replies, std::function<void(result<void>)> done) {
+void client::start(std::string_view method, std::string_view params, std::string_view document, reply_fn replies,
+                   std::function<void(result<void>)> done) {
     if (!link_) return done(make_problem(errc::io, "not connected"));
     link_->call(method, params, document, nullptr, std::move(replies), std::move(done));
 }
@@ -136,17 +133,17 @@ std::string client::call(std::string_view method, const json::object& params, st
             going->end.put(std::move(ended));
             waits.wake();
         });
-    auto ended = wait_for(waits_, going->end, std::chrono::steady_clock::now() + where_.timeout + wait,
-                          "from the daemon");
+    auto ended =
+        wait_for(waits_, going->end, std::chrono::steady_clock::now() + where_.timeout + wait, "from the daemon");
     if (!ended)
-        throw failure(make_problem(errc::io, "lost the daemon: " + ended.error().text()),
-                      unreachable_hint(where_.url), failure::source::transport);
+        throw failure(make_problem(errc::io, "lost the daemon: " + ended.error().text()), unreachable_hint(where_.url),
+                      failure::source::transport);
     if (!going->answer) throw failure(going->answer.error());
     return std::move(*going->answer);
 }
 
-json::object client::call_object(std::string_view method, const json::object& params,
-                                 std::string_view document, nanoseconds wait) {
+json::object client::call_object(std::string_view method, const json::object& params, std::string_view document,
+                                 nanoseconds wait) {
     const std::string text = call(method, params, document, wait);
     auto parsed = parse_object(text);
     if (!parsed)

@@ -2,20 +2,20 @@
 // thread.
 #pragma once
 
-#include <atomic>
-#include <memory>
-#include <string>
-#include <string_view>
-
 #include "kernel/app/sigrun/loaded_plugins.hpp"
 #include "kernel/app/sigrun/waiter.hpp"
 #include "kernel/base/json.hpp"
 #include "kernel/link/link.hpp"
 
+#include <atomic>
+#include <memory>
+#include <string>
+#include <string_view>
+
 namespace sigrun::cli {
 
 class client {
- public:
+public:
     struct target {
         std::string url;
         std::string plugin_dir;
@@ -36,14 +36,14 @@ class client {
     /// take.
     std::string call(std::string_view method, const json::object& params, std::string_view document = {},
                      nanoseconds wait = nanoseconds(0));
-    json::object call_object(std::string_view method, const json::object& params,
-                             std::string_view document = {}, nanoseconds wait = nanoseconds(0));
+    json::object call_object(std::string_view method, const json::object& params, std::string_view document = {},
+                             nanoseconds wait = nanoseconds(0));
     /// Asynchronous: see link::call. The callbacks run on plugin threads.
     void start(std::string_view method, std::string_view params, std::string_view document, reply_fn replies,
                std::function<void(result<void>)> done);
     waiter& waits() noexcept { return waits_; }
 
- private:
+private:
     class watcher;
     target where_;
     waiter& waits_;

@@ -1,11 +1,11 @@
 // sigrun config check|doc: what may stand in sigrun.ini, and whether a file is right. Needs no daemon.
-#include <filesystem>
-
 #include "kernel/app/sigrun/cell_text.hpp"
 #include "kernel/app/sigrun/context.hpp"
 #include "kernel/app/sigrun/loaded_plugins.hpp"
 #include "kernel/config/settings.hpp"
 #include "kernel/serve/settings_table.hpp"
+
+#include <filesystem>
 
 namespace sigrun::cli {
 namespace {
@@ -83,20 +83,16 @@ int check(context& ctx, const std::string& file) {
 }  // namespace
 
 void add_config_commands(CLI::App& app, context& ctx) {
-    auto* group =
-        app.add_subcommand("config", "Configuration: check a file, print every option (needs no daemon)");
+    auto* group = app.add_subcommand("config", "Configuration: check a file, print every option (needs no daemon)");
     group->require_subcommand(1);
-    group->footer(
-        "Examples:\n  sigrun config doc > sigrun.ini\n  sigrun config check /etc/sigrun/sigrun.ini");
+    group->footer("Examples:\n  sigrun config doc > sigrun.ini\n  sigrun config check /etc/sigrun/sigrun.ini");
     auto file = std::make_shared<std::string>();
-    auto* check_app =
-        group->add_subcommand("check", "Check a file and the plugins.d folder beside it, start nothing");
+    auto* check_app = group->add_subcommand("check", "Check a file and the plugins.d folder beside it, start nothing");
     check_app->add_option("file", *file, "The INI file")->required()->type_name("FILE");
     check_app->footer("Example: sigrun config check etc/sigrun.ini");
     check_app->callback([&ctx, file] { ctx.action = [&ctx, file] { return check(ctx, *file); }; });
     auto as_table = std::make_shared<bool>(false);
-    auto* doc_app =
-        group->add_subcommand("doc", "A complete INI with every option at its default, and what it means");
+    auto* doc_app = group->add_subcommand("doc", "A complete INI with every option at its default, and what it means");
     doc_app->add_flag("--table", *as_table, "A table for reading instead");
     doc_app->footer("Example: sigrun config doc --table | less");
     doc_app->callback([&ctx, as_table] { ctx.action = [&ctx, as_table] { return doc(ctx, *as_table); }; });

@@ -1,12 +1,12 @@
 #include "kernel/app/sigrun/context.hpp"
 
+#include "kernel/app/sigrun/cell_text.hpp"
+#include "kernel/base/quantity.hpp"
+
 #include <unistd.h>
 
 #include <cerrno>
 #include <system_error>
-
-#include "kernel/app/sigrun/cell_text.hpp"
-#include "kernel/base/quantity.hpp"
 
 namespace sigrun::cli {
 namespace {
@@ -38,8 +38,8 @@ nanoseconds context::daemon_timeout() const {
 client& context::daemon() {
     if (!client_) {
         waiter& waits_here = waits();  // before the plugins' threads: they inherit the signal mask
-        client_ = std::make_unique<client>(
-            client::target{daemon_url(options.url, around), plugins(), daemon_timeout()}, waits_here);
+        client_ = std::make_unique<client>(client::target{daemon_url(options.url, around), plugins(), daemon_timeout()},
+                                           waits_here);
     }
     if (!client_->connected()) client_->connect();
     return *client_;

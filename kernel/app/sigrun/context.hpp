@@ -1,17 +1,18 @@
 // What every command gets: the global options, the terminal, and a daemon that is connected on first use.
 #pragma once
 
-#include <CLI/CLI.hpp>
-#include <functional>
-#include <memory>
-#include <optional>
-#include <string>
-
 #include "kernel/app/sigrun/client.hpp"
 #include "kernel/app/sigrun/endpoint.hpp"
 #include "kernel/app/sigrun/exit_codes.hpp"
 #include "kernel/app/sigrun/failure.hpp"
 #include "kernel/app/sigrun/terminal.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
 
 namespace sigrun::cli {
 
@@ -23,7 +24,7 @@ struct global_options {
 };
 
 class context {
- public:
+public:
     global_options options;
     surroundings around = surroundings::real();
     /// What the parsed command line asked for; returns the exit code. Set by the command's parse callback.
@@ -48,7 +49,7 @@ class context {
     void note(std::string_view text);
     void complain(const failure& f);
 
- private:
+private:
     std::optional<terminal> out_, err_;
     std::unique_ptr<waiter> waits_;
     std::unique_ptr<client> client_;

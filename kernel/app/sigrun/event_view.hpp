@@ -1,10 +1,10 @@
 // How an event looks on a terminal. Pure: EVENT in, one line out.
 #pragma once
 
-#include <string>
-
 #include "kernel/app/sigrun/terminal.hpp"
 #include "kernel/base/json.hpp"
+
+#include <string>
 
 namespace sigrun::cli {
 

@@ -1,9 +1,9 @@
 // sigrun events
-#include <condition_variable>
-#include <mutex>
-
 #include "kernel/app/sigrun/context.hpp"
 #include "kernel/app/sigrun/event_view.hpp"
+
+#include <condition_variable>
+#include <mutex>
 
 namespace sigrun::cli {
 namespace {
@@ -11,7 +11,7 @@ namespace {
 /// Events on their way from the plugin's thread to the main thread; bounded, the thread waits when stdout is
 /// slow.
 class event_feed {
- public:
+public:
     explicit event_feed(waiter& waits) : waits_(waits) {}
 
     sigrun_result put(const reply_view& reply) {
@@ -35,8 +35,7 @@ class event_feed {
                 end_ = failure(make_problem(errc::io, "lost the daemon: " + how.error().text()), {},
                                failure::source::transport);
             else if (!end_)
-                end_ = failure(make_problem(errc::io, "the daemon ended the stream"), {},
-                               failure::source::transport);
+                end_ = failure(make_problem(errc::io, "the daemon ended the stream"), {}, failure::source::transport);
         }
         waits_.wake();
     }
@@ -61,7 +60,7 @@ class event_feed {
         room_.notify_all();
     }
 
- private:
+private:
     static constexpr std::size_t k_most = 4096;
     waiter& waits_;
     std::mutex mutex_;
@@ -115,15 +114,12 @@ int watch(context& ctx, const choice& what) {
 void add_events_command(CLI::App& app, context& ctx) {
     auto what = std::make_shared<choice>();
     auto* sub = app.add_subcommand("events", "Watch what happens, until Ctrl-C");
-    sub->add_option("--type", what->types,
-                    "Only types that begin so: Runner, Job, Plugin, RunnerStatusChanged ...")
+    sub->add_option("--type", what->types, "Only types that begin so: Runner, Job, Plugin, RunnerStatusChanged ...")
         ->delimiter(',')
         ->type_name("PREFIX,...");
-    auto* after =
-        sub->add_option("--after", what->after, "Begin after this sequence number (0: from the oldest kept)");
+    auto* after = sub->add_option("--after", what->after, "Begin after this sequence number (0: from the oldest kept)");
     sub->add_option("-n,--count", what->count, "End after this many events");
-    sub->footer(
-        "Examples:\n  sigrun events --type Runner\n  sigrun events --output json --after 0 | jq .type");
+    sub->footer("Examples:\n  sigrun events --type Runner\n  sigrun events --output json --after 0 | jq .type");
     sub->callback([&ctx, what, after] {
         what->from_now = after->count() == 0;
         ctx.action = [&ctx, what] { return watch(ctx, *what); };

@@ -9,8 +9,7 @@ int failure::exit_code() const noexcept {
     if (from_ == source::transport) return k_unreachable;
     if (from_ == source::interrupt) return k_interrupted;
     switch (what_.code) {
-        case errc::not_found:
-            return k_not_found;
+        case errc::not_found: return k_not_found;
         case errc::invalid:
         case errc::unknown_field:
         case errc::conflict:
@@ -18,32 +17,24 @@ int failure::exit_code() const noexcept {
         case errc::forbidden:
         case errc::too_large:
         case errc::unsupported:
-        case errc::busy:
-            return k_refused;
-        case errc::timeout:
-            return k_timed_out;
+        case errc::busy: return k_refused;
+        case errc::timeout: return k_timed_out;
         case errc::cancelled:
         case errc::unavailable:
         case errc::io:
-        case errc::internal:
-            break;
+        case errc::internal: break;
     }
     return k_failed;
 }
 
 int failure::run_exit_code() const noexcept {
     switch (exit_code()) {
-        case k_unreachable:
-            return k_run_unreachable;
+        case k_unreachable: return k_run_unreachable;
         case k_refused:
-        case k_not_found:
-            return k_run_refused;
-        case k_timed_out:
-            return k_run_timed_out;
-        case k_interrupted:
-            return k_interrupted;
-        default:
-            return k_run_failed;
+        case k_not_found: return k_run_refused;
+        case k_timed_out: return k_run_timed_out;
+        case k_interrupted: return k_interrupted;
+        default: return k_run_failed;
     }
 }
 

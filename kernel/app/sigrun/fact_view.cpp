@@ -1,11 +1,11 @@
 #include "kernel/app/sigrun/fact_view.hpp"
 
+#include "kernel/app/sigrun/table.hpp"
+#include "kernel/app/sigrun/units.hpp"
+
 #include <map>
 #include <utility>
 #include <vector>
-
-#include "kernel/app/sigrun/table.hpp"
-#include "kernel/app/sigrun/units.hpp"
 
 namespace sigrun::cli {
 namespace {
@@ -101,14 +101,12 @@ std::string fact_groups(const json::array& facts, const terminal& where) {
         const std::string_view group = key.substr(0, cut);
         auto [at, is_new] = index.try_emplace(std::string(group), groups.size());
         if (is_new) groups.emplace_back(group, fields());
-        std::string_view name =
-            cut == std::string_view::npos ? key : key.substr(key[cut] == '.' ? cut + 1 : cut);
+        std::string_view name = cut == std::string_view::npos ? key : key.substr(key[cut] == '.' ? cut + 1 : cut);
         add_fact(groups[at->second].second, name, *fact);
     }
     std::string out;
     for (const auto& [name, lines] : groups)
-        out +=
-            (out.empty() ? "" : "\n") + where.paint(name, style::strong) + "\n" + lines.render(where, "  ");
+        out += (out.empty() ? "" : "\n") + where.paint(name, style::strong) + "\n" + lines.render(where, "  ");
     return out;
 }
 
@@ -116,18 +114,16 @@ std::string fact_summary(const json::array& facts, const terminal& where, std::s
     auto v = [&](std::string_view key) { return value_text(facts, key); };
     const std::string kernel = v("kernel.release");
     fields f;
-    f.add("system",
-          joined({joined({v("os.name"), v("os.version")}, " "), kernel.empty() ? kernel : "Linux " + kernel,
-                  v("host.arch"), v("virt.vm"), v("virt.container")},
-                 ", "));
+    f.add("system", joined({joined({v("os.name"), v("os.version")}, " "), kernel.empty() ? kernel : "Linux " + kernel,
+                            v("host.arch"), v("virt.vm"), v("virt.container")},
+                           ", "));
     const std::string cores = v("cpu.effective_cores");
     f.add("processor",
           joined({v("cpu.model"), cores.empty() ? "" : cores + " usable cores", v("cpu.isa_level")}, ", "));
     const std::string usable = v("memory.effective_bytes");
     f.add("memory", usable.empty() ? v("memory.total_bytes") : usable);
     f.add("work folder",
-          joined({v("work.fs"), v("work.available_bytes").empty() ? "" : v("work.available_bytes") + " free"},
-                 ", "));
+          joined({v("work.fs"), v("work.available_bytes").empty() ? "" : v("work.available_bytes") + " free"}, ", "));
     f.add("graphics", v("gpu.count") == "0" ? "none" : joined({v("gpu.count"), v("gpu[0].model")}, " x "));
     f.add("languages", named_versions(facts, "lang"));
     f.add("tools", named_versions(facts, "tool"));

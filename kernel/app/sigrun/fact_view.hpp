@@ -1,10 +1,10 @@
 // How facts about a machine look on a terminal. Pure: FACT list in, text out.
 #pragma once
 
-#include <string>
-
 #include "kernel/app/sigrun/terminal.hpp"
 #include "kernel/base/json.hpp"
+
+#include <string>
 
 namespace sigrun::cli {
 

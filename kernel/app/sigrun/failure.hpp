@@ -1,15 +1,15 @@
 // How a command ends early: thrown inside the CLI, printed once in main.
 #pragma once
 
+#include "kernel/base/problem.hpp"
+
 #include <stdexcept>
 #include <string>
-
-#include "kernel/base/problem.hpp"
 
 namespace sigrun::cli {
 
 class failure : public std::runtime_error {
- public:
+public:
     enum class source { answer, transport, interrupt };
     /// `hint`: what to do next, a line of its own under the message.
     explicit failure(problem what, std::string hint = {}, source from = source::answer)
@@ -21,7 +21,7 @@ class failure : public std::runtime_error {
     int exit_code() const noexcept;
     int run_exit_code() const noexcept;
 
- private:
+private:
     problem what_;
     std::string hint_;
     source from_;

@@ -1,13 +1,13 @@
 #include "kernel/app/sigrun/follow.hpp"
 
+#include "kernel/app/sigrun/job_document.hpp"
+#include "kernel/app/sigrun/log_feed.hpp"
+
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-
-#include "kernel/app/sigrun/job_document.hpp"
-#include "kernel/app/sigrun/log_feed.hpp"
 
 namespace sigrun::cli {
 namespace {
@@ -26,7 +26,7 @@ void write_error(std::string_view bytes) {
 
 /// One question asked again and again without waiting for its answer: where is the job now?
 class placement_watch : public std::enable_shared_from_this<placement_watch> {
- public:
+public:
     placement_watch(context& ctx, std::string id) : ctx_(ctx), id_(std::move(id)) {}
 
     void ask() {
@@ -59,7 +59,7 @@ class placement_watch : public std::enable_shared_from_this<placement_watch> {
         return std::exchange(answer_, {});
     }
 
- private:
+private:
     context& ctx_;
     std::string id_;
     mutable std::mutex mutex_;
@@ -68,7 +68,7 @@ class placement_watch : public std::enable_shared_from_this<placement_watch> {
 };
 
 class follower {
- public:
+public:
     follower(context& ctx, const std::string& id, const follow_options& options)
         : ctx_(ctx),
           id_(id),
@@ -99,7 +99,7 @@ class follower {
         }
     }
 
- private:
+private:
     void open_feed() {
         feed_ = std::make_shared<log_feed>(ctx_.waits());
         const json::object params{{"id", id_}, {"offset", offset_}, {"follow", options_.until_end}};
@@ -110,8 +110,7 @@ class follower {
         for (auto& piece : feed_->take()) {
             // Bytes that were written before a reconnect are not written twice.
             if (piece.offset + piece.bytes.size() <= offset_) continue;
-            if (piece.offset < offset_)
-                piece.bytes.erase(0, static_cast<std::size_t>(offset_ - piece.offset));
+            if (piece.offset < offset_) piece.bytes.erase(0, static_cast<std::size_t>(offset_ - piece.offset));
             offset_ = std::max(offset_, piece.offset) + piece.bytes.size();
             if (!options_.output) continue;
             if (ctx_.json()) {
@@ -162,8 +161,8 @@ class follower {
         cancelling_ = true;
         ctx_.note("cancelling job " + id_ + " (Ctrl-C again: leave it alone)");
         ctx_.daemon().start(
-            "jobs.cancel", json::serialize(json::object{{"id", id_}}), {},
-            [](const reply_view&) { return SIGRUN_OK; }, [](const result<void>&) {});
+            "jobs.cancel", json::serialize(json::object{{"id", id_}}), {}, [](const reply_view&) { return SIGRUN_OK; },
+            [](const result<void>&) {});
     }
 
     void reconnect(const problem& why) {
@@ -203,8 +202,7 @@ class follower {
 std::string placement_line(const json::object& job) {
     const json::object* runner = object_or_null(job, "runner");
     if (!runner) return {};
-    std::string line =
-        "job " + std::string(text_or(job, "id")) + " on " + std::string(text_or(*runner, "name"));
+    std::string line = "job " + std::string(text_or(job, "id")) + " on " + std::string(text_or(*runner, "name"));
     if (auto protocol = text_or(job, "protocol"); !protocol.empty()) line += " over " + std::string(protocol);
     if (auto reason = text_or(job, "reason"); !reason.empty()) line += ": " + std::string(reason);
     return line;

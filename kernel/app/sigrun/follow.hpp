@@ -2,10 +2,10 @@
 // restarts: the connection is opened again and the output goes on at the byte where it stopped.
 #pragma once
 
+#include "kernel/app/sigrun/context.hpp"
+
 #include <cstdint>
 #include <string>
-
-#include "kernel/app/sigrun/context.hpp"
 
 namespace sigrun::cli {
 

@@ -1,11 +1,11 @@
 // sigrun job ls|show|logs|cancel|explain
-#include <algorithm>
-
 #include "kernel/app/sigrun/context.hpp"
 #include "kernel/app/sigrun/follow.hpp"
 #include "kernel/app/sigrun/job_view.hpp"
 #include "kernel/base/clock.hpp"
 #include "kernel/base/id.hpp"
+
+#include <algorithm>
 
 namespace sigrun::cli {
 namespace {
@@ -42,14 +42,13 @@ std::string full_id(context& ctx, const std::string& given) {
         }
     if (matches.size() == 1) return matches.front();
     if (matches.empty())
-        throw failure(make_problem(errc::not_found,
-                                   "no job \"" + given + "\" among the newest " + std::to_string(k_page)),
-                      "an id or at least 4 of its last digits; `sigrun job ls` lists them");
+        throw failure(
+            make_problem(errc::not_found, "no job \"" + given + "\" among the newest " + std::to_string(k_page)),
+            "an id or at least 4 of its last digits; `sigrun job ls` lists them");
     std::string list;
     for (std::size_t i = 0; i < matches.size() && i < 5; ++i) list += (i ? ", " : "") + matches[i];
-    throw failure(
-        make_problem(errc::not_found, "\"" + given + "\" fits " + std::to_string(matches.size()) + " jobs"),
-        "which one? " + list);
+    throw failure(make_problem(errc::not_found, "\"" + given + "\" fits " + std::to_string(matches.size()) + " jobs"),
+                  "which one? " + list);
 }
 
 int show(context& ctx, const std::string& given) {
@@ -78,8 +77,7 @@ int cancel(context& ctx, const std::vector<std::string>& given, const std::strin
         }
         const json::object job = need(parse_object(text));
         const auto state = text_or(job, "state");
-        context::print(std::string(text_or(job, "id")) + "  " +
-                       ctx.out().paint(state, style_of_state(state)) +
+        context::print(std::string(text_or(job, "id")) + "  " + ctx.out().paint(state, style_of_state(state)) +
                        (state == "running" || state == "uploading" ? " (being stopped)" : "") + "\n");
     }
     return k_ok;
@@ -95,8 +93,7 @@ struct choice {
 
 CLI::App* with_id(CLI::App& group, const char* name, const char* doc, choice& into, bool many = false) {
     auto* sub = group.add_subcommand(name, doc);
-    auto* option =
-        sub->add_option("id", into.ids, "Job id, or the end of one as `job ls` shows it")->required();
+    auto* option = sub->add_option("id", into.ids, "Job id, or the end of one as `job ls` shows it")->required();
     option->type_name(many ? "ID..." : "ID");
     if (!many) option->expected(1);
     return sub;
@@ -108,13 +105,12 @@ void add_job_commands(CLI::App& app, context& ctx) {
     auto what = std::make_shared<choice>();
     auto* group = app.add_subcommand("job", "Look at jobs, read their output, cancel them");
     group->require_subcommand(1);
-    group->footer(
-        "Examples:\n  sigrun job ls --state running\n  sigrun job logs -f ID\n  sigrun job explain ID");
+    group->footer("Examples:\n  sigrun job ls --state running\n  sigrun job logs -f ID\n  sigrun job explain ID");
 
     auto* ls = group->add_subcommand("ls", "List jobs, newest first");
     ls->add_option("--state", what->state, "Only jobs in this state")
-        ->check(CLI::IsMember({"queued", "offered", "running", "uploading", "succeeded", "failed",
-                               "cancelled", "expired", "dead"}));
+        ->check(CLI::IsMember(
+            {"queued", "offered", "running", "uploading", "succeeded", "failed", "cancelled", "expired", "dead"}));
     ls->add_option("-n,--limit", what->limit, "At most this many")
         ->check(CLI::Range(1, 1'000'000))
         ->capture_default_str();
@@ -137,8 +133,7 @@ void add_job_commands(CLI::App& app, context& ctx) {
     auto* logs = with_id(*group, "logs", "The output of a job", *what);
     logs->add_flag("-f,--follow", what->follow, "Go on until the job ends");
     logs->add_option("--offset", what->offset, "Begin at this byte");
-    logs->footer(
-        "Example: sigrun job logs -f 0c8e6a1d4b21\nWith --output json: one object per piece of output.");
+    logs->footer("Example: sigrun job logs -f 0c8e6a1d4b21\nWith --output json: one object per piece of output.");
     logs->callback([&ctx, what] {
         ctx.action = [&ctx, what] {
             follow_options follow;
@@ -150,18 +145,14 @@ void add_job_commands(CLI::App& app, context& ctx) {
         };
     });
 
-    auto* cancel_app =
-        with_id(*group, "cancel", "Stop jobs: TERM to all their processes, then KILL", *what, true);
-    cancel_app->add_option("--grace", what->grace, "Time between TERM and KILL (default: 10s)")
-        ->type_name("DURATION");
+    auto* cancel_app = with_id(*group, "cancel", "Stop jobs: TERM to all their processes, then KILL", *what, true);
+    cancel_app->add_option("--grace", what->grace, "Time between TERM and KILL (default: 10s)")->type_name("DURATION");
     cancel_app->footer("Example: sigrun job cancel 0c8e6a1d4b21 --grace 2s");
-    cancel_app->callback(
-        [&ctx, what] { ctx.action = [&ctx, what] { return cancel(ctx, what->ids, what->grace); }; });
+    cancel_app->callback([&ctx, what] { ctx.action = [&ctx, what] { return cancel(ctx, what->ids, what->grace); }; });
 
     auto* explain_app = with_id(*group, "explain", "Why a job waits, or why it runs where it runs", *what);
     explain_app->footer("Example: sigrun job explain 0c8e6a1d4b21");
-    explain_app->callback(
-        [&ctx, what] { ctx.action = [&ctx, what] { return explain(ctx, what->ids.front()); }; });
+    explain_app->callback([&ctx, what] { ctx.action = [&ctx, what] { return explain(ctx, what->ids.front()); }; });
 }
 
 }  // namespace sigrun::cli

@@ -1,11 +1,11 @@
 #include "kernel/app/sigrun/job_document.hpp"
 
+#include "kernel/app/sigrun/cell_text.hpp"
+#include "kernel/base/base64.hpp"
+
 #include <charconv>
 #include <fstream>
 #include <iterator>
-
-#include "kernel/app/sigrun/cell_text.hpp"
-#include "kernel/base/base64.hpp"
 
 namespace sigrun::cli {
 namespace {
@@ -36,8 +36,7 @@ result<json::array> preferences(const std::vector<std::string>& texts) {
         const char* end = text.data() + (colon == std::string::npos ? 0 : colon);
         auto [stop, ec] = std::from_chars(text.data(), end, weight);
         if (colon == std::string::npos || ec != std::errc{} || stop != end)
-            return bad_value("--prefers", "WEIGHT:EXPRESSION such as '10:label.cache == \"warm\"'",
-                             "\"" + text + "\"");
+            return bad_value("--prefers", "WEIGHT:EXPRESSION such as '10:label.cache == \"warm\"'", "\"" + text + "\"");
         out.push_back(json::object{{"if", text.substr(colon + 1)}, {"weight", weight}});
     }
     return out;

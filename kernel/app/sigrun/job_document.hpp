@@ -1,10 +1,10 @@
 // The job document that `run`, `submit` and `bench` send, from their options. Pure.
 #pragma once
 
+#include "kernel/base/json.hpp"
+
 #include <string>
 #include <vector>
-
-#include "kernel/base/json.hpp"
 
 namespace sigrun::cli {
 

@@ -20,8 +20,7 @@ void add_job_flags(CLI::App& app, job_options& job, bool with_words) {
     app.add_option("--queue-timeout", job.queue_timeout, "The job may wait this long for a runner")
         ->type_name("DURATION");
     app.add_option("--protocol", job.protocol, "Protocol to the runner (default: auto)")->type_name("NAME");
-    app.add_option("--balancer", job.balancer, "Balancing algorithm (default: the daemon's)")
-        ->type_name("NAME");
+    app.add_option("--balancer", job.balancer, "Balancing algorithm (default: the daemon's)")->type_name("NAME");
     app.add_option("-l,--label", job.labels, "Label of the job; may be repeated")
         ->type_name("NAME=VALUE")
         ->allow_extra_args(false);
@@ -34,8 +33,7 @@ void add_job_flags(CLI::App& app, job_options& job, bool with_words) {
                    "Run again this often when a runner or the way to it fails")
         ->check(CLI::Range(0, 1000));
     app.add_flag("--once", job.once, "Not idempotent: never start it a second time on a guess");
-    app.add_option("--kind", job.kind, "process (a command) or call (a function of the runner)")
-        ->capture_default_str();
+    app.add_option("--kind", job.kind, "process (a command) or call (a function of the runner)")->capture_default_str();
     app.add_option("--payload", job.payload, "Input of a call; @FILE reads a file")->type_name("TEXT");
 }
 

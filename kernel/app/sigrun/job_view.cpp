@@ -1,17 +1,16 @@
 #include "kernel/app/sigrun/job_view.hpp"
 
-#include <algorithm>
-
 #include "kernel/app/sigrun/job_document.hpp"
 #include "kernel/app/sigrun/units.hpp"
 #include "kernel/base/quantity.hpp"
+
+#include <algorithm>
 
 namespace sigrun::cli {
 namespace {
 
 std::string quoted(std::string_view word) {
-    constexpr std::string_view k_plain =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=@%+,";
+    constexpr std::string_view k_plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=@%+,";
     if (!word.empty() && word.find_first_not_of(k_plain) == std::string_view::npos) return std::string(word);
     std::string out = "'";
     for (char c : word) {
@@ -83,9 +82,7 @@ std::string attempts_table(const json::array& attempts, const terminal& where, s
 
 }  // namespace
 
-std::string short_id(std::string_view uuid) {
-    return std::string(uuid.size() == 36 ? uuid.substr(24) : uuid);
-}
+std::string short_id(std::string_view uuid) { return std::string(uuid.size() == 36 ? uuid.substr(24) : uuid); }
 
 std::string command_text(const json::object& job) {
     std::string out;
@@ -111,8 +108,7 @@ std::string job_table(const json::array& jobs, const terminal& where, std::int64
         if (!job) continue;
         t.add({short_id(text_or(*job, "id")), state_cell(*job), exit_text(*job), name_of(*job, "runner"),
                text_or(*job, "protocol"), age_of(text_or(*job, "submitted_at"), now_ns),
-               duration_text(text_or(*job, "started_at"), text_or(*job, "finished_at"), now_ns),
-               command_text(*job)});
+               duration_text(text_or(*job, "started_at"), text_or(*job, "finished_at"), now_ns), command_text(*job)});
     }
     return t.empty() ? "no jobs\n" : t.render(where);
 }
@@ -162,10 +158,8 @@ std::string explanation(const json::object& answer, const terminal& where) {
     f.add("state", state_cell(answer));
     f.add("reason", text_or(answer, "reason"));
     auto count = [&](std::string_view member) { return number_or<std::uint64_t>(answer, member, 0); };
-    std::string runners =
-        std::to_string(count("matching")) + " of " + std::to_string(count("runners")) + " match";
-    if (count("unknown"))
-        runners += ", " + std::to_string(count("unknown")) + " may, but a fact is unknown there";
+    std::string runners = std::to_string(count("matching")) + " of " + std::to_string(count("runners")) + " match";
+    if (count("unknown")) runners += ", " + std::to_string(count("unknown")) + " may, but a fact is unknown there";
     if (count("busy")) runners += ", " + std::to_string(count("busy")) + " without a free place";
     runners += ", " + std::to_string(count("open")) + " online";
     f.add("runners", runners);

@@ -1,11 +1,11 @@
 // How jobs look on a terminal. Pure: JOB in, text out.
 #pragma once
 
-#include <cstdint>
-#include <string>
-
 #include "kernel/app/sigrun/table.hpp"
 #include "kernel/base/json.hpp"
+
+#include <cstdint>
+#include <string>
 
 namespace sigrun::cli {
 

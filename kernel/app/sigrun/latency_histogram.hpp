@@ -10,7 +10,7 @@
 namespace sigrun::cli {
 
 class latency_histogram {
- public:
+public:
     void record(std::uint64_t ns) noexcept { buckets_[index(ns)].fetch_add(1, std::memory_order_relaxed); }
     std::uint64_t count() const noexcept {
         std::uint64_t sum = 0;
@@ -30,7 +30,7 @@ class latency_histogram {
         return lower(buckets_.size());
     }
 
- private:
+private:
     static constexpr unsigned k_bits = 6, k_per_octave = 1u << k_bits;
     static constexpr unsigned k_octaves = 40;  // up to about 19 hours
 

@@ -1,10 +1,10 @@
 // Whole lists over as many pages as they have, and the names near one that is not there.
 #pragma once
 
-#include <string_view>
-
 #include "kernel/app/sigrun/context.hpp"
 #include "kernel/base/json.hpp"
+
+#include <string_view>
 
 namespace sigrun::cli {
 

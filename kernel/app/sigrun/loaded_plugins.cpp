@@ -1,11 +1,11 @@
 #include "kernel/app/sigrun/loaded_plugins.hpp"
 
+#include "kernel/app/sigrun/failure.hpp"
+
 #include <stdlib.h>
 
 #include <cstdlib>
 #include <filesystem>
-
-#include "kernel/app/sigrun/failure.hpp"
 
 namespace sigrun::cli {
 namespace {
@@ -23,8 +23,7 @@ std::string make_state_dir() {
 
 settings no_settings() { return need(settings::parse("", "defaults")); }
 
-loaded_plugins::loaded_plugins(const std::string& plugin_dir, std::vector<std::string> kinds,
-                               const settings& config)
+loaded_plugins::loaded_plugins(const std::string& plugin_dir, std::vector<std::string> kinds, const settings& config)
     : state_dir_(make_state_dir()) {
     plugin_host_options options;
     options.plugin_dir = plugin_dir;

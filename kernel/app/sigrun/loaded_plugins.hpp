@@ -1,20 +1,20 @@
 // The plugins a short-lived program needs, loaded and started, gone again at its end. For the main thread.
 #pragma once
 
-#include <memory>
-#include <string>
-#include <vector>
-
 #include "kernel/config/settings.hpp"
 #include "kernel/metrics/metrics.hpp"
 #include "kernel/plugin/plugin_host.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace sigrun::cli {
 
 /// A plugin host for a short-lived program: plugins of `kinds` loaded with their defaults (or `config`), its
 /// staged copies gone from the disk again. Throws failure.
 class loaded_plugins {
- public:
+public:
     loaded_plugins(const std::string& plugin_dir, std::vector<std::string> kinds, const settings& config);
     ~loaded_plugins();
     loaded_plugins(const loaded_plugins&) = delete;
@@ -23,7 +23,7 @@ class loaded_plugins {
     void start();
     plugin_host& host() noexcept { return *host_; }
 
- private:
+private:
     metrics metrics_;
     std::string state_dir_;
     std::unique_ptr<plugin_host> host_;

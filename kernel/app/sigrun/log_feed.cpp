@@ -25,8 +25,7 @@ sigrun_result log_feed::on_reply(const reply_view& reply) {
     piece.offset = number_or<std::uint64_t>(*head, "offset", 0);
     piece.time_ns = number_or<std::int64_t>(*head, "time_ns", 0);
     piece.stream = text_or(*head, "stream", "stdout");
-    if (reply.payload)
-        piece.bytes.assign(reply.payload->bytes(), static_cast<std::size_t>(reply.payload->length));
+    if (reply.payload) piece.bytes.assign(reply.payload->bytes(), static_cast<std::size_t>(reply.payload->length));
     {
         std::unique_lock lock(mutex_);
         if (bool_or(*head, "end", false)) state_ = text_or(*head, "state");

@@ -3,6 +3,9 @@
 // from sending.
 #pragma once
 
+#include "kernel/app/sigrun/waiter.hpp"
+#include "kernel/link/link.hpp"
+
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -10,9 +13,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "kernel/app/sigrun/waiter.hpp"
-#include "kernel/link/link.hpp"
 
 namespace sigrun::cli {
 
@@ -24,7 +24,7 @@ struct log_piece {
 };
 
 class log_feed : public std::enable_shared_from_this<log_feed> {
- public:
+public:
     explicit log_feed(waiter& waits) : waits_(waits) {}
 
     // Callbacks of the call. [any]
@@ -44,7 +44,7 @@ class log_feed : public std::enable_shared_from_this<log_feed> {
     /// Frees a waiting callback; later frames are refused.
     void abandon();
 
- private:
+private:
     sigrun_result on_reply(const reply_view& reply);
     void on_done(const result<void>& how);
 

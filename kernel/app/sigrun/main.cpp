@@ -1,11 +1,11 @@
 // sigrun: the command line for people and scripts. Parses, runs one action, turns failures into exit codes.
-#include <csignal>
-#include <iostream>
-
 #include "kernel/app/sigrun/cell_text.hpp"
 #include "kernel/app/sigrun/context.hpp"
 #include "kernel/config/settings.hpp"
 #include "kernel/log/log.hpp"
+
+#include <csignal>
+#include <iostream>
 
 namespace {
 
@@ -21,8 +21,7 @@ void add_global_options(CLI::App& app, context& ctx) {
     app.add_option("--timeout", ctx.options.timeout, "Limit for connecting and for each answer")
         ->type_name("DURATION")
         ->capture_default_str();
-    app.add_option("--plugin-dir", ctx.options.plugin_dir,
-                   "Plugins (default: SIGRUN_PLUGIN_DIR, beside the program)")
+    app.add_option("--plugin-dir", ctx.options.plugin_dir, "Plugins (default: SIGRUN_PLUGIN_DIR, beside the program)")
         ->type_name("DIR");
     app.add_flag("--no-color", ctx.options.no_color, "No colours (NO_COLOR does the same)");
 }
@@ -78,8 +77,7 @@ int main(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN);
     sigrun::set_log_level(sigrun::log_level::error);
     context ctx;
-    CLI::App app("Runs jobs on a mixed fleet of machines.\nMore about a command: sigrun COMMAND --help",
-                 "sigrun");
+    CLI::App app("Runs jobs on a mixed fleet of machines.\nMore about a command: sigrun COMMAND --help", "sigrun");
     app.require_subcommand(1);
     app.get_formatter()->column_width(34);
     add_global_options(app, ctx);
@@ -93,13 +91,12 @@ int main(int argc, char** argv) {
     add_config_commands(app, ctx);
     add_version_command(app, ctx);
     let_fall_through(app);
-    app.footer(
-        std::string("Examples:\n"
-                    "  sigrun run -- make test          run a command, see its output, get its exit code\n"
-                    "  sigrun runner ls                 the fleet\n"
-                    "  sigrun job explain ID            why it waits, or why it runs where it runs\n"
-                    "  sigrun probe                     what Sigrun can tell about this machine\n\n") +
-        k_exit_codes_help);
+    app.footer(std::string("Examples:\n"
+                           "  sigrun run -- make test          run a command, see its output, get its exit code\n"
+                           "  sigrun runner ls                 the fleet\n"
+                           "  sigrun job explain ID            why it waits, or why it runs where it runs\n"
+                           "  sigrun probe                     what Sigrun can tell about this machine\n\n") +
+               k_exit_codes_help);
     // Everything behind "--" is a job's command and none of our options.
     int own = argc;
     for (int i = 1; i < argc && own == argc; ++i)

@@ -18,8 +18,7 @@ std::string words(const json::object& o, std::string_view member) {
     std::string out;
     if (const json::array* list = array_or_null(o, member))
         for (const auto& item : *list)
-            if (item.is_string())
-                out.append(out.empty() ? "" : " ").append(std::string_view(item.get_string()));
+            if (item.is_string()) out.append(out.empty() ? "" : " ").append(std::string_view(item.get_string()));
     return out;
 }
 
@@ -78,20 +77,17 @@ std::string details(const json::object& plugin, const terminal& where) {
         const json::object* c = item.if_object();
         if (!c) continue;
         out += "\n" +
-               where.paint(kind_text(text_or(*c, "kind")) + " " + std::string(text_or(*c, "id")),
-                           style::strong) +
-               "\n";
+               where.paint(kind_text(text_or(*c, "kind")) + " " + std::string(text_or(*c, "id")), style::strong) + "\n";
         fields about;
         about.add("what it is", text_or(*c, "doc"));
         about.add("instances", words(*c, "instances"));
         out += about.render(where, "  ");
-        table options(
-            {{"option", column::k_whole}, {"type", column::k_whole}, {"default", 0, 10}, {"meaning", 0, 20}});
+        table options({{"option", column::k_whole}, {"type", column::k_whole}, {"default", 0, 10}, {"meaning", 0, 20}});
         if (const json::array* list = array_or_null(*c, "options"))
             for (const auto& o : *list)
                 if (const json::object* option = o.if_object())
-                    options.add({text_or(*option, "key"), text_or(*option, "type"),
-                                 text_or(*option, "default"), text_or(*option, "doc")});
+                    options.add({text_or(*option, "key"), text_or(*option, "type"), text_or(*option, "default"),
+                                 text_or(*option, "doc")});
         if (!options.empty()) out += options.render(where, "  ");
     }
     return out;

@@ -1,13 +1,13 @@
 // sigrun probe: what can be found out about this machine, without any daemon.
-#include <sigrun/probe.h>
-
-#include <future>
-
 #include "kernel/app/sigrun/context.hpp"
 #include "kernel/app/sigrun/fact_view.hpp"
 #include "kernel/app/sigrun/loaded_plugins.hpp"
 #include "kernel/app/sigrun/units.hpp"
 #include "kernel/capability/detector.hpp"
+
+#include <sigrun/probe.h>
+
+#include <future>
 
 namespace sigrun::cli {
 namespace {
@@ -46,8 +46,7 @@ int probe(context& ctx, const choice& what) {
     if (list.empty()) {
         std::string wanted;
         for (const auto& prefix : what.only) wanted += (wanted.empty() ? "" : ", ") + prefix;
-        throw failure(make_problem(errc::not_found, "no fact begins with " + wanted),
-                      "sigrun probe lists all of them");
+        throw failure(make_problem(errc::not_found, "no fact begins with " + wanted), "sigrun probe lists all of them");
     }
     context::print(fact_groups(list, ctx.out()) + "\n" +
                    ctx.out().paint(std::to_string(list.size()) + " facts from " +
@@ -66,8 +65,7 @@ void add_probe_command(CLI::App& app, context& ctx) {
     sub->add_option("--only", what->only, "Only facts whose key begins so, e.g. cpu or memory.limit")
         ->delimiter(',')
         ->type_name("PREFIX,...");
-    sub->add_option("--sysroot", what->sysroot, "Read /proc, /sys and /etc below this folder")
-        ->type_name("DIR");
+    sub->add_option("--sysroot", what->sysroot, "Read /proc, /sys and /etc below this folder")->type_name("DIR");
     sub->add_flag("--json", what->json,
                   "The same as --output json: value, source, method, confidence, age of each fact");
     sub->footer(

@@ -1,13 +1,13 @@
 // sigrun run, sigrun submit
-#include <fstream>
-#include <iostream>
-#include <iterator>
-
 #include "kernel/app/sigrun/context.hpp"
 #include "kernel/app/sigrun/follow.hpp"
 #include "kernel/app/sigrun/job_document.hpp"
 #include "kernel/app/sigrun/job_flags.hpp"
 #include "kernel/base/id.hpp"
+
+#include <fstream>
+#include <iostream>
+#include <iterator>
 
 namespace sigrun::cli {
 namespace {
@@ -28,9 +28,9 @@ std::string read_document(const std::string& file) {
     } else {
         std::ifstream in(file, std::ios::binary);
         if (!in)
-            throw failure(bad_value("FILE", "a job document (JSON) or - for stdin",
-                                    "\"" + file + "\", which cannot be read"),
-                          "a command goes behind --: sigrun submit -- " + file);
+            throw failure(
+                bad_value("FILE", "a job document (JSON) or - for stdin", "\"" + file + "\", which cannot be read"),
+                "a command goes behind --: sigrun submit -- " + file);
         text.assign(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
     }
     if (text.size() > k_largest_document)
@@ -58,8 +58,7 @@ json::object submit(context& ctx, const std::string& document, std::string key) 
 }
 
 bool is_terminal(std::string_view state) {
-    return state == "succeeded" || state == "failed" || state == "cancelled" || state == "expired" ||
-           state == "dead";
+    return state == "succeeded" || state == "failed" || state == "cancelled" || state == "expired" || state == "dead";
 }
 
 /// The job after its output has ended; its state is recorded at the same time, so a second look is rarely
@@ -132,9 +131,8 @@ int run(context& ctx, const request& what) {
 
 int submit_command(context& ctx, const request& what) {
     if (what.file.empty() == what.job.command.empty())
-        throw failure(
-            bad_value("submit", "either FILE or -- COMMAND", what.file.empty() ? "neither" : "both"),
-            "example: sigrun submit -- make test");
+        throw failure(bad_value("submit", "either FILE or -- COMMAND", what.file.empty() ? "neither" : "both"),
+                      "example: sigrun submit -- make test");
     const std::string document =
         what.file.empty() ? json::serialize(need(job_document(what.job))) : read_document(what.file);
     const json::object job = submit(ctx, document, what.key);
@@ -176,11 +174,9 @@ void add_run_commands(CLI::App& app, context& ctx) {
 
     auto submit_request = std::make_shared<request>();
     auto* submit_app = app.add_subcommand("submit", "Submit a job and print its id");
-    submit_app->add_option("file", submit_request->file, "A job document in JSON; - reads stdin")
-        ->type_name("FILE");
+    submit_app->add_option("file", submit_request->file, "A job document in JSON; - reads stdin")->type_name("FILE");
     add_job_flags(*submit_app, submit_request->job, false);
-    submit_app->add_option("--key", submit_request->key,
-                           "Idempotency key: the same key never makes a second job");
+    submit_app->add_option("--key", submit_request->key, "Idempotency key: the same key never makes a second job");
     submit_app->add_flag("--wait", submit_request->wait, "Wait for the end and exit with the job's code");
     submit_app->add_flag("-q,--quiet", submit_request->quiet, "With --wait: do not tell where the job runs");
     submit_app->footer(

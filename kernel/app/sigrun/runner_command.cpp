@@ -1,11 +1,11 @@
 // sigrun runner ls|show|add|rm|drain|resume|maintenance|detect
-#include <charconv>
-
 #include "kernel/app/sigrun/context.hpp"
 #include "kernel/app/sigrun/job_document.hpp"
 #include "kernel/app/sigrun/lists.hpp"
 #include "kernel/app/sigrun/runner_view.hpp"
 #include "kernel/base/clock.hpp"
+
+#include <charconv>
 
 namespace sigrun::cli {
 namespace {
@@ -118,12 +118,10 @@ void add_runner_commands(CLI::App& app, context& ctx) {
     auto* add_app = group->add_subcommand("add", "Add a runner that listens");
     add_app->add_option("name", what->name, "What to call it")->required()->type_name("NAME");
     add_app
-        ->add_option("endpoint", what->endpoint,
-                     "HOST:PORT (its protocols are detected) or a URL (only that protocol)")
+        ->add_option("endpoint", what->endpoint, "HOST:PORT (its protocols are detected) or a URL (only that protocol)")
         ->required()
         ->type_name("ENDPOINT");
-    add_app->add_option("--profile", what->profile, "rustci: a legacy HTTP runner")
-        ->check(CLI::IsMember({"rustci"}));
+    add_app->add_option("--profile", what->profile, "rustci: a legacy HTTP runner")->check(CLI::IsMember({"rustci"}));
     add_app->add_option("-l,--label", what->labels, "Label; may be repeated")
         ->type_name("NAME=VALUE")
         ->allow_extra_args(false);

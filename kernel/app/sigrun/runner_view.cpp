@@ -38,8 +38,7 @@ std::string protocols_text(const json::object& runner) {
 std::string load_text(const json::object& runner) {
     std::string out = std::to_string(number_or<std::uint64_t>(runner, "in_flight", 0)) + "/";
     const json::value* slots = runner.if_contains("slots");
-    return out +
-           (slots && slots->is_number() ? std::to_string(number_or<std::uint64_t>(runner, "slots", 0)) : "?");
+    return out + (slots && slots->is_number() ? std::to_string(number_or<std::uint64_t>(runner, "slots", 0)) : "?");
 }
 
 std::string labels_text(const json::object& runner) {
@@ -62,8 +61,8 @@ std::string protocol_table(const json::array& protocols, const terminal& where) 
         const json::object* p = item.if_object();
         if (!p) continue;
         const auto state = text_or(*p, "state");
-        t.add({text_or(*p, "name"), cell(state, style_of_state(state)), latency_text(*p),
-               text_or(*p, "version"), text_or(*p, "reason")});
+        t.add({text_or(*p, "name"), cell(state, style_of_state(state)), latency_text(*p), text_or(*p, "version"),
+               text_or(*p, "reason")});
     }
     return t.empty() ? std::string("  none detected yet\n") : t.render(where, "  ");
 }
@@ -88,13 +87,11 @@ std::string runner_table(const json::array& runners, const terminal& where, std:
                // What an online runner says of itself is no news.
                text_or(*r, "status") == "online" ? std::string_view() : text_or(*r, "status_reason")});
     }
-    return t.empty()
-               ? "no runners; add one with `sigrun runner add NAME HOST:PORT`, or start `sigrun-runner`\n"
-               : t.render(where);
+    return t.empty() ? "no runners; add one with `sigrun runner add NAME HOST:PORT`, or start `sigrun-runner`\n"
+                     : t.render(where);
 }
 
-std::string runner_details(const json::object& runner, bool all_facts, const terminal& where,
-                           std::int64_t now_ns) {
+std::string runner_details(const json::object& runner, bool all_facts, const terminal& where, std::int64_t now_ns) {
     fields f;
     f.add("name", {text_or(runner, "name"), style::strong});
     f.add("id", text_or(runner, "id"));
@@ -121,15 +118,14 @@ std::string runner_details(const json::object& runner, bool all_facts, const ter
         out += where.paint("protocols", style::strong) + "\n" + protocol_table(*protocols, where);
     const json::array* facts = array_or_null(runner, "facts");
     if (!facts || facts->empty()) {
-        out += where.paint("facts", style::strong) +
-               "\n  none: nothing on this runner can be asked about its machine\n";
+        out +=
+            where.paint("facts", style::strong) + "\n  none: nothing on this runner can be asked about its machine\n";
     } else if (all_facts) {
         out += "\n" + fact_groups(*facts, where);
     } else {
         const std::string summary = fact_summary(*facts, where, "  ");
         out += where.paint("machine", style::strong) + "\n" +
-               (summary.empty() ? "  unknown: nothing on this runner can be asked about it\n" : summary) +
-               "  " +
+               (summary.empty() ? "  unknown: nothing on this runner can be asked about it\n" : summary) + "  " +
                where.paint(std::to_string(facts->size()) + " facts in all: sigrun runner show " +
                                std::string(text_or(runner, "name")) + " --facts",
                            style::faint) +
@@ -140,8 +136,7 @@ std::string runner_details(const json::object& runner, bool all_facts, const ter
 
 std::string runner_line(const json::object& runner, const terminal& where) {
     const auto status = text_or(runner, "status"), reason = text_or(runner, "status_reason");
-    std::string out =
-        std::string(text_or(runner, "name")) + " is " + where.paint(status, style_of_state(status));
+    std::string out = std::string(text_or(runner, "name")) + " is " + where.paint(status, style_of_state(status));
     if (!reason.empty()) out += ": " + std::string(reason);
     return out + "\n";
 }

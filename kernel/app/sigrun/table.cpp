@@ -1,9 +1,9 @@
 #include "kernel/app/sigrun/table.hpp"
 
+#include "kernel/app/sigrun/cell_text.hpp"
+
 #include <algorithm>
 #include <cctype>
-
-#include "kernel/app/sigrun/cell_text.hpp"
 
 namespace sigrun::cli {
 namespace {

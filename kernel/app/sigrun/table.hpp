@@ -1,11 +1,11 @@
 // Aligned tables for a terminal. Pure: rows in, text out. Cells are made printable here.
 #pragma once
 
+#include "kernel/app/sigrun/terminal.hpp"
+
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "kernel/app/sigrun/terminal.hpp"
 
 namespace sigrun::cli {
 
@@ -30,7 +30,7 @@ struct column {
 };
 
 class table {
- public:
+public:
     explicit table(std::vector<column> columns) : columns_(std::move(columns)) {}
     /// Missing cells are empty, more than there are columns are ignored.
     void add(std::vector<cell> row);
@@ -39,18 +39,18 @@ class table {
     /// shortest form does not fit. A column in which every cell is empty is left out.
     std::string render(const terminal& where, std::string_view indent = {}) const;
 
- private:
+private:
     std::vector<column> columns_;
     std::vector<std::vector<cell>> rows_;
 };
 
 /// "name   value" lines with aligned values; long values are wrapped under themselves at spaces.
 class fields {
- public:
+public:
     void add(std::string name, cell value);  // an empty value is left out
     std::string render(const terminal& where, std::string_view indent = {}) const;
 
- private:
+private:
     std::vector<std::pair<std::string, cell>> lines_;
 };
 

@@ -34,23 +34,12 @@ std::string terminal::paint(std::string_view text, style how) const {
     const char* code = "1";
     switch (how) {
         case style::plain:
-        case style::strong:
-            break;
-        case style::faint:
-            code = "2";
-            break;
-        case style::good:
-            code = "32";
-            break;
-        case style::caution:
-            code = "33";
-            break;
-        case style::bad:
-            code = "31";
-            break;
-        case style::accent:
-            code = "36";
-            break;
+        case style::strong: break;
+        case style::faint: code = "2"; break;
+        case style::good: code = "32"; break;
+        case style::caution: code = "33"; break;
+        case style::bad: code = "31"; break;
+        case style::accent: code = "36"; break;
     }
     std::string out = "\033[";
     out.append(code).append("m").append(text).append("\033[0m");
@@ -63,8 +52,7 @@ style style_of_state(std::string_view state) noexcept {
     };
     if (among({"succeeded", "online", "up", "active", "ok"})) return style::good;
     if (among({"running", "uploading", "offered", "busy"})) return style::accent;
-    if (among({"queued", "draining", "maintenance", "cancelled", "stale", "denied", "timeout"}))
-        return style::caution;
+    if (among({"queued", "draining", "maintenance", "cancelled", "stale", "denied", "timeout"})) return style::caution;
     if (among({"failed", "dead", "expired", "error", "offline", "down", "rejected"})) return style::bad;
     if (among({"absent", "unsupported"})) return style::faint;
     return style::plain;

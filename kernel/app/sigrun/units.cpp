@@ -1,18 +1,18 @@
 #include "kernel/app/sigrun/units.hpp"
 
+#include "kernel/base/quantity.hpp"
+
 #include <array>
 #include <charconv>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 
-#include "kernel/base/quantity.hpp"
-
 namespace sigrun::cli {
 namespace {
 
-constexpr std::int64_t k_us = 1'000, k_ms = 1'000'000, k_s = 1'000'000'000, k_minute = 60 * k_s,
-                       k_hour = 60 * k_minute, k_day = 24 * k_hour;
+constexpr std::int64_t k_us = 1'000, k_ms = 1'000'000, k_s = 1'000'000'000, k_minute = 60 * k_s, k_hour = 60 * k_minute,
+                       k_day = 24 * k_hour;
 
 /// Three significant digits, without trailing zeros behind the point.
 std::string three_digits(double value) {
@@ -70,14 +70,12 @@ std::string span_of_time(std::int64_t ns) {
 }
 
 std::optional<std::int64_t> parse_time(std::string_view text) {
-    auto year = digits(text, 0, 4), month = digits(text, 5, 2), day = digits(text, 8, 2),
-         hour = digits(text, 11, 2), minute = digits(text, 14, 2), second = digits(text, 17, 2);
+    auto year = digits(text, 0, 4), month = digits(text, 5, 2), day = digits(text, 8, 2), hour = digits(text, 11, 2),
+         minute = digits(text, 14, 2), second = digits(text, 17, 2);
     if (!year || !month || !day || !hour || !minute || !second || text.size() < 20) return std::nullopt;
-    if (text[4] != '-' || text[7] != '-' || (text[10] != 'T' && text[10] != ' ') || text[13] != ':' ||
-        text[16] != ':')
+    if (text[4] != '-' || text[7] != '-' || (text[10] != 'T' && text[10] != ' ') || text[13] != ':' || text[16] != ':')
         return std::nullopt;
-    const std::chrono::year_month_day date{std::chrono::year(*year),
-                                           std::chrono::month(static_cast<unsigned>(*month)),
+    const std::chrono::year_month_day date{std::chrono::year(*year), std::chrono::month(static_cast<unsigned>(*month)),
                                            std::chrono::day(static_cast<unsigned>(*day))};
     if (!date.ok() || *hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
     std::int64_t ns = std::chrono::sys_days(date).time_since_epoch().count() * k_day + *hour * k_hour +

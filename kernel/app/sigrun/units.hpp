@@ -1,12 +1,12 @@
 // Numbers for people: ages, durations, times and quantities whose unit is in the fact's name. Pure.
 #pragma once
 
+#include "kernel/base/json.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "kernel/base/json.hpp"
 
 namespace sigrun::cli {
 

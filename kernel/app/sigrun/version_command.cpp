@@ -1,8 +1,8 @@
 // sigrun version
-#include <sigrun/plugin.h>
-
 #include "kernel/app/sigrun/context.hpp"
 #include "kernel/base/json.hpp"
+
+#include <sigrun/plugin.h>
 
 namespace sigrun::cli {
 namespace {

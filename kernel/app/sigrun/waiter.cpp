@@ -23,8 +23,7 @@ waiter::waiter() {
     ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
     wake_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     signal_fd_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (wake_fd_ < 0 || signal_fd_ < 0)
-        throw std::system_error(errno, std::generic_category(), "eventfd and signalfd");
+    if (wake_fd_ < 0 || signal_fd_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd and signalfd");
 }
 
 waiter::~waiter() {
@@ -40,8 +39,7 @@ void waiter::wake() noexcept {
 
 waiter::outcome waiter::wait_until(time_point deadline) {
     for (;;) {
-        const auto left =
-            std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
         const auto ms = std::clamp<std::int64_t>(left.count(), 0, 3'600'000);
         std::array<pollfd, 2> watched{{{signal_fd_, POLLIN, 0}, {wake_fd_, POLLIN, 0}}};
         const int ready = ::poll(watched.data(), watched.size(), static_cast<int>(ms));

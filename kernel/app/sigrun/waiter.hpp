@@ -8,7 +8,7 @@
 namespace sigrun::cli {
 
 class waiter {
- public:
+public:
     waiter();  // std::system_error if the kernel has no descriptor left
     ~waiter();
     waiter(const waiter&) = delete;
@@ -20,7 +20,7 @@ class waiter {
     /// The signal of the last interruption.
     int signal() const noexcept { return signal_; }
 
- private:
+private:
     int wake_fd_ = -1, signal_fd_ = -1;
     int signal_ = 0;
 };

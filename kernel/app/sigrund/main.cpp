@@ -39,8 +39,9 @@ int fail(const std::string& what) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app{"sigrund: runs jobs on registered runners. Without a configuration file it starts on its defaults.\n"
-                 "Stop it with SIGTERM or Ctrl-C; jobs that are stored survive."};
+    CLI::App app{
+        "sigrund: runs jobs on registered runners. Without a configuration file it starts on its defaults.\n"
+        "Stop it with SIGTERM or Ctrl-C; jobs that are stored survive."};
     std::string config_file, state_dir = default_state_dir(), plugin_dir = default_plugin_dir();
     std::vector<std::string> overrides;
     app.add_option("-c,--config", config_file, "INI file; FILE's folder may have plugins.d/*.ini beside it");
@@ -59,7 +60,8 @@ int main(int argc, char** argv) {
 
     sigrun::config_sources sources;
     sources.file = config_file;
-    if (!config_file.empty()) sources.drop_in_dir = (std::filesystem::path(config_file).parent_path() / "plugins.d").string();
+    if (!config_file.empty())
+        sources.drop_in_dir = (std::filesystem::path(config_file).parent_path() / "plugins.d").string();
     sources.overrides = overrides;
     auto config = sigrun::settings::load(sources);
     if (!config) return fail(config.error().text());
@@ -77,7 +79,8 @@ int main(int argc, char** argv) {
             sigrun::stop_logging();
             return fail(started.error().text());
         }
-        auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began).count();
+        auto ms =
+            std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began).count();
         std::cout << "sigrund " SIGRUN_VERSION " ready in " << ms << " ms: " << daemon.plugins() << " plugins";
         if (daemon.restored_jobs()) std::cout << ", " << daemon.restored_jobs() << " jobs restored";
         std::cout << "\n";

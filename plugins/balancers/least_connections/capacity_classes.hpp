@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sigrun/cpp/fleet_view.hpp>
+
 #include <vector>
 
 namespace sigrun::least_connections {
@@ -13,13 +14,13 @@ struct capacity_class {
 };
 
 class capacity_classes {
- public:
+public:
     /// Allocates only when the fleet outgrew what was seen before, or a capacity is new.
     void refresh(const sigrun_view& view);
     /// Largest capacity first.
     const std::vector<capacity_class>& all() const noexcept { return classes_; }
 
- private:
+private:
     std::uint64_t epoch_ = 0;
     std::vector<capacity_class> classes_;
 };

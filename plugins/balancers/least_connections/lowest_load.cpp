@@ -33,7 +33,7 @@ struct search {
 
 /// The best so far; of equals each is kept with a chance in proportion to how many slots it stands for.
 class best_of {
- public:
+public:
     explicit best_of(bit_source& bits) noexcept : bits_(bits) {}
     bool any() const noexcept { return total_ > 0; }
     const found& get() const noexcept { return best_; }
@@ -45,7 +45,7 @@ class best_of {
         if (total_ == stands_for || bits_.next() % total_ < stands_for) best_ = {slot, l};
     }
 
- private:
+private:
     bit_source& bits_;
     found best_;
     std::uint64_t total_ = 0;
@@ -65,7 +65,7 @@ void offer_page(const search& s, best_of& best, std::uint32_t page, std::uint32_
 
 /// Pages of some kind that may have slots of a level; `of` is null for all kinds.
 class candidates {
- public:
+public:
     candidates(const search& s, std::uint32_t level, const capacity_class* of) noexcept
         : s_(s), level_(level), of_(of) {}
     std::uint64_t word(std::uint32_t w) const noexcept {
@@ -97,7 +97,7 @@ class candidates {
         return ~0u;
     }
 
- private:
+private:
     const search& s_;
     std::uint32_t level_;
     const capacity_class* of_;

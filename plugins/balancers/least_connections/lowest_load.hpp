@@ -8,9 +8,7 @@ namespace sigrun::least_connections {
 /// load = jobs in flight / (places * weight), as a fraction.
 struct load {
     std::uint64_t jobs = 0, capacity = 1;
-    friend bool operator<(const load& a, const load& b) noexcept {
-        return a.jobs * b.capacity < b.jobs * a.capacity;
-    }
+    friend bool operator<(const load& a, const load& b) noexcept { return a.jobs * b.capacity < b.jobs * a.capacity; }
 };
 
 struct found {

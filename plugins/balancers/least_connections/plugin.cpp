@@ -1,10 +1,11 @@
+#include "capacity_classes.hpp"
+#include "lowest_load.hpp"
+
+#include <sigrun/cpp/plugin.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <new>
-#include <sigrun/cpp/plugin.hpp>
-
-#include "capacity_classes.hpp"
-#include "lowest_load.hpp"
 
 namespace sigrun::least_connections {
 namespace {
@@ -16,8 +17,8 @@ std::uint16_t score_of(const load& l, const sigrun_view& view, std::uint32_t slo
     return static_cast<std::uint16_t>(std::min<std::uint64_t>(l.jobs * 65'535 / places, 65'535));
 }
 
-void pick_one(capacity_classes& classes, const sigrun_view& view, const sigrun_req& req,
-              const std::uint64_t* pages, sigrun_pick& out) noexcept {
+void pick_one(capacity_classes& classes, const sigrun_view& view, const sigrun_req& req, const std::uint64_t* pages,
+              sigrun_pick& out) noexcept {
     out = {};
     // An older host keeps no levels; picking nothing leaves the choice to it.
     const bool has_levels = view.struct_size >= offsetof(sigrun_view, level_any) + sizeof view.level_any;
@@ -28,8 +29,7 @@ void pick_one(capacity_classes& classes, const sigrun_view& view, const sigrun_r
         return;
     }
     found best[4];
-    const std::uint32_t n =
-        lowest(view, req, pages, classes.all(), std::clamp<std::uint32_t>(req.want_k, 1, 4), best);
+    const std::uint32_t n = lowest(view, req, pages, classes.all(), std::clamp<std::uint32_t>(req.want_k, 1, 4), best);
     for (std::uint32_t i = 0; i < n; ++i) out.slot[i] = best[i].slot;
     out.n = static_cast<std::uint8_t>(n);
     if (!n) return;
@@ -38,7 +38,7 @@ void pick_one(capacity_classes& classes, const sigrun_view& view, const sigrun_r
 }
 
 class balancer {
- public:
+public:
     balancer(sdk::host, const sdk::config_reader&) {}
 
     const void* interface(std::string_view id) noexcept {
@@ -47,9 +47,7 @@ class balancer {
             1,
             SIGRUN_BALANCER_STATELESS | SIGRUN_BALANCER_DETERMINISTIC | SIGRUN_BALANCER_NEEDS_LEVELS,
             0,
-            [](sigrun_instance*, std::uint32_t) noexcept -> void* {
-                return new (std::nothrow) capacity_classes;
-            },
+            [](sigrun_instance*, std::uint32_t) noexcept -> void* { return new (std::nothrow) capacity_classes; },
             [](sigrun_instance*, void* tls) noexcept { delete static_cast<capacity_classes*>(tls); },
             nullptr,
             [](void* tls, const sigrun_view* view, const sigrun_req* req, std::uint32_t n,

@@ -1,22 +1,21 @@
-#include <new>
-#include <sigrun/cpp/plugin.hpp>
-
 #include "protocol_weights.hpp"
 #include "ring.hpp"
+
+#include <sigrun/cpp/plugin.hpp>
+
+#include <new>
 
 namespace sigrun::round_robin {
 namespace {
 
 constexpr sigrun_opt k_options[] = {
-    sdk::option(
-        "protocol_weights", SIGRUN_OPT_LIST,
-        {.def = "valkyrie=1.2,grpc=1.1,http=1.0,websocket=0.9",
-         .doc =
-             "Share of a runner by the best protocol it has in common with the job; 1.0 where not named."}),
+    sdk::option("protocol_weights", SIGRUN_OPT_LIST,
+                {.def = "valkyrie=1.2,grpc=1.1,http=1.0,websocket=0.9",
+                 .doc = "Share of a runner by the best protocol it has in common with the job; 1.0 where not named."}),
 };
 
 class balancer {
- public:
+public:
     balancer(sdk::host, const sdk::config_reader& config) : weights_(config.list("protocol_weights")) {}
 
     const void* interface(std::string_view id) noexcept {
@@ -39,9 +38,7 @@ class balancer {
                 std::uint32_t placed = 0;
                 for (std::uint32_t i = 0; i < n; ++i) {
                     out[i] = {};
-                    if (tls)
-                        static_cast<ring*>(tls)->pick(*view, req[i], pred_pages + req[i].pred_pages_off,
-                                                      out[i]);
+                    if (tls) static_cast<ring*>(tls)->pick(*view, req[i], pred_pages + req[i].pred_pages_off, out[i]);
                     placed += out[i].n > 0;
                 }
                 return placed;
@@ -52,7 +49,7 @@ class balancer {
         return id == SIGRUN_KIND_BALANCER ? &table : nullptr;
     }
 
- private:
+private:
     const protocol_weights weights_;
 };
 
@@ -61,5 +58,5 @@ class balancer {
 
 SIGRUN_PLUGIN("sigrun.round_robin", "1.0.0", "Weighted, protocol-aware round robin", 0,
               sigrun::sdk::component<sigrun::round_robin::balancer>(
-                  "round_robin", SIGRUN_KIND_BALANCER,
-                  "Takes runners in turn, in proportion to their weights", sigrun::round_robin::k_options))
+                  "round_robin", SIGRUN_KIND_BALANCER, "Takes runners in turn, in proportion to their weights",
+                  sigrun::round_robin::k_options))

@@ -1,10 +1,11 @@
 #include "protocol_weights.hpp"
 
+#include <sigrun/cpp/error.hpp>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <optional>
-#include <sigrun/cpp/error.hpp>
 #include <utility>
 
 namespace sigrun::round_robin {
@@ -28,8 +29,8 @@ protocol_weights::protocol_weights(const std::vector<std::string>& items) {
     std::array<bool, 16> set{};
     for (std::string_view item : items) {
         auto refuse = [&](std::string_view expected) {
-            return sdk::failure(SIGRUN_E_CONFIG, sdk::concat("protocol_weights: expected ", expected,
-                                                             ", found \"", item, "\""));
+            return sdk::failure(SIGRUN_E_CONFIG,
+                                sdk::concat("protocol_weights: expected ", expected, ", found \"", item, "\""));
         };
         const auto equals = item.find('=');
         if (equals == std::string_view::npos) throw refuse("NAME=WEIGHT such as valkyrie=1.2");

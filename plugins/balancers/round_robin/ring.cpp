@@ -1,8 +1,8 @@
 #include "ring.hpp"
 
-#include <algorithm>
-
 #include "stride.hpp"
+
+#include <algorithm>
 
 namespace sigrun::round_robin {
 
@@ -20,11 +20,10 @@ std::uint32_t ring::scaled(const walk& w, cursor& c, std::uint32_t page) const n
     if (cohort == c.cohort) return c.share;
     const std::uint64_t weight = weight_of(w, page);
     c.cohort = cohort;
-    c.share =
-        !weight ? 0
-        : c.equal
-            ? k_full
-            : static_cast<std::uint32_t>(std::clamp<std::uint64_t>(weight * k_full / c.heaviest, 1, k_full));
+    c.share = !weight ? 0
+              : c.equal
+                  ? k_full
+                  : static_cast<std::uint32_t>(std::clamp<std::uint64_t>(weight * k_full / c.heaviest, 1, k_full));
     return c.share;
 }
 
@@ -32,8 +31,7 @@ void ring::survey(const walk& w, cursor& c) const noexcept {
     std::uint64_t low = ~0ull, high = 0;
     for (std::uint32_t word = 0; word < w.words; ++word)
         for (std::uint64_t rest = load_once(w.pages[word]); rest; rest &= rest - 1) {
-            const std::uint64_t weight =
-                weight_of(w, word * 64 + static_cast<std::uint32_t>(std::countr_zero(rest)));
+            const std::uint64_t weight = weight_of(w, word * 64 + static_cast<std::uint32_t>(std::countr_zero(rest)));
             if (!weight) continue;
             low = std::min(low, weight);
             high = std::max(high, weight);
@@ -52,8 +50,7 @@ bool ring::start(const walk& w, cursor& c, std::uint64_t rng) const noexcept {
     std::uint32_t chosen = 0;
     std::uint64_t chosen_idle = 0;
     for (std::uint32_t word = 0; word < w.words; ++word)
-        for (std::uint64_t rest = load_once(w.pages[word]) & sdk::idle_pages(w.view, word); rest;
-             rest &= rest - 1) {
+        for (std::uint64_t rest = load_once(w.pages[word]) & sdk::idle_pages(w.view, word); rest; rest &= rest - 1) {
             const std::uint32_t page = word * 64 + static_cast<std::uint32_t>(std::countr_zero(rest));
             const std::uint64_t idle = sdk::idle_slots(w.view, page);
             const std::uint64_t share = std::uint64_t{sdk::count_bits(idle)} * scaled(w, c, page);
@@ -134,8 +131,7 @@ bool ring::advance(const walk& w, cursor& c) const noexcept {
     return false;
 }
 
-void ring::pick(const sigrun_view& view, const sigrun_req& req, const std::uint64_t* pages,
-                sigrun_pick& out) noexcept {
+void ring::pick(const sigrun_view& view, const sigrun_req& req, const std::uint64_t* pages, sigrun_pick& out) noexcept {
     out.n = 0;
     if (view.page_shift != 6) return;
     const walk w{view, pages, req.protos, sdk::page_words(view)};

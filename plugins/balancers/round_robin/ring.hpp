@@ -2,20 +2,20 @@
 // allocation after construction; used by one thread.
 #pragma once
 
-#include <sigrun/cpp/fleet_view.hpp>
-#include <vector>
-
 #include "protocol_weights.hpp"
+
+#include <sigrun/cpp/fleet_view.hpp>
+
+#include <vector>
 
 namespace sigrun::round_robin {
 
 class ring {
- public:
+public:
     explicit ring(const protocol_weights& weights) : weights_(weights), cursors_(k_cursors) {}
-    void pick(const sigrun_view& view, const sigrun_req& req, const std::uint64_t* pages,
-              sigrun_pick& out) noexcept;
+    void pick(const sigrun_view& view, const sigrun_req& req, const std::uint64_t* pages, sigrun_pick& out) noexcept;
 
- private:
+private:
     /// More kinds of requests than this share cursors; whoever comes back then starts at a random place
     /// again.
     static constexpr std::size_t k_cursors = 1024;

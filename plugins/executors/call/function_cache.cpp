@@ -1,6 +1,7 @@
 #include "function_cache.hpp"
 
 #include <boost/json.hpp>
+
 #include <cstring>
 
 namespace sigrun::call {
@@ -41,9 +42,9 @@ const named_function& parse(std::string_view document) {
     std::string_view name = (*items)[0].get_string();
     for (const auto& f : functions())
         if (f.name == name) return f;
-    throw lookup_error{"not_found",
-                       sdk::concat("command[0]: expected one of ", known_names(), ", found \"", name.substr(0, 64), "\""),
-                       k_not_found};
+    throw lookup_error{
+        "not_found", sdk::concat("command[0]: expected one of ", known_names(), ", found \"", name.substr(0, 64), "\""),
+        k_not_found};
 }
 
 }  // namespace

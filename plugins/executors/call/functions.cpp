@@ -1,6 +1,7 @@
 #include "functions.hpp"
 
 #include <boost/json.hpp>
+
 #include <charconv>
 #include <string>
 
@@ -37,8 +38,8 @@ std::span<const named_function> functions() noexcept { return k_functions; }
 void fail(const sdk::host& host, sigrun_op op, sigrun_result result, std::string_view code, std::string_view message,
           int exit_code) noexcept {
     try {
-        json::object o{{"class", "user"}, {"code", code}, {"message", message}, {"exit_code", exit_code},
-                       {"signal", nullptr}};
+        json::object o{
+            {"class", "user"}, {"code", code}, {"message", message}, {"exit_code", exit_code}, {"signal", nullptr}};
         host.complete_text(op, result, json::serialize(o));
     } catch (const std::bad_alloc&) {
         host.complete(op, SIGRUN_E_NOMEM);

@@ -7,12 +7,12 @@ namespace sigrun::call {
 namespace {
 
 class call_executor {
-   public:
+public:
     call_executor(sdk::host host, const sdk::config_reader&) : host_(host) {}
 
     const void* interface(std::string_view id) noexcept { return id == SIGRUN_KIND_EXECUTOR ? &k_table : nullptr; }
 
-   private:
+private:
     static sigrun_result run(sigrun_instance* i, const sigrun_task* task, const sigrun_sink*, sigrun_op op) noexcept {
         const auto& host = sdk::self<call_executor>(i).host_;
         return sdk::guarded(nullptr, [&] {

@@ -64,12 +64,9 @@ void attempt::on_ready(part what) {
     if (!at(what).armed) return;  // ended earlier in the same batch of events
     switch (what) {
         case part::out:
-        case part::err:
-            return read_output(what);
-        case part::control:
-            return read_control();
-        case part::exit:
-            return shim_gone();
+        case part::err: return read_output(what);
+        case part::control: return read_control();
+        case part::exit: return shim_gone();
     }
 }
 
@@ -202,7 +199,8 @@ void attempt::discard_output() noexcept {
 
 std::uint64_t attempt::tick(std::uint64_t now) {
     if (holding_) {
-        bool delivered = discard_ || deliver(held_.stream, held_.time_ns, sdk::buffer::share(host_, held_.content.get()));
+        bool delivered =
+            discard_ || deliver(held_.stream, held_.time_ns, sdk::buffer::share(host_, held_.content.get()));
         if (delivered) {
             held_ = {};
             holding_ = false;

@@ -35,7 +35,7 @@ struct attempt_source {
 };
 
 class attempt {
-   public:
+public:
     enum class part : std::uint8_t { out, err, control, exit };
     /// What epoll hands back.
     struct watch {
@@ -63,7 +63,7 @@ class attempt {
     bool finished() const noexcept;
     outcome conclusion() const { return conclude(evidence_, source_.steps); }
 
-   private:
+private:
     struct held_frame {
         std::uint32_t stream = 0;
         std::uint64_t time_ns = 0;

@@ -8,7 +8,7 @@
 namespace sigrun::process {
 
 class descriptor {
-   public:
+public:
     descriptor() = default;
     explicit descriptor(int fd) noexcept : fd_(fd) {}
     descriptor(descriptor&& o) noexcept : fd_(std::exchange(o.fd_, -1)) {}
@@ -23,7 +23,7 @@ class descriptor {
         if (fd_ >= 0) ::close(std::exchange(fd_, -1));
     }
 
-   private:
+private:
     int fd_ = -1;
 };
 

@@ -4,9 +4,11 @@
 #include <sigrun/cpp/text.hpp>
 
 #include <boost/json.hpp>
+
+#include <sys/wait.h>
+
 #include <cerrno>
 #include <cstring>
-#include <sys/wait.h>
 
 namespace sigrun::process {
 namespace {
@@ -37,7 +39,10 @@ struct failure {
 };
 
 outcome as_outcome(const failure& f, const std::optional<sigrun_shim_exited>& exited) {
-    json::object o{{"class", f.failure_class}, {"code", f.code}, {"message", f.message}, {"exit_code", nullptr},
+    json::object o{{"class", f.failure_class},
+                   {"code", f.code},
+                   {"message", f.message},
+                   {"exit_code", nullptr},
                    {"signal", nullptr}};
     if (exited) {
         if (exited->exit_code >= 0) o["exit_code"] = exited->exit_code;
@@ -55,9 +60,11 @@ failure why_refused(const sigrun_shim_refused& r, const std::vector<step>& steps
         return {SIGRUN_E_INVALID, "user", "workdir", sdk::concat("the working directory cannot be used: ", reason)};
     if (r.stage != SIGRUN_SHIM_STAGE_EXEC || r.error == ENOMEM || r.error == EAGAIN || r.error == EIO ||
         r.error == ENFILE || r.error == EMFILE)
-        return {SIGRUN_E_IO, "infra_runner", "spawn", sdk::concat(step_label(r.step, steps), " was not started: ", reason)};
+        return {SIGRUN_E_IO, "infra_runner", "spawn",
+                sdk::concat(step_label(r.step, steps), " was not started: ", reason)};
     if (r.error == ENOENT || r.error == ENOTDIR)
-        return {SIGRUN_E_NOT_FOUND, "user", "not_found", sdk::concat("command \"", program, "\" not found"), k_not_found};
+        return {SIGRUN_E_NOT_FOUND, "user", "not_found", sdk::concat("command \"", program, "\" not found"),
+                k_not_found};
     return {SIGRUN_E_DENIED, "user", "not_executable",
             sdk::concat("command \"", program, "\" cannot be executed: ", reason), k_not_executable};
 }
@@ -76,9 +83,9 @@ outcome conclude(const evidence& what, const std::vector<step>& steps) {
                               std::nullopt);
         auto how = WIFSIGNALED(what.shim_status) ? sdk::concat("by signal ", WTERMSIG(what.shim_status))
                                                  : sdk::concat("with code ", WEXITSTATUS(what.shim_status));
-        return as_outcome({SIGRUN_E_IO, "infra_runner", "shim_crash",
-                           sdk::concat("sigrun-shim ended ", how, " before the job did")},
-                          std::nullopt);
+        return as_outcome(
+            {SIGRUN_E_IO, "infra_runner", "shim_crash", sdk::concat("sigrun-shim ended ", how, " before the job did")},
+            std::nullopt);
     }
     const auto& e = *what.exited;
     if (e.survivors > 0)
@@ -100,8 +107,7 @@ outcome conclude(const evidence& what, const std::vector<step>& steps) {
                                    ::strsignal(e.signal), ")");
     } else {
         o["exit_code"] = e.exit_code;
-        if (e.exit_code != 0)
-            o["message"] = sdk::concat(step_label(e.step, steps), " exited with code ", e.exit_code);
+        if (e.exit_code != 0) o["message"] = sdk::concat(step_label(e.step, steps), " exited with code ", e.exit_code);
     }
     return {SIGRUN_OK, json::serialize(o)};
 }

@@ -100,8 +100,8 @@ void process_executor::launch(const sigrun_task& task, const sigrun_sink& sink, 
     plan.grace_ns = kill_grace_ns_;
     auto message = encode(plan);
     if (message.empty())
-        throw job_error{"too_large", sdk::concat("command and environment: expected at most ",
-                                                 SIGRUN_SHIM_MAX_MESSAGE, " bytes, found more")};
+        throw job_error{"too_large", sdk::concat("command and environment: expected at most ", SIGRUN_SHIM_MAX_MESSAGE,
+                                                 " bytes, found more")};
     source.steps = std::move(job.steps);
     auto label = sdk::concat(source.names.job, "/", source.names.number);
     auto shim = start_shim(shim_, label, message);

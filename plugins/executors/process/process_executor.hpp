@@ -20,7 +20,7 @@
 namespace sigrun::process {
 
 class process_executor {
-   public:
+public:
     process_executor(sdk::host host, const sdk::config_reader& config);
     ~process_executor();
     process_executor(const process_executor&) = delete;
@@ -32,7 +32,7 @@ class process_executor {
     sigrun_result run(const sigrun_task& task, const sigrun_sink& sink, sigrun_op op);
     sigrun_result cancel(sigrun_op op, std::uint64_t grace_ns);
 
-   private:
+private:
     struct order {
         sigrun_op op;
         std::uint64_t grace_ns;

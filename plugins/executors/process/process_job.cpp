@@ -3,6 +3,7 @@
 #include <sigrun/cpp/text.hpp>
 
 #include <boost/json.hpp>
+
 #include <cstdlib>
 #include <filesystem>
 
@@ -78,8 +79,7 @@ process_job read_job(std::string_view document) {
     // An empty command beside steps is how a document with every field looks.
     bool has_command = present(command) && !(command->is_array() && command->get_array().empty() && present(steps));
     bool has_steps = present(steps) && !(steps->is_array() && steps->get_array().empty() && has_command);
-    if (has_command == has_steps)
-        refuse("command", "either a command or steps", has_command ? "both" : "neither");
+    if (has_command == has_steps) refuse("command", "either a command or steps", has_command ? "both" : "neither");
     if (has_command)
         job.steps.push_back({"", argv_of(*command, "command")});
     else

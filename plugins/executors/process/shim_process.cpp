@@ -5,8 +5,8 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/syscall.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 
@@ -58,7 +58,7 @@ two_ends make_control() {
 void set_non_blocking(const descriptor& d) { ::fcntl(d.get(), F_SETFL, ::fcntl(d.get(), F_GETFL) | O_NONBLOCK); }
 
 class spawn_settings {
-   public:
+public:
     spawn_settings() {
         ::posix_spawn_file_actions_init(&actions);
         ::posix_spawnattr_init(&attributes);
@@ -85,8 +85,7 @@ pid_t spawn(const std::string& program, const std::string& label, int out, int e
     ::posix_spawnattr_setsigmask(&with.attributes, &none);
     ::posix_spawnattr_setsigdefault(&with.attributes, &all);
     // A session of its own: Ctrl-C at the agent's terminal is for the agent, which then drains.
-    ::posix_spawnattr_setflags(&with.attributes,
-                               POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+    ::posix_spawnattr_setflags(&with.attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
     std::string name = "sigrun-shim", shown = label;
     char* argv[] = {name.data(), shown.data(), nullptr};
     char* environment[] = {nullptr};

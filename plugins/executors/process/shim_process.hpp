@@ -5,9 +5,10 @@
 
 #include <sigrun/shim.h>
 
+#include <sys/types.h>
+
 #include <string>
 #include <string_view>
-#include <sys/types.h>
 #include <vector>
 
 namespace sigrun::process {

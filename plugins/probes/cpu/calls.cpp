@@ -1,8 +1,8 @@
 // The live machine's answers.
+#include "cpu_probe.hpp"
+
 #include <sched.h>
 #include <unistd.h>
-
-#include "cpu_probe.hpp"
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>

@@ -2,9 +2,10 @@
 // globals, no clock, no thread. Facts that have no source are said to be absent, denied or unsupported.
 #pragma once
 
-#include <functional>
 #include <sigrun/cpp/cgroup.hpp>
 #include <sigrun/cpp/probe.hpp>
+
+#include <functional>
 
 namespace sigrun::cpu {
 

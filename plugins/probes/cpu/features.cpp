@@ -1,10 +1,10 @@
 // CPUID says what the processor can do, XCR0 says which registers the operating system saves. A vector unit
 // whose state is not saved kills the program that uses it (SIGILL), so it is not a feature
 // (numpy/numpy#15342, jax-ml/jax#2906).
+#include "cpu_probe.hpp"
+
 #include <array>
 #include <initializer_list>
-
-#include "cpu_probe.hpp"
 
 namespace sigrun::cpu {
 namespace {
@@ -109,8 +109,7 @@ std::optional<std::vector<std::string>> usable_features(const machine_calls& cal
     for (const feature& f : k_features) {
         const bool extended = f.leaf >= 0x80000000u;
         if (f.leaf > (extended ? last_extended : last) || (f.leaf == 7 && f.subleaf > last_of_7)) continue;
-        if (!before || before->leaf != f.leaf || before->subleaf != f.subleaf)
-            r = calls.cpuid(f.leaf, f.subleaf);
+        if (!before || before->leaf != f.leaf || before->subleaf != f.subleaf) r = calls.cpuid(f.leaf, f.subleaf);
         before = &f;
         const std::uint32_t word = f.in == eax ? r.eax : f.in == ebx ? r.ebx : f.in == ecx ? r.ecx : r.edx;
         const std::uint64_t needed = k_state_bits[f.needs];

@@ -14,9 +14,8 @@ std::string_view first_processor(std::string_view text) { return text.substr(0, 
 /// "0x41" of an arm kernel; the numbers are ARM's list of implementers.
 std::optional<std::string> arm_vendor(std::string_view text) {
     constexpr std::pair<std::string_view, std::string_view> k_known[] = {
-        {"0x41", "ARM"},       {"0x42", "Broadcom"}, {"0x43", "Cavium"}, {"0x46", "Fujitsu"},
-        {"0x48", "HiSilicon"}, {"0x4e", "NVIDIA"},   {"0x50", "APM"},    {"0x51", "Qualcomm"},
-        {"0x61", "Apple"},     {"0xc0", "Ampere"}};
+        {"0x41", "ARM"},    {"0x42", "Broadcom"}, {"0x43", "Cavium"},   {"0x46", "Fujitsu"}, {"0x48", "HiSilicon"},
+        {"0x4e", "NVIDIA"}, {"0x50", "APM"},      {"0x51", "Qualcomm"}, {"0x61", "Apple"},   {"0xc0", "Ampere"}};
     const auto code = field(text, "CPU implementer");
     if (!code) return std::nullopt;
     for (const auto& [number, name] : k_known)
@@ -61,9 +60,7 @@ void read_features(const machine_calls& calls, const sdk::file_text& file, std::
         .source = "cpu.features", .method = "derived", .volatility = "static", .confidence = confidence};
     if (!x86)
         facts.none("cpu.isa_level", "unsupported",
-                   {.source = "cpu.features",
-                    .volatility = "static",
-                    .detail = "levels are defined for x86-64 only"});
+                   {.source = "cpu.features", .volatility = "static", .detail = "levels are defined for x86-64 only"});
     else if (level.empty())
         facts.none("cpu.isa_level", "absent",
                    {.source = "cpu.features", .volatility = "static", .detail = "below x86-64-v1"});

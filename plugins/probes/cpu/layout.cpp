@@ -1,9 +1,9 @@
 // Counts, caches, kinds and frequencies of the processors: sysfs. CPUs that are offline have no topology and
 // do not count.
+#include "cpu_probe.hpp"
+
 #include <map>
 #include <set>
-
-#include "cpu_probe.hpp"
 
 namespace sigrun::cpu {
 namespace {
@@ -14,13 +14,11 @@ const std::string k_cpu = "/sys/devices/system/cpu/";
 void counts(const sdk::sysroot& root, const sdk::cpu_set& online, const sdk::file_text& online_file,
             sdk::probe_run& run) {
     auto& facts = run.facts();
-    facts.parsed("cpu.threads_online", online.empty() ? std::nullopt : std::optional(online.count()),
-                 online_file, {});
+    facts.parsed("cpu.threads_online", online.empty() ? std::nullopt : std::optional(online.count()), online_file, {});
     const auto possible_file = root.read(k_cpu + "possible");
     const auto possible = sdk::parse_cpulist(possible_file.text);
     facts.parsed("cpu.threads_possible",
-                 possible && !possible->empty() ? std::optional(possible->count()) : std::nullopt,
-                 possible_file, {});
+                 possible && !possible->empty() ? std::optional(possible->count()) : std::nullopt, possible_file, {});
 
     std::set<std::string> cores, packages, l3;
     bool cores_known = !online.empty(), packages_known = cores_known;
@@ -35,12 +33,10 @@ void counts(const sdk::sysroot& root, const sdk::cpu_set& online, const sdk::fil
         packages_known = packages_known && sdk::parse_i64(package.text) >= 0;
         cores.emplace(siblings.trim());
         packages.emplace(package.trim());
-        if (auto share = root.read(folder + "/cache/index3/shared_cpu_list", 65'536))
-            l3.emplace(share.trim());
+        if (auto share = root.read(folder + "/cache/index3/shared_cpu_list", 65'536)) l3.emplace(share.trim());
     }
     // hwloc, where its probe is loaded, is asked first.
-    const fact_info derived{
-        .source = "/sys/devices/system/cpu/cpu*/topology", .method = "derived", .confidence = 90};
+    const fact_info derived{.source = "/sys/devices/system/cpu/cpu*/topology", .method = "derived", .confidence = 90};
     auto count = [&](std::string_view key, bool known, std::size_t value, std::string_view why) {
         auto info = derived;
         info.detail = known ? std::string_view() : why;
@@ -79,8 +75,7 @@ void caches(const sdk::sysroot& root, std::uint32_t cpu, sdk::fact_writer& facts
         const auto at = sizes.find(std::string(key));
         at != sizes.end() ? facts.ok(key, at->second, info) : facts.none(key, "absent", absent);
     }
-    line&&* line > 0 ? facts.ok("cpu.line_bytes", *line, info)
-                     : facts.none("cpu.line_bytes", "absent", absent);
+    line&&* line > 0 ? facts.ok("cpu.line_bytes", *line, info) : facts.none("cpu.line_bytes", "absent", absent);
 }
 
 /// Performance and efficiency cores: two event sources on x86, different capacities on arm.
@@ -88,11 +83,9 @@ void kinds(const sdk::sysroot& root, const sdk::cpu_set& online, sdk::fact_write
     std::vector<sdk::record> list;
     std::string source = "/sys/devices/cpu_core/cpus /sys/devices/cpu_atom/cpus";
     for (std::string_view kind : {"core", "atom"}) {
-        const auto cpus =
-            sdk::parse_cpulist(root.read("/sys/devices/cpu_" + std::string(kind) + "/cpus").text);
+        const auto cpus = sdk::parse_cpulist(root.read("/sys/devices/cpu_" + std::string(kind) + "/cpus").text);
         if (cpus && !cpus->empty())
-            list.push_back(
-                sdk::record().add("kind", kind).add("count", cpus->count()).add("cpus", cpus->text()));
+            list.push_back(sdk::record().add("kind", kind).add("count", cpus->count()).add("cpus", cpus->text()));
     }
     bool known = list.size() == 2 || root.probe("/sys/devices/cpu") == sdk::read_status::ok;
     if (list.size() < 2) {
@@ -109,18 +102,15 @@ void kinds(const sdk::sysroot& root, const sdk::cpu_set& online, sdk::fact_write
             known = true;
             source = "/sys/devices/system/cpu/cpu*/cpu_capacity";
             for (const auto& [capacity, cpus] : by_capacity)
-                list.push_back(sdk::record()
-                                   .add("capacity", capacity)
-                                   .add("count", cpus.count())
-                                   .add("cpus", cpus.text()));
+                list.push_back(
+                    sdk::record().add("capacity", capacity).add("count", cpus.count()).add("cpus", cpus.text()));
         }
     }
     const fact_info info{.source = source, .method = "derived"};
     auto absent = info;
     absent.detail = known ? "all processors are of one kind" : "the kernel does not tell";
     known ? facts.ok("cpu.hybrid", list.size() > 1, info) : facts.none("cpu.hybrid", "absent", absent);
-    list.size() > 1 ? facts.ok("cpu.kinds", sdk::records(list), info)
-                    : facts.none("cpu.kinds", "absent", absent);
+    list.size() > 1 ? facts.ok("cpu.kinds", sdk::records(list), info) : facts.none("cpu.kinds", "absent", absent);
 }
 
 void frequencies(const sdk::sysroot& root, const machine_calls& calls, sdk::fact_writer& facts) {
@@ -131,8 +121,7 @@ void frequencies(const sdk::sysroot& root, const machine_calls& calls, sdk::fact
         if (!name.starts_with("policy")) continue;
         const auto folder = k_cpu + "cpufreq/" + name;
         if (first.empty()) first = folder;
-        max_khz =
-            std::max(max_khz, sdk::parse_u64(root.read(folder + "/cpuinfo_max_freq", 64).text).value_or(0));
+        max_khz = std::max(max_khz, sdk::parse_u64(root.read(folder + "/cpuinfo_max_freq", 64).text).value_or(0));
     }
     if (first.empty()) first = k_cpu + "cpufreq/policy0";
     const auto base = root.read(first + "/base_frequency", 64);

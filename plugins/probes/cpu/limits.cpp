@@ -38,11 +38,9 @@ mask read_affinity(const sdk::sysroot& root, const machine_calls& calls) {
 void weight(const sdk::sysroot& root, const sdk::cgroup_view& groups, sdk::fact_writer& facts) {
     const auto chain = groups.chain("cpu");
     if (chain.empty())
-        return facts.none(
-            "cpu.weight", "absent",
-            {.source = "/proc/self/cgroup", .volatility = "slow", .detail = "no cpu controller"});
-    const auto file =
-        root.read(chain.front() + (groups.version("cpu") == 1 ? "/cpu.shares" : "/cpu.weight"), 4096);
+        return facts.none("cpu.weight", "absent",
+                          {.source = "/proc/self/cgroup", .volatility = "slow", .detail = "no cpu controller"});
+    const auto file = root.read(chain.front() + (groups.version("cpu") == 1 ? "/cpu.shares" : "/cpu.weight"), 4096);
     facts.parsed("cpu.weight", sdk::parse_u64(file.text), file, {.volatility = "slow", .ttl_s = k_ttl_s});
 }
 
@@ -97,8 +95,7 @@ void read_limits(const sdk::sysroot& root, const machine_calls& calls, sdk::fact
     if (const auto online = sdk::parse_cpulist(root.read(k_online).text); online && !online->empty())
         usable = usable & *online;
     const auto cores = static_cast<double>(usable.count());
-    if (usable.empty())
-        return unknown("error", "affinity, cpuset and online processors have nothing in common");
+    if (usable.empty()) return unknown("error", "affinity, cpuset and online processors have nothing in common");
     facts.ok("cpu.effective_cores", quota.value ? std::min(cores, *quota.value) : cores, effective);
 }
 

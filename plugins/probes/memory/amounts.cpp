@@ -1,7 +1,7 @@
 // How much memory there is, how much a job may take, and how it is paged.
-#include <unistd.h>
-
 #include "memory_probe.hpp"
+
+#include <unistd.h>
 
 namespace sigrun::memory {
 namespace {
@@ -10,14 +10,12 @@ using sdk::fact_info;
 constexpr std::uint32_t k_limit_ttl_s = 30;
 
 /// A limit as a fact: the value, absent if nothing limits, or why that is not known.
-void limit_fact(sdk::fact_writer& facts, std::string_view key,
-                const sdk::cgroup_limit<std::uint64_t>& limit) {
+void limit_fact(sdk::fact_writer& facts, std::string_view key, const sdk::cgroup_limit<std::uint64_t>& limit) {
     fact_info info{.source = limit.source.empty() ? std::string_view("cgroup") : limit.source,
                    .volatility = "slow",
                    .ttl_s = k_limit_ttl_s,
                    .detail = limit.detail};
-    if (limit.status != sdk::read_status::ok)
-        return facts.none(key, sdk::fact_writer::word(limit.status), info);
+    if (limit.status != sdk::read_status::ok) return facts.none(key, sdk::fact_writer::word(limit.status), info);
     if (limit.value) return facts.ok(key, *limit.value, info);
     info.detail = limit.seen ? "no group has a limit" : "no limit file in any group";
     facts.none(key, "absent", info);
@@ -28,8 +26,7 @@ void hugepages(const sdk::sysroot& root, sdk::fact_writer& facts) {
     std::vector<sdk::record> sizes;
     for (const auto& name : root.list(folder)) {
         if (!name.starts_with("hugepages-") || !name.ends_with("kB")) continue;
-        const auto bytes =
-            sdk::times(sdk::parse_u64(std::string_view(name).substr(10, name.size() - 12)), 1024);
+        const auto bytes = sdk::times(sdk::parse_u64(std::string_view(name).substr(10, name.size() - 12)), 1024);
         const auto total = sdk::parse_u64(root.read(folder + "/" + name + "/nr_hugepages", 64).text);
         const auto free = sdk::parse_u64(root.read(folder + "/" + name + "/free_hugepages", 64).text);
         if (bytes && total && free)
@@ -37,8 +34,7 @@ void hugepages(const sdk::sysroot& root, sdk::fact_writer& facts) {
     }
     const fact_info info{.source = folder, .volatility = "slow"};
     if (!sizes.empty()) return facts.ok("memory.hugepages", sdk::records(sizes), info);
-    facts.none("memory.hugepages", "absent",
-               {.source = folder, .volatility = "slow", .detail = "no huge page sizes"});
+    facts.none("memory.hugepages", "absent", {.source = folder, .volatility = "slow", .detail = "no huge page sizes"});
 }
 
 }  // namespace
@@ -55,8 +51,7 @@ void read_amounts(const sdk::sysroot& root, const machine_calls& calls, sdk::fac
     facts.parsed("memory.total_bytes", total, meminfo, {});
     facts.maybe("memory.available_bytes", sdk::meminfo_bytes(meminfo.text, "MemAvailable"), meminfo,
                 {.volatility = "fast", .ttl_s = 5});
-    facts.parsed("memory.swap_bytes", sdk::meminfo_bytes(meminfo.text, "SwapTotal"), meminfo,
-                 {.volatility = "slow"});
+    facts.parsed("memory.swap_bytes", sdk::meminfo_bytes(meminfo.text, "SwapTotal"), meminfo, {.volatility = "slow"});
 
     const sdk::cgroup_view groups(root);
     const auto max = groups.memory_max();
@@ -74,8 +69,7 @@ void read_amounts(const sdk::sysroot& root, const machine_calls& calls, sdk::fac
         facts.ok("memory.limit_source", max.source, slow);
     else
         unknown("memory.limit_source",
-                sdk::fact_writer::word(max.status == sdk::read_status::ok ? sdk::read_status::absent
-                                                                          : max.status),
+                sdk::fact_writer::word(max.status == sdk::read_status::ok ? sdk::read_status::absent : max.status),
                 "no known limit");
     if (max.status != sdk::read_status::ok || high.status != sdk::read_status::ok) {
         const auto status = max.status != sdk::read_status::ok ? max.status : high.status;
@@ -84,8 +78,8 @@ void read_amounts(const sdk::sysroot& root, const machine_calls& calls, sdk::fac
         unknown("memory.effective_bytes", meminfo ? "error" : sdk::fact_writer::word(meminfo.status),
                 "the total is not known");
     } else {
-        facts.ok("memory.effective_bytes",
-                 std::min({*total, max.value.value_or(*total), high.value.value_or(*total)}), slow);
+        facts.ok("memory.effective_bytes", std::min({*total, max.value.value_or(*total), high.value.value_or(*total)}),
+                 slow);
     }
 
     if (calls.page_size)

@@ -45,8 +45,7 @@ void read_groups(const sdk::sysroot& root, sdk::fact_writer& facts) {
         facts.none("cgroup.cpuset", sdk::fact_writer::word(cpuset.status),
                    {.source = cpuset.source, .detail = cpuset.detail});
     else if (cpuset.value)
-        facts.ok("cgroup.cpuset", allowed.text(),
-                 {.source = cpuset.source, .volatility = "slow", .ttl_s = 30});
+        facts.ok("cgroup.cpuset", allowed.text(), {.source = cpuset.source, .volatility = "slow", .ttl_s = 30});
     else
         none("cgroup.cpuset", "no group names processors");
 

@@ -2,9 +2,10 @@
 // Pure but for the files below the sysroot and the call table.
 #pragma once
 
-#include <functional>
 #include <sigrun/cpp/cgroup.hpp>
 #include <sigrun/cpp/probe.hpp>
+
+#include <functional>
 
 namespace sigrun::memory {
 

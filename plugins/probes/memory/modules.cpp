@@ -1,8 +1,8 @@
 // What the memory modules are, where firmware tells and the process may ask. Never guessed: a virtual machine
 // has no "DDR4".
-#include <sigrun/cpp/dmi.hpp>
-
 #include "memory_probe.hpp"
+
+#include <sigrun/cpp/dmi.hpp>
 
 namespace sigrun::memory {
 

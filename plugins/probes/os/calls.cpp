@@ -1,7 +1,7 @@
 // The live machine's answers.
-#include <sys/utsname.h>
-
 #include "os_probe.hpp"
+
+#include <sys/utsname.h>
 
 #if defined(__GLIBC__)
 #include <gnu/libc-version.h>

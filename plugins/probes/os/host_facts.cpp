@@ -7,38 +7,24 @@ namespace {
 /// Names of SMBIOS chassis types that matter to a fleet; others are reported by number.
 std::string chassis_name(std::uint64_t code) {
     switch (code) {
-        case 1:
-            return "other";
-        case 3:
-            return "desktop";
-        case 4:
-            return "low-profile-desktop";
-        case 7:
-            return "tower";
-        case 8:
-            return "portable";
-        case 9:
-            return "laptop";
-        case 10:
-            return "notebook";
-        case 13:
-            return "all-in-one";
-        case 17:
-            return "server";
-        case 23:
-            return "rack-mount";
-        case 28:
-            return "blade";
-        case 35:
-            return "mini-pc";
-        default:
-            return "type-" + std::to_string(code);
+        case 1: return "other";
+        case 3: return "desktop";
+        case 4: return "low-profile-desktop";
+        case 7: return "tower";
+        case 8: return "portable";
+        case 9: return "laptop";
+        case 10: return "notebook";
+        case 13: return "all-in-one";
+        case 17: return "server";
+        case 23: return "rack-mount";
+        case 28: return "blade";
+        case 35: return "mini-pc";
+        default: return "type-" + std::to_string(code);
     }
 }
 
 std::string_view byte_order_of(std::string_view machine) {
-    for (std::string_view little :
-         {"x86_64", "aarch64", "riscv64", "loongarch64", "ppc64le", "i686", "i386", "armv7l"})
+    for (std::string_view little : {"x86_64", "aarch64", "riscv64", "loongarch64", "ppc64le", "i686", "i386", "armv7l"})
         if (machine == little) return "little";
     for (std::string_view big : {"s390x", "ppc64", "aarch64_be"})
         if (machine == big) return "big";
@@ -71,8 +57,7 @@ void read_host(const sdk::sysroot& root, const machine_calls& calls, sdk::fact_w
         text_file(root, facts, key, std::string("/sys/class/dmi/id/") + name);
     const auto chassis = root.read("/sys/class/dmi/id/chassis_type", 64);
     const auto code = sdk::parse_u64(chassis.text);
-    facts.parsed("host.chassis", code && *code > 2 ? std::optional(chassis_name(*code)) : std::nullopt,
-                 chassis, {});
+    facts.parsed("host.chassis", code && *code > 2 ? std::optional(chassis_name(*code)) : std::nullopt, chassis, {});
 
     const std::string machine = calls.machine ? calls.machine() : std::string();
     if (!machine.empty())
@@ -84,9 +69,8 @@ void read_host(const sdk::sysroot& root, const machine_calls& calls, sdk::fact_w
         facts.ok("host.byte_order", byte_order_of(machine),
                  {.source = "uname", .method = "derived", .volatility = "static"});
     else
-        facts.maybe("host.byte_order",
-                    order && !order.trim().empty() ? std::optional(order.trim()) : std::nullopt, order,
-                    {.volatility = "static"});
+        facts.maybe("host.byte_order", order && !order.trim().empty() ? std::optional(order.trim()) : std::nullopt,
+                    order, {.volatility = "static"});
     text_file(root, facts, "host.hostname", "/proc/sys/kernel/hostname", {.unique = true});
     timezone(root, facts);
 }

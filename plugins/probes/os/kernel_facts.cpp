@@ -24,8 +24,7 @@ void cgroup_mode(const sdk::sysroot& root, sdk::fact_writer& facts) {
     if (mode != sdk::cgroup_mode::none)
         return facts.ok("kernel.cgroup_mode", k_names[static_cast<std::size_t>(mode)],
                         {.source = "/proc/self/mountinfo", .method = "derived"});
-    facts.missing("kernel.cgroup_mode", root.read("/proc/self/mountinfo"), {},
-                  "no control groups are mounted");
+    facts.missing("kernel.cgroup_mode", root.read("/proc/self/mountinfo"), {}, "no control groups are mounted");
 }
 
 void modules(const sdk::sysroot& root, sdk::fact_writer& facts) {
@@ -42,8 +41,7 @@ void modules(const sdk::sysroot& root, sdk::fact_writer& facts) {
 
 void file_systems(const sdk::sysroot& root, sdk::fact_writer& facts) {
     const auto file = root.read("/proc/filesystems", 64 * 1024);
-    for (const auto& [key, type] :
-         {std::pair{"kernel.overlayfs", "overlay"}, std::pair{"kernel.fuse", "fuse"}}) {
+    for (const auto& [key, type] : {std::pair{"kernel.overlayfs", "overlay"}, std::pair{"kernel.fuse", "fuse"}}) {
         bool listed = false;
         std::string_view rest = file.text, line;
         while (sdk::next_line(rest, line)) {
@@ -82,9 +80,8 @@ std::string short_hash(std::string_view text) {
 void read_kernel(const sdk::sysroot& root, sdk::fact_writer& facts) {
     text_file(root, facts, "kernel.release", "/proc/sys/kernel/osrelease");
     const auto version = root.read("/proc/sys/kernel/version", 4096);
-    facts.maybe("kernel.version",
-                version && !version.trim().empty() ? std::optional(version.trim()) : std::nullopt, version,
-                {});
+    facts.maybe("kernel.version", version && !version.trim().empty() ? std::optional(version.trim()) : std::nullopt,
+                version, {});
     preemption(facts, version);
     cgroup_mode(root, facts);
     modules(root, facts);
@@ -97,11 +94,10 @@ void read_kernel(const sdk::sysroot& root, sdk::fact_writer& facts) {
         facts.ok("kernel.kvm", true, {.source = "/dev/kvm"});
     else
         facts.none("kernel.kvm", sdk::fact_writer::word(kvm), {.source = "/dev/kvm"});
-    text_file(root, facts, "kernel.clocksource",
-              "/sys/devices/system/clocksource/clocksource0/current_clocksource");
+    text_file(root, facts, "kernel.clocksource", "/sys/devices/system/clocksource/clocksource0/current_clocksource");
     const auto cmdline = root.read("/proc/cmdline", 64 * 1024);
-    facts.maybe("kernel.cmdline_hash", cmdline ? std::optional(short_hash(cmdline.trim())) : std::nullopt,
-                cmdline, {.method = "derived", .unique = true});
+    facts.maybe("kernel.cmdline_hash", cmdline ? std::optional(short_hash(cmdline.trim())) : std::nullopt, cmdline,
+                {.method = "derived", .unique = true});
     for (const auto& [key, path] : {std::pair{"kernel.max_pids", "/proc/sys/kernel/pid_max"},
                                     std::pair{"kernel.max_files", "/proc/sys/fs/file-max"}}) {
         const auto file = root.read(path, 64);

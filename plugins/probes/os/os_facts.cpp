@@ -30,10 +30,8 @@ void release(const sdk::sysroot& root, sdk::fact_writer& facts) {
 std::optional<std::pair<std::string, std::string>> loader(const sdk::sysroot& root) {
     for (std::string_view folder : {"/lib", "/lib64", "/usr/lib", "/usr/lib64"})
         for (const auto& name : root.list(folder)) {
-            if (name.starts_with("ld-musl-"))
-                return std::pair{std::string("musl"), std::string(folder) + "/" + name};
-            if (name.starts_with("ld-linux"))
-                return std::pair{std::string("glibc"), std::string(folder) + "/" + name};
+            if (name.starts_with("ld-musl-")) return std::pair{std::string("musl"), std::string(folder) + "/" + name};
+            if (name.starts_with("ld-linux")) return std::pair{std::string("glibc"), std::string(folder) + "/" + name};
         }
     return std::nullopt;
 }
@@ -49,9 +47,9 @@ void libc(const sdk::sysroot& root, const machine_calls& calls, sdk::fact_writer
         facts.ok("os.libc", found->first, {.source = found->second, .method = "derived", .confidence = 90});
     else
         facts.none("os.libc", "absent", {.source = "/lib", .detail = "no known program loader"});
-    facts.none("os.libc_version", found ? "unsupported" : "absent",
-               {.source = found ? std::string_view(found->second) : std::string_view("/lib"),
-                .detail = "not told by a file"});
+    facts.none(
+        "os.libc_version", found ? "unsupported" : "absent",
+        {.source = found ? std::string_view(found->second) : std::string_view("/lib"), .detail = "not told by a file"});
 }
 
 /// An image whose /usr is mounted read-only, or an ostree deployment.
@@ -62,8 +60,7 @@ void immutable(const sdk::sysroot& root, sdk::fact_writer& facts) {
     std::optional<bool> readonly;
     std::string deepest;
     for (const auto& mount : sdk::parse_mountinfo(file.text))
-        if ((mount.mount_point == "/" || mount.mount_point == "/usr") &&
-            mount.mount_point.size() >= deepest.size()) {
+        if ((mount.mount_point == "/" || mount.mount_point == "/usr") && mount.mount_point.size() >= deepest.size()) {
             deepest = mount.mount_point;
             readonly = mount.has_option("ro");
         }

@@ -1,10 +1,11 @@
 // What the os probe reads, in three parts. Pure but for the files below the sysroot and the call table.
 #pragma once
 
-#include <functional>
 #include <sigrun/cpp/cgroup.hpp>
 #include <sigrun/cpp/os_release.hpp>
 #include <sigrun/cpp/probe.hpp>
+
+#include <functional>
 
 namespace sigrun::os {
 
@@ -31,8 +32,8 @@ inline void collect(const sdk::sysroot& root, const machine_calls& calls, sdk::p
 }
 
 /// The text of a small file, or why there is none, as a fact.
-inline void text_file(const sdk::sysroot& root, sdk::fact_writer& facts, std::string_view key,
-                      std::string_view path, sdk::fact_info info = {}) {
+inline void text_file(const sdk::sysroot& root, sdk::fact_writer& facts, std::string_view key, std::string_view path,
+                      sdk::fact_info info = {}) {
     const auto file = root.read(path, 4096);
     facts.maybe(key, file && !file.trim().empty() ? std::optional(file.trim()) : std::nullopt, file, info);
 }

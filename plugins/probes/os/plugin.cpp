@@ -14,5 +14,4 @@ struct os_probe {
 
 SIGRUN_PLUGIN("sigrun.os", "1.0.0", "Host, operating system and kernel", 0,
               sigrun::sdk::component<sigrun::sdk::probe_component<os_probe>>(
-                  "os", SIGRUN_KIND_PROBE,
-                  "Facts host.*, os.* and kernel.* from files, uname and the C library"))
+                  "os", SIGRUN_KIND_PROBE, "Facts host.*, os.* and kernel.* from files, uname and the C library"))

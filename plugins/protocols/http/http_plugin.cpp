@@ -1,10 +1,11 @@
 #include "http_plugin.hpp"
 
-#include <condition_variable>
-#include <sigrun/cpp/plugin.hpp>
-
 #include "link.hpp"
 #include "serve/recognise.hpp"
+
+#include <sigrun/cpp/plugin.hpp>
+
+#include <condition_variable>
 
 namespace sigrun::http {
 namespace {
@@ -27,10 +28,8 @@ constexpr sigrun_serve k_serve{
 
 constexpr sigrun_dial k_dial{
     sizeof(sigrun_dial), 0,
-    [](sigrun_instance* i, const sigrun_endpoint* where, std::uint64_t deadline,
-       sigrun_op op) noexcept -> sigrun_result {
-        return sdk::guarded(nullptr, [&] { return self(i).dialling().detect(*where, deadline, op); });
-    },
+    [](sigrun_instance* i, const sigrun_endpoint* where, std::uint64_t deadline, sigrun_op op) noexcept
+    -> sigrun_result { return sdk::guarded(nullptr, [&] { return self(i).dialling().detect(*where, deadline, op); }); },
     [](sigrun_instance* i, const sigrun_endpoint* where, const sigrun_sink* frames, sigrun_op op,
        sigrun_link** link) noexcept -> sigrun_result {
         return sdk::guarded(nullptr, [&] { return self(i).dialling().open(*where, *frames, op, link); });
@@ -40,7 +39,7 @@ constexpr sigrun_dial k_dial{
 
 /// Completes the drain when the last connection has ended or the deadline has passed.
 class http_plugin::drain_watch : public ticking {
- public:
+public:
     drain_watch(http_plugin& owner, time_point until, sdk::op done)
         : owner_(owner), until_(until), done_(std::move(done)) {}
     void tick(time_point now) override {
@@ -53,7 +52,7 @@ class http_plugin::drain_watch : public ticking {
         owner_.loops_.front()->remove(this);
     }
 
- private:
+private:
     http_plugin& owner_;
     time_point until_;
     sdk::op done_;
@@ -61,8 +60,7 @@ class http_plugin::drain_watch : public ticking {
 
 http_plugin::http_plugin(sdk::host host, const sdk::config_reader& config) : host_(std::move(host)) {
     const auto threads = config.integer("threads");
-    for (std::int64_t i = 0; i < threads; ++i)
-        loops_.push_back(std::make_unique<loop>(host_, sdk::concat("http/", i)));
+    for (std::int64_t i = 0; i < threads; ++i) loops_.push_back(std::make_unique<loop>(host_, sdk::concat("http/", i)));
     const server_options serve{static_cast<std::size_t>(config.integer("max_header")),
                                static_cast<std::size_t>(config.integer("max_body")),
                                static_cast<std::size_t>(config.integer("max_connections")),
@@ -96,9 +94,8 @@ http_plugin::~http_plugin() {
 }
 
 const void* http_plugin::interface(std::string_view id) noexcept {
-    static const sigrun_protocol table{
-        sizeof(sigrun_protocol), 0,        sdk::str("http"), sdk::str("http,http+unix"),
-        sdk::str("http/1.1"),    &k_serve, &k_dial,          &link_ops()};
+    static const sigrun_protocol table{sizeof(sigrun_protocol), 0,        sdk::str("http"), sdk::str("http,http+unix"),
+                                       sdk::str("http/1.1"),    &k_serve, &k_dial,          &link_ops()};
     return id == SIGRUN_KIND_PROTOCOL ? &table : nullptr;
 }
 
@@ -108,8 +105,8 @@ void http_plugin::start() {
 
 void http_plugin::drain(std::uint64_t deadline_ns, sdk::op done) {
     server_->finish_soon();
-    auto watch = std::make_shared<drain_watch>(*this, time_point(std::chrono::nanoseconds(deadline_ns)),
-                                               std::move(done));
+    auto watch =
+        std::make_shared<drain_watch>(*this, time_point(std::chrono::nanoseconds(deadline_ns)), std::move(done));
     loops_.front()->post([this, watch] { loops_.front()->add(watch); });
 }
 

@@ -1,23 +1,23 @@
 // The component `http`: its threads, its serving and its dialling face.
 #pragma once
 
-#include <sigrun/protocol.h>
-
-#include <memory>
-#include <mutex>
-#include <sigrun/cpp/host.hpp>
-#include <sigrun/cpp/options.hpp>
-#include <string_view>
-#include <vector>
-
 #include "dial/dialler.hpp"
 #include "loop.hpp"
 #include "serve/server.hpp"
 
+#include <sigrun/cpp/host.hpp>
+#include <sigrun/cpp/options.hpp>
+#include <sigrun/protocol.h>
+
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <vector>
+
 namespace sigrun::http {
 
 class http_plugin {
- public:
+public:
     http_plugin(sdk::host host, const sdk::config_reader& config);
     ~http_plugin();
 
@@ -28,7 +28,7 @@ class http_plugin {
     server& serving() noexcept { return *server_; }
     dialler& dialling() noexcept { return *dialler_; }
 
- private:
+private:
     class drain_watch;
 
     sdk::host host_;

@@ -3,15 +3,17 @@
 // others post.
 #pragma once
 
-#include <atomic>
+#include <sigrun/cpp/host.hpp>
+
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <memory>
-#include <sigrun/cpp/host.hpp>
 #include <string>
 #include <thread>
 
@@ -23,7 +25,7 @@ using time_point = clock::time_point;
 
 /// Something on a loop that has time limits.
 class ticking {
- public:
+public:
     virtual ~ticking() = default;
     /// [loop] About four times a second.
     virtual void tick(time_point now) = 0;
@@ -32,7 +34,7 @@ class ticking {
 };
 
 class loop {
- public:
+public:
     loop(const sdk::host& host, std::string name);
     loop(const loop&) = delete;
     loop& operator=(const loop&) = delete;
@@ -71,7 +73,7 @@ class loop {
     /// [loop] The Date header's value, refreshed once a second.
     std::string_view date();
 
- private:
+private:
     void run();
     void arm();
 

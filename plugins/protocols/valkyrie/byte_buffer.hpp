@@ -15,7 +15,7 @@ namespace sigrun::valkyrie {
 
 /// Bytes are appended at the end and taken from the front.
 class byte_buffer {
- public:
+public:
     byte_buffer() = default;
     byte_buffer(byte_buffer&& o) noexcept { swap(o); }
     byte_buffer(const byte_buffer&) = delete;
@@ -58,15 +58,14 @@ class byte_buffer {
         std::swap(end_, o.end_);
     }
 
- private:
+private:
     static constexpr std::size_t k_keep = 1024 * 1024;
     struct free_it {
         void operator()(char* p) const noexcept { std::free(p); }
     };
 
     void grow(std::size_t n) {
-        if (begin_ && begin_ >= size() &&
-            capacity_ - size() >= n) {  // cheap: at most as much is moved as was consumed
+        if (begin_ && begin_ >= size() && capacity_ - size() >= n) {  // cheap: at most as much is moved as was consumed
             std::memcpy(data_.get(), data_.get() + begin_, size());
             end_ -= begin_;
             begin_ = 0;

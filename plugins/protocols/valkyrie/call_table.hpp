@@ -1,16 +1,17 @@
 // The calls that are open on one connection, by stream. Guarded by the connection's mutex except where noted.
 #pragma once
 
+#include "core.hpp"
+#include "message.hpp"
+
+#include <sigrun/cpp/host.hpp>
+
 #include <atomic>
 #include <deque>
 #include <memory>
-#include <sigrun/cpp/host.hpp>
 #include <string>
 #include <unordered_map>
 #include <vector>
-
-#include "core.hpp"
-#include "message.hpp"
 
 namespace sigrun::valkyrie {
 
@@ -39,7 +40,7 @@ struct inbound_call {
 void end_for_host(core& shared, inbound_call& call);
 
 class inbound_table {
- public:
+public:
     bool insert(inbound_call* call) { return calls_.try_emplace(call->stream, call).second; }
     inbound_call* find(std::uint32_t stream) const {
         auto found = calls_.find(stream);
@@ -50,7 +51,7 @@ class inbound_table {
     const std::unordered_map<std::uint32_t, inbound_call*>& all() const noexcept { return calls_; }
     std::unordered_map<std::uint32_t, inbound_call*> take_all() { return std::exchange(calls_, {}); }
 
- private:
+private:
     std::unordered_map<std::uint32_t, inbound_call*> calls_;
 };
 
@@ -75,7 +76,7 @@ struct outbound_call {
 
 /// Streams are slots with generations, so that a stream number is not used again soon.
 class outbound_table {
- public:
+public:
     outbound_call& add() {
         std::uint32_t slot;
         if (free_.empty()) {
@@ -94,8 +95,7 @@ class outbound_table {
     }
     outbound_call* find(std::uint32_t stream) const {
         auto slot = stream & 0xffff;
-        if (slot >= slots_.size() || !slots_[slot].call || slots_[slot].call->stream != stream)
-            return nullptr;
+        if (slot >= slots_.size() || !slots_[slot].call || slots_[slot].call->stream != stream) return nullptr;
         return slots_[slot].call.get();
     }
     std::unique_ptr<outbound_call> remove(std::uint32_t stream) {
@@ -112,7 +112,7 @@ class outbound_table {
         return out;
     }
 
- private:
+private:
     struct place {
         std::uint32_t generation = 0;
         std::unique_ptr<outbound_call> call;

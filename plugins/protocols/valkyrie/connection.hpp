@@ -7,12 +7,6 @@
 // that refer to it.
 #pragma once
 
-#include <sigrun/protocol.h>
-
-#include <functional>
-#include <mutex>
-#include <vector>
-
 #include "call_table.hpp"
 #include "core.hpp"
 #include "frame_reader.hpp"
@@ -20,6 +14,12 @@
 #include "loop.hpp"
 #include "output.hpp"
 #include "session_inbox.hpp"
+
+#include <sigrun/protocol.h>
+
+#include <functional>
+#include <mutex>
+#include <vector>
 
 namespace sigrun::valkyrie {
 
@@ -33,7 +33,7 @@ struct origin {
 };
 
 class connection final : public io_handler, private frame_handler {
- public:
+public:
     /// result OK: the handshake is done. Else the connection is gone and why.
     using ready_fn = std::function<void(sigrun_result result, const std::string& why)>;
     using ping_fn = std::function<void(sigrun_result result, std::uint64_t rtt_ns)>;
@@ -71,7 +71,7 @@ class connection final : public io_handler, private frame_handler {
     void flush() override;
     void on_stop() override;
 
- private:
+private:
     enum class phase { preface, hello, open, lingering, dead };
 
     // connection.cpp: life, reading, writing

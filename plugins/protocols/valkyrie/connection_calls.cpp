@@ -1,7 +1,7 @@
 // Method calls in both directions, and what other threads send.
-#include <boost/json/parse.hpp>
-
 #include "connection.hpp"
+
+#include <boost/json/parse.hpp>
 
 namespace sigrun::valkyrie {
 
@@ -32,8 +32,7 @@ sigrun_result on_host_reply(void* ctx, const sigrun_frame* frame) noexcept {
 void end_for_host(core& shared, inbound_call& call) {
     if (!call.id) return let_go(&call);  // begin never said PENDING: the host holds nothing
     shared.calls->end(
-        shared.host.abi(), call.id, [](void* ctx) noexcept { let_go(static_cast<inbound_call*>(ctx)); },
-        &call);
+        shared.host.abi(), call.id, [](void* ctx) noexcept { let_go(static_cast<inbound_call*>(ctx)); }, &call);
 }
 
 refusal connection::on_call(const frame_header& header, std::string_view body) {
@@ -79,19 +78,16 @@ void connection::begin_call(inbound_call& call, const call_message& message) {
     request.json = sdk::str(message.json);
     request.auth = sdk::str(message.auth.empty() ? std::string_view(from_.auth) : message.auth);
     request.payload = payload.get();
-    if (message.left_us)
-        request.deadline_ns = now_ns() + std::min<std::uint64_t>(message.left_us, 1ull << 50) * 1000;
+    if (message.left_us) request.deadline_ns = now_ns() + std::min<std::uint64_t>(message.left_us, 1ull << 50) * 1000;
     sigrun_sink replies{sizeof replies, 0, &call, &on_host_reply};
     std::uint64_t id = 0;
     sdk::error_text error;
-    auto result =
-        shared_->calls->begin(shared_->host.abi(), from_.session, &request, &replies, &id, &error.abi);
+    auto result = shared_->calls->begin(shared_->host.abi(), from_.session, &request, &replies, &id, &error.abi);
     if (result == SIGRUN_PENDING) {
         call.id = id;
     } else if (result < 0) {
         auto text = error.text();
-        refuse_call(
-            call, text.empty() || text[0] != '{' ? R"({"code":"internal","title":"the call failed"})" : text);
+        refuse_call(call, text.empty() || text[0] != '{' ? R"({"code":"internal","title":"the call failed"})" : text);
     } else {
         refuse_call(call, R"({"code":"internal","title":"the host ended the call without an answer"})");
     }
@@ -144,8 +140,7 @@ sigrun_result connection::reply(inbound_call& call, const sigrun_frame& frame) {
         }
         auto& control = output_.control();
         auto from = control.size();
-        if (encode_session(control, {call.stream, k_priority_control}, frame, payload))
-            return SIGRUN_E_INVALID;
+        if (encode_session(control, {call.stream, k_priority_control}, frame, payload)) return SIGRUN_E_INVALID;
         auto size = control.size() - from - k_header_size;
         if (size > peer_.max_message) {
             control.truncate(from);
@@ -180,9 +175,8 @@ void connection::adopt(std::string_view reply_json) {
         auto* link = new sigrun_link{me};
         const sigrun_sink* frames = nullptr;
         sdk::error_text text;
-        auto result =
-            shared_->links->adopt(shared_->host.abi(), from_.session,
-                                  sdk::str(std::string_view(ticket->get_string())), link, &frames, &text.abi);
+        auto result = shared_->links->adopt(shared_->host.abi(), from_.session,
+                                            sdk::str(std::string_view(ticket->get_string())), link, &frames, &text.abi);
         if (result == SIGRUN_OK && frames) {
             if (loop_.on_thread()) return inbox_.open(*frames);
             loop_.post([me, sink = *frames] {

@@ -15,8 +15,7 @@ refusal connection::dispatch(const frame_header& header, std::string_view body) 
         return on_hello(body);
     }
     switch (header.type) {
-        case type::hello:
-            return {code::order, "HELLO: only once"};
+        case type::hello: return {code::order, "HELLO: only once"};
         case type::ping: {
             std::uint64_t opaque = 0;
             if (auto bad = decode_ping(body, opaque)) return bad;
@@ -27,20 +26,13 @@ refusal connection::dispatch(const frame_header& header, std::string_view body) 
             loop_.flush_soon(*this);
             return {};
         }
-        case type::pong:
-            return on_pong(body);
-        case type::credit:
-            return on_credit(header, body);
-        case type::goaway:
-            return on_goaway(body);
-        case type::call:
-            return on_call(header, body);
-        case type::call_end:
-            return on_call_end(header, body);
-        case type::reply:
-            return on_reply(header, body);
-        default:
-            break;
+        case type::pong: return on_pong(body);
+        case type::credit: return on_credit(header, body);
+        case type::goaway: return on_goaway(body);
+        case type::call: return on_call(header, body);
+        case type::call_end: return on_call_end(header, body);
+        case type::reply: return on_reply(header, body);
+        default: break;
     }
     if (header.stream != k_stream_session && header.stream != k_stream_session_bulk)
         return {code::stream, "session frame: expected stream 1 or 2"};
@@ -111,8 +103,7 @@ refusal connection::on_credit(const frame_header& header, std::string_view body)
         {
             std::lock_guard lock(mutex_);
             output_.grant_log(bytes);
-            if (output_.log_credit() > std::int64_t{1} << 40)
-                return {code::flow_control, "CREDIT: above 1 TiB"};
+            if (output_.log_credit() > std::int64_t{1} << 40) return {code::flow_control, "CREDIT: above 1 TiB"};
         }
         loop_.flush_soon(*this);
         return {};

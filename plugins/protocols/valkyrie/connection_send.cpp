@@ -14,8 +14,7 @@ sigrun_result connection::send_frame(const sigrun_frame& frame) {
         if (log && output_.full()) return SIGRUN_E_BUSY;
         auto& control = output_.control();
         auto from = control.size();
-        if (encode_session(control, {k_stream_session, k_priority_control}, frame, payload))
-            return SIGRUN_E_INVALID;
+        if (encode_session(control, {k_stream_session, k_priority_control}, frame, payload)) return SIGRUN_E_INVALID;
         auto size = control.size() - from - k_header_size;
         bool large = size > k_piece;
         auto key = log || large || output_.holds_any() ? attempt_key(frame.attempt) : 0;
@@ -107,8 +106,7 @@ void connection::expire_calls(std::uint64_t now) {
             std::lock_guard lock(mutex_);
             auto& control = output_.control();
             auto from = control.size();
-            encode_reason(control, type::call_end, {call->stream, k_priority_control}, code::cancelled,
-                          "deadline");
+            encode_reason(control, type::call_end, {call->stream, k_priority_control}, code::cancelled, "deadline");
             if (call->bulk) output_.demote(from, lane::calls, 0, false);
         }
         loop_.flush_soon(*this);

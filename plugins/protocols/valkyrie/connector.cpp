@@ -8,8 +8,7 @@
 
 namespace sigrun::valkyrie {
 
-void connector::start(loop& on, resolver& names, const endpoint& where, std::uint64_t deadline,
-                      done_fn done) {
+void connector::start(loop& on, resolver& names, const endpoint& where, std::uint64_t deadline, done_fn done) {
     // Two things may come first, the deadline or the addresses; the connector's done_ is used up by the
     // winner.
     auto self = std::shared_ptr<connector>(new connector(on, deadline, std::move(done)));
@@ -44,8 +43,7 @@ void connector::next() {
             int connected = std::exchange(fd_, -1);
             return finish(connected, SIGRUN_OK, "");
         }
-        if (errno == EINPROGRESS &&
-            loop_.watch(std::static_pointer_cast<connector>(shared_from_this()), fd_, EPOLLOUT))
+        if (errno == EINPROGRESS && loop_.watch(std::static_pointer_cast<connector>(shared_from_this()), fd_, EPOLLOUT))
             return;
         why_ = sdk::concat("connect: ", std::strerror(errno));
         close(std::exchange(fd_, -1));

@@ -2,15 +2,15 @@
 // loop.
 #pragma once
 
-#include <functional>
-
 #include "loop.hpp"
 #include "resolver.hpp"
+
+#include <functional>
 
 namespace sigrun::valkyrie {
 
 class connector : public io_handler {
- public:
+public:
     /// On the loop's thread (or, after the loop has ended, the caller's): a connected descriptor that the
     /// callee owns, or -1, a result and why.
     using done_fn = std::function<void(int fd, sigrun_result result, std::string why)>;
@@ -24,7 +24,7 @@ class connector : public io_handler {
     void on_deadline(std::uint64_t now) override;
     void on_stop() override { finish(-1, SIGRUN_E_CANCELLED, "the plugin is stopping"); }
 
- private:
+private:
     void begin(std::vector<address> addresses);
     void next();
     void drop();

@@ -2,12 +2,13 @@
 // start, but for the counters.
 #pragma once
 
+#include "wire.hpp"
+
+#include <sigrun/cpp/host.hpp>
+
 #include <atomic>
 #include <chrono>
 #include <memory>
-#include <sigrun/cpp/host.hpp>
-
-#include "wire.hpp"
 
 namespace sigrun::valkyrie {
 

@@ -1,6 +1,7 @@
 #include "crc32c.hpp"
 
 #include <boost/crc.hpp>
+
 #include <cstring>
 
 namespace sigrun::valkyrie {
@@ -22,8 +23,7 @@ __attribute__((target("sse4.2"))) std::uint64_t feed(std::uint64_t crc, std::str
         std::memcpy(&word, p, 8);
         crc = __builtin_ia32_crc32di(crc, word);
     }
-    for (; n; ++p, --n)
-        crc = __builtin_ia32_crc32qi(static_cast<std::uint32_t>(crc), static_cast<unsigned char>(*p));
+    for (; n; ++p, --n) crc = __builtin_ia32_crc32qi(static_cast<std::uint32_t>(crc), static_cast<unsigned char>(*p));
     return crc;
 }
 }  // namespace

@@ -21,13 +21,11 @@ inline char* put_bytes(char* p, std::string_view bytes) noexcept {
     if (!bytes.empty()) std::memcpy(p, bytes.data(), bytes.size());
     return p + bytes.size();
 }
-inline char* put_text(char* p, std::string_view text) noexcept {
-    return put_bytes(put_varint(p, text.size()), text);
-}
+inline char* put_text(char* p, std::string_view text) noexcept { return put_bytes(put_varint(p, text.size()), text); }
 
 /// Walks over a body. After the first failure every read fails.
 class cursor {
- public:
+public:
     explicit cursor(std::string_view body) noexcept : p_(body.data()), end_(body.data() + body.size()) {}
 
     bool failed() const noexcept { return failed_; }
@@ -60,7 +58,7 @@ class cursor {
         return bytes(static_cast<std::size_t>(n));
     }
 
- private:
+private:
     void fail() noexcept {
         failed_ = true;
         p_ = end_;

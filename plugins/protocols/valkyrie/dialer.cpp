@@ -1,9 +1,10 @@
 #include "dialer.hpp"
 
-#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
+
+#include <algorithm>
 
 namespace sigrun::valkyrie {
 
@@ -96,8 +97,7 @@ void detect(const dial_request& request, sigrun_op token) {
     run->shared = request.shared;
     run->op = sdk::op(request.shared->host, token);
     auto deadline = request.deadline;
-    auto done = [run, deadline](const std::shared_ptr<connection>& made, sigrun_result result,
-                                const std::string& why) {
+    auto done = [run, deadline](const std::shared_ptr<connection>& made, sigrun_result result, const std::string& why) {
         if (result == SIGRUN_E_CANCELLED) return run->op.fail(result, why);
         if (result != SIGRUN_OK) return run->answer_no(why);
         run->peer = made;

@@ -1,9 +1,10 @@
 #include "endpoint.hpp"
 
+#include <sigrun/cpp/error.hpp>
+
 #include <sys/un.h>
 
 #include <charconv>
-#include <sigrun/cpp/error.hpp>
 
 namespace sigrun::valkyrie {
 
@@ -34,8 +35,7 @@ endpoint parse_endpoint(std::string_view uri) {
             refuse("endpoint path", "at most 107 characters", out.path);
         return out;
     }
-    if (uri.substr(0, k_tcp.size()) != k_tcp)
-        refuse("endpoint", "valkyrie://host:port or valkyrie+unix:///path", uri);
+    if (uri.substr(0, k_tcp.size()) != k_tcp) refuse("endpoint", "valkyrie://host:port or valkyrie+unix:///path", uri);
     auto rest = uri.substr(k_tcp.size());
     if (!rest.empty() && rest.back() == '/') rest.remove_suffix(1);
     std::string_view port;

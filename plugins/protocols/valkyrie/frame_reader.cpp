@@ -6,8 +6,7 @@
 namespace sigrun::valkyrie {
 
 refusal frame_reader::check(const frame_header& header) const noexcept {
-    if (header.length > limits.max_frame)
-        return {code::too_large, "frame length: above the receiver's max_frame"};
+    if (header.length > limits.max_frame) return {code::too_large, "frame length: above the receiver's max_frame"};
     auto allowed = allowed_flags(header.type);
     if (!allowed) return {};
     if (header.flags & ~*allowed) return {code::flags, "frame flags: a bit that this type does not define"};
@@ -26,8 +25,7 @@ refusal frame_reader::feed(std::string_view bytes, frame_handler& handler) {
         // lie.
         if (!partial_.empty() || bytes.size() < k_header_size) {
             auto have = partial_.size();
-            auto wanted =
-                have < k_header_size ? k_header_size : k_header_size + read_header(partial_.data()).length;
+            auto wanted = have < k_header_size ? k_header_size : k_header_size + read_header(partial_.data()).length;
             auto n = std::min(wanted - have, bytes.size());
             partial_.append(bytes.substr(0, n));
             bytes.remove_prefix(n);
@@ -44,8 +42,7 @@ refusal frame_reader::feed(std::string_view bytes, frame_handler& handler) {
         auto size = k_header_size + std::size_t{header.length};
         if (gathered) {
             if (partial_.size() < size) {
-                if (partial_.size() == k_header_size)
-                    partial_.room(std::min<std::size_t>(header.length, k_piece));
+                if (partial_.size() == k_header_size) partial_.room(std::min<std::size_t>(header.length, k_piece));
                 if (bytes.empty()) return {};
                 continue;
             }
@@ -75,8 +72,7 @@ refusal frame_reader::whole(const frame_header& header, std::string_view body, f
     body.remove_suffix(k_crc_size);
     char raw[k_header_size];
     write_header(raw, header);
-    if (crc32c({raw, sizeof raw}, body) != given)
-        return {code::checksum, "checksum: does not match the frame"};
+    if (crc32c({raw, sizeof raw}, body) != given) return {code::checksum, "checksum: does not match the frame"};
     frame_header bare = header;
     bare.flags = static_cast<std::uint16_t>(bare.flags & ~flag::crc);
     bare.length = static_cast<std::uint32_t>(body.size());
@@ -87,14 +83,12 @@ refusal frame_reader::batch(std::string_view body, frame_handler& handler) {
     while (!body.empty() && !stopped_) {
         if (body.size() < k_header_size) return {code::protocol, "BATCH: ends within a header"};
         auto header = read_header(body.data());
-        if (header.length > body.size() - k_header_size)
-            return {code::protocol, "BATCH: ends within a frame"};
+        if (header.length > body.size() - k_header_size) return {code::protocol, "BATCH: ends within a frame"};
         if (header.type == type::batch || header.type == type::hello)
             return {code::protocol, "BATCH: must not contain BATCH or HELLO"};
         if (auto bad = check(header)) return bad;
         if (allowed_flags(header.type)) {
-            if (header.flags & flag::crc)
-                return {code::flags, "BATCH: its frames carry no checksum of their own"};
+            if (header.flags & flag::crc) return {code::flags, "BATCH: its frames carry no checksum of their own"};
             if (auto bad = plain(header, body.substr(k_header_size, header.length), handler)) return bad;
         }
         body.remove_prefix(k_header_size + header.length);

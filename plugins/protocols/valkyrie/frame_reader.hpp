@@ -3,13 +3,13 @@
 // thread-safe. A frame that lies completely in the given bytes is neither copied nor allocated for.
 #pragma once
 
+#include "byte_buffer.hpp"
+#include "wire.hpp"
+
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "byte_buffer.hpp"
-#include "wire.hpp"
 
 namespace sigrun::valkyrie {
 
@@ -22,15 +22,15 @@ struct reader_limits {
 /// What receives frames. The body is borrowed for the call; header.length is its size, without checksum.
 /// False ends the reading for good.
 class frame_handler {
- public:
+public:
     virtual bool on_frame(const frame_header& header, std::string_view body) = 0;
 
- protected:
+protected:
     ~frame_handler() = default;
 };
 
 class frame_reader {
- public:
+public:
     /// May be changed inside on_frame; holds from the next frame on.
     reader_limits limits;
 
@@ -39,7 +39,7 @@ class frame_reader {
     /// True in the middle of a frame or of a message in pieces.
     bool unfinished() const noexcept { return !partial_.empty() || skip_ || !assemblies_.empty(); }
 
- private:
+private:
     struct assembly {
         frame_header header;
         std::string body;
@@ -48,8 +48,7 @@ class frame_reader {
     refusal whole(const frame_header& header, std::string_view body, frame_handler& handler);
     refusal plain(const frame_header& header, std::string_view body, frame_handler& handler);
     refusal batch(std::string_view body, frame_handler& handler);
-    refusal piece(const frame_header& header, std::string_view body, std::size_t found,
-                  frame_handler& handler);
+    refusal piece(const frame_header& header, std::string_view body, std::size_t found, frame_handler& handler);
 
     byte_buffer partial_;
     std::size_t skip_ = 0;

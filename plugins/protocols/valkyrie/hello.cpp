@@ -1,8 +1,8 @@
 #include "hello.hpp"
 
-#include <algorithm>
-
 #include "cursor.hpp"
+
+#include <algorithm>
 
 namespace sigrun::valkyrie {
 
@@ -20,13 +20,11 @@ void encode_preface(byte_buffer& out) {
 
 refusal check_preface(std::string_view first) noexcept {
     auto n = std::min(first.size(), k_magic.size());
-    if (first.substr(0, n) != k_magic.substr(0, n))
-        return {code::protocol, "preface: not the magic of Valkyrie"};
+    if (first.substr(0, n) != k_magic.substr(0, n)) return {code::protocol, "preface: not the magic of Valkyrie"};
     if (first.size() < k_preface_size) return {};
     if (load<std::uint16_t>(first.data() + 8) != k_version)
         return {code::version, "preface: expected framing version 1"};
-    if (load<std::uint16_t>(first.data() + 10) != 0)
-        return {code::flags, "preface: the reserved field is not 0"};
+    if (load<std::uint16_t>(first.data() + 10) != 0) return {code::flags, "preface: the reserved field is not 0"};
     return {};
 }
 
@@ -65,8 +63,7 @@ refusal decode_hello(std::string_view body, hello& out) noexcept {
     std::memcpy(out.echo.data(), p + 56, out.echo.size());
     cursor rest(body.substr(k_fixed));
     out.agent = rest.text(k_max_agent);
-    if (rest.failed())
-        return {code::protocol, "HELLO: the agent text is longer than 128 bytes or than the frame"};
+    if (rest.failed()) return {code::protocol, "HELLO: the agent text is longer than 128 bytes or than the frame"};
     // Bytes after the agent belong to later versions.
     if (out.version_min > out.version_max) return {code::version, "HELLO: version_min is above version_max"};
     if (out.max_frame < k_min_frame) return {code::protocol, "HELLO: expected max_frame >= 131072"};
@@ -77,8 +74,7 @@ refusal decode_hello(std::string_view body, hello& out) noexcept {
 refusal answer_hello(const hello& theirs, hello& ours) noexcept {
     if (theirs.version_min > k_version || theirs.version_max < k_version)
         return {code::version, "HELLO: no common version; this side speaks 1"};
-    if (theirs.required & ~ours.features)
-        return {code::feature, "HELLO: a required feature is not offered here"};
+    if (theirs.required & ~ours.features) return {code::feature, "HELLO: a required feature is not offered here"};
     ours.version_min = ours.version_max = k_version;
     ours.features &= theirs.features;
     ours.echo = theirs.mine;

@@ -1,10 +1,10 @@
 // The handshake: preface, HELLO, and what two HELLOs agree on. Pure.
 #pragma once
 
-#include <array>
-
 #include "byte_buffer.hpp"
 #include "wire.hpp"
+
+#include <array>
 
 namespace sigrun::valkyrie {
 

@@ -35,8 +35,7 @@ sigrun_result ping(sigrun_link* link, sigrun_op op) noexcept {
     });
 }
 
-sigrun_result call(sigrun_link* link, const sigrun_call* request, const sigrun_sink* replies,
-                   sigrun_op op) noexcept {
+sigrun_result call(sigrun_link* link, const sigrun_call* request, const sigrun_sink* replies, sigrun_op op) noexcept {
     return sdk::guarded(nullptr, [&] { return of(link).call(*request, *replies, op); });
 }
 
@@ -50,8 +49,7 @@ void close(sigrun_link* link, sigrun_result why, sigrun_op op) noexcept {
         host.complete(op, SIGRUN_OK);
     };
     sdk::guarded(nullptr, [&] {
-        if (!connection->on().post(finish))
-            finish();  // the loop has ended: nobody else is using the connection
+        if (!connection->on().post(finish)) finish();  // the loop has ended: nobody else is using the connection
     });
 }
 }  // namespace

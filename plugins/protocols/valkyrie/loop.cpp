@@ -27,8 +27,7 @@ loop::~loop() {
 void loop::start() {
     epoll_ = epoll_create1(EPOLL_CLOEXEC);
     wake_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (epoll_ < 0 || wake_fd_ < 0)
-        throw sdk::failure(SIGRUN_E_IO, "the system gives no epoll or event descriptor");
+    if (epoll_ < 0 || wake_fd_ < 0) throw sdk::failure(SIGRUN_E_IO, "the system gives no epoll or event descriptor");
     epoll_event event{};
     event.events = EPOLLIN | EPOLLET;  // edge-triggered: the counter never has to be read
     event.data.ptr = nullptr;
@@ -154,8 +153,7 @@ void loop::take_remote() {
     for (auto& task : remote_tasks_) tasks_.push_back(std::move(task));
     remote_tasks_.clear();
     for (auto& handler : remote_dirty_) {
-        handler->remote_dirty_.store(
-            false);  // before the flush: who appends from now on is seen or asks again
+        handler->remote_dirty_.store(false);  // before the flush: who appends from now on is seen or asks again
         if (handler->dirty_) continue;
         handler->dirty_ = true;
         dirty_.push_back(std::move(handler));
@@ -192,8 +190,7 @@ void loop::run() {
         for (int i = 0; i < n; ++i) {
             auto& event = events[static_cast<std::size_t>(i)];
             auto* handler = static_cast<io_handler*>(event.data.ptr);
-            if (handler && handlers_.count(handler))
-                protect(handler, [&] { handler->on_events(event.events); });
+            if (handler && handlers_.count(handler)) protect(handler, [&] { handler->on_events(event.events); });
         }
         ring_alarms();
         work_off();

@@ -5,6 +5,8 @@
 // which wakes the loop only if it sleeps and nobody has woken it yet.
 #pragma once
 
+#include <sigrun/cpp/host.hpp>
+
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -12,7 +14,6 @@
 #include <memory>
 #include <mutex>
 #include <queue>
-#include <sigrun/cpp/host.hpp>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -25,7 +26,7 @@ std::uint64_t now_ns() noexcept;
 
 /// Something with a descriptor. All virtual calls run on the loop's thread.
 class io_handler : public std::enable_shared_from_this<io_handler> {
- public:
+public:
     virtual ~io_handler() = default;
     virtual void on_events(std::uint32_t epoll_events) = 0;
     virtual void on_deadline(std::uint64_t now) = 0;
@@ -33,7 +34,7 @@ class io_handler : public std::enable_shared_from_this<io_handler> {
     /// The loop ends; forget() yourself.
     virtual void on_stop() = 0;
 
- private:
+private:
     friend class loop;
     std::uint64_t armed_ = 0;
     bool dirty_ = false;
@@ -41,7 +42,7 @@ class io_handler : public std::enable_shared_from_this<io_handler> {
 };
 
 class loop {
- public:
+public:
     loop(const sdk::host& host, std::string name);
     ~loop();  // stop()
     loop(const loop&) = delete;
@@ -51,9 +52,7 @@ class loop {
     /// Stops every handler, ends and joins the thread. Not from the loop's own thread.
     void stop();
 
-    bool on_thread() const noexcept {
-        return std::this_thread::get_id() == id_.load(std::memory_order_relaxed);
-    }
+    bool on_thread() const noexcept { return std::this_thread::get_id() == id_.load(std::memory_order_relaxed); }
     /// [any] Runs the task on the loop's thread, after the current batch. False after stop().
     bool post(std::function<void()> task);
     /// [any] handler->flush() at the end of the batch.
@@ -77,7 +76,7 @@ class loop {
     };
     room scratch() noexcept { return {scratch_.get(), k_scratch}; }
 
- private:
+private:
     static constexpr std::size_t k_scratch = 256 * 1024;
     struct alarm {
         std::uint64_t when;

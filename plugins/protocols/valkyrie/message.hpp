@@ -3,13 +3,13 @@
 // decoded from.
 #pragma once
 
-#include <sigrun/base.h>
-
-#include <optional>
-
 #include "byte_buffer.hpp"
 #include "uuid_text.hpp"
 #include "wire.hpp"
+
+#include <sigrun/base.h>
+
+#include <optional>
 
 namespace sigrun::valkyrie {
 
@@ -34,8 +34,7 @@ refusal encode_call(byte_buffer& out, route to, const sigrun_call& call, std::ui
 void encode_ping(byte_buffer& out, std::uint8_t ping_or_pong, std::uint64_t opaque);
 void encode_credit(byte_buffer& out, std::uint32_t stream, std::uint64_t bytes);
 /// GOAWAY (stream 0) or CALL_END; a long reason is cut.
-void encode_reason(byte_buffer& out, std::uint8_t type, route to, std::uint32_t code,
-                   std::string_view reason);
+void encode_reason(byte_buffer& out, std::uint8_t type, route to, std::uint32_t code, std::string_view reason);
 
 struct session_message {
     session_message() = default;

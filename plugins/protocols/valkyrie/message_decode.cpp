@@ -1,7 +1,7 @@
-#include <limits>
-
 #include "cursor.hpp"
 #include "message.hpp"
+
+#include <limits>
 
 namespace sigrun::valkyrie {
 
@@ -36,8 +36,7 @@ refusal decode_session(const frame_header& header, std::string_view body, sessio
     if (flags & flag::ack) f.ack = in.varint();
     if (flags & flag::substream) {
         auto stream = in.varint();
-        if (stream > std::numeric_limits<std::uint32_t>::max())
-            return {code::protocol, "substream: expected 32 bits"};
+        if (stream > std::numeric_limits<std::uint32_t>::max()) return {code::protocol, "substream: expected 32 bits"};
         f.stream = static_cast<std::uint32_t>(stream);
     }
     if (flags & flag::offset) f.offset = in.varint();

@@ -1,7 +1,7 @@
-#include <limits>
-
 #include "cursor.hpp"
 #include "message.hpp"
+
+#include <limits>
 
 namespace sigrun::valkyrie {
 
@@ -42,8 +42,7 @@ refusal encode_session(byte_buffer& out, route to, const sigrun_frame& f, std::s
         return {code::flags, "frame flags: LINK is for replies only"};
     const auto* a = f.attempt;
     if (a && (a->job.len > k_max_job_text || a->token.len > k_max_token))
-        return {code::too_large,
-                "attempt: expected a job id of at most 128 and a token of at most 1024 bytes"};
+        return {code::too_large, "attempt: expected a job id of at most 128 and a token of at most 1024 bytes"};
     std::size_t variable = static_cast<std::size_t>(f.json.len) + payload.size() +
                            (a ? static_cast<std::size_t>(a->job.len + a->token.len) : 0);
     if (too_long(variable)) return {code::too_large, "frame: json and payload exceed the largest message"};
@@ -81,8 +80,7 @@ refusal encode_call(byte_buffer& out, route to, const sigrun_call& call, std::ui
         return {code::too_large, "call method: expected 1 to 128 bytes"};
     if (call.auth.len > k_max_auth) return {code::too_large, "call auth: expected at most 8192 bytes"};
     std::size_t variable =
-        static_cast<std::size_t>(call.method.len + call.params.len + call.auth.len + call.json.len) +
-        payload.size();
+        static_cast<std::size_t>(call.method.len + call.params.len + call.auth.len + call.json.len) + payload.size();
     if (too_long(variable)) return {code::too_large, "call: json and payload exceed the largest message"};
 
     char* start = out.room(k_fixed_bound + variable);

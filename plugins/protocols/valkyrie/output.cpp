@@ -26,8 +26,8 @@ void output::add_bulk(lane where, const byte_buffer& frame, std::uint64_t key, b
 }
 
 void output::demote(std::size_t from, lane where, std::uint64_t key, bool charged) {
-    put(where == lane::session ? session_ : calls_, control_.view().substr(from),
-        where == lane::session ? key : 0, charged);
+    put(where == lane::session ? session_ : calls_, control_.view().substr(from), where == lane::session ? key : 0,
+        charged);
     control_.truncate(from);
 }
 
@@ -48,8 +48,8 @@ void output::put(queue& q, std::string_view frame, std::uint64_t key, bool charg
         write_header(p, header);
         if (!part.empty()) std::memcpy(p + k_header_size, part.data(), part.size());
         q.bytes.commit(k_header_size + part.size());
-        q.entries.push_back({static_cast<std::uint32_t>(k_header_size + part.size()), charged, first,
-                             body.empty() ? key : 0});
+        q.entries.push_back(
+            {static_cast<std::uint32_t>(k_header_size + part.size()), charged, first, body.empty() ? key : 0});
         first = false;
     } while (!body.empty());
 }

@@ -5,19 +5,19 @@
 // that must not overtake an earlier bulk frame (same attempt, same call) is put into the same lane behind it.
 #pragma once
 
+#include "byte_buffer.hpp"
+#include "wire.hpp"
+
 #include <cstdint>
 #include <deque>
 #include <unordered_map>
-
-#include "byte_buffer.hpp"
-#include "wire.hpp"
 
 namespace sigrun::valkyrie {
 
 enum class lane { session, calls };
 
 class output {
- public:
+public:
     output(std::size_t soft_limit, std::size_t hard_limit) : soft_(soft_limit), hard_(hard_limit) {}
 
     /// Append encoded frames of at most k_piece body bytes here.
@@ -36,9 +36,7 @@ class output {
     void grant_log(std::uint64_t bytes) noexcept { log_credit_ += static_cast<std::int64_t>(bytes); }
     std::int64_t log_credit() const noexcept { return log_credit_; }
 
-    std::size_t queued() const noexcept {
-        return control_.size() + session_.bytes.size() + calls_.bytes.size();
-    }
+    std::size_t queued() const noexcept { return control_.size() + session_.bytes.size() + calls_.bytes.size(); }
     /// Bulk is refused from here on.
     bool full() const noexcept { return queued() >= soft_; }
     bool roomy() const noexcept { return queued() < soft_ / 2; }
@@ -49,7 +47,7 @@ class output {
     /// nothing may.
     bool fill(byte_buffer& wire);
 
- private:
+private:
     struct entry {
         std::uint32_t size;
         bool charged;       // costs log credit

@@ -1,7 +1,7 @@
 // Entry point and options.
-#include <sigrun/cpp/plugin.hpp>
-
 #include "protocol.hpp"
+
+#include <sigrun/cpp/plugin.hpp>
 
 namespace {
 constexpr double k_kib = 1024;
@@ -10,25 +10,21 @@ constexpr double k_ms = 1e6;
 constexpr double k_hour = 3600e9;
 
 constexpr sigrun_opt k_options[] = {
-    sigrun::sdk::option(
-        "threads", SIGRUN_OPT_INT,
-        {.def = "1", .doc = "I/O threads; connections are spread over them.", .min = 1, .max = 64}),
+    sigrun::sdk::option("threads", SIGRUN_OPT_INT,
+                        {.def = "1", .doc = "I/O threads; connections are spread over them.", .min = 1, .max = 64}),
     sigrun::sdk::option("connect_timeout", SIGRUN_OPT_DURATION,
                         {.def = "3s",
                          .doc = "Time to connect and finish the handshake of a dialled connection.",
                          .min = k_ms,
                          .max = k_hour}),
-    sigrun::sdk::option("preface_timeout", SIGRUN_OPT_DURATION,
-                        {.def = "5s",
-                         .doc = "Time an accepted connection has to finish its handshake.",
-                         .min = k_ms,
-                         .max = k_hour}),
     sigrun::sdk::option(
-        "idle_timeout", SIGRUN_OPT_DURATION,
-        {.def = "5m",
-         .doc = "An accepted connection without call and session is closed after it; 0s = never.",
-         .min = 0,
-         .max = 24 * k_hour}),
+        "preface_timeout", SIGRUN_OPT_DURATION,
+        {.def = "5s", .doc = "Time an accepted connection has to finish its handshake.", .min = k_ms, .max = k_hour}),
+    sigrun::sdk::option("idle_timeout", SIGRUN_OPT_DURATION,
+                        {.def = "5m",
+                         .doc = "An accepted connection without call and session is closed after it; 0s = never.",
+                         .min = 0,
+                         .max = 24 * k_hour}),
     sigrun::sdk::option(
         "max_frame", SIGRUN_OPT_SIZE,
         {.def = "1MiB", .doc = "Largest frame taken from a peer.", .min = 128 * k_kib, .max = 16 * k_mib}),
@@ -37,9 +33,8 @@ constexpr sigrun_opt k_options[] = {
                          .doc = "Largest message taken from a peer, joined from its pieces.",
                          .min = 128 * k_kib,
                          .max = 64 * k_mib}),
-    sigrun::sdk::option(
-        "max_streams", SIGRUN_OPT_INT,
-        {.def = "1024", .doc = "Calls that may be open on one connection.", .min = 1, .max = 32768}),
+    sigrun::sdk::option("max_streams", SIGRUN_OPT_INT,
+                        {.def = "1024", .doc = "Calls that may be open on one connection.", .min = 1, .max = 32768}),
     sigrun::sdk::option(
         "max_output", SIGRUN_OPT_SIZE,
         {.def = "8MiB",
@@ -54,5 +49,4 @@ constexpr sigrun_opt k_options[] = {
 
 SIGRUN_PLUGIN("sigrun.valkyrie", "1.0.0", "Valkyrie/1, Sigrun's binary protocol", SIGRUN_PLUGIN_OWN_THREADS,
               sigrun::sdk::component<sigrun::valkyrie::protocol>(
-                  "valkyrie", SIGRUN_KIND_PROTOCOL, "Links and calls over Valkyrie/1, TCP and UNIX sockets",
-                  k_options))
+                  "valkyrie", SIGRUN_KIND_PROTOCOL, "Links and calls over Valkyrie/1, TCP and UNIX sockets", k_options))

@@ -1,9 +1,9 @@
 #include "protocol.hpp"
 
-#include <thread>
-
 #include "dialer.hpp"
 #include "link_table.hpp"
+
+#include <thread>
 
 namespace sigrun::valkyrie {
 
@@ -33,8 +33,7 @@ constexpr sigrun_dial k_dial{
     },
     [](sigrun_instance* i, const sigrun_endpoint* endpoint, const sigrun_sink* frames, sigrun_op op,
        sigrun_link** link) noexcept -> sigrun_result {
-        return sdk::guarded(nullptr,
-                            [&] { return sdk::self<protocol>(i).open(*endpoint, *frames, op, link); });
+        return sdk::guarded(nullptr, [&] { return sdk::self<protocol>(i).open(*endpoint, *frames, op, link); });
     }};
 
 constexpr sigrun_protocol k_table{sizeof(sigrun_protocol),
@@ -58,20 +57,16 @@ settings read_settings(const sdk::config_reader& config) {
     s.max_output = static_cast<std::size_t>(config.integer("max_output"));
     s.crc = config.boolean("crc");
     if (s.max_message < s.max_frame)
-        throw sdk::failure(SIGRUN_E_CONFIG, sdk::concat("max_message: expected at least max_frame (",
-                                                        s.max_frame, " bytes), found ", s.max_message));
+        throw sdk::failure(SIGRUN_E_CONFIG, sdk::concat("max_message: expected at least max_frame (", s.max_frame,
+                                                        " bytes), found ", s.max_message));
     return s;
 }
 
 /// Completes `done` when no connection is left or the deadline has passed; ends idle ones meanwhile.
 class drainer final : public io_handler {
- public:
+public:
     drainer(core_ptr shared, loop& on, std::vector<loop*> all, std::uint64_t deadline, sdk::op done)
-        : shared_(std::move(shared)),
-          loop_(on),
-          all_(std::move(all)),
-          deadline_(deadline),
-          done_(std::move(done)) {}
+        : shared_(std::move(shared)), loop_(on), all_(std::move(all)), deadline_(deadline), done_(std::move(done)) {}
     void begin(std::shared_ptr<drainer> self) {
         keep_ = std::move(self);
         on_deadline(now_ns());
@@ -89,7 +84,7 @@ class drainer final : public io_handler {
     }
     void on_stop() override {}
 
- private:
+private:
     static void end_idle(loop& on) {
         on.each([](io_handler& handler) {
             if (auto* one = dynamic_cast<connection*>(&handler)) one->end_if_idle(code::shutdown, "draining");
@@ -119,11 +114,9 @@ protocol::~protocol() {
     for (auto& each : loops_) each->stop();
     names_->stop();
     // The host may still be finishing end() of calls; its done callbacks are code of this plugin.
-    for (int i = 0; i < 2000 && shared_->open_calls; ++i)
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    for (int i = 0; i < 2000 && shared_->open_calls; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     if (shared_->open_calls)
-        shared_->host.log(SIGRUN_LOG_ERROR, "valkyrie: the host still holds ", shared_->open_calls.load(),
-                          " calls");
+        shared_->host.log(SIGRUN_LOG_ERROR, "valkyrie: the host still holds ", shared_->open_calls.load(), " calls");
 }
 
 const void* protocol::interface(std::string_view id) noexcept {
@@ -167,8 +160,7 @@ sigrun_result protocol::open(const sigrun_endpoint& where, const sigrun_sink& fr
                              sigrun_link** link) {
     if (!running_ || shared_->draining) return SIGRUN_E_CANCELLED;
     if (where.profile.len) return SIGRUN_E_UNSUPPORTED;
-    dial_request request{shared_, &next_loop(), names_.get(), parse_endpoint(sdk::view(where.uri)),
-                         connect_deadline()};
+    dial_request request{shared_, &next_loop(), names_.get(), parse_endpoint(sdk::view(where.uri)), connect_deadline()};
     *link = new sigrun_link;
     open_link(request, frames, op, *link);
     return SIGRUN_PENDING;

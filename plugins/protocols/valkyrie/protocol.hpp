@@ -1,21 +1,21 @@
 // The component: I/O threads, accepting, dialling, draining.
 #pragma once
 
-#include <sigrun/protocol.h>
-
-#include <memory>
-#include <sigrun/cpp/options.hpp>
-#include <sigrun/cpp/plugin.hpp>
-#include <vector>
-
 #include "core.hpp"
 #include "loop.hpp"
 #include "resolver.hpp"
 
+#include <sigrun/cpp/options.hpp>
+#include <sigrun/cpp/plugin.hpp>
+#include <sigrun/protocol.h>
+
+#include <memory>
+#include <vector>
+
 namespace sigrun::valkyrie {
 
 class protocol {
- public:
+public:
     protocol(sdk::host host, const sdk::config_reader& config);
     ~protocol();
 
@@ -25,11 +25,10 @@ class protocol {
     void drain(std::uint64_t deadline_ns, sdk::op done);
 
     sigrun_result accept(const sigrun_accept& accepted, sigrun_op lifetime);
-    sigrun_result open(const sigrun_endpoint& endpoint, const sigrun_sink& frames, sigrun_op op,
-                       sigrun_link** link);
+    sigrun_result open(const sigrun_endpoint& endpoint, const sigrun_sink& frames, sigrun_op op, sigrun_link** link);
     sigrun_result detect(const sigrun_endpoint& endpoint, std::uint64_t deadline_ns, sigrun_op op);
 
- private:
+private:
     loop& next_loop() noexcept;
     std::uint64_t connect_deadline() const noexcept;
 

@@ -48,8 +48,7 @@ resolver::~resolver() { stop(); }
 void resolver::resolve(const endpoint& where, answer done) {
     std::string why;
     if (!where.path.empty()) return done({unix_address(where.path)}, why);
-    if (auto numeric = look_up(where, AI_NUMERICHOST, why); !numeric.empty())
-        return done(std::move(numeric), "");
+    if (auto numeric = look_up(where, AI_NUMERICHOST, why); !numeric.empty()) return done(std::move(numeric), "");
     {
         std::lock_guard lock(mutex_);
         if (!stopped_) {

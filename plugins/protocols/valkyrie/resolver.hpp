@@ -2,17 +2,18 @@
 // name that is not a numeric address.
 #pragma once
 
+#include "endpoint.hpp"
+
+#include <sigrun/cpp/host.hpp>
+
 #include <sys/socket.h>
 
 #include <condition_variable>
 #include <deque>
 #include <functional>
 #include <mutex>
-#include <sigrun/cpp/host.hpp>
 #include <thread>
 #include <vector>
-
-#include "endpoint.hpp"
 
 namespace sigrun::valkyrie {
 
@@ -23,7 +24,7 @@ struct address {
 };
 
 class resolver {
- public:
+public:
     /// Addresses, or none and why.
     using answer = std::function<void(std::vector<address>, std::string why)>;
 
@@ -36,7 +37,7 @@ class resolver {
     /// Refuses what waits and joins.
     void stop();
 
- private:
+private:
     struct question {
         endpoint where;
         answer done;

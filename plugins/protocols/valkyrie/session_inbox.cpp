@@ -6,12 +6,9 @@
 namespace sigrun::valkyrie {
 
 namespace {
-bool is_final(const frame_header& header) noexcept {
-    return header.type == type::bye && (header.flags & flag::last);
-}
+bool is_final(const frame_header& header) noexcept { return header.type == type::bye && (header.flags & flag::last); }
 
-refusal offer_decoded(const core& shared, const sigrun_sink& sink, session_message& message,
-                      sigrun_result& answer) {
+refusal offer_decoded(const core& shared, const sigrun_sink& sink, session_message& message, sigrun_result& answer) {
     sdk::buffer payload;
     if (message.has_payload) {
         payload = sdk::buffer(shared.host, message.payload);
@@ -22,8 +19,8 @@ refusal offer_decoded(const core& shared, const sigrun_sink& sink, session_messa
 }
 }  // namespace
 
-refusal offer_frame(const core& shared, const sigrun_sink& sink, const frame_header& header,
-                    std::string_view body, sigrun_result& answer) {
+refusal offer_frame(const core& shared, const sigrun_sink& sink, const frame_header& header, std::string_view body,
+                    sigrun_result& answer) {
     session_message message;
     if (auto bad = decode_session(header, body, message)) return bad;
     return offer_decoded(shared, sink, message, answer);
@@ -50,8 +47,8 @@ refusal session_inbox::take(const frame_header& header, std::string_view body) {
     if (auto bad = decode_session(header, body, message)) return bad;
     if (state_ == expected || !kept_.empty()) {
         auto key = attempt_key(message.frame.attempt);
-        bool passes = state_ == opened && header.type != type::log && !is_final(header) &&
-                      !(key && kept_keys_.count(key));
+        bool passes =
+            state_ == opened && header.type != type::log && !is_final(header) && !(key && kept_keys_.count(key));
         if (!passes) return keep(header, body, key), refusal{};
     }
     if (bye_said_) return {};

@@ -4,23 +4,22 @@
 // A busy sink holds up LOG frames, and later frames of the same attempts; frames of others pass them.
 #pragma once
 
+#include "core.hpp"
+#include "message.hpp"
+
 #include <deque>
 #include <string>
 #include <unordered_map>
 
-#include "core.hpp"
-#include "message.hpp"
-
 namespace sigrun::valkyrie {
 
 /// Decodes a session frame or reply and offers it to the sink. A refusal means the bytes are wrong.
-refusal offer_frame(const core& shared, const sigrun_sink& sink, const frame_header& header,
-                    std::string_view body, sigrun_result& answer);
+refusal offer_frame(const core& shared, const sigrun_sink& sink, const frame_header& header, std::string_view body,
+                    sigrun_result& answer);
 
 class session_inbox {
- public:
-    session_inbox(const core& shared, std::uint64_t window)
-        : shared_(shared), window_(window), granted_(window) {}
+public:
+    session_inbox(const core& shared, std::uint64_t window) : shared_(shared), window_(window), granted_(window) {}
 
     /// A reply that makes a link is on its way: frames are kept until open().
     void expect() noexcept {
@@ -43,7 +42,7 @@ class session_inbox {
     /// not even that.
     void close(std::string_view reason, bool by_host);
 
- private:
+private:
     static constexpr std::size_t k_control_room = 4 * 1024 * 1024;
     enum { none, expected, opened, closed } state_ = none;
     struct kept {

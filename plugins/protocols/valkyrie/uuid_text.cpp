@@ -6,8 +6,7 @@
 namespace sigrun::valkyrie {
 
 namespace {
-constexpr std::array<std::uint8_t, k_uuid_raw> k_place{0,  2,  4,  6,  9,  11, 14, 16,
-                                                       19, 21, 24, 26, 28, 30, 32, 34};
+constexpr std::array<std::uint8_t, k_uuid_raw> k_place{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
 
 constexpr auto k_digit = [] {
     std::array<std::uint8_t, 256> table{};

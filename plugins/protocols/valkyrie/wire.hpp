@@ -64,19 +64,10 @@ enum : std::uint16_t {
 }  // namespace flag
 
 enum : std::uint8_t { k_priority_control = 0, k_priority_bulk = 1 };
-enum : std::uint32_t {
-    k_stream_connection = 0,
-    k_stream_session = 1,
-    k_stream_session_bulk = 2,
-    k_first_call = 16
-};
+enum : std::uint32_t { k_stream_connection = 0, k_stream_session = 1, k_stream_session_bulk = 2, k_first_call = 16 };
 
 namespace feature {
-enum : std::uint64_t {
-    crc32c = 1,
-    zstd = 2,
-    tls = 4
-};  // zstd and tls are reserved: never offered by version 1
+enum : std::uint64_t { crc32c = 1, zstd = 2, tls = 4 };  // zstd and tls are reserved: never offered by version 1
 }
 
 /// Error codes; the high byte is the class.
@@ -141,8 +132,8 @@ void store(char* p, T v) noexcept {
 }
 
 inline frame_header read_header(const char* p) noexcept {
-    return {load<std::uint32_t>(p), load<std::uint8_t>(p + 4), load<std::uint8_t>(p + 5),
-            load<std::uint16_t>(p + 6), load<std::uint32_t>(p + 8)};
+    return {load<std::uint32_t>(p), load<std::uint8_t>(p + 4), load<std::uint8_t>(p + 5), load<std::uint16_t>(p + 6),
+            load<std::uint32_t>(p + 8)};
 }
 inline void write_header(char* p, const frame_header& h) noexcept {
     store(p, h.length);

@@ -1,7 +1,8 @@
 #include "database.hpp"
 
-#include <fcntl.h>
 #include <sqlite3.h>
+
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -18,20 +19,15 @@ std::string advice(sqlite3* db, int code, std::int64_t busy_timeout_ms) {
     int system = db ? sqlite3_system_errno(db) : 0;
     std::string reason = system ? concat(" (", std::strerror(system), ")") : std::string();
     switch (code & 0xff) {
-        case SQLITE_CANTOPEN:
-            return concat(reason, "; its folder must exist and be writable");
+        case SQLITE_CANTOPEN: return concat(reason, "; its folder must exist and be writable");
         case SQLITE_BUSY:
         case SQLITE_LOCKED:
-            return concat("; another process holds its lock and did not release it within ", busy_timeout_ms,
-                          " ms");
-        case SQLITE_NOTADB:
-            return "; restore a copy, or move the file away to begin with an empty store";
+            return concat("; another process holds its lock and did not release it within ", busy_timeout_ms, " ms");
+        case SQLITE_NOTADB: return "; restore a copy, or move the file away to begin with an empty store";
         case SQLITE_CORRUPT:
             return "; the file is damaged: restore a copy, or rescue it with the sqlite3 shell's .recover";
-        case SQLITE_FULL:
-            return "; the disk or max_size is full: free space there, the next write tries again";
-        default:
-            return reason;
+        case SQLITE_FULL: return "; the disk or max_size is full: free space there, the next write tries again";
+        default: return reason;
     }
 }
 
@@ -43,8 +39,8 @@ database::database(std::string path, std::int64_t busy_timeout_ms)
     // the same mode. Only a file that was not there is opened here: closing a descriptor would drop the locks
     // this process has on it.
     if (int fd = ::open(path_.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600); fd >= 0) ::close(fd);
-    int code = sqlite3_open_v2(path_.c_str(), &db_,
-                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+    int code =
+        sqlite3_open_v2(path_.c_str(), &db_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
     try {
         if (code != SQLITE_OK) fail(code);
         sqlite3_extended_result_codes(db_, 1);
@@ -118,8 +114,7 @@ std::int64_t statement::integer(int column) const noexcept { return sqlite3_colu
 
 std::string_view statement::text(int column) const noexcept {
     auto* p = reinterpret_cast<const char*>(sqlite3_column_text(stmt_, column));
-    return p ? std::string_view(p, static_cast<std::size_t>(sqlite3_column_bytes(stmt_, column)))
-             : std::string_view();
+    return p ? std::string_view(p, static_cast<std::size_t>(sqlite3_column_bytes(stmt_, column))) : std::string_view();
 }
 
 transaction::transaction(database& db) : db_(db) { db.run("BEGIN IMMEDIATE"); }

@@ -2,8 +2,9 @@
 // sdk::failure whose text names the file. Statements must be gone before their database.
 #pragma once
 
-#include <cstdint>
 #include <sigrun/cpp/error.hpp>
+
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -14,12 +15,12 @@ namespace sigrun::sqlite {
 
 /// Thrown for a constraint that an INSERT violated.
 class exists : public sdk::failure {
- public:
+public:
     using failure::failure;
 };
 
 class database {
- public:
+public:
     /// Opens or creates `path` for writing.
     database(std::string path, std::int64_t busy_timeout_ms);
     ~database();
@@ -33,14 +34,14 @@ class database {
     std::string text(const std::string& sql);
     [[noreturn]] void fail(int code) const;
 
- private:
+private:
     std::string path_;
     sqlite3* db_ = nullptr;
     std::int64_t busy_timeout_ms_;
 };
 
 class statement {
- public:
+public:
     statement(database& db, std::string_view sql, bool keep = true);
     ~statement();
     statement(const statement&) = delete;
@@ -54,7 +55,7 @@ class statement {
     std::int64_t integer(int column) const noexcept;
     std::string_view text(int column) const noexcept;  // until the next step or reset
 
- private:
+private:
     database& db_;
     sqlite3_stmt* stmt_ = nullptr;
 };
@@ -67,14 +68,14 @@ struct resetting {
 
 /// BEGIN IMMEDIATE ... COMMIT; rolled back unless commit() returned.
 class transaction {
- public:
+public:
     explicit transaction(database& db);
     ~transaction();
     transaction(const transaction&) = delete;
     transaction& operator=(const transaction&) = delete;
     void commit();
 
- private:
+private:
     database& db_;
     bool open_ = true;
 };

@@ -75,31 +75,29 @@ void prepare(database& db, const settings& wanted) {
                                  db.number("PRAGMA application_id"), ", expected ", k_application_id, ")"));
         auto version = db.number("PRAGMA user_version");
         if (version != k_schema_version)
-            throw failure(SIGRUN_E_IO,
-                          concat("database '", db.path(), "' has schema version ", version, ", expected ",
-                                 k_schema_version,
-                                 version > k_schema_version ? "; it was written by a newer Sigrun" : ""));
+            throw failure(SIGRUN_E_IO, concat("database '", db.path(), "' has schema version ", version, ", expected ",
+                                              k_schema_version,
+                                              version > k_schema_version ? "; it was written by a newer Sigrun" : ""));
     } else {
         create(db);
     }
     if (auto mode = db.text("PRAGMA journal_mode = WAL"); mode != "wal")
         throw failure(SIGRUN_E_IO,
-                      concat("database '", db.path(), "': journal mode wal is refused by the file system (",
-                             mode, "); put it on a local disk"));
+                      concat("database '", db.path(), "': journal mode wal is refused by the file system (", mode,
+                             "); put it on a local disk"));
     db.run(concat("PRAGMA cache_size = ", -(wanted.cache_bytes / 1024)).c_str());
     if (wanted.max_bytes) {
         auto pages = wanted.max_bytes / db.number("PRAGMA page_size");
         auto allowed = db.number(concat("PRAGMA max_page_count = ", pages));
         if (allowed > pages)
-            throw failure(SIGRUN_E_CONFIG, concat("max_size: expected at least the present size of '",
-                                                  db.path(), "' (", allowed * db.number("PRAGMA page_size"),
-                                                  " bytes), found ", wanted.max_bytes));
+            throw failure(SIGRUN_E_CONFIG,
+                          concat("max_size: expected at least the present size of '", db.path(), "' (",
+                                 allowed * db.number("PRAGMA page_size"), " bytes), found ", wanted.max_bytes));
     }
     if (wanted.check && !fresh) {
         if (auto verdict = db.text("PRAGMA quick_check(1)"); verdict != "ok")
-            throw failure(SIGRUN_E_IO,
-                          concat("database '", db.path(), "' is damaged: ", verdict,
-                                 "; restore a copy, or rescue it with the sqlite3 shell's .recover"));
+            throw failure(SIGRUN_E_IO, concat("database '", db.path(), "' is damaged: ", verdict,
+                                              "; restore a copy, or rescue it with the sqlite3 shell's .recover"));
     }
 }
 

@@ -11,12 +11,9 @@ void put_le(std::string& out, std::uint64_t value, int bytes) {
     for (int i = 0; i < bytes; ++i) out += static_cast<char>(value >> (8 * i));
 }
 void overwrite_le(std::string& out, std::size_t at, std::uint64_t value, int bytes) {
-    for (int i = 0; i < bytes; ++i)
-        out[at + static_cast<std::size_t>(i)] = static_cast<char>(value >> (8 * i));
+    for (int i = 0; i < bytes; ++i) out[at + static_cast<std::size_t>(i)] = static_cast<char>(value >> (8 * i));
 }
-std::int64_t signed_of(std::uint64_t n) noexcept {
-    return n > INT64_MAX ? INT64_MAX : static_cast<std::int64_t>(n);
-}
+std::int64_t signed_of(std::uint64_t n) noexcept { return n > INT64_MAX ? INT64_MAX : static_cast<std::int64_t>(n); }
 
 }  // namespace
 
@@ -44,10 +41,9 @@ std::int64_t shards::current(std::uint32_t shard) {
 
 void shards::fenced(std::uint32_t shard, std::uint64_t epoch) {
     auto newest = current(shard);
-    throw failure(SIGRUN_E_FENCED, newest
-                                       ? concat("shard ", shard, " of '", db_.path(),
-                                                "' has a newer owner: epoch ", newest, ", ours is ", epoch)
-                                       : concat("shard ", shard, " of '", db_.path(), "' was never taken"));
+    throw failure(SIGRUN_E_FENCED, newest ? concat("shard ", shard, " of '", db_.path(), "' has a newer owner: epoch ",
+                                                   newest, ", ours is ", epoch)
+                                          : concat("shard ", shard, " of '", db_.path(), "' was never taken"));
 }
 
 /// FULL syncs the log at each commit, and with it everything relaxed that was committed before; NORMAL only
@@ -102,15 +98,9 @@ std::string shards::append(std::uint32_t shard, std::uint64_t epoch, const std::
         statement& write = rec.flags & SIGRUN_RECORD_INSERT ? insert_ : put_;
         resetting r{write};
         try {
-            write.bind(1, shard)
-                .bind(2, rec.kind)
-                .bind(3, rec.key)
-                .bind(4, position)
-                .bind(5, rec.body)
-                .step();
+            write.bind(1, shard).bind(2, rec.kind).bind(3, rec.key).bind(4, position).bind(5, rec.body).step();
         } catch (const exists&) {
-            throw failure(SIGRUN_E_EXISTS,
-                          concat("a record of kind ", rec.kind, " with key '", rec.key, "' exists"));
+            throw failure(SIGRUN_E_EXISTS, concat("a record of kind ", rec.kind, " with key '", rec.key, "' exists"));
         }
     }
     t.commit();

@@ -2,12 +2,12 @@
 // are thrown.
 #pragma once
 
+#include "database.hpp"
+
 #include <sigrun/store.h>
 
 #include <string>
 #include <vector>
-
-#include "database.hpp"
 
 namespace sigrun::sqlite {
 
@@ -20,7 +20,7 @@ struct record {
 };
 
 class shards {
- public:
+public:
     explicit shards(database& db);
 
     std::string own(std::uint32_t verb, std::uint32_t shard, std::uint64_t epoch);
@@ -32,7 +32,7 @@ class shards {
 
     static constexpr std::size_t k_page_bytes = 8 * 1024 * 1024;
 
- private:
+private:
     void synchronous(std::uint32_t durability);
     std::int64_t current(std::uint32_t shard);
     [[noreturn]] void fenced(std::uint32_t shard, std::uint64_t epoch);

@@ -1,14 +1,15 @@
 // The component "sqlite": copies each request into a bounded queue; one thread of its own owns the
 // connection.
+#include "schema.hpp"
+#include "shards.hpp"
+
+#include <sigrun/cpp/plugin.hpp>
+
 #include <condition_variable>
 #include <deque>
 #include <functional>
 #include <mutex>
-#include <sigrun/cpp/plugin.hpp>
 #include <thread>
-
-#include "schema.hpp"
-#include "shards.hpp"
 
 namespace sigrun::sqlite {
 namespace {
@@ -17,20 +18,14 @@ using sdk::concat;
 using sdk::failure;
 
 constexpr sigrun_opt k_options[] = {
-    sdk::option("path", SIGRUN_OPT_PATH,
-                {.def = "sigrun.db", .doc = "The database file; its folder must exist."}),
+    sdk::option("path", SIGRUN_OPT_PATH, {.def = "sigrun.db", .doc = "The database file; its folder must exist."}),
     sdk::option("busy_timeout", SIGRUN_OPT_DURATION,
-                {.def = "5s",
-                 .doc = "How long to wait for a lock that another process holds.",
-                 .min = 0,
-                 .max = 60e9}),
-    sdk::option(
-        "cache_size", SIGRUN_OPT_SIZE,
-        {.def = "16MiB", .doc = "Memory for the page cache.", .min = 64.0 * 1024, .max = 4.0 * (1ull << 30)}),
+                {.def = "5s", .doc = "How long to wait for a lock that another process holds.", .min = 0, .max = 60e9}),
+    sdk::option("cache_size", SIGRUN_OPT_SIZE,
+                {.def = "16MiB", .doc = "Memory for the page cache.", .min = 64.0 * 1024, .max = 4.0 * (1ull << 30)}),
     sdk::option("max_size", SIGRUN_OPT_SIZE,
                 {.def = "0", .doc = "The database file grows no larger; 0 = as large as the disk lets it."}),
-    sdk::option("check", SIGRUN_OPT_BOOL,
-                {.def = "yes", .doc = "Look for damage in the whole file at each start."}),
+    sdk::option("check", SIGRUN_OPT_BOOL, {.def = "yes", .doc = "Look for damage in the whole file at each start."}),
 };
 
 constexpr std::size_t k_max_waiting = 1024;                     // requests
@@ -62,8 +57,8 @@ std::shared_ptr<const batch> copy_records(const sigrun_record* first, std::uint3
     for (std::uint32_t i = 0; i < n; ++i) {
         const auto& r = at(i);
         const bool removes = r.flags & SIGRUN_RECORD_DELETE;
-        if (r.flags & ~3u || r.flags == 3u || !r.key.len || r.key.len > k_max_key ||
-            r.body.len > k_max_body || (removes && r.body.len))
+        if (r.flags & ~3u || r.flags == 3u || !r.key.len || r.key.len > k_max_key || r.body.len > k_max_body ||
+            (removes && r.body.len))
             throw failure(SIGRUN_E_INVALID, "a record has wrong flags, key or body");
         total += r.key.len + r.body.len;
         if (total > k_max_waiting_bytes) throw failure(SIGRUN_E_INVALID, "the batch is too large");
@@ -83,7 +78,7 @@ std::shared_ptr<const batch> copy_records(const sigrun_record* first, std::uint3
 }
 
 class sqlite_store {
- public:
+public:
     sqlite_store(sdk::host host, const sdk::config_reader& config) : host_(host) {
         settings_.path = config.text("path");
         settings_.busy_timeout_ms = config.integer("busy_timeout") / 1'000'000;
@@ -144,7 +139,7 @@ class sqlite_store {
         return SIGRUN_PENDING;
     }
 
- private:
+private:
     void work() {
         sdk::thread_scope scope(host_, "sqlite");
         std::unique_lock lock(mutex_);
@@ -189,8 +184,7 @@ constexpr sigrun_store k_store{
     sizeof(sigrun_store), 0,
     // A shard has no time to live here: who takes it last has it, and the former owner is told by its next
     // append.
-    [](sigrun_instance* i, std::uint32_t verb, const sigrun_fence* fence, std::uint64_t,
-       sigrun_op op) noexcept {
+    [](sigrun_instance* i, std::uint32_t verb, const sigrun_fence* fence, std::uint64_t, sigrun_op op) noexcept {
         return sdk::guarded(nullptr, [&]() -> sigrun_result {
             if (!fence || verb < SIGRUN_OWN_TAKE || verb > SIGRUN_OWN_RELEASE) return SIGRUN_E_INVALID;
             auto run = [verb, shard = fence->shard, epoch = fence->epoch](shards& s) {
@@ -213,8 +207,7 @@ constexpr sigrun_store k_store{
                                    });
         });
     },
-    [](sigrun_instance* i, std::uint32_t shard, std::uint64_t position, std::uint32_t max,
-       sigrun_op op) noexcept {
+    [](sigrun_instance* i, std::uint32_t shard, std::uint64_t position, std::uint32_t max, sigrun_op op) noexcept {
         return sdk::guarded(nullptr, [&]() -> sigrun_result {
             if (!max) return SIGRUN_E_INVALID;
             return self(i).enqueue(op, 0, [=](shards& s) { return s.scan(shard, position, max); });
@@ -238,8 +231,7 @@ const void* sqlite_store::interface(std::string_view id) noexcept {
 }  // namespace
 }  // namespace sigrun::sqlite
 
-SIGRUN_PLUGIN("sigrun.sqlite", "0.1.0", "Keeps jobs and runners in one SQLite file",
-              SIGRUN_PLUGIN_OWN_THREADS,
+SIGRUN_PLUGIN("sigrun.sqlite", "0.1.0", "Keeps jobs and runners in one SQLite file", SIGRUN_PLUGIN_OWN_THREADS,
               sigrun::sdk::component<sigrun::sqlite::sqlite_store>("sqlite", SIGRUN_KIND_STORE,
                                                                    "One SQLite file in WAL mode",
                                                                    sigrun::sqlite::k_options))

@@ -33,14 +33,14 @@ typedef struct sigrun_cohort {
 } sigrun_cohort;
 
 /* Bits of a hot word: 0-15 jobs in flight | 16-31 cost | 32-47 invcap | 48-50 tier | 51-55 flags | 56-63 generation. */
-#define SIGRUN_HOT_INFLIGHT(word) ((uint32_t)((word) & 0xffffu))
+#define SIGRUN_HOT_INFLIGHT(word) ((uint32_t)((word)&0xffffu))
 #define SIGRUN_HOT_TIER(word) ((uint32_t)(((word) >> 48) & 7u))
 
 /* Read-only; valid during the call. Words change while you read them: load each once. */
 typedef struct sigrun_view {
     uint32_t struct_size;
     uint32_t abi;
-    uint64_t epoch; /* changes when slots, pages or cohorts change */
+    uint64_t epoch;                         /* changes when slots, pages or cohorts change */
     const uint64_t* hot;                    /* one word per slot */
     const uint64_t* idle[SIGRUN_TIERS];     /* bit per slot: can take a job now, in this tier */
     const uint64_t* page_any[SIGRUN_TIERS]; /* bit per page: some slot of it may be in this tier */

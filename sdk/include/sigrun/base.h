@@ -45,11 +45,11 @@ enum {
     SIGRUN_E_TIMEOUT = -4,
     SIGRUN_E_CANCELLED = -5,
     SIGRUN_E_NOMEM = -6,
-    SIGRUN_E_CONFIG = -7,    /* configuration value refused; the text names key, expected, found */
-    SIGRUN_E_IO = -8,        /* the operating system or the peer failed */
+    SIGRUN_E_CONFIG = -7, /* configuration value refused; the text names key, expected, found */
+    SIGRUN_E_IO = -8,     /* the operating system or the peer failed */
     SIGRUN_E_NOT_FOUND = -9,
-    SIGRUN_E_DENIED = -10,   /* authentication or permission */
-    SIGRUN_E_FENCED = -11,   /* a newer owner exists; stop writing */
+    SIGRUN_E_DENIED = -10, /* authentication or permission */
+    SIGRUN_E_FENCED = -11, /* a newer owner exists; stop writing */
     SIGRUN_E_EXISTS = -12,
     SIGRUN_E_INTERNAL = -99
 };
@@ -95,10 +95,10 @@ typedef void (*sigrun_fn)(void* ctx);
 #else
 #define SIGRUN_TYPEOF(x) __typeof__(x)
 #endif
-#define SIGRUN_HAS(table, slot)                                                                            \
-    ((table) != NULL &&                                                                                    \
-     (uint64_t)(table)->struct_size >=                                                                     \
-         (uint64_t)((const char*)&(table)->slot - (const char*)(table)) + sizeof((table)->slot) &&         \
+#define SIGRUN_HAS(table, slot)                                                                    \
+    ((table) != NULL &&                                                                            \
+     (uint64_t)(table)->struct_size >=                                                             \
+         (uint64_t)((const char*)&(table)->slot - (const char*)(table)) + sizeof((table)->slot) && \
      (table)->slot)
 
 /* ---- Session frames -------------------------------------------------------------------------------------
@@ -187,9 +187,10 @@ typedef struct sigrun_call {
     uint32_t struct_size;
     uint32_t flags; /* reserved, 0 */
     sigrun_str method;
-    sigrun_str params;    /* JSON object of arguments (ids, query, wait, idempotency key), may be empty */
-    sigrun_str json;      /* the document, e.g. a job; may be empty */
-    sigrun_str auth;      /* what the peer presented, with its scheme: "bearer ...", "cert <sha256>", "uid 0"; may be empty */
+    sigrun_str params; /* JSON object of arguments (ids, query, wait, idempotency key), may be empty */
+    sigrun_str json;   /* the document, e.g. a job; may be empty */
+    /* What the peer presented, with its scheme: "bearer ...", "cert <sha256>", "uid 0"; may be empty. */
+    sigrun_str auth;
     sigrun_buf* payload;  /* opaque bytes beside the document; may be NULL; borrowed */
     uint64_t deadline_ns; /* CLOCK_MONOTONIC; 0 = none */
 } sigrun_call;

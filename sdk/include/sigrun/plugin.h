@@ -15,11 +15,11 @@ extern "C" {
 
 /* Flags of a plugin (entry and note). */
 enum {
-    SIGRUN_PLUGIN_PIN = 1,          /* never unload: code stays mapped until the process ends */
-    SIGRUN_PLUGIN_OWN_THREADS = 2,  /* creates threads (each inside thread_enter / thread_leave) */
+    SIGRUN_PLUGIN_PIN = 1,             /* never unload: code stays mapped until the process ends */
+    SIGRUN_PLUGIN_OWN_THREADS = 2,     /* creates threads (each inside thread_enter / thread_leave) */
     SIGRUN_PLUGIN_NO_SIDE_BY_SIDE = 4, /* two generations must not live at once */
-    SIGRUN_PLUGIN_HANDOVER = 8,     /* implements state_save / state_load */
-    SIGRUN_PLUGIN_OOP_SAFE = 16     /* may run in another process */
+    SIGRUN_PLUGIN_HANDOVER = 8,        /* implements state_save / state_load */
+    SIGRUN_PLUGIN_OOP_SAFE = 16        /* may run in another process */
 };
 
 /* The descriptor of the note ".note.sigrun" (owner "Sigrun", type 1). All fields little-endian, 4-byte aligned. */
@@ -44,11 +44,11 @@ enum {
     SIGRUN_OPT_SIZE,     /* 4GiB, 64k; read with get_i64 in bytes */
     SIGRUN_OPT_DURATION, /* 250ms, 5s, 1h; read with get_i64 in nanoseconds */
     SIGRUN_OPT_STRING,
-    SIGRUN_OPT_CHOICE,   /* one of `choices`, comma separated */
-    SIGRUN_OPT_LIST,     /* comma separated; read by index */
+    SIGRUN_OPT_CHOICE, /* one of `choices`, comma separated */
+    SIGRUN_OPT_LIST,   /* comma separated; read by index */
     SIGRUN_OPT_URI,
     SIGRUN_OPT_PATH,
-    SIGRUN_OPT_SECRET    /* never shown in dumps */
+    SIGRUN_OPT_SECRET /* never shown in dumps */
 };
 /* Flags of an option. */
 enum {
@@ -78,8 +78,9 @@ typedef struct sigrun_opt {
 typedef struct sigrun_component {
     uint32_t struct_size;
     uint32_t n_opts;
-    sigrun_str id;   /* short name inside the plugin: "http" */
-    sigrun_str kind; /* "sigrun.protocol/1", "sigrun.balancer/1", "sigrun.probe/1", "sigrun.executor/1", "sigrun.store/1" */
+    sigrun_str id; /* short name inside the plugin: "http" */
+    sigrun_str
+        kind; /* "sigrun.protocol/1", "sigrun.balancer/1", "sigrun.probe/1", "sigrun.executor/1", "sigrun.store/1" */
     sigrun_str doc;
     const sigrun_opt* opts; /* stride = opts->struct_size */
 } sigrun_component;
@@ -175,12 +176,12 @@ typedef struct sigrun_note {
     sigrun_note_desc desc;
 } sigrun_note;
 #define SIGRUN_SDK_VERSION "0.1.0"
-#define SIGRUN_EMIT_NOTE(plugin_id, plugin_version, plugin_flags)                                           \
-    __attribute__((section(".note.sigrun"), used, aligned(4))) static const sigrun_note sigrun_note_v1 = {  \
-        7,                                                                                                  \
-        (uint32_t)sizeof(sigrun_note_desc),                                                                 \
-        SIGRUN_NOTE_TYPE,                                                                                   \
-        SIGRUN_NOTE_OWNER,                                                                                  \
+#define SIGRUN_EMIT_NOTE(plugin_id, plugin_version, plugin_flags)                                          \
+    __attribute__((section(".note.sigrun"), used, aligned(4))) static const sigrun_note sigrun_note_v1 = { \
+        7,                                                                                                 \
+        (uint32_t)sizeof(sigrun_note_desc),                                                                \
+        SIGRUN_NOTE_TYPE,                                                                                  \
+        SIGRUN_NOTE_OWNER,                                                                                 \
         {SIGRUN_ABI_MAJOR, SIGRUN_ABI_MINOR, 0, 0, plugin_flags, plugin_id, plugin_version, SIGRUN_SDK_VERSION}}
 
 #ifdef __cplusplus

@@ -40,7 +40,8 @@ typedef struct sigrun_probe {
     uint32_t hard_ms; /* after this the facts are published as `timeout` */
     sigrun_str keys;  /* comma separated patterns: "memory.*" */
     /* [work] Sends facts to the sink when known and completes op when all are sent. May block until the deadline. */
-    sigrun_result (*run)(sigrun_instance* instance, const sigrun_probe_req* req, const sigrun_sink* facts, sigrun_op op);
+    sigrun_result (*run)(sigrun_instance* instance, const sigrun_probe_req* req, const sigrun_sink* facts,
+                         sigrun_op op);
     /* [any] May race with run; must not block; run still completes its op. May be NULL. */
     void (*cancel)(sigrun_instance* instance, sigrun_op op);
     /* [ctl] Optional: STATE frames when something changed, until destroy. */

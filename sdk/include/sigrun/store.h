@@ -13,7 +13,7 @@ extern "C" {
 
 #define SIGRUN_KIND_STORE "sigrun.store/1"
 
-enum { SIGRUN_RELAXED = 1, SIGRUN_FSYNC = 2 };                     /* durability of one append */
+enum { SIGRUN_RELAXED = 1, SIGRUN_FSYNC = 2 }; /* durability of one append */
 enum { SIGRUN_OWN_TAKE = 1, SIGRUN_OWN_RENEW = 2, SIGRUN_OWN_RELEASE = 3 };
 enum {
     SIGRUN_RECORD_INSERT = 1, /* flags: fail the whole append with E_EXISTS if the record is there */

@@ -6,8 +6,8 @@
 #include <string_view>
 #include <type_traits>
 
-#define SLOT(table, slot, offset, ...)                          \
-    static_assert(offsetof(table, slot) == (offset), #slot);    \
+#define SLOT(table, slot, offset, ...)                       \
+    static_assert(offsetof(table, slot) == (offset), #slot); \
     static_assert(std::is_same_v<decltype(table::slot), __VA_ARGS__>, #slot)
 
 static_assert(sizeof(sigrun_cohort) == 32);
@@ -26,8 +26,8 @@ SLOT(sigrun_view, struct_size, 0, uint32_t);
 SLOT(sigrun_view, abi, 4, uint32_t);
 SLOT(sigrun_view, epoch, 8, uint64_t);
 SLOT(sigrun_view, hot, 16, const uint64_t*);
-SLOT(sigrun_view, idle, 24, const uint64_t*[SIGRUN_TIERS]);
-SLOT(sigrun_view, page_any, 88, const uint64_t*[SIGRUN_TIERS]);
+SLOT(sigrun_view, idle, 24, const uint64_t* [SIGRUN_TIERS]);
+SLOT(sigrun_view, page_any, 88, const uint64_t* [SIGRUN_TIERS]);
 SLOT(sigrun_view, page_cohort, 152, const uint32_t*);
 SLOT(sigrun_view, cohort, 160, const sigrun_cohort*);
 SLOT(sigrun_view, zone_order, 168, const uint16_t*);
@@ -109,11 +109,15 @@ SLOT(sigrun_balancer, caps, 8, uint32_t);
 SLOT(sigrun_balancer, reserved, 12, uint32_t);
 SLOT(sigrun_balancer, thread_init, 16, void* (*)(sigrun_instance* instance, uint32_t tid));
 SLOT(sigrun_balancer, thread_fini, 24, void (*)(sigrun_instance* instance, void* tls));
-SLOT(sigrun_balancer, on_snapshot, 32, sigrun_result (*)(sigrun_instance* instance, const sigrun_view* view, const sigrun_delta* delta));
-SLOT(sigrun_balancer, pick, 40, uint32_t (*)(void* tls, const sigrun_view* view, const sigrun_req* req, uint32_t n, const uint64_t* pred_pages, sigrun_pick* out));
+SLOT(sigrun_balancer, on_snapshot, 32,
+     sigrun_result (*)(sigrun_instance* instance, const sigrun_view* view, const sigrun_delta* delta));
+SLOT(sigrun_balancer, pick, 40,
+     uint32_t (*)(void* tls, const sigrun_view* view, const sigrun_req* req, uint32_t n, const uint64_t* pred_pages,
+                  sigrun_pick* out));
 SLOT(sigrun_balancer, done, 48, void (*)(void* tls, const sigrun_done* done, uint32_t n));
 SLOT(sigrun_balancer, tune, 56, sigrun_result (*)(sigrun_instance* instance, const sigrun_params* params));
-SLOT(sigrun_balancer, decide, 64, uint32_t (*)(sigrun_instance* instance, const sigrun_class_stats* stats, uint32_t n, sigrun_choice* out));
+SLOT(sigrun_balancer, decide, 64,
+     uint32_t (*)(sigrun_instance* instance, const sigrun_class_stats* stats, uint32_t n, sigrun_choice* out));
 
 static_assert(SIGRUN_WHY_NONE == 0);
 static_assert(SIGRUN_WHY_IDLE_TIER == 1);

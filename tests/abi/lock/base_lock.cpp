@@ -6,8 +6,8 @@
 #include <string_view>
 #include <type_traits>
 
-#define SLOT(table, slot, offset, ...)                          \
-    static_assert(offsetof(table, slot) == (offset), #slot);    \
+#define SLOT(table, slot, offset, ...)                       \
+    static_assert(offsetof(table, slot) == (offset), #slot); \
     static_assert(std::is_same_v<decltype(table::slot), __VA_ARGS__>, #slot)
 
 static_assert(sizeof(sigrun_str) == 16);

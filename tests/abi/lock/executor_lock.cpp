@@ -6,8 +6,8 @@
 #include <string_view>
 #include <type_traits>
 
-#define SLOT(table, slot, offset, ...)                          \
-    static_assert(offsetof(table, slot) == (offset), #slot);    \
+#define SLOT(table, slot, offset, ...)                       \
+    static_assert(offsetof(table, slot) == (offset), #slot); \
     static_assert(std::is_same_v<decltype(table::slot), __VA_ARGS__>, #slot)
 
 static_assert(sizeof(sigrun_task) == 80);
@@ -25,8 +25,11 @@ SLOT(sigrun_executor, struct_size, 0, uint32_t);
 SLOT(sigrun_executor, flags, 4, uint32_t);
 SLOT(sigrun_executor, kinds, 8, sigrun_str);
 SLOT(sigrun_executor, describe, 24, sigrun_result (*)(sigrun_instance* instance, sigrun_op op));
-SLOT(sigrun_executor, run, 32, sigrun_result (*)(sigrun_instance* instance, const sigrun_task* task, const sigrun_sink* sink, sigrun_op op));
-SLOT(sigrun_executor, attach, 40, sigrun_result (*)(sigrun_instance* instance, const sigrun_task* task, uint64_t log_offset, const sigrun_sink* sink, sigrun_op op));
+SLOT(sigrun_executor, run, 32,
+     sigrun_result (*)(sigrun_instance* instance, const sigrun_task* task, const sigrun_sink* sink, sigrun_op op));
+SLOT(sigrun_executor, attach, 40,
+     sigrun_result (*)(sigrun_instance* instance, const sigrun_task* task, uint64_t log_offset, const sigrun_sink* sink,
+                       sigrun_op op));
 SLOT(sigrun_executor, cancel, 48, sigrun_result (*)(sigrun_instance* instance, sigrun_op op, uint64_t grace_ns));
 
 static_assert(SIGRUN_EXECUTOR_INLINE == 1);

@@ -6,8 +6,8 @@
 #include <string_view>
 #include <type_traits>
 
-#define SLOT(table, slot, offset, ...)                          \
-    static_assert(offsetof(table, slot) == (offset), #slot);    \
+#define SLOT(table, slot, offset, ...)                       \
+    static_assert(offsetof(table, slot) == (offset), #slot); \
     static_assert(std::is_same_v<decltype(table::slot), __VA_ARGS__>, #slot)
 
 static_assert(sizeof(sigrun_host) == 40);
@@ -23,7 +23,8 @@ static_assert(sizeof(sigrun_svc_log) == 24);
 SLOT(sigrun_svc_log, struct_size, 0, uint32_t);
 SLOT(sigrun_svc_log, reserved, 4, uint32_t);
 SLOT(sigrun_svc_log, level, 8, uint32_t (*)(const sigrun_host* host));
-SLOT(sigrun_svc_log, write, 16, void (*)(const sigrun_host* host, uint32_t level, sigrun_str message, const sigrun_str* kv, uint32_t n_pairs));
+SLOT(sigrun_svc_log, write, 16,
+     void (*)(const sigrun_host* host, uint32_t level, sigrun_str message, const sigrun_str* kv, uint32_t n_pairs));
 
 static_assert(sizeof(sigrun_svc_buffer) == 48);
 SLOT(sigrun_svc_buffer, struct_size, 0, uint32_t);
@@ -38,29 +39,42 @@ static_assert(sizeof(sigrun_svc_sched) == 56);
 SLOT(sigrun_svc_sched, struct_size, 0, uint32_t);
 SLOT(sigrun_svc_sched, reserved, 4, uint32_t);
 SLOT(sigrun_svc_sched, post, 8, sigrun_result (*)(const sigrun_host* host, uint32_t lane, sigrun_fn fn, void* ctx));
-SLOT(sigrun_svc_sched, timer, 16, sigrun_result (*)(const sigrun_host* host, uint64_t delay_ns, uint64_t period_ns, sigrun_fn fn, void* ctx, uint64_t* id));
-SLOT(sigrun_svc_sched, fd_watch, 24, sigrun_result (*)(const sigrun_host* host, int32_t fd, uint32_t events, void (*cb)(void* ctx, int32_t fd, uint32_t events), void* ctx, uint64_t* id));
-SLOT(sigrun_svc_sched, stop, 32, sigrun_result (*)(const sigrun_host* host, uint64_t id, sigrun_fn done, void* done_ctx));
+SLOT(sigrun_svc_sched, timer, 16,
+     sigrun_result (*)(const sigrun_host* host, uint64_t delay_ns, uint64_t period_ns, sigrun_fn fn, void* ctx,
+                       uint64_t* id));
+SLOT(sigrun_svc_sched, fd_watch, 24,
+     sigrun_result (*)(const sigrun_host* host, int32_t fd, uint32_t events,
+                       void (*cb)(void* ctx, int32_t fd, uint32_t events), void* ctx, uint64_t* id));
+SLOT(sigrun_svc_sched, stop, 32,
+     sigrun_result (*)(const sigrun_host* host, uint64_t id, sigrun_fn done, void* done_ctx));
 SLOT(sigrun_svc_sched, thread_enter, 40, sigrun_result (*)(const sigrun_host* host, sigrun_str name, uint64_t* token));
 SLOT(sigrun_svc_sched, thread_leave, 48, void (*)(const sigrun_host* host, uint64_t token));
 
 static_assert(sizeof(sigrun_svc_call) == 32);
 SLOT(sigrun_svc_call, struct_size, 0, uint32_t);
 SLOT(sigrun_svc_call, reserved, 4, uint32_t);
-SLOT(sigrun_svc_call, begin, 8, sigrun_result (*)(const sigrun_host* host, uint64_t session, const sigrun_call* call, const sigrun_sink* replies, uint64_t* call_id, sigrun_error* error));
+SLOT(sigrun_svc_call, begin, 8,
+     sigrun_result (*)(const sigrun_host* host, uint64_t session, const sigrun_call* call, const sigrun_sink* replies,
+                       uint64_t* call_id, sigrun_error* error));
 SLOT(sigrun_svc_call, resume, 16, void (*)(const sigrun_host* host, uint64_t call_id));
 SLOT(sigrun_svc_call, end, 24, void (*)(const sigrun_host* host, uint64_t call_id, sigrun_fn done, void* ctx));
 
 static_assert(sizeof(sigrun_svc_link) == 16);
 SLOT(sigrun_svc_link, struct_size, 0, uint32_t);
 SLOT(sigrun_svc_link, reserved, 4, uint32_t);
-SLOT(sigrun_svc_link, adopt, 8, sigrun_result (*)(const sigrun_host* host, uint64_t session, sigrun_str ticket, sigrun_link* link, const sigrun_sink** frames, sigrun_error* error));
+SLOT(sigrun_svc_link, adopt, 8,
+     sigrun_result (*)(const sigrun_host* host, uint64_t session, sigrun_str ticket, sigrun_link* link,
+                       const sigrun_sink** frames, sigrun_error* error));
 
 static_assert(sizeof(sigrun_svc_metric) == 40);
 SLOT(sigrun_svc_metric, struct_size, 0, uint32_t);
 SLOT(sigrun_svc_metric, reserved, 4, uint32_t);
-SLOT(sigrun_svc_metric, counter, 8, sigrun_metric* (*)(const sigrun_host* host, sigrun_str name, sigrun_str help, const sigrun_str* kv, uint32_t n_pairs));
-SLOT(sigrun_svc_metric, gauge, 16, sigrun_metric* (*)(const sigrun_host* host, sigrun_str name, sigrun_str help, const sigrun_str* kv, uint32_t n_pairs));
+SLOT(sigrun_svc_metric, counter, 8,
+     sigrun_metric* (*)(const sigrun_host* host, sigrun_str name, sigrun_str help, const sigrun_str* kv,
+                        uint32_t n_pairs));
+SLOT(sigrun_svc_metric, gauge, 16,
+     sigrun_metric* (*)(const sigrun_host* host, sigrun_str name, sigrun_str help, const sigrun_str* kv,
+                        uint32_t n_pairs));
 SLOT(sigrun_svc_metric, add, 24, void (*)(sigrun_metric* metric, double value));
 SLOT(sigrun_svc_metric, set, 32, void (*)(sigrun_metric* metric, double value));
 

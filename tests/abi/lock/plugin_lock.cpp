@@ -6,8 +6,8 @@
 #include <string_view>
 #include <type_traits>
 
-#define SLOT(table, slot, offset, ...)                          \
-    static_assert(offsetof(table, slot) == (offset), #slot);    \
+#define SLOT(table, slot, offset, ...)                       \
+    static_assert(offsetof(table, slot) == (offset), #slot); \
     static_assert(std::is_same_v<decltype(table::slot), __VA_ARGS__>, #slot)
 
 static_assert(sizeof(sigrun_note_desc) == 124);
@@ -46,9 +46,12 @@ SLOT(sigrun_config, struct_size, 0, uint32_t);
 SLOT(sigrun_config, reserved, 4, uint32_t);
 SLOT(sigrun_config, ctx, 8, void*);
 SLOT(sigrun_config, revision, 16, uint64_t);
-SLOT(sigrun_config, get_str, 24, sigrun_result (*)(const sigrun_config* config, sigrun_str key, uint32_t index, sigrun_str* out));
-SLOT(sigrun_config, get_i64, 32, sigrun_result (*)(const sigrun_config* config, sigrun_str key, uint32_t index, int64_t* out));
-SLOT(sigrun_config, get_f64, 40, sigrun_result (*)(const sigrun_config* config, sigrun_str key, uint32_t index, double* out));
+SLOT(sigrun_config, get_str, 24,
+     sigrun_result (*)(const sigrun_config* config, sigrun_str key, uint32_t index, sigrun_str* out));
+SLOT(sigrun_config, get_i64, 32,
+     sigrun_result (*)(const sigrun_config* config, sigrun_str key, uint32_t index, int64_t* out));
+SLOT(sigrun_config, get_f64, 40,
+     sigrun_result (*)(const sigrun_config* config, sigrun_str key, uint32_t index, double* out));
 
 static_assert(sizeof(sigrun_instance) == 88);
 SLOT(sigrun_instance, struct_size, 0, uint32_t);
@@ -56,12 +59,15 @@ SLOT(sigrun_instance, reserved, 4, uint32_t);
 SLOT(sigrun_instance, self, 8, void*);
 SLOT(sigrun_instance, get_interface, 16, const void* (*)(sigrun_instance* instance, sigrun_str id));
 SLOT(sigrun_instance, start, 24, sigrun_result (*)(sigrun_instance* instance, sigrun_error* error));
-SLOT(sigrun_instance, config_prepare, 32, sigrun_result (*)(sigrun_instance* instance, const sigrun_config* config, uint32_t* effect, sigrun_error* error));
+SLOT(sigrun_instance, config_prepare, 32,
+     sigrun_result (*)(sigrun_instance* instance, const sigrun_config* config, uint32_t* effect, sigrun_error* error));
 SLOT(sigrun_instance, config_commit, 40, void (*)(sigrun_instance* instance));
 SLOT(sigrun_instance, config_abort, 48, void (*)(sigrun_instance* instance));
 SLOT(sigrun_instance, drain, 56, sigrun_result (*)(sigrun_instance* instance, uint64_t deadline_ns, sigrun_op done));
-SLOT(sigrun_instance, state_save, 64, sigrun_result (*)(sigrun_instance* instance, sigrun_buf* out, sigrun_error* error));
-SLOT(sigrun_instance, state_load, 72, sigrun_result (*)(sigrun_instance* instance, sigrun_bytes state, uint32_t schema, sigrun_error* error));
+SLOT(sigrun_instance, state_save, 64,
+     sigrun_result (*)(sigrun_instance* instance, sigrun_buf* out, sigrun_error* error));
+SLOT(sigrun_instance, state_load, 72,
+     sigrun_result (*)(sigrun_instance* instance, sigrun_bytes state, uint32_t schema, sigrun_error* error));
 SLOT(sigrun_instance, destroy, 80, void (*)(sigrun_instance* instance));
 
 static_assert(sizeof(sigrun_hello) == 48);
@@ -86,7 +92,9 @@ SLOT(sigrun_entry, n_components, 96, uint32_t);
 SLOT(sigrun_entry, reserved, 100, uint32_t);
 SLOT(sigrun_entry, components, 104, const sigrun_component*);
 SLOT(sigrun_entry, load, 112, sigrun_result (*)(const sigrun_host* host, sigrun_error* error));
-SLOT(sigrun_entry, create, 120, sigrun_result (*)(const sigrun_host* host, sigrun_str component, const sigrun_config* config, sigrun_instance** out, sigrun_error* error));
+SLOT(sigrun_entry, create, 120,
+     sigrun_result (*)(const sigrun_host* host, sigrun_str component, const sigrun_config* config,
+                       sigrun_instance** out, sigrun_error* error));
 SLOT(sigrun_entry, unload, 128, void (*)(const sigrun_host* host));
 
 static_assert(sizeof(sigrun_note) == 144);

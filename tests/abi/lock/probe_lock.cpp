@@ -6,8 +6,8 @@
 #include <string_view>
 #include <type_traits>
 
-#define SLOT(table, slot, offset, ...)                          \
-    static_assert(offsetof(table, slot) == (offset), #slot);    \
+#define SLOT(table, slot, offset, ...)                       \
+    static_assert(offsetof(table, slot) == (offset), #slot); \
     static_assert(std::is_same_v<decltype(table::slot), __VA_ARGS__>, #slot)
 
 static_assert(sizeof(sigrun_probe_req) == 48);
@@ -23,7 +23,8 @@ SLOT(sigrun_probe, flags, 4, uint32_t);
 SLOT(sigrun_probe, soft_ms, 8, uint32_t);
 SLOT(sigrun_probe, hard_ms, 12, uint32_t);
 SLOT(sigrun_probe, keys, 16, sigrun_str);
-SLOT(sigrun_probe, run, 32, sigrun_result (*)(sigrun_instance* instance, const sigrun_probe_req* req, const sigrun_sink* facts, sigrun_op op));
+SLOT(sigrun_probe, run, 32,
+     sigrun_result (*)(sigrun_instance* instance, const sigrun_probe_req* req, const sigrun_sink* facts, sigrun_op op));
 SLOT(sigrun_probe, cancel, 40, void (*)(sigrun_instance* instance, sigrun_op op));
 SLOT(sigrun_probe, watch, 48, sigrun_result (*)(sigrun_instance* instance, const sigrun_sink* facts, sigrun_op op));
 

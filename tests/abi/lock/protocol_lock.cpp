@@ -6,8 +6,8 @@
 #include <string_view>
 #include <type_traits>
 
-#define SLOT(table, slot, offset, ...)                          \
-    static_assert(offsetof(table, slot) == (offset), #slot);    \
+#define SLOT(table, slot, offset, ...)                       \
+    static_assert(offsetof(table, slot) == (offset), #slot); \
     static_assert(std::is_same_v<decltype(table::slot), __VA_ARGS__>, #slot)
 
 static_assert(sizeof(sigrun_endpoint) == 64);
@@ -32,26 +32,37 @@ static_assert(sizeof(sigrun_serve) == 40);
 SLOT(sigrun_serve, struct_size, 0, uint32_t);
 SLOT(sigrun_serve, reserved, 4, uint32_t);
 SLOT(sigrun_serve, recognise, 8, sigrun_result (*)(sigrun_instance* instance, sigrun_bytes first, uint32_t flags));
-SLOT(sigrun_serve, on_accept, 16, sigrun_result (*)(sigrun_instance* instance, const sigrun_accept* accept, sigrun_op lifetime));
-SLOT(sigrun_serve, handoff_out, 24, sigrun_result (*)(sigrun_instance* instance, sigrun_op lifetime, int32_t* fd, sigrun_buf* state, sigrun_error* error));
-SLOT(sigrun_serve, handoff_in, 32, sigrun_result (*)(sigrun_instance* instance, const sigrun_accept* accept, sigrun_bytes state, sigrun_op lifetime, sigrun_error* error));
+SLOT(sigrun_serve, on_accept, 16,
+     sigrun_result (*)(sigrun_instance* instance, const sigrun_accept* accept, sigrun_op lifetime));
+SLOT(sigrun_serve, handoff_out, 24,
+     sigrun_result (*)(sigrun_instance* instance, sigrun_op lifetime, int32_t* fd, sigrun_buf* state,
+                       sigrun_error* error));
+SLOT(sigrun_serve, handoff_in, 32,
+     sigrun_result (*)(sigrun_instance* instance, const sigrun_accept* accept, sigrun_bytes state, sigrun_op lifetime,
+                       sigrun_error* error));
 
 static_assert(sizeof(sigrun_dial) == 24);
 SLOT(sigrun_dial, struct_size, 0, uint32_t);
 SLOT(sigrun_dial, reserved, 4, uint32_t);
-SLOT(sigrun_dial, detect, 8, sigrun_result (*)(sigrun_instance* instance, const sigrun_endpoint* endpoint, uint64_t deadline_ns, sigrun_op op));
-SLOT(sigrun_dial, open, 16, sigrun_result (*)(sigrun_instance* instance, const sigrun_endpoint* endpoint, const sigrun_sink* frames, sigrun_op op, sigrun_link** link));
+SLOT(sigrun_dial, detect, 8,
+     sigrun_result (*)(sigrun_instance* instance, const sigrun_endpoint* endpoint, uint64_t deadline_ns, sigrun_op op));
+SLOT(sigrun_dial, open, 16,
+     sigrun_result (*)(sigrun_instance* instance, const sigrun_endpoint* endpoint, const sigrun_sink* frames,
+                       sigrun_op op, sigrun_link** link));
 
 static_assert(sizeof(sigrun_link_ops) == 72);
 SLOT(sigrun_link_ops, struct_size, 0, uint32_t);
 SLOT(sigrun_link_ops, reserved, 4, uint32_t);
 SLOT(sigrun_link_ops, execute, 8, sigrun_result (*)(sigrun_link* link, const sigrun_frame* offer));
-SLOT(sigrun_link_ops, attach, 16, sigrun_result (*)(sigrun_link* link, const sigrun_attempt* attempt, uint64_t log_offset, sigrun_op op));
-SLOT(sigrun_link_ops, cancel, 24, sigrun_result (*)(sigrun_link* link, const sigrun_attempt* attempt, uint64_t grace_ns));
+SLOT(sigrun_link_ops, attach, 16,
+     sigrun_result (*)(sigrun_link* link, const sigrun_attempt* attempt, uint64_t log_offset, sigrun_op op));
+SLOT(sigrun_link_ops, cancel, 24,
+     sigrun_result (*)(sigrun_link* link, const sigrun_attempt* attempt, uint64_t grace_ns));
 SLOT(sigrun_link_ops, describe, 32, sigrun_result (*)(sigrun_link* link, sigrun_op op));
 SLOT(sigrun_link_ops, ping, 40, sigrun_result (*)(sigrun_link* link, sigrun_op op));
 SLOT(sigrun_link_ops, send, 48, sigrun_result (*)(sigrun_link* link, const sigrun_frame* frame));
-SLOT(sigrun_link_ops, call, 56, sigrun_result (*)(sigrun_link* link, const sigrun_call* call, const sigrun_sink* replies, sigrun_op op));
+SLOT(sigrun_link_ops, call, 56,
+     sigrun_result (*)(sigrun_link* link, const sigrun_call* call, const sigrun_sink* replies, sigrun_op op));
 SLOT(sigrun_link_ops, close, 64, void (*)(sigrun_link* link, sigrun_result why, sigrun_op op));
 
 static_assert(sizeof(sigrun_protocol) == 80);

@@ -6,8 +6,8 @@
 #include <string_view>
 #include <type_traits>
 
-#define SLOT(table, slot, offset, ...)                          \
-    static_assert(offsetof(table, slot) == (offset), #slot);    \
+#define SLOT(table, slot, offset, ...)                       \
+    static_assert(offsetof(table, slot) == (offset), #slot); \
     static_assert(std::is_same_v<decltype(table::slot), __VA_ARGS__>, #slot)
 
 static_assert(sizeof(sigrun_fence) == 16);
@@ -26,10 +26,16 @@ SLOT(sigrun_record, body, 32, sigrun_bytes);
 static_assert(sizeof(sigrun_store) == 56);
 SLOT(sigrun_store, struct_size, 0, uint32_t);
 SLOT(sigrun_store, flags, 4, uint32_t);
-SLOT(sigrun_store, own, 8, sigrun_result (*)(sigrun_instance* instance, uint32_t verb, const sigrun_fence* fence, uint64_t ttl_ns, sigrun_op op));
-SLOT(sigrun_store, append, 16, sigrun_result (*)(sigrun_instance* instance, const sigrun_fence* fence, const sigrun_record* records, uint32_t n, uint32_t durability, sigrun_op op));
-SLOT(sigrun_store, scan, 24, sigrun_result (*)(sigrun_instance* instance, uint32_t shard, uint64_t position, uint32_t max, sigrun_op op));
-SLOT(sigrun_store, compact, 32, sigrun_result (*)(sigrun_instance* instance, const sigrun_fence* fence, uint64_t position, sigrun_op op));
+SLOT(sigrun_store, own, 8,
+     sigrun_result (*)(sigrun_instance* instance, uint32_t verb, const sigrun_fence* fence, uint64_t ttl_ns,
+                       sigrun_op op));
+SLOT(sigrun_store, append, 16,
+     sigrun_result (*)(sigrun_instance* instance, const sigrun_fence* fence, const sigrun_record* records, uint32_t n,
+                       uint32_t durability, sigrun_op op));
+SLOT(sigrun_store, scan, 24,
+     sigrun_result (*)(sigrun_instance* instance, uint32_t shard, uint64_t position, uint32_t max, sigrun_op op));
+SLOT(sigrun_store, compact, 32,
+     sigrun_result (*)(sigrun_instance* instance, const sigrun_fence* fence, uint64_t position, sigrun_op op));
 SLOT(sigrun_store, query, 40, sigrun_result (*)(sigrun_instance* instance, sigrun_str json, sigrun_op op));
 SLOT(sigrun_store, copy, 48, sigrun_result (*)(sigrun_instance* instance, sigrun_str target, sigrun_op op));
 

@@ -1,6 +1,7 @@
 /* A balancer in plain C11: takes the first runner that is free, in the best tier that has one. Requests of
  * one batch are spread over different runners. */
 #include <sigrun/balancer.h>
+
 #include <string.h>
 
 SIGRUN_EMIT_NOTE("com.example.c-first-fit", "1.0.0", 0);
@@ -19,8 +20,8 @@ static int taken(const sigrun_pick* out, uint32_t n, uint32_t slot) {
 }
 
 /* Sets *out to the first free slot of one page; 0 if it has none. */
-static int first_of_page(const sigrun_view* view, uint32_t tier, uint32_t page, const sigrun_pick* before,
-                         uint32_t n, sigrun_pick* out) {
+static int first_of_page(const sigrun_view* view, uint32_t tier, uint32_t page, const sigrun_pick* before, uint32_t n,
+                         sigrun_pick* out) {
     const uint64_t* words = view->idle[tier] + (uint64_t)page * WORDS_PER_PAGE(view);
     for (uint32_t w = 0; w < WORDS_PER_PAGE(view); ++w) {
         uint64_t bits = load_word(&words[w]);
@@ -51,8 +52,8 @@ static int first_fit(const sigrun_view* view, const uint64_t* pages, const sigru
     return 0;
 }
 
-static uint32_t pick(void* tls, const sigrun_view* view, const sigrun_req* req, uint32_t n,
-                     const uint64_t* pred_pages, sigrun_pick* out) {
+static uint32_t pick(void* tls, const sigrun_view* view, const sigrun_req* req, uint32_t n, const uint64_t* pred_pages,
+                     sigrun_pick* out) {
     uint32_t placed = 0;
     (void)tls;
     for (uint32_t i = 0; i < n; ++i) {

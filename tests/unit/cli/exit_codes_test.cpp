@@ -1,9 +1,9 @@
 #include "kernel/app/sigrun/exit_codes.hpp"
 
-#include <gtest/gtest.h>
-
 #include "kernel/app/sigrun/failure.hpp"
 #include "kernel/base/json.hpp"
+
+#include <gtest/gtest.h>
 
 namespace sigrun::cli {
 namespace {
@@ -14,20 +14,16 @@ TEST(exit_codes, a_job_passes_on_its_own_code) {
     EXPECT_EQ(code_of(R"({"state":"succeeded","exit_code":0})"), 0);
     EXPECT_EQ(code_of(R"({"state":"failed","exit_code":3,"failure":{"class":"user"}})"), 3);
     EXPECT_EQ(code_of(R"({"state":"failed","exit_code":127,"failure":{"class":"user"}})"), 127);
-    EXPECT_EQ(code_of(R"({"state":"failed","exit_code":null,"signal":9,"failure":{"class":"resource"}})"),
-              137);
+    EXPECT_EQ(code_of(R"({"state":"failed","exit_code":null,"signal":9,"failure":{"class":"resource"}})"), 137);
 }
 
 TEST(exit_codes, what_is_not_the_jobs_doing_has_codes_of_its_own) {
     EXPECT_EQ(code_of(R"({"state":"cancelled","exit_code":null,"signal":15})"), k_run_cancelled);
     EXPECT_EQ(code_of(R"({"state":"expired"})"), k_run_timed_out);
-    EXPECT_EQ(code_of(R"({"state":"failed","signal":15,"failure":{"class":"user_timeout"}})"),
-              k_run_timed_out);
-    EXPECT_EQ(code_of(R"({"state":"failed","exit_code":1,"failure":{"class":"infra_runner"}})"),
-              k_run_infrastructure);
+    EXPECT_EQ(code_of(R"({"state":"failed","signal":15,"failure":{"class":"user_timeout"}})"), k_run_timed_out);
+    EXPECT_EQ(code_of(R"({"state":"failed","exit_code":1,"failure":{"class":"infra_runner"}})"), k_run_infrastructure);
     EXPECT_EQ(code_of(R"({"state":"dead"})"), k_run_infrastructure);
-    EXPECT_EQ(code_of(R"({"state":"failed","exit_code":null,"signal":null,"failure":null})"),
-              k_run_infrastructure);
+    EXPECT_EQ(code_of(R"({"state":"failed","exit_code":null,"signal":null,"failure":null})"), k_run_infrastructure);
     EXPECT_EQ(code_of(R"({"state":"failed","exit_code":4711})"), k_run_infrastructure);
     EXPECT_EQ(code_of(R"({})"), k_run_infrastructure);
 }

@@ -1,6 +1,7 @@
 #include "kernel/app/sigrun/job_document.hpp"
 
 #include <gtest/gtest.h>
+
 #include <unistd.h>
 
 #include <fstream>

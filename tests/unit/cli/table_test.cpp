@@ -1,10 +1,10 @@
 #include "kernel/app/sigrun/table.hpp"
 
+#include "kernel/app/sigrun/cell_text.hpp"
+
 #include <gtest/gtest.h>
 
 #include <sstream>
-
-#include "kernel/app/sigrun/cell_text.hpp"
 
 namespace sigrun::cli {
 namespace {

@@ -1,13 +1,13 @@
 #include "kernel/app/sigrun/units.hpp"
 
+#include "kernel/app/sigrun/latency_histogram.hpp"
+#include "kernel/base/clock.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <random>
 #include <vector>
-
-#include "kernel/app/sigrun/latency_histogram.hpp"
-#include "kernel/base/clock.hpp"
 
 namespace sigrun::cli {
 namespace {
@@ -41,9 +41,9 @@ TEST(units, times_are_read_back_from_what_the_kernel_writes) {
 }
 
 TEST(units, what_is_no_time_is_refused) {
-    for (const char* text : {"", "yesterday", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z",
-                             "2026-01-01T24:00:00Z", "2026-01-01T00:00:00", "2026-01-01T00:00:00.",
-                             "2026-01-01T00:00:00Zx", "2026-01-01T00:00:00+1:00", "2026/01/01T00:00:00Z"})
+    for (const char* text : {"", "yesterday", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z", "2026-01-01T24:00:00Z",
+                             "2026-01-01T00:00:00", "2026-01-01T00:00:00.", "2026-01-01T00:00:00Zx",
+                             "2026-01-01T00:00:00+1:00", "2026/01/01T00:00:00Z"})
         EXPECT_FALSE(parse_time(text)) << text;
     EXPECT_EQ(age_of("", 5), "");
 }

@@ -1,10 +1,10 @@
-#include <gtest/gtest.h>
-
 #include "kernel/app/sigrun/event_view.hpp"
 #include "kernel/app/sigrun/fact_view.hpp"
 #include "kernel/app/sigrun/job_view.hpp"
 #include "kernel/app/sigrun/runner_view.hpp"
 #include "kernel/app/sigrun/units.hpp"
+
+#include <gtest/gtest.h>
 
 namespace sigrun::cli {
 namespace {
@@ -23,8 +23,7 @@ TEST(job_view, a_list_shows_what_one_looks_for) {
                 {"id":"019b8c1e-0000-7000-8000-0c8e6a1d4b22","state":"queued","exit_code":null,"command":["true"],
                  "runner":null,"protocol":null,"submitted_at":"2026-01-05T10:00:59.5Z"}])"),
         {}, now);
-    EXPECT_TRUE(has(text, "0c8e6a1d4b21  failed  2     build-1  http      42s  2.5 s  sh -c 'exit 2'\n"))
-        << text;
+    EXPECT_TRUE(has(text, "0c8e6a1d4b21  failed  2     build-1  http      42s  2.5 s  sh -c 'exit 2'\n")) << text;
     EXPECT_TRUE(has(text, "queued")) << text;
 }
 
@@ -59,8 +58,7 @@ TEST(job_view, an_explanation_counts_each_term) {
 
 TEST(job_view, members_of_the_wrong_type_are_survived) {
     EXPECT_NO_THROW(job_details(
-        object(R"({"id":7,"state":[],"command":"x","attempts":{},"runner":"r","failure":3,"result":1})"), {},
-        0));
+        object(R"({"id":7,"state":[],"command":"x","attempts":{},"runner":"r","failure":3,"result":1})"), {}, 0));
     EXPECT_NO_THROW(job_table(list(R"([1,null,{"command":[1]}])"), {}, 0));
     EXPECT_NO_THROW(runner_table(list(R"([{"protocols":{},"slots":"x","labels":[]},"x"])"), {}, 0));
     EXPECT_NO_THROW(explanation(object(R"({"terms":[1]})"), {}));
@@ -68,11 +66,11 @@ TEST(job_view, members_of_the_wrong_type_are_survived) {
 }
 
 TEST(runner_view, the_protocol_in_use_comes_first_and_unknown_slots_stay_unknown) {
-    const std::string text = runner_table(
-        list(R"([{"name":"a","status":"online","type":"hybrid","slots":4,"in_flight":1,"rung":"valkyrie",
+    const std::string text =
+        runner_table(list(R"([{"name":"a","status":"online","type":"hybrid","slots":4,"in_flight":1,"rung":"valkyrie",
                   "protocols":[{"name":"http","state":"up"},{"name":"valkyrie","state":"up"},{"name":"grpc","state":"absent"}]},
                  {"name":"b","status":"offline","slots":null,"in_flight":0,"status_reason":"no frame for 10s"}])"),
-        {}, 0);
+                     {}, 0);
     EXPECT_TRUE(has(text, "valkyrie http")) << text;
     EXPECT_FALSE(has(text, "grpc")) << text;
     EXPECT_TRUE(has(text, "1/4")) << text;
@@ -80,8 +78,8 @@ TEST(runner_view, the_protocol_in_use_comes_first_and_unknown_slots_stay_unknown
 }
 
 TEST(runner_view, a_runner_without_facts_is_not_given_any) {
-    const std::string text = runner_details(
-        object(R"({"name":"old","status":"online","type":"legacy","protocols":[]})"), false, {}, 0);
+    const std::string text =
+        runner_details(object(R"({"name":"old","status":"online","type":"legacy","protocols":[]})"), false, {}, 0);
     EXPECT_TRUE(has(text, "nothing on this runner can be asked")) << text;
     EXPECT_FALSE(has(text, "processor")) << text;
     EXPECT_FALSE(has(text, "protocol in use")) << text;

@@ -1,6 +1,7 @@
 #include "kernel/app/sigrun/waiter.hpp"
 
 #include <gtest/gtest.h>
+
 #include <unistd.h>
 
 #include <csignal>

@@ -1,8 +1,8 @@
-#include <gtest/gtest.h>
-#include <sigrun/probe.h>
-
 #include <sigrun/cpp/mock_config.hpp>
 #include <sigrun/cpp/options.hpp>
+#include <sigrun/probe.h>
+
+#include <gtest/gtest.h>
 
 namespace sdk = sigrun::sdk;
 

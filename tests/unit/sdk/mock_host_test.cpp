@@ -1,8 +1,10 @@
+#include <sigrun/cpp/mock_host.hpp>
+
 #include <gtest/gtest.h>
+
 #include <sys/socket.h>
 
 #include <future>
-#include <sigrun/cpp/mock_host.hpp>
 
 namespace sdk = sigrun::sdk;
 using namespace std::chrono_literals;
@@ -101,8 +103,7 @@ TEST(mock_host, watch_reports_a_readable_descriptor_until_stopped) {
         char c = 0;
         if ((events & SIGRUN_FD_READ) && read(fd, &c, 1) == 1) static_cast<watcher*>(ctx)->got.set_value(c);
     };
-    ASSERT_EQ(host.get().sched()->fd_watch(host.abi(), pair[0], SIGRUN_FD_READ, on_ready, &w, &id),
-              SIGRUN_OK);
+    ASSERT_EQ(host.get().sched()->fd_watch(host.abi(), pair[0], SIGRUN_FD_READ, on_ready, &w, &id), SIGRUN_OK);
     ASSERT_EQ(write(pair[1], "x", 1), 1);
     EXPECT_EQ(w.got.get_future().get(), 'x');
     std::promise<void> done;
@@ -179,6 +180,5 @@ TEST(recording_sink, keeps_a_deep_copy_and_refuses_when_told) {
     EXPECT_EQ(f.offset, 9u);
     EXPECT_EQ(sink.frames().size(), 1u);
     EXPECT_EQ(sink.refused(), 1u);
-    EXPECT_THROW(sink.wait_for([](const auto& frame) { return frame.kind == SIGRUN_BYE; }, 1ms),
-                 std::runtime_error);
+    EXPECT_THROW(sink.wait_for([](const auto& frame) { return frame.kind == SIGRUN_BYE; }, 1ms), std::runtime_error);
 }

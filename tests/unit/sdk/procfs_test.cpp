@@ -1,13 +1,13 @@
 // The pure parsers of procfs, sysfs, cgroup and os-release texts.
-#include <gtest/gtest.h>
+#include "tests/fuzz/procfs_target.hpp"
 
 #include <boost/json.hpp>
+#include <gtest/gtest.h>
+
 #include <filesystem>
 #include <fstream>
 #include <random>
 #include <sstream>
-
-#include "tests/fuzz/procfs_target.hpp"
 
 namespace sigrun::sdk {
 namespace {
@@ -23,14 +23,12 @@ TEST(cpulist, reads_numbers_and_ranges) {
 }
 
 TEST(cpulist, refuses_everything_else) {
-    for (const char* text : {"a", "1,", ",1", "1,,2", "3-1", "-1", "1-", "1-2-3", "65536", "0-65536", "0x1",
-                             "1 2", "0-31:2/4", "99999999999999999999", "0-18446744073709551615"})
+    for (const char* text : {"a", "1,", ",1", "1,,2", "3-1", "-1", "1-", "1-2-3", "65536", "0-65536", "0x1", "1 2",
+                             "0-31:2/4", "99999999999999999999", "0-18446744073709551615"})
         EXPECT_FALSE(parse_cpulist(text)) << text;
 }
 
-TEST(cpulist, sets_intersect) {
-    EXPECT_EQ((*parse_cpulist("0-9,100") & *parse_cpulist("8-200")).text(), "8-9,100");
-}
+TEST(cpulist, sets_intersect) { EXPECT_EQ((*parse_cpulist("0-9,100") & *parse_cpulist("8-200")).text(), "8-9,100"); }
 
 TEST(procfs, numbers_are_whole_or_nothing) {
     EXPECT_EQ(parse_u64(" 42\n"), 42u);
@@ -49,8 +47,8 @@ TEST(procfs, meminfo_is_in_kilobytes) {
 }
 
 TEST(procfs, pressure_sizes_and_choices) {
-    EXPECT_DOUBLE_EQ(
-        *pressure_some_avg10("some avg10=12.50 avg60=0.00 avg300=0.00 total=1\nfull avg10=99.00\n"), 0.125);
+    EXPECT_DOUBLE_EQ(*pressure_some_avg10("some avg10=12.50 avg60=0.00 avg300=0.00 total=1\nfull avg10=99.00\n"),
+                     0.125);
     EXPECT_FALSE(pressure_some_avg10("full avg10=1.00\n"));
     EXPECT_FALSE(pressure_some_avg10("some avg10=101.00\n"));
     EXPECT_FALSE(pressure_some_avg10("some avg10=nan\n"));

@@ -21,8 +21,7 @@ void client::fail(const request_ptr& request, fault what, std::string why) {
 
 void client::send(request_ptr request) {
     if (closed_) return fail(request, fault::cancelled, "the link is closed");
-    if (queue_.size() >= k_max_queue)
-        return fail(request, fault::connect, "too many requests wait for this peer");
+    if (queue_.size() >= k_max_queue) return fail(request, fault::connect, "too many requests wait for this peer");
     queue_.push_back(std::move(request));
     next();
 }
@@ -77,8 +76,7 @@ void client::close() {
     if (closed_) return;
     closed_ = true;
     const auto keep = shared_from_this();
-    for (const auto& request : std::exchange(queue_, {}))
-        fail(request, fault::cancelled, "the link is closed");
+    for (const auto& request : std::exchange(queue_, {})) fail(request, fault::cancelled, "the link is closed");
     for (const auto& c : std::exchange(connections_, {})) c->cancel("the link is closed");
 }
 

@@ -1,16 +1,16 @@
 // A peer's HTTP service: a few keep-alive connections and a bounded queue in front of them. On one loop.
 #pragma once
 
+#include "dial/client_connection.hpp"
+
 #include <deque>
 #include <memory>
 #include <vector>
 
-#include "dial/client_connection.hpp"
-
 namespace sigrun::http {
 
 class client : public std::enable_shared_from_this<client> {
- public:
+public:
     client(loop& where, client_settings settings, std::size_t max_connections);
 
     const endpoint& peer() const noexcept { return settings_->peer; }
@@ -26,7 +26,7 @@ class client : public std::enable_shared_from_this<client> {
     /// [loop] Ends queued requests whose deadline has passed.
     void tick(time_point now);
 
- private:
+private:
     void next();
     void start(const std::shared_ptr<client_connection>& with, request_ptr request);
     static void fail(const request_ptr& request, fault what, std::string why);

@@ -1,12 +1,12 @@
 #include "dial/client_connection.hpp"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/error.hpp>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 namespace sigrun::http {
 namespace {
@@ -37,13 +37,12 @@ void client_connection::run(request_ptr request, std::function<void()> free) {
     connecting_ = true;
     connect_until_ = clock::now() + settings_->connect_timeout;
     arm_deadline();
-    resolve(
-        settings_->host, loop_, settings_->name_lookups, settings_->peer,
-        [self = shared_from_this(), turn = turn_](std::vector<socket_address> addresses, std::string why) {
-            if (self->turn_ != turn || !self->request_) return;
-            if (addresses.empty()) return self->finish(fault::connect, std::move(why));
-            self->connect(std::move(addresses), 0, {});
-        });
+    resolve(settings_->host, loop_, settings_->name_lookups, settings_->peer,
+            [self = shared_from_this(), turn = turn_](std::vector<socket_address> addresses, std::string why) {
+                if (self->turn_ != turn || !self->request_) return;
+                if (addresses.empty()) return self->finish(fault::connect, std::move(why));
+                self->connect(std::move(addresses), 0, {});
+            });
 }
 
 void client_connection::connect(std::vector<socket_address> addresses, std::size_t next, std::string why) {
@@ -55,8 +54,7 @@ void client_connection::connect(std::vector<socket_address> addresses, std::size
                                     next](const boost::system::error_code& error) mutable {
         if (self->turn_ != turn || !self->request_) return;
         if (error)
-            return self->connect(std::move(addresses), next + 1,
-                                 sdk::concat("cannot connect: ", error.message()));
+            return self->connect(std::move(addresses), next + 1, sdk::concat("cannot connect: ", error.message()));
         const int on = 1;
         setsockopt(self->socket_.native_handle(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         self->open_ = true;
@@ -75,18 +73,17 @@ void client_connection::arm_deadline() {
     timer_.expires_at(until);
     timer_.async_wait([self = shared_from_this(), turn = turn_](const boost::system::error_code& ec) {
         if (ec || self->turn_ != turn || !self->request_) return;
-        self->finish(
-            self->connecting_ ? fault::connect : fault::timeout,
-            self->connecting_ ? "no connection before the deadline" : "no answer before the deadline");
+        self->finish(self->connecting_ ? fault::connect : fault::timeout,
+                     self->connecting_ ? "no connection before the deadline" : "no answer before the deadline");
     });
 }
 
 void client_connection::send() {
     const auto& r = *request_;
     auto out = std::make_shared<std::string>(
-        sdk::concat(r.verb, " ", r.target == "*" || r.without_base ? std::string() : settings_->peer.base,
-                    r.target, " HTTP/1.1\r\nHost: ", settings_->peer.authority,
-                    "\r\nUser-Agent: ", settings_->user_agent, "\r\n", r.headers));
+        sdk::concat(r.verb, " ", r.target == "*" || r.without_base ? std::string() : settings_->peer.base, r.target,
+                    " HTTP/1.1\r\nHost: ", settings_->peer.authority, "\r\nUser-Agent: ", settings_->user_agent, "\r\n",
+                    r.headers));
     if (r.has_body) *out += sdk::concat("Content-Length: ", r.body.size(), "\r\n");
     *out += "\r\n";
     *out += r.body;
@@ -96,14 +93,13 @@ void client_connection::send() {
     input_ended_ = false;
     sent_at_ = clock::now();
     writing_ = true;
-    asio::async_write(
-        socket_, asio::buffer(*out),
-        [self = shared_from_this(), turn = turn_, out](const boost::system::error_code& ec, std::size_t) {
-            if (self->turn_ == turn) self->writing_ = false;
-            // A peer may answer and close before it read everything: the answer decides then.
-            if (ec && self->turn_ == turn && self->request_ && !self->reading_)
-                self->finish(fault::broken, sdk::concat("sending failed: ", ec.message()));
-        });
+    asio::async_write(socket_, asio::buffer(*out),
+                      [self = shared_from_this(), turn = turn_, out](const boost::system::error_code& ec, std::size_t) {
+                          if (self->turn_ == turn) self->writing_ = false;
+                          // A peer may answer and close before it read everything: the answer decides then.
+                          if (ec && self->turn_ == turn && self->request_ && !self->reading_)
+                              self->finish(fault::broken, sdk::concat("sending failed: ", ec.message()));
+                      });
     read();
 }
 
@@ -118,16 +114,15 @@ void client_connection::new_parser() {
 void client_connection::read() {
     if (reading_ || paused_ || !request_) return;
     reading_ = true;
-    socket_.async_read_some(
-        in_.prepare(k_read_size),
-        [self = shared_from_this(), turn = turn_](const boost::system::error_code& ec, std::size_t n) {
-            self->reading_ = false;
-            if (self->turn_ != turn || !self->request_) return;
-            if (ec == asio::error::eof) return self->on_end_of_input();
-            if (ec) return self->finish(fault::broken, sdk::concat("the connection broke: ", ec.message()));
-            self->in_.commit(n);
-            self->parse();
-        });
+    socket_.async_read_some(in_.prepare(k_read_size), [self = shared_from_this(), turn = turn_](
+                                                          const boost::system::error_code& ec, std::size_t n) {
+        self->reading_ = false;
+        if (self->turn_ != turn || !self->request_) return;
+        if (ec == asio::error::eof) return self->on_end_of_input();
+        if (ec) return self->finish(fault::broken, sdk::concat("the connection broke: ", ec.message()));
+        self->in_.commit(n);
+        self->parse();
+    });
 }
 
 void client_connection::parse() {
@@ -141,12 +136,10 @@ void client_connection::parse() {
         }
         in_.consume(used);
         if (ec == bhttp::error::body_limit)
-            return finish(fault::too_large,
-                          sdk::concat("the answer is larger than ", request_->max_reply, " bytes"));
+            return finish(fault::too_large, sdk::concat("the answer is larger than ", request_->max_reply, " bytes"));
         if (ec && ec != bhttp::error::need_more)
             return finish(fault::malformed, sdk::concat("not a valid HTTP response: ", ec.message()));
-        if (parser_->is_header_done() && parser_->get().result_int() < 200 &&
-            parser_->get().result_int() >= 100) {
+        if (parser_->is_header_done() && parser_->get().result_int() < 200 && parser_->get().result_int() >= 100) {
             if (parser_->get().result_int() == 101)
                 return finish(fault::malformed, "the peer switched protocols without being asked");
             new_parser();
@@ -186,8 +179,7 @@ void client_connection::resume() {
 
 void client_connection::on_end_of_input() {
     input_ended_ = true;
-    if (!parser_->got_some())
-        return finish(fault::broken, "the peer closed the connection without an answer");
+    if (!parser_->got_some()) return finish(fault::broken, "the peer closed the connection without an answer");
     boost::system::error_code ec;
     if (!parser_->is_done()) parser_->put_eof(ec);
     if (ec) return finish(fault::broken, "the peer closed the connection in the middle of its answer");

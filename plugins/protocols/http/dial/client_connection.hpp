@@ -1,17 +1,18 @@
 // One keep-alive connection to a peer, carrying one request at a time. Everything on the thread of its loop.
 #pragma once
 
+#include "dial/resolve.hpp"
+#include "loop.hpp"
+
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
+
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-
-#include "dial/resolve.hpp"
-#include "loop.hpp"
 
 namespace sigrun::http {
 
@@ -20,9 +21,9 @@ enum class fault { none, connect, broken, timeout, too_large, malformed, cancell
 /// What came of a request.
 struct client_result {
     fault what = fault::none;
-    std::string why;    // with a fault
-    bool sent = false;  // some of the request may have reached the peer
-    int status = 0;     // 0: no head came
+    std::string why;       // with a fault
+    bool sent = false;     // some of the request may have reached the peer
+    int status = 0;        // 0: no head came
     unsigned version = 0;  // 10 or 11
     bool keep_alive = false;
     std::chrono::nanoseconds took{};  // from the first byte sent to the end of the response
@@ -55,7 +56,7 @@ struct client_settings {
 };
 
 class client_connection : public std::enable_shared_from_this<client_connection> {
- public:
+public:
     client_connection(loop& where, std::shared_ptr<const client_settings> settings);
 
     bool idle() const noexcept { return !request_ && open_; }
@@ -70,7 +71,7 @@ class client_connection : public std::enable_shared_from_this<client_connection>
     /// Ends the current request with fault::cancelled and closes.
     void cancel(std::string_view why);
 
- private:
+private:
     void connect(std::vector<socket_address> addresses, std::size_t next, std::string why);
     void send();
     void read();

@@ -1,9 +1,9 @@
 #include "dial/detect.hpp"
 
-#include <algorithm>
-
 #include "wire/json_text.hpp"
 #include "wire/utf8.hpp"
+
+#include <algorithm>
 
 namespace sigrun::http {
 namespace {
@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t k_round_trips = 5;
 
 class detection : public ticking, public std::enable_shared_from_this<detection> {
- public:
+public:
     detection(const sdk::host& host, loop& where, client_settings settings, bool legacy, time_point deadline,
               sigrun_op op)
         : loop_(where),
@@ -28,7 +28,7 @@ class detection : public ticking, public std::enable_shared_from_this<detection>
     void tick(time_point now) override { client_->tick(now); }
     void shut() override { client_->close(); }
 
- private:
+private:
     using step = void (detection::*)(const client_result&);
 
     void ask(std::string_view verb, std::string_view target, step then) {
@@ -37,8 +37,7 @@ class detection : public ticking, public std::enable_shared_from_this<detection>
         r->target = target;
         r->deadline = deadline_;
         r->max_reply = 1 << 20;
-        r->on_done = [self = shared_from_this(), then,
-                      asked = sdk::concat(verb, " ", target)](client_result result) {
+        r->on_done = [self = shared_from_this(), then, asked = sdk::concat(verb, " ", target)](client_result result) {
             self->note(asked, result);
             ((*self).*then)(result);
         };
@@ -55,8 +54,7 @@ class detection : public ticking, public std::enable_shared_from_this<detection>
         if (const auto found = r.headers.find("Server"); server_.empty() && found != r.headers.end()) {
             std::size_t replaced = 0;
             server_ = with_valid_utf8(
-                std::string_view(found->value().data(), std::min<std::size_t>(found->value().size(), 200)),
-                replaced);
+                std::string_view(found->value().data(), std::min<std::size_t>(found->value().size(), 200)), replaced);
         }
     }
 
@@ -122,8 +120,8 @@ class detection : public ticking, public std::enable_shared_from_this<detection>
 
 }  // namespace
 
-void start_detection(const sdk::host& host, loop& where, client_settings settings, bool legacy,
-                     time_point deadline, sigrun_op op) {
+void start_detection(const sdk::host& host, loop& where, client_settings settings, bool legacy, time_point deadline,
+                     sigrun_op op) {
     auto made = std::make_shared<detection>(host, where, std::move(settings), legacy, deadline, op);
     where.post([made] { made->start(); });
 }

@@ -9,8 +9,7 @@
 
 namespace sigrun::http {
 
-dialler::dialler(const sdk::host& host, const dial_options& options,
-                 std::vector<std::unique_ptr<loop>>& loops)
+dialler::dialler(const sdk::host& host, const dial_options& options, std::vector<std::unique_ptr<loop>>& loops)
     : host_(host), options_(options), loops_(loops) {}
 
 client_settings dialler::settings_for(const sigrun_endpoint& where) const {
@@ -26,22 +25,20 @@ client_settings dialler::settings_for(const sigrun_endpoint& where) const {
 
 sigrun_result dialler::detect(const sigrun_endpoint& where, std::uint64_t deadline_ns, sigrun_op op) {
     auto settings = settings_for(where);
-    const auto deadline = deadline_ns ? time_point(std::chrono::nanoseconds(deadline_ns))
-                                      : clock::now() + options_.connect_timeout;
+    const auto deadline =
+        deadline_ns ? time_point(std::chrono::nanoseconds(deadline_ns)) : clock::now() + options_.connect_timeout;
     start_detection(host_, pick(), std::move(settings), sdk::view(where.profile) == "rustci", deadline, op);
     return SIGRUN_PENDING;
 }
 
-sigrun_result dialler::open(const sigrun_endpoint& where, const sigrun_sink& frames, sigrun_op op,
-                            sigrun_link** link) {
+sigrun_result dialler::open(const sigrun_endpoint& where, const sigrun_sink& frames, sigrun_op op, sigrun_link** link) {
     auto settings = settings_for(where);
     loop& on = pick();
     if (sdk::view(where.profile) == "rustci") {
         auto options = rustci::read_options(sdk::view(where.options));
         settings.user_agent = options.user_agent;
         settings.connect_timeout = options.connect_timeout;
-        auto made =
-            std::make_shared<rustci::legacy_link>(host_, on, std::move(settings), std::move(options), frames);
+        auto made = std::make_shared<rustci::legacy_link>(host_, on, std::move(settings), std::move(options), frames);
         *link = made.get();
         made->open(op);
         return SIGRUN_PENDING;

@@ -2,14 +2,14 @@
 // [any]
 #pragma once
 
+#include "dial/client.hpp"
+#include "loop.hpp"
+
 #include <sigrun/protocol.h>
 
 #include <atomic>
 #include <memory>
 #include <vector>
-
-#include "dial/client.hpp"
-#include "loop.hpp"
 
 namespace sigrun::http {
 
@@ -19,16 +19,15 @@ struct dial_options {
 };
 
 class dialler {
- public:
+public:
     dialler(const sdk::host& host, const dial_options& options, std::vector<std::unique_ptr<loop>>& loops);
     /// Throws sdk::failure if the endpoint is malformed.
     sigrun_result detect(const sigrun_endpoint& where, std::uint64_t deadline_ns, sigrun_op op);
-    sigrun_result open(const sigrun_endpoint& where, const sigrun_sink& frames, sigrun_op op,
-                       sigrun_link** link);
+    sigrun_result open(const sigrun_endpoint& where, const sigrun_sink& frames, sigrun_op op, sigrun_link** link);
     /// Name lookups that still run on host threads.
     std::size_t lookups_running() const noexcept { return lookups_->running.load(); }
 
- private:
+private:
     client_settings settings_for(const sigrun_endpoint& where) const;
     loop& pick() { return *loops_[next_loop_.fetch_add(1) % loops_.size()]; }
 

@@ -1,7 +1,8 @@
 #include "dial/endpoint.hpp"
 
-#include <charconv>
 #include <sigrun/cpp/text.hpp>
+
+#include <charconv>
 
 namespace sigrun::http {
 namespace {
@@ -11,8 +12,8 @@ constexpr std::string_view k_unix = "http+unix://";
 
 bool plain_host(std::string_view text) {
     for (char c : text)
-        if (static_cast<unsigned char>(c) <= 0x20 || static_cast<unsigned char>(c) >= 0x7f || c == '@' ||
-            c == '/' || c == '?' || c == '#')
+        if (static_cast<unsigned char>(c) <= 0x20 || static_cast<unsigned char>(c) >= 0x7f || c == '@' || c == '/' ||
+            c == '?' || c == '#')
             return false;
     return !text.empty() && text.size() <= 255;
 }
@@ -34,8 +35,7 @@ std::optional<endpoint> parse_endpoint(std::string_view uri, std::string& why) {
             return fail(why, "http+unix:// with an absolute path of at most 107 bytes", uri);
         return out;
     }
-    if (uri.substr(0, k_http.size()) != k_http)
-        return fail(why, "http://host:port or http+unix:///path", uri);
+    if (uri.substr(0, k_http.size()) != k_http) return fail(why, "http://host:port or http+unix:///path", uri);
     auto rest = uri.substr(k_http.size());
     const auto slash = rest.find('/');
     auto authority = rest.substr(0, slash);
@@ -43,8 +43,7 @@ std::optional<endpoint> parse_endpoint(std::string_view uri, std::string& why) {
         auto base = rest.substr(slash);
         while (!base.empty() && base.back() == '/') base.remove_suffix(1);
         for (char c : base)
-            if (static_cast<unsigned char>(c) <= 0x20 || static_cast<unsigned char>(c) >= 0x7f || c == '?' ||
-                c == '#')
+            if (static_cast<unsigned char>(c) <= 0x20 || static_cast<unsigned char>(c) >= 0x7f || c == '?' || c == '#')
                 return fail(why, "a path of visible ASCII characters without query", uri);
         out.base = base;
     }

@@ -1,11 +1,12 @@
 #include "dial/endpoint_options.hpp"
 
-#include <charconv>
+#include "wire/base64.hpp"
+#include "wire/duration.hpp"
+
 #include <sigrun/cpp/error.hpp>
 #include <sigrun/cpp/text.hpp>
 
-#include "wire/base64.hpp"
-#include "wire/duration.hpp"
+#include <charconv>
 
 namespace sigrun::http {
 namespace {
@@ -50,8 +51,7 @@ std::string endpoint_options::text(std::string_view key, std::string_view otherw
     const auto* v = find(key);
     if (!v) return std::string(otherwise);
     if (!v->is_string()) refuse(key, "text", *v);
-    if (!is_header_text(std::string_view(v->get_string())))
-        refuse(key, "text without control characters", *v);
+    if (!is_header_text(std::string_view(v->get_string()))) refuse(key, "text without control characters", *v);
     return std::string(v->get_string());
 }
 
@@ -84,8 +84,7 @@ std::int64_t endpoint_options::integer(std::string_view key, std::int64_t otherw
     return n;
 }
 
-std::chrono::nanoseconds endpoint_options::duration(std::string_view key,
-                                                    std::chrono::nanoseconds otherwise) {
+std::chrono::nanoseconds endpoint_options::duration(std::string_view key, std::chrono::nanoseconds otherwise) {
     const auto* v = find(key);
     if (!v) return otherwise;
     const auto parsed = v->is_string() ? parse_duration(std::string_view(v->get_string())) : std::nullopt;
@@ -141,8 +140,8 @@ std::string credentials_header(endpoint_options& options) {
     const auto value = options.text("header_value", "");
     const auto need = [&](const std::string& given, std::string_view key) {
         if (given.empty())
-            throw sdk::failure(SIGRUN_E_CONFIG, sdk::concat("options.", key, ": expected text, as auth is ",
-                                                            auth, ", found none"));
+            throw sdk::failure(SIGRUN_E_CONFIG,
+                               sdk::concat("options.", key, ": expected text, as auth is ", auth, ", found none"));
     };
     if (auth == "bearer") {
         need(token, "token");
@@ -155,9 +154,8 @@ std::string credentials_header(endpoint_options& options) {
     if (auth == "header") {
         need(name, "header_name");
         if (!is_token(name))
-            throw sdk::failure(
-                SIGRUN_E_CONFIG,
-                sdk::concat("options.header_name: expected a header name, found \"", name, "\""));
+            throw sdk::failure(SIGRUN_E_CONFIG,
+                               sdk::concat("options.header_name: expected a header name, found \"", name, "\""));
         return sdk::concat(name, ": ", value, "\r\n");
     }
     return {};

@@ -1,7 +1,7 @@
-#include <sigrun/cpp/error.hpp>
-
 #include "link.hpp"
 #include "wire/json_text.hpp"
+
+#include <sigrun/cpp/error.hpp>
 
 namespace sigrun::http {
 namespace {
@@ -12,8 +12,9 @@ constexpr sigrun_link_ops k_ops{
     [](sigrun_link* link, const sigrun_frame* offer) noexcept -> sigrun_result {
         return sdk::guarded(nullptr, [&] { return link->execute(*offer); });
     },
-    [](sigrun_link* link, const sigrun_attempt* attempt, std::uint64_t offset, sigrun_op op) noexcept
-    -> sigrun_result { return sdk::guarded(nullptr, [&] { return link->attach(*attempt, offset, op); }); },
+    [](sigrun_link* link, const sigrun_attempt* attempt, std::uint64_t offset, sigrun_op op) noexcept -> sigrun_result {
+        return sdk::guarded(nullptr, [&] { return link->attach(*attempt, offset, op); });
+    },
     [](sigrun_link* link, const sigrun_attempt* attempt, std::uint64_t grace) noexcept -> sigrun_result {
         return sdk::guarded(nullptr, [&] { return link->cancel(*attempt, grace); });
     },
@@ -26,8 +27,9 @@ constexpr sigrun_link_ops k_ops{
     [](sigrun_link* link, const sigrun_frame* frame) noexcept -> sigrun_result {
         return sdk::guarded(nullptr, [&] { return link->send(*frame); });
     },
-    [](sigrun_link* link, const sigrun_call* call, const sigrun_sink* replies, sigrun_op op) noexcept
-    -> sigrun_result { return sdk::guarded(nullptr, [&] { return link->call(*call, *replies, op); }); },
+    [](sigrun_link* link, const sigrun_call* call, const sigrun_sink* replies, sigrun_op op) noexcept -> sigrun_result {
+        return sdk::guarded(nullptr, [&] { return link->call(*call, *replies, op); });
+    },
     [](sigrun_link* link, sigrun_result why, sigrun_op op) noexcept {
         sdk::guarded(nullptr, [&] { link->close(why, op); });
     }};

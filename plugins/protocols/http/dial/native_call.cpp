@@ -12,8 +12,7 @@ constexpr auto k_retry = std::chrono::milliseconds(5);
 }  // namespace
 
 native_call::native_call(const sdk::host& host, loop& where, std::shared_ptr<client> through,
-                         const sigrun_sink& replies, sdk::op done,
-                         std::function<void(std::string token)> opened)
+                         const sigrun_sink& replies, sdk::op done, std::function<void(std::string token)> opened)
     : host_(host),
       through_(std::move(through)),
       replies_(replies),
@@ -117,8 +116,7 @@ void native_call::give_problem(std::string_view body, int status) {
     wire_frame f;
     f.kind = SIGRUN_REPLY;
     f.flags = SIGRUN_FRAME_LAST | SIGRUN_FRAME_ERROR;
-    f.json = read_problem(body.empty() ? sdk::concat("the peer answered with HTTP status ", status)
-                                       : std::string(body),
+    f.json = read_problem(body.empty() ? sdk::concat("the peer answered with HTTP status ", status) : std::string(body),
                           status == 404 ? SIGRUN_E_NOT_FOUND : SIGRUN_E_IO)
                  .body;
     give(f);
@@ -133,14 +131,10 @@ void native_call::on_done(const client_result& r) {
     if (r.what == fault::none && last_given_) return done_.ok();
     if (!broken_.empty()) return done_.fail(SIGRUN_E_IO, broken_);
     switch (r.what) {
-        case fault::none:
-            return done_.fail(SIGRUN_E_IO, "the peer ended its answer before the last reply");
-        case fault::timeout:
-            return done_.fail(SIGRUN_E_TIMEOUT, r.why);
-        case fault::cancelled:
-            return done_.fail(SIGRUN_E_CANCELLED, r.why);
-        default:
-            return done_.fail(SIGRUN_E_IO, r.why);
+        case fault::none: return done_.fail(SIGRUN_E_IO, "the peer ended its answer before the last reply");
+        case fault::timeout: return done_.fail(SIGRUN_E_TIMEOUT, r.why);
+        case fault::cancelled: return done_.fail(SIGRUN_E_CANCELLED, r.why);
+        default: return done_.fail(SIGRUN_E_IO, r.why);
     }
 }
 

@@ -1,15 +1,15 @@
 // One method call through a dialled link: POST /v1/call/{method}, replies as JSON lines. On the link's loop.
 #pragma once
 
+#include "dial/client.hpp"
+#include "wire/frame_codec.hpp"
+
 #include <sigrun/base.h>
+#include <sigrun/cpp/host.hpp>
 
 #include <functional>
 #include <memory>
-#include <sigrun/cpp/host.hpp>
 #include <string>
-
-#include "dial/client.hpp"
-#include "wire/frame_codec.hpp"
 
 namespace sigrun::http {
 
@@ -25,14 +25,14 @@ struct outgoing_call {
 };
 
 class native_call : public std::enable_shared_from_this<native_call> {
- public:
+public:
     /// `opened` gets the token of a session that a reply granted, after that reply was delivered.
-    native_call(const sdk::host& host, loop& where, std::shared_ptr<client> through,
-                const sigrun_sink& replies, sdk::op done, std::function<void(std::string token)> opened);
+    native_call(const sdk::host& host, loop& where, std::shared_ptr<client> through, const sigrun_sink& replies,
+                sdk::op done, std::function<void(std::string token)> opened);
     /// `over` runs last.
     void start(const outgoing_call& what, std::function<void()> over);
 
- private:
+private:
     bool on_data(int status, std::string& data);
     void pump();
     sigrun_result give(const wire_frame& f);

@@ -1,9 +1,9 @@
 #include "dial/native_link.hpp"
 
-#include <boost/json.hpp>
-
 #include "dial/native_call.hpp"
 #include "wire/target.hpp"
+
+#include <boost/json.hpp>
 
 namespace sigrun::http {
 namespace {
@@ -25,9 +25,8 @@ bool is_sigrun(const client_result& r) {
 
 }  // namespace
 
-native_link::native_link(const sdk::host& host, loop& where, client_settings settings,
-                         std::string credentials, std::chrono::nanoseconds session_timeout,
-                         const sigrun_sink& frames)
+native_link::native_link(const sdk::host& host, loop& where, client_settings settings, std::string credentials,
+                         std::chrono::nanoseconds session_timeout, const sigrun_sink& frames)
     : host_(host),
       loop_(where),
       client_(std::make_shared<client>(where, std::move(settings), k_connections)),
@@ -46,9 +45,7 @@ request_ptr native_link::request(std::string_view verb, std::string target, std:
     r->headers = credentials_;
     r->deadline = clock::now() + limit;
     r->max_reply = std::size_t{64} << 20;
-    r->on_done = [self = shared_from_this(), then = std::move(then)](const client_result& result) {
-        then(result);
-    };
+    r->on_done = [self = shared_from_this(), then = std::move(then)](const client_result& result) { then(result); };
     return r;
 }
 
@@ -57,9 +54,8 @@ void native_link::open(sigrun_op token) {
     auto op = std::make_shared<sdk::op>(host_, token);
     loop_.post([self = self_, op] {
         self->loop_.add(self);
-        self->client_->send(
-            self->request("GET", "/v1/version", k_slack,
-                          [raw = self.get(), op](const auto& r) { raw->on_version(r, *op); }));
+        self->client_->send(self->request("GET", "/v1/version", k_slack,
+                                          [raw = self.get(), op](const auto& r) { raw->on_version(r, *op); }));
     });
 }
 
@@ -72,9 +68,9 @@ void native_link::on_version(const client_result& r, sdk::op& op) {
     const auto keep = std::move(self_);
     leave();
     if (r.what == fault::none) {
-        op.fail(SIGRUN_E_UNSUPPORTED,
-                sdk::concat("the peer speaks HTTP but is no Sigrun daemon (GET /v1/version gave status ",
-                            r.status, ")"));
+        op.fail(
+            SIGRUN_E_UNSUPPORTED,
+            sdk::concat("the peer speaks HTTP but is no Sigrun daemon (GET /v1/version gave status ", r.status, ")"));
     } else {
         op.fail(r.what == fault::timeout ? SIGRUN_E_TIMEOUT : SIGRUN_E_IO, r.why);
     }
@@ -99,12 +95,11 @@ sigrun_result native_link::call(const sigrun_call& call, const sigrun_sink& repl
     loop_.post([self = shared_from_this(), what, op, replies] {
         if (self->closing_) return op->fail(SIGRUN_E_CANCELLED, "the link is closed");
         if (self->calls_ >= k_max_calls)
-            return op->fail(SIGRUN_E_BUSY,
-                            sdk::concat("at most ", k_max_calls, " calls at once on one link"));
+            return op->fail(SIGRUN_E_BUSY, sdk::concat("at most ", k_max_calls, " calls at once on one link"));
         ++self->calls_;
-        auto made = std::make_shared<native_call>(
-            self->host_, self->loop_, self->client_, replies, std::move(*op),
-            [raw = self.get()](std::string t) { raw->session_opened(std::move(t)); });
+        auto made =
+            std::make_shared<native_call>(self->host_, self->loop_, self->client_, replies, std::move(*op),
+                                          [raw = self.get()](std::string t) { raw->session_opened(std::move(t)); });
         made->start(*what, [self] { --self->calls_; });
     });
     return SIGRUN_PENDING;
@@ -137,16 +132,16 @@ void native_link::poll() {
     if (polling_ || silent_ || !in_.empty()) return;
     polling_ = true;
     client_->send(request("GET",
-                          sdk::concat("/v1/sessions/", percent_encode(token_), "/frames?wait=",
-                                      std::chrono::seconds(k_poll_wait).count(), "s&ack=", in_seq_),
+                          sdk::concat("/v1/sessions/", percent_encode(token_),
+                                      "/frames?wait=", std::chrono::seconds(k_poll_wait).count(), "s&ack=", in_seq_),
                           k_poll_wait + k_slack, [this](const client_result& r) {
                               polling_ = false;
                               on_poll(r);
                           }));
 }
 
-bool native_link::contact_failed(const client_result& r, asio::steady_timer& timer,
-                                 std::chrono::milliseconds& pause, void (native_link::*again)()) {
+bool native_link::contact_failed(const client_result& r, asio::steady_timer& timer, std::chrono::milliseconds& pause,
+                                 void (native_link::*again)()) {
     if (r.what == fault::none && r.status == 200) {
         last_contact_ = clock::now();
         pause = std::chrono::milliseconds(0);
@@ -157,14 +152,12 @@ bool native_link::contact_failed(const client_result& r, asio::steady_timer& tim
         lost("the peer no longer knows the session");
         return true;
     }
-    const auto reason =
-        r.what == fault::none ? sdk::concat("the peer answered with HTTP status ", r.status) : r.why;
+    const auto reason = r.what == fault::none ? sdk::concat("the peer answered with HTTP status ", r.status) : r.why;
     if (clock::now() - last_contact_ > session_timeout_) {
         lost(reason);
         return true;
     }
-    pause = std::clamp(pause * 2, std::chrono::milliseconds(k_first_pause),
-                       std::chrono::milliseconds(k_longest_pause));
+    pause = std::clamp(pause * 2, std::chrono::milliseconds(k_first_pause), std::chrono::milliseconds(k_longest_pause));
     timer.expires_after(pause);
     timer.async_wait([self = shared_from_this(), again](const boost::system::error_code& ec) {
         if (!ec) ((*self).*again)();

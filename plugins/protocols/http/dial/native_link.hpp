@@ -3,20 +3,20 @@
 // closed.
 #pragma once
 
+#include "dial/client.hpp"
+#include "link.hpp"
+#include "wire/outbox.hpp"
+
 #include <atomic>
 #include <deque>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "dial/client.hpp"
-#include "link.hpp"
-#include "wire/outbox.hpp"
-
 namespace sigrun::http {
 
 class native_link : public sigrun_link, public ticking, public std::enable_shared_from_this<native_link> {
- public:
+public:
     native_link(const sdk::host& host, loop& where, client_settings settings, std::string credentials,
                 std::chrono::nanoseconds session_timeout, const sigrun_sink& frames);
     /// [any] Checks that a Sigrun daemon answers, then completes the op.
@@ -32,7 +32,7 @@ class native_link : public sigrun_link, public ticking, public std::enable_share
     sigrun_result call(const sigrun_call& call, const sigrun_sink& replies, sigrun_op op) override;
     void close(sigrun_result why, sigrun_op op) override;
 
- private:
+private:
     request_ptr request(std::string_view verb, std::string target, std::chrono::nanoseconds limit,
                         std::function<void(const client_result&)> then);
     void on_version(const client_result& r, sdk::op& op);

@@ -1,11 +1,11 @@
 #include "dial/resolve.hpp"
 
-#include <netdb.h>
-#include <sys/socket.h>
-
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+
+#include <netdb.h>
+#include <sys/socket.h>
 
 namespace sigrun::http {
 namespace {
@@ -32,8 +32,9 @@ void look_up(void* ctx) {
     if (found) freeaddrinfo(found);
     std::string why;
     if (error) why = sdk::concat("cannot resolve ", job->name, ": ", gai_strerror(error));
-    job->where.post([done = std::move(job->done), addresses = std::move(addresses),
-                     why = std::move(why)]() mutable { done(std::move(addresses), std::move(why)); });
+    job->where.post([done = std::move(job->done), addresses = std::move(addresses), why = std::move(why)]() mutable {
+        done(std::move(addresses), std::move(why));
+    });
     job->count->running.fetch_sub(1);
 }
 
@@ -52,8 +53,7 @@ void resolve(const sdk::host& host, loop& where, const std::shared_ptr<lookups>&
         where.post([done = std::move(done), known = std::move(known)] { done(known, {}); });
         return;
     }
-    auto job =
-        std::make_unique<lookup>(lookup{where, count, at.host, std::to_string(at.port), std::move(done)});
+    auto job = std::make_unique<lookup>(lookup{where, count, at.host, std::to_string(at.port), std::move(done)});
     count->running.fetch_add(1);
     if (host.sched()->post(host.abi(), SIGRUN_LANE_WORK, &look_up, job.get()) == SIGRUN_OK) {
         job.release();

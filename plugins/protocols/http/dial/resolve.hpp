@@ -2,15 +2,16 @@
 // system's resolver blocks; Asio's own resolver would start a thread the host knows nothing of.
 #pragma once
 
-#include <atomic>
+#include "dial/endpoint.hpp"
+#include "loop.hpp"
+
 #include <boost/asio/generic/stream_protocol.hpp>
+
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "dial/endpoint.hpp"
-#include "loop.hpp"
 
 namespace sigrun::http {
 
@@ -18,7 +19,7 @@ using socket_address = asio::generic::stream_protocol::endpoint;
 
 /// Lookups that still run on host threads; the plugin waits for them before it goes.
 class lookups {
- public:
+public:
     std::atomic<std::size_t> running{0};
 };
 

@@ -1,12 +1,12 @@
 #include "rustci/job.hpp"
 
-#include <ctime>
-#include <random>
-
 #include "rustci/legacy_link.hpp"
 #include "rustci/retry_after.hpp"
 #include "wire/json_text.hpp"
 #include "wire/utf8.hpp"
+
+#include <ctime>
+#include <random>
 
 namespace sigrun::http::rustci {
 namespace {
@@ -31,24 +31,20 @@ std::string excerpt(std::string_view text) {
 
 std::string header(const client_result& r, const char* name) {
     const auto found = r.headers.find(name);
-    return found == r.headers.end() ? std::string()
-                                    : std::string(found->value().data(), found->value().size());
+    return found == r.headers.end() ? std::string() : std::string(found->value().data(), found->value().size());
 }
 
 std::uint64_t wall_clock_ns() {
-    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                          std::chrono::system_clock::now().time_since_epoch())
-                                          .count());
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+            .count());
 }
 
 /// The pause plus or minus 10 %, so that many jobs do not come back at once.
 std::chrono::nanoseconds spread(std::chrono::nanoseconds pause) {
-    static thread_local std::minstd_rand random(
-        static_cast<unsigned>(clock::now().time_since_epoch().count()));
+    static thread_local std::minstd_rand random(static_cast<unsigned>(clock::now().time_since_epoch().count()));
     const auto tenth = pause.count() / 10;
-    return tenth ? std::chrono::nanoseconds(
-                       std::uniform_int_distribution<std::int64_t>(-tenth, tenth)(random)) +
-                       pause
+    return tenth ? std::chrono::nanoseconds(std::uniform_int_distribution<std::int64_t>(-tenth, tenth)(random)) + pause
                  : pause;
 }
 
@@ -110,11 +106,9 @@ void job::on_submitted(const client_result& r) {
         if (!read_submit_reply(r.body, id)) return ask_again();
         if (id == uuid_) return accept();
         owner_.answered_for_another();
-        return refuse("contract",
-                      sdk::concat("the runner answered for job ", excerpt(id), " instead of ", uuid_));
+        return refuse("contract", sdk::concat("the runner answered for job ", excerpt(id), " instead of ", uuid_));
     }
-    if (is_overload(r.status))
-        return retry_submit(r, sdk::concat("the runner answered with HTTP status ", r.status));
+    if (is_overload(r.status)) return retry_submit(r, sdk::concat("the runner answered with HTTP status ", r.status));
     const auto said = sdk::concat("HTTP status ", r.status, r.body.empty() ? "" : ": ", excerpt(r.body));
     if (r.status == 401 || r.status == 403) return refuse("credentials", said);
     refuse("contract", said);
@@ -209,8 +203,7 @@ void job::on_status(asking why_asked, const client_result& r, int redirects) {
         return retry_submit(none, "the runner lost the request");
     }
     if (r.status == 404) {
-        if (++forgotten_ > k_patience)
-            return fail_infra("runner_forgot", "the runner no longer knows the job", false);
+        if (++forgotten_ > k_patience) return fail_infra("runner_forgot", "the runner no longer knows the job", false);
         return schedule_poll();
     }
     forgotten_ = 0;
@@ -241,8 +234,7 @@ void job::on_no_status(asking why_asked, const client_result& r) {
         return owner_.forget(uuid_);
     }
     if (++asks_ > owner_.settings().submit_retries)
-        return fail_infra("submit_unknown",
-                          sdk::concat("nobody knows whether the runner took the job: ", why), true);
+        return fail_infra("submit_unknown", sdk::concat("nobody knows whether the runner took the job: ", why), true);
     wait(spread(owner_.settings().retry_delay * asks_), &job::ask_again);
 }
 
@@ -265,8 +257,7 @@ void job::on_good_status(status_reply&& s) {
         f.json = "{\"state\":\"running\"}";
         tell(std::move(f));
     } else if (s.status == word::queued && running_told_) {
-        owner_.warn(
-            sdk::concat("job ", job_, ": contract_violation: the state went back from running to queued"));
+        owner_.warn(sdk::concat("job ", job_, ": contract_violation: the state went back from running to queued"));
     }
     if (s.status == word::queued || s.status == word::running) return schedule_poll();
     finish_with(std::move(s));
@@ -280,9 +271,9 @@ void job::cancel() {
     r->has_body = !remove;
     r->on_done = [self = shared_from_this()](const client_result& result) {
         if (self->over_ || (result.what == fault::none && is_success(result.status))) return;
-        self->owner_.warn(sdk::concat(
-            "job ", self->job_, ": the runner did not take the cancel request: ",
-            result.what == fault::none ? sdk::concat("HTTP status ", result.status) : result.why));
+        self->owner_.warn(
+            sdk::concat("job ", self->job_, ": the runner did not take the cancel request: ",
+                        result.what == fault::none ? sdk::concat("HTTP status ", result.status) : result.why));
     };
     owner_.send(std::move(r));
     poll_pause_ = owner_.settings().poll_first;

@@ -2,21 +2,22 @@
 // its link's loop; owned by the link until its final frame is given.
 #pragma once
 
-#include <boost/asio/steady_timer.hpp>
-#include <deque>
-#include <memory>
-#include <string>
-
 #include "dial/client.hpp"
 #include "rustci/status_reply.hpp"
 #include "wire/frame_codec.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+
+#include <deque>
+#include <memory>
+#include <string>
 
 namespace sigrun::http::rustci {
 
 class legacy_link;
 
 class job : public std::enable_shared_from_this<job> {
- public:
+public:
     /// `about` names the attempt; only its job, number and token are used.
     job(legacy_link& owner, const wire_frame& about, std::string uuid);
 
@@ -33,7 +34,7 @@ class job : public std::enable_shared_from_this<job> {
     bool accepted() const noexcept { return accepted_; }
     void acknowledge();
 
- private:
+private:
     enum class asking { submitted, polling, attaching };
 
     void post_submit();

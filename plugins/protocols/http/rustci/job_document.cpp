@@ -1,9 +1,10 @@
 #include "rustci/job_document.hpp"
 
-#include <array>
+#include "wire/duration.hpp"
+
 #include <boost/json.hpp>
 
-#include "wire/duration.hpp"
+#include <array>
 
 namespace sigrun::http::rustci {
 namespace {
@@ -32,8 +33,8 @@ bool read_words(const json::value& value, std::vector<std::string>& out, std::st
     return true;
 }
 
-bool read_pairs(const json::object& o, std::string_view key,
-                std::vector<std::pair<std::string, std::string>>& out, std::string& why) {
+bool read_pairs(const json::object& o, std::string_view key, std::vector<std::pair<std::string, std::string>>& out,
+                std::string& why) {
     const auto* v = o.if_contains(key);
     const auto* pairs = v ? v->if_object() : nullptr;
     if (!pairs) return true;
@@ -95,8 +96,7 @@ std::optional<job_document> read_job(std::string_view text, std::string& why) {
         return std::nullopt;
     }
     job_document out;
-    if (!read_steps(*o, out, why) || !read_pairs(*o, "env", out.env, why) ||
-        !read_pairs(*o, "labels", out.labels, why))
+    if (!read_steps(*o, out, why) || !read_pairs(*o, "env", out.env, why) || !read_pairs(*o, "labels", out.labels, why))
         return std::nullopt;
     for (const auto& [name, unused] : out.env)
         if (name.empty() || name.find('=') != std::string::npos) {

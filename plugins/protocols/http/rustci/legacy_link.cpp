@@ -34,9 +34,7 @@ request_ptr legacy_link::request(std::string_view verb, std::string target) cons
 void legacy_link::health(std::function<void(const client_result&)> then) {
     auto r = request("HEAD", "/health");
     r->headers.clear();  // credentials go with /jobs only
-    r->on_done = [self = shared_from_this(), then = std::move(then)](const client_result& result) {
-        then(result);
-    };
+    r->on_done = [self = shared_from_this(), then = std::move(then)](const client_result& result) { then(result); };
     client_->send(std::move(r));
 }
 
@@ -111,8 +109,7 @@ sigrun_result legacy_link::ping(sigrun_op token) {
     auto op = std::make_shared<sdk::op>(host_, token);
     loop_.post([self = shared_from_this(), op] {
         if (self->quarantined_.load())
-            return op->fail(SIGRUN_E_DENIED,
-                            "the runner answered for jobs of others; it gets no more offers");
+            return op->fail(SIGRUN_E_DENIED, "the runner answered for jobs of others; it gets no more offers");
         self->health([raw = self.get(), op](const client_result& r) {
             if (r.status) {
                 op->ok(sdk::concat("{\"rtt_ns\":", r.took.count(), "}"));
@@ -142,14 +139,12 @@ void legacy_link::begin(const wire_frame& offer) {
     if (!document) return made->refuse("unsupported", why);
     auto body = submit_body(*document, {offer.job, *offer.attempt, offer.token}, uuid, options_);
     if (body.size() > options_.max_request)
-        return made->refuse("too_large", sdk::concat("refused: payload too large for profile rustci: ",
-                                                     body.size(), " bytes, at most ", options_.max_request));
+        return made->refuse("too_large", sdk::concat("refused: payload too large for profile rustci: ", body.size(),
+                                                     " bytes, at most ", options_.max_request));
     made->submit(std::move(body));
 }
 
-sigrun_result legacy_link::give(const wire_frame& f) {
-    return silent_ ? SIGRUN_OK : deliver_frame(host_, frames_, f);
-}
+sigrun_result legacy_link::give(const wire_frame& f) { return silent_ ? SIGRUN_OK : deliver_frame(host_, frames_, f); }
 
 void legacy_link::forget(const std::string& uuid) {
     const auto found = jobs_.find(uuid);

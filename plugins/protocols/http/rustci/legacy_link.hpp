@@ -2,23 +2,22 @@
 // own. Link operations are [any]; everything else on its loop. Owned by itself until closed.
 #pragma once
 
+#include "dial/client.hpp"
+#include "link.hpp"
+#include "rustci/options.hpp"
+
 #include <atomic>
 #include <map>
 #include <memory>
 #include <string>
-
-#include "dial/client.hpp"
-#include "link.hpp"
-#include "rustci/options.hpp"
 
 namespace sigrun::http::rustci {
 
 class job;
 
 class legacy_link : public sigrun_link, public ticking, public std::enable_shared_from_this<legacy_link> {
- public:
-    legacy_link(const sdk::host& host, loop& where, client_settings settings, options how,
-                const sigrun_sink& frames);
+public:
+    legacy_link(const sdk::host& host, loop& where, client_settings settings, options how, const sigrun_sink& frames);
     /// [any] Asks for the runner's health; any HTTP answer will do.
     void open(sigrun_op op);
 
@@ -51,7 +50,7 @@ class legacy_link : public sigrun_link, public ticking, public std::enable_share
     /// The path of a redirect's target if it stays at this runner, else "".
     std::string within_origin(std::string_view location) const;
 
- private:
+private:
     void begin(const wire_frame& offer);
     void health(std::function<void(const client_result&)> then);
     void lost(std::string_view why);

@@ -1,12 +1,13 @@
 #include "rustci/request.hpp"
 
+#include "rustci/script.hpp"
+
+#include <sigrun/cpp/text.hpp>
+
 #include <boost/json.hpp>
 #include <boost/uuid/name_generator_sha1.hpp>
 #include <boost/uuid/string_generator.hpp>
 #include <boost/uuid/uuid_io.hpp>
-#include <sigrun/cpp/text.hpp>
-
-#include "rustci/script.hpp"
 
 namespace sigrun::http::rustci {
 namespace {
@@ -73,13 +74,11 @@ std::string submit_body(const job_document& job, const attempt_names& attempt, s
     metadata["sigrun.job"] = jv(attempt.job);
     metadata["sigrun.attempt"] = std::to_string(attempt.number);
     metadata["sigrun.token"] = jv(attempt.token);
-    if (settings.payload == payload_form::json)
-        metadata["sigrun.payload"] = "application/vnd.sigrun.command+json";
+    if (settings.payload == payload_form::json) metadata["sigrun.payload"] = "application/vnd.sigrun.command+json";
     if (settings.payload == payload_form::script) metadata["sigrun.payload"] = "text/x-shellscript";
 
     json::array bytes;
-    for (unsigned char c : payload_text(job, settings.payload))
-        bytes.emplace_back(static_cast<std::uint64_t>(c));
+    for (unsigned char c : payload_text(job, settings.payload)) bytes.emplace_back(static_cast<std::uint64_t>(c));
     json::object requirements{{"cpu_cores", nullptr},          {"memory_mb", nullptr},
                               {"storage_gb", nullptr},         {"gpu_count", nullptr},
                               {"max_execution_time", nullptr}, {"required_capabilities", json::array()}};

@@ -1,12 +1,12 @@
 // A Sigrun job as the submit request of the legacy contract. Pure.
 #pragma once
 
+#include "rustci/job_document.hpp"
+#include "rustci/options.hpp"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
-
-#include "rustci/job_document.hpp"
-#include "rustci/options.hpp"
 
 namespace sigrun::http::rustci {
 

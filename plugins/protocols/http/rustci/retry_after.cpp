@@ -20,8 +20,8 @@ std::optional<std::chrono::seconds> read_retry_after(std::string_view value, std
     std::tm t{};
     char month[4] = {};
     const std::string text(value.substr(0, 64));
-    if (std::sscanf(text.c_str(), "%*3s, %2d %3s %4d %2d:%2d:%2d GMT", &t.tm_mday, month, &t.tm_year,
-                    &t.tm_hour, &t.tm_min, &t.tm_sec) != 6)
+    if (std::sscanf(text.c_str(), "%*3s, %2d %3s %4d %2d:%2d:%2d GMT", &t.tm_mday, month, &t.tm_year, &t.tm_hour,
+                    &t.tm_min, &t.tm_sec) != 6)
         return std::nullopt;
     const auto at = months.find(std::string_view(month));
     if (at == std::string_view::npos || at % 3) return std::nullopt;

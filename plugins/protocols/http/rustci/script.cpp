@@ -29,8 +29,7 @@ std::string script_of(const job_document& job) {
         out += "( " + before;
         if (!assignments.empty()) out += "env" + assignments + " ";
         // env would take a command word with = in it for one more assignment.
-        if (!assignments.empty() && s.argv.front().find('=') != std::string::npos)
-            out += "sh -c 'exec \"$@\"' sh ";
+        if (!assignments.empty() && s.argv.front().find('=') != std::string::npos) out += "sh -c 'exec \"$@\"' sh ";
         for (std::size_t i = 0; i < s.argv.size(); ++i) out += (i ? " " : "") + shell_quote(s.argv[i]);
         out += " ) || exit $?\n";
     }

@@ -1,10 +1,10 @@
 // A job as a POSIX sh script. Pure.
 #pragma once
 
+#include "rustci/job_document.hpp"
+
 #include <string>
 #include <string_view>
-
-#include "rustci/job_document.hpp"
 
 namespace sigrun::http::rustci {
 

@@ -1,9 +1,10 @@
 #include "rustci/status_reply.hpp"
 
-#include <array>
+#include "wire/utf8.hpp"
+
 #include <boost/json.hpp>
 
-#include "wire/utf8.hpp"
+#include <array>
 
 namespace sigrun::http::rustci {
 namespace {

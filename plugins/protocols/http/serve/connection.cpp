@@ -1,14 +1,14 @@
 #include "serve/connection.hpp"
 
-#include <sys/socket.h>
+#include "serve/exchange.hpp"
+#include "serve/response.hpp"
+#include "serve/server.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/core/buffers_to_string.hpp>
 #include <boost/beast/http/error.hpp>
 
-#include "serve/exchange.hpp"
-#include "serve/response.hpp"
-#include "serve/server.hpp"
+#include <sys/socket.h>
 
 namespace sigrun::http {
 namespace {
@@ -22,8 +22,7 @@ constexpr auto k_half_closed = std::chrono::seconds(5);
 int family_of(int fd) {
     int family = 0;
     socklen_t size = sizeof family;
-    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) != 0)
-        throw sdk::failure(SIGRUN_E_IO, "not a socket");
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) != 0) throw sdk::failure(SIGRUN_E_IO, "not a socket");
     return family;
 }
 
@@ -63,10 +62,9 @@ void connection::arm_read() {
     if (reads_requests() && backlog() > k_max_backlog) return;
     if (phase_ != phase::linger && in_.size() > owner_.options().max_header + k_read_size) return;
     reading_ = true;
-    socket_.async_read_some(in_.prepare(k_read_size),
-                            [self = shared_from_this()](const boost::system::error_code& ec, std::size_t n) {
-                                self->on_read(ec, n);
-                            });
+    socket_.async_read_some(
+        in_.prepare(k_read_size),
+        [self = shared_from_this()](const boost::system::error_code& ec, std::size_t n) { self->on_read(ec, n); });
 }
 
 void connection::on_read(const boost::system::error_code& ec, std::size_t n) {
@@ -185,8 +183,7 @@ std::string connection::auth() const { return auth_of(request_, peer_auth_); }
 void connection::reply(int status, std::string_view type, std::string_view content, std::string_view extra) {
     if (phase_ != phase::answer) return;
     if (finish_soon_) keep_alive_ = false;
-    append_head(out_,
-                {status, type, loop_.date(), extra, framing::length, content.size(), http10_, keep_alive_});
+    append_head(out_, {status, type, loop_.date(), extra, framing::length, content.size(), http10_, keep_alive_});
     if (!head_only_) out_ += content;
     finish_answer();
 }
@@ -204,14 +201,9 @@ void connection::stream_head(int status, std::string_view type) {
     if (phase_ != phase::answer) return;
     chunked_ = !http10_;
     if (!chunked_ || finish_soon_) keep_alive_ = false;
-    append_head(out_, {status,
-                       type,
-                       loop_.date(),
-                       {},
-                       chunked_ ? framing::chunked : framing::until_close,
-                       0,
-                       http10_,
-                       keep_alive_});
+    append_head(
+        out_,
+        {status, type, loop_.date(), {}, chunked_ ? framing::chunked : framing::until_close, 0, http10_, keep_alive_});
 }
 
 void connection::stream(std::string_view data) {
@@ -317,8 +309,7 @@ void connection::tick(time_point now) {
         case phase::linger:
             if (backlog() == 0 && waited > k_linger) close();
             break;
-        case phase::closed:
-            break;
+        case phase::closed: break;
     }
 }
 

@@ -3,28 +3,29 @@
 // its loop.
 #pragma once
 
+#include "loop.hpp"
+#include "serve/pending.hpp"
+#include "serve/problem.hpp"
+#include "serve/request_check.hpp"
+
+#include <sigrun/cpp/host.hpp>
 #include <sigrun/protocol.h>
 
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
+
 #include <memory>
 #include <optional>
-#include <sigrun/cpp/host.hpp>
 #include <string>
-
-#include "loop.hpp"
-#include "serve/pending.hpp"
-#include "serve/problem.hpp"
-#include "serve/request_check.hpp"
 
 namespace sigrun::http {
 
 class server;
 
 class connection : public ticking, public std::enable_shared_from_this<connection> {
- public:
+public:
     using request = boost::beast::http::request<boost::beast::http::string_body>;
 
     /// Owns accept.fd from here on.
@@ -45,9 +46,7 @@ class connection : public ticking, public std::enable_shared_from_this<connectio
     std::string auth() const;
     const checked_request& asked() const noexcept { return checked_; }
     std::string take_body() { return std::move(request_.body()); }
-    std::string_view body_type() const {
-        return header_of(request_, "Content-Type").value_or(std::string_view());
-    }
+    std::string_view body_type() const { return header_of(request_, "Content-Type").value_or(std::string_view()); }
     /// Counts requests: tells a late answer that its request is over.
     std::uint64_t turn() const noexcept { return turn_; }
     bool answering() const noexcept { return phase_ == phase::answer; }
@@ -64,7 +63,7 @@ class connection : public ticking, public std::enable_shared_from_this<connectio
     void abort() { close(); }
     std::size_t backlog() const noexcept { return out_.size() + writing_.size() - written_; }
 
- private:
+private:
     enum class phase { head, body, answer, linger, closed };
 
     bool reads_requests() const noexcept { return phase_ == phase::head || phase_ == phase::body; }

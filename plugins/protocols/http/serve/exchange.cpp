@@ -1,12 +1,12 @@
 #include "serve/exchange.hpp"
 
-#include <boost/json.hpp>
-
 #include "serve/openapi.hpp"
 #include "serve/server.hpp"
 #include "serve/session_routes.hpp"
 #include "wire/frame_codec.hpp"
 #include "wire/json_text.hpp"
+
+#include <boost/json.hpp>
 
 namespace sigrun::http {
 namespace {
@@ -62,16 +62,11 @@ void answer_request(const std::shared_ptr<connection>& who) {
     std::string method(r.method);
     std::string params = asked.params;
     switch (r.replies) {
-        case answer::openapi:
-            return who->reply(200, "application/json", openapi_document());
-        case answer::index:
-            return who->reply(200, "application/json", index_document());
-        case answer::poll_frames:
-            return poll_session_frames(who);
-        case answer::post_frames:
-            return post_session_frames(who);
-        case answer::close_session:
-            return close_session(who);
+        case answer::openapi: return who->reply(200, "application/json", openapi_document());
+        case answer::index: return who->reply(200, "application/json", index_document());
+        case answer::poll_frames: return poll_session_frames(who);
+        case answer::post_frames: return post_session_frames(who);
+        case answer::close_session: return close_session(who);
         case answer::call:
         case answer::open_session:
             if (!named_by_request(*who, method, params)) return;
@@ -80,14 +75,12 @@ void answer_request(const std::shared_ptr<connection>& who) {
         case answer::events:
             if (asked.head_only)
                 return who->reply(200,
-                                  asked.event_stream || r.replies == answer::events
-                                      ? "text/event-stream"
-                                      : "text/plain; charset=utf-8",
+                                  asked.event_stream || r.replies == answer::events ? "text/event-stream"
+                                                                                    : "text/plain; charset=utf-8",
                                   {});
             break;
         case answer::json:
-        case answer::text_payload:
-            break;
+        case answer::text_payload: break;
     }
     auto made = std::make_shared<exchange>(who, std::move(method), std::move(params));
     who->wait_for(made);
@@ -105,10 +98,9 @@ exchange::exchange(const std::shared_ptr<connection>& who, std::string method, s
 void exchange::start() {
     const auto keep = shared_from_this();
     auto& host = who_->owner().host();
-    inbox_ =
-        std::make_shared<reply_inbox>(host, who_->owner().calls(), who_->where(), [weak = weak_from_this()] {
-            if (auto self = weak.lock()) self->drain();
-        });
+    inbox_ = std::make_shared<reply_inbox>(host, who_->owner().calls(), who_->where(), [weak = weak_from_this()] {
+        if (auto self = weak.lock()) self->drain();
+    });
     auto document = who_->take_body();
     sdk::buffer payload;
     if (who_->body_type() == k_frame_type && route_.replies == answer::call) {
@@ -119,9 +111,8 @@ void exchange::start() {
         if (both->has_payload) payload = sdk::buffer(host, both->payload);
     }
     const auto auth = who_->auth();
-    const sigrun_call call{
-        sizeof call,   0, sdk::str(method_), sdk::str(params_), sdk::str(document), sdk::str(auth),
-        payload.get(), 0};
+    const sigrun_call call{sizeof call,   0, sdk::str(method_), sdk::str(params_), sdk::str(document), sdk::str(auth),
+                           payload.get(), 0};
     char room[8192];
     sigrun_error error{sizeof error, 0, 0, sizeof room, 0, 0, room};
     const auto result = inbox_->begin(who_->session(), call, &error);
@@ -135,8 +126,7 @@ void exchange::start() {
 }
 
 bool exchange::streams() const noexcept {
-    return route_.replies == answer::logs || route_.replies == answer::events ||
-           route_.replies == answer::call;
+    return route_.replies == answer::logs || route_.replies == answer::events || route_.replies == answer::call;
 }
 
 void exchange::drain() {
@@ -182,14 +172,12 @@ void exchange::give_single(const reply& r) {
         const json::value* replayed = document ? document->if_contains("idempotency_replayed") : nullptr;
         if (replayed && replayed->is_bool() && replayed->get_bool()) status = 200;
     }
-    who_->reply(status, "application/json",
-                r.json.empty() ? std::string_view("{}") : std::string_view(r.json), extra);
+    who_->reply(status, "application/json", r.json.empty() ? std::string_view("{}") : std::string_view(r.json), extra);
 }
 
 void exchange::open_session(const reply& r) {
     if (!(r.flags & SIGRUN_FRAME_LINK))
-        return who_->reply_problem(
-            {"invalid", sdk::concat("the method ", method_, " opens no session"), "method"});
+        return who_->reply_problem({"invalid", sdk::concat("the method ", method_, " opens no session"), "method"});
     const auto token = adopt(r);
     if (token.empty()) return;
     who_->reply(201, "application/json", r.json,
@@ -236,8 +224,7 @@ void exchange::give_piece(const reply& r) {
         who_->stream(encode_frame(f) + "\n");
     } else if (route_.replies == answer::events) {
         const auto seq = number_member(object_of(r.json), "seq");
-        if (!r.json.empty())
-            who_->stream(sse_event({}, seq ? sdk::concat(seq) : std::string(), one_line(r.json)));
+        if (!r.json.empty()) who_->stream(sse_event({}, seq ? sdk::concat(seq) : std::string(), one_line(r.json)));
     } else if (!sse_) {
         who_->stream(r.payload.content());
     } else {
@@ -245,8 +232,7 @@ void exchange::give_piece(const reply& r) {
         const auto offset = number_member(document, "offset");
         const auto bytes = r.payload.content();
         if (!bytes.empty())
-            who_->stream(
-                log_.add(text_member(document, "stream"), offset, number_member(document, "time_ns"), bytes));
+            who_->stream(log_.add(text_member(document, "stream"), offset, number_member(document, "time_ns"), bytes));
         if (r.last()) who_->stream(log_.end(offset + bytes.size(), one_line(r.json)));
     }
     if (!r.last()) return;

@@ -1,13 +1,13 @@
 // Answers one request: starts the method call it stands for and turns the replies into HTTP.
 #pragma once
 
-#include <memory>
-#include <string>
-
 #include "serve/connection.hpp"
 #include "serve/pending.hpp"
 #include "serve/reply_inbox.hpp"
 #include "serve/sse.hpp"
+
+#include <memory>
+#include <string>
 
 namespace sigrun::http {
 
@@ -16,7 +16,7 @@ void answer_request(const std::shared_ptr<connection>& who);
 
 /// One call on behalf of one request. All [loop].
 class exchange : public pending, public std::enable_shared_from_this<exchange> {
- public:
+public:
     exchange(const std::shared_ptr<connection>& who, std::string method, std::string params);
     void start();
 
@@ -25,7 +25,7 @@ class exchange : public pending, public std::enable_shared_from_this<exchange> {
     void tick(time_point now) override;
     void gone(std::function<void()> done) override;
 
- private:
+private:
     void drain();
     void on_reply(const reply& r);
     void give_single(const reply& r);

@@ -1,9 +1,9 @@
 #include "serve/openapi.hpp"
 
-#include <boost/json.hpp>
-
 #include "serve/routes.hpp"
 #include "version.hpp"
+
+#include <boost/json.hpp>
 
 namespace sigrun::http {
 namespace {
@@ -30,19 +30,15 @@ json::object media(std::string_view type) {
 
 json::object content_of(answer replies) {
     switch (replies) {
-        case answer::text_payload:
-            return media("text/plain");
-        case answer::events:
-            return media("text/event-stream");
-        case answer::call:
-            return media("application/x-ndjson");
+        case answer::text_payload: return media("text/plain");
+        case answer::events: return media("text/event-stream");
+        case answer::call: return media("application/x-ndjson");
         case answer::logs: {
             auto both = media("text/plain");
             both["text/event-stream"] = json::object();
             return both;
         }
-        default:
-            return media("application/json");
+        default: return media("application/json");
     }
 }
 
@@ -78,9 +74,8 @@ std::string openapi_document() {
         if (!path.is_object()) path.emplace_object();
         path.as_object()[lower(r.verb)] = operation(r);
     }
-    json::object document{{"openapi", "3.1.0"},
-                          {"info", {{"title", "Sigrun"}, {"version", k_version}}},
-                          {"paths", std::move(paths)}};
+    json::object document{
+        {"openapi", "3.1.0"}, {"info", {{"title", "Sigrun"}, {"version", k_version}}}, {"paths", std::move(paths)}};
     return json::serialize(document);
 }
 

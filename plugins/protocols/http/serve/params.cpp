@@ -1,18 +1,17 @@
 #include "serve/params.hpp"
 
-#include <charconv>
-#include <vector>
-
 #include "wire/json_text.hpp"
 #include "wire/utf8.hpp"
+
+#include <charconv>
+#include <vector>
 
 namespace sigrun::http {
 namespace {
 
 std::optional<std::string> as_json(const param& p, std::string_view value, problem& why) {
     const auto refuse = [&](std::string_view expected) {
-        why = {"invalid", "wrong value", std::string(p.name), std::string(expected),
-               std::string(value.substr(0, 200))};
+        why = {"invalid", "wrong value", std::string(p.name), std::string(expected), std::string(value.substr(0, 200))};
         if (!is_utf8(why.found)) why.found = "bytes that are not UTF-8";
         return std::nullopt;
     };
@@ -37,8 +36,8 @@ bool knows(const route& r, std::string_view query_key) {
 
 }  // namespace
 
-std::optional<std::string> form_params(const route_match& match, const target& where,
-                                       const header_lookup& headers, problem& why) {
+std::optional<std::string> form_params(const route_match& match, const target& where, const header_lookup& headers,
+                                       problem& why) {
     for (const auto& [key, value] : where.query)
         if (!knows(*match.what, key)) {
             std::string known;

@@ -1,14 +1,14 @@
 // From a request to the params of a method, by the rules of its route. Pure.
 #pragma once
 
+#include "serve/problem.hpp"
+#include "serve/routes.hpp"
+#include "wire/target.hpp"
+
 #include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "serve/problem.hpp"
-#include "serve/routes.hpp"
-#include "wire/target.hpp"
 
 namespace sigrun::http {
 
@@ -17,7 +17,7 @@ using header_lookup = std::function<std::optional<std::string_view>(std::string_
 
 /// The params as a JSON object ("" if there are none), or the problem: an unknown query key, a number or
 /// boolean that is none, text that is not UTF-8. A query key wins over a header for the same param.
-std::optional<std::string> form_params(const route_match& match, const target& where,
-                                       const header_lookup& headers, problem& why);
+std::optional<std::string> form_params(const route_match& match, const target& where, const header_lookup& headers,
+                                       problem& why);
 
 }  // namespace sigrun::http

@@ -1,15 +1,15 @@
 // What a connection waits for before it can finish the answer to its current request.
 #pragma once
 
-#include <functional>
-
 #include "loop.hpp"
+
+#include <functional>
 
 namespace sigrun::http {
 
 /// All [loop]. Owned by the connection until its answer is finished.
 class pending {
- public:
+public:
     virtual ~pending() = default;
     /// Pieces of the answer are sent as they come: a peer that closed its side has no use for the rest.
     virtual bool streams() const noexcept { return false; }

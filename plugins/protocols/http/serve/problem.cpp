@@ -1,10 +1,11 @@
 #include "serve/problem.hpp"
 
-#include <array>
-#include <boost/json.hpp>
-
 #include "wire/json_text.hpp"
 #include "wire/utf8.hpp"
+
+#include <boost/json.hpp>
+
+#include <array>
 
 namespace sigrun::http {
 namespace {
@@ -49,29 +50,18 @@ int status_of_code(std::string_view code) noexcept {
 std::string_view code_of_result(sigrun_result result) noexcept {
     switch (result) {
         case SIGRUN_E_INVALID:
-        case SIGRUN_E_CONFIG:
-            return "invalid";
-        case SIGRUN_E_UNSUPPORTED:
-            return "unsupported";
-        case SIGRUN_E_BUSY:
-            return "busy";
-        case SIGRUN_E_TIMEOUT:
-            return "timeout";
-        case SIGRUN_E_CANCELLED:
-            return "cancelled";
-        case SIGRUN_E_NOMEM:
-            return "unavailable";
-        case SIGRUN_E_IO:
-            return "io";
-        case SIGRUN_E_NOT_FOUND:
-            return "not_found";
-        case SIGRUN_E_DENIED:
-            return "forbidden";
+        case SIGRUN_E_CONFIG: return "invalid";
+        case SIGRUN_E_UNSUPPORTED: return "unsupported";
+        case SIGRUN_E_BUSY: return "busy";
+        case SIGRUN_E_TIMEOUT: return "timeout";
+        case SIGRUN_E_CANCELLED: return "cancelled";
+        case SIGRUN_E_NOMEM: return "unavailable";
+        case SIGRUN_E_IO: return "io";
+        case SIGRUN_E_NOT_FOUND: return "not_found";
+        case SIGRUN_E_DENIED: return "forbidden";
         case SIGRUN_E_FENCED:
-        case SIGRUN_E_EXISTS:
-            return "conflict";
-        default:
-            return "internal";
+        case SIGRUN_E_EXISTS: return "conflict";
+        default: return "internal";
     }
 }
 
@@ -96,8 +86,7 @@ problem_reply read_problem(std::string_view json, sigrun_result result) {
         if (ec) wait_ms = 0;
     }
     if (wait_ms)
-        reply.retry_after_s =
-            static_cast<std::uint32_t>(std::min<std::uint64_t>((wait_ms + 999) / 1000, 86400));
+        reply.retry_after_s = static_cast<std::uint32_t>(std::min<std::uint64_t>((wait_ms + 999) / 1000, 86400));
     if (reply.status == 429 && !reply.retry_after_s) reply.retry_after_s = 1;
     return reply;
 }

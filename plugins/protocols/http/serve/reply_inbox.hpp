@@ -5,6 +5,9 @@
 // svc_call.end is done.
 #pragma once
 
+#include "loop.hpp"
+
+#include <sigrun/cpp/host.hpp>
 #include <sigrun/host.h>
 
 #include <atomic>
@@ -12,11 +15,8 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <sigrun/cpp/host.hpp>
 #include <string>
 #include <vector>
-
-#include "loop.hpp"
 
 namespace sigrun::http {
 
@@ -29,7 +29,7 @@ struct reply {
 };
 
 class reply_inbox : public std::enable_shared_from_this<reply_inbox> {
- public:
+public:
     static constexpr std::size_t k_limit = std::size_t{256} << 10;
 
     /// `notify` runs on the loop, when replies wait that came after begin returned.
@@ -46,7 +46,7 @@ class reply_inbox : public std::enable_shared_from_this<reply_inbox> {
     /// [loop] The caller went away. `done` runs, on any thread, when no reply can come any more.
     void end(std::function<void()> done);
 
- private:
+private:
     static sigrun_result on_frame(void* ctx, const sigrun_frame* frame) noexcept;
     sigrun_result put(const sigrun_frame& frame);
 

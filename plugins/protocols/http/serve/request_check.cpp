@@ -1,9 +1,9 @@
 #include "serve/request_check.hpp"
 
+#include "serve/params.hpp"
+
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/field.hpp>
-
-#include "serve/params.hpp"
 
 namespace sigrun::http {
 namespace {
@@ -35,12 +35,10 @@ std::optional<head_verdict> check_protocol(const request_header& head) {
         return refuse(400, {"invalid", "wrong value", "Host", "exactly one Host header",
                             head.count(bhttp::field::host) ? "several" : "none"});
     if (const auto upgrade = header_of(head, "Upgrade"); upgrade && mentions(*upgrade, "websocket"))
-        return refuse(
-            426,
-            {"unsupported", "WebSocket is not served here", "Upgrade", "a plain HTTP request", "websocket"},
-            "Upgrade: HTTP/1.1\r\nConnection: upgrade\r\n");
-    if (const auto coding = header_of(head, "Transfer-Encoding");
-        coding && !beast::iequals(*coding, "chunked"))
+        return refuse(426,
+                      {"unsupported", "WebSocket is not served here", "Upgrade", "a plain HTTP request", "websocket"},
+                      "Upgrade: HTTP/1.1\r\nConnection: upgrade\r\n");
+    if (const auto coding = header_of(head, "Transfer-Encoding"); coding && !beast::iequals(*coding, "chunked"))
         return refuse(501, {"unsupported", "unknown transfer coding", "Transfer-Encoding", "chunked", {}});
     if (const auto expect = header_of(head, "Expect"); expect && !beast::iequals(*expect, "100-continue"))
         return refuse(417, {"unsupported", "unknown expectation", "Expect", "100-continue", {}});
@@ -76,8 +74,7 @@ head_verdict check_head(const request_header& head, bool has_body) {
         return v;
     }
     if (!request.match.what)
-        return refuse(405,
-                      {"unsupported", "this path does not take this verb", "verb", request.match.allow, {}},
+        return refuse(405, {"unsupported", "this path does not take this verb", "verb", request.match.allow, {}},
                       "Allow: " + request.match.allow + "\r\n");
     const route& r = *request.match.what;
     if (r.takes == body::none && has_body)
@@ -99,8 +96,7 @@ head_verdict check_head(const request_header& head, bool has_body) {
         const auto accept = header_of(head, "Accept");
         request.event_stream = format ? *format == "sse" : accept && mentions(*accept, "text/event-stream");
         const auto* follow = where->find("follow");
-        request.follows =
-            follow && (follow->empty() || *follow == "true" || *follow == "1" || *follow == "yes");
+        request.follows = follow && (follow->empty() || *follow == "true" || *follow == "1" || *follow == "yes");
     }
     request.where = std::move(*where);
     return v;

@@ -1,16 +1,17 @@
 // Everything that can be decided from a request's head, before its body is read. Pure.
 #pragma once
 
+#include "serve/problem.hpp"
+#include "serve/routes.hpp"
+#include "wire/target.hpp"
+
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/string_body.hpp>
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "serve/problem.hpp"
-#include "serve/routes.hpp"
-#include "wire/target.hpp"
 
 namespace sigrun::http {
 

@@ -1,16 +1,17 @@
 #include "serve/response.hpp"
 
-#include <boost/beast/http/status.hpp>
-#include <charconv>
+#include "version.hpp"
+
 #include <sigrun/cpp/text.hpp>
 
-#include "version.hpp"
+#include <boost/beast/http/status.hpp>
+
+#include <charconv>
 
 namespace sigrun::http {
 
 void append_head(std::string& out, const response_head& head) {
-    const auto reason =
-        boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(head.status));
+    const auto reason = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(head.status));
     out += sdk::concat("HTTP/1.1 ", head.status, " ", std::string_view(reason.data(), reason.size()),
                        "\r\nServer: ", k_server, "\r\nDate: ", head.date,
                        "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");

@@ -13,10 +13,9 @@ constexpr param k_token{source::path, "token", ""};
 
 constexpr std::array k_submit{
     param{source::query, "wait", "wait", kind::text, "answer when the job ended, or after this duration"},
-    param{source::header, "Idempotency-Key", "idempotency_key", kind::text,
-          "the same key never makes a second job"}};
-constexpr std::array k_list_jobs{
-    param{source::query, "state", "state", kind::text, "only jobs in this state"}, k_limit, k_cursor};
+    param{source::header, "Idempotency-Key", "idempotency_key", kind::text, "the same key never makes a second job"}};
+constexpr std::array k_list_jobs{param{source::query, "state", "state", kind::text, "only jobs in this state"}, k_limit,
+                                 k_cursor};
 constexpr std::array k_only_id{k_id};
 constexpr std::array k_cancel{
     k_id, param{source::query, "grace", "grace", kind::text, "time between TERM and KILL, 10s if left out"}};
@@ -25,10 +24,9 @@ constexpr std::array k_logs{
     param{source::header, "Last-Event-ID", "offset", kind::integer, "offset to resume an event stream from"},
     param{source::query, "follow", "follow", kind::boolean, "stay until the job has ended"},
     param{source::query, "format", "", kind::text, "raw or sse; sse also by Accept: text/event-stream"}};
-constexpr std::array k_list_runners{
-    param{source::query, "where", "where", kind::text, "a requirement to satisfy"}, k_limit, k_cursor};
-constexpr std::array k_remove{
-    k_id, param{source::query, "force", "force", kind::boolean, "also while jobs run there"}};
+constexpr std::array k_list_runners{param{source::query, "where", "where", kind::text, "a requirement to satisfy"},
+                                    k_limit, k_cursor};
+constexpr std::array k_remove{k_id, param{source::query, "force", "force", kind::boolean, "also while jobs run there"}};
 constexpr std::array k_id_reason{k_id, k_reason};
 constexpr std::array k_drain{
     k_id, k_reason,
@@ -37,12 +35,10 @@ constexpr std::array k_events{
     param{source::query, "after", "after", kind::integer, "sequence number of the last event seen"},
     param{source::header, "Last-Event-ID", "after", kind::integer, "the same, as EventSource sends it"},
     param{source::query, "types", "types", kind::text, "comma separated prefixes of event types"}};
-constexpr std::array k_probe{
-    param{source::query, "only", "only", kind::text, "comma separated prefixes of fact keys"}};
-constexpr std::array k_call{param{source::path, "method", ""}, param{source::query, "params", "", kind::text,
-                                                                     "the method's params as a JSON object"}};
-constexpr std::array k_open{
-    param{source::query, "method", "", kind::text, "runners.register or sessions.open"}};
+constexpr std::array k_probe{param{source::query, "only", "only", kind::text, "comma separated prefixes of fact keys"}};
+constexpr std::array k_call{param{source::path, "method", ""},
+                            param{source::query, "params", "", kind::text, "the method's params as a JSON object"}};
+constexpr std::array k_open{param{source::query, "method", "", kind::text, "runners.register or sessions.open"}};
 constexpr std::array k_poll{
     k_token, param{source::query, "wait", "", kind::text, "how long to wait for frames, at most 25s"},
     param{source::query, "ack", "", kind::integer, "highest seq processed; frames after it are sent"}};
@@ -57,53 +53,42 @@ constexpr route k_routes[] = {
     {"GET", "/v1/jobs/{id}/logs", "jobs.logs", answer::logs, body::none, 200, "", k_logs, "output of a job"},
     {"GET", "/v1/jobs/{id}/explain", "jobs.explain", answer::json, body::none, 200, "", k_only_id,
      "why a job waits or runs where it runs"},
-    {"POST", "/v1/runners", "runners.add", answer::json, body::json, 201, "/v1/runners/", k_none,
-     "add a runner"},
+    {"POST", "/v1/runners", "runners.add", answer::json, body::json, 201, "/v1/runners/", k_none, "add a runner"},
     {"GET", "/v1/runners", "runners.list", answer::json, body::none, 200, "", k_list_runners, "runners"},
     {"GET", "/v1/runners/{id}", "runners.get", answer::json, body::none, 200, "", k_only_id,
      "one runner with its facts"},
-    {"DELETE", "/v1/runners/{id}", "runners.remove", answer::json, body::none, 200, "", k_remove,
-     "remove a runner"},
-    {"POST", "/v1/runners/{id}/drain", "runners.drain", answer::json, body::none, 200, "", k_drain,
-     "no new jobs"},
+    {"DELETE", "/v1/runners/{id}", "runners.remove", answer::json, body::none, 200, "", k_remove, "remove a runner"},
+    {"POST", "/v1/runners/{id}/drain", "runners.drain", answer::json, body::none, 200, "", k_drain, "no new jobs"},
     {"POST", "/v1/runners/{id}/resume", "runners.resume", answer::json, body::none, 200, "", k_id_reason,
      "take jobs again"},
-    {"POST", "/v1/runners/{id}/maintenance", "runners.maintenance", answer::json, body::none, 200, "",
-     k_id_reason, "out of service"},
+    {"POST", "/v1/runners/{id}/maintenance", "runners.maintenance", answer::json, body::none, 200, "", k_id_reason,
+     "out of service"},
     {"POST", "/v1/runners/{id}/detect", "runners.detect", answer::json, body::none, 200, "", k_id_reason,
      "fresh facts"},
-    {"GET", "/v1/events", "events.watch", answer::events, body::none, 200, "", k_events,
-     "what happens, as SSE"},
+    {"GET", "/v1/events", "events.watch", answer::events, body::none, 200, "", k_events, "what happens, as SSE"},
     {"GET", "/v1/plugins", "plugins.list", answer::json, body::none, 200, "", k_none, "plugins"},
     {"GET", "/v1/plugins/{id}", "plugins.get", answer::json, body::none, 200, "", k_only_id, "one plugin"},
     {"GET", "/v1/config", "config.get", answer::json, body::none, 200, "", k_none, "settings in effect"},
     {"GET", "/v1/stats", "stats.get", answer::json, body::none, 200, "", k_none, "numbers of this daemon"},
-    {"GET", "/v1/version", "version.get", answer::json, body::none, 200, "", k_none,
-     "version of this daemon"},
-    {"GET", "/v1/probe", "probe.run", answer::json, body::none, 200, "", k_probe,
-     "facts of the daemon's machine"},
+    {"GET", "/v1/version", "version.get", answer::json, body::none, 200, "", k_none, "version of this daemon"},
+    {"GET", "/v1/probe", "probe.run", answer::json, body::none, 200, "", k_probe, "facts of the daemon's machine"},
     {"GET", "/healthz", "health.live", answer::json, body::none, 200, "", k_none, "alive"},
     {"GET", "/readyz", "health.ready", answer::json, body::none, 200, "", k_none, "ready for work"},
     {"GET", "/metrics", "metrics.get", answer::text_payload, body::none, 200, "", k_none, "Prometheus text"},
-    {"POST", "/v1/call/{method}", "", answer::call, body::json, 200, "", k_call,
-     "any method; replies as JSON lines"},
+    {"POST", "/v1/call/{method}", "", answer::call, body::json, 200, "", k_call, "any method; replies as JSON lines"},
     {"POST", "/v1/sessions", "", answer::open_session, body::json, 201, "", k_open, "open a runner session"},
     {"GET", "/v1/sessions/{token}/frames", "", answer::poll_frames, body::none, 200, "", k_poll,
      "frames for this peer"},
     {"POST", "/v1/sessions/{token}/frames", "", answer::post_frames, body::json, 200, "", k_session,
      "frames from this peer"},
-    {"DELETE", "/v1/sessions/{token}", "", answer::close_session, body::none, 204, "", k_session,
-     "end a session"},
+    {"DELETE", "/v1/sessions/{token}", "", answer::close_session, body::none, 204, "", k_session, "end a session"},
     {"GET", "/v1/openapi.json", "", answer::openapi, body::none, 200, "", k_none, "this API as OpenAPI 3.1"},
     {"GET", "/", "", answer::index, body::none, 200, "", k_none, "the routes of this API"},
 };
 
-bool is_variable(std::string_view part) {
-    return part.size() > 2 && part.front() == '{' && part.back() == '}';
-}
+bool is_variable(std::string_view part) { return part.size() > 2 && part.front() == '{' && part.back() == '}'; }
 
-bool fits(std::string_view pattern, const std::vector<std::string>& segments,
-          std::vector<std::string>& variables) {
+bool fits(std::string_view pattern, const std::vector<std::string>& segments, std::vector<std::string>& variables) {
     variables.clear();
     pattern.remove_prefix(1);
     std::size_t i = 0;

@@ -1,15 +1,14 @@
 #include "serve/server.hpp"
 
+#include "serve/connection.hpp"
+
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#include "serve/connection.hpp"
-
 namespace sigrun::http {
 
-server::server(const sdk::host& host, const server_options& options,
-               std::vector<std::unique_ptr<loop>>& loops)
+server::server(const sdk::host& host, const server_options& options, std::vector<std::unique_ptr<loop>>& loops)
     : host_(host),
       calls_(host.service<sigrun_svc_call>(SIGRUN_SVC_CALL)),
       links_(host.service<sigrun_svc_link>(SIGRUN_SVC_LINK)),

@@ -1,16 +1,16 @@
 // The serving face: limits, the connections of all loops, and the sessions over HTTP they carry.
 #pragma once
 
+#include "loop.hpp"
+#include "serve/session_table.hpp"
+
+#include <sigrun/cpp/host.hpp>
 #include <sigrun/protocol.h>
 
 #include <atomic>
 #include <chrono>
 #include <memory>
-#include <sigrun/cpp/host.hpp>
 #include <vector>
-
-#include "loop.hpp"
-#include "serve/session_table.hpp"
 
 namespace sigrun::http {
 
@@ -26,7 +26,7 @@ struct server_options {
 };
 
 class server {
- public:
+public:
     server(const sdk::host& host, const server_options& options, std::vector<std::unique_ptr<loop>>& loops);
 
     /// [any] As sigrun_serve.on_accept.
@@ -42,7 +42,7 @@ class server {
     session_table& sessions() noexcept { return sessions_; }
     void connection_gone() noexcept { connections_.fetch_sub(1); }
 
- private:
+private:
     sdk::host host_;
     const sigrun_svc_call* calls_;
     const sigrun_svc_link* links_;

@@ -6,8 +6,7 @@
 namespace sigrun::http {
 namespace {
 constexpr std::size_t k_answer_size = std::size_t{1} << 20;
-constexpr auto k_farewell =
-    std::chrono::seconds(5);  // how long a closed session waits for the peer to hear of it
+constexpr auto k_farewell = std::chrono::seconds(5);  // how long a closed session waits for the peer to hear of it
 constexpr std::size_t k_max_pings = 16;
 }  // namespace
 
@@ -18,8 +17,7 @@ sigrun_result session::adopt(std::uint64_t connection, std::string_view ticket, 
     self_ = shared_from_this();
     loop_.add(self_);
     const sigrun_sink* frames = nullptr;
-    const auto result =
-        owner_.links()->adopt(owner_.host().abi(), connection, sdk::str(ticket), this, &frames, error);
+    const auto result = owner_.links()->adopt(owner_.host().abi(), connection, sdk::str(ticket), this, &frames, error);
     if (result != SIGRUN_OK) {
         dead_ = host_closed_ = true;
         self_.reset();

@@ -6,24 +6,25 @@
 // let go.
 #pragma once
 
-#include <atomic>
-#include <functional>
-#include <memory>
-#include <sigrun/cpp/host.hpp>
-#include <string>
-#include <vector>
-
 #include "link.hpp"
 #include "loop.hpp"
 #include "wire/frame_codec.hpp"
 #include "wire/outbox.hpp"
+
+#include <sigrun/cpp/host.hpp>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace sigrun::http {
 
 class server;
 
 class session : public sigrun_link, public ticking, public std::enable_shared_from_this<session> {
- public:
+public:
     session(server& owner, loop& where, std::string token);
 
     /// [loop] Offers itself to the host; results as svc_link.adopt.
@@ -56,7 +57,7 @@ class session : public sigrun_link, public ticking, public std::enable_shared_fr
     sigrun_result send(const sigrun_frame& frame) override;
     void close(sigrun_result why, sigrun_op op) override;
 
- private:
+private:
     sigrun_result queue(wire_frame frame);
     void wake();
     void answer_poll(int status, std::string body);

@@ -1,11 +1,11 @@
 #include "serve/session_routes.hpp"
 
-#include <charconv>
-
 #include "serve/connection.hpp"
 #include "serve/server.hpp"
 #include "serve/session.hpp"
 #include "wire/duration.hpp"
+
+#include <charconv>
 
 namespace sigrun::http {
 namespace {
@@ -20,7 +20,7 @@ std::shared_ptr<session> session_of(connection& who) {
 
 /// A poll that hangs: forgotten when its connection goes away.
 class hanging_poll : public pending {
- public:
+public:
     explicit hanging_poll(std::shared_ptr<session> of) : of_(std::move(of)) {}
     void set_number(std::uint64_t number) { number_ = number; }
     bool streams() const noexcept override { return true; }
@@ -29,7 +29,7 @@ class hanging_poll : public pending {
         done();
     }
 
- private:
+private:
     std::shared_ptr<session> of_;
     std::uint64_t number_ = 0;
 };
@@ -53,10 +53,9 @@ void poll_session_frames(const std::shared_ptr<connection>& who) {
     std::chrono::nanoseconds wait{0};
     if (const auto* text = where.find("wait")) {
         const auto parsed = parse_duration(*text);
-        if (!parsed)
-            return who->reply_problem({"invalid", "wrong value", "wait", "a duration such as 20s", *text});
-        wait = std::min<std::chrono::nanoseconds>(
-            {*parsed, k_longest_wait, who->owner().options().session_timeout / 2});
+        if (!parsed) return who->reply_problem({"invalid", "wrong value", "wait", "a duration such as 20s", *text});
+        wait =
+            std::min<std::chrono::nanoseconds>({*parsed, k_longest_wait, who->owner().options().session_timeout / 2});
     }
     std::uint64_t ack = 0;
     if (const auto* text = where.find("ack")) std::from_chars(text->data(), text->data() + text->size(), ack);
@@ -87,10 +86,8 @@ void post_session_frames(const std::shared_ptr<connection>& who) {
         const auto taken = of->take(frames);
         answer_later(who, turn, [taken](connection& c) {
             if (taken.gap)
-                return c.reply_problem(
-                    {"conflict", "frames are missing", "seq", sdk::concat(taken.ack + 1), {}});
-            c.reply(200, "application/json",
-                    sdk::concat("{\"ack\":", taken.ack, ",\"busy\":", taken.busy, "}"));
+                return c.reply_problem({"conflict", "frames are missing", "seq", sdk::concat(taken.ack + 1), {}});
+            c.reply(200, "application/json", sdk::concat("{\"ack\":", taken.ack, ",\"busy\":", taken.busy, "}"));
         });
     });
 }

@@ -1,9 +1,9 @@
 #include "serve/session_table.hpp"
 
-#include <sys/random.h>
-
 #include "serve/server.hpp"
 #include "serve/session.hpp"
+
+#include <sys/random.h>
 
 namespace sigrun::http {
 namespace {

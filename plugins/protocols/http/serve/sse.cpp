@@ -6,8 +6,7 @@
 namespace sigrun::http {
 namespace {
 
-std::string log_event(std::string_view stream, std::uint64_t offset, std::uint64_t time_ns,
-                      std::string_view bytes) {
+std::string log_event(std::string_view stream, std::uint64_t offset, std::uint64_t time_ns, std::string_view bytes) {
     std::size_t replaced = 0;
     json_members m;
     m.number("offset", offset);

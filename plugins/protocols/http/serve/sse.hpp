@@ -13,13 +13,12 @@ std::string sse_event(std::string_view event, std::string_view id, std::string_v
 /// Turns log bytes into `log` events. A UTF-8 sequence cut by the border of two frames of one stream is held
 /// back and joined; other invalid bytes become U+FFFD. The id is the offset after the text of the event.
 class log_events {
- public:
-    std::string add(std::string_view stream, std::uint64_t offset, std::uint64_t time_ns,
-                    std::string_view bytes);
+public:
+    std::string add(std::string_view stream, std::uint64_t offset, std::uint64_t time_ns, std::string_view bytes);
     /// What is still held, then the `end` event with `json` as data and the end offset as id.
     std::string end(std::uint64_t offset, std::string_view json);
 
- private:
+private:
     std::string flush();
     std::string stream_;
     std::string held_;

@@ -1,11 +1,13 @@
 #include "wire/frame_codec.hpp"
 
-#include <array>
-#include <boost/json.hpp>
-#include <sigrun/cpp/text.hpp>
-
 #include "wire/base64.hpp"
 #include "wire/json_text.hpp"
+
+#include <sigrun/cpp/text.hpp>
+
+#include <boost/json.hpp>
+
+#include <array>
 
 namespace sigrun::http {
 namespace {
@@ -29,7 +31,7 @@ constexpr std::array<named_kind, 11> k_kinds{{{SIGRUN_HELLO, "hello"},
 
 /// Reads members of one object; the first fault is kept as text.
 class member_reader {
- public:
+public:
     member_reader(const json::object& object, std::string_view prefix, std::string& why)
         : object_(object), prefix_(prefix), why_(why) {}
 
@@ -54,7 +56,7 @@ class member_reader {
     }
     bool ok() const noexcept { return ok_; }
 
- private:
+private:
     const json::object& object_;
     std::string_view prefix_;
     std::string& why_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sigrun/cpp/text.hpp>
+
 #include <string>
 #include <string_view>
 
@@ -15,7 +16,7 @@ std::string one_line(std::string_view json);
 
 /// Writes an object member by member: json_members m; m.text("a", "b"); m.number("n", 1); m.finish().
 class json_members {
- public:
+public:
     void text(std::string_view key, std::string_view value) {
         begin(key);
         append_json_string(out_, value);
@@ -37,7 +38,7 @@ class json_members {
         return std::move(out_);
     }
 
- private:
+private:
     void begin(std::string_view key) {
         if (out_.size() > 1) out_ += ',';
         append_json_string(out_, key);

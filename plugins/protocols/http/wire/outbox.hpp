@@ -2,6 +2,8 @@
 // lost request or response loses none. Bounded. Thread-safe; calls nobody.
 #pragma once
 
+#include "wire/frame_codec.hpp"
+
 #include <sigrun/base.h>
 
 #include <cstdint>
@@ -9,12 +11,10 @@
 #include <mutex>
 #include <string>
 
-#include "wire/frame_codec.hpp"
-
 namespace sigrun::http {
 
 class outbox {
- public:
+public:
     /// Numbers and keeps a frame. E_BUSY: full (logs early, so that control frames still find room);
     /// E_INVALID: a single frame too large for any peer, or a kind that has no name here.
     sigrun_result push(wire_frame frame);
@@ -26,7 +26,7 @@ class outbox {
     bool empty() const;
     std::uint64_t last() const;  // number of the newest frame ever pushed
 
- private:
+private:
     struct entry {
         std::uint64_t seq;
         std::string text;

@@ -1,8 +1,8 @@
 #include "wire/target.hpp"
 
-#include <sigrun/cpp/text.hpp>
-
 #include "wire/utf8.hpp"
+
+#include <sigrun/cpp/text.hpp>
 
 namespace sigrun::http {
 namespace {
@@ -55,8 +55,7 @@ bool parse_query(std::string_view text, target& out, std::string& why) {
         std::string key;
         std::string value;
         if (!decode(pair.substr(0, equals), true, key, why)) return false;
-        if (equals != std::string_view::npos && !decode(pair.substr(equals + 1), true, value, why))
-            return false;
+        if (equals != std::string_view::npos && !decode(pair.substr(equals + 1), true, value, why)) return false;
         if (out.find(key)) {
             why = sdk::concat("expected each query key once, found \"", key, "\" again");
             return false;
@@ -103,8 +102,7 @@ std::optional<target> parse_target(std::string_view text, std::string& why) {
         path.remove_prefix(slash + 1);
         if (path.empty()) out.segments.emplace_back();  // a trailing slash names another resource
     }
-    if (question != std::string_view::npos && !parse_query(text.substr(question + 1), out, why))
-        return std::nullopt;
+    if (question != std::string_view::npos && !parse_query(text.substr(question + 1), out, why)) return std::nullopt;
     return out;
 }
 
@@ -112,8 +110,8 @@ std::string percent_encode(std::string_view text) {
     constexpr std::string_view k_hex = "0123456789ABCDEF";
     std::string out;
     for (char c : text) {
-        const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                           c == '-' || c == '_' || c == '.' || c == '~';
+        const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+                           c == '_' || c == '.' || c == '~';
         if (plain) {
             out += c;
         } else {

@@ -73,7 +73,7 @@ struct cgroup_limit {
 };
 
 class cgroup_view {
- public:
+public:
     /// Reads /proc/self/cgroup and /proc/self/mountinfo. `root` must outlive the view.
     explicit cgroup_view(const sysroot& root) : root_(root) {
         const auto mountinfo = root.read("/proc/self/mountinfo");
@@ -82,10 +82,7 @@ class cgroup_view {
         lines_ = parse_proc_cgroup(root.read("/proc/self/cgroup").text);
         bool one = false, two = false;
         for (const auto& m : mounts_) (m.type == "cgroup" ? one : two) = true;
-        mode_ = one && two ? cgroup_mode::hybrid
-                : one      ? cgroup_mode::v1
-                : two      ? cgroup_mode::v2
-                           : cgroup_mode::none;
+        mode_ = one && two ? cgroup_mode::hybrid : one ? cgroup_mode::v1 : two ? cgroup_mode::v2 : cgroup_mode::none;
     }
 
     cgroup_mode mode() const noexcept { return mode_; }
@@ -151,8 +148,7 @@ class cgroup_view {
         cgroup_limit<std::size_t> limit;
         const bool v1 = version("cpuset") == 1;
         for (const auto& folder : chain("cpuset")) {
-            auto file =
-                root_.read(folder + (v1 ? "/cpuset.effective_cpus" : "/cpuset.cpus.effective"), k_list);
+            auto file = root_.read(folder + (v1 ? "/cpuset.effective_cpus" : "/cpuset.cpus.effective"), k_list);
             if (v1 && file.status == read_status::absent) file = root_.read(folder + "/cpuset.cpus", k_list);
             if (file.status == read_status::absent) continue;
             if (!file) {
@@ -178,14 +174,12 @@ class cgroup_view {
         auto limit = lowest_bytes("memory", v1 ? "memory.limit_in_bytes" : "memory.max");
         if (v1) {
             const auto folders_seen = chain("memory");
-            const auto stat = folders_seen.empty()
-                                  ? file_text{}
-                                  : root_.read(folders_seen.front() + "/memory.stat", k_list);
+            const auto stat =
+                folders_seen.empty() ? file_text{} : root_.read(folders_seen.front() + "/memory.stat", k_list);
             std::string_view rest = stat.text, line;
             while (next_line(rest, line)) {
                 if (next_word(line) != "hierarchical_memory_limit") continue;
-                if (auto bytes = parse_u64(line); bytes && *bytes < k_v1_unlimited)
-                    limit.offer(*bytes, stat.path);
+                if (auto bytes = parse_u64(line); bytes && *bytes < k_v1_unlimited) limit.offer(*bytes, stat.path);
             }
         }
         return limit;
@@ -196,7 +190,7 @@ class cgroup_view {
     }
     cgroup_limit<std::uint64_t> pids_max() const { return lowest_bytes("pids", "pids.max"); }
 
- private:
+private:
     static constexpr std::size_t k_small = 4096, k_list = 64 * 1024;
     /// v1 writes "no limit" as LONG_MAX rounded down to a page, which depends on the page size.
     static constexpr std::uint64_t k_v1_unlimited = std::uint64_t{1} << 62;
@@ -242,8 +236,8 @@ class cgroup_view {
                    (m.mount_point.starts_with("/sys/fs/cgroup") ? 1 : 0);
         };
         for (const auto& m : mounts_) {
-            const bool fits = controller.empty() ? m.type == "cgroup2"
-                                                 : m.type == "cgroup" && m.has_super_option(controller);
+            const bool fits =
+                controller.empty() ? m.type == "cgroup2" : m.type == "cgroup" && m.has_super_option(controller);
             if (fits && (!best || rank(m) >= rank(*best))) best = &m;
         }
         return best;

@@ -2,14 +2,15 @@
 // Header-only.
 #pragma once
 
-#include <bit>
 #include <sigrun/cpp/procfs.hpp>
+
+#include <bit>
 
 namespace sigrun::sdk {
 
 /// A set of numbers below 65,536.
 class cpu_set {
- public:
+public:
     static constexpr std::size_t k_limit = 65'536;
 
     bool add(std::uint64_t n) {
@@ -55,7 +56,7 @@ class cpu_set {
         return out;
     }
 
- private:
+private:
     std::vector<std::uint64_t> words_;
 };
 

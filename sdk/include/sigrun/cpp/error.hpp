@@ -14,12 +14,12 @@ namespace sigrun::sdk {
 
 /// Thrown inside a plugin; guarded() turns it into a result with text.
 class failure : public std::exception {
-   public:
+public:
     failure(sigrun_result code, std::string text) : code_(code), text_(std::move(text)) {}
     const char* what() const noexcept override { return text_.c_str(); }
     sigrun_result code() const noexcept { return code_; }
 
-   private:
+private:
     sigrun_result code_;
     std::string text_;
 };

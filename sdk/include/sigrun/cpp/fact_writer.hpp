@@ -5,12 +5,12 @@
 #pragma once
 
 #include <sigrun/base.h>
+#include <sigrun/cpp/sysroot.hpp>
+#include <sigrun/cpp/text.hpp>
 
 #include <cmath>
 #include <concepts>
 #include <optional>
-#include <sigrun/cpp/sysroot.hpp>
-#include <sigrun/cpp/text.hpp>
 
 namespace sigrun::sdk {
 
@@ -21,16 +21,12 @@ inline std::string json_text(std::string_view text) {
     auto sequence = [&](std::size_t i) -> std::size_t {  // length of the valid UTF-8 sequence at i, or 0
         const unsigned char c = byte(i);
         if (c < 0x80) return 1;
-        const std::size_t n = c >= 0xC2 && c <= 0xDF   ? 2
-                              : c >= 0xE0 && c <= 0xEF ? 3
-                              : c >= 0xF0 && c <= 0xF4 ? 4
-                                                       : 0;
+        const std::size_t n = c >= 0xC2 && c <= 0xDF ? 2 : c >= 0xE0 && c <= 0xEF ? 3 : c >= 0xF0 && c <= 0xF4 ? 4 : 0;
         if (n == 0 || i + n > text.size()) return 0;
         for (std::size_t k = 1; k < n; ++k)
             if ((byte(i + k) & 0xC0) != 0x80) return 0;
         const unsigned char d = byte(i + 1);
-        if ((c == 0xE0 && d < 0xA0) || (c == 0xED && d > 0x9F) || (c == 0xF0 && d < 0x90) ||
-            (c == 0xF4 && d > 0x8F))
+        if ((c == 0xE0 && d < 0xA0) || (c == 0xED && d > 0x9F) || (c == 0xF0 && d < 0x90) || (c == 0xF4 && d > 0x8F))
             return 0;
         return n;
     };
@@ -57,7 +53,7 @@ inline std::string json_text(std::string_view text) {
 
 /// A value of a fact, already as JSON.
 class fact_value {
- public:
+public:
     fact_value(bool b) : json_(b ? "true" : "false") {}
     template <std::integral N>
     requires(!std::same_as<N, bool>) fact_value(N n) : json_(std::to_string(n)) {}
@@ -84,20 +80,20 @@ class fact_value {
     }
     const std::string& json() const noexcept { return json_; }
 
- private:
+private:
     std::string json_;
 };
 
 /// One record of a list value: record().add("id", 0).add("cpus", "0-3").
 class record {
- public:
+public:
     record& add(std::string_view name, const fact_value& value) {
         (json_ += json_.size() > 1 ? "," : "") += json_text(name) + ":" + value.json();
         return *this;
     }
     std::string json() const { return json_ + "}"; }
 
- private:
+private:
     std::string json_ = "{";
 };
 inline fact_value records(const std::vector<record>& list) {
@@ -118,7 +114,7 @@ struct fact_info {
 };
 
 class fact_writer {
- public:
+public:
     static constexpr std::size_t k_max_value = 64 * 1024;
 
     void ok(std::string_view key, const fact_value& value, const fact_info& info) {
@@ -169,7 +165,7 @@ class fact_writer {
         return all;
     }
 
- private:
+private:
     static fact_info with_detail(fact_info info, std::string_view detail) {
         if (info.detail.empty()) info.detail = detail;
         return info;
@@ -179,10 +175,9 @@ class fact_writer {
         json_ += "{\"key\":" + json_text(key) + ",\"status\":" + json_text(status);
     }
     void finish(const fact_info& info) {
-        json_ += ",\"method\":" + json_text(info.method) +
-                 ",\"source\":" + json_text(info.source.substr(0, 300)) +
-                 ",\"confidence\":" + std::to_string(info.confidence) +
-                 ",\"ttl_s\":" + std::to_string(info.ttl_s) + ",\"volatility\":" + json_text(info.volatility);
+        json_ += ",\"method\":" + json_text(info.method) + ",\"source\":" + json_text(info.source.substr(0, 300)) +
+                 ",\"confidence\":" + std::to_string(info.confidence) + ",\"ttl_s\":" + std::to_string(info.ttl_s) +
+                 ",\"volatility\":" + json_text(info.volatility);
         if (info.unique) json_ += ",\"unique\":true";
         if (!info.detail.empty()) json_ += ",\"detail\":" + json_text(info.detail.substr(0, 160));
         json_ += '}';

@@ -40,7 +40,7 @@ inline std::uint32_t nth_bit(std::uint64_t w, std::uint32_t n) noexcept {
 
 /// A generator whose whole state is one word: for the random bits of one request.
 class bit_source {
- public:
+public:
     explicit bit_source(std::uint64_t seed) noexcept : state_(seed) {}
     std::uint64_t next() noexcept {  // splitmix64
         std::uint64_t z = (state_ += 0x9e3779b97f4a7c15u);
@@ -53,7 +53,7 @@ class bit_source {
         return static_cast<std::uint32_t>(((next() >> 32) * std::uint64_t{n}) >> 32);
     }
 
- private:
+private:
     std::uint64_t state_;
 };
 

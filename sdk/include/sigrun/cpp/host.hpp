@@ -12,7 +12,7 @@ namespace sigrun::sdk {
 
 /// The services of one host, looked up once. A missing required service throws failure.
 class host {
-   public:
+public:
     host() = default;
     explicit host(const sigrun_host* abi)
         : abi_(abi),
@@ -67,7 +67,7 @@ class host {
         return {static_cast<const char*>(p), static_cast<std::size_t>(n)};
     }
 
-   private:
+private:
     const sigrun_host* abi_ = nullptr;
     const sigrun_svc_log* log_ = nullptr;
     const sigrun_svc_buffer* buffer_ = nullptr;
@@ -76,7 +76,7 @@ class host {
 
 /// Owns one reference to a host buffer.
 class buffer {
-   public:
+public:
     buffer() = default;
     buffer(const host& h, std::string_view content) : svc_(h.buffers()), buf_(h.make_buf(content)) {
         if (!buf_) throw failure(SIGRUN_E_NOMEM, "out of memory");
@@ -108,14 +108,14 @@ class buffer {
         return {static_cast<const char*>(p), static_cast<std::size_t>(n)};
     }
 
-   private:
+private:
     const sigrun_svc_buffer* svc_ = nullptr;
     sigrun_buf* buf_ = nullptr;
 };
 
 /// Owns the duty to complete one op. Destroyed uncompleted, it completes with INTERNAL, so nobody waits for ever.
 class op {
-   public:
+public:
     op() = default;
     op(host h, sigrun_op token) noexcept : host_(h), token_(token) {}
     op(op&& o) noexcept : host_(o.host_), token_(std::exchange(o.token_, 0)) {}
@@ -137,14 +137,14 @@ class op {
     /// The starting call failed after all: the op is void and must not be completed.
     void forget() noexcept { token_ = 0; }
 
-   private:
+private:
     host host_;
     sigrun_op token_ = 0;
 };
 
 /// Registers the current thread with the host for its lifetime. The first object in a plugin thread's function.
 class thread_scope {
-   public:
+public:
     thread_scope(const host& h, std::string_view name) : host_(h) {
         host_.sched()->thread_enter(host_.abi(), str(name), &token_);
     }
@@ -152,7 +152,7 @@ class thread_scope {
     thread_scope& operator=(const thread_scope&) = delete;
     ~thread_scope() { host_.sched()->thread_leave(host_.abi(), token_); }
 
-   private:
+private:
     host host_;
     std::uint64_t token_ = 0;
 };

@@ -23,8 +23,8 @@ struct buffer_block {
     static buffer_block* of(sigrun_buf* buf) noexcept { return reinterpret_cast<buffer_block*>(buf); }
     sigrun_buf* abi() noexcept { return reinterpret_cast<sigrun_buf*>(this); }
 
-    static sigrun_buf* make(const std::shared_ptr<std::atomic<std::size_t>>& live,
-                            std::uint64_t capacity) noexcept try {
+    static sigrun_buf* make(const std::shared_ptr<std::atomic<std::size_t>>& live, std::uint64_t capacity) noexcept
+        try {
         auto block = std::make_unique<buffer_block>();
         block->bytes = std::make_unique<char[]>(static_cast<std::size_t>(capacity ? capacity : 1));
         block->capacity = capacity;

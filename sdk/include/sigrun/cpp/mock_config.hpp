@@ -2,20 +2,20 @@
 // mock_host. Tests only. Immutable after construction.
 #pragma once
 
+#include <sigrun/cpp/error.hpp>
+#include <sigrun/cpp/text.hpp>
 #include <sigrun/plugin.h>
 
 #include <charconv>
 #include <cmath>
 #include <map>
-#include <sigrun/cpp/error.hpp>
-#include <sigrun/cpp/text.hpp>
 #include <string>
 #include <vector>
 
 namespace sigrun::sdk::mock {
 
 class config {
- public:
+public:
     /// Throws failure(E_CONFIG) that names key, expected and found.
     config(const sigrun_component& component, const std::map<std::string, std::string>& options) {
         abi_ = {sizeof abi_, 0, this, 1, &config::get_str, &config::get_i64, &config::get_f64};
@@ -44,7 +44,7 @@ class config {
     config& operator=(const config&) = delete;
     const sigrun_config* abi() const noexcept { return &abi_; }
 
- private:
+private:
     struct value {
         std::vector<std::string> items;
         std::int64_t integer = 0;
@@ -82,16 +82,12 @@ class config {
                 break;
             case SIGRUN_OPT_CHOICE: {
                 bool known = false;
-                for (const auto& choice : split(std::string(sdk::view(opt.choices))))
-                    known = known || choice == text;
+                for (const auto& choice : split(std::string(sdk::view(opt.choices)))) known = known || choice == text;
                 if (!known) throw refuse(concat("one of ", sdk::view(opt.choices)));
                 break;
             }
-            case SIGRUN_OPT_LIST:
-                v.items = split(text);
-                break;
-            default:
-                break;
+            case SIGRUN_OPT_LIST: v.items = split(text); break;
+            default: break;
         }
         if (v.numeric && (opt.min != 0 || opt.max != 0) && (v.real < opt.min || v.real > opt.max))
             throw refuse(concat("a value from ", opt.min, " to ", opt.max));
@@ -159,8 +155,7 @@ class config {
         *out = v->integer;
         return SIGRUN_OK;
     }
-    static sigrun_result get_f64(const sigrun_config* c, sigrun_str key, std::uint32_t index,
-                                 double* out) noexcept {
+    static sigrun_result get_f64(const sigrun_config* c, sigrun_str key, std::uint32_t index, double* out) noexcept {
         const value* v = of(c).find(key);
         if (!v || index) return SIGRUN_E_NOT_FOUND;
         if (!v->numeric) return SIGRUN_E_INVALID;

@@ -12,27 +12,25 @@
 // Link <plugin>_objects (create uses its sigrun_plugin_entry_v1) or pass an entry to create_from.
 #pragma once
 
-#include <sigrun/plugin.h>
-
-#include <functional>
-#include <list>
-#include <set>
 #include <sigrun/cpp/error.hpp>
 #include <sigrun/cpp/host.hpp>
 #include <sigrun/cpp/mock_buffer.hpp>
 #include <sigrun/cpp/mock_config.hpp>
 #include <sigrun/cpp/mock_sched.hpp>
 #include <sigrun/cpp/recording_sink.hpp>
+#include <sigrun/plugin.h>
+
+#include <functional>
+#include <list>
+#include <set>
 
 extern "C" __attribute__((weak)) const sigrun_entry* sigrun_plugin_entry_v1(const sigrun_hello* hello);
 
 namespace sigrun::sdk {
 
 class mock_host {
- public:
-    mock_host() {
-        abi_ = {sizeof abi_, SIGRUN_ABI_MAJOR, SIGRUN_ABI_MINOR, this, 1, &get_service, &complete_op};
-    }
+public:
+    mock_host() { abi_ = {sizeof abi_, SIGRUN_ABI_MAJOR, SIGRUN_ABI_MINOR, this, 1, &get_service, &complete_op}; }
     /// Destroys the instances that are left, newest first, unloads, runs what was posted and joins.
     ~mock_host() {
         while (!instances_.empty()) destroy(instances_.back());
@@ -65,8 +63,7 @@ class mock_host {
         std::unique_lock lock(mutex_);
         auto& slot = ops_.at(op - 1);
         if (!changed_.wait_for(lock, deadline, [&] { return slot.done; }))
-            throw std::runtime_error(
-                concat("op ", op, " was not completed within ", deadline.count(), " ms"));
+            throw std::runtime_error(concat("op ", op, " was not completed within ", deadline.count(), " ms"));
         return slot.what;
     }
     bool completed(sigrun_op op) const {
@@ -114,13 +111,12 @@ class mock_host {
     sigrun_instance* start(sigrun_instance* instance) {
         error_text error;
         if (instance->start)
-            if (auto r = instance->start(instance, &error.abi); r < 0)
-                throw failure(r, std::string(error.text()));
+            if (auto r = instance->start(instance, &error.abi); r < 0) throw failure(r, std::string(error.text()));
         return instance;
     }
     /// config_prepare, then commit (or abort on failure, which is thrown); returns the effect.
-    std::uint32_t reconfigure(sigrun_instance* instance, const sigrun_entry& entry,
-                              std::string_view component, const std::map<std::string, std::string>& options) {
+    std::uint32_t reconfigure(sigrun_instance* instance, const sigrun_entry& entry, std::string_view component,
+                              const std::map<std::string, std::string>& options) {
         mock::config config(find(entry, component), options);
         error_text error;
         std::uint32_t effect = SIGRUN_EFFECT_NONE;
@@ -165,7 +161,7 @@ class mock_host {
         return found->second.value.load();
     }
 
- private:
+private:
     struct op_slot {
         bool done = false;
         bool is_void = false;
@@ -188,8 +184,7 @@ class mock_host {
         throw failure(SIGRUN_E_NOT_FOUND, concat("the plugin has no component '", id, "'"));
     }
 
-    static void complete_op(const sigrun_host* h, sigrun_op op, sigrun_result result,
-                            sigrun_buf* out) noexcept {
+    static void complete_op(const sigrun_host* h, sigrun_op op, sigrun_result result, sigrun_buf* out) noexcept {
         auto& host = self(h);
         std::string text(mock::content(out));
         mock::release(out);
@@ -219,12 +214,10 @@ class mock_host {
             out += concat(i ? between : std::string_view(), view(kv[2 * i]), "=", view(kv[2 * i + 1]));
         return out;
     }
-    static sigrun_metric* make_metric(const sigrun_host* h, sigrun_str name, const sigrun_str* kv,
-                                      std::uint32_t n, bool counter) noexcept {
+    static sigrun_metric* make_metric(const sigrun_host* h, sigrun_str name, const sigrun_str* kv, std::uint32_t n,
+                                      bool counter) noexcept {
         auto text = view(name);
-        auto fits = [](char c) {
-            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == ':';
-        };
+        auto fits = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == ':'; };
         if (text.empty() || !fits(text[0])) return nullptr;
         for (char c : text)
             if (!fits(c) && (c < '0' || c > '9')) return nullptr;
@@ -237,12 +230,10 @@ class mock_host {
 
     static const sigrun_svc_log* log_service() noexcept {
         static constexpr sigrun_svc_log table{
-            sizeof(sigrun_svc_log), 0,
-            [](const sigrun_host*) noexcept -> std::uint32_t { return SIGRUN_LOG_TRACE; },
+            sizeof(sigrun_svc_log), 0, [](const sigrun_host*) noexcept -> std::uint32_t { return SIGRUN_LOG_TRACE; },
             [](const sigrun_host* h, std::uint32_t level, sigrun_str message, const sigrun_str* kv,
                std::uint32_t n) noexcept {
-                static constexpr std::string_view names[] = {"?",    "error", "warning",
-                                                             "info", "debug", "trace"};
+                static constexpr std::string_view names[] = {"?", "error", "warning", "info", "debug", "trace"};
                 auto line = concat(names[level <= 5 ? level : 0], ": ", view(message));
                 if (n) line += concat(" ", pairs(kv, n, " "));
                 std::lock_guard lock(self(h).mutex_);
@@ -254,8 +245,7 @@ class mock_host {
         static constexpr sigrun_svc_buffer table{sizeof(sigrun_svc_buffer),
                                                  0,
                                                  [](const sigrun_host* h, std::uint64_t n) noexcept {
-                                                     return mock::buffer_block::make(self(h).live_buffers_,
-                                                                                     n);
+                                                     return mock::buffer_block::make(self(h).live_buffers_, n);
                                                  },
                                                  &mock::retain,
                                                  &mock::release,
@@ -280,8 +270,8 @@ class mock_host {
                 if (id) *id = made;
                 return SIGRUN_OK;
             },
-            [](const sigrun_host* h, std::int32_t fd, std::uint32_t events, mock::io_lane::on_fd cb,
-               void* ctx, std::uint64_t* id) noexcept -> sigrun_result {
+            [](const sigrun_host* h, std::int32_t fd, std::uint32_t events, mock::io_lane::on_fd cb, void* ctx,
+               std::uint64_t* id) noexcept -> sigrun_result {
                 if (fd < 0 || !events || (events & ~3u)) return SIGRUN_E_INVALID;
                 auto made = self(h).sched_.io.watch(fd, events, cb, ctx);
                 if (id) *id = made;
@@ -298,21 +288,17 @@ class mock_host {
             },
             [](const sigrun_host* h, std::uint64_t token) noexcept {
                 std::lock_guard lock(self(h).mutex_);
-                if (!self(h).threads_.erase(token))
-                    self(h).log_.push_back("error: thread_leave without thread_enter");
+                if (!self(h).threads_.erase(token)) self(h).log_.push_back("error: thread_leave without thread_enter");
             }};
         return &table;
     }
     static const sigrun_svc_call* call_service() noexcept {
         static constexpr sigrun_svc_call table{
             sizeof(sigrun_svc_call), 0,
-            [](const sigrun_host* h, std::uint64_t session, const sigrun_call* call,
-               const sigrun_sink* replies, std::uint64_t* call_id,
-               sigrun_error* error) noexcept -> sigrun_result {
-                if (!self(h).on_call)
-                    return report(error, SIGRUN_E_UNSUPPORTED, "the test has set no on_call");
-                return guarded(error,
-                               [&] { return self(h).on_call(session, *call, *replies, call_id, error); });
+            [](const sigrun_host* h, std::uint64_t session, const sigrun_call* call, const sigrun_sink* replies,
+               std::uint64_t* call_id, sigrun_error* error) noexcept -> sigrun_result {
+                if (!self(h).on_call) return report(error, SIGRUN_E_UNSUPPORTED, "the test has set no on_call");
+                return guarded(error, [&] { return self(h).on_call(session, *call, *replies, call_id, error); });
             },
             [](const sigrun_host* h, std::uint64_t call_id) noexcept {
                 if (self(h).on_resume) self(h).on_resume(call_id);
@@ -328,10 +314,8 @@ class mock_host {
             sizeof(sigrun_svc_link), 0,
             [](const sigrun_host* h, std::uint64_t session, sigrun_str ticket, sigrun_link* link,
                const sigrun_sink** frames, sigrun_error* error) noexcept -> sigrun_result {
-                if (!self(h).on_adopt)
-                    return report(error, SIGRUN_E_UNSUPPORTED, "the test has set no on_adopt");
-                return guarded(error,
-                               [&] { return self(h).on_adopt(session, view(ticket), link, frames, error); });
+                if (!self(h).on_adopt) return report(error, SIGRUN_E_UNSUPPORTED, "the test has set no on_adopt");
+                return guarded(error, [&] { return self(h).on_adopt(session, view(ticket), link, frames, error); });
             }};
         return &table;
     }
@@ -339,10 +323,12 @@ class mock_host {
         static constexpr sigrun_svc_metric table{
             sizeof(sigrun_svc_metric),
             0,
-            [](const sigrun_host* h, sigrun_str name, sigrun_str, const sigrun_str* kv,
-               std::uint32_t n) noexcept { return make_metric(h, name, kv, n, true); },
-            [](const sigrun_host* h, sigrun_str name, sigrun_str, const sigrun_str* kv,
-               std::uint32_t n) noexcept { return make_metric(h, name, kv, n, false); },
+            [](const sigrun_host* h, sigrun_str name, sigrun_str, const sigrun_str* kv, std::uint32_t n) noexcept {
+                return make_metric(h, name, kv, n, true);
+            },
+            [](const sigrun_host* h, sigrun_str name, sigrun_str, const sigrun_str* kv, std::uint32_t n) noexcept {
+                return make_metric(h, name, kv, n, false);
+            },
             [](sigrun_metric* m, double value) noexcept {
                 auto* s = reinterpret_cast<series*>(m);
                 if (s && !(s->counter && value < 0)) s->value.fetch_add(value);

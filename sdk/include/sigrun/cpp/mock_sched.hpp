@@ -2,8 +2,9 @@
 // thread with timers and descriptors. Tests only; thread-safe. The destructor runs what was posted and joins.
 #pragma once
 
-#include <poll.h>
 #include <sigrun/host.h>
+
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -26,7 +27,7 @@ struct task {
 
 /// A lane of `n` threads that run tasks in the order of posting.
 class lane {
- public:
+public:
     explicit lane(unsigned n) {
         for (unsigned i = 0; i < n; ++i) threads_.emplace_back([this] { run(); });
     }
@@ -46,7 +47,7 @@ class lane {
         changed_.notify_one();
     }
 
- private:
+private:
     void run() {
         std::unique_lock lock(mutex_);
         for (;;) {
@@ -68,7 +69,7 @@ class lane {
 
 /// The io lane: tasks, timers, level-triggered descriptors.
 class io_lane {
- public:
+public:
     using on_fd = void (*)(void*, std::int32_t, std::uint32_t);
     io_lane() : wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), thread_([this] { run(); }) {}
     ~io_lane() {
@@ -121,7 +122,7 @@ class io_lane {
         return true;
     }
 
- private:
+private:
     using clock = std::chrono::steady_clock;
     struct timer_entry {
         clock::time_point due;
@@ -161,8 +162,7 @@ class io_lane {
     }
     bool fire_timers(std::unique_lock<std::mutex>& lock) {
         const auto now = clock::now();
-        auto due =
-            std::find_if(timers_.begin(), timers_.end(), [&](const auto& t) { return t.second.due <= now; });
+        auto due = std::find_if(timers_.begin(), timers_.end(), [&](const auto& t) { return t.second.due <= now; });
         if (due == timers_.end()) return false;
         task t = due->second.what;
         if (due->second.period.count() > 0) {
@@ -177,8 +177,7 @@ class io_lane {
         std::vector<pollfd> fds{{wake_, POLLIN, 0}};
         std::vector<std::uint64_t> ids{0};
         for (const auto& [id, w] : watches_) {
-            int events =
-                (w.events & SIGRUN_FD_READ ? POLLIN : 0) | (w.events & SIGRUN_FD_WRITE ? POLLOUT : 0);
+            int events = (w.events & SIGRUN_FD_READ ? POLLIN : 0) | (w.events & SIGRUN_FD_WRITE ? POLLOUT : 0);
             fds.push_back({w.fd, static_cast<short>(events), 0});
             ids.push_back(id);
         }

@@ -17,7 +17,7 @@ struct mount_entry {
     bool has_super_option(std::string_view word) const noexcept { return has_word(super_options, word); }
     bool has_option(std::string_view word) const noexcept { return has_word(options, word); }
 
- private:
+private:
     static bool has_word(std::string_view list, std::string_view word) noexcept {
         while (!list.empty()) {
             const auto comma = list.find(',');
@@ -33,10 +33,9 @@ inline std::string unescape_mount(std::string_view text) {
     auto octal = [](char c) { return c >= '0' && c <= '7'; };
     std::string out;
     for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '\\' && i + 3 < text.size() && text[i + 1] >= '0' && text[i + 1] <= '3' &&
-            octal(text[i + 2]) && octal(text[i + 3])) {
-            out +=
-                static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
+        if (text[i] == '\\' && i + 3 < text.size() && text[i + 1] >= '0' && text[i + 1] <= '3' && octal(text[i + 2]) &&
+            octal(text[i + 3])) {
+            out += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
             i += 3;
         } else {
             out += text[i];
@@ -54,9 +53,8 @@ inline std::vector<mount_entry> parse_mountinfo(std::string_view text) {
         std::size_t dash = 6;  // after the optional fields
         while (dash < w.size() && w[dash] != "-") ++dash;
         if (w.size() < 6 || dash + 2 >= w.size()) continue;
-        mounts.push_back({unescape_mount(w[3]), unescape_mount(w[4]), std::string(w[5]),
-                          std::string(w[dash + 1]), unescape_mount(w[dash + 2]),
-                          dash + 3 < w.size() ? std::string(w[dash + 3]) : std::string()});
+        mounts.push_back({unescape_mount(w[3]), unescape_mount(w[4]), std::string(w[5]), std::string(w[dash + 1]),
+                          unescape_mount(w[dash + 2]), dash + 3 < w.size() ? std::string(w[dash + 3]) : std::string()});
     }
     return mounts;
 }

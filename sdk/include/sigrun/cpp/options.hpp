@@ -23,14 +23,14 @@ struct option_spec {
 };
 
 constexpr sigrun_opt option(std::string_view key, std::uint32_t type, option_spec spec) noexcept {
-    return {sizeof(sigrun_opt), type,           spec.flags,     0,        str(key), str(spec.def),
-            str(spec.doc),      str(spec.choices), str(spec.unit), spec.min, spec.max};
+    return {sizeof(sigrun_opt), type,           spec.flags, 0,       str(key), str(spec.def), str(spec.doc),
+            str(spec.choices),  str(spec.unit), spec.min,   spec.max};
 }
 
 /// Typed view of a sigrun_config. The host has validated every value, so a failure here names a key that the option
 /// table does not declare or that has neither value nor default.
 class config_reader {
-   public:
+public:
     explicit config_reader(const sigrun_config* abi) noexcept : abi_(abi) {}
 
     std::string text(std::string_view key, std::uint32_t index = 0) const {
@@ -63,7 +63,7 @@ class config_reader {
         return items;
     }
 
-   private:
+private:
     static void check(sigrun_result r, std::string_view key) {
         if (r < 0) throw failure(SIGRUN_E_CONFIG, concat("option '", key, "' has no value (result ", r, ")"));
     }

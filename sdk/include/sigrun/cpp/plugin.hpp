@@ -52,10 +52,10 @@ sigrun_result create(const sigrun_host* h, const sigrun_config* config, sigrun_i
         };
         abi.start = [](sigrun_instance* i, sigrun_error* e) noexcept -> sigrun_result {
             return guarded(e, [&] {
-                if constexpr (requires(T& t) { t.start(); }) self<T>(i).start();
+                if constexpr (requires(T & t) { t.start(); }) self<T>(i).start();
             });
         };
-        if constexpr (requires(T& t, const config_reader& c) { t.reconfigure(c); }) {
+        if constexpr (requires(T & t, const config_reader& c) { t.reconfigure(c); }) {
             abi.config_prepare = [](sigrun_instance* i, const sigrun_config* c, std::uint32_t* effect,
                                     sigrun_error* e) noexcept -> sigrun_result {
                 return guarded(e, [&] {
@@ -65,13 +65,13 @@ sigrun_result create(const sigrun_host* h, const sigrun_config* config, sigrun_i
             };
         }
         abi.config_commit = [](sigrun_instance* i) noexcept {
-            if constexpr (requires(T& t) { t.commit(); }) self<T>(i).commit();
+            if constexpr (requires(T & t) { t.commit(); }) self<T>(i).commit();
         };
         abi.config_abort = [](sigrun_instance* i) noexcept {
-            if constexpr (requires(T& t) { t.abort(); }) self<T>(i).abort();
+            if constexpr (requires(T & t) { t.abort(); }) self<T>(i).abort();
         };
         box->owner = h;
-        if constexpr (requires(T& t, op o) { t.drain(std::uint64_t{}, std::move(o)); }) {
+        if constexpr (requires(T & t, op o) { t.drain(std::uint64_t{}, std::move(o)); }) {
             abi.drain = [](sigrun_instance* i, std::uint64_t deadline, sigrun_op done) noexcept -> sigrun_result {
                 return guarded(nullptr, [&]() -> sigrun_result {
                     const sigrun_host* owner = reinterpret_cast<boxed<T>*>(i)->owner;
@@ -125,30 +125,28 @@ constexpr auto make_tables(Defs... defs) noexcept {
 }  // namespace sigrun::sdk
 
 /// Emits note and entry. `flags_` = SIGRUN_PLUGIN_*; then one sdk::component<T>(...) per component.
-#define SIGRUN_PLUGIN(id_, version_, doc_, flags_, ...)                                                        \
-    SIGRUN_EMIT_NOTE(id_, version_, flags_);                                                                   \
-    namespace {                                                                                                \
-    constexpr auto sigrun_tables_ = ::sigrun::sdk::make_tables(__VA_ARGS__);                                   \
-    constexpr sigrun_entry sigrun_entry_ = {                                                                   \
-        sizeof(sigrun_entry),                                                                                  \
-        SIGRUN_ABI_MAJOR,                                                                                      \
-        SIGRUN_ABI_MINOR,                                                                                      \
-        flags_,                                                                                                \
-        ::sigrun::sdk::str(id_),                                                                               \
-        ::sigrun::sdk::str(version_),                                                                          \
-        ::sigrun::sdk::str("Sigrun"),                                                                          \
-        ::sigrun::sdk::str(""),                                                                                \
-        ::sigrun::sdk::str(doc_),                                                                              \
-        static_cast<std::uint32_t>(sigrun_tables_.components.size()),                                          \
-        0,                                                                                                     \
-        sigrun_tables_.components.data(),                                                                      \
-        nullptr,                                                                                               \
-        [](const sigrun_host* h, sigrun_str c, const sigrun_config* config, sigrun_instance** out,             \
-           sigrun_error* error) noexcept -> sigrun_result {                                                    \
-            return sigrun_tables_.create(h, c, config, out, error);                                            \
-        },                                                                                                     \
-        nullptr};                                                                                              \
-    }                                                                                                          \
-    extern "C" const sigrun_entry* sigrun_plugin_entry_v1(const sigrun_hello* hello) {                         \
-        return hello && hello->abi_major == SIGRUN_ABI_MAJOR ? &sigrun_entry_ : nullptr;                       \
+#define SIGRUN_PLUGIN(id_, version_, doc_, flags_, ...)                                                                \
+    SIGRUN_EMIT_NOTE(id_, version_, flags_);                                                                           \
+    namespace {                                                                                                        \
+    constexpr auto sigrun_tables_ = ::sigrun::sdk::make_tables(__VA_ARGS__);                                           \
+    constexpr sigrun_entry sigrun_entry_ = {                                                                           \
+        sizeof(sigrun_entry),                                                                                          \
+        SIGRUN_ABI_MAJOR,                                                                                              \
+        SIGRUN_ABI_MINOR,                                                                                              \
+        flags_,                                                                                                        \
+        ::sigrun::sdk::str(id_),                                                                                       \
+        ::sigrun::sdk::str(version_),                                                                                  \
+        ::sigrun::sdk::str("Sigrun"),                                                                                  \
+        ::sigrun::sdk::str(""),                                                                                        \
+        ::sigrun::sdk::str(doc_),                                                                                      \
+        static_cast<std::uint32_t>(sigrun_tables_.components.size()),                                                  \
+        0,                                                                                                             \
+        sigrun_tables_.components.data(),                                                                              \
+        nullptr,                                                                                                       \
+        [](const sigrun_host* h, sigrun_str c, const sigrun_config* config, sigrun_instance** out,                     \
+           sigrun_error* error) noexcept -> sigrun_result { return sigrun_tables_.create(h, c, config, out, error); }, \
+        nullptr};                                                                                                      \
+    }                                                                                                                  \
+    extern "C" const sigrun_entry* sigrun_plugin_entry_v1(const sigrun_hello* hello) {                                 \
+        return hello && hello->abi_major == SIGRUN_ABI_MAJOR ? &sigrun_entry_ : nullptr;                               \
     }

@@ -9,20 +9,20 @@
 //   SIGRUN_KIND_PROBE, "..."))
 #pragma once
 
+#include <sigrun/cpp/fact_writer.hpp>
+#include <sigrun/cpp/plugin.hpp>
 #include <sigrun/probe.h>
 
 #include <atomic>
 #include <chrono>
-#include <sigrun/cpp/fact_writer.hpp>
-#include <sigrun/cpp/plugin.hpp>
 
 namespace sigrun::sdk {
 
 /// What a collecting function works with: where facts go, and whether it should come to an end.
 class probe_run {
- public:
-    probe_run(std::string_view keys, const sigrun_sink* sink, const std::atomic<sigrun_op>* cancelled,
-              sigrun_op op, std::uint64_t deadline_ns) noexcept
+public:
+    probe_run(std::string_view keys, const sigrun_sink* sink, const std::atomic<sigrun_op>* cancelled, sigrun_op op,
+              std::uint64_t deadline_ns) noexcept
         : keys_(keys), sink_(sink), cancelled_(cancelled), op_(op), deadline_ns_(deadline_ns) {}
 
     fact_writer& facts() noexcept { return facts_; }
@@ -45,7 +45,7 @@ class probe_run {
         send();
     }
 
- private:
+private:
     void send() {
         if (facts_.empty()) return;
         const std::string json = facts_.take();
@@ -67,13 +67,11 @@ class probe_run {
 /// A component without options whose run calls Probe::collect on the host's thread.
 template <class Probe>
 class probe_component {
- public:
+public:
     probe_component(host h, const config_reader&) noexcept : host_(h) {}
-    const void* interface(std::string_view id) noexcept {
-        return id == SIGRUN_KIND_PROBE ? &k_table : nullptr;
-    }
+    const void* interface(std::string_view id) noexcept { return id == SIGRUN_KIND_PROBE ? &k_table : nullptr; }
 
- private:
+private:
     static sigrun_result run(sigrun_instance* instance, const sigrun_probe_req* req, const sigrun_sink* sink,
                              sigrun_op token) noexcept {
         auto& me = self<probe_component>(instance);
@@ -94,9 +92,8 @@ class probe_component {
     static void cancel(sigrun_instance* instance, sigrun_op token) noexcept {
         self<probe_component>(instance).cancelled_.store(token);
     }
-    static constexpr sigrun_probe k_table = {
-        sizeof(sigrun_probe), Probe::flags, Probe::soft_ms, Probe::hard_ms,
-        str(Probe::keys),     &run,         &cancel,        nullptr};
+    static constexpr sigrun_probe k_table = {sizeof(sigrun_probe), Probe::flags, Probe::soft_ms, Probe::hard_ms,
+                                             str(Probe::keys),     &run,         &cancel,        nullptr};
 
     host host_;
     std::atomic<sigrun_op> cancelled_{0};

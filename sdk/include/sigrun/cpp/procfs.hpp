@@ -5,12 +5,13 @@
 // invented.
 #pragma once
 
+#include <sigrun/cpp/sysroot.hpp>
+
 #include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <optional>
-#include <sigrun/cpp/sysroot.hpp>
 #include <string_view>
 #include <vector>
 
@@ -67,8 +68,7 @@ inline std::optional<std::string_view> field(std::string_view text, std::string_
     std::string_view line;
     while (next_line(text, line)) {
         const auto colon = line.find(':');
-        if (colon != line.npos && trimmed(line.substr(0, colon)) == name)
-            return trimmed(line.substr(colon + 1));
+        if (colon != line.npos && trimmed(line.substr(0, colon)) == name) return trimmed(line.substr(colon + 1));
     }
     return std::nullopt;
 }

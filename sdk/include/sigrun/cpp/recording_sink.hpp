@@ -6,13 +6,14 @@
 //   auto f = sink.wait_for([](const recorded_frame& f) { return f.kind == SIGRUN_STATE; });
 #pragma once
 
+#include <sigrun/cpp/mock_buffer.hpp>
+#include <sigrun/cpp/text.hpp>
+
 #include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
 #include <optional>
-#include <sigrun/cpp/mock_buffer.hpp>
-#include <sigrun/cpp/text.hpp>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -30,7 +31,7 @@ struct recorded_frame {
 
 /// Must outlive everything that delivers to it.
 class recording_sink {
- public:
+public:
     recording_sink() : recording_sink(nullptr) {}
     /// For frames whose payloads belong to another host: its buffer service. Null: those of mock_host.
     explicit recording_sink(const sigrun_svc_buffer* buffers) : buffers_(buffers) {
@@ -74,37 +75,25 @@ class recording_sink {
         }
         std::string arrived;
         for (const auto& f : frames_) arrived += concat(" ", f.kind, "/", f.flags, " ", f.json);
-        throw std::runtime_error(
-            concat("no frame fitted before the deadline; ", frames_.size(), " arrived:", arrived));
+        throw std::runtime_error(concat("no frame fitted before the deadline; ", frames_.size(), " arrived:", arrived));
     }
     /// Until at least `n` frames are kept; returns all.
-    std::vector<recorded_frame> wait_count(
-        std::size_t n, std::chrono::milliseconds deadline = std::chrono::seconds(10)) const {
+    std::vector<recorded_frame> wait_count(std::size_t n,
+                                           std::chrono::milliseconds deadline = std::chrono::seconds(10)) const {
         std::unique_lock lock(mutex_);
         if (!changed_.wait_for(lock, deadline, [&] { return frames_.size() >= n; }))
-            throw std::runtime_error(
-                concat("only ", frames_.size(), " of ", n, " frames before the deadline"));
+            throw std::runtime_error(concat("only ", frames_.size(), " of ", n, " frames before the deadline"));
         return frames_;
     }
 
- private:
+private:
     sigrun_result take(const sigrun_frame& f) noexcept try {
         {
             std::lock_guard lock(mutex_);
             if (inside_++) overlapped_ = true;
         }
-        recorded_frame copy{f.kind,
-                            f.flags,
-                            f.stream,
-                            f.seq,
-                            f.ack,
-                            f.offset,
-                            f.time_ns,
-                            {},
-                            0,
-                            {},
-                            std::string(view(f.json)),
-                            {}};
+        recorded_frame copy{
+            f.kind, f.flags, f.stream, f.seq, f.ack, f.offset, f.time_ns, {}, 0, {}, std::string(view(f.json)), {}};
         if (f.attempt) {
             copy.job = view(f.attempt->job);
             copy.attempt = f.attempt->number;

@@ -27,22 +27,17 @@ enum class read_status { ok, absent, denied, unsupported, error };
 
 inline read_status status_of_errno(int e) noexcept {
     switch (e) {
-        case 0:
-            return read_status::ok;
+        case 0: return read_status::ok;
         case ENOENT:
         case ENOTDIR:
-        case ENODEV:
-            return read_status::absent;
+        case ENODEV: return read_status::absent;
         case EACCES:
-        case EPERM:
-            return read_status::denied;
+        case EPERM: return read_status::denied;
         case EOPNOTSUPP:
         case ENOSYS:
         case ENXIO:
-        case EINVAL:
-            return read_status::unsupported;
-        default:
-            return read_status::error;
+        case EINVAL: return read_status::unsupported;
+        default: return read_status::error;
     }
 }
 
@@ -50,8 +45,7 @@ inline read_status status_of_errno(int e) noexcept {
 inline std::string_view trimmed(std::string_view text) noexcept {
     constexpr std::string_view k_space{" \t\r\n\v\f\0", 7};
     const auto first = text.find_first_not_of(k_space);
-    return first == text.npos ? std::string_view()
-                              : text.substr(first, text.find_last_not_of(k_space) - first + 1);
+    return first == text.npos ? std::string_view() : text.substr(first, text.find_last_not_of(k_space) - first + 1);
 }
 
 /// What reading one file gave.
@@ -72,7 +66,7 @@ struct file_text {
 };
 
 class sysroot {
- public:
+public:
     static constexpr std::size_t k_max_file = 1024 * 1024;
     static constexpr std::size_t k_max_entries = 16'384;
 
@@ -97,9 +91,7 @@ class sysroot {
         return read_bytes(path, limit, true);
     }
     /// The first bytes of a file of any size.
-    file_text read_head(std::string_view path, std::size_t limit) const {
-        return read_bytes(path, limit, false);
-    }
+    file_text read_head(std::string_view path, std::size_t limit) const { return read_bytes(path, limit, false); }
 
     /// Names in a folder, sorted, without dot entries; empty if it cannot be read.
     std::vector<std::string> list(std::string_view path) const {
@@ -148,7 +140,7 @@ class sysroot {
         return out;
     }
 
- private:
+private:
     /// 0 and fd, or an errno value.
     int open_at(std::string_view path, int flags, int& fd) const {
         if (base_ < 0) return base_error_;
@@ -190,8 +182,7 @@ class sysroot {
     static int read_all(int fd, std::size_t limit, bool whole, std::string& text) {
         struct stat info {};
         if (::fstat(fd, &info) != 0) return errno;
-        if (!S_ISREG(info.st_mode))
-            return EINVAL;  // a pipe, device or folder: reading could block or never end
+        if (!S_ISREG(info.st_mode)) return EINVAL;  // a pipe, device or folder: reading could block or never end
         char room[16 * 1024];
         while (text.size() <= limit) {
             const auto n = ::read(fd, room, std::min(sizeof room, limit + 1 - text.size()));

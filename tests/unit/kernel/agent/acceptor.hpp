@@ -1,9 +1,9 @@
 // Accepts TCP connections on loopback and hands them to the valkyrie plugin of a host, as the listener does.
 #pragma once
 
-#include <sigrun/cpp/text.hpp>
-
 #include "kernel/plugin/plugin_host.hpp"
+
+#include <sigrun/cpp/text.hpp>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -19,7 +19,7 @@
 namespace sigrun::agent_test {
 
 class acceptor {
-   public:
+public:
     /// Port 0: any.
     explicit acceptor(plugin_host& host, std::uint16_t port = 0) : host_(host) {
         fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -47,7 +47,7 @@ class acceptor {
     std::uint16_t port() const { return port_; }
     std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
 
-   private:
+private:
     void run() {
         while (!stopping_) {
             pollfd watched{fd_, POLLIN, 0};

@@ -9,12 +9,15 @@
 #include "scratch_dir.hpp"
 
 #include <gtest/gtest.h>
+
 #include <sys/stat.h>
 
 namespace sigrun::agent_test {
 namespace {
 
-bool put(log_window& w, const std::string& text) { return w.add(SIGRUN_STREAM_STDOUT, 1, buffer_ref::copy_of(text).get()); }
+bool put(log_window& w, const std::string& text) {
+    return w.add(SIGRUN_STREAM_STDOUT, 1, buffer_ref::copy_of(text).get());
+}
 std::string take_all(log_window& w) {
     std::string all;
     while (const auto* p = w.next()) {
@@ -93,7 +96,8 @@ TEST(log_window, an_unsent_piece_is_sent_next) {
 result<buffer_ref> answer(const std::string& text) { return buffer_ref::copy_of(text); }
 
 TEST(final_state, exit_codes_and_signals_become_user_failures) {
-    auto ok = json::parse(conclude(answer(R"({"exit_code":0,"signal":null,"usage":{"wall_ms":1}})"), false).json).as_object();
+    auto ok =
+        json::parse(conclude(answer(R"({"exit_code":0,"signal":null,"usage":{"wall_ms":1}})"), false).json).as_object();
     EXPECT_EQ(ok["state"], "succeeded");
     EXPECT_EQ(ok["usage"].as_object()["wall_ms"], 1);
     auto code = json::parse(conclude(answer(R"({"exit_code":4})"), false).json).as_object();
@@ -113,7 +117,9 @@ TEST(final_state, result_bytes_of_an_inline_executor_travel_as_payload) {
 }
 
 TEST(final_state, a_failure_document_keeps_its_class_code_and_numbers) {
-    auto p = problem::from_abi(SIGRUN_E_TIMEOUT, R"({"class":"user_timeout","code":"run","message":"too long","exit_code":null,"signal":15,"usage":{"a":1}})");
+    auto p = problem::from_abi(
+        SIGRUN_E_TIMEOUT,
+        R"({"class":"user_timeout","code":"run","message":"too long","exit_code":null,"signal":15,"usage":{"a":1}})");
     auto f = json::parse(conclude(p, false).json).as_object();
     EXPECT_EQ(f["state"], "failed");
     EXPECT_EQ(f["signal"], 15);
@@ -217,11 +223,12 @@ TEST(agent_options, defaults_need_no_file) {
 }
 
 TEST(agent_options, every_key_arrives) {
-    auto o = options_from(
-                 "[runner]\nname = n1\nurl = http://a:1, valkyrie://b:2\nlisten = 127.0.0.1:0\nprotocols = http\nslots = 7\n"
-                 "labels = a=1, b=x=y\nstate_dir = /s\nworkspace_dir = /w\nmin_free_disk = 1GiB\ndrain_timeout = 2m\n"
-                 "kill_grace = 3s\nfacts_interval = 1m\nrung_retry = 9s\n")
-                 .value();
+    auto o =
+        options_from(
+            "[runner]\nname = n1\nurl = http://a:1, valkyrie://b:2\nlisten = 127.0.0.1:0\nprotocols = http\nslots = 7\n"
+            "labels = a=1, b=x=y\nstate_dir = /s\nworkspace_dir = /w\nmin_free_disk = 1GiB\ndrain_timeout = 2m\n"
+            "kill_grace = 3s\nfacts_interval = 1m\nrung_retry = 9s\n")
+            .value();
     EXPECT_EQ(o.name, "n1");
     EXPECT_EQ(o.urls, (std::vector<std::string>{"http://a:1", "valkyrie://b:2"}));
     EXPECT_EQ(o.listen, std::vector<std::string>{"127.0.0.1:0"});
@@ -242,8 +249,12 @@ TEST(agent_options, listening_alone_dials_nobody) {
 }
 
 TEST(agent_options, wrong_values_are_refused_by_name) {
-    for (auto [line, field] : {std::pair{"name = a b", "name"}, {"labels = novalue", "labels"}, {"labels = a=1,a=2", "labels"},
-                               {"slots = many", "slots"}, {"slot = 1", "slot"}, {"min_free_disk = -1", "min_free_disk"},
+    for (auto [line, field] : {std::pair{"name = a b", "name"},
+                               {"labels = novalue", "labels"},
+                               {"labels = a=1,a=2", "labels"},
+                               {"slots = many", "slots"},
+                               {"slot = 1", "slot"},
+                               {"min_free_disk = -1", "min_free_disk"},
                                {"log_level = loud", "log_level"}}) {
         auto r = options_from(std::string("[runner]\n") + line + "\n");
         ASSERT_FALSE(r) << line;

@@ -25,7 +25,7 @@ bool eventually(Done done, std::chrono::milliseconds deadline = std::chrono::sec
 
 /// A whole runner in this process.
 class runner_under_test {
-   public:
+public:
     explicit runner_under_test(const std::function<void(agent_options&)>& change = {})
         : host_({SIGRUN_BUILD_DIR "/plugins",
                  dir_.path(),
@@ -53,7 +53,8 @@ class runner_under_test {
         options_.facts_interval = std::chrono::seconds(30);
         options_.rung_retry = std::chrono::seconds(30);
         if (change) change(options_);
-        agent_ = std::make_shared<agent>(host_, detector_, options_, load_identity(options_.name, options_.state_dir).value());
+        agent_ = std::make_shared<agent>(host_, detector_, options_,
+                                         load_identity(options_.name, options_.state_dir).value());
         agent_->start().value();
     }
     ~runner_under_test() {
@@ -78,7 +79,7 @@ class runner_under_test {
     }
     const scratch_dir& dir() const { return dir_; }
 
-   private:
+private:
     scratch_dir dir_;
     metrics numbers_;
     plugin_host host_;
@@ -90,7 +91,7 @@ class runner_under_test {
 };
 
 class agent_rig : public testing::Test {
-   protected:
+protected:
     void connect(const std::function<void(agent_options&)>& change = {}) {
         runner_ = std::make_unique<runner_under_test>([&](agent_options& o) {
             o.urls = {controller_.url()};

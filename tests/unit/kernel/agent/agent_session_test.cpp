@@ -5,7 +5,7 @@ namespace sigrun::agent_test {
 namespace {
 
 class agent_session : public agent_rig {
-   protected:
+protected:
     // A job that writes `first`, waits for the file, writes `second`.
     void offer_two_parts(const try_of& t, const std::string& gate) {
         controller_.offer_shell(t, "echo first; while [ ! -e " + gate + " ]; do sleep 0.01; done; echo second");
@@ -17,7 +17,8 @@ TEST_F(agent_session, the_log_window_is_256_kib_and_what_follows_is_intact) {
     connect();
     controller_.ack_logs = false;
     try_of t;
-    controller_.offer_shell(t, "i=0; while [ $i -lt 10 ]; do head -c 1048576 /dev/zero | tr '\\0' $i; i=$((i+1)); done");
+    controller_.offer_shell(t,
+                            "i=0; while [ $i -lt 10 ]; do head -c 1048576 /dev/zero | tr '\\0' $i; i=$((i+1)); done");
     auto received = [&] {
         std::uint64_t n = 0;
         for (const auto& f : controller_.frames(t)) n += f.kind == SIGRUN_LOG ? f.payload.size() : 0;
@@ -40,7 +41,8 @@ TEST_F(agent_session, the_log_window_is_256_kib_and_what_follows_is_intact) {
     auto log = controller_.log_of(t);
     ASSERT_EQ(log.size(), 10u << 20);
     for (int i = 0; i < 10; ++i)
-        EXPECT_TRUE(log.compare(static_cast<std::size_t>(i) << 20, 1 << 20, std::string(1 << 20, static_cast<char>('0' + i))) == 0);
+        EXPECT_TRUE(log.compare(static_cast<std::size_t>(i) << 20, 1 << 20,
+                                std::string(1 << 20, static_cast<char>('0' + i))) == 0);
 }
 
 TEST_F(agent_session, a_job_goes_on_without_a_link_and_is_kept_on_reconnect) {
@@ -227,7 +229,8 @@ TEST_F(agent_session, two_urls_are_two_links_that_share_the_places) {
     other.offer_shell(c, "true");
     EXPECT_TRUE(other.wait_answer(c).refusal());
     other.send(SIGRUN_CANCEL, &b, {}, 1);
-    EXPECT_EQ(other.wait_final(b).parsed()["state"], "cancelled") << "frames go back over the link that brought the offer";
+    EXPECT_EQ(other.wait_final(b).parsed()["state"], "cancelled")
+        << "frames go back over the link that brought the offer";
 }
 
 TEST_F(agent_session, a_listening_runner_is_opened_by_its_controller) {

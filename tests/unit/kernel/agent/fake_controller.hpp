@@ -8,8 +8,9 @@
 #include "kernel/link/link.hpp"
 #include "scratch_dir.hpp"
 
-#include <gtest/gtest.h>
 #include <sigrun/cpp/error.hpp>
+
+#include <gtest/gtest.h>
 
 #include <condition_variable>
 #include <functional>
@@ -36,7 +37,7 @@ struct try_of {
 };
 
 class fake_controller final : public call_handler, public link_adopter {
-   public:
+public:
     struct ear final : link_handler {
         explicit ear(fake_controller& o) : owner(o) {}
         sigrun_result on_frame(const link_ptr& from, const sigrun_frame& f) override { return owner.record(from, f); }
@@ -44,8 +45,9 @@ class fake_controller final : public call_handler, public link_adopter {
         fake_controller& owner;
     };
 
-    fake_controller() : host_({SIGRUN_BUILD_DIR "/plugins", dir_.path(), "sigrund", {SIGRUN_KIND_PROTOCOL}, {"valkyrie"}},
-                              settings::parse("", "test").value(), numbers_) {
+    fake_controller()
+        : host_({SIGRUN_BUILD_DIR "/plugins", dir_.path(), "sigrund", {SIGRUN_KIND_PROTOCOL}, {"valkyrie"}},
+                settings::parse("", "test").value(), numbers_) {
         host_.set_call_handler(this);
         host_.set_link_adopter(this);
         host_.load_all().value();
@@ -61,7 +63,10 @@ class fake_controller final : public call_handler, public link_adopter {
         }
         host_.shutdown();
     }
-    void open_door() { door_ = std::make_unique<acceptor>(host_, door_port_); door_port_ = door_->port(); }
+    void open_door() {
+        door_ = std::make_unique<acceptor>(host_, door_port_);
+        door_port_ = door_->port();
+    }
     void shut_door() { door_.reset(); }
     std::string url() const { return "valkyrie://127.0.0.1:" + std::to_string(door_port_); }
     plugin_host& host() { return host_; }
@@ -207,7 +212,8 @@ class fake_controller final : public call_handler, public link_adopter {
                         sigrun_error* error) noexcept override {
         return sdk::guarded(error, [&]() -> sigrun_result {
             *call_id = 0;
-            if (sdk::view(call.method) != "runners.register") return sdk::report(error, SIGRUN_E_NOT_FOUND, "no such method");
+            if (sdk::view(call.method) != "runners.register")
+                return sdk::report(error, SIGRUN_E_NOT_FOUND, "no such method");
             auto hello = json::parse(sdk::view(call.json)).as_object();
             auto answer = welcome(hello);
             answer["ticket"] = "t";
@@ -239,7 +245,7 @@ class fake_controller final : public call_handler, public link_adopter {
         });
     }
 
-   private:
+private:
     static constexpr std::chrono::seconds k_limit{20};
 
     void adopt_link(const link_ptr& l) {
@@ -254,7 +260,14 @@ class fake_controller final : public call_handler, public link_adopter {
         changed_.notify_all();
     }
     sigrun_result record(const link_ptr& from, const sigrun_frame& f) {
-        seen_frame s{f.kind, f.flags, f.stream, 0, f.offset, {}, {}, std::string(sdk::view(f.json)),
+        seen_frame s{f.kind,
+                     f.flags,
+                     f.stream,
+                     0,
+                     f.offset,
+                     {},
+                     {},
+                     std::string(sdk::view(f.json)),
                      std::string(f.payload ? buffer_ref::share(f.payload).view() : std::string_view())};
         if (f.attempt) {
             s.job = sdk::view(f.attempt->job);

@@ -10,7 +10,7 @@
 namespace sigrun::agent_test {
 
 class scratch_dir {
-   public:
+public:
     scratch_dir() {
         char name[] = "/tmp/sigrun-agent-XXXXXX";
         if (!::mkdtemp(name)) throw std::runtime_error("no scratch directory");
@@ -25,7 +25,7 @@ class scratch_dir {
     std::string operator/(const std::string& name) const { return path_ + "/" + name; }
     const std::string& path() const { return path_; }
 
-   private:
+private:
     std::string path_;
 };
 

@@ -1,13 +1,13 @@
+#include "kernel/base/clock.hpp"
+#include "kernel/base/id.hpp"
+#include "kernel/base/json.hpp"
+
 #include <gtest/gtest.h>
 
 #include <set>
 #include <thread>
 #include <unordered_set>
 #include <vector>
-
-#include "kernel/base/clock.hpp"
-#include "kernel/base/id.hpp"
-#include "kernel/base/json.hpp"
 
 namespace sigrun {
 namespace {

@@ -1,6 +1,7 @@
+#include "kernel/base/json_writer.hpp"
+
 #include "kernel/base/base64.hpp"
 #include "kernel/base/json.hpp"
-#include "kernel/base/json_writer.hpp"
 
 #include <gtest/gtest.h>
 

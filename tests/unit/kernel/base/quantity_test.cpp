@@ -27,8 +27,7 @@ TEST(duration, refuses_what_is_not_one) {
 }
 
 TEST(duration, prints_what_it_reads_back) {
-    for (nanoseconds d :
-         {0ns, 1ns, 999ns, 250'000'000ns, 90'000'000'000ns, 5'400'000'000'000ns, 86'400'000'000'001ns})
+    for (nanoseconds d : {0ns, 1ns, 999ns, 250'000'000ns, 90'000'000'000ns, 5'400'000'000'000ns, 86'400'000'000'001ns})
         EXPECT_EQ(parse_duration(format_duration(d)).value(), d) << format_duration(d);
     EXPECT_EQ(format_duration(90min), "1h30m");
     EXPECT_EQ(format_duration(0ns), "0s");

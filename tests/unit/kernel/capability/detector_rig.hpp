@@ -1,22 +1,24 @@
 // A plugin host with chosen probe plugins, for tests of the detector.
 #pragma once
 
-#include <fcntl.h>
-#include <gtest/gtest.h>
+#include "kernel/capability/detector.hpp"
+
 #include <sigrun/probe.h>
+
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <future>
 
-#include "kernel/capability/detector.hpp"
-
 namespace sigrun {
 
 /// Gives a folder that is removed at the end.
 class scratch_folder {
- public:
+public:
     scratch_folder() {
         std::string name = std::filesystem::temp_directory_path() / "sigrun-detector-XXXXXX";
         if (!::mkdtemp(name.data())) throw std::runtime_error("mkdtemp failed");
@@ -26,13 +28,13 @@ class scratch_folder {
     ~scratch_folder() { std::filesystem::remove_all(path_); }
     const std::string& path() const noexcept { return path_; }
 
- private:
+private:
     std::string path_;
 };
 
 /// The host runs `plugins` (files) with `ini`; everything is gone when the rig is.
 class detector_rig {
- public:
+public:
     detector_rig(const std::vector<std::string>& plugins, std::string_view ini) {
         const auto folder = dir_.path() + "/probes";
         std::filesystem::create_directories(folder);
@@ -89,7 +91,7 @@ class detector_rig {
         fds_.clear();
     }
 
- private:
+private:
     scratch_folder dir_;
     manual_clock clock_;
     metrics metrics_;

@@ -19,11 +19,10 @@ TEST(detector, no_probes_no_facts) {
 }
 
 TEST(detector, merges_all_probes_and_adds_time_and_defaults) {
-    detector_rig rig(
-        {k_unruly},
-        unruly("a", "facts = [" + fact_text("custom.a", "1") + "," +
-                        fact_text("custom.load", "0.5", R"(,"volatility":"fast")") + "]") +
-            unruly("b", "facts = [" + fact_text("custom.b", "2", R"(,"volatility":"slow")") + "]"));
+    detector_rig rig({k_unruly},
+                     unruly("a", "facts = [" + fact_text("custom.a", "1") + "," +
+                                     fact_text("custom.load", "0.5", R"(,"volatility":"fast")") + "]") +
+                         unruly("b", "facts = [" + fact_text("custom.b", "2", R"(,"volatility":"slow")") + "]"));
     const auto facts = rig.detect();
     ASSERT_EQ(facts->facts().size(), 3u);
     EXPECT_EQ(value_of(facts, "custom.a"), json::value(1));
@@ -38,22 +37,20 @@ TEST(detector, merges_all_probes_and_adds_time_and_defaults) {
 
 TEST(detector, an_answer_beats_none_and_the_surer_answer_wins) {
     const std::string none = R"({"key":"custom.x","status":"denied"})";
-    detector_rig rig({k_unruly},
-                     unruly("a", "facts = [" + fact_text("custom.x", "1", R"(,"confidence":60)") + "," +
-                                     fact_text("custom.y", "1", R"(,"confidence":90)") + "]") +
-                         unruly("b", "facts = [" + fact_text("custom.x", "2", R"(,"confidence":80)") + "," +
-                                         fact_text("custom.y", "2", R"(,"confidence":80)") + "]") +
-                         unruly("c", "facts = [" + none + "]"));
+    detector_rig rig({k_unruly}, unruly("a", "facts = [" + fact_text("custom.x", "1", R"(,"confidence":60)") + "," +
+                                                 fact_text("custom.y", "1", R"(,"confidence":90)") + "]") +
+                                     unruly("b", "facts = [" + fact_text("custom.x", "2", R"(,"confidence":80)") + "," +
+                                                     fact_text("custom.y", "2", R"(,"confidence":80)") + "]") +
+                                     unruly("c", "facts = [" + none + "]"));
     const auto facts = rig.detect();
     EXPECT_EQ(value_of(facts, "custom.x"), json::value(2));
     EXPECT_EQ(value_of(facts, "custom.y"), json::value(1));
 }
 
 TEST(detector, only_runs_the_probes_that_may_answer_and_keeps_what_was_asked_for) {
-    detector_rig rig({k_unruly},
-                     unruly("a", "keys = custom.a.*\nfacts = [" + fact_text("custom.a.x", "1") + "," +
-                                     fact_text("custom.a.y", "2") + "]") +
-                         unruly("b", "keys = custom.b.*\nfacts = [" + fact_text("custom.b.x", "3") + "]"));
+    detector_rig rig({k_unruly}, unruly("a", "keys = custom.a.*\nfacts = [" + fact_text("custom.a.x", "1") + "," +
+                                                 fact_text("custom.a.y", "2") + "]") +
+                                     unruly("b", "keys = custom.b.*\nfacts = [" + fact_text("custom.b.x", "3") + "]"));
     detect_options options;
     options.only = {"custom.a.x"};
     const auto facts = rig.detect(options);
@@ -95,15 +92,14 @@ TEST(detector, equal_questions_are_answered_from_the_cache_until_they_are_old) {
 TEST(detector, a_thousand_callers_share_one_run) {
     scratch_folder folder;
     const auto gate = detector_rig::make_gate(folder, "gate");
-    detector_rig rig({k_unruly}, unruly("a", "mode = hang\ngate = " + gate + "\nfacts = [" +
-                                                 fact_text("custom.a", "1") + "]"));
+    detector_rig rig({k_unruly},
+                     unruly("a", "mode = hang\ngate = " + gate + "\nfacts = [" + fact_text("custom.a", "1") + "]"));
     rig.add_gate(gate);
     std::vector<std::future<capability_ptr>> answers;
     for (int i = 0; i < 1000; ++i) answers.push_back(rig.ask());
     rig.open_gates();
     const auto first = detector_rig::wait(std::move(answers.front()));
-    for (std::size_t i = 1; i < answers.size(); ++i)
-        ASSERT_EQ(detector_rig::wait(std::move(answers[i])), first);
+    for (std::size_t i = 1; i < answers.size(); ++i) ASSERT_EQ(detector_rig::wait(std::move(answers[i])), first);
     const auto s = rig.subject().stats();
     EXPECT_EQ(s.runs, 1u);
     EXPECT_EQ(s.misses, 1u);
@@ -113,10 +109,9 @@ TEST(detector, a_thousand_callers_share_one_run) {
 TEST(detector, a_hung_probe_costs_its_own_facts_only) {
     scratch_folder folder;
     const auto gate = detector_rig::make_gate(folder, "gate");
-    detector_rig rig({k_unruly},
-                     unruly("a", "mode = hang\nhard = 50\nkeys = custom.slow.*,custom.other\ngate = " + gate +
-                                     "\nfacts = [" + fact_text("custom.slow.x", "1") + "]") +
-                         unruly("b", "facts = [" + fact_text("custom.b", "2") + "]"));
+    detector_rig rig({k_unruly}, unruly("a", "mode = hang\nhard = 50\nkeys = custom.slow.*,custom.other\ngate = " +
+                                                 gate + "\nfacts = [" + fact_text("custom.slow.x", "1") + "]") +
+                                     unruly("b", "facts = [" + fact_text("custom.b", "2") + "]"));
     rig.add_gate(gate);
     auto facts = rig.detect();
     EXPECT_EQ(value_of(facts, "custom.b"), json::value(2));
@@ -165,10 +160,9 @@ TEST(detector, the_soft_limit_cancels_a_polite_probe) {
 }
 
 TEST(detector, a_probe_that_fails_says_why) {
-    detector_rig rig(
-        {k_unruly},
-        unruly("a", "mode = refuse\nkeys = custom.a") + unruly("b", "mode = fail\nkeys = custom.b") +
-            unruly("c", "mode = twice\nkeys = custom.c\nfacts = [" + fact_text("custom.c", "3") + "]"));
+    detector_rig rig({k_unruly},
+                     unruly("a", "mode = refuse\nkeys = custom.a") + unruly("b", "mode = fail\nkeys = custom.b") +
+                         unruly("c", "mode = twice\nkeys = custom.c\nfacts = [" + fact_text("custom.c", "3") + "]"));
     const auto facts = rig.detect();
     EXPECT_EQ(facts->find("custom.a")->status, fact_status::error);
     EXPECT_EQ(facts->find("custom.b")->status, fact_status::error);
@@ -183,8 +177,8 @@ TEST(detector, what_is_no_fact_is_left_out) {
           R"({"key":"custom.x","value":1,"method":"assumed","source":"x"})",
           R"({"key":"custom.x","value":1,"method":"read","source":"x","status":"stale"})",
           R"({"key":"Custom","value":1})", "7"}) {
-        detector_rig rig({k_unruly}, unruly("a", "facts = [" + std::string(wrong) + "," +
-                                                     fact_text("custom.good", "1") + "]"));
+        detector_rig rig({k_unruly},
+                         unruly("a", "facts = [" + std::string(wrong) + "," + fact_text("custom.good", "1") + "]"));
         const auto facts = rig.detect();
         EXPECT_EQ(facts->facts().size(), 1u) << wrong;
         EXPECT_EQ(value_of(facts, "custom.good"), json::value(1)) << wrong;
@@ -206,8 +200,8 @@ TEST(detector, a_run_keeps_at_most_4096_facts) {
 TEST(detector, its_end_answers_everybody_who_waits) {
     scratch_folder folder;
     const auto gate = detector_rig::make_gate(folder, "gate");
-    detector_rig rig({k_unruly}, unruly("a", "mode = hang\ngate = " + gate + "\nfacts = [" +
-                                                 fact_text("custom.a", "1") + "]"));
+    detector_rig rig({k_unruly},
+                     unruly("a", "mode = hang\ngate = " + gate + "\nfacts = [" + fact_text("custom.a", "1") + "]"));
     rig.add_gate(gate);
     auto first = rig.ask();
     detect_options other;
@@ -241,8 +235,7 @@ TEST(detector, the_real_probes_describe_this_machine) {
         ASSERT_NE(facts->find(key), nullptr) << key;
         EXPECT_EQ(facts->find(key)->status, fact_status::ok) << key;
     }
-    EXPECT_LE(value_of(facts, "cpu.effective_cores").to_number<double>(),
-              std::thread::hardware_concurrency());
+    EXPECT_LE(value_of(facts, "cpu.effective_cores").to_number<double>(), std::thread::hardware_concurrency());
     EXPECT_NE(facts->class_hash(), facts->inventory_hash());
 }
 

@@ -41,8 +41,7 @@ TEST(facts, the_later_fact_wins_unless_it_is_less_sure) {
     unsure.confidence = 50;
     EXPECT_EQ(capability_document({sure, unsure}).find("cpu.cores")->value, json::value(4));
     EXPECT_EQ(capability_document({unsure, sure}).find("cpu.cores")->value, json::value(4));
-    EXPECT_EQ(capability_document({sure, make_fact("cpu.cores", 6)}).find("cpu.cores")->value,
-              json::value(6));
+    EXPECT_EQ(capability_document({sure, make_fact("cpu.cores", 6)}).find("cpu.cores")->value, json::value(6));
     auto gone = make_fact("cpu.cores", nullptr);
     gone.status = fact_status::absent;
     EXPECT_EQ(capability_document({sure, gone}).find("cpu.cores")->status, fact_status::absent);
@@ -59,8 +58,7 @@ TEST(facts, hashes_cover_static_and_boot_facts_only) {
 
     auto other_load = load;
     other_load.value = 2;
-    EXPECT_EQ(capability_document({make_fact("cpu.cores", 2), id, other_load}).inventory_hash(),
-              base.inventory_hash());
+    EXPECT_EQ(capability_document({make_fact("cpu.cores", 2), id, other_load}).inventory_hash(), base.inventory_hash());
 
     auto other_id = id;
     other_id.value = "def";
@@ -111,8 +109,8 @@ TEST(facts, a_document_survives_text_and_keeps_its_hashes) {
     auto absent = make_fact("memory.type", nullptr);
     absent.status = fact_status::absent;
     capability_document doc({make_fact("cpu.features", json::parse(R"(["avx2","sse2"])")),
-                             make_fact("cpu.base_hz", 18446744073709551615ull),
-                             make_fact("cpu.effective_cores", 2.0), absent});
+                             make_fact("cpu.base_hz", 18446744073709551615ull), make_fact("cpu.effective_cores", 2.0),
+                             absent});
     auto back = capability_document::from_json(json::parse(json::serialize(doc.to_json())).as_array());
     ASSERT_TRUE(back) << back.error().text();
     EXPECT_EQ((*back)->inventory_hash(), doc.inventory_hash());
@@ -128,8 +126,7 @@ TEST(facts, each_status_and_volatility_has_its_word) {
         EXPECT_TRUE(f->value.is_null());
     }
     for (std::string_view word : {"ok", "stale"}) {
-        EXPECT_TRUE(fact_from_json(json::object{{"key", "cpu.model"}, {"status", word}, {"value", 1}}))
-            << word;
+        EXPECT_TRUE(fact_from_json(json::object{{"key", "cpu.model"}, {"status", word}, {"value", 1}})) << word;
         EXPECT_FALSE(fact_from_json(json::object{{"key", "cpu.model"}, {"status", word}})) << word;
     }
     auto fixed = fact_from_json(json::object{{"key", "cpu.model"}, {"value", 1}, {"volatility", "static"}});
@@ -172,8 +169,7 @@ INSTANTIATE_TEST_SUITE_P(
                     refused{R"([{"key":"cpu.cores","value":1,"confidence":-1}])", "facts[0].confidence"},
                     refused{R"([{"key":"cpu.cores","value":1,"ttl_s":4294967296}])", "facts[0].ttl_s"},
                     refused{R"([{"key":"cpu.cores","value":1,"unique":"yes"}])", "facts[0].unique"},
-                    refused{R"([{"key":"cpu.cores","value":1,"observed_at":"today"}])",
-                            "facts[0].observed_at"},
+                    refused{R"([{"key":"cpu.cores","value":1,"observed_at":"today"}])", "facts[0].observed_at"},
                     refused{R"([{"key":"cpu.cores","value":1,"observed_at":"2026-02-30T10:00:00Z"}])",
                             "facts[0].observed_at"},
                     refused{R"([{"key":"cpu.cores","value":1,"source":9}])", "facts[0].source"}));
@@ -191,12 +187,10 @@ TEST(facts, limits_of_value_text_and_count_hold) {
     ASSERT_FALSE(f);
     EXPECT_EQ(f.error().code, errc::too_large);
     EXPECT_FALSE(fact_from_json(json::object{{"key", "a." + std::string(255, 'b')}, {"value", 1}}));
-    EXPECT_FALSE(
-        fact_from_json(json::object{{"key", "a.b"}, {"value", 1}, {"detail", std::string(1025, 'b')}}));
+    EXPECT_FALSE(fact_from_json(json::object{{"key", "a.b"}, {"value", 1}, {"detail", std::string(1025, 'b')}}));
 
     json::array many;
-    for (int i = 0; i < 4096; ++i)
-        many.push_back(json::object{{"key", "custom." + std::to_string(i)}, {"value", i}});
+    for (int i = 0; i < 4096; ++i) many.push_back(json::object{{"key", "custom." + std::to_string(i)}, {"value", i}});
     auto doc = capability_document::from_json(many);
     ASSERT_TRUE(doc);
     EXPECT_EQ((*doc)->facts().size(), 4096u);

@@ -112,8 +112,7 @@ TEST(ttl_cache, invalidation_drops_the_entry_and_what_is_being_found_out) {
 TEST(ttl_cache, a_run_that_throws_or_forgets_to_finish_is_a_failure) {
     manual_clock clk;
     cache c(clk, 300s, 10);
-    EXPECT_EQ(ask(c, "throws", [](cache::finish) { throw std::runtime_error("broken"); }).error().message,
-              "broken");
+    EXPECT_EQ(ask(c, "throws", [](cache::finish) { throw std::runtime_error("broken"); }).error().message, "broken");
     EXPECT_EQ(ask(c, "forgets", [](cache::finish) {}).error().code, errc::internal);
     EXPECT_EQ(ask(c, "null", [](cache::finish f) { f(cache::value_ptr()); }).error().code, errc::internal);
     EXPECT_EQ(c.stats().entries, 3u);
@@ -162,8 +161,7 @@ struct recount {
     std::uint64_t tick = 0;
     cache_stats expected;
 
-    void call(const std::string& key, bool succeeds, bool fresh, time_point now, nanoseconds ttl,
-              std::size_t max) {
+    void call(const std::string& key, bool succeeds, bool fresh, time_point now, nanoseconds ttl, std::size_t max) {
         ++tick;
         auto at = rows.find(key);
         if (!fresh && at != rows.end() && now < at->second.until) {

@@ -1,9 +1,10 @@
+#include "kernel/config/settings.hpp"
+
+#include <sigrun/cpp/options.hpp>
+
 #include <gtest/gtest.h>
 
 #include <array>
-#include <sigrun/cpp/options.hpp>
-
-#include "kernel/config/settings.hpp"
 
 namespace sigrun {
 namespace {
@@ -24,11 +25,9 @@ constexpr std::array k_table{
     option("token", SIGRUN_OPT_SECRET, {.def = "", .doc = "A secret"}),
     option("ports", SIGRUN_OPT_INT, {.doc = "Ports", .min = 1, .max = 65535, .flags = SIGRUN_OPT_REPEATABLE}),
 };
-constexpr std::array k_needy{
-    option("id", SIGRUN_OPT_STRING, {.doc = "Needed", .flags = SIGRUN_OPT_REQUIRED})};
+constexpr std::array k_needy{option("id", SIGRUN_OPT_STRING, {.doc = "Needed", .flags = SIGRUN_OPT_REQUIRED})};
 
-result<std::shared_ptr<const bound_section>> bound(std::string_view keys,
-                                                   std::span<const sigrun_opt> table = k_table) {
+result<std::shared_ptr<const bound_section>> bound(std::string_view keys, std::span<const sigrun_opt> table = k_table) {
     static std::vector<settings> alive;
     alive.push_back(settings::parse("[s]\n" + std::string(keys), "f.ini").value());
     static constexpr std::string_view reserved[] = {"component"};
@@ -81,29 +80,24 @@ TEST(bound_section, names_field_expected_found_and_place) {
     EXPECT_EQ(error_of("ratio=1.1\n"), "s.ratio: expected 0 .. 1, found \"1.1\" (f.ini:2)");
     EXPECT_EQ(error_of("ratio=nan\n"), "s.ratio: expected a number, found \"nan\" (f.ini:2)");
     EXPECT_EQ(error_of("memory=1\n"), "s.memory: expected 1.0 KiB .. 1.0 MiB, found \"1\" (f.ini:2)");
-    EXPECT_EQ(error_of("memory=4X\n"),
-              "s.memory: expected a size such as 64k, 512MiB or 4GiB, found \"4X\" (f.ini:2)");
+    EXPECT_EQ(error_of("memory=4X\n"), "s.memory: expected a size such as 64k, 512MiB or 4GiB, found \"4X\" (f.ini:2)");
     EXPECT_EQ(error_of("wait=500ms\n"), "s.wait: expected 1s .. 1h, found \"500ms\" (f.ini:2)");
     EXPECT_EQ(error_of("mode=slow\n"), "s.mode: expected one of fast, safe, found \"slow\" (f.ini:2)");
-    EXPECT_EQ(error_of("hosts=a,,b\n"),
-              "s.hosts: expected items separated by single commas, found \"a,,b\" (f.ini:2)");
+    EXPECT_EQ(error_of("hosts=a,,b\n"), "s.hosts: expected items separated by single commas, found \"a,,b\" (f.ini:2)");
     EXPECT_EQ(error_of("ports=1,70000\n"), "s.ports: expected 1 .. 65535, found \"70000\" (f.ini:2)");
     for (auto uri : {"host", ":x", "1a:x", "a:", "http://a b"})
-        EXPECT_NE(error_of("target=" + std::string(uri) + "\n").find("expected a URI"), std::string::npos)
-            << uri;
+        EXPECT_NE(error_of("target=" + std::string(uri) + "\n").find("expected a URI"), std::string::npos) << uri;
 }
 
 TEST(bound_section, an_unknown_key_names_the_nearest_or_all) {
     EXPECT_EQ(error_of("thread=1\n"), "s.thread: expected \"threads\", found \"thread\" (f.ini:2)");
     EXPECT_NE(error_of("something=1\n").find("expected one of its keys: flag, threads,"), std::string::npos);
     EXPECT_EQ(bound("thread=1\n").error().code, errc::unknown_field);
-    EXPECT_EQ(bound("x=1\n", {}).error().text(),
-              "s.x: expected no key (it has no options), found \"x\" (f.ini:2)");
+    EXPECT_EQ(bound("x=1\n", {}).error().text(), "s.x: expected no key (it has no options), found \"x\" (f.ini:2)");
 }
 
 TEST(bound_section, a_required_key_must_have_a_value) {
-    EXPECT_EQ(bound("", k_needy).error().text(),
-              "s.id: expected a value (it is required), found nothing (f.ini:1)");
+    EXPECT_EQ(bound("", k_needy).error().text(), "s.id: expected a value (it is required), found nothing (f.ini:1)");
     EXPECT_EQ(bound("id =\n", k_needy).error().text(),
               "s.id: expected a value (it is required), found nothing (f.ini:2)");
     EXPECT_FALSE(bound_section::bind(nullptr, k_needy));
@@ -165,8 +159,7 @@ TEST(option_docs, the_example_has_every_option_and_reads_back_as_the_defaults) {
     EXPECT_NE(text.find("; Threads (integer, 1 .. 64 threads)\nthreads = 4\n"), std::string::npos) << text;
     EXPECT_NE(text.find("; How (choice, fast|safe)\nmode = fast\n"), std::string::npos) << text;
     EXPECT_NE(text.find("; A name (text)\n;name =\n"), std::string::npos) << text;
-    EXPECT_NE(text.find("[instance web]\ncomponent = http:http\n; Needed (text, required)\n;id =\n"),
-              std::string::npos)
+    EXPECT_NE(text.find("[instance web]\ncomponent = http:http\n; Needed (text, required)\n;id =\n"), std::string::npos)
         << text;
     auto parsed = settings::parse(text, "example.ini");
     ASSERT_TRUE(parsed) << parsed.error().text();

@@ -1,12 +1,12 @@
 // Replays the seed corpus of the INI fuzz target, whole and cut and with every byte changed, under the
 // ordinary compiler.
+#include "fuzz/ini_fuzz.cpp"
+
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <fstream>
 #include <sstream>
-
-#include "fuzz/ini_fuzz.cpp"
 
 namespace {
 

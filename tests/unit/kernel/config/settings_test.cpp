@@ -26,12 +26,11 @@ std::string origin_of(const settings& s, std::string_view section, std::string_v
 }
 
 TEST(ini, sections_keys_comments_and_origins) {
-    auto s =
-        settings::parse(
-            "\xEF\xBB\xBF; comment\n# another\n\n[server]\r\n listen = 127.0.0.1:7070 ; after a blank\r\n"
-            "url=http://x;y\nempty =\n[ instance   http-main ]   ; why\nthreads=2\n",
-            "f.ini")
-            .value();
+    auto s = settings::parse(
+                 "\xEF\xBB\xBF; comment\n# another\n\n[server]\r\n listen = 127.0.0.1:7070 ; after a blank\r\n"
+                 "url=http://x;y\nempty =\n[ instance   http-main ]   ; why\nthreads=2\n",
+                 "f.ini")
+                 .value();
     ASSERT_EQ(s.sections().size(), 2u);
     EXPECT_EQ(value_of(s, "server", "listen"), "127.0.0.1:7070");
     EXPECT_EQ(origin_of(s, "server", "listen"), "f.ini:5");
@@ -52,33 +51,26 @@ TEST(ini, a_section_name_with_dots_stays_whole) {
 }
 
 TEST(ini, what_poco_would_let_pass_is_an_error_with_its_line) {
-    EXPECT_EQ(error_of("[a]\nx=1\nx=2\n"),
-              "f.ini:3: expected each key once per section, found x again in [a]");
-    EXPECT_EQ(error_of("[a]\nx=1\n[b]\n[a]\n"),
-              "f.ini:4: expected each section once per file, found [a] again");
+    EXPECT_EQ(error_of("[a]\nx=1\nx=2\n"), "f.ini:3: expected each key once per section, found x again in [a]");
+    EXPECT_EQ(error_of("[a]\nx=1\n[b]\n[a]\n"), "f.ini:4: expected each section once per file, found [a] again");
     EXPECT_EQ(error_of("[runner A]\n[runner a]\n"),
               "f.ini:2: expected each section once per file, found [runner a] again");
-    EXPECT_EQ(error_of("[a]\njust text\n"),
-              "f.ini:2: expected [section] or key = value, found \"just text\"");
+    EXPECT_EQ(error_of("[a]\njust text\n"), "f.ini:2: expected [section] or key = value, found \"just text\"");
     EXPECT_EQ(error_of("x = 1\n"), "f.ini:1: expected a [section] before the first key, found \"x = 1\"");
-    EXPECT_EQ(error_of("[a\n"),
-              "f.ini:1: expected a section such as [server] alone on its line, found \"[a\"");
+    EXPECT_EQ(error_of("[a\n"), "f.ini:1: expected a section such as [server] alone on its line, found \"[a\"");
     EXPECT_EQ(error_of("[a] x = 1\n"),
               "f.ini:1: expected a section such as [server] alone on its line, found \"[a] x = 1\"");
 }
 
 TEST(ini, wrong_names_and_values_are_errors) {
     for (auto section : {"[]", "[A]", "[a b c]", "[a.b]", "[a \x01]", "[a b\"c]"})
-        EXPECT_NE(error_of(std::string(section) + "\n").find("f.ini:1: expected a section such as"),
-                  std::string::npos)
+        EXPECT_NE(error_of(std::string(section) + "\n").find("f.ini:1: expected a section such as"), std::string::npos)
             << section;
     for (auto key : {"=1", "Key = 1", "a b = 1", "a.b = 1", "k\xc3\xa9y = 1"})
-        EXPECT_NE(error_of("[a]\n" + std::string(key) + "\n").find("f.ini:2: expected a key of"),
-                  std::string::npos)
+        EXPECT_NE(error_of("[a]\n" + std::string(key) + "\n").find("f.ini:2: expected a key of"), std::string::npos)
             << key;
     EXPECT_NE(error_of("[a]\nx = \x01\n").find("without control characters"), std::string::npos);
-    EXPECT_NE(error_of(std::string("[a]\nx = a\0b\n", 11)).find("without control characters"),
-              std::string::npos);
+    EXPECT_NE(error_of(std::string("[a]\nx = a\0b\n", 11)).find("without control characters"), std::string::npos);
     EXPECT_NE(error_of("[a]\nx = " + std::string(70'000, 'y')).find("at most 64 KiB"), std::string::npos);
     EXPECT_NE(error_of(std::string(1024 * 1024 + 1, '\n')).find("at most 1 MiB"), std::string::npos);
     EXPECT_EQ(error_of(std::string(1024 * 1024, '\n')), "no error");
@@ -86,17 +78,14 @@ TEST(ini, wrong_names_and_values_are_errors) {
 }
 
 TEST(ini, references_are_replaced) {
-    auto s =
-        settings::parse(
-            "[paths]\nroot = /srv\nstate = ${paths.root}/state\n[a]\nb = x${paths.state}y${paths.root}\n",
-            "f.ini")
-            .value();
+    auto s = settings::parse(
+                 "[paths]\nroot = /srv\nstate = ${paths.root}/state\n[a]\nb = x${paths.state}y${paths.root}\n", "f.ini")
+                 .value();
     EXPECT_EQ(value_of(s, "a", "b"), "x/srv/statey/srv");
 }
 
 TEST(ini, references_that_lead_nowhere_or_on_and_on_are_errors) {
-    EXPECT_EQ(error_of("[a]\nx = ${b.c}\n"),
-              "f.ini:2: expected ${section.key} of a value that is set, found ${b.c}");
+    EXPECT_EQ(error_of("[a]\nx = ${b.c}\n"), "f.ini:2: expected ${section.key} of a value that is set, found ${b.c}");
     EXPECT_NE(error_of("[a]\nx = ${HOME}\n").find("found ${HOME}"), std::string::npos);
     EXPECT_NE(error_of("[a]\nx = ${}\n").find("found ${}"), std::string::npos);
     EXPECT_NE(error_of("[a]\nx = ${a.y\ny = 1\n").find("expected ${section.key}"), std::string::npos);
@@ -112,14 +101,13 @@ TEST(ini, references_that_lead_nowhere_or_on_and_on_are_errors) {
 }
 
 class layers : public ::testing::Test {
- protected:
+protected:
     layers() {
         std::string path = (fs::temp_directory_path() / "sigrun-config-XXXXXX").string();
         if (!mkdtemp(path.data())) throw std::runtime_error("mkdtemp failed");
         folder_ = path;
         fs::create_directory(folder_ / "d");
-        sources_.file =
-            write("sigrun.ini", "[server]\nlisten = file\nlog = file\n[instance http-main]\nthreads = 1\n");
+        sources_.file = write("sigrun.ini", "[server]\nlisten = file\nlog = file\n[instance http-main]\nthreads = 1\n");
         sources_.drop_in_dir = (folder_ / "d").string();
     }
     ~layers() override {

@@ -1,6 +1,9 @@
 #include "kernel/log/log.hpp"
 
+#include "kernel/log/line_formatter.hpp"
+
 #include <gtest/gtest.h>
+
 #include <unistd.h>
 
 #include <cstdlib>
@@ -11,8 +14,6 @@
 #include <thread>
 #include <vector>
 
-#include "kernel/log/line_formatter.hpp"
-
 namespace sigrun {
 namespace {
 
@@ -22,7 +23,7 @@ namespace fs = std::filesystem;
 const auto k_early = logger::get("early");
 
 class log_file : public ::testing::Test {
- protected:
+protected:
     log_file() {
         std::string path = (fs::temp_directory_path() / "sigrun-log-XXXXXX").string();
         if (!mkdtemp(path.data())) throw std::runtime_error("mkdtemp failed");
@@ -52,8 +53,7 @@ TEST_F(log_file, holds_one_line_per_message_with_time_level_and_name) {
     stop_logging();
     auto written = lines();
     ASSERT_EQ(written.size(), 2u);
-    const std::regex pattern(
-        R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z info link: runner build-7 has 3 jobs)");
+    const std::regex pattern(R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z info link: runner build-7 has 3 jobs)");
     EXPECT_TRUE(std::regex_match(written[0], pattern)) << written[0];
     EXPECT_NE(written[1].find("Z error link: lost"), std::string::npos) << written[1];
 }
@@ -127,8 +127,7 @@ TEST_F(log_file, changing_the_target_while_threads_log_is_safe) {
 }
 
 TEST_F(log_file, that_cannot_be_opened_is_reported) {
-    EXPECT_THROW(start_logging({log_level::info, (folder_ / "missing/folder/log").string()}),
-                 std::runtime_error);
+    EXPECT_THROW(start_logging({log_level::info, (folder_ / "missing/folder/log").string()}), std::runtime_error);
 }
 
 TEST(log_level_names, are_read_and_unknown_ones_refused) {
@@ -137,8 +136,7 @@ TEST(log_level_names, are_read_and_unknown_ones_refused) {
     EXPECT_EQ(level, log_level::trace);
     EXPECT_TRUE(parse_log_level("error", level));
     EXPECT_EQ(level, log_level::error);
-    for (auto text : {"", "Info", "information", "5", "trace "})
-        EXPECT_FALSE(parse_log_level(text, level)) << text;
+    for (auto text : {"", "Info", "information", "5", "trace "}) EXPECT_FALSE(parse_log_level(text, level)) << text;
     EXPECT_EQ(level, log_level::error);
 }
 

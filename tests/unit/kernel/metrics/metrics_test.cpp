@@ -10,17 +10,14 @@
 namespace sigrun {
 namespace {
 
-bool contains(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
-}
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 TEST(metrics, appear_in_the_text_format_with_help_and_type) {
     metrics m;
     m.get_counter("jobs_total", "Jobs", {{"state", "done"}}).add(3);
     m.get_gauge("runners", "Runners").set(2.5);
     auto text = m.text();
-    EXPECT_TRUE(
-        contains(text, "# HELP jobs_total Jobs\n# TYPE jobs_total counter\njobs_total{state=\"done\"} 3\n"))
+    EXPECT_TRUE(contains(text, "# HELP jobs_total Jobs\n# TYPE jobs_total counter\njobs_total{state=\"done\"} 3\n"))
         << text;
     EXPECT_TRUE(contains(text, "# TYPE runners gauge\nrunners 2.5\n")) << text;
 }

@@ -1,11 +1,11 @@
 // A bad plugin is rejected with field, expected and found, and the good one beside it works.
+#include "kernel/plugin/elf_gate.hpp"
+#include "plugin_folder.hpp"
+
 #include <elf.h>
 #include <sys/stat.h>
 
 #include <cstring>
-
-#include "kernel/plugin/elf_gate.hpp"
-#include "plugin_folder.hpp"
 
 namespace sigrun {
 namespace {
@@ -47,8 +47,7 @@ INSTANTIATE_TEST_SUITE_P(
         bad_case{"no_entry", "exported function: expected sigrun_plugin_entry_v1, found none of that name"},
         bad_case{"next_major", "found sigrun_plugin_entry_v2: built for another major"},
         bad_case{"extra_export", "1 more, e.g. another_function"},
-        bad_case{"note_mismatch",
-                 "entry id: expected \"test.somebody\" as in the note, found \"test.plain\""},
+        bad_case{"note_mismatch", "entry id: expected \"test.somebody\" as in the note, found \"test.plain\""},
         bad_case{"version_mismatch", "entry version: expected \"9.9.9\" as in the note, found \"1.0.0\""},
         bad_case{"null_entry", "found NULL: the plugin does not serve this major"},
         bad_case{"short_entry", "entry struct_size: expected at least"},
@@ -102,8 +101,7 @@ TEST(bad_file, that_is_a_link_or_a_pipe_or_open_to_everybody) {
     {
         plugin_folder folder;
         fs::permissions(folder.add("plain"), fs::perms::all);
-        EXPECT_EQ(reason_for(folder),
-                  "file's mode: expected not writable by everybody, found writable by everybody");
+        EXPECT_EQ(reason_for(folder), "file's mode: expected not writable by everybody, found writable by everybody");
     }
 }
 
@@ -116,9 +114,8 @@ TEST(bad_file, that_repeats_a_loaded_id) {
     ASSERT_TRUE(host.load_all());
     auto plugins = host.plugins();
     EXPECT_TRUE(info_of(plugins, "a")->active);
-    EXPECT_NE(
-        info_of(plugins, "b")->reason.find("expected a plugin that is not loaded yet, found test.plain"),
-        std::string::npos);
+    EXPECT_NE(info_of(plugins, "b")->reason.find("expected a plugin that is not loaded yet, found test.plain"),
+              std::string::npos);
 }
 
 TEST(elf_gate, reads_the_identity_of_a_good_plugin) {

@@ -1,5 +1,10 @@
 // The services as a plugin sees them, through its sigrun_host.
+#include "kernel/plugin/guest.hpp"
+
+#include <sigrun/cpp/host.hpp>
+
 #include <gtest/gtest.h>
+
 #include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -7,10 +12,7 @@
 #include <condition_variable>
 #include <functional>
 #include <future>
-#include <sigrun/cpp/host.hpp>
 #include <thread>
-
-#include "kernel/plugin/guest.hpp"
 
 namespace sigrun {
 namespace {
@@ -19,7 +21,7 @@ using namespace std::chrono_literals;
 
 // Counts events; waits for them with a deadline instead of sleeping.
 class event_count {
- public:
+public:
     void add() {
         std::lock_guard lock(mutex_);
         ++n_;
@@ -34,7 +36,7 @@ class event_count {
         return n_;
     }
 
- private:
+private:
     std::mutex mutex_;
     std::condition_variable changed_;
     int n_ = 0;
@@ -48,7 +50,7 @@ std::string thread_name() {
 }
 
 class host_services : public ::testing::Test {
- protected:
+protected:
     host_services()
         : rt_(std::make_shared<runtime>(numbers_)),
           guest_(guest::make(4711, "test.services", rt_)),
@@ -65,8 +67,8 @@ class host_services : public ::testing::Test {
 };
 
 TEST_F(host_services, are_found_by_id_and_only_by_id) {
-    for (auto id : {SIGRUN_SVC_LOG, SIGRUN_SVC_BUFFER, SIGRUN_SVC_SCHED, SIGRUN_SVC_CALL, SIGRUN_SVC_LINK,
-                    SIGRUN_SVC_METRIC})
+    for (auto id :
+         {SIGRUN_SVC_LOG, SIGRUN_SVC_BUFFER, SIGRUN_SVC_SCHED, SIGRUN_SVC_CALL, SIGRUN_SVC_LINK, SIGRUN_SVC_METRIC})
         EXPECT_NE(service(id), nullptr) << id;
     for (auto id : {"", "sigrun.host.log/2", "sigrun.host.log", "sigrun.host.log/1 "})
         EXPECT_EQ(service(id), nullptr) << id;
@@ -79,9 +81,7 @@ TEST_F(host_services, post_runs_on_the_lane_asked_for) {
         {SIGRUN_LANE_CTL, "sigrun-ctl"}, {SIGRUN_LANE_IO, "sigrun-io"}, {SIGRUN_LANE_WORK, "sigrun-work-1"}};
     for (const auto& [lane, name] : lanes) {
         std::promise<std::string> seen;
-        auto report = [](void* ctx) {
-            static_cast<std::promise<std::string>*>(ctx)->set_value(thread_name());
-        };
+        auto report = [](void* ctx) { static_cast<std::promise<std::string>*>(ctx)->set_value(thread_name()); };
         ASSERT_EQ(sched_->post(host_, lane, report, &seen), SIGRUN_OK);
         EXPECT_EQ(seen.get_future().get(), name);
     }
@@ -251,8 +251,7 @@ TEST_F(host_services, calls_and_links_are_refused_as_unavailable_without_a_handl
     auto* calls = static_cast<const sigrun_svc_call*>(service(SIGRUN_SVC_CALL));
     sigrun_call call{};
     call.struct_size = sizeof call;
-    sigrun_sink sink{sizeof sink, 0, nullptr,
-                     [](void*, const sigrun_frame*) -> sigrun_result { return SIGRUN_OK; }};
+    sigrun_sink sink{sizeof sink, 0, nullptr, [](void*, const sigrun_frame*) -> sigrun_result { return SIGRUN_OK; }};
     std::uint64_t id = 9;
     sdk::error_text error;
     EXPECT_EQ(calls->begin(host_, 1, &call, &sink, &id, &error.abi), SIGRUN_E_IO);
@@ -292,8 +291,7 @@ TEST_F(host_services, calls_go_to_the_handler) {
     auto* calls = static_cast<const sigrun_svc_call*>(service(SIGRUN_SVC_CALL));
     sigrun_call call{};
     call.method = sdk::str("jobs.submit");
-    sigrun_sink sink{sizeof sink, 0, nullptr,
-                     [](void*, const sigrun_frame*) -> sigrun_result { return SIGRUN_OK; }};
+    sigrun_sink sink{sizeof sink, 0, nullptr, [](void*, const sigrun_frame*) -> sigrun_result { return SIGRUN_OK; }};
     std::uint64_t id = 0;
     EXPECT_EQ(calls->begin(host_, 42, &call, &sink, &id, nullptr), SIGRUN_PENDING);
     EXPECT_EQ(handler.seen, "42 jobs.submit");
@@ -320,8 +318,7 @@ TEST_F(host_services, after_retirement_every_slot_refuses) {
     EXPECT_EQ(sched_->timer(host_, 0, 0, &count, nullptr, &id), SIGRUN_E_CANCELLED);
     EXPECT_EQ(sched_->stop(host_, 1, nullptr, nullptr), SIGRUN_E_CANCELLED);
     sigrun_call call{};
-    sigrun_sink sink{sizeof sink, 0, nullptr,
-                     [](void*, const sigrun_frame*) -> sigrun_result { return SIGRUN_OK; }};
+    sigrun_sink sink{sizeof sink, 0, nullptr, [](void*, const sigrun_frame*) -> sigrun_result { return SIGRUN_OK; }};
     EXPECT_EQ(calls->begin(host_, 1, &call, &sink, &id, nullptr), SIGRUN_E_CANCELLED);
     EXPECT_EQ(log->level(host_), 0u);
     log->write(host_, SIGRUN_LOG_ERROR, sdk::str("unheard"), nullptr, 0);

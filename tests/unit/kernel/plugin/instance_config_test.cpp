@@ -7,7 +7,7 @@ namespace {
 using namespace testing;
 
 class instance_config : public ::testing::Test {
- protected:
+protected:
     std::unique_ptr<plugin_host> with(std::string_view text) {
         auto host = std::make_unique<plugin_host>(folder_.options(), ini(text), numbers_);
         outcome_ = host->load_all();
@@ -61,9 +61,8 @@ TEST_F(instance_config, an_unknown_plugin_or_component_is_an_error_with_the_near
     host = with("[instance one]\ncomponent = plain:plan\n");
     EXPECT_EQ(error(), "instance one.component: expected \"plain:plain\", found \"plain:plan\" (test.ini:2)");
     host = with("[instance one]\ncomponent = plain\n");
-    EXPECT_EQ(
-        error(),
-        "instance one.component: expected plugin:component, e.g. http:http, found \"plain\" (test.ini:2)");
+    EXPECT_EQ(error(),
+              "instance one.component: expected plugin:component, e.g. http:http, found \"plain\" (test.ini:2)");
     host = with("[plugin plian]\nenabled = no\n");
     EXPECT_EQ(error(), "plugin plian: expected \"plain\", found \"plian\" (test.ini:1)");
 }
@@ -72,8 +71,7 @@ TEST_F(instance_config, a_plugin_that_is_switched_off_is_not_loaded) {
     folder_.add("plain");
     folder_.add("other");
     for (auto name : {"plain", "test.plain"}) {
-        auto host =
-            with("[plugin " + std::string(name) + "]\nenabled = no\n[instance x]\ncomponent = plain:plain\n");
+        auto host = with("[plugin " + std::string(name) + "]\nenabled = no\n[instance x]\ncomponent = plain:plain\n");
         ASSERT_TRUE(outcome_) << error();
         auto plugins = host->plugins();
         EXPECT_FALSE(info_of(plugins, "plain")->active);

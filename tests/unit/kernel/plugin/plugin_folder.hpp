@@ -1,16 +1,17 @@
 // A plugin folder and a state folder of their own for one test; removed at its end.
 #pragma once
 
-#include <gtest/gtest.h>
+#include "kernel/plugin/plugin_host.hpp"
+
 #include <sigrun/probe.h>
+
+#include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
-
-#include "kernel/plugin/plugin_host.hpp"
 
 namespace sigrun::testing {
 
@@ -28,7 +29,7 @@ inline std::string content_of(const fs::path& path) {
 }
 
 class plugin_folder {
- public:
+public:
     plugin_folder() {
         std::string path = (fs::temp_directory_path() / "sigrun-plugins-XXXXXX").string();
         if (!mkdtemp(path.data())) throw std::runtime_error("mkdtemp failed");
@@ -60,16 +61,14 @@ class plugin_folder {
         return {.plugin_dir = plugins().string(), .state_dir = state().string(), .program = "test"};
     }
 
- private:
+private:
     fs::path root_;
 };
 
 inline settings ini(std::string_view text) { return settings::parse(text, "test.ini").value(); }
 
 /// What a plain plugin's code says of itself.
-inline std::uint32_t number_of(const instance& which) {
-    return which.table<sigrun_probe>(SIGRUN_KIND_PROBE)->soft_ms;
-}
+inline std::uint32_t number_of(const instance& which) { return which.table<sigrun_probe>(SIGRUN_KIND_PROBE)->soft_ms; }
 
 inline const plugin_info* info_of(const std::vector<plugin_info>& plugins, const std::string& file_name) {
     for (const auto& each : plugins)

@@ -1,10 +1,10 @@
 #include "kernel/plugin/plugin_host.hpp"
 
+#include "plugin_folder.hpp"
+
 #include <dlfcn.h>
 #include <link.h>
 #include <sys/stat.h>
-
-#include "plugin_folder.hpp"
 
 namespace sigrun {
 namespace {
@@ -211,8 +211,7 @@ TEST(plugin_host, a_drain_completed_twice_is_counted_and_harmless) {
     plugin_host host(folder.options(), {}, numbers);
     ASSERT_TRUE(host.load_all());
     host.shutdown();
-    EXPECT_NE(numbers.text().find("sigrun_plugin_ignored_completions_total 1"), std::string::npos)
-        << numbers.text();
+    EXPECT_NE(numbers.text().find("sigrun_plugin_ignored_completions_total 1"), std::string::npos) << numbers.text();
 }
 
 TEST(plugin_host, a_drain_that_never_completes_ends_all_the_same) {

@@ -1,5 +1,6 @@
-#include "kernel/base/json.hpp"
 #include "kernel/runner/event_log.hpp"
+
+#include "kernel/base/json.hpp"
 
 #include <gtest/gtest.h>
 

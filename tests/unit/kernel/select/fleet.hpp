@@ -1,15 +1,16 @@
 // A selector with the real balancer plugins (from the build tree) or with balancers written in a test.
 #pragma once
 
+#include "kernel/select/selector.hpp"
+#include "unit/kernel/select/machine.hpp"
+
+#include <sigrun/cpp/mock_host.hpp>
+
 #include <dlfcn.h>
 
 #include <functional>
 #include <map>
-#include <sigrun/cpp/mock_host.hpp>
 #include <stdexcept>
-
-#include "kernel/select/selector.hpp"
-#include "unit/kernel/select/machine.hpp"
 
 namespace sigrun::test {
 
@@ -21,8 +22,7 @@ inline std::shared_ptr<instance> real_balancer(const std::string& name,
     void* library = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!library) throw std::runtime_error(::dlerror());
     auto* get = reinterpret_cast<decltype(&sigrun_plugin_entry_v1)>(::dlsym(library, SIGRUN_ENTRY_SYMBOL));
-    const sigrun_hello hello{sizeof hello,     SIGRUN_ABI_MAJOR, SIGRUN_ABI_MINOR, 0,
-                             sdk::str("test"), sdk::str("1")};
+    const sigrun_hello hello{sizeof hello, SIGRUN_ABI_MAJOR, SIGRUN_ABI_MINOR, 0, sdk::str("test"), sdk::str("1")};
     const sigrun_entry* entry = get(&hello);
     sdk::mock::config config(entry->components[0], options);
     sdk::error_text error;
@@ -46,8 +46,7 @@ struct scripted {
     std::shared_ptr<counters> counts = std::make_shared<counters>();
 
     static std::shared_ptr<instance> make(const std::string& name, pick_function pick,
-                                          std::shared_ptr<counters> counts = nullptr,
-                                          std::uint32_t caps = 0) {
+                                          std::shared_ptr<counters> counts = nullptr, std::uint32_t caps = 0) {
         auto* box = new scripted;
         box->pick = std::move(pick);
         if (counts) box->counts = std::move(counts);
@@ -69,8 +68,7 @@ struct scripted {
         box->table.thread_fini = [](sigrun_instance* i, void*) {
             --static_cast<scripted*>(i->self)->counts->threads_open;
         };
-        box->table.on_snapshot = [](sigrun_instance* i, const sigrun_view*,
-                                    const sigrun_delta*) -> sigrun_result {
+        box->table.on_snapshot = [](sigrun_instance* i, const sigrun_view*, const sigrun_delta*) -> sigrun_result {
             ++static_cast<scripted*>(i->self)->counts->snapshots;
             return SIGRUN_OK;
         };
@@ -83,8 +81,7 @@ struct scripted {
         box->table.done = [](void* tls, const sigrun_done*, std::uint32_t n) {
             static_cast<scripted*>(tls)->counts->feedback += static_cast<int>(n);
         };
-        return std::make_shared<instance>(nullptr, name, "test." + name, name, SIGRUN_KIND_BALANCER,
-                                          &box->abi);
+        return std::make_shared<instance>(nullptr, name, "test." + name, name, SIGRUN_KIND_BALANCER, &box->abi);
     }
 };
 inline void propose_nothing(const sigrun_view&, const sigrun_req&, const std::uint64_t*, sigrun_pick& out) {

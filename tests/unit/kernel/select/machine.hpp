@@ -1,11 +1,11 @@
 // Machines for tests, described in a few words: facts with every status, and labels.
 #pragma once
 
+#include "kernel/select/requirement.hpp"
+
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "kernel/select/requirement.hpp"
 
 namespace sigrun::test {
 
@@ -19,7 +19,7 @@ struct fact_options {
 };
 
 class machine {
- public:
+public:
     machine& set(std::string key, json::value value, fact_options o = {}) {
         fact f;
         f.key = std::move(key);
@@ -47,7 +47,7 @@ class machine {
         return r->matches({f.get(), &labels_});
     }
 
- private:
+private:
     std::vector<fact> facts_;
     label_map labels_;
 };

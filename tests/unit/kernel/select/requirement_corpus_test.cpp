@@ -1,18 +1,17 @@
 // Replays the seeds of the fuzzer, so that they are checked with every compiler.
+#include "fuzz/requirement_fuzz.cpp"
+
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 
-#include "fuzz/requirement_fuzz.cpp"
-
 namespace {
 
 TEST(requirement_corpus, every_seed_holds_the_properties_of_the_fuzzer) {
     int seeds = 0;
-    for (const auto& entry :
-         std::filesystem::directory_iterator(SIGRUN_SOURCE_DIR "/tests/fuzz/requirement.corpus")) {
+    for (const auto& entry : std::filesystem::directory_iterator(SIGRUN_SOURCE_DIR "/tests/fuzz/requirement.corpus")) {
         std::ifstream file(entry.path(), std::ios::binary);
         const std::string text{std::istreambuf_iterator<char>(file), {}};
         SCOPED_TRACE(entry.path().filename().string());

@@ -1,6 +1,6 @@
-#include <gtest/gtest.h>
-
 #include "unit/kernel/select/machine.hpp"
+
+#include <gtest/gtest.h>
 
 namespace {
 
@@ -83,8 +83,7 @@ TEST(requirement_errors, name_the_column_and_what_was_expected) {
         {"a[ == 1", 3, "expected a position from 0 to 999999 after \"[\""},
         {"a[1 == 1", 4, "expected \"]\""},
         {"a[12345678] == 1", 3, "expected a position from 0 to 999999 after \"[\""},
-        {"a[\"x\"] == 1", 3,
-         "only a label may stand in brackets and quotes, as in label[\"x/y\"]; expected a number"},
+        {"a[\"x\"] == 1", 3, "only a label may stand in brackets and quotes, as in label[\"x/y\"]; expected a number"},
         {"label[\"\"] == \"\"", 8, "expected the name of a label"},
         {"label[\"x\"].y == \"\"", 1, "a label is a text and has no parts"},
         {"label.x[0] == \"\"", 1, "a label is a text and has no parts"},
@@ -105,8 +104,7 @@ TEST(requirement_errors, name_the_column_and_what_was_expected) {
         EXPECT_EQ(r.error().code, errc::invalid);
         EXPECT_EQ(r.error().field, "requires");
         const std::string& m = r.error().message;
-        EXPECT_EQ(m.substr(0, m.find('\n')),
-                  std::string(row.message) + " at column " + std::to_string(row.column))
+        EXPECT_EQ(m.substr(0, m.find('\n')), std::string(row.message) + " at column " + std::to_string(row.column))
             << row.text;
         // The last line is the caret, under the column.
         EXPECT_EQ(m.substr(m.rfind('\n') + 1), std::string(row.column - 1, ' ') + "^") << row.text;

@@ -1,37 +1,29 @@
 // Random expressions: the canonical form must compile to the same canonical form, the same key and the same
 // judgement.
+#include "unit/kernel/select/machine.hpp"
+
 #include <gtest/gtest.h>
 
 #include <random>
-
-#include "unit/kernel/select/machine.hpp"
 
 namespace {
 
 using namespace sigrun;
 
 class writer {
- public:
+public:
     explicit writer(std::uint64_t seed) : random_(seed) {}
 
     std::string condition(int depth) {
         switch (depth > 0 ? pick(9) : 3 + pick(4)) {
-            case 0:
-                return spaced(condition(depth - 1), "&&", condition(depth - 1));
-            case 1:
-                return spaced(condition(depth - 1), "||", condition(depth - 1));
-            case 2:
-                return "!(" + condition(depth - 1) + ")";
-            case 3:
-                return key();
-            case 4:
-                return spaced(key(), relation(), literal());
-            case 5:
-                return spaced(key(), " in ", "[" + std::to_string(pick(9)) + blank() + "," + "\"x\"" + "]");
-            case 6:
-                return (pick(2) ? "known(" : "present(") + key() + ")";
-            case 7:
-                return "(" + condition(depth - 1) + ")";
+            case 0: return spaced(condition(depth - 1), "&&", condition(depth - 1));
+            case 1: return spaced(condition(depth - 1), "||", condition(depth - 1));
+            case 2: return "!(" + condition(depth - 1) + ")";
+            case 3: return key();
+            case 4: return spaced(key(), relation(), literal());
+            case 5: return spaced(key(), " in ", "[" + std::to_string(pick(9)) + blank() + "," + "\"x\"" + "]");
+            case 6: return (pick(2) ? "known(" : "present(") + key() + ")";
+            case 7: return "(" + condition(depth - 1) + ")";
             default:
                 if (!in_list_) {
                     in_list_ = true;
@@ -45,16 +37,15 @@ class writer {
         }
     }
 
- private:
+private:
     unsigned pick(unsigned n) { return static_cast<unsigned>(random_() % n); }
     std::string blank() { return std::string(pick(3), ' '); }
     std::string spaced(const std::string& a, const std::string& op, const std::string& b) {
         return a + blank() + op + blank() + b;
     }
     std::string key() {
-        static const char* keys[] = {"cores",          "memory_bytes", "arch",        "rtt_us",
-                                     "denied",         "absent",       "flag",        "label.zone",
-                                     "label[\"a/b\"]", "gpu[0].model", "gpu[7].model"};
+        static const char* keys[] = {"cores", "memory_bytes", "arch",           "rtt_us",       "denied",      "absent",
+                                     "flag",  "label.zone",   "label[\"a/b\"]", "gpu[0].model", "gpu[7].model"};
         if (in_list_ && pick(2)) return pick(2) ? "e.model" : "e.memory_bytes";
         return keys[pick(std::size(keys))];
     }

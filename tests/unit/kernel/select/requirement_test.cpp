@@ -1,14 +1,12 @@
+#include "kernel/base/clock.hpp"
+#include "unit/kernel/select/machine.hpp"
+
 #include <gtest/gtest.h>
 
 #include <ostream>
 
-#include "kernel/base/clock.hpp"
-#include "unit/kernel/select/machine.hpp"
-
 namespace sigrun {
-void PrintTo(truth t, std::ostream* out) {
-    *out << (t == truth::yes ? "yes" : t == truth::no ? "no" : "unknown");
-}
+void PrintTo(truth t, std::ostream* out) { *out << (t == truth::yes ? "yes" : t == truth::no ? "no" : "unknown"); }
 }  // namespace sigrun
 
 namespace {
@@ -227,8 +225,7 @@ TEST(requirement, status_decides_between_false_and_unknown) {
     const machine m = typical();
     for (const char* key : {"tpm", "sgx"}) {
         const std::string k = key;
-        for (const char* op : {"==", "!=", "<", "<=", ">", ">="})
-            EXPECT_EQ(m.judge(k + op + "1"), no) << k << op;
+        for (const char* op : {"==", "!=", "<", "<=", ">", ">="}) EXPECT_EQ(m.judge(k + op + "1"), no) << k << op;
         EXPECT_EQ(m.judge(k), no);
         EXPECT_EQ(m.judge("!" + k), yes);
         EXPECT_EQ(m.judge("known(" + k + ")"), yes);
@@ -239,8 +236,7 @@ TEST(requirement, status_decides_between_false_and_unknown) {
     }
     for (const char* key : {"secret", "slow", "broken", "never.probed"}) {
         const std::string k = key;
-        for (const char* op : {"==", "!=", "<", "<=", ">", ">="})
-            EXPECT_EQ(m.judge(k + op + "1"), unknown) << k << op;
+        for (const char* op : {"==", "!=", "<", "<=", ">", ">="}) EXPECT_EQ(m.judge(k + op + "1"), unknown) << k << op;
         EXPECT_EQ(m.judge(k), unknown);
         EXPECT_EQ(m.judge("!" + k), unknown);
         EXPECT_EQ(m.judge("known(" + k + ")"), no);
@@ -271,8 +267,7 @@ TEST(requirement, a_value_of_another_type_does_not_match) {
 
 TEST(requirement, three_valued_truth_tables) {
     const machine m = typical();
-    const std::pair<const char*, truth> atoms[] = {
-        {"kernel.kvm", yes}, {"kernel.fuse", no}, {"secret == 1", unknown}};
+    const std::pair<const char*, truth> atoms[] = {{"kernel.kvm", yes}, {"kernel.fuse", no}, {"secret == 1", unknown}};
     // Rows and columns: yes, no, unknown.
     constexpr truth both[3][3] = {{yes, no, unknown}, {no, no, no}, {unknown, no, unknown}};
     constexpr truth either[3][3] = {{yes, yes, yes}, {yes, no, unknown}, {yes, unknown, unknown}};
@@ -282,8 +277,7 @@ TEST(requirement, three_valued_truth_tables) {
             EXPECT_EQ(m.judge(left + " && " + right), both[a][b]) << left << right;
             EXPECT_EQ(m.judge(left + " || " + right), either[a][b]) << left << right;
             // De Morgan holds in Kleene logic.
-            EXPECT_EQ(m.judge("!(" + left + " && " + right + ")"),
-                      m.judge("!(" + left + ") || !(" + right + ")"));
+            EXPECT_EQ(m.judge("!(" + left + " && " + right + ")"), m.judge("!(" + left + ") || !(" + right + ")"));
         }
     EXPECT_EQ(m.judge("!kernel.kvm"), no);
     EXPECT_EQ(m.judge("!!kernel.kvm"), yes);
@@ -375,12 +369,9 @@ TEST(requirement, canonical_form_ignores_spacing_and_redundant_parentheses) {
         EXPECT_EQ(compiled(pair[0])->canonical(), compiled(pair[1])->canonical());
         EXPECT_EQ(compiled(pair[0])->key(), compiled(pair[1])->key());
     }
-    const char* different[][2] = {{"a || b && c", "(a || b) && c"},
-                                  {"!a && b", "!(a && b)"},
-                                  {"a == 1", "a == 2"},
-                                  {"a == \"1\"", "a == 1"},
-                                  {"a == v\"1\"", "a == \"1\""},
-                                  {"any(x in l, x.a)", "all(x in l, x.a)"}};
+    const char* different[][2] = {
+        {"a || b && c", "(a || b) && c"}, {"!a && b", "!(a && b)"},      {"a == 1", "a == 2"},
+        {"a == \"1\"", "a == 1"},         {"a == v\"1\"", "a == \"1\""}, {"any(x in l, x.a)", "all(x in l, x.a)"}};
     for (const auto& pair : different) {
         EXPECT_NE(compiled(pair[0])->canonical(), compiled(pair[1])->canonical());
         EXPECT_NE(compiled(pair[0])->key(), compiled(pair[1])->key());
@@ -389,8 +380,7 @@ TEST(requirement, canonical_form_ignores_spacing_and_redundant_parentheses) {
 }
 
 TEST(requirement, terms_are_the_top_level_conjunction_with_columns) {
-    const auto r =
-        compiled("cpu.cores >= 4 && (a || b) && !(label.x == \"y\") && any(g in gpu, g.m > 1 && g.n > 2)");
+    const auto r = compiled("cpu.cores >= 4 && (a || b) && !(label.x == \"y\") && any(g in gpu, g.m > 1 && g.n > 2)");
     ASSERT_EQ(r->terms().size(), 4u);
     EXPECT_EQ(r->terms()[0].text, "cpu.cores >= 4");
     EXPECT_EQ(r->terms()[0].column, 1u);

@@ -1,12 +1,12 @@
 // The shipped balancers through the whole path: selector, C ABI, plugin file, claim.
+#include "unit/kernel/select/fleet.hpp"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <deque>
 #include <random>
 #include <set>
-
-#include "unit/kernel/select/fleet.hpp"
 
 namespace {
 
@@ -60,8 +60,7 @@ TEST(round_robin, mission_A1_shares_differ_by_at_most_one_pick_in_each_window) {
         EXPECT_LE(got.worst, 1e-9) << n;  // in a window of n everybody is picked exactly once
         const shares odd = run(*s, p, 500, std::max(1, n / 2 + 1), {});
         int least = 1 << 30, most = 0;
-        for (const auto& [slot, picks] : odd.total)
-            least = std::min(least, picks), most = std::max(most, picks);
+        for (const auto& [slot, picks] : odd.total) least = std::min(least, picks), most = std::max(most, picks);
         EXPECT_LE(most - least, 1);
     }
     // No bias of the first pick over 1000 restarts, although the pages are filled unevenly.
@@ -118,8 +117,7 @@ TEST(round_robin, mission_A6_weights_are_respected_from_the_first_pick_and_after
     // First picks follow the weights too.
     std::map<std::uint32_t, int> first;
     for (int restart = 0; restart < 4000; ++restart) {
-        const auto q =
-            s->intern(compiled("label.x == \"y\" || true == true || k == " + std::to_string(restart)));
+        const auto q = s->intern(compiled("label.x == \"y\" || true == true || k == " + std::to_string(restart)));
         pick_request r;
         r.pred = q.get();
         const auto pick = s->pick(r);
@@ -134,8 +132,7 @@ TEST(round_robin, mission_A6_weights_are_respected_from_the_first_pick_and_after
 
 TEST(round_robin, the_best_common_protocol_changes_the_share) {
     auto s = make_selector({real_balancer("round_robin")});
-    const slot_ref valkyrie = join(*s, profile(machine(), 1, 0b0101)),
-                   http = join(*s, profile(machine(), 1, 0b0100)),
+    const slot_ref valkyrie = join(*s, profile(machine(), 1, 0b0101)), http = join(*s, profile(machine(), 1, 0b0100)),
                    socket = join(*s, profile(machine(), 1, 0b1000));
     const auto p = s->intern(compiled(""));
     const auto got = run(*s, p, 3100, 31, {});
@@ -177,17 +174,16 @@ TEST(round_robin, busy_runners_are_passed_over_and_light_ones_are_still_found) {
 }
 
 class load_model {
- public:
+public:
     load_model(std::uint64_t seed, int runners, int kinds) : random_(seed) {
         selector_ = make_selector({real_balancer("least_connections")});
         for (int i = 0; i < runners; ++i) {
             one r;
             r.kind = static_cast<int>(random_() % 2);
-            r.places =
-                kinds == 1 ? 4 : static_cast<std::uint32_t>(1 + random_() % static_cast<unsigned>(kinds));
+            r.places = kinds == 1 ? 4 : static_cast<std::uint32_t>(1 + random_() % static_cast<unsigned>(kinds));
             r.weight = kinds == 1 ? 1.0 : 0.25 * static_cast<double>(1 + random_() % 8);
-            r.slot = join(*selector_, profile(machine().set("kind", r.kind),
-                                              static_cast<std::uint16_t>(r.places), 1, r.weight));
+            r.slot = join(*selector_,
+                          profile(machine().set("kind", r.kind), static_cast<std::uint16_t>(r.places), 1, r.weight));
             by_slot_[r.slot.slot] = runners_.size();
             runners_.push_back(r);
         }
@@ -225,7 +221,7 @@ class load_model {
     }
     std::uint32_t most() const { return most_; }
 
- private:
+private:
     struct one {
         slot_ref slot;
         int kind = 0;

@@ -1,10 +1,10 @@
 // Many threads pick and release while runners come, go, change, open and close.
+#include "unit/kernel/select/fleet.hpp"
+
 #include <gtest/gtest.h>
 
 #include <random>
 #include <thread>
-
-#include "unit/kernel/select/fleet.hpp"
 
 namespace {
 
@@ -20,19 +20,18 @@ constexpr int k_picks = 10'000'000;
 constexpr int k_threads = 16;
 
 std::vector<std::shared_ptr<instance>> all_balancers() {
-    return {real_balancer("round_robin"), real_balancer("least_connections"),
-            scripted::make("none", propose_nothing)};
+    return {real_balancer("round_robin"), real_balancer("least_connections"), scripted::make("none", propose_nothing)};
 }
 
 /// Who is in a slot, written while it is closed: a pick must find exactly what it asked for.
 class register_of_slots {
- public:
+public:
     void write(slot_ref s, std::uint32_t traits) { at(s) = traits << 8 | s.generation; }
     bool holds(slot_ref s, std::uint32_t trait) {
         return at(s) == (at(s) & ~0xffu) + s.generation && (at(s) >> 8 & trait);
     }
 
- private:
+private:
     std::atomic<std::uint32_t>& at(slot_ref s) { return slots_.at(s.slot); }
     std::vector<std::atomic<std::uint32_t>> slots_ = std::vector<std::atomic<std::uint32_t>>(64 * 1024);
 };
@@ -43,16 +42,12 @@ TEST(selector_churn, mission_L3_no_ineligible_runner_is_picked) {
     register_of_slots who;
     std::mt19937_64 random(1);
     auto draw = [&](std::uint32_t& traits) {
-        const auto cores = static_cast<std::uint32_t>(random() % 8),
-                   free = static_cast<std::uint32_t>(random() % 4);
+        const auto cores = static_cast<std::uint32_t>(random() % 8), free = static_cast<std::uint32_t>(random() % 4);
         const bool eu = random() % 2;
         machine m;
-        m.set("cores", cores)
-            .label("zone", eu ? "eu" : "us")
-            .set("free", free, {.volatility = fact_volatility::fast});
+        m.set("cores", cores).label("zone", eu ? "eu" : "us").set("free", free, {.volatility = fact_volatility::fast});
         traits = (eu ? k_eu : 0u) | (cores % 2 ? k_odd : 0u) | (free ? k_free : 0u);
-        return profile(m, static_cast<std::uint16_t>(1 + random() % 3),
-                       static_cast<protocol_mask>(1 << random() % 3),
+        return profile(m, static_cast<std::uint16_t>(1 + random() % 3), static_cast<protocol_mask>(1 << random() % 3),
                        0.5 * static_cast<double>(1 + random() % 2));
     };
     auto enter = [&] {
@@ -63,8 +58,8 @@ TEST(selector_churn, mission_L3_no_ineligible_runner_is_picked) {
         return slot;
     };
     const predicate_ptr asked[] = {s->intern(compiled("label.zone == \"eu\"")),
-                                   s->intern(compiled("cores in [1,3,5,7]")),
-                                   s->intern(compiled("free >= 1")), s->intern(compiled("cores > 7"))};
+                                   s->intern(compiled("cores in [1,3,5,7]")), s->intern(compiled("free >= 1")),
+                                   s->intern(compiled("cores > 7"))};
 
     std::atomic<int> working{k_threads};
     std::atomic<std::uint64_t> wrong{0}, picked{0};

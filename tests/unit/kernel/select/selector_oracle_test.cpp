@@ -1,9 +1,9 @@
 // The selector against a model that looks at every runner for every question.
+#include "unit/kernel/select/fleet.hpp"
+
 #include <gtest/gtest.h>
 
 #include <random>
-
-#include "unit/kernel/select/fleet.hpp"
 
 namespace {
 
@@ -28,11 +28,11 @@ struct modelled_runner {
 };
 
 class world {
- public:
+public:
     explicit world(std::uint64_t seed) : random_(seed) {
-        selector_ = make_selector({real_balancer("round_robin"), real_balancer("least_connections"),
-                                   scripted::make("none", propose_nothing)},
-                                  600);
+        selector_ = make_selector(
+            {real_balancer("round_robin"), real_balancer("least_connections"), scripted::make("none", propose_nothing)},
+            600);
     }
 
     void run(int steps) {
@@ -51,7 +51,7 @@ class world {
     }
     int picked = 0, queued = 0, unschedulable = 0, by_balancer = 0;
 
- private:
+private:
     struct claim {
         std::size_t runner;
         slot_ref slot;
@@ -181,8 +181,7 @@ class world {
         const pick_result got = selector_->pick(q);
         if (free_one) {
             ASSERT_EQ(got.outcome, pick_outcome::picked) << text.canonical();
-            const auto at =
-                std::find_if(runners_.begin(), runners_.end(), [&](auto& r) { return r.slot == got.slot; });
+            const auto at = std::find_if(runners_.begin(), runners_.end(), [&](auto& r) { return r.slot == got.slot; });
             ASSERT_NE(at, runners_.end());
             ASSERT_EQ(text.matches({at->facts.get(), at->labels.get()}), truth::yes) << text.canonical();
             ASSERT_TRUE(at->open && at->claims < at->places && (at->protocols & q.protocols) && !out(*at));
@@ -191,8 +190,7 @@ class world {
             ++picked;
             by_balancer += got.explain.reason != SIGRUN_WHY_BUILTIN_FALLBACK;
         } else {
-            ASSERT_EQ(got.outcome, match ? pick_outcome::queued : pick_outcome::unschedulable)
-                << text.canonical();
+            ASSERT_EQ(got.outcome, match ? pick_outcome::queued : pick_outcome::unschedulable) << text.canonical();
             ++(match ? queued : unschedulable);
         }
     }

@@ -1,11 +1,11 @@
+#include "kernel/base/clock.hpp"
+#include "unit/kernel/select/fleet.hpp"
+
 #include <gtest/gtest.h>
 
 #include <random>
 #include <set>
 #include <thread>
-
-#include "kernel/base/clock.hpp"
-#include "unit/kernel/select/fleet.hpp"
 
 namespace {
 
@@ -79,8 +79,7 @@ TEST(selector, excluded_slots_are_not_picked) {
 
 TEST(selector, protocols_of_request_and_runner_must_meet) {
     auto s = plain();
-    const slot_ref grpc = join(*s, profile(numbered(1), 99, 0b0010)),
-                   http = join(*s, profile(numbered(1), 99, 0b0100));
+    const slot_ref grpc = join(*s, profile(numbered(1), 99, 0b0010)), http = join(*s, profile(numbered(1), 99, 0b0100));
     const auto p = s->intern(compiled(""));
     auto r = request(p);
     r.protocols = 0b0110;
@@ -126,14 +125,11 @@ TEST(selector, an_unknown_default_lists_the_known_balancers) {
     o.default_balancer = "fastest";
     auto none = selector::create(o, {});
     ASSERT_FALSE(none);
-    EXPECT_EQ(none.error().text(),
-              "default_algorithm: expected a balancer plugin to be loaded, found \"fastest\"");
-    auto two =
-        selector::create(o, {scripted::make("a", propose_nothing), scripted::make("b", propose_nothing)});
+    EXPECT_EQ(none.error().text(), "default_algorithm: expected a balancer plugin to be loaded, found \"fastest\"");
+    auto two = selector::create(o, {scripted::make("a", propose_nothing), scripted::make("b", propose_nothing)});
     EXPECT_EQ(two.error().text(), "default_algorithm: expected one of a, b, found \"fastest\"");
     o.default_balancer = "b";
-    auto s = selector::create(o, {scripted::make("a", propose_nothing), scripted::make("b", propose_nothing)})
-                 .value();
+    auto s = selector::create(o, {scripted::make("a", propose_nothing), scripted::make("b", propose_nothing)}).value();
     EXPECT_EQ(s->balancer_id("a"), 1);
     EXPECT_EQ(s->balancer_id("zzz"), 0);
     EXPECT_EQ(s->balancer_name(0), "b");
@@ -237,8 +233,7 @@ TEST(selector, unique_facts_and_open_labels_are_matched_runner_by_runner) {
             s->release(got.slot);
         }
     }
-    EXPECT_EQ(s->pick(request(s->intern(compiled("host.id == \"id300\"")))).outcome,
-              pick_outcome::unschedulable);
+    EXPECT_EQ(s->pick(request(s->intern(compiled("host.id == \"id300\"")))).outcome, pick_outcome::unschedulable);
     // A label with many values does not take a page per runner: 64 cohorts before it was noticed, few after.
     std::set<std::uint32_t> pages;
     for (const slot_ref& r : slots) pages.insert(r.slot / 64);
@@ -264,8 +259,7 @@ TEST(selector, a_fast_fact_that_ages_stops_matching) {
     }
     EXPECT_TRUE(matched);
     EXPECT_EQ(last, pick_outcome::unschedulable);
-    m.set("load", 1,
-          {.volatility = fact_volatility::fast, .ttl_s = 10, .observed_ns = clock::system().wall_ns()});
+    m.set("load", 1, {.volatility = fact_volatility::fast, .ttl_s = 10, .observed_ns = clock::system().wall_ns()});
     s->update(slot, profile(m, 100)).value();
     EXPECT_EQ(s->pick(request(p)).slot, slot);
 }
@@ -323,8 +317,7 @@ TEST(selector, explain_counts_terms_and_names_the_nearest_key) {
 
 TEST(selector, a_misbehaving_balancer_is_unfair_but_never_wrong) {
     std::mt19937_64 random(5);
-    auto chaos = [&random](const sigrun_view& view, const sigrun_req&, const std::uint64_t*,
-                           sigrun_pick& out) {
+    auto chaos = [&random](const sigrun_view& view, const sigrun_req&, const std::uint64_t*, sigrun_pick& out) {
         out.n = static_cast<std::uint8_t>(random());
         for (auto& slot : out.slot)
             slot = random() % 3 ? static_cast<std::uint32_t>(random() % (view.n_slots + 5))

@@ -2,18 +2,19 @@
 // what it is given.
 #pragma once
 
+#include "kernel/plugin/plugin_host.hpp"
+
+#include <sigrun/cpp/text.hpp>
 #include <sigrun/protocol.h>
+
 #include <unistd.h>
 
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
-#include <sigrun/cpp/text.hpp>
 #include <stdexcept>
 #include <string>
 #include <vector>
-
-#include "kernel/plugin/plugin_host.hpp"
 
 namespace sigrun::test {
 
@@ -26,7 +27,7 @@ struct accepted {
 };
 
 class fake_protocol {
- public:
+public:
     explicit fake_protocol(std::string name, std::string greeting)
         : name_(std::move(name)), greeting_(std::move(greeting)) {
         serve_.struct_size = sizeof serve_;
@@ -45,8 +46,7 @@ class fake_protocol {
             return sdk::view(id) == SIGRUN_KIND_PROTOCOL ? &of(i).table_ : nullptr;
         };
         abi_.destroy = [](sigrun_instance*) noexcept {};
-        wrapped_ =
-            std::make_shared<instance>(nullptr, name_, "test." + name_, name_, SIGRUN_KIND_PROTOCOL, &abi_);
+        wrapped_ = std::make_shared<instance>(nullptr, name_, "test." + name_, name_, SIGRUN_KIND_PROTOCOL, &abi_);
     }
     ~fake_protocol() {
         for (const auto& a : connections_) ::close(a.fd);
@@ -56,8 +56,7 @@ class fake_protocol {
     accepted wait(std::size_t index = 0) {
         std::unique_lock lock(mutex_);
         if (!changed_.wait_for(lock, std::chrono::seconds(10), [&] { return connections_.size() > index; }))
-            throw std::runtime_error(name_ + " got only " + std::to_string(connections_.size()) +
-                                     " connections");
+            throw std::runtime_error(name_ + " got only " + std::to_string(connections_.size()) + " connections");
         return connections_[index];
     }
     std::size_t count() {
@@ -67,7 +66,7 @@ class fake_protocol {
     std::size_t asked() const { return asked_; }
     void refuse_all() { refuses_ = true; }
 
- private:
+private:
     static fake_protocol& of(sigrun_instance* i) { return *static_cast<fake_protocol*>(i->self); }
     sigrun_result recognise(std::string_view first) {
         ++asked_;

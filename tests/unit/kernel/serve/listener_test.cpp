@@ -1,8 +1,11 @@
 #include "kernel/serve/listener.hpp"
 
+#include "unit/kernel/serve/fake_protocol.hpp"
+
+#include <gtest/gtest.h>
+
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <gtest/gtest.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/resource.h>
@@ -14,8 +17,6 @@
 #include <filesystem>
 #include <fstream>
 #include <thread>
-
-#include "unit/kernel/serve/fake_protocol.hpp"
 
 using namespace sigrun;
 using namespace sigrun::test;
@@ -34,7 +35,7 @@ struct folder {
 
 /// A client's socket.
 class client {
- public:
+public:
     explicit client(const std::string& bound) {
         sockaddr_storage where{};
         socklen_t size = 0;
@@ -337,8 +338,7 @@ TEST(listener, ipv6_loopback_works) {
     fixture f;
     f.options.addresses = {"[::1]:0"};
     auto started = f.start();
-    if (!started && started.error().message.find("no interface") != std::string::npos)
-        GTEST_SKIP() << "no IPv6 here";
+    if (!started && started.error().message.find("no interface") != std::string::npos) GTEST_SKIP() << "no IPv6 here";
     ASSERT_TRUE(started) << started.error().text();
     EXPECT_TRUE(f.at().starts_with("[::1]:"));
     client c(f.at());
@@ -353,8 +353,7 @@ TEST(listener, busy_port_is_named_with_what_to_do_and_nothing_is_bound) {
     second.options.addresses = {"unix:" + dir.path + "/s", first.at()};
     auto r = second.start();
     ASSERT_FALSE(r);
-    EXPECT_EQ(r.error().message,
-              first.at() + " is in use by another process; stop it or set [server] listen");
+    EXPECT_EQ(r.error().message, first.at() + " is in use by another process; stop it or set [server] listen");
     EXPECT_TRUE(second.door->bound().empty());
     EXPECT_FALSE(std::filesystem::exists(dir.path + "/s")) << "everything or nothing";
 }

@@ -89,12 +89,14 @@ TEST_F(router_test, after_end_no_reply_reaches_the_sink_and_done_runs_once) {
         call->on_end([&] { ++ended; });
     });
     begin("stream");
-    methods.end(call_id, [](void* p) { ++*static_cast<int*>(p); }, &done);
+    methods.end(
+        call_id, [](void* p) { ++*static_cast<int*>(p); }, &done);
     EXPECT_EQ(kept->last("{}"), SIGRUN_E_CANCELLED);
     EXPECT_TRUE(frames.empty());
     EXPECT_EQ(ended, 1);
     EXPECT_EQ(done, 1);
-    methods.end(call_id, [](void* p) { ++*static_cast<int*>(p); }, &done);
+    methods.end(
+        call_id, [](void* p) { ++*static_cast<int*>(p); }, &done);
     EXPECT_EQ(done, 2);  // of a call that is gone: done at once
 }
 
@@ -109,7 +111,8 @@ TEST_F(router_test, end_during_a_reply_waits_for_it) {
     } p{methods, call_id};
     sigrun_sink ending{sizeof(sigrun_sink), 0, &p, [](void* ctx, const sigrun_frame*) -> sigrun_result {
                            auto& me = *static_cast<probe*>(ctx);
-                           me.methods.end(me.id, [](void* c) { static_cast<probe*>(c)->done = true; }, ctx);
+                           me.methods.end(
+                               me.id, [](void* c) { static_cast<probe*>(c)->done = true; }, ctx);
                            me.done_inside = me.done;
                            return SIGRUN_OK;
                        }};

@@ -27,8 +27,7 @@ struct fixture {
 
     fixture() {
         group_commit::outlet way;
-        way.write = [this](const group_commit::batch& batch, bool fsync,
-                           group_commit::stored_callback answer) {
+        way.write = [this](const group_commit::batch& batch, bool fsync, group_commit::stored_callback answer) {
             written w{{}, fsync, std::move(answer)};
             for (const auto* r : batch) w.keys.push_back(r->key);
             batches.push_back(std::move(w));
@@ -137,8 +136,7 @@ TEST(group_commit, existing_record_refuses_only_its_own_call_and_order_is_kept) 
         f.answer_last(bad ? result<void>(k_exists) : result<void>());
     }
     EXPECT_EQ(stored, (texts{"a", "b", "c", "d"}));
-    EXPECT_EQ(f.answers,
-              (texts{"head stored", "a stored", "b stored", "bad conflict", "c stored", "d stored"}));
+    EXPECT_EQ(f.answers, (texts{"head stored", "a stored", "b stored", "bad conflict", "c stored", "d stored"}));
     EXPECT_EQ(f.commits->failed(), "");
 }
 

@@ -29,8 +29,7 @@ struct node {
     std::uint64_t epoch = 0;
 
     explicit node(const folder& dir, const std::string& more = {}) {
-        auto ini =
-            "[instance sqlite]\ncomponent = sigrun.sqlite:sqlite\npath = " + dir.path + "/sigrun.db\n" + more;
+        auto ini = "[instance sqlite]\ncomponent = sigrun.sqlite:sqlite\npath = " + dir.path + "/sigrun.db\n" + more;
         plugin_host_options options;
         options.plugin_dir = SIGRUN_BUILD_DIR "/plugins";
         options.state_dir = dir.path;
@@ -70,8 +69,7 @@ TEST(journal, what_was_stored_is_replayed_with_a_higher_epoch) {
         node n(dir);
         first = n.epoch;
         EXPECT_TRUE(n.replayed.empty());
-        EXPECT_TRUE(
-            n.append({{record_kind::job, "a", "{\"n\":1}"}, {record_kind::runner, "a", "{}"}}).has_value());
+        EXPECT_TRUE(n.append({{record_kind::job, "a", "{\"n\":1}"}, {record_kind::runner, "a", "{}"}}).has_value());
         EXPECT_TRUE(n.append({{record_kind::job, "a", "{\"n\":2}"}}, false).has_value());
         EXPECT_TRUE(n.append({{record_kind::runner, "a", "", SIGRUN_RECORD_DELETE}}).has_value());
     }
@@ -104,9 +102,8 @@ TEST(journal, insert_of_a_known_key_is_a_conflict_and_its_neighbours_are_stored)
     std::vector<std::promise<result<void>>> answers(5);
     for (std::size_t i = 0; i < answers.size(); ++i) {
         bool repeats = i == 2;
-        n.log->append(
-            {{record_kind::idempotency, repeats ? "k" : "k" + std::to_string(i), "{}", SIGRUN_RECORD_INSERT}},
-            true, [&, i](result<void> r) { answers[i].set_value(std::move(r)); });
+        n.log->append({{record_kind::idempotency, repeats ? "k" : "k" + std::to_string(i), "{}", SIGRUN_RECORD_INSERT}},
+                      true, [&, i](result<void> r) { answers[i].set_value(std::move(r)); });
     }
     for (std::size_t i = 0; i < answers.size(); ++i) {
         auto r = answers[i].get_future().get();
@@ -135,13 +132,11 @@ TEST(journal, full_store_is_reported_and_heals) {
     folder dir;
     node n(dir, "max_size = 1MiB\n");
     int stored = 0;
-    while (stored < 100 && n.append({{record_kind::job, std::to_string(stored), std::string(50'000, 'x')}}))
-        ++stored;
+    while (stored < 100 && n.append({{record_kind::job, std::to_string(stored), std::string(50'000, 'x')}})) ++stored;
     ASSERT_LT(stored, 100);
     EXPECT_NE(n.log->failed().find("full"), std::string::npos) << n.log->failed();
     std::vector<journal_record> gone;
-    for (int i = 0; i < stored; ++i)
-        gone.push_back({record_kind::job, std::to_string(i), "", SIGRUN_RECORD_DELETE});
+    for (int i = 0; i < stored; ++i) gone.push_back({record_kind::job, std::to_string(i), "", SIGRUN_RECORD_DELETE});
     EXPECT_TRUE(n.append(gone).has_value());
     EXPECT_EQ(n.log->failed(), "");
     EXPECT_TRUE(n.append({{record_kind::job, "after", std::string(50'000, 'x')}}).has_value());
@@ -153,8 +148,7 @@ TEST(journal, without_a_store_everything_is_answered_and_nothing_survives) {
     journal nowhere(*n.host, nullptr, n.meters);
     EXPECT_EQ(nowhere.open([](record_kind, std::string_view, std::string_view) { FAIL(); }).value(), 0u);
     std::promise<result<void>> answer;
-    nowhere.append({{record_kind::job, "a", "{}"}}, true,
-                   [&](result<void> r) { answer.set_value(std::move(r)); });
+    nowhere.append({{record_kind::job, "a", "{}"}}, true, [&](result<void> r) { answer.set_value(std::move(r)); });
     EXPECT_TRUE(answer.get_future().get().has_value());
     nowhere.flush();
     EXPECT_EQ(nowhere.failed(), "");

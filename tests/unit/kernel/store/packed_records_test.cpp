@@ -40,8 +40,7 @@ TEST(packed_records, are_read_back) {
 
 TEST(packed_records, every_cut_is_refused) {
     auto text = page(2, 0, one_record(1, "key", "{\"a\":1}") + one_record(2, "b", "{}"));
-    for (std::size_t n = 0; n < text.size(); ++n)
-        EXPECT_FALSE(unpack_records(text.substr(0, n)).has_value()) << n;
+    for (std::size_t n = 0; n < text.size(); ++n) EXPECT_FALSE(unpack_records(text.substr(0, n)).has_value()) << n;
     EXPECT_FALSE(unpack_records(text + "x").has_value());
 }
 

@@ -1,10 +1,11 @@
-#include <gtest/gtest.h>
 #include <sigrun/balancer.h>
+#include <sigrun/cpp/mock_host.hpp>
+
+#include <gtest/gtest.h>
 
 #include <algorithm>
 #include <array>
 #include <random>
-#include <sigrun/cpp/mock_host.hpp>
 #include <vector>
 
 namespace {
@@ -76,18 +77,17 @@ struct hand_made {
 };
 
 class least_connections_plugin : public testing::Test {
- protected:
+protected:
     void SetUp() override {
         instance_ = host_.start(host_.create("least_connections"));
-        table_ = static_cast<const sigrun_balancer*>(
-            instance_->get_interface(instance_, sdk::str(SIGRUN_KIND_BALANCER)));
+        table_ =
+            static_cast<const sigrun_balancer*>(instance_->get_interface(instance_, sdk::str(SIGRUN_KIND_BALANCER)));
         ASSERT_TRUE(table_);
         EXPECT_TRUE(table_->caps & SIGRUN_BALANCER_NEEDS_LEVELS);
         tls_ = table_->thread_init(instance_, 1);
     }
     void TearDown() override { table_->thread_fini(instance_, tls_); }
-    sigrun_pick pick(const hand_made& fleet, std::uint16_t want, std::uint64_t rng,
-                     std::uint16_t protos = 0xffff) {
+    sigrun_pick pick(const hand_made& fleet, std::uint16_t want, std::uint64_t rng, std::uint16_t protos = 0xffff) {
         sigrun_req req{};
         req.protos = protos;
         req.want_k = want;
@@ -172,8 +172,7 @@ TEST_F(least_connections_plugin, a_host_without_levels_gets_no_pick) {
     fleet.view.level = nullptr;
     EXPECT_EQ(pick(fleet, 1, 1).n, 0);
     fleet.make(true);
-    fleet.view.struct_size =
-        offsetof(sigrun_view, level);  // an older host: what lies behind is not ours to read
+    fleet.view.struct_size = offsetof(sigrun_view, level);  // an older host: what lies behind is not ours to read
     EXPECT_EQ(pick(fleet, 1, 1).n, 0);
 }
 

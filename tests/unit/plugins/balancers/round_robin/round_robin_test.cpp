@@ -1,7 +1,8 @@
-#include <gtest/gtest.h>
 #include <sigrun/balancer.h>
-
 #include <sigrun/cpp/mock_host.hpp>
+
+#include <gtest/gtest.h>
+
 #include <vector>
 
 namespace {
@@ -51,19 +52,18 @@ struct hand_made {
 };
 
 class round_robin_plugin : public testing::Test {
- protected:
+protected:
     void load(const std::map<std::string, std::string>& options = {}) {
         instance_ = host_.start(host_.create("round_robin", options));
-        table_ = static_cast<const sigrun_balancer*>(
-            instance_->get_interface(instance_, sdk::str(SIGRUN_KIND_BALANCER)));
+        table_ =
+            static_cast<const sigrun_balancer*>(instance_->get_interface(instance_, sdk::str(SIGRUN_KIND_BALANCER)));
         ASSERT_TRUE(table_);
         tls_ = table_->thread_init(instance_, 1);
     }
     void TearDown() override {
         if (tls_) table_->thread_fini(instance_, tls_);
     }
-    sigrun_pick pick(hand_made& fleet, std::uint16_t want = 1, std::uint16_t protos = 0xffff,
-                     std::uint32_t pred = 1) {
+    sigrun_pick pick(hand_made& fleet, std::uint16_t want = 1, std::uint16_t protos = 0xffff, std::uint32_t pred = 1) {
         sigrun_req req{};
         req.pred_id = pred;
         req.protos = protos;
@@ -133,8 +133,7 @@ TEST_F(round_robin_plugin, nothing_idle_or_nothing_in_common_is_no_pick) {
 TEST_F(round_robin_plugin, the_same_inputs_give_the_same_picks) {
     load();
     hand_made fleet;
-    for (int p = 0; p < 5; ++p)
-        fleet.page(0x0f0f'1234'5678'9abcu << p, static_cast<std::uint16_t>(500 + 300 * p), 1);
+    for (int p = 0; p < 5; ++p) fleet.page(0x0f0f'1234'5678'9abcu << p, static_cast<std::uint16_t>(500 + 300 * p), 1);
     fleet.get();
     std::vector<std::uint32_t> runs[2];
     for (auto& run : runs) {

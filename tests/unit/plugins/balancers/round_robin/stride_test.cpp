@@ -33,8 +33,7 @@ TEST(stride, the_wait_says_exactly_when_a_slot_is_taken_next) {
             for (std::uint32_t turn = 0; turn < 50; ++turn) {
                 const std::uint32_t wait = turns_until_taken(w, slot, turn);
                 EXPECT_TRUE(taken(w, slot, turn + wait));
-                for (std::uint32_t t = 0; t < std::min(wait, 200u); ++t)
-                    EXPECT_FALSE(taken(w, slot, turn + t));
+                for (std::uint32_t t = 0; t < std::min(wait, 200u); ++t) EXPECT_FALSE(taken(w, slot, turn + t));
             }
 }
 

@@ -1,9 +1,9 @@
 // The executor `call` through its ABI table.
-#include <gtest/gtest.h>
-
-#include <boost/json.hpp>
 #include <sigrun/cpp/mock_host.hpp>
 #include <sigrun/executor.h>
+
+#include <boost/json.hpp>
+#include <gtest/gtest.h>
 
 #include <thread>
 
@@ -13,7 +13,7 @@ namespace json = boost::json;
 using namespace sigrun::sdk;
 
 class call_executor : public testing::Test {
-   protected:
+protected:
     mock_host host_;
     sigrun_instance* instance_ = host_.start(host_.create("call"));
     const sigrun_executor* table_ =

@@ -1,11 +1,11 @@
 // A process executor with a mock host, a workspace, and a way to count the processes that an attempt left.
 #pragma once
 
-#include <gtest/gtest.h>
-
-#include <boost/json.hpp>
 #include <sigrun/cpp/mock_host.hpp>
 #include <sigrun/executor.h>
+
+#include <boost/json.hpp>
+#include <gtest/gtest.h>
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -54,7 +54,7 @@ bool eventually(Done done, milliseconds deadline = std::chrono::seconds(10)) {
 }
 
 class executor_rig : public testing::Test {
-   protected:
+protected:
     struct running {
         std::string token;
         std::unique_ptr<recording_sink> sink = std::make_unique<recording_sink>();

@@ -86,9 +86,9 @@ TEST_F(process_run, environment_is_minimal_and_the_jobs_own_wins) {
     auto r = begin({{"command", {"env"}}, {"env", {{"MY_VAR", "a b=c"}, {"LANG", "xx"}, {"SIGRUN_JOB", "forged"}}}});
     wait(r);
     auto env = "\n" + output(r);
-    for (const auto& line : {concat("MY_VAR=a b=c"), concat("LANG=xx"), concat("TMPDIR=", workspace_),
-                             concat("SIGRUN_JOB=018f-job"), concat("SIGRUN_ATTEMPT=3"),
-                             concat("SIGRUN_FENCING_TOKEN=", r.token)})
+    for (const auto& line :
+         {concat("MY_VAR=a b=c"), concat("LANG=xx"), concat("TMPDIR=", workspace_), concat("SIGRUN_JOB=018f-job"),
+          concat("SIGRUN_ATTEMPT=3"), concat("SIGRUN_FENCING_TOKEN=", r.token)})
         EXPECT_NE(env.find("\n" + line + "\n"), std::string::npos) << line << " in" << env;
     EXPECT_NE(env.find("\nPATH="), std::string::npos);
     EXPECT_NE(env.find("\nHOME="), std::string::npos);
@@ -98,7 +98,7 @@ TEST_F(process_run, environment_is_minimal_and_the_jobs_own_wins) {
 
 TEST_F(process_run, no_descriptor_of_the_runner_reaches_the_job) {
     int leak = ::open("/dev/null", O_RDONLY);  // no O_CLOEXEC: a library of the runner might forget it
-    auto r = shell("ls /proc/$$/fd; true");  // no pipe: the shell would hold its ends for a moment
+    auto r = shell("ls /proc/$$/fd; true");    // no pipe: the shell would hold its ends for a moment
     wait(r);
     ::close(leak);
     EXPECT_EQ(output(r), "0\n1\n2\n");
@@ -165,7 +165,8 @@ TEST_F(process_run, a_shim_that_is_not_there_is_the_runners_failure) {
 }
 
 TEST_F(process_run, steps_run_in_order_and_stop_at_the_first_failure) {
-    json::array steps{json::array{"sh", "-c", "echo one > f; echo 1"}, {{"name", "two"}, {"command", {"sh", "-c", "cat f; exit 5"}}},
+    json::array steps{json::array{"sh", "-c", "echo one > f; echo 1"},
+                      {{"name", "two"}, {"command", {"sh", "-c", "cat f; exit 5"}}},
                       json::array{"echo", "never"}};
     auto r = begin({{"steps", steps}});
     auto j = parsed(wait(r));

@@ -1,12 +1,12 @@
 // Nothing a job started outlives it: cancel, timeout, background processes, a dead runner, a dead shim.
 #include "executor_rig.hpp"
 
+#include <sigrun/shim.h>
+
 #include <signal.h>
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-
-#include <sigrun/shim.h>
 
 namespace sigrun::process_test {
 namespace {
@@ -17,7 +17,7 @@ constexpr std::string_view k_escape =
     "(setsid sh -c 'sleep 1000 & sleep 1000' &) ; setsid sh -c 'trap \"\" TERM; sleep 1000; sleep 1000' & ";
 
 class process_tree : public executor_rig {
-   protected:
+protected:
     void expect_nothing_left(const running& r) { EXPECT_EQ(processes_with(r.token), std::vector<pid_t>{}); }
     pid_t shim_of(const running& r) {
         for (pid_t pid : processes_with(r.token)) {
@@ -170,7 +170,8 @@ TEST_F(process_tree, drain_waits_for_what_runs_and_takes_nothing_new) {
     EXPECT_EQ(instance_->drain(instance_, monotonic_ns() + 60'000 * k_ms, done), SIGRUN_PENDING);
     auto refused = host_.mint();
     sigrun_attempt attempt{sizeof attempt, 1, str("j"), str("t")};
-    sigrun_task task{sizeof task, 0, &attempt, str("process"), str(R"({"command":["true"]})"), str(workspace_), nullptr, 0};
+    sigrun_task task{sizeof task,     0,       &attempt, str("process"), str(R"({"command":["true"]})"),
+                     str(workspace_), nullptr, 0};
     EXPECT_EQ(table_->run(instance_, &task, r.sink->abi(), refused), SIGRUN_E_CANCELLED);
     host_.forget(refused);
     EXPECT_FALSE(host_.completed(done));
@@ -207,7 +208,8 @@ TEST_F(process_tree, a_dead_runner_takes_its_processes_along) {
     running r;
     r.token = concat("orphan:", ::getpid());
     std::string script = concat(k_escape, "trap '' TERM; sleep 1000; sleep 1000");
-    std::vector<std::string> texts{workspace_, "PATH=/usr/bin:/bin", "SIGRUN_FENCING_TOKEN=" + r.token, "sh", "-c", script};
+    std::vector<std::string> texts{workspace_, "PATH=/usr/bin:/bin", "SIGRUN_FENCING_TOKEN=" + r.token, "sh", "-c",
+                                   script};
     sigrun_shim_start start{100 * k_ms, 1, 2};
     std::uint32_t argc = 3;
     std::string body(reinterpret_cast<const char*>(&start), sizeof start);

@@ -19,9 +19,7 @@ inline machine_calls recorded_calls(const std::string& machine) {
             std::snprintf(name, sizeof name, "%x:%x", leaf, subleaf);
             cpuid_regs r;
             if (const auto* row = table.if_contains(name)) {
-                const auto word = [&](std::size_t i) {
-                    return row->as_array().at(i).to_number<std::uint32_t>();
-                };
+                const auto word = [&](std::size_t i) { return row->as_array().at(i).to_number<std::uint32_t>(); };
                 r = {word(0), word(1), word(2), word(3)};
             }
             return r;
@@ -32,9 +30,9 @@ inline machine_calls recorded_calls(const std::string& machine) {
 }
 
 inline machines::fact_map facts_of(const std::string& machine) {
-    return machines::facts_below(
-        machines::folder(machine),
-        [&](const sdk::sysroot& root, sdk::probe_run& run) { collect(root, recorded_calls(machine), run); });
+    return machines::facts_below(machines::folder(machine), [&](const sdk::sysroot& root, sdk::probe_run& run) {
+        collect(root, recorded_calls(machine), run);
+    });
 }
 
 }  // namespace sigrun::cpu

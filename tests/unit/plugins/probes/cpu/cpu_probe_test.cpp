@@ -1,7 +1,7 @@
 // Recorded machines in, facts out.
-#include <thread>
-
 #include "calls.hpp"
+
+#include <thread>
 
 namespace sigrun::cpu {
 namespace {
@@ -15,14 +15,13 @@ TEST_P(cpu_probe_golden, gives_exactly_the_recorded_facts) {
     machines::expect_golden(GetParam(), "cpu", facts_of(GetParam()));
 }
 INSTANTIATE_TEST_SUITE_P(machines, cpu_probe_golden,
-                         testing::Values("bare_v2", "v2_nested", "v1_unlimited", "hybrid_parent_limit",
-                                         "docker_v1", "arm_hybrid", "garbage"),
+                         testing::Values("bare_v2", "v2_nested", "v1_unlimited", "hybrid_parent_limit", "docker_v1",
+                                         "arm_hybrid", "garbage"),
                          [](const auto& p) { return std::string(p.param); });
 
 TEST(cpu_probe, an_empty_tree_gives_no_value_at_all) {
     machines::scratch_tree empty;
-    const auto facts =
-        facts_below(empty.path(), [](auto& root, auto& run) { collect(root, machine_calls{}, run); });
+    const auto facts = facts_below(empty.path(), [](auto& root, auto& run) { collect(root, machine_calls{}, run); });
     EXPECT_GT(facts.size(), 25u);
     for (const auto& [key, f] : facts) EXPECT_FALSE(f.contains("value")) << key << " " << f;
 }
@@ -36,8 +35,7 @@ TEST(cpu_probe, a_missing_tree_gives_no_value_either) {
 TEST(cpu_probe, the_live_machine_has_sourced_values_and_no_more_cores_than_processors) {
     const auto facts = facts_below("", [](auto& root, auto& run) { collect(root, live_calls(), run); });
     const auto effective = value_of(facts, "cpu.effective_cores");
-    ASSERT_TRUE(effective.is_double())
-        << "cpu.effective_cores is " << status_of(facts, "cpu.effective_cores");
+    ASSERT_TRUE(effective.is_double()) << "cpu.effective_cores is " << status_of(facts, "cpu.effective_cores");
     EXPECT_GT(effective.as_double(), 0);
     EXPECT_LE(effective.as_double(), std::thread::hardware_concurrency());
     EXPECT_EQ(value_of(facts, "cpu.affinity").to_number<unsigned>(), std::thread::hardware_concurrency());

@@ -51,9 +51,7 @@ const layout k_layouts[] = {
      k_v2,
      "0::/a/b/c\n",
      "0-7",
-     {{"a/cpu.max", "600000 100000\n"},
-      {"a/b/cpu.max", "150000 100000\n"},
-      {"a/b/c/cpu.max", "500000 100000\n"}},
+     {{"a/cpu.max", "600000 100000\n"}, {"a/b/cpu.max", "150000 100000\n"}, {"a/b/c/cpu.max", "500000 100000\n"}},
      1.5,
      1.5},
     {"v2_top_wins",
@@ -128,13 +126,7 @@ const layout k_layouts[] = {
      {{"a/cpuset.cpus.effective", "0\n"}, {"a/cpu.max", "400000 100000\n"}},
      4,
      1},
-    {"v2_empty_cpuset_means_not_configured",
-     k_v2,
-     "0::/a\n",
-     "0-7",
-     {{"a/cpuset.cpus.effective", "\n"}},
-     -1,
-     8},
+    {"v2_empty_cpuset_means_not_configured", k_v2, "0::/a\n", "0-7", {{"a/cpuset.cpus.effective", "\n"}}, -1, 8},
     {"v2_nothing_in_common", k_v2, "0::/a\n", "0-1", {{"a/cpuset.cpus.effective", "4-5\n"}}, -1, -2},
     // -- v1
     {"v1_unlimited",
@@ -220,13 +212,7 @@ const layout k_layouts[] = {
      -2,
      -2},
     {"zero_period", k_v2, "0::/a\n", "0-7", {{"a/cpu.max", "100000 0\n"}}, -2, -2},
-    {"v1_period_missing",
-     k_v1,
-     "1:cpu,cpuacct:/a\n",
-     "0-7",
-     {{"cpu/a/cpu.cfs_quota_us", "100000\n"}},
-     -3,
-     -3},
+    {"v1_period_missing", k_v1, "1:cpu,cpuacct:/a\n", "0-7", {{"cpu/a/cpu.cfs_quota_us", "100000\n"}}, -3, -3},
     {"cpuset_not_a_list", k_v2, "0::/a\n", "0-7", {{"a/cpuset.cpus.effective", "3-1\n"}}, -1, -2},
 };
 
@@ -260,8 +246,7 @@ INSTANTIATE_TEST_SUITE_P(layouts, cpu_limits, testing::ValuesIn(k_layouts),
 
 TEST(cpu_limits_of_the_machine, offline_processors_do_not_count) {
     machines::scratch_tree tree;
-    tree.write("proc/self/status", "Cpus_allowed_list:\t0-7\n")
-        .write("sys/devices/system/cpu/online", "0-3\n");
+    tree.write("proc/self/status", "Cpus_allowed_list:\t0-7\n").write("sys/devices/system/cpu/online", "0-3\n");
     const auto facts = machines::facts_below(
         tree.path(), [](auto& root, auto& run) { read_limits(root, machine_calls{}, run.facts()); });
     EXPECT_EQ(machines::value_of(facts, "cpu.effective_cores"), machines::json::value(4.0));

@@ -11,9 +11,8 @@ inline machines::fact_map facts_of(const std::string& machine) {
     machine_calls calls;
     if (const auto* bytes = recorded.if_contains("page_size"))
         calls.page_size = [n = bytes->to_number<std::uint64_t>()] { return n; };
-    return machines::facts_below(
-        machines::folder(machine),
-        [&](const sdk::sysroot& root, sdk::probe_run& run) { collect(root, calls, run); });
+    return machines::facts_below(machines::folder(machine),
+                                 [&](const sdk::sysroot& root, sdk::probe_run& run) { collect(root, calls, run); });
 }
 
 }  // namespace sigrun::memory

@@ -1,7 +1,7 @@
 // Recorded machines in, facts out.
-#include <sigrun/cpp/dmi.hpp>
-
 #include "calls.hpp"
+
+#include <sigrun/cpp/dmi.hpp>
 
 namespace sigrun::memory {
 namespace {
@@ -15,22 +15,20 @@ TEST_P(memory_probe_golden, gives_exactly_the_recorded_facts) {
     machines::expect_golden(GetParam(), "memory", facts_of(GetParam()));
 }
 INSTANTIATE_TEST_SUITE_P(machines, memory_probe_golden,
-                         testing::Values("bare_v2", "v2_nested", "v1_unlimited", "hybrid_parent_limit",
-                                         "docker_v1", "arm_hybrid", "garbage"),
+                         testing::Values("bare_v2", "v2_nested", "v1_unlimited", "hybrid_parent_limit", "docker_v1",
+                                         "arm_hybrid", "garbage"),
                          [](const auto& p) { return std::string(p.param); });
 
 TEST(memory_probe, an_empty_tree_gives_no_value_at_all) {
     machines::scratch_tree empty;
-    const auto facts =
-        facts_below(empty.path(), [](auto& root, auto& run) { collect(root, machine_calls{}, run); });
+    const auto facts = facts_below(empty.path(), [](auto& root, auto& run) { collect(root, machine_calls{}, run); });
     EXPECT_GT(facts.size(), 15u);
     for (const auto& [key, f] : facts) EXPECT_FALSE(f.contains("value")) << key << " " << f;
 }
 
 TEST(memory_probe, the_live_machine_has_an_amount_below_its_total) {
     const auto facts = facts_below("", [](auto& root, auto& run) { collect(root, live_calls(), run); });
-    const auto total = value_of(facts, "memory.total_bytes"),
-               effective = value_of(facts, "memory.effective_bytes");
+    const auto total = value_of(facts, "memory.total_bytes"), effective = value_of(facts, "memory.effective_bytes");
     ASSERT_TRUE(total.is_number() && effective.is_number());
     EXPECT_GT(effective.to_number<std::uint64_t>(), 0u);
     EXPECT_LE(effective.to_number<std::uint64_t>(), total.to_number<std::uint64_t>());
@@ -50,9 +48,8 @@ TEST(memory_probe, the_lowest_ancestor_limit_holds_and_is_named) {
     auto facts = machine_with({{"a/memory.max", "1073741824\n"}, {"a/b/memory.max", "max\n"}});
     EXPECT_EQ(value_of(facts, "memory.limit_bytes"), machines::json::value(1073741824));
     EXPECT_EQ(value_of(facts, "memory.limit_source"), machines::json::value("/sys/fs/cgroup/a/memory.max"));
-    facts = machine_with({{"a/memory.max", "2147483648\n"},
-                          {"a/b/memory.max", "1073741824\n"},
-                          {"a/b/memory.high", "536870912\n"}});
+    facts = machine_with(
+        {{"a/memory.max", "2147483648\n"}, {"a/b/memory.max", "1073741824\n"}, {"a/b/memory.high", "536870912\n"}});
     EXPECT_EQ(value_of(facts, "memory.limit_bytes"), machines::json::value(1073741824));
     EXPECT_EQ(value_of(facts, "memory.high_bytes"), machines::json::value(536870912));
     EXPECT_EQ(value_of(facts, "memory.effective_bytes"), machines::json::value(536870912));
@@ -65,8 +62,7 @@ TEST(memory_probe, a_limit_above_the_total_changes_nothing) {
 }
 
 TEST(memory_probe, a_limit_of_zero_is_a_limit) {
-    EXPECT_EQ(value_of(machine_with({{"a/b/memory.max", "0\n"}}), "memory.effective_bytes"),
-              machines::json::value(0));
+    EXPECT_EQ(value_of(machine_with({{"a/b/memory.max", "0\n"}}), "memory.effective_bytes"), machines::json::value(0));
 }
 
 TEST(memory_probe, an_unreadable_limit_makes_the_amount_unknown) {
@@ -94,8 +90,7 @@ TEST(memory_probe, modules_are_what_firmware_says) {
     machines::scratch_tree tree;
     tree.write("sys/firmware/dmi/tables/DMI",
                array(6) + module(16384, 0x22, 5600) + module(0, 0x1A, 0) + module(16384, 0x22, 4800));
-    const auto facts =
-        facts_below(tree.path(), [](auto& root, auto& run) { read_modules(root, run.facts()); });
+    const auto facts = facts_below(tree.path(), [](auto& root, auto& run) { read_modules(root, run.facts()); });
     EXPECT_EQ(value_of(facts, "memory.type"), machines::json::value("DDR5"));
     EXPECT_EQ(value_of(facts, "memory.speed_mtps"), machines::json::value(4800));
     EXPECT_EQ(value_of(facts, "memory.ecc"), machines::json::value(true));
@@ -105,16 +100,14 @@ TEST(memory_probe, a_virtual_machine_has_no_module_type) {
     machines::scratch_tree tree;
     tree.write("sys/firmware/dmi/tables/DMI",
                array(2) + module(16384, 0x07, 0));  // "RAM", no speed, correction unknown
-    const auto facts =
-        facts_below(tree.path(), [](auto& root, auto& run) { read_modules(root, run.facts()); });
+    const auto facts = facts_below(tree.path(), [](auto& root, auto& run) { read_modules(root, run.facts()); });
     for (const char* key : {"memory.type", "memory.speed_mtps", "memory.ecc"})
         EXPECT_EQ(status_of(facts, key), "unsupported") << key;
 }
 
 TEST(memory_probe, a_table_that_lies_about_its_lengths_is_read_up_to_the_lie) {
     const std::string whole = array(3) + module(16384, 0x1A, 3200) + module(16384, 0x1A, 3200);
-    for (std::size_t n = 0; n <= whole.size(); ++n)
-        EXPECT_LE(sdk::parse_dmi_memory(whole.substr(0, n)).modules, 2u);
+    for (std::size_t n = 0; n <= whole.size(); ++n) EXPECT_LE(sdk::parse_dmi_memory(whole.substr(0, n)).modules, 2u);
     EXPECT_EQ(sdk::parse_dmi_memory(whole).modules, 2u);
     EXPECT_EQ(sdk::parse_dmi_memory(std::string("\x11\x02\0\0\0\0", 6)).modules, 0u);
     EXPECT_EQ(sdk::parse_dmi_memory(module(1, 0x1A, 1) + module(1, 0x22, 1)).type, "")

@@ -16,9 +16,8 @@ inline machines::fact_map facts_of(const std::string& machine) {
                               std::string(pair->as_array().at(1).as_string())};
         calls.libc = [known] { return std::optional(known); };
     }
-    return machines::facts_below(
-        machines::folder(machine),
-        [&](const sdk::sysroot& root, sdk::probe_run& run) { collect(root, calls, run); });
+    return machines::facts_below(machines::folder(machine),
+                                 [&](const sdk::sysroot& root, sdk::probe_run& run) { collect(root, calls, run); });
 }
 
 }  // namespace sigrun::os

@@ -1,10 +1,10 @@
 // Recorded machines in, facts out.
+#include "calls.hpp"
+
 #include <sys/fsuid.h>
 #include <sys/utsname.h>
 
 #include <thread>
-
-#include "calls.hpp"
 
 namespace sigrun::os {
 namespace {
@@ -18,8 +18,8 @@ TEST_P(os_probe_golden, gives_exactly_the_recorded_facts) {
     machines::expect_golden(GetParam(), "os", facts_of(GetParam()));
 }
 INSTANTIATE_TEST_SUITE_P(machines, os_probe_golden,
-                         testing::Values("bare_v2", "v2_nested", "v1_unlimited", "hybrid_parent_limit",
-                                         "docker_v1", "arm_hybrid", "garbage"),
+                         testing::Values("bare_v2", "v2_nested", "v1_unlimited", "hybrid_parent_limit", "docker_v1",
+                                         "arm_hybrid", "garbage"),
                          [](const auto& p) { return std::string(p.param); });
 
 machines::fact_map facts_of_tree(const machines::scratch_tree& tree) {
@@ -55,8 +55,7 @@ TEST(os_probe, links_inside_a_recorded_tree_do_not_lead_out_of_it) {
     machines::scratch_tree tree;
     tree.write("usr/lib/os-release", "ID=inside\n").write("etc/x", "");
     std::filesystem::create_symlink("/usr/lib/os-release", tree.path() + "/etc/os-release");
-    std::filesystem::create_symlink("../../../../../../../../etc/machine-id",
-                                    tree.path() + "/etc/machine-id");
+    std::filesystem::create_symlink("../../../../../../../../etc/machine-id", tree.path() + "/etc/machine-id");
     const auto facts = facts_of_tree(tree);
     EXPECT_EQ(value_of(facts, "os.id"), machines::json::value("inside"));
     EXPECT_FALSE(facts.at("host.id").contains("value"));

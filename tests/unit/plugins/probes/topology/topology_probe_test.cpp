@@ -50,8 +50,7 @@ TEST(topology_probe, the_live_machine_has_cores_on_sockets) {
     ASSERT_EQ(status_of(facts, "numa.count"), "ok");
     EXPECT_GE(value_of(facts, "cpu.cores").to_number<int>(), 1);
     if (status_of(facts, "cpu.sockets") == "ok") {
-        EXPECT_LE(value_of(facts, "cpu.sockets").to_number<int>(),
-                  value_of(facts, "cpu.cores").to_number<int>());
+        EXPECT_LE(value_of(facts, "cpu.sockets").to_number<int>(), value_of(facts, "cpu.cores").to_number<int>());
     }
 }
 

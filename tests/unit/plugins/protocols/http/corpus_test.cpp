@@ -1,12 +1,12 @@
 // Replays the seeds of the fuzz target, whole, cut anywhere and with every byte changed, under the ordinary
 // compiler.
+#include "fuzz/http_fuzz.cpp"
+
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-
-#include "fuzz/http_fuzz.cpp"
 
 namespace {
 
@@ -16,8 +16,7 @@ void replay(const std::string& input) {
 
 TEST(http_corpus, the_seeds_and_their_neighbours_break_no_promise) {
     std::size_t seeds = 0;
-    for (const auto& file :
-         std::filesystem::directory_iterator(SIGRUN_SOURCE_DIR "/tests/fuzz/http.corpus")) {
+    for (const auto& file : std::filesystem::directory_iterator(SIGRUN_SOURCE_DIR "/tests/fuzz/http.corpus")) {
         std::ifstream in(file.path(), std::ios::binary);
         const std::string seed((std::istreambuf_iterator<char>(in)), {});
         ASSERT_FALSE(seed.empty()) << file.path();

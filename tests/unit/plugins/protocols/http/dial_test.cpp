@@ -1,10 +1,9 @@
 // The dialling face against the serving one (and against peers that are something else).
-#include <gtest/gtest.h>
-
-#include <boost/json.hpp>
-
 #include "dial/endpoint.hpp"
 #include "served_plugin.hpp"
+
+#include <boost/json.hpp>
+#include <gtest/gtest.h>
 
 namespace sigrun::http::testing {
 namespace {
@@ -12,10 +11,8 @@ namespace json = boost::json;
 
 /// A second plugin instance in the part of the dialling side.
 struct dialler_host {
-    dialler_host()
-        : instance(host.start(host.create("http", {{"session_timeout", "2s"}, {"connect_timeout", "2s"}}))) {
-        table = static_cast<const sigrun_protocol*>(
-            instance->get_interface(instance, sdk::str(SIGRUN_KIND_PROTOCOL)));
+    dialler_host() : instance(host.start(host.create("http", {{"session_timeout", "2s"}, {"connect_timeout", "2s"}}))) {
+        table = static_cast<const sigrun_protocol*>(instance->get_interface(instance, sdk::str(SIGRUN_KIND_PROTOCOL)));
     }
     ~dialler_host() {
         if (link) close();
@@ -49,8 +46,7 @@ struct dialler_host {
         sdk::buffer bytes;
         if (!payload.empty()) bytes = sdk::buffer(h, payload);
         const sigrun_call c{
-            sizeof c,    0, sdk::str(method), sdk::str(params), sdk::str(document), sdk::str("bearer me"),
-            bytes.get(), 0};
+            sizeof c, 0, sdk::str(method), sdk::str(params), sdk::str(document), sdk::str("bearer me"), bytes.get(), 0};
         const auto op = host.mint();
         EXPECT_EQ(table->link->call(link, &c, replies.abi(), op), SIGRUN_PENDING);
         return host.wait(op);
@@ -59,8 +55,8 @@ struct dialler_host {
         const sigrun_endpoint where{sizeof where, 0, sdk::str(uri), sdk::str(profile), {}, 0};
         const auto op = host.mint();
         const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(2);
-        const auto r = table->dial->detect(instance, &where,
-                                           static_cast<std::uint64_t>(until.time_since_epoch().count()), op);
+        const auto r =
+            table->dial->detect(instance, &where, static_cast<std::uint64_t>(until.time_since_epoch().count()), op);
         if (r < 0) {
             host.forget(op);
             return {r, {}};
@@ -77,7 +73,7 @@ struct dialler_host {
 
 /// Accepts one connection after the other and answers each read with the same bytes.
 class scripted_peer {
- public:
+public:
     explicit scripted_peer(std::string answer) : answer_(std::move(answer)) {
         listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         sockaddr_in a{};
@@ -103,7 +99,7 @@ class scripted_peer {
     }
     std::string url() const { return sdk::concat("http://127.0.0.1:", port_); }
 
- private:
+private:
     std::string answer_;
     int listener_;
     std::uint16_t port_ = 0;
@@ -217,8 +213,7 @@ TEST(http_dial, a_slow_taker_of_replies_gets_them_all) {
     served_plugin peer;
     peer.on("version.get", "{}");
     peer.on("a.b", [&](const seen_call& c, sigrun_error*) {
-        for (int i = 0; i < 20; ++i)
-            give_reply(peer.host.get(), c.replies, 0, sdk::concat("{\"n\":", i, "}"));
+        for (int i = 0; i < 20; ++i) give_reply(peer.host.get(), c.replies, 0, sdk::concat("{\"n\":", i, "}"));
         give_reply(peer.host.get(), c.replies, SIGRUN_FRAME_LAST, "{\"n\":20}");
         return SIGRUN_OK;
     });
@@ -229,8 +224,7 @@ TEST(http_dial, a_slow_taker_of_replies_gets_them_all) {
         int offers = 0;
         std::vector<std::string> taken;
     } taker;
-    const sigrun_sink sink{sizeof sink, 0, &taker,
-                           [](void* ctx, const sigrun_frame* f) noexcept -> sigrun_result {
+    const sigrun_sink sink{sizeof sink, 0, &taker, [](void* ctx, const sigrun_frame* f) noexcept -> sigrun_result {
                                auto& t = *static_cast<reluctant*>(ctx);
                                if (++t.offers % 2) return SIGRUN_E_BUSY;
                                t.taken.emplace_back(sdk::view(f->json));
@@ -249,12 +243,11 @@ struct both_ends {
     both_ends() {
         peer.on("version.get", "{}");
         peer.on("runners.register", [this](const seen_call& c, sigrun_error*) {
-            give_reply(peer.host.get(), c.replies, SIGRUN_FRAME_LAST | SIGRUN_FRAME_LINK,
-                       R"({"ticket":"x"})");
+            give_reply(peer.host.get(), c.replies, SIGRUN_FRAME_LAST | SIGRUN_FRAME_LINK, R"({"ticket":"x"})");
             return SIGRUN_OK;
         });
-        peer.host.on_adopt = [this](std::uint64_t, std::string_view, sigrun_link* l,
-                                    const sigrun_sink** frames, sigrun_error*) {
+        peer.host.on_adopt = [this](std::uint64_t, std::string_view, sigrun_link* l, const sigrun_sink** frames,
+                                    sigrun_error*) {
             served = l;
             *frames = sink.abi();
             return static_cast<sigrun_result>(SIGRUN_OK);
@@ -320,9 +313,7 @@ TEST(http_dial, a_busy_taker_gets_frames_later_and_none_twice) {
 }
 
 TEST(http_dial, the_end_of_either_side_reaches_the_other) {
-    const auto bye = [](const sdk::recorded_frame& f) {
-        return f.kind == SIGRUN_BYE && (f.flags & SIGRUN_FRAME_LAST);
-    };
+    const auto bye = [](const sdk::recorded_frame& f) { return f.kind == SIGRUN_BYE && (f.flags & SIGRUN_FRAME_LAST); };
     {
         both_ends b;
         both_ends::send(b.d.table, b.d.link, 1);

@@ -1,26 +1,27 @@
 // A stand-in legacy runner as a child process, and a link to it.
 #pragma once
 
-#include <fcntl.h>
-#include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <boost/json.hpp>
-#include <memory>
-#include <string>
-#include <vector>
-
 #include "raw_socket.hpp"
 #include "sigrun/cpp/mock_host.hpp"
 #include "sigrun/protocol.h"
+
+#include <boost/json.hpp>
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace sigrun::http::testing {
 namespace json = boost::json;
 
 /// legacy_runner.py as a child process; it ends when its stdin is closed.
 class legacy_runner {
- public:
+public:
     explicit legacy_runner(const char* mode) {
         int in[2];
         int out[2];
@@ -60,7 +61,7 @@ class legacy_runner {
         return out;
     }
 
- private:
+private:
     pid_t pid_ = -1;
     int stdin_ = -1;
     std::uint16_t port_ = 0;
@@ -72,10 +73,8 @@ constexpr const char* k_fast = R"("poll_first":"5ms","poll_max":"20ms","retry_de
 struct linked {
     explicit linked(const char* mode, const std::string& options = "{}") : runner(mode) {
         instance = host.start(host.create("http"));
-        table = static_cast<const sigrun_protocol*>(
-            instance->get_interface(instance, sdk::str(SIGRUN_KIND_PROTOCOL)));
-        auto all = options == "{}" ? sdk::concat("{", k_fast, "}")
-                                   : sdk::concat("{", k_fast, ",", options.substr(1));
+        table = static_cast<const sigrun_protocol*>(instance->get_interface(instance, sdk::str(SIGRUN_KIND_PROTOCOL)));
+        auto all = options == "{}" ? sdk::concat("{", k_fast, "}") : sdk::concat("{", k_fast, ",", options.substr(1));
         const auto uri = runner.url();
         const sigrun_endpoint where{sizeof where, 0, sdk::str(uri), sdk::str("rustci"), sdk::str(all), 0};
         const auto op = host.mint();
@@ -92,8 +91,7 @@ struct linked {
         EXPECT_EQ(host.open_ops(), 0u);
         EXPECT_FALSE(sink.overlapped());
     }
-    sigrun_result offer(std::string_view document = R"({"command":["true"]})",
-                        std::string_view job = "job-1") {
+    sigrun_result offer(std::string_view document = R"({"command":["true"]})", std::string_view job = "job-1") {
         const sigrun_attempt attempt{sizeof attempt, 1, sdk::str(job), sdk::str("tok")};
         sigrun_frame f{};
         f.struct_size = sizeof f;
@@ -106,8 +104,7 @@ struct linked {
     json::value final_state(std::string_view job = "job-1") {
         return json::parse(sink.wait_for(
                                    [&](const sdk::recorded_frame& f) {
-                                       return f.kind == SIGRUN_STATE && (f.flags & SIGRUN_FRAME_LAST) &&
-                                              f.job == job;
+                                       return f.kind == SIGRUN_STATE && (f.flags & SIGRUN_FRAME_LAST) && f.job == job;
                                    },
                                    std::chrono::seconds(30))
                                .json);

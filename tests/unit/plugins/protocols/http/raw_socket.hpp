@@ -35,7 +35,7 @@ struct response {
 };
 
 class raw_socket {
- public:
+public:
     static raw_socket tcp(std::uint16_t port) {
         raw_socket s;
         s.fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -43,8 +43,7 @@ class raw_socket {
         a.sin_family = AF_INET;
         a.sin_port = htons(port);
         a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        if (::connect(s.fd_, reinterpret_cast<sockaddr*>(&a), sizeof a) != 0)
-            throw std::runtime_error("connect");
+        if (::connect(s.fd_, reinterpret_cast<sockaddr*>(&a), sizeof a) != 0) throw std::runtime_error("connect");
         return s;
     }
     raw_socket(raw_socket&& o) noexcept : fd_(o.fd_), in_(std::move(o.in_)) { o.fd_ = -1; }
@@ -118,7 +117,7 @@ class raw_socket {
         return std::exchange(in_, {});
     }
 
- private:
+private:
     raw_socket() = default;
     int fd_ = -1;
     std::string in_;

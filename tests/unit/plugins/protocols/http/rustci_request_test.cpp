@@ -1,14 +1,13 @@
 // What is sent to legacy runners, and the settings that decide it.
-#include <gtest/gtest.h>
-
-#include <boost/json.hpp>
-
 #include "rustci/job_document.hpp"
 #include "rustci/options.hpp"
 #include "rustci/request.hpp"
 #include "rustci/retry_after.hpp"
 #include "rustci/script.hpp"
 #include "sigrun/cpp/error.hpp"
+
+#include <boost/json.hpp>
+#include <gtest/gtest.h>
 
 namespace sigrun::http {
 namespace {
@@ -31,16 +30,14 @@ TEST(http_rustci, the_request_says_what_the_contract_says) {
     EXPECT_EQ(body.at("requirements"),
               json::parse(R"({"cpu_cores":null,"memory_mb":null,"storage_gb":null,"gpu_count":null,
                               "max_execution_time":61,"required_capabilities":[]})"));
-    EXPECT_EQ(
-        body.at("metadata"),
-        json::parse(R"({"job_type":"Test","a":"b","sigrun.job":"j","sigrun.attempt":"2","sigrun.token":"tok",
+    EXPECT_EQ(body.at("metadata"),
+              json::parse(R"({"job_type":"Test","a":"b","sigrun.job":"j","sigrun.attempt":"2","sigrun.token":"tok",
                               "sigrun.payload":"application/vnd.sigrun.command+json"})"));
     EXPECT_EQ(body.at("steps"),
               json::parse(R"([{"name":"make","command":"make","args":["check"],"working_directory":"/w",
                 "environment":{"CI":"1"},"timeout":{"secs":61,"nanos":0},"continue_on_error":false}])"));
     std::string payload;
-    for (const auto& b : body.at("payload").at("Small").as_array())
-        payload += static_cast<char>(b.to_number<int>());
+    for (const auto& b : body.at("payload").at("Small").as_array()) payload += static_cast<char>(b.to_number<int>());
     const auto inner = json::parse(payload);
     EXPECT_EQ(inner.at("sigrun"), 1);
     EXPECT_EQ(inner.at("command"), json::parse(R"(["make","check"])"));
@@ -64,30 +61,28 @@ TEST(http_rustci, the_script_of_the_contract_s_example) {
     std::string why;
     EXPECT_EQ(rustci::script_of(*rustci::read_job(R"({"command":["make","check"]})", why)),
               "( 'make' 'check' ) || exit $?\n");
-    EXPECT_EQ(
-        rustci::script_of(*rustci::read_job(
-            R"({"steps":[["a"],{"name":"n","command":["b=c","'"]}],"env":{"K":"v w"},"workdir":"d"})", why)),
-        "( cd -- './d' && env 'K=v w' 'a' ) || exit $?\n"
-        "( cd -- './d' && env 'K=v w' sh -c 'exec \"$@\"' sh 'b=c' ''\\''' ) || exit $?\n");
-    for (auto bad : {R"({"kind":"call","payload":"x"})", R"({})", R"({"command":[]})",
-                     R"({"command":["a\u0000"]})", R"({"command":"a"})",
-                     R"({"command":["a"],"env":{"":"x"}})", R"({"command":["a"],"env":{"a=":"x"}})",
-                     R"({"command":["a"],"workdir":"\u0000"})", R"({"steps":[[]]})", "[]", ""})
+    EXPECT_EQ(rustci::script_of(*rustci::read_job(
+                  R"({"steps":[["a"],{"name":"n","command":["b=c","'"]}],"env":{"K":"v w"},"workdir":"d"})", why)),
+              "( cd -- './d' && env 'K=v w' 'a' ) || exit $?\n"
+              "( cd -- './d' && env 'K=v w' sh -c 'exec \"$@\"' sh 'b=c' ''\\''' ) || exit $?\n");
+    for (auto bad :
+         {R"({"kind":"call","payload":"x"})", R"({})", R"({"command":[]})", R"({"command":["a\u0000"]})",
+          R"({"command":"a"})", R"({"command":["a"],"env":{"":"x"}})", R"({"command":["a"],"env":{"a=":"x"}})",
+          R"({"command":["a"],"workdir":"\u0000"})", R"({"steps":[[]]})", "[]", ""})
         EXPECT_FALSE(rustci::read_job(bad, why)) << bad;
 }
 
 TEST(http_rustci, options_are_checked_and_named) {
-    const std::pair<const char*, const char*> bad[] = {
-        {R"({"pol_first":"1s"})", "pol_first"},
-        {R"({"poll_first":"soon"})", "poll_first"},
-        {R"({"payload":"xml"})", "payload"},
-        {R"({"cancel":true})", "cancel"},
-        {R"({"submit_retries":-1})", "submit_retries"},
-        {R"({"max_reply":"1PiB"})", "max_reply"},
-        {R"({"auth":"basic"})", "username"},
-        {R"({"auth":"header","header_name":"a b"})", "header_name"},
-        {R"({"token":"a\r\nb","auth":"bearer"})", "token"},
-        {R"([1])", "options"}};
+    const std::pair<const char*, const char*> bad[] = {{R"({"pol_first":"1s"})", "pol_first"},
+                                                       {R"({"poll_first":"soon"})", "poll_first"},
+                                                       {R"({"payload":"xml"})", "payload"},
+                                                       {R"({"cancel":true})", "cancel"},
+                                                       {R"({"submit_retries":-1})", "submit_retries"},
+                                                       {R"({"max_reply":"1PiB"})", "max_reply"},
+                                                       {R"({"auth":"basic"})", "username"},
+                                                       {R"({"auth":"header","header_name":"a b"})", "header_name"},
+                                                       {R"({"token":"a\r\nb","auth":"bearer"})", "token"},
+                                                       {R"([1])", "options"}};
     for (const auto& [options, names] : bad) {
         try {
             rustci::read_options(options);

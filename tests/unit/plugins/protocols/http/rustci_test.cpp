@@ -1,10 +1,10 @@
 // Legacy runners: what becomes of every answer they can give.
+#include "linked_legacy_runner.hpp"
+#include "rustci/request.hpp"
+
 #include <gtest/gtest.h>
 
 #include <random>
-
-#include "linked_legacy_runner.hpp"
-#include "rustci/request.hpp"
 
 namespace sigrun::http::testing {
 namespace {
@@ -45,9 +45,9 @@ std::string hex(std::string_view bytes) {
 TEST(http_rustci, every_payload_form_carries_the_command_with_every_byte_of_its_words) {
     std::string ascii;
     for (char c = 1; c < 127; ++c) ascii += c;
-    std::vector<std::string> words{
-        ascii,     "",      " ", "'", "''\"",   "$HOME `id` $(id) \\ ! * ?", "a\nb\n", "-n", "\xc3\xa4",
-        "\\'\\''", "{a,b}", "~", "#", ";&|<>()"};
+    std::vector<std::string> words{ascii,    "",       " ",        "'",       "''\"",  "$HOME `id` $(id) \\ ! * ?",
+                                   "a\nb\n", "-n",     "\xc3\xa4", "\\'\\''", "{a,b}", "~",
+                                   "#",      ";&|<>()"};
     std::minstd_rand random(42);
     for (int i = 0; i < 40; ++i) {
         std::string w;
@@ -63,10 +63,9 @@ TEST(http_rustci, every_payload_form_carries_the_command_with_every_byte_of_its_
     expected += hex("v'\n$w") + "\n";
     const auto document =
         json::serialize(json::object{{"command", command}, {"env", {{"V", "v'\n$w"}}}, {"workdir", "/"}});
-    const std::pair<const char*, const char*> forms[] = {
-        {"exec-script", R"({"payload":"script","send_steps":false})"},
-        {"exec-json", R"({"payload":"json","send_steps":false})"},
-        {"exec-steps", R"({"payload":"empty"})"}};
+    const std::pair<const char*, const char*> forms[] = {{"exec-script", R"({"payload":"script","send_steps":false})"},
+                                                         {"exec-json", R"({"payload":"json","send_steps":false})"},
+                                                         {"exec-steps", R"({"payload":"empty"})"}};
     for (const auto& [mode, options] : forms) {
         linked l(mode, options);
         const auto state = l.run(document);
@@ -120,8 +119,7 @@ TEST(http_rustci, a_job_that_failed_without_having_started_is_the_runner_s_fault
 }
 
 TEST(http_rustci, odd_but_legal_replies_are_understood) {
-    for (auto mode :
-         {"chunked", "until-close", "redirect", "backwards", "bad-then-good", "conflict", "artifacts"}) {
+    for (auto mode : {"chunked", "until-close", "redirect", "backwards", "bad-then-good", "conflict", "artifacts"}) {
         linked l(mode);
         const auto state = l.run();
         EXPECT_EQ(state.at("state"), "succeeded") << mode << json::serialize(state);
@@ -211,8 +209,7 @@ TEST(http_rustci, endless_headers_are_cut_off_and_asked_for_again) {
 
 TEST(http_rustci, a_runner_that_answers_for_others_three_times_gets_no_more_offers) {
     linked l("other-id");
-    for (int i = 0; i < 3; ++i)
-        EXPECT_EQ(l.offer(R"({"command":["x"]})", "job-" + std::to_string(i)), SIGRUN_OK);
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(l.offer(R"({"command":["x"]})", "job-" + std::to_string(i)), SIGRUN_OK);
     l.sink.wait_count(3);
     while (l.offer() != SIGRUN_E_DENIED) std::this_thread::yield();
     const auto ping = l.host.mint();
@@ -286,8 +283,7 @@ TEST(http_rustci, credentials_go_with_jobs_only) {
 
 TEST(http_rustci, many_jobs_share_four_connections) {
     linked l("waits", R"({"cancel":"delete"})");
-    for (int i = 0; i < 60; ++i)
-        EXPECT_EQ(l.offer(R"({"command":["x"]})", "job-" + std::to_string(i)), SIGRUN_OK);
+    for (int i = 0; i < 60; ++i) EXPECT_EQ(l.offer(R"({"command":["x"]})", "job-" + std::to_string(i)), SIGRUN_OK);
     for (int i = 0; i < 60; ++i) {
         const auto name = "job-" + std::to_string(i);
         l.sink.wait_for([&](const auto& f) { return f.job == name && f.kind == SIGRUN_STATE; });

@@ -1,9 +1,8 @@
 // The REST side, asked by plain sockets and by curl.
-#include <gtest/gtest.h>
+#include "served_plugin.hpp"
 
 #include <boost/json.hpp>
-
-#include "served_plugin.hpp"
+#include <gtest/gtest.h>
 
 namespace sigrun::http::testing {
 namespace {
@@ -33,8 +32,7 @@ TEST(http_serve, each_route_becomes_its_method_with_its_params) {
         {"POST", "/v1/runners/r/drain?reason=x&deadline=1m", "", "runners.drain",
          R"({"id":"r","reason":"x","deadline":"1m"})"},
         {"POST", "/v1/runners/r/resume", "", "runners.resume", R"({"id":"r"})"},
-        {"POST", "/v1/runners/r/maintenance?reason=disk", "", "runners.maintenance",
-         R"({"id":"r","reason":"disk"})"},
+        {"POST", "/v1/runners/r/maintenance?reason=disk", "", "runners.maintenance", R"({"id":"r","reason":"disk"})"},
         {"POST", "/v1/runners/r/detect", "", "runners.detect", R"({"id":"r"})"},
         {"GET", "/v1/plugins", "", "plugins.list", ""},
         {"GET", "/v1/plugins/sigrun.http", "", "plugins.get", R"({"id":"sigrun.http"})"},
@@ -49,8 +47,7 @@ TEST(http_serve, each_route_becomes_its_method_with_its_params) {
     std::size_t n = 0;
     for (const auto& r : rows) {
         sut.on(r.method, R"({"ok":1})");
-        const auto got =
-            sut.ask(sdk::concat(r.verb, " ", r.target, " HTTP/1.1\r\nHost: t\r\n", r.headers, "\r\n"));
+        const auto got = sut.ask(sdk::concat(r.verb, " ", r.target, " HTTP/1.1\r\nHost: t\r\n", r.headers, "\r\n"));
         EXPECT_EQ(got.status, 200) << r.target;
         EXPECT_EQ(got.body, R"({"ok":1})");
         EXPECT_EQ(got.header("Content-Type"), "application/json");
@@ -65,11 +62,9 @@ TEST(http_serve, each_route_becomes_its_method_with_its_params) {
 TEST(http_serve, a_submitted_job_is_created_with_its_location_and_its_document_is_untouched) {
     served_plugin sut;
     sut.on("jobs.submit", R"({"id":"a b","state":"queued"})");
-    const std::string document =
-        "{ \"command\" : [\"x\"],\n\t\"bad\": }";  // the kernel judges it, not the plugin
-    auto got = sut.post(
-        "/v1/jobs?wait=30s", document,
-        "Content-Type: application/json\r\nIdempotency-Key: k\"1\r\nAuthorization: Bearer ToKen\r\n");
+    const std::string document = "{ \"command\" : [\"x\"],\n\t\"bad\": }";  // the kernel judges it, not the plugin
+    auto got = sut.post("/v1/jobs?wait=30s", document,
+                        "Content-Type: application/json\r\nIdempotency-Key: k\"1\r\nAuthorization: Bearer ToKen\r\n");
     EXPECT_EQ(got.status, 201);
     EXPECT_EQ(got.header("Location"), "/v1/jobs/a%20b");
     const auto call = sut.wait_call();
@@ -129,10 +124,8 @@ TEST(http_serve, refusals_name_what_is_wrong) {
     EXPECT_EQ(sut.ask("GET /healthz HTTP/3.7\r\n\r\n").status, 505);
     EXPECT_EQ(sut.ask("GET /healthz\r\n\r\n").status, 400);
     EXPECT_EQ(sut.get("/v1/jobs", "Upgrade: WebSocket\r\nConnection: upgrade\r\n").status, 426);
-    EXPECT_EQ(
-        sut.ask("POST /v1/jobs HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n")
-            .status,
-        501);
+    EXPECT_EQ(sut.ask("POST /v1/jobs HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n").status,
+              501);
     EXPECT_EQ(sut.ask("POST /v1/jobs HTTP/1.1\r\nHost: t\r\nContent-Length: 2\r\nTransfer-Encoding: "
                       "chunked\r\n\r\n{}")
                   .status,
@@ -225,8 +218,8 @@ TEST(http_serve, head_options_and_http_1_0) {
 }
 
 TEST(http_serve, slow_clients_are_closed) {
-    served_plugin sut(served_plugin::options{
-        {"header_timeout", "300ms"}, {"body_timeout", "300ms"}, {"idle_timeout", "300ms"}});
+    served_plugin sut(
+        served_plugin::options{{"header_timeout", "300ms"}, {"body_timeout", "300ms"}, {"idle_timeout", "300ms"}});
     sut.on("health.live", "{}");
     auto head = sut.connect();
     head.send("GET /healthz HT");
@@ -269,8 +262,7 @@ TEST(http_serve, a_half_closed_client_still_gets_its_answers) {
 TEST(http_serve, unix_peers_are_known_by_their_user_and_a_header_wins) {
     served_plugin sut;
     sut.on("version.get", "{}");
-    const auto curl =
-        sdk::concat("curl -sS --max-time 10 --unix-socket ", sut.socket_path(), " http://x/v1/version");
+    const auto curl = sdk::concat("curl -sS --max-time 10 --unix-socket ", sut.socket_path(), " http://x/v1/version");
     EXPECT_EQ(output_of(curl), "{}");
     EXPECT_EQ(output_of(curl + " -H 'Authorization: Bearer t'"), "{}");
     EXPECT_EQ(sut.wait_call(1).auth, sdk::concat("uid ", getuid()));
@@ -289,14 +281,11 @@ TEST(http_serve, curl_submits_with_expect_chunks_and_keep_alive) {
     const auto base = sdk::concat(
         "curl -sS --max-time 20 -o /dev/null -w '%{http_code} %{num_connects}\\n' -H "
         "'Content-Type: application/json' ");
-    EXPECT_EQ(
-        output_of(base + "-H 'Expect: 100-continue' --data-binary @" + file + " " + sut.url() + "/v1/jobs"),
-        "201 1\n");
-    EXPECT_EQ(output_of(base + "-H 'Transfer-Encoding: chunked' --data-binary @" + file + " " + sut.url() +
-                        "/v1/jobs"),
+    EXPECT_EQ(output_of(base + "-H 'Expect: 100-continue' --data-binary @" + file + " " + sut.url() + "/v1/jobs"),
               "201 1\n");
-    EXPECT_EQ(output_of(base + sut.url() + "/healthz -o /dev/null " + sut.url() + "/healthz"),
-              "200 1\n200 0\n")
+    EXPECT_EQ(output_of(base + "-H 'Transfer-Encoding: chunked' --data-binary @" + file + " " + sut.url() + "/v1/jobs"),
+              "201 1\n");
+    EXPECT_EQ(output_of(base + sut.url() + "/healthz -o /dev/null " + sut.url() + "/healthz"), "200 1\n200 0\n")
         << "the second request of one curl uses the connection of the first";
     unlink(file.c_str());
     EXPECT_EQ(sut.wait_call(1).document, big);
@@ -356,9 +345,9 @@ TEST(http_serve, drain_finishes_what_runs_and_destroy_leaves_nothing_behind) {
     const auto call = sut->wait_call(2);
     const auto done = sut->host.mint();
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    ASSERT_EQ(sut->instance->drain(sut->instance,
-                                   static_cast<std::uint64_t>(deadline.time_since_epoch().count()), done),
-              SIGRUN_PENDING);
+    ASSERT_EQ(
+        sut->instance->drain(sut->instance, static_cast<std::uint64_t>(deadline.time_since_epoch().count()), done),
+        SIGRUN_PENDING);
     EXPECT_EQ(idle.read_to_end(), "");
     EXPECT_FALSE(sut->host.completed(done));
     give_reply(sut->host.get(), call.replies, SIGRUN_FRAME_LAST, "{}");

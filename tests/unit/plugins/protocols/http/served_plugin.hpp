@@ -1,7 +1,11 @@
 // The http plugin behind real listening sockets, with a scripted kernel behind it.
 #pragma once
 
+#include "raw_socket.hpp"
+
+#include <sigrun/cpp/mock_host.hpp>
 #include <sigrun/protocol.h>
+
 #include <sys/stat.h>
 
 #include <cstdlib>
@@ -9,11 +13,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <sigrun/cpp/mock_host.hpp>
 #include <thread>
 #include <vector>
-
-#include "raw_socket.hpp"
 
 namespace sigrun::http::testing {
 
@@ -39,7 +40,7 @@ inline sigrun_result give_reply(const sdk::host& host, const sigrun_sink& sink, 
 }
 
 class served_plugin {
- public:
+public:
     /// Answers one call: return OK after the last reply was given, PENDING to go on later, or an error with
     /// text.
     using answer = std::function<sigrun_result(const seen_call&, sigrun_error*)>;
@@ -65,8 +66,7 @@ class served_plugin {
             changed_.notify_all();
         };
         instance = host.start(host.create("http", std::move(given)));
-        table = static_cast<const sigrun_protocol*>(
-            instance->get_interface(instance, sdk::str(SIGRUN_KIND_PROTOCOL)));
+        table = static_cast<const sigrun_protocol*>(instance->get_interface(instance, sdk::str(SIGRUN_KIND_PROTOCOL)));
         listen_tcp();
         listen_unix();
         acceptors_.emplace_back([this] { accept_from(tcp_, false); });
@@ -138,17 +138,17 @@ class served_plugin {
         return ask(sdk::concat("GET ", target, " HTTP/1.1\r\nHost: t\r\n", headers, "\r\n"));
     }
     response post(std::string_view target, std::string_view body, std::string_view headers = {}) const {
-        return ask(sdk::concat("POST ", target, " HTTP/1.1\r\nHost: t\r\nContent-Length: ", body.size(),
-                               "\r\n", headers, "\r\n", body));
+        return ask(sdk::concat("POST ", target, " HTTP/1.1\r\nHost: t\r\nContent-Length: ", body.size(), "\r\n",
+                               headers, "\r\n", body));
     }
 
     sdk::mock_host host;
     sigrun_instance* instance = nullptr;
     const sigrun_protocol* table = nullptr;
 
- private:
-    sigrun_result take(std::uint64_t session, const sigrun_call& call, const sigrun_sink& replies,
-                       std::uint64_t* id, sigrun_error* error) {
+private:
+    sigrun_result take(std::uint64_t session, const sigrun_call& call, const sigrun_sink& replies, std::uint64_t* id,
+                       sigrun_error* error) {
         seen_call seen{0,
                        session,
                        std::string(sdk::view(call.method)),
@@ -168,8 +168,7 @@ class served_plugin {
             changed_.notify_all();
         }
         if (!what)
-            return sdk::report(error, SIGRUN_E_UNSUPPORTED,
-                               R"({"code":"unsupported","title":"no such method"})");
+            return sdk::report(error, SIGRUN_E_UNSUPPORTED, R"({"code":"unsupported","title":"no such method"})");
         const auto result = what(seen, error);
         if (result != SIGRUN_PENDING) *id = 0;
         return result;

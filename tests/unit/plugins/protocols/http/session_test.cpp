@@ -1,10 +1,9 @@
 // Sessions over HTTP from the peer's point of view, request by request.
-#include <gtest/gtest.h>
-
-#include <boost/json.hpp>
-
 #include "served_plugin.hpp"
 #include "wire/frame_codec.hpp"
+
+#include <boost/json.hpp>
+#include <gtest/gtest.h>
 
 namespace sigrun::http::testing {
 namespace {
@@ -12,8 +11,8 @@ namespace {
 /// A served plugin whose kernel accepts every session and keeps its link.
 struct session_host {
     explicit session_host(served_plugin::options given = {}) : sut(std::move(given)) {
-        sut.host.on_adopt = [this](std::uint64_t, std::string_view ticket, sigrun_link* l,
-                                   const sigrun_sink** frames, sigrun_error* error) {
+        sut.host.on_adopt = [this](std::uint64_t, std::string_view ticket, sigrun_link* l, const sigrun_sink** frames,
+                                   sigrun_error* error) {
             if (ticket != "good") return sdk::report(error, SIGRUN_E_DENIED, "no such ticket");
             link = l;
             *frames = sink.abi();
@@ -89,8 +88,7 @@ TEST(http_session, a_frame_queued_while_a_poll_hangs_answers_it_and_a_new_poll_r
     const auto token = h.open();
     auto first = h.sut.connect();
     auto second = h.sut.connect();
-    const auto ask =
-        sdk::concat("GET /v1/sessions/", token, "/frames?wait=20s&ack=0 HTTP/1.1\r\nHost: t\r\n\r\n");
+    const auto ask = sdk::concat("GET /v1/sessions/", token, "/frames?wait=20s&ack=0 HTTP/1.1\r\nHost: t\r\n\r\n");
     first.send(ask);
     EXPECT_EQ(h.sut.get("/v1/openapi.json").status,
               200);  // the poll before it on the one loop is hanging now
@@ -145,8 +143,7 @@ TEST(http_session, dies_when_the_peer_is_silent_and_says_so_once) {
 TEST(http_session, dies_when_the_peer_deletes_it_or_says_bye) {
     session_host h;
     auto token = h.open();
-    EXPECT_EQ(h.sut.ask(sdk::concat("DELETE /v1/sessions/", token, " HTTP/1.1\r\nHost: t\r\n\r\n")).status,
-              204);
+    EXPECT_EQ(h.sut.ask(sdk::concat("DELETE /v1/sessions/", token, " HTTP/1.1\r\nHost: t\r\n\r\n")).status, 204);
     h.sink.wait_for(is_bye);
     EXPECT_EQ(h.post(token, "[]").status, 404);
     h.close();

@@ -1,10 +1,9 @@
 // Streams: logs, events, calls as JSON lines; backpressure and the end of either side.
-#include <gtest/gtest.h>
-
-#include <boost/json.hpp>
-
 #include "served_plugin.hpp"
 #include "wire/frame_codec.hpp"
+
+#include <boost/json.hpp>
+#include <gtest/gtest.h>
 
 namespace sigrun::http::testing {
 namespace {
@@ -43,16 +42,14 @@ TEST(http_stream, logs_as_events_keep_line_breaks_inside_their_data) {
     const auto accept = "Accept: text/event-stream\r\nLast-Event-ID: 3\r\n";
     const auto got = sut.get("/v1/jobs/7/logs", accept);
     EXPECT_EQ(got.header("Content-Type"), "text/event-stream");
-    EXPECT_EQ(
-        got.body,
-        "event: log\nid: 3\ndata: {\"offset\":0,\"stream\":\"stdout\",\"time_ns\":5,\"text\":\"a\\nb\"}\n\n"
-        "event: log\nid: 8\ndata: {\"offset\":3,\"stream\":\"stderr\",\"time_ns\":6,"
-        "\"text\":\"c\\r\\n\xef\xbf\xbd!\"}\n\n"
-        "event: end\nid: 8\ndata: {\"offset\":8,\"end\":true,\"state\":\"succeeded\"}\n\n");
+    EXPECT_EQ(got.body,
+              "event: log\nid: 3\ndata: {\"offset\":0,\"stream\":\"stdout\",\"time_ns\":5,\"text\":\"a\\nb\"}\n\n"
+              "event: log\nid: 8\ndata: {\"offset\":3,\"stream\":\"stderr\",\"time_ns\":6,"
+              "\"text\":\"c\\r\\n\xef\xbf\xbd!\"}\n\n"
+              "event: end\nid: 8\ndata: {\"offset\":8,\"end\":true,\"state\":\"succeeded\"}\n\n");
     EXPECT_EQ(sut.wait_call().params, R"({"id":"7","offset":3})");
     EXPECT_EQ(sut.get("/v1/jobs/7/logs?follow=true&format=sse").header("Content-Type"), "text/event-stream");
-    EXPECT_EQ(sut.get("/v1/jobs/7/logs?format=raw", accept).header("Content-Type"),
-              "text/plain; charset=utf-8");
+    EXPECT_EQ(sut.get("/v1/jobs/7/logs?format=raw", accept).header("Content-Type"), "text/plain; charset=utf-8");
     EXPECT_EQ(sut.get("/v1/jobs/7/logs?format=xml").status, 400);
 }
 
@@ -60,8 +57,7 @@ TEST(http_stream, an_error_before_the_first_frame_is_a_status_and_after_it_break
     served_plugin sut;
     sut.on("jobs.logs", [&](const seen_call& c, sigrun_error*) {
         if (c.params != R"({"id":"late"})" && c.params != R"({"id":"sse"})") {
-            give_reply(sut.host.get(), c.replies, SIGRUN_FRAME_LAST | SIGRUN_FRAME_ERROR,
-                       R"({"code":"not_found"})");
+            give_reply(sut.host.get(), c.replies, SIGRUN_FRAME_LAST | SIGRUN_FRAME_ERROR, R"({"code":"not_found"})");
             return SIGRUN_OK;
         }
         give_reply(sut.host.get(), c.replies, 0, k_two_frames_first, "abc");
@@ -69,8 +65,7 @@ TEST(http_stream, an_error_before_the_first_frame_is_a_status_and_after_it_break
         return SIGRUN_OK;
     });
     EXPECT_EQ(sut.get("/v1/jobs/7/logs").status, 404);
-    EXPECT_THROW(sut.get("/v1/jobs/late/logs"), std::runtime_error)
-        << "no last chunk: the peer sees it is incomplete";
+    EXPECT_THROW(sut.get("/v1/jobs/late/logs"), std::runtime_error) << "no last chunk: the peer sees it is incomplete";
     const auto sse = sut.get("/v1/jobs/sse/logs", "Accept: text/event-stream\r\n");
     EXPECT_NE(sse.body.find("event: error\ndata: {\"code\":\"io\"}\n\n"), std::string::npos) << sse.body;
 }
@@ -129,18 +124,15 @@ TEST(http_stream, a_slow_reader_makes_the_kernel_wait_and_loses_nothing) {
     const auto host = sut.host.get();
     std::size_t given = 0;
     // Pushed until the plugin says that it is full: with the reader asleep this must happen, and soon.
-    while (give_reply(host, call.replies, 0, k_two_frames_first, piece) == SIGRUN_OK)
-        ASSERT_LT(++given, 2000u);
+    while (give_reply(host, call.replies, 0, k_two_frames_first, piece) == SIGRUN_OK) ASSERT_LT(++given, 2000u);
     std::string body;
     std::thread reader([&] { body = s.read_response().body; });
     std::size_t resumed = 0;
     for (std::size_t more = 0; more < 100;) {
         sut.wait_resumed(++resumed);
-        while (more < 100 && give_reply(host, call.replies, 0, k_two_frames_first, piece) == SIGRUN_OK)
-            ++more, ++given;
+        while (more < 100 && give_reply(host, call.replies, 0, k_two_frames_first, piece) == SIGRUN_OK) ++more, ++given;
     }
-    while (give_reply(host, call.replies, SIGRUN_FRAME_LAST, k_end) == SIGRUN_E_BUSY)
-        sut.wait_resumed(++resumed);
+    while (give_reply(host, call.replies, SIGRUN_FRAME_LAST, k_end) == SIGRUN_E_BUSY) sut.wait_resumed(++resumed);
     reader.join();
     EXPECT_EQ(body.size(), given * piece.size());
 }

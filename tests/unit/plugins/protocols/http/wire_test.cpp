@@ -1,9 +1,4 @@
 // Codecs and other pure parts of the http plugin.
-#include <gtest/gtest.h>
-
-#include <boost/json.hpp>
-#include <random>
-
 #include "serve/openapi.hpp"
 #include "serve/problem.hpp"
 #include "serve/recognise.hpp"
@@ -15,6 +10,11 @@
 #include "wire/outbox.hpp"
 #include "wire/target.hpp"
 #include "wire/utf8.hpp"
+
+#include <boost/json.hpp>
+#include <gtest/gtest.h>
+
+#include <random>
 
 namespace sigrun::http {
 namespace {
@@ -86,11 +86,10 @@ TEST(http_target, refuses_bad_escapes_other_encodings_and_repeated_keys) {
 TEST(http_recognise, says_yes_to_requests_no_to_http2_and_waits_for_the_rest) {
     for (auto yes : {"GET /", "POST /v1/jobs HTTP/1.1", "OPTIONS * HTTP/1.1", "GET http://h/", "M-SEARCH *"})
         EXPECT_EQ(recognise(yes), SIGRUN_OK) << yes;
-    for (auto no : {"PRI * HTTP/2.0", "PRI ", " GET /", "get /", "VALKYRIE/1", "\x16\x03\x01", "GET x",
-                    "GET\t/", "AAAAAAAAAAAAAAAAAAAAAAAAA"})
+    for (auto no : {"PRI * HTTP/2.0", "PRI ", " GET /", "get /", "VALKYRIE/1", "\x16\x03\x01", "GET x", "GET\t/",
+                    "AAAAAAAAAAAAAAAAAAAAAAAAA"})
         EXPECT_EQ(recognise(no), SIGRUN_NOT_MINE) << no;
-    for (auto more : {"", "G", "GET", "GET ", "PR", "PRI"})
-        EXPECT_EQ(recognise(more), SIGRUN_NEED_MORE) << more;
+    for (auto more : {"", "G", "GET", "GET ", "PR", "PRI"}) EXPECT_EQ(recognise(more), SIGRUN_NEED_MORE) << more;
 }
 
 TEST(http_frames, survive_the_way_through_json) {
@@ -128,18 +127,17 @@ TEST(http_frames, survive_the_way_through_json) {
 }
 
 TEST(http_frames, refuse_what_is_none_and_name_the_member) {
-    const std::pair<const char*, const char*> bad[] = {
-        {"[]", "frame"},
-        {"{}", "kind"},
-        {R"({"kind":"x"})", "kind"},
-        {R"({"kind":"log","seq":-1})", "seq"},
-        {R"({"kind":"log","seq":1.5})", "seq"},
-        {R"({"kind":"log","flags":4294967296})", "flags"},
-        {R"({"kind":"log","attempt":1})", "attempt"},
-        {R"({"kind":"log","attempt":{"number":"1"}})", "attempt.number"},
-        {R"({"kind":"log","payload":"?"})", "payload"},
-        {"{", "expected JSON"},
-        {"", "expected JSON"}};
+    const std::pair<const char*, const char*> bad[] = {{"[]", "frame"},
+                                                       {"{}", "kind"},
+                                                       {R"({"kind":"x"})", "kind"},
+                                                       {R"({"kind":"log","seq":-1})", "seq"},
+                                                       {R"({"kind":"log","seq":1.5})", "seq"},
+                                                       {R"({"kind":"log","flags":4294967296})", "flags"},
+                                                       {R"({"kind":"log","attempt":1})", "attempt"},
+                                                       {R"({"kind":"log","attempt":{"number":"1"}})", "attempt.number"},
+                                                       {R"({"kind":"log","payload":"?"})", "payload"},
+                                                       {"{", "expected JSON"},
+                                                       {"", "expected JSON"}};
     for (const auto& [text, names] : bad) {
         std::string why;
         EXPECT_FALSE(decode_frame(text, why)) << text;
@@ -165,8 +163,7 @@ TEST(http_outbox, numbers_keeps_until_acknowledged_and_is_bounded) {
     for (int i = 0; i < 3; ++i) EXPECT_EQ(box.push(f), SIGRUN_OK);
     std::string why;
     EXPECT_EQ(decode_frames(box.array_after(1, 1000), why)->front().seq, 2u);
-    EXPECT_EQ(decode_frames(box.array_after(0, 1), why)->size(), 1u)
-        << "at least one, however small the limit";
+    EXPECT_EQ(decode_frames(box.array_after(0, 1), why)->size(), 1u) << "at least one, however small the limit";
     box.acknowledge(2);
     EXPECT_EQ(decode_frames(box.array_after(0, 1000), why)->size(), 1u);
     box.acknowledge(99);
@@ -191,8 +188,7 @@ TEST(http_outbox, numbers_keeps_until_acknowledged_and_is_bounded) {
 }
 
 TEST(http_sse, keeps_line_breaks_inside_data) {
-    EXPECT_EQ(sse_event("log", "7", "a\nb\r\nc\rd"),
-              "event: log\nid: 7\ndata: a\ndata: b\ndata: c\ndata: d\n\n");
+    EXPECT_EQ(sse_event("log", "7", "a\nb\r\nc\rd"), "event: log\nid: 7\ndata: a\ndata: b\ndata: c\ndata: d\n\n");
     EXPECT_EQ(sse_event("", "", ""), "data: \n\n");
 }
 
@@ -207,8 +203,7 @@ TEST(http_sse, joins_characters_cut_by_frames_and_counts_offsets_of_what_was_sai
     EXPECT_NE(second.find("\"text\":\"\xe2\x82\xac\\n\""), std::string::npos);
     log.add("stdout", 15, 3, "\xe2");
     const auto other = log.add("stderr", 16, 4, "x");
-    EXPECT_NE(other.find("\xef\xbf\xbd"), std::string::npos)
-        << "held bytes of another stream are given before";
+    EXPECT_NE(other.find("\xef\xbf\xbd"), std::string::npos) << "held bytes of another stream are given before";
     log.add("stderr", 17, 5, "\xf0");
     const auto end = log.end(18, "{\"end\":true}");
     EXPECT_NE(end.find("id: 18\ndata: {\"offset\":17"), std::string::npos) << end;

@@ -1,22 +1,22 @@
 // What the decoder refuses, what it skips, and the order in which the output queue lets frames go.
-#include <gtest/gtest.h>
-
-#include <random>
-#include <sigrun/cpp/text.hpp>
-
 #include "crc32c.hpp"
 #include "frame_reader.hpp"
 #include "hello.hpp"
 #include "message.hpp"
 #include "output.hpp"
 
+#include <sigrun/cpp/text.hpp>
+
+#include <gtest/gtest.h>
+
+#include <random>
+
 using namespace sigrun::valkyrie;
 using sigrun::sdk::str;
 
 namespace {
 
-std::string raw_frame(std::uint8_t wire_type, std::uint16_t flags, std::uint32_t stream,
-                      std::string_view body) {
+std::string raw_frame(std::uint8_t wire_type, std::uint16_t flags, std::uint32_t stream, std::string_view body) {
     char head[k_header_size];
     write_header(head, {static_cast<std::uint32_t>(body.size()), wire_type, 0, flags, stream});
     return std::string(head, sizeof head) + std::string(body);
@@ -63,8 +63,7 @@ TEST(valkyrie_codec, a_small_final_state_costs_few_bytes) {
 
 TEST(valkyrie_codec, an_unknown_type_is_skipped_whatever_its_flags_and_split) {
     auto ping = raw_frame(type::ping, 0, 0, "12345678");
-    auto stream =
-        raw_frame(0x77, 0xffff, 9, std::string(1000, 'x')) + ping + raw_frame(0xff, 1, 0, "") + ping;
+    auto stream = raw_frame(0x77, 0xffff, 9, std::string(1000, 'x')) + ping + raw_frame(0xff, 1, 0, "") + ping;
     for (std::size_t chunk : {1u, 5u, 12u, 13u, 700u, 5000u}) {
         frame_reader reader;
         collector seen;
@@ -105,10 +104,8 @@ TEST(valkyrie_codec, a_batch_must_hold_whole_plain_frames) {
 }
 
 TEST(valkyrie_codec, pieces_are_joined_and_their_rules_enforced) {
-    auto piece = [](std::uint32_t stream, bool more, std::string_view body,
-                    std::uint16_t flags = flag::payload) {
-        return raw_frame(type::state, static_cast<std::uint16_t>(flags | (more ? flag::more : 0)), stream,
-                         body);
+    auto piece = [](std::uint32_t stream, bool more, std::string_view body, std::uint16_t flags = flag::payload) {
+        return raw_frame(type::state, static_cast<std::uint16_t>(flags | (more ? flag::more : 0)), stream, body);
     };
     frame_reader reader;
     collector seen;
@@ -165,9 +162,8 @@ TEST(valkyrie_codec, truncated_and_overlong_bodies_are_refused) {
     EXPECT_TRUE(decode_session({0, type::beat, 0, flag::seq, 1}, std::string(11, '\xff'), m));
     EXPECT_TRUE(decode_session({0, type::beat, 0, flag::job_text, 1}, "", m));
     EXPECT_TRUE(decode_session({0, type::beat, 0, flag::substream, 1}, "\xff\xff\xff\xff\x7f", m));
-    EXPECT_EQ(
-        decode_session({0, type::log, 0, flag::payload, 2}, std::string(SIGRUN_LOG_MAX + 1, 'x'), m).code,
-        code::too_large);
+    EXPECT_EQ(decode_session({0, type::log, 0, flag::payload, 2}, std::string(SIGRUN_LOG_MAX + 1, 'x'), m).code,
+              code::too_large);
     call_message c;
     EXPECT_TRUE(decode_call({0, type::call, 0, 0, 16}, "", c));
     EXPECT_TRUE(decode_call({0, type::call, 0, 0, 16}, std::string_view("\0", 1), c));

@@ -1,16 +1,15 @@
 // Replays the seed corpus of the fuzz target, whole and with every byte changed once, under the ordinary
 // compiler.
+#include "fuzz/valkyrie_frames_fuzz.cpp"
+
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <fstream>
 
-#include "fuzz/valkyrie_frames_fuzz.cpp"
-
 TEST(valkyrie_corpus, mission_V1_the_seeds_and_their_neighbours_do_not_break_the_decoder) {
     std::size_t seeds = 0;
-    for (const auto& entry :
-         std::filesystem::directory_iterator(SIGRUN_SOURCE_DIR "/tests/fuzz/valkyrie.corpus")) {
+    for (const auto& entry : std::filesystem::directory_iterator(SIGRUN_SOURCE_DIR "/tests/fuzz/valkyrie.corpus")) {
         std::ifstream file(entry.path(), std::ios::binary);
         std::string bytes((std::istreambuf_iterator<char>(file)), {});
         auto run = [](const std::string& input) {

@@ -1,8 +1,8 @@
 // Detection and dialling: what is there, what is not, and why.
-#include <boost/json/parse.hpp>
-
 #include "endpoint.hpp"
 #include "raw_peer.hpp"
+
+#include <boost/json/parse.hpp>
 
 using namespace rig;
 
@@ -163,10 +163,9 @@ TEST(valkyrie_detect, endpoints_are_parsed_or_refused_by_name) {
     EXPECT_EQ(parse_endpoint("valkyrie://h").port, vlk::k_default_port);
     EXPECT_EQ(parse_endpoint("valkyrie://[::1]:9").host, "::1");
     EXPECT_EQ(parse_endpoint("valkyrie+unix:///run/x.sock").path, "/run/x.sock");
-    for (const char* bad :
-         {"", "valkyrie://", "valkyrie://:1", "valkyrie://h:", "valkyrie://h:0", "valkyrie://h:65536",
-          "valkyrie://h:1x", "valkyrie://::1:9", "valkyrie://[::1", "valkyrie://[::1]9",
-          "valkyrie+unix://rel", "valkyrie+unix://", "http://h:1", "valkyrie://a b:1"})
+    for (const char* bad : {"", "valkyrie://", "valkyrie://:1", "valkyrie://h:", "valkyrie://h:0", "valkyrie://h:65536",
+                            "valkyrie://h:1x", "valkyrie://::1:9", "valkyrie://[::1", "valkyrie://[::1]9",
+                            "valkyrie+unix://rel", "valkyrie+unix://", "http://h:1", "valkyrie://a b:1"})
         EXPECT_THROW(parse_endpoint(bad), sdk::failure) << bad;
     EXPECT_THROW(parse_endpoint("valkyrie+unix:///" + std::string(200, 'p')), sdk::failure);
 }

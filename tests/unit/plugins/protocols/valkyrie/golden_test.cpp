@@ -1,13 +1,13 @@
 // The codec against golden_vectors.txt: both directions, and every split point.
-#include <gtest/gtest.h>
-
-#include <boost/json/parse.hpp>
-#include <fstream>
-#include <sstream>
-
 #include "frame_reader.hpp"
 #include "hello.hpp"
 #include "message.hpp"
+
+#include <boost/json/parse.hpp>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
 
 using namespace sigrun::valkyrie;
 namespace json = boost::json;
@@ -124,8 +124,8 @@ std::string encode(const json::object& m) {
         call.payload = has_payload;
         EXPECT_FALSE(encode_call(out, to, call, number(m, "left_us"), payload));
     } else {
-        sigrun_attempt attempt{sizeof attempt, static_cast<std::uint32_t>(number(m, "number")),
-                               str(text(m, "job")), str(text(m, "token"))};
+        sigrun_attempt attempt{sizeof attempt, static_cast<std::uint32_t>(number(m, "number")), str(text(m, "job")),
+                               str(text(m, "token"))};
         sigrun_frame f{};
         f.struct_size = sizeof f;
         f.kind = k_kinds.at(name);
@@ -156,18 +156,17 @@ struct describer final : frame_handler {
             session_message s;
             EXPECT_FALSE(decode_session(h, body, s));
             line << " flags=" << s.frame.flags << " seq=" << s.frame.seq << " ack=" << s.frame.ack
-                 << " substream=" << s.frame.stream << " offset=" << s.frame.offset
-                 << " time=" << s.frame.time_ns << " hash=" << s.frame.hash << " json=" << view(s.frame.json)
-                 << " payload=" << s.has_payload << to_hex(s.payload);
+                 << " substream=" << s.frame.stream << " offset=" << s.frame.offset << " time=" << s.frame.time_ns
+                 << " hash=" << s.frame.hash << " json=" << view(s.frame.json) << " payload=" << s.has_payload
+                 << to_hex(s.payload);
             if (s.frame.attempt)
                 line << " job=" << view(s.attempt.job) << " number=" << s.attempt.number
                      << " token=" << view(s.attempt.token);
         } else if (h.type == type::call) {
             call_message c;
             EXPECT_FALSE(decode_call(h, body, c));
-            line << " method=" << c.method << " params=" << c.params << " auth=" << c.auth
-                 << " left=" << c.left_us << " json=" << c.json << " payload=" << c.has_payload
-                 << to_hex(c.payload);
+            line << " method=" << c.method << " params=" << c.params << " auth=" << c.auth << " left=" << c.left_us
+                 << " json=" << c.json << " payload=" << c.has_payload << to_hex(c.payload);
         } else if (h.type == type::goaway || h.type == type::call_end) {
             reason_message r;
             EXPECT_FALSE(decode_reason(body, r));
@@ -179,10 +178,10 @@ struct describer final : frame_handler {
         } else if (h.type == type::hello) {
             hello o;
             EXPECT_FALSE(decode_hello(body, o));
-            line << " max_frame=" << o.max_frame << " max_message=" << o.max_message
-                 << " streams=" << o.max_streams << " windows=" << o.log_window << "," << o.call_window
-                 << " features=" << o.features << " nonce=" << to_hex({o.mine.data(), 16})
-                 << " echo=" << to_hex({o.echo.data(), 16}) << " agent=" << o.agent;
+            line << " max_frame=" << o.max_frame << " max_message=" << o.max_message << " streams=" << o.max_streams
+                 << " windows=" << o.log_window << "," << o.call_window << " features=" << o.features
+                 << " nonce=" << to_hex({o.mine.data(), 16}) << " echo=" << to_hex({o.echo.data(), 16})
+                 << " agent=" << o.agent;
         } else {
             line << " body=" << to_hex(body);
         }
@@ -199,26 +198,22 @@ void expected_lines(const json::object& m, std::vector<std::string>& out) {
         return;
     }
     static const std::map<std::string_view, int> k_types{
-        {"HELLO", 0},    {"PING", 1},      {"PONG", 2},        {"CREDIT", 3},   {"GOAWAY", 5},
-        {"CALL", 0x20},  {"REPLY", 0x21},  {"CALL_END", 0x22}, {"OFFER", 0x23}, {"ACK", 0x24},
-        {"STATE", 0x25}, {"CANCEL", 0x26}, {"DRAIN", 0x27},    {"BYE", 0x28},   {"FACTS", 0x29},
-        {"LOG", 0x40},   {"BEAT", 0x41}};
+        {"HELLO", 0},    {"PING", 1},        {"PONG", 2},     {"CREDIT", 3}, {"GOAWAY", 5},   {"CALL", 0x20},
+        {"REPLY", 0x21}, {"CALL_END", 0x22}, {"OFFER", 0x23}, {"ACK", 0x24}, {"STATE", 0x25}, {"CANCEL", 0x26},
+        {"DRAIN", 0x27}, {"BYE", 0x28},      {"FACTS", 0x29}, {"LOG", 0x40}, {"BEAT", 0x41}};
     std::ostringstream line;
     line << "type=" << k_types.at(name) << " stream=" << number(m, "stream");
     if (k_kinds.count(name)) {
-        line << " flags="
-             << (marked(m, "LAST") ? 1 : 0) + (marked(m, "ERROR") ? 2 : 0) + (marked(m, "LINK") ? 4 : 0)
-             << " seq=" << number(m, "seq") << " ack=" << number(m, "ack")
-             << " substream=" << number(m, "substream") << " offset=" << number(m, "offset")
-             << " time=" << number(m, "time") << " hash=" << number(m, "hash") << " json=" << text(m, "json")
-             << " payload=" << m.contains("payload") << text(m, "payload");
+        line << " flags=" << (marked(m, "LAST") ? 1 : 0) + (marked(m, "ERROR") ? 2 : 0) + (marked(m, "LINK") ? 4 : 0)
+             << " seq=" << number(m, "seq") << " ack=" << number(m, "ack") << " substream=" << number(m, "substream")
+             << " offset=" << number(m, "offset") << " time=" << number(m, "time") << " hash=" << number(m, "hash")
+             << " json=" << text(m, "json") << " payload=" << m.contains("payload") << text(m, "payload");
         if (m.contains("job"))
-            line << " job=" << text(m, "job") << " number=" << number(m, "number")
-                 << " token=" << text(m, "token");
+            line << " job=" << text(m, "job") << " number=" << number(m, "number") << " token=" << text(m, "token");
     } else if (name == "CALL") {
-        line << " method=" << text(m, "method") << " params=" << text(m, "params")
-             << " auth=" << text(m, "auth") << " left=" << number(m, "left_us") << " json=" << text(m, "json")
-             << " payload=" << m.contains("payload") << text(m, "payload");
+        line << " method=" << text(m, "method") << " params=" << text(m, "params") << " auth=" << text(m, "auth")
+             << " left=" << number(m, "left_us") << " json=" << text(m, "json") << " payload=" << m.contains("payload")
+             << text(m, "payload");
     } else if (name == "GOAWAY" || name == "CALL_END") {
         line << " code=" << number(m, "code") << " reason=" << text(m, "reason");
     } else if (name == "CREDIT") {
@@ -226,8 +221,8 @@ void expected_lines(const json::object& m, std::vector<std::string>& out) {
     } else if (name == "HELLO") {
         line << " max_frame=" << number(m, "max_frame") << " max_message=" << number(m, "max_message")
              << " streams=" << number(m, "max_streams") << " windows=" << number(m, "log_window") << ","
-             << number(m, "call_window") << " features=" << number(m, "features")
-             << " nonce=" << text(m, "nonce") << " echo=" << text(m, "echo") << " agent=" << text(m, "agent");
+             << number(m, "call_window") << " features=" << number(m, "features") << " nonce=" << text(m, "nonce")
+             << " echo=" << text(m, "echo") << " agent=" << text(m, "agent");
     } else {
         line << " body=" << text(m, "opaque");
     }

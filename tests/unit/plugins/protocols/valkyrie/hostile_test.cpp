@@ -1,7 +1,7 @@
 // Peers that lie, stall, die or speak something else.
-#include <sys/resource.h>
-
 #include "raw_peer.hpp"
+
+#include <sys/resource.h>
 
 using namespace rig;
 using vlk::flag::last;
@@ -47,15 +47,12 @@ TEST(valkyrie_hostile, each_breach_is_answered_with_its_code) {
         std::function<void(raw_peer&)> commit;
     };
     const breach breaches[] = {
-        {"unknown flag", vlk::code::flags,
-         [](raw_peer& p) { p.say(vlk::type::ping, 0x4000, 0, "12345678"); }},
+        {"unknown flag", vlk::code::flags, [](raw_peer& p) { p.say(vlk::type::ping, 0x4000, 0, "12345678"); }},
         {"too large", vlk::code::too_large,
          [](raw_peer& p) { p.say(std::string("\xff\xff\xff\xff\x01\0\0\0\0\0\0\0", 12)); }},
         {"second HELLO", vlk::code::order, [](raw_peer& p) { p.say(vlk::type::hello, 0, 0, ""); }},
-        {"session without link", vlk::code::no_session,
-         [](raw_peer& p) { p.say(vlk::type::beat, 0, 1, ""); }},
-        {"session frame on a call's stream", vlk::code::stream,
-         [](raw_peer& p) { p.say(vlk::type::beat, 0, 99, ""); }},
+        {"session without link", vlk::code::no_session, [](raw_peer& p) { p.say(vlk::type::beat, 0, 1, ""); }},
+        {"session frame on a call's stream", vlk::code::stream, [](raw_peer& p) { p.say(vlk::type::beat, 0, 99, ""); }},
         {"call on a reserved stream", vlk::code::stream, [](raw_peer& p) { p.say(call_frame(15, "echo")); }},
         {"stream in use", vlk::code::stream_in_use,
          [](raw_peer& p) { p.say(call_frame(16, "hold") + call_frame(16, "echo")); }},

@@ -13,16 +13,14 @@ struct both_ways : testing::TestWithParam<std::tuple<bool, const char*, const ch
 }  // namespace
 
 INSTANTIATE_TEST_SUITE_P(valkyrie, both_ways,
-                         testing::Combine(testing::Bool(), testing::Values("off", "on"),
-                                          testing::Values("1", "2")));
+                         testing::Combine(testing::Bool(), testing::Values("off", "on"), testing::Values("1", "2")));
 
 TEST_P(both_ways, calls_are_answered_and_carry_json_and_payload) {
     controller server(with(), unix_socket());
     client c(server.uri, with());
     sdk::recording_sink replies;
     sdk::buffer payload(c.host.get(), std::string(100, '\0'));
-    EXPECT_EQ(c.host.wait(c.call(c.link, "echo", replies.abi(), R"({"a":1})", payload.get())).result,
-              SIGRUN_OK);
+    EXPECT_EQ(c.host.wait(c.call(c.link, "echo", replies.abi(), R"({"a":1})", payload.get())).result, SIGRUN_OK);
     auto reply = replies.frames().at(0);
     EXPECT_EQ(reply.json, R"({"a":1})");
     EXPECT_EQ(reply.payload, std::string(100, '\0'));
@@ -79,8 +77,7 @@ TEST_P(both_ways, a_session_carries_every_kind_of_frame) {
     EXPECT_EQ(ops.ping(server.link, op), SIGRUN_PENDING);
     EXPECT_EQ(server.host.wait(op).text.substr(0, 10), R"({"rtt_ns":)");
     EXPECT_EQ(server.close(server.link).result, SIGRUN_OK);
-    runner.frames.wait_for(
-        [](const auto& f) { return f.kind == SIGRUN_BYE && (f.flags & SIGRUN_FRAME_LAST); });
+    runner.frames.wait_for([](const auto& f) { return f.kind == SIGRUN_BYE && (f.flags & SIGRUN_FRAME_LAST); });
 }
 
 TEST_P(both_ways, large_payloads_travel_in_pieces) {
@@ -101,8 +98,8 @@ TEST(valkyrie_link, a_hundred_calls_at_once_on_one_connection) {
     std::vector<sigrun_op> ops;
     for (int i = 0; i < 100; ++i) {
         sinks.push_back(std::make_unique<sdk::recording_sink>());
-        ops.push_back(c.call(c.link, i % 10 == 3 ? "hold" : "echo", sinks.back()->abi(),
-                             sdk::concat(R"({"n":)", i, "}")));
+        ops.push_back(
+            c.call(c.link, i % 10 == 3 ? "hold" : "echo", sinks.back()->abi(), sdk::concat(R"({"n":)", i, "}")));
         ASSERT_NE(ops.back(), 0u);
     }
     ASSERT_TRUE(eventually([&] { return server.held_count() == 10; }));
@@ -135,12 +132,10 @@ TEST(valkyrie_link, a_peer_cannot_claim_what_only_the_socket_proves) {
     controller server({}, true);
     client c(server.uri);
     sdk::recording_sink replies, others;
-    EXPECT_EQ(c.host.wait(c.call(c.link, "echo", replies.abi(), "{}", nullptr, 0, "uid 0")).result,
-              SIGRUN_OK);
+    EXPECT_EQ(c.host.wait(c.call(c.link, "echo", replies.abi(), "{}", nullptr, 0, "uid 0")).result, SIGRUN_OK);
     EXPECT_NE(replies.frames().at(0).json.find("unauthenticated"), std::string::npos);
     EXPECT_EQ(server.calls, 0);
-    EXPECT_EQ(c.host.wait(c.call(c.link, "echo", others.abi(), "{}", nullptr, 0, "bearer abc")).result,
-              SIGRUN_OK);
+    EXPECT_EQ(c.host.wait(c.call(c.link, "echo", others.abi(), "{}", nullptr, 0, "bearer abc")).result, SIGRUN_OK);
     EXPECT_EQ(server.last_auth, "bearer abc");
 }
 

@@ -29,7 +29,7 @@ struct raw_listener {
 };
 
 class raw_peer {
- public:
+public:
     /// Takes over a connected, blocking socket.
     explicit raw_peer(int fd) : fd_(fd) {
         timeval limit{10, 0};
@@ -121,7 +121,7 @@ class raw_peer {
         hear_hello();
     }
 
- private:
+private:
     int fd_;
 };
 

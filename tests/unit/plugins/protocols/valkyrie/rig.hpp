@@ -2,12 +2,15 @@
 // the controller, the other dials and plays the runner or a client.
 #pragma once
 
+#include <sigrun/cpp/mock_host.hpp>
+#include <sigrun/protocol.h>
+
+#include <gtest/gtest.h>
+
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <sigrun/protocol.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -17,7 +20,6 @@
 #include <atomic>
 #include <csignal>
 #include <map>
-#include <sigrun/cpp/mock_host.hpp>
 #include <thread>
 
 namespace rig {
@@ -84,8 +86,7 @@ struct side {
 
     void start(const options& with = {}) {
         instance = host.start(host.create("valkyrie", with));
-        table =
-            static_cast<const sigrun_protocol*>(instance->get_interface(instance, str(SIGRUN_KIND_PROTOCOL)));
+        table = static_cast<const sigrun_protocol*>(instance->get_interface(instance, str(SIGRUN_KIND_PROTOCOL)));
     }
     void stop() {
         if (instance) host.destroy(instance);
@@ -113,9 +114,8 @@ struct side {
         return host.wait(op);
     }
     /// Starts a call; 0 if it was refused.
-    sigrun_op call(sigrun_link* link, std::string_view method, const sigrun_sink* replies,
-                   std::string_view json = {}, sigrun_buf* payload = nullptr, std::uint64_t deadline = 0,
-                   std::string_view auth = {}) {
+    sigrun_op call(sigrun_link* link, std::string_view method, const sigrun_sink* replies, std::string_view json = {},
+                   sigrun_buf* payload = nullptr, std::uint64_t deadline = 0, std::string_view auth = {}) {
         sigrun_call c{sizeof c, 0, str(method), str(""), str(json), str(auth), payload, deadline};
         auto op = host.mint();
         if (auto r = table->link->call(link, &c, replies, op); r < 0) {
@@ -151,16 +151,15 @@ struct controller : side {
 
     explicit controller(const options& with = {}, bool unix_socket = false) {
         host.on_call = [this](std::uint64_t session, const sigrun_call& c, const sigrun_sink& replies,
-                              std::uint64_t* id,
-                              sigrun_error* e) { return on_call(session, c, replies, id, e); };
+                              std::uint64_t* id, sigrun_error* e) { return on_call(session, c, replies, id, e); };
         host.on_end = [this](std::uint64_t id) {
             std::lock_guard lock(mutex);
             held.erase(id);
             ++ended;
         };
         host.on_resume = [this](std::uint64_t) { ++resumed; };
-        host.on_adopt = [this](std::uint64_t, std::string_view ticket, sigrun_link* adopted,
-                               const sigrun_sink** sink, sigrun_error* e) {
+        host.on_adopt = [this](std::uint64_t, std::string_view ticket, sigrun_link* adopted, const sigrun_sink** sink,
+                               sigrun_error* e) {
             if (ticket != "t1") return sdk::report(e, SIGRUN_E_NOT_FOUND, "no such ticket");
             *sink = link_sink;
             link = adopted;
@@ -209,9 +208,9 @@ struct controller : side {
         return held.size();
     }
 
- private:
-    sigrun_result on_call(std::uint64_t session, const sigrun_call& c, const sigrun_sink& replies,
-                          std::uint64_t* id, sigrun_error* error) {
+private:
+    sigrun_result on_call(std::uint64_t session, const sigrun_call& c, const sigrun_sink& replies, std::uint64_t* id,
+                          sigrun_error* error) {
         ++calls;
         auto method = sdk::view(c.method);
         {
@@ -219,16 +218,14 @@ struct controller : side {
             last_auth = sdk::view(c.auth);
             last_deadline = c.deadline_ns;
         }
-        if (method == "fail")
-            return sdk::report(error, SIGRUN_E_INVALID, R"({"code":"invalid","title":"no"})");
+        if (method == "fail") return sdk::report(error, SIGRUN_E_INVALID, R"({"code":"invalid","title":"no"})");
         if (method == "hold") {
             std::lock_guard lock(mutex);
             *id = next_call++;
             held[*id] = {replies, session};
             return SIGRUN_PENDING;
         }
-        made_frame reply(SIGRUN_REPLY,
-                         SIGRUN_FRAME_LAST | (method == "link" ? std::uint32_t{SIGRUN_FRAME_LINK} : 0u));
+        made_frame reply(SIGRUN_REPLY, SIGRUN_FRAME_LAST | (method == "link" ? std::uint32_t{SIGRUN_FRAME_LINK} : 0u));
         reply.with_json(method == "link" ? R"({"ticket":"t1"})" : std::string(sdk::view(c.json)));
         reply.frame.payload = c.payload;
         return replies.on_frame(replies.ctx, reply);
@@ -245,8 +242,7 @@ struct controller : side {
         uri = sdk::concat("valkyrie://127.0.0.1:", ntohs(a.sin_port));
     }
     void listen_unix() {
-        path = sdk::concat(testing::TempDir(), "valkyrie_test_", getpid(), "_",
-                           reinterpret_cast<std::uintptr_t>(this));
+        path = sdk::concat(testing::TempDir(), "valkyrie_test_", getpid(), "_", reinterpret_cast<std::uintptr_t>(this));
         listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         sockaddr_un a{};
         a.sun_family = AF_UNIX;
@@ -305,7 +301,7 @@ inline auto is(std::uint32_t kind) {
 
 /// Runs the second implementation.
 class twin {
- public:
+public:
     explicit twin(std::vector<std::string> arguments) {
         int out[2];
         if (pipe2(out, O_CLOEXEC)) throw std::runtime_error("no pipe");
@@ -342,7 +338,7 @@ class twin {
         return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     }
 
- private:
+private:
     pid_t pid_ = -1;
     int out_ = -1;
 };

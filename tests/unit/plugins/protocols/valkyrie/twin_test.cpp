@@ -40,8 +40,7 @@ TEST_P(with_twin, mission_V1_the_plugin_dials_the_twin) {
 
     sdk::recording_sink replies, parts;
     sdk::buffer payload(c.host.get(), std::string(200'000, 'p'));  // goes in pieces
-    EXPECT_EQ(c.host.wait(c.call(c.link, "echo", replies.abi(), R"({"x":1})", payload.get())).result,
-              SIGRUN_OK);
+    EXPECT_EQ(c.host.wait(c.call(c.link, "echo", replies.abi(), R"({"x":1})", payload.get())).result, SIGRUN_OK);
     EXPECT_EQ(replies.frames().at(0).json, R"({"x":1})");
     EXPECT_TRUE(replies.frames().at(0).payload == std::string(200'000, 'p'));
 

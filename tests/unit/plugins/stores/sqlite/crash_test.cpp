@@ -1,9 +1,9 @@
+#include "store_fixture.hpp"
+
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
-
-#include "store_fixture.hpp"
 
 using namespace sigrun;
 using namespace sigrun::test;
@@ -21,8 +21,7 @@ constexpr int k_batch = 3;  // records of one append
             std::vector<put> puts;
             for (int i = 0; i < k_batch; ++i)
                 puts.push_back({1, std::to_string(batch * k_batch + i), "{\"n\":" + std::to_string(i) + "}"});
-            if (s.append(epoch, puts, durability).result != SIGRUN_OK || write(acknowledged, "x", 1) != 1)
-                _exit(2);
+            if (s.append(epoch, puts, durability).result != SIGRUN_OK || write(acknowledged, "x", 1) != 1) _exit(2);
         }
     } catch (...) {
         _exit(3);
@@ -75,6 +74,4 @@ TEST(sqlite_crash, killed_in_the_middle_keeps_every_acknowledged_record) {
     for (int after : {1, 7, 60}) kill_in_the_middle(SIGRUN_FSYNC, after);
 }
 
-TEST(sqlite_crash, relaxed_records_survive_the_death_of_the_process) {
-    kill_in_the_middle(SIGRUN_RELAXED, 200);
-}
+TEST(sqlite_crash, relaxed_records_survive_the_death_of_the_process) { kill_in_the_middle(SIGRUN_RELAXED, 200); }

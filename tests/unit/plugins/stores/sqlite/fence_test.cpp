@@ -1,7 +1,7 @@
+#include "store_fixture.hpp"
+
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "store_fixture.hpp"
 
 using namespace sigrun;
 using namespace sigrun::test;

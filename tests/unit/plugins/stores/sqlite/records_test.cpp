@@ -1,8 +1,8 @@
+#include "store_fixture.hpp"
+
 #include <sqlite3.h>
 
 #include <thread>
-
-#include "store_fixture.hpp"
 
 using namespace sigrun;
 using namespace sigrun::test;
@@ -35,8 +35,7 @@ TEST(sqlite_records, insert_of_an_existing_key_refuses_the_whole_append_by_name)
     auto all = s.scan();
     ASSERT_EQ(all.records.size(), 1u);
     EXPECT_EQ(all.records[0].body, "{}");
-    EXPECT_EQ(s.append(epoch, {{1, "other", "{}"}}).text, "{\"position\":2}")
-        << "a refused batch uses no position";
+    EXPECT_EQ(s.append(epoch, {{1, "other", "{}"}}).text, "{\"position\":2}") << "a refused batch uses no position";
 }
 
 TEST(sqlite_records, delete_removes_and_a_missing_record_is_fine) {
@@ -44,9 +43,8 @@ TEST(sqlite_records, delete_removes_and_a_missing_record_is_fine) {
     store s(dir.file());
     auto epoch = s.take();
     s.append(epoch, {{1, "a", "{}"}, {1, "b", "{}"}});
-    EXPECT_EQ(
-        s.append(epoch, {{1, "a", "", SIGRUN_RECORD_DELETE}, {1, "gone", "", SIGRUN_RECORD_DELETE}}).result,
-        SIGRUN_OK);
+    EXPECT_EQ(s.append(epoch, {{1, "a", "", SIGRUN_RECORD_DELETE}, {1, "gone", "", SIGRUN_RECORD_DELETE}}).result,
+              SIGRUN_OK);
     ASSERT_EQ(s.scan().records.size(), 1u);
     EXPECT_EQ(s.scan().records[0].key, "b");
 }
@@ -152,12 +150,10 @@ TEST(sqlite_records, compact_gives_space_of_deleted_records_back) {
     folder dir;
     store s(dir.file());
     auto epoch = s.take();
-    for (int i = 0; i < 40; ++i)
-        s.append(epoch, {{1, std::to_string(i), std::string(50'000, 'x')}}, SIGRUN_RELAXED);
+    for (int i = 0; i < 40; ++i) s.append(epoch, {{1, std::to_string(i), std::string(50'000, 'x')}}, SIGRUN_RELAXED);
     ASSERT_EQ(s.compact(epoch).result, SIGRUN_OK);
     auto before = std::filesystem::file_size(dir.file());
-    for (int i = 0; i < 40; ++i)
-        s.append(epoch, {{1, std::to_string(i), "", SIGRUN_RECORD_DELETE}}, SIGRUN_RELAXED);
+    for (int i = 0; i < 40; ++i) s.append(epoch, {{1, std::to_string(i), "", SIGRUN_RECORD_DELETE}}, SIGRUN_RELAXED);
     ASSERT_EQ(s.compact(epoch).result, SIGRUN_OK);
     EXPECT_LT(std::filesystem::file_size(dir.file()), before / 4);
     EXPECT_EQ(s.compact(epoch + 1).result, SIGRUN_E_FENCED);
@@ -168,14 +164,13 @@ TEST(sqlite_records, people_can_query_the_views) {
     {
         store s(dir.file());
         auto epoch = s.take();
-        s.append(
-            epoch,
-            {{1, "id-1",
-              R"({"state":"failed","document":{"kind":"call","queue":"q"},"submitted_ns":1767225600000000000,
+        s.append(epoch,
+                 {{1, "id-1",
+                   R"({"state":"failed","document":{"kind":"call","queue":"q"},"submitted_ns":1767225600000000000,
                               "finished_ns":0,"attempts":[{"runner_name":"a"},{"runner_name":"b","protocol":"http"}],
                               "end":{"exit_code":3,"failure":{"message":"broken"}}})"},
-             {1, "id-2", "no json"},
-             {2, "id-3", R"({"name":"build-7","admin":"draining"})"}});
+                  {1, "id-2", "no json"},
+                  {2, "id-3", R"({"name":"build-7","admin":"draining"})"}});
     }
     sqlite3* db = nullptr;
     ASSERT_EQ(sqlite3_open(dir.file().c_str(), &db), SQLITE_OK);

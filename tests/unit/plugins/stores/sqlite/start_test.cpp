@@ -1,11 +1,12 @@
+#include "store_fixture.hpp"
+
 #include <sqlite3.h>
+
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <fstream>
-
-#include "store_fixture.hpp"
 
 using namespace sigrun;
 using namespace sigrun::test;
@@ -29,8 +30,7 @@ struct other_program {
     }
     ~other_program() { sqlite3_close(db); }
     void run(const char* sql) {
-        if (sqlite3_exec(db, sql, nullptr, nullptr, nullptr) != SQLITE_OK)
-            throw std::runtime_error(sqlite3_errmsg(db));
+        if (sqlite3_exec(db, sql, nullptr, nullptr, nullptr) != SQLITE_OK) throw std::runtime_error(sqlite3_errmsg(db));
     }
 };
 
@@ -78,8 +78,7 @@ TEST(sqlite_start, damaged_file_is_refused_and_without_the_check_its_reads_fail)
     {
         store s(dir.file());
         auto epoch = s.take();
-        for (int i = 0; i < 200; ++i)
-            s.append(epoch, {{1, std::to_string(i), std::string(3000, 'x')}}, SIGRUN_RELAXED);
+        for (int i = 0; i < 200; ++i) s.append(epoch, {{1, std::to_string(i), std::string(3000, 'x')}}, SIGRUN_RELAXED);
     }
     const auto pages = std::filesystem::file_size(dir.file()) / 4096;
     {
@@ -181,15 +180,13 @@ void fill_and_heal(const std::string& file, std::map<std::string, std::string> o
     sdk::mock_host::outcome last;
     for (; stored < 2000; ++stored) {
         auto key = std::to_string(stored);
-        last = s.append(epoch, {{1, key, std::string(5000, 'x')}, {2, key, std::string(5000, 'y')}},
-                        SIGRUN_RELAXED);
+        last = s.append(epoch, {{1, key, std::string(5000, 'x')}, {2, key, std::string(5000, 'y')}}, SIGRUN_RELAXED);
         if (last.result) break;
     }
     ASSERT_EQ(last.result, SIGRUN_E_IO) << "it never was full";
     EXPECT_TELLS(last.text, "full");
     EXPECT_TELLS(last.text, file);
-    EXPECT_EQ(s.scan(0, 5000).records.size(), static_cast<std::size_t>(stored) * 2)
-        << "nothing of the refused batch";
+    EXPECT_EQ(s.scan(0, 5000).records.size(), static_cast<std::size_t>(stored) * 2) << "nothing of the refused batch";
     if (make_room) {
         make_room();
     } else {
@@ -211,8 +208,7 @@ TEST(sqlite_pressure, full_disk_refuses_whole_batches_and_heals_with_room) {
     folder dir;
     auto disk = dir.path + "/disk";
     std::filesystem::create_directory(disk);
-    if (mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=3m") != 0)
-        GTEST_SKIP() << "this user may not mount a tmpfs";
+    if (mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=3m") != 0) GTEST_SKIP() << "this user may not mount a tmpfs";
     struct unmount {
         std::string path;
         ~unmount() { umount(path.c_str()); }

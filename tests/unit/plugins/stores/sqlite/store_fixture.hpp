@@ -1,13 +1,14 @@
 // A store under test in a folder of its own, and readers of what it answers.
 #pragma once
 
-#include <gtest/gtest.h>
+#include <sigrun/cpp/mock_host.hpp>
 #include <sigrun/store.h>
+
+#include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <sigrun/cpp/mock_host.hpp>
 #include <string>
 #include <vector>
 
@@ -73,13 +74,12 @@ struct put {
 
 /// One instance on one file.
 class store {
- public:
+public:
     explicit store(const std::string& file, std::map<std::string, std::string> options = {}) {
         options["path"] = file;
         instance_ = host.create("sqlite", options);
         host.start(instance_);
-        table_ = static_cast<const sigrun_store*>(
-            instance_->get_interface(instance_, sdk::str(SIGRUN_KIND_STORE)));
+        table_ = static_cast<const sigrun_store*>(instance_->get_interface(instance_, sdk::str(SIGRUN_KIND_STORE)));
     }
     sdk::mock_host::outcome own(std::uint32_t verb, std::uint64_t epoch = 0, std::uint32_t shard = 0) {
         sigrun_fence fence{sizeof fence, shard, epoch};
@@ -90,16 +90,15 @@ class store {
         if (o.result) throw std::runtime_error(o.text);
         return number(o.text);
     }
-    sigrun_op append_async(std::uint64_t epoch, const std::vector<put>& puts,
-                           std::uint32_t durability = SIGRUN_FSYNC, std::uint32_t shard = 0) {
+    sigrun_op append_async(std::uint64_t epoch, const std::vector<put>& puts, std::uint32_t durability = SIGRUN_FSYNC,
+                           std::uint32_t shard = 0) {
         sigrun_fence fence{sizeof fence, shard, epoch};
         std::vector<sigrun_record> records;
         for (const auto& p : puts)
-            records.push_back(
-                {sizeof(sigrun_record), p.kind, p.flags, 0, sdk::str(p.key), sdk::bytes(p.body)});
+            records.push_back({sizeof(sigrun_record), p.kind, p.flags, 0, sdk::str(p.key), sdk::bytes(p.body)});
         auto op = host.mint();
-        started = table_->append(instance_, &fence, records.data(),
-                                 static_cast<std::uint32_t>(records.size()), durability, op);
+        started = table_->append(instance_, &fence, records.data(), static_cast<std::uint32_t>(records.size()),
+                                 durability, op);
         if (started < 0) host.forget(op);
         return op;
     }
@@ -121,14 +120,12 @@ class store {
     sigrun_instance* instance() { return instance_; }
     const sigrun_store* table() { return table_; }
 
-    static std::uint64_t number(const std::string& json) {
-        return std::stoull(json.substr(json.find(':') + 1));
-    }
+    static std::uint64_t number(const std::string& json) { return std::stoull(json.substr(json.find(':') + 1)); }
 
     sdk::mock_host host;
     sigrun_result started = SIGRUN_OK;  // what the last append_async returned
 
- private:
+private:
     template <class Start>
     sdk::mock_host::outcome answer(const Start& start) {
         auto op = host.mint();
