@@ -27,7 +27,8 @@ constexpr sigrun_opt k_table[] = {
     option("protocols", SIGRUN_OPT_LIST, {.doc = "Protocols to use, best first; by default all that are loaded."}),
     option("slots", SIGRUN_OPT_INT,
            {.def = "0", .doc = "Jobs at once; 0 = the effective cores, rounded up.", .min = 0, .max = 65535}),
-    option("labels", SIGRUN_OPT_LIST, {.doc = "NAME=VALUE pairs that requirements see as label.NAME."}),
+    option("labels", SIGRUN_OPT_LIST,
+           {.doc = "NAME=VALUE pairs that requirements see as label.NAME; a comma in a value is written \\,."}),
     option("state_dir", SIGRUN_OPT_PATH,
            {.doc = "Where the runner keeps its key; by default /var/lib/sigrun/runner/NAME for root, else below "
                    "~/.local/state."}),

@@ -25,16 +25,21 @@ std::string example_ini(std::span<const documented_section> sections) {
         if (!out.empty()) out += '\n';
         if (!section.doc.empty()) out += "; " + section.doc + "\n";
         // "[instance http]  component = http:http" names the key that belongs to the heading.
+        // A section that needs a value nobody can guess is written as a comment as a whole: the file must load as it is.
+        const bool complete = std::none_of(
+            section.options.begin(), section.options.end(),
+            [](const sigrun_opt& option) { return (option.flags & SIGRUN_OPT_REQUIRED) && !option.def.len; });
+        const char* off = complete ? "" : ";";
         std::size_t close = section.heading.find(']');
-        out += section.heading.substr(0, close == std::string::npos ? close : close + 1) + "\n";
+        out += off + section.heading.substr(0, close == std::string::npos ? close : close + 1) + "\n";
         if (close != std::string::npos) {
             std::size_t key = section.heading.find_first_not_of(' ', close + 1);
-            if (key != std::string::npos) out += section.heading.substr(key) + "\n";
+            if (key != std::string::npos) out += off + section.heading.substr(key) + "\n";
         }
         for (const auto& option : section.options) {
             std::string_view def = sdk::view(option.def);
             out += sdk::concat("; ", sdk::view(option.doc), " (", remark(option), ")\n");
-            out += sdk::concat(def.empty() ? ";" : "", sdk::view(option.key), " =", def.empty() ? "" : " ", def, "\n");
+            out += sdk::concat(def.empty() ? ";" : off, sdk::view(option.key), " =", def.empty() ? "" : " ", def, "\n");
         }
     }
     return out;

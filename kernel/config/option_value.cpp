@@ -23,6 +23,23 @@ std::vector<std::string_view> split(std::string_view text) {
     }
 }
 
+// Items of a value somebody wrote: "\\," is a comma that belongs to the item.
+std::vector<std::string> split_items(std::string_view text) {
+    std::vector<std::string> items(1);
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '\\' && i + 1 < text.size() && text[i + 1] == ',') {
+            items.back() += ',';
+            ++i;
+        } else if (text[i] == ',') {
+            items.emplace_back();
+        } else {
+            items.back() += text[i];
+        }
+    }
+    for (auto& item : items) item = std::string(trimmed(item));
+    return items;
+}
+
 std::string limit_text(const sigrun_opt& option, double value) {
     if (option.type == SIGRUN_OPT_DURATION) return format_duration(nanoseconds(static_cast<std::int64_t>(value)));
     if (option.type == SIGRUN_OPT_SIZE && value >= 0) return format_size(static_cast<std::uint64_t>(value));
@@ -121,7 +138,7 @@ result<std::vector<option_item>> parse_option(const sigrun_opt& option, std::str
         items.push_back(std::move(item));
         return items;
     }
-    for (std::string_view part : split(text)) {
+    for (const std::string& part : split_items(text)) {
         if (part.empty()) return bad_value("", "items separated by single commas", quoted(text));
         SIGRUN_TRY(item, parse_item(option, part));
         items.push_back(std::move(item));

@@ -79,6 +79,7 @@ void job_engine::submit(const submit_request& request, std::function<void(result
     j->queue_seq = next_seq_.fetch_add(1, std::memory_order_relaxed);
     if (spec->queue_timeout.count()) j->queue_deadline = clock_.now() + spec->queue_timeout;
 
+    j->storing = spec->keep == durability::fsync;
     table_.insert(j);
     std::vector<journal_record> records;
     if (!request.idempotency_key.empty()) {
@@ -96,7 +97,7 @@ void job_engine::submit(const submit_request& request, std::function<void(result
                     problem{errc::conflict, "this idempotency key was used with another document", "idempotency_key",
                             "the same document, or another key", request.idempotency_key},
                     false);
-            if (auto earlier = table_.find(known)) return accepted(earlier, true);
+            if (auto earlier = table_.find(known)) return replay(earlier, std::move(accepted));
             return accepted(make_problem(errc::not_found, "the job of this idempotency key is no longer kept"), false);
         }
         lock.unlock();
@@ -122,11 +123,31 @@ void job_engine::submit(const submit_request& request, std::function<void(result
                 std::lock_guard lock(keys_mutex_);
                 keys_.erase(key_of(j->spec->tenant, j->idempotency_key));
             }
-            return accepted(stored.error(), false);
         }
-        accepted(j, false);
-        enqueue(j);
+        decltype(j->replays) replays;
+        {
+            job_lock lock(j->mutex);
+            j->storing = false;
+            replays.swap(j->replays);
+        }
+        result<job_ptr> first = stored ? result<job_ptr>(j) : result<job_ptr>(stored.error());
+        accepted(first, false);
+        for (const auto& answer : replays) answer(first);
+        if (stored) enqueue(j);
     });
+}
+
+// A replay promises what the first answer promises, so it waits for the same commit.
+void job_engine::replay(const job_ptr& earlier, std::function<void(result<job_ptr>, bool)> accepted) {
+    {
+        job_lock lock(earlier->mutex);
+        if (earlier->storing) {
+            earlier->replays.push_back(
+                [accepted = std::move(accepted)](const result<job_ptr>& first) { accepted(first, true); });
+            return;
+        }
+    }
+    accepted(earlier, true);
 }
 
 result<job_ptr> job_engine::find(std::string_view uuid_text) const {

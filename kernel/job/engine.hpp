@@ -73,6 +73,8 @@ private:
     friend struct job;
     using job_lock = std::unique_lock<std::mutex>;
 
+    void replay(const job_ptr& earlier, std::function<void(result<job_ptr>, bool)> accepted);
+
     // dispatch.cpp: from queued to offered
     void enqueue(const job_ptr& j);
     bool try_dispatch(const job_ptr& j);  // false: no place now

@@ -83,7 +83,10 @@ struct attempt {
     std::uint8_t rungs = 0;            // protocols that were usable
     bool pinned = false;               // the job named the protocol
     std::string reason;                // of a restored attempt; otherwise made from the fields above when asked
+    slot_ref place;       // what was claimed for it; given back exactly once while holds_place
     bool holds_place = false;
+    bool sent = false;     // its offer is on the way, or was
+    bool kept = false;     // the runner has listed it on a session that is about to begin
     bool foreign = false;
     std::int64_t offered_ns = 0, started_ns = 0, finished_ns = 0;  // wall clock
     std::optional<int> exit_code;
@@ -111,14 +114,23 @@ struct job final : std::enable_shared_from_this<job>, timer_node {
     bool cancelling = false;
     bool waiting = false;   // in the queue
     bool settling = false;  // its end is on the way to the disk
+    std::function<void(const std::shared_ptr<job>&)> settle_again;  // at settle_at: the disk refused the end before
     std::uint64_t queue_seq = 0;
     std::int64_t submitted_ns = 0, started_ns = 0, finished_ns = 0;
-    time_point queue_deadline{}, offer_deadline{}, lease_deadline{}, retry_at{}, run_deadline{}, hold_deadline{};
+    time_point queue_deadline{}, offer_deadline{}, lease_deadline{}, retry_at{}, run_deadline{}, hold_deadline{},
+        settle_at{}, cancel_at{};
+    nanoseconds cancel_grace{0};
     std::string idempotency_key;
     std::shared_ptr<job_log> log;
     std::vector<std::function<void()>> waiters;  // run once, when it is terminal
+    bool storing = false;                        // its first record is on the way to the disk
+    std::vector<std::function<void(const result<std::shared_ptr<job>>&)>>
+        replays;  // submits with its key that came meanwhile
 
+    /// The newest attempt, also one that is over.
     attempt* current() noexcept { return attempts.empty() ? nullptr : &attempts.back(); }
+    /// The attempt that a runner may be working on now; null while the job waits and when it has ended.
+    attempt* live() noexcept { return state == job_state::queued || is_terminal(state) ? nullptr : current(); }
 
 protected:
     std::shared_ptr<void> pin() noexcept override { return weak_from_this().lock(); }

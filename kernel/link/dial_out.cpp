@@ -74,7 +74,7 @@ void fleet::detect_protocols(const member_ptr& m, bool fresh, std::function<void
     }
     auto self = shared_from_this();
     auto finish = [self, m, round, endpoint] {
-        for (const auto& [protocol, uri] : round->found) self->open_link(m, protocol, uri);
+        for (const auto& [protocol, uri] : round->found) self->open_link(m, protocol, uri, endpoint);
         if (round->found.empty()) self->dial_failed(m, "nothing at " + endpoint + " speaks a protocol known here");
         round->done();
     };
@@ -145,7 +145,8 @@ void fleet::detect_protocols(const member_ptr& m, bool fresh, std::function<void
     for (std::size_t i = 0; i < first_lanes; ++i) (*run_lane)(i);
 }
 
-void fleet::open_link(const member_ptr& m, const std::shared_ptr<instance>& protocol, const std::string& uri) {
+void fleet::open_link(const member_ptr& m, const std::shared_ptr<instance>& protocol, const std::string& uri,
+                      const std::string& endpoint) {
     const auto* table = protocol->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL);
     auto id_of = protocol_id(sdk::view(table->name));
     {
@@ -164,7 +165,7 @@ void fleet::open_link(const member_ptr& m, const std::shared_ptr<instance>& prot
         target.options = m->info->identity.options;
     }
     auto self = shared_from_this();
-    dial(host_, protocol, target, weak_from_this(), [self, m, id_of](result<link_ptr> r) {
+    dial(host_, protocol, target, weak_from_this(), [self, m, id_of, endpoint](result<link_ptr> r) {
         if (!r) return self->dial_failed(m, r.error().text());
         auto via = *r;
         via->set_context(m);
@@ -176,7 +177,7 @@ void fleet::open_link(const member_ptr& m, const std::shared_ptr<instance>& prot
             slots = m->info->identity.slots.value_or(1);
             if (foreign) m->info->places = slots;
         }
-        if (!foreign) return self->greet(m, via);
+        if (!foreign) return self->greet(m, via, endpoint);
         // The contract has no capacity and no facts: the operator states the places, and commands are all it runs.
         std::vector<fact> facts;
         self->declare(facts, slots, {"process"});
@@ -185,14 +186,14 @@ void fleet::open_link(const member_ptr& m, const std::shared_ptr<instance>& prot
             std::lock_guard lock(m->mutex);
             m->dialling = false;
         }
-        self->attach_session(m, session{via, id_of, {}, 0, {}});
+        self->attach_session(m, session{via, id_of, {}, 0, {}, 0, endpoint});
     });
 }
 
-void fleet::greet(const member_ptr& m, const link_ptr& via) {
+void fleet::greet(const member_ptr& m, const link_ptr& via, const std::string& endpoint) {
     json::object me{{"controller", options_.controller_id}};
     auto self = shared_from_this();
-    via->call_once("sessions.open", "", json::serialize(me), [self, m, via](result<std::string> r) {
+    via->call_once("sessions.open", "", json::serialize(me), [self, m, via, endpoint](result<std::string> r) {
         auto hello = r ? parse_greeting(*r) : result<greeting>(r.error());
         if (!hello) {
             via->close(SIGRUN_E_INVALID);
@@ -216,7 +217,8 @@ void fleet::greet(const member_ptr& m, const link_ptr& via) {
             via->send(frame);
         }
         self->attach_session(
-            m, session{via, self->protocol_id(via->protocol_name()), hello->session, hello->generation, {}});
+            m,
+            session{via, self->protocol_id(via->protocol_name()), hello->session, hello->generation, {}, 0, endpoint});
     });
 }
 

@@ -174,6 +174,8 @@ void fleet::attach_session(const member_ptr& m, session s) {
         m->ping_failures = 0;
     }
     for (const auto& old : replaced) old->close(SIGRUN_E_FENCED);
+    // The operator may have given the runner another endpoint while this link was made.
+    if (drop_moved(m)) return dial_member(m);
     {
         std::lock_guard lock(m->info->mutex);
         auto& seen = m->info->protocols[via->protocol_name()];
@@ -217,6 +219,25 @@ void fleet::drop_session(const member_ptr& m, const link_ptr& via, const std::st
     reindex(m);
     refresh_status(m, reason.empty() ? "connection lost" : reason);
     if (attempts_) attempts_->on_link_lost(m, via);
+}
+
+bool fleet::drop_moved(const member_ptr& m) {
+    std::string endpoint;
+    {
+        std::lock_guard lock(m->info->mutex);
+        endpoint = m->info->identity.endpoint;
+    }
+    std::vector<link_ptr> elsewhere;
+    {
+        std::lock_guard lock(m->mutex);
+        for (const auto& s : m->sessions)
+            if (!s.endpoint.empty() && s.endpoint != endpoint) elsewhere.push_back(s.via);
+    }
+    for (const auto& via : elsewhere) {
+        via->close();
+        drop_session(m, via, "the endpoint was changed to " + endpoint);
+    }
+    return !elsewhere.empty();
 }
 
 void fleet::on_lost(const link_ptr& which, const std::string& reason) {
@@ -301,6 +322,7 @@ result<member_ptr> fleet::add(runner_identity identity, registry::stored_fn stor
         std::lock_guard lock(m->mutex);
         m->next_dial = clock_.now();
     }
+    drop_moved(m);
     dial_member(m);
     return m;
 }

@@ -24,6 +24,7 @@ struct session {
     std::uint64_t generation = 0;
     time_point last_frame{};
     std::int64_t latency_ns = 0;  // measured round trip, EWMA; 0 = not measured yet
+    std::string endpoint;         // the runner's endpoint when it was dialled; empty: it dialled in
 };
 
 /// A runner with its place in the selection index.
@@ -157,8 +158,12 @@ private:
     struct detection_round;
     void dial_member(const member_ptr& m);
     void detect_protocols(const member_ptr& m, bool fresh, std::function<void()> done);
-    void open_link(const member_ptr& m, const std::shared_ptr<instance>& protocol, const std::string& uri);
-    void greet(const member_ptr& m, const link_ptr& via);
+    /// `endpoint` is the one the uri was made of; it may have been changed when the link is there.
+    void open_link(const member_ptr& m, const std::shared_ptr<instance>& protocol, const std::string& uri,
+                   const std::string& endpoint);
+    void greet(const member_ptr& m, const link_ptr& via, const std::string& endpoint);
+    /// Closes the sessions that were dialled at an endpoint which is not the runner's any more. True if there were any.
+    bool drop_moved(const member_ptr& m);
     void dial_failed(const member_ptr& m, const std::string& reason);
 
     plugin_host& host_;

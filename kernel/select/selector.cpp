@@ -62,6 +62,14 @@ bool selector::matches(const predicate& pred, slot_ref slot) const noexcept {
     return page_of(slot.slot) < impl_->index.max_pages() && (pred.slots(page_of(slot.slot)) & bit_of(slot.slot));
 }
 
+protocol_mask selector::open_protocols(slot_ref slot) const noexcept {
+    slot = impl_->resolve(slot);
+    if (page_of(slot.slot) >= impl_->index.max_pages()) return 0;
+    const page_facts facts = impl_->index.page(page_of(slot.slot));
+    const std::uint64_t w = impl_->index.hot(slot.slot).load();
+    return hot::generation(w) == slot.generation && hot::can_take(w, facts.places) ? facts.protocols : 0;
+}
+
 void selector::feedback(const sigrun_done& done, std::uint16_t balancer) noexcept {
     const balancer_set& set = *impl_->balancers;
     const std::size_t which = balancer && balancer <= set.size() ? balancer - 1u : set.default_index();

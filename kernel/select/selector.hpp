@@ -100,6 +100,8 @@ public:
     /// Claims a place on this very runner without picking (a re-attached attempt), also beyond its places.
     void claim_existing(slot_ref slot) noexcept;
     bool matches(const predicate& pred, slot_ref slot) const noexcept;
+    /// The protocols over which this runner can take a job now; 0 if it is closed, full or gone.
+    protocol_mask open_protocols(slot_ref slot) const noexcept;
     void feedback(const sigrun_done& done, std::uint16_t balancer) noexcept;
 
     // -- looking

@@ -51,9 +51,16 @@ constexpr flag k_flags[] = {
     {"--log-level", "log_level", "error, warning, info, debug or trace", false},
 };
 
-std::string joined(const std::vector<std::string>& items) {
+// A repeated flag as one list. Only a label's value may hold a comma, which a list writes as "\\,".
+std::string joined(const std::vector<std::string>& items, bool labels) {
     std::string all;
-    for (const auto& i : items) all += (all.empty() ? "" : ",") + i;
+    for (const auto& item : items) {
+        if (!all.empty()) all += ',';
+        for (char c : item) {
+            if (labels && c == ',') all += '\\';
+            all += c;
+        }
+    }
     return all;
 }
 
@@ -130,7 +137,8 @@ int main(int argc, char** argv) {
     CLI11_PARSE(app, argc, argv);
     for (std::size_t i = 0; i < std::size(k_flags); ++i)
         if (!values[i].empty())
-            line.overrides.push_back("runner." + std::string(k_flags[i].key) + "=" + joined(values[i]));
+            line.overrides.push_back("runner." + std::string(k_flags[i].key) + "=" +
+                                     joined(values[i], k_flags[i].key == std::string_view("labels")));
     line.overrides.insert(line.overrides.end(), overrides.begin(), overrides.end());
 
     sigset_t signals;

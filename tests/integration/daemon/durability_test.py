@@ -1,5 +1,7 @@
 """What survives: kill -9 of the daemon, of a runner, and of a connection."""
 import collections
+import re
+import sqlite3
 import threading
 import unittest
 
@@ -125,6 +127,32 @@ class Durability(FleetTest):
         self.assertEqual((status, body["id"]), (200, results[0][1]["id"]))
         status, body = d.request("POST", "/v1/jobs", {"command": ["false"]}, key)
         self.assertEqual((status, body["code"]), (409, "conflict"))
+
+    def test_a_replayed_submit_is_not_answered_before_the_first_is_on_disk(self):
+        d = self.daemon()
+        results = []
+        threads = [threading.Thread(target=lambda: results.append(
+            d.request("POST", "/v1/jobs", {"command": ["true"]}, {"Idempotency-Key": "k"}))) for _ in range(2)]
+
+        def submits():
+            found = re.search(r'sigrun_calls_total\{method="jobs.submit"\} (\d+)', d.request("GET", "/metrics")[1])
+            return int(found.group(1)) if found else 0
+
+        # Another process holds the database's write lock, so nothing can be committed.
+        lock = sqlite3.connect(d.state_dir / "sigrun.db", isolation_level=None)
+        try:
+            lock.execute("BEGIN IMMEDIATE")
+            for n, t in enumerate(threads, 1):
+                t.start()
+                wait_until("the submit has arrived", lambda: submits() == n)
+            self.assertEqual(results, [])
+        finally:
+            lock.execute("ROLLBACK")
+            lock.close()
+        for t in threads:
+            t.join()
+        self.assertEqual(sorted(status for status, _ in results), [200, 201])
+        self.assertEqual(results[0][1]["id"], results[1][1]["id"])
 
     def test_sigterm_stops_cleanly_and_the_queue_is_there_at_the_next_start(self):
         d = self.daemon()

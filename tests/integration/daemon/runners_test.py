@@ -144,6 +144,20 @@ class Runners(FleetTest):
         self.assertEqual(d.request("DELETE", "/v1/runners/x")[0], 200)
         self.assertEqual(d.request("GET", "/v1/runners/x")[0], 404)
 
+    def test_a_known_runner_that_is_added_at_another_endpoint_is_used_there(self):
+        d = self.daemon()
+        uid = d.request("POST", "/v1/runners", {"name": "x", "endpoint": self.listening("x", "--label", "at=first")})[1]["id"]
+        d.runner_status("x", "online")
+        status, body = d.request("POST", "/v1/runners", {"name": "x", "endpoint": self.listening("y", "--slots", "7")})
+        self.assertEqual((status, body["id"]), (201, uid), body)
+        wait_until("it is connected at the new place", lambda: (lambda r: r["status"] == "online" and r["slots"] == 7)(d.runner("x")))
+        self.assertEqual(d.run(command=["true"])["state"], "succeeded")
+
+    def test_a_label_may_hold_a_comma(self):
+        d = self.daemon()
+        self.runner_for(d, labels=["note=a, b", "zone=eu"])
+        self.assertEqual(d.runner("r1")["labels"], {"note": "a, b", "zone": "eu"})
+
     def test_an_endpoint_where_nothing_listens_is_offline_with_the_reason_and_used_when_it_comes(self):
         d = self.daemon()
         port = free_port()
