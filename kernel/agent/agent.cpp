@@ -134,6 +134,7 @@ std::string agent::hello(const std::string& session, std::uint64_t generation) c
                    {"session", session},
                    {"generation", generation},
                    {"boot_id", me_.boot_id},
+                   {"process", process_},
                    {"version", SIGRUN_SDK_VERSION},
                    {"slots", slots()},
                    {"labels", std::move(labels)},

@@ -8,6 +8,7 @@
 #include "kernel/agent/agent_options.hpp"
 #include "kernel/agent/assignment_table.hpp"
 #include "kernel/agent/uplink.hpp"
+#include "kernel/base/id.hpp"
 #include "kernel/capability/detector.hpp"
 
 #include <condition_variable>
@@ -70,7 +71,7 @@ private:
     void arm_facts();
     void refresh_facts(const link_ptr& asker);  // null: nobody asked, tell only changes
     void facts_found(const capability_ptr& found, const link_ptr& asker);
-    std::string facts_json() const;
+    std::string facts_json(bool with_attempts) const;
 
     // agent_drain.cpp
     void check_drained();
@@ -80,6 +81,7 @@ private:
     detector& detector_;
     const agent_options options_;
     const agent_identity me_;
+    const std::string process_ = id::make().text();  // tells a restarted agent from one that lost its connection
     std::function<void(const std::string&)> announce_;
     std::shared_ptr<assignment_table> table_;
     std::vector<std::shared_ptr<uplink>> uplinks_;

@@ -123,17 +123,18 @@ void agent::facts_found(const capability_ptr& found, const link_ptr& asker) {
         changed = what_matters(*facts_) != before;
     }
     // Whoever asked is answered in any case, also before its WELCOME has been read here.
-    if (changed) send_to_all(SIGRUN_HELLO, facts_json(), asker);
-    if (asker) send_text(asker, SIGRUN_HELLO, facts_json());
+    if (changed) send_to_all(SIGRUN_HELLO, facts_json(false), asker);
+    if (asker) send_text(asker, SIGRUN_HELLO, facts_json(true));
 }
 
-std::string agent::facts_json() const {
+std::string agent::facts_json(bool with_attempts) const {
     capability_ptr facts;
     {
         std::lock_guard lock(mutex_);
         facts = facts_;
     }
     json::object o{{"facts", facts->to_json()}, {"inventory_hash", facts->inventory_hash()}, {"slots", slots()}};
+    if (with_attempts) o["inventory"] = table_->inventory();
     return json::serialize(o);
 }
 

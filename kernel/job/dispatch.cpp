@@ -2,12 +2,15 @@
 #include "kernel/job/engine.hpp"
 #include "kernel/log/log.hpp"
 
-#include <array>
+#include <algorithm>
 
 namespace sigrun {
 namespace {
 
 const auto k_log = logger::get("jobs");
+constexpr std::size_t k_max_attempts = 64;
+constexpr int k_max_misses = 4;
+constexpr std::size_t k_sweep_lanes = 1'000;
 
 std::string make_token(std::uint32_t number) {
     static constexpr char hex[] = "0123456789abcdef";
@@ -20,27 +23,31 @@ std::string make_token(std::uint32_t number) {
 }  // namespace
 
 void job_engine::enqueue(const job_ptr& j) {
-    if (!started_) {
-        job_lock lock(j->mutex);
-        j->waiting = true;
-        queue_.push(j);
-        return;
-    }
-    if (try_dispatch(j)) return;
+    if (started_ && try_dispatch(j)) return;
+    slot_ref slot;
     {
         job_lock lock(j->mutex);
         if (j->state != job_state::queued || j->waiting) return;
-        j->waiting = true;
-        if (j->queue_deadline != time_point{}) arm(*j);
-        queue_.push(j);
+        park(*j);
+        if (!started_ || !place_for(*j, slot)) return;
     }
-    // A place may have become free between the pick and the push: look once more.
-    job_lock lock(j->mutex);
+    pump(slot);
+}
+
+void job_engine::park(job& j) {
+    j.waiting = true;
+    arm(j);
+    queue_.push(j.shared_from_this(), fleet_.mask_of(j.spec->protocol));
+}
+
+// Between a pick that found nothing and the push into the queue a place may have become free, and whoever freed it
+// has not seen the job: look once more.
+bool job_engine::place_for(job& j, slot_ref& out) {
     pick_result picked;
-    if (!j->waiting || !pick_for(*j, picked)) return;
+    if (!j.waiting || !pick_for(j, picked)) return false;
     select_.release(picked.slot);
-    lock.unlock();
-    pump(picked.slot);
+    out = picked.slot;
+    return true;
 }
 
 bool job_engine::pick_for(job& j, pick_result& out) {
@@ -85,10 +92,7 @@ bool job_engine::try_dispatch(const job_ptr& j) {
     if (where) rung = fleet_.choose(where, fleet_.mask_of(j->spec->protocol));
     if (!rung.via) {
         // The link went away a moment ago; the runner leaves the index on its own thread.
-        if (where)
-            fleet_.release(where);
-        else
-            select_.release(picked.slot);
+        select_.release(picked.slot);
         j->reason = "waits: the link to the chosen runner was just lost";
         return false;
     }
@@ -113,9 +117,12 @@ bool job_engine::try_dispatch(const job_ptr& j) {
 
 void job_engine::begin_attempt(const job_ptr& j, const member_ptr& where, const chosen_link& rung,
                                const pick_result& picked) {
+    auto number = j->attempts.empty() ? 1 : j->attempts.back().number + 1;
+    forget_old_attempts(*j);
     attempt& a = j->attempts.emplace_back();
-    a.number = static_cast<std::uint32_t>(j->attempts.size());
+    a.number = number;
     a.where = where;
+    a.place = picked.slot;
     a.via = rung.via;
     a.runner = where->info->uid();
     a.runner_name = where->info->identity.name;
@@ -127,11 +134,12 @@ void job_engine::begin_attempt(const job_ptr& j, const member_ptr& where, const 
     a.rung_latency_ns = rung.latency_ns;
     a.pinned = j->spec->protocol != "auto";
     a.holds_place = true;
-    a.foreign = !where->info->identity.profile.empty();
+    a.foreign = where->info->foreign;
     a.offered_ns = clock_.wall_ns();
     if (j->log) j->log->begin_attempt();
     j->state = job_state::offered;
     j->reason.clear();
+    j->lease_deadline = {};
     // A foreign runner's acceptance is an HTTP reply with its own limit; it sends no ACK within 5 s by contract.
     j->offer_deadline = clock_.now() + (a.foreign ? std::chrono::seconds(150) : options_.offer_timeout);
     if (a.number == 1)
@@ -148,11 +156,12 @@ void job_engine::send_offer(const job_ptr& j, std::uint32_t number) {
     buffer_ref payload;
     {
         job_lock lock(j->mutex);
-        attempt* a = j->current();
-        if (j->state != job_state::offered || !a || a->number != number) return;
+        attempt* a = j->live();
+        if (j->state != job_state::offered || !a || a->number != number || j->settling) return;
         via = a->via;
         token = a->token;
         payload = j->payload;
+        a->sent = true;
     }
     auto uid = j->uid.chars();
     sigrun_attempt which{sizeof(sigrun_attempt), number, {uid.data(), uid.size()}, sdk::str(token)};
@@ -164,25 +173,43 @@ void job_engine::send_offer(const job_ptr& j, std::uint32_t number) {
     offer.payload = payload.get();
     offers_.add();
     sigrun_result r = via ? via->execute(offer) : SIGRUN_E_IO;
-    if (r < 0)
+    if (r < 0) {
         take_back(j, number, attempt_state::refused,
                   {failure_class::refused, r == SIGRUN_E_BUSY ? "busy" : "link", "the offer could not be sent"}, true);
+        return;
+    }
+    // A cancel that came meanwhile may have overtaken the offer on its way.
+    {
+        job_lock lock(j->mutex);
+        attempt* a = j->live();
+        bool wanted = a ? a->number == number && !j->cancelling : j->end && j->end->state != job_state::cancelled;
+        if (wanted) return;
+    }
+    via->cancel(which, nanoseconds(0));
 }
 
 // The offer is void: the job goes back to the queue, no attempt of any budget is used.
 void job_engine::take_back(const job_ptr& j, std::uint32_t number, attempt_state as, failure why, bool exclude) {
     member_ptr where;
+    link_ptr via;
+    slot_ref place;
+    std::string token;
     {
         job_lock lock(j->mutex);
-        attempt* a = j->current();
-        if (j->state != job_state::offered || !a || a->number != number) return;
+        attempt* a = j->live();
+        if (j->state != job_state::offered || !a || a->number != number || j->settling) return;
         SIGRUN_LOG(k_log, debug, "offer of ", j->uid.text(), " to ", a->runner_name, " taken back: ", why.message);
         a->state = as;
         a->finished_ns = clock_.wall_ns();
         a->why = why;
+        // Not refused by the runner: it may have the offer, or get it yet.
+        if (a->sent && as == attempt_state::lost) via = std::move(a->via);
         a->via.reset();
+        token = a->token;
+        place = a->place;
         if (a->holds_place) where = a->where;
         a->holds_place = false;
+        j->offer_deadline = j->lease_deadline = {};
         if (j->cancelling) {
             ending how;
             how.state = job_state::cancelled;
@@ -191,7 +218,6 @@ void job_engine::take_back(const job_ptr& j, std::uint32_t number, attempt_state
         } else {
             if (exclude && j->excluded.size() < 64) j->excluded.push_back(a->explain.slot);
             j->state = job_state::queued;
-            j->offer_deadline = {};
             j->reason = "waits: " + why.message;
             // Refusals in a row must not become a busy loop.
             auto refusals = std::min<std::size_t>(j->attempts.size(), 6);
@@ -200,40 +226,61 @@ void job_engine::take_back(const job_ptr& j, std::uint32_t number, attempt_state
             arm(*j);
         }
     }
-    if (where) place_free(where);
-}
-
-void job_engine::place_free(const member_ptr& where) {
-    bool was_full = fleet_.release(where);
-    if (was_full) fleet_.refresh_status(where, "a place is free");
-    if (queue_.size() == 0) return;
-    slot_ref slot;
-    {
-        std::lock_guard lock(where->mutex);
-        slot = where->slot;
+    if (via) {
+        auto uid = j->uid.chars();
+        sigrun_attempt which{sizeof(sigrun_attempt), number, {uid.data(), uid.size()}, sdk::str(token)};
+        via->cancel(which, nanoseconds(0));
     }
-    pump(slot);
+    if (where) place_free(where, place);
 }
 
+// A job may be refused for days; what counts of its history stays small.
+void job_engine::forget_old_attempts(job& j) {
+    if (j.attempts.size() < k_max_attempts) return;
+    auto refused = std::find_if(j.attempts.begin(), j.attempts.end(),
+                                [](const attempt& a) { return a.state == attempt_state::refused; });
+    j.attempts.erase(refused == j.attempts.end() ? j.attempts.begin() : refused);
+}
+
+void job_engine::place_free(const member_ptr& where, slot_ref place) {
+    if (select_.release(place)) fleet_.refresh_status(where, "a place is free");
+    if (queue_.size()) pump(place);
+}
+
+// Gives waiting jobs to a runner that has a free place, best first.
 void job_engine::pump(slot_ref slot) {
     if (!started_) return;
-    // Jobs at the head that cannot use this place after all (another protocol) must not block those behind them.
-    std::array<job_ptr, 8> unlucky;
-    std::size_t n = 0;
-    while (n < unlucky.size()) {
-        job_ptr j = queue_.pop([&](const predicate& p) { return select_.matches(p, slot); });
-        if (!j) break;
+    for (int misses = 0; misses < k_max_misses;) {
+        const auto open = select_.open_protocols(slot);
+        if (!open) return;
+        job_ptr j = queue_.pop(
+            [&](const predicate& p, protocol_mask allowed) { return (allowed & open) && select_.matches(p, slot); });
+        if (!j) return;
         {
             job_lock lock(j->mutex);
             j->waiting = false;
         }
-        if (!try_dispatch(j)) unlucky[n++] = std::move(j);
+        if (try_dispatch(j)) continue;
+        // Somebody was faster, or the link broke. If the former, the place may be free again, here or elsewhere.
+        ++misses;
+        job_lock lock(j->mutex);
+        if (j->state != job_state::queued || j->waiting) continue;
+        park(*j);
+        slot_ref other;
+        if (place_for(*j, other)) slot = other;
     }
-    for (std::size_t i = 0; i < n; ++i) {
-        job_lock lock(unlucky[i]->mutex);
-        if (unlucky[i]->state != job_state::queued || unlucky[i]->waiting) continue;
-        unlucky[i]->waiting = true;
-        queue_.push(unlucky[i]);
+}
+
+// What every wake-up missed, if any did, and what waits for facts that time alone makes known or unknown.
+void job_engine::sweep() {
+    if (!queue_.size()) return;
+    for (const auto& j : queue_.heads(k_sweep_lanes)) {
+        slot_ref slot;
+        {
+            job_lock lock(j->mutex);
+            if (!place_for(*j, slot)) continue;
+        }
+        pump(slot);
     }
 }
 

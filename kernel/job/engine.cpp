@@ -45,7 +45,12 @@ job_engine::job_engine(fleet& runners, selector& select, journal& store, event_l
       wait_seconds_(numbers.get_histogram("sigrun_job_wait_seconds", "From submit to the first offer",
                                           {0.0001, 0.001, 0.01, 0.1, 1, 10, 60, 600})) {}
 
-job_engine::~job_engine() = default;
+job_engine::~job_engine() { timers_.disarm(sweeper_); }
+
+void job_engine::sweeper::on_timer() {
+    engine.sweep();
+    if (!engine.stopping_) engine.timers_.arm(*this, engine.clock_.now() + std::chrono::seconds(1));
+}
 
 void job_engine::submit(const submit_request& request, std::function<void(result<job_ptr>, bool)> accepted) {
     thread_local spec_cache cache;
@@ -171,31 +176,48 @@ void job_engine::when_done(const job_ptr& j, std::function<void()> done) {
 
 void job_engine::cancel(const job_ptr& j, nanoseconds grace) {
     job_lock lock(j->mutex);
-    if (is_terminal(j->state) || j->settling || j->cancelling) return;
-    attempt* a = j->current();
-    bool on_runner =
-        a && (j->state == job_state::offered || j->state == job_state::running || j->state == job_state::uploading);
-    ending how;
-    how.state = job_state::cancelled;
-    how.why = {failure_class::cancelled, "user", "cancelled on request"};
+    if (is_terminal(j->state) || j->settling) return;
+    attempt* a = j->live();
+    // Asked for again: an impatient grace counts, a patient one does not take back the first.
+    j->cancel_grace = j->cancelling ? std::min(j->cancel_grace, grace) : grace;
     j->cancelling = true;
-    if (!on_runner) return finish(j, lock, std::move(how), {});
+    if (!a || !a->sent) {
+        ending how;
+        how.state = job_state::cancelled;
+        how.why = {failure_class::cancelled, "user", "cancelled on request"};
+        if (a) return attempt_ended(j, lock, std::move(how));
+        return finish(j, lock, std::move(how), {});
+    }
+    // The runner answers with a final STATE; should it not, the job ends without knowing what the runner does.
+    j->lease_deadline = clock_.now() + j->cancel_grace + options_.lease;
+    arm(*j);
+    send_cancel(j, lock);
+}
+
+void job_engine::send_cancel(const job_ptr& j, job_lock& lock) {
+    attempt* a = j->live();
     auto via = a->via;
     std::string token = a->token;
     auto number = a->number;
-    // The runner answers with a final STATE; should it not, the job ends without knowing what the runner does.
-    j->lease_deadline = clock_.now() + grace + options_.lease;
-    arm(*j);
+    auto grace = j->cancel_grace;
     lock.unlock();
     auto uid = j->uid.chars();
     sigrun_attempt which{sizeof(sigrun_attempt), number, {uid.data(), uid.size()}, sdk::str(token)};
     sigrun_result r = via ? via->cancel(which, grace) : SIGRUN_E_IO;
     if (r >= 0) return;
     lock.lock();
-    if (is_terminal(j->state) || j->settling) return;
+    a = j->live();
+    if (!a || a->number != number || j->settling) return;
+    if (r == SIGRUN_E_BUSY) {
+        j->cancel_at = clock_.now() + std::chrono::milliseconds(100);
+        return arm(*j);
+    }
+    ending how;
+    how.state = job_state::cancelled;
     how.runner_unknown = true;
-    how.why.message = r == SIGRUN_E_UNSUPPORTED ? "cancelled on request; this runner cannot be told to stop"
-                                                : "cancelled on request; the runner cannot be reached now";
+    how.why = {failure_class::cancelled, "user",
+               r == SIGRUN_E_UNSUPPORTED ? "cancelled on request; this runner cannot be told to stop"
+                                         : "cancelled on request; the runner cannot be reached now"};
     attempt_ended(j, lock, std::move(how));
 }
 
@@ -219,19 +241,30 @@ void job_engine::publish(const job& j, job_state from) {
 void job_engine::save(const job_ptr& j, job_lock& lock, bool fsync, std::function<void(result<void>)> stored) {
     std::vector<journal_record> records;
     records.push_back(record_of(*j));
-    lock.unlock();
+    // Under the lock, so that a job's records reach the disk in the order of its states. The journal never answers on
+    // this stack.
     store_.append(std::move(records), fsync, std::move(stored));
+    lock.unlock();
 }
 
-void job_engine::stop() { stopping_ = true; }
+void job_engine::stop() {
+    stopping_ = true;
+    timers_.disarm(sweeper_);
+}
 
 void job_engine::release() {
     for (const auto& j : table_.all()) {
+        // What waits for its end may hold links too; destroyed without the lock.
+        decltype(j->waiters) waiters;
+        decltype(j->settle_again) again;
         job_lock lock(j->mutex);
+        waiters.swap(j->waiters);
+        again.swap(j->settle_again);
         for (auto& a : j->attempts) {
             a.via.reset();
             a.where.reset();
         }
+        lock.unlock();
     }
 }
 

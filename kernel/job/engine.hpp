@@ -64,7 +64,8 @@ public:
 
     // -- attempt_handler -------------------------------------------------------------------------------------------
     sigrun_result on_attempt_frame(const member_ptr& from, const link_ptr& via, const sigrun_frame& frame) override;
-    std::vector<verdict> reconcile(const member_ptr& who, const std::vector<inventory_item>& inventory) override;
+    std::vector<verdict> reconcile(const member_ptr& who, const std::vector<inventory_item>& inventory,
+                                   bool restarted) override;
     void on_session(const member_ptr& who, const link_ptr& via) override;
     void on_link_lost(const member_ptr& who, const link_ptr& via) override;
     void on_capacity(slot_ref slot) override;
@@ -77,28 +78,42 @@ private:
 
     // dispatch.cpp: from queued to offered
     void enqueue(const job_ptr& j);
+    void park(job& j);  // under its lock
+    bool place_for(job& j, slot_ref& out);
     bool try_dispatch(const job_ptr& j);  // false: no place now
     bool pick_for(job& j, pick_result& out);
     void begin_attempt(const job_ptr& j, const member_ptr& where, const chosen_link& rung, const pick_result& picked);
     void send_offer(const job_ptr& j, std::uint32_t number);
     void take_back(const job_ptr& j, std::uint32_t number, attempt_state as, failure why, bool exclude);
+    void forget_old_attempts(job& j);
     void pump(slot_ref slot);
-    void place_free(const member_ptr& where);
+    void sweep();
+    void place_free(const member_ptr& where, slot_ref place);
 
     // progress.cpp: frames of an attempt
     sigrun_result on_ack(const job_ptr& j, job_lock& lock, const sigrun_frame& frame);
     sigrun_result on_log(const job_ptr& j, job_lock& lock, const link_ptr& via, const sigrun_frame& frame);
     sigrun_result on_state(const job_ptr& j, job_lock& lock, const link_ptr& via, const sigrun_frame& frame);
     void ack(const link_ptr& via, const sigrun_frame& frame, std::uint32_t kind, std::uint64_t offset);
+    std::function<void()> acknowledge_later(const link_ptr& via, const sigrun_frame& final_state);
     void mark_running(job& j);
 
     // settle.cpp: ends and retries
     /// The current attempt ended like this; decides between retry and end. `lock` is released.
     void attempt_ended(const job_ptr& j, job_lock& lock, ending how, std::function<void()> durable = {});
     void finish(const job_ptr& j, job_lock& lock, ending how, std::function<void()> durable);
+    void store_end(const job_ptr& j, job_lock& lock, ending how, std::function<void()> durable);
+    void send_cancel(const job_ptr& j, job_lock& lock);
+    void forget(const std::vector<job_ptr>& ended);
     void completed(const job_ptr& j);
     void on_timer(const job_ptr& j);
     void arm(job& j);
+
+    // recovery.cpp: after a lost connection
+    void keep(job& j, attempt& a, const member_ptr& who, const inventory_item& item, verdict& v);
+    void claim_again(attempt& a);
+    void not_listed(const job_ptr& j, const member_ptr& who, bool restarted);
+    void attach(const job_ptr& j, job_lock& lock, const link_ptr& via);
 
     journal_record record_of(const job& j) const;
     void publish(const job& j, job_state from);
@@ -114,6 +129,14 @@ private:
     engine_options options_;
     job_table table_;
     wait_queue queue_;
+    struct sweeper final : timer_node {
+        explicit sweeper(job_engine& e) : engine(e) {}
+        std::shared_ptr<void> pin() noexcept override { return engine.alive_; }
+        void on_timer() override;
+        job_engine& engine;
+    };
+    std::shared_ptr<void> alive_ = std::make_shared<char>();  // until stop
+    sweeper sweeper_{*this};
     std::atomic<std::uint64_t> next_seq_{1};
     std::atomic<bool> started_{false}, stopping_{false};
 

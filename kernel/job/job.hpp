@@ -83,10 +83,10 @@ struct attempt {
     std::uint8_t rungs = 0;            // protocols that were usable
     bool pinned = false;               // the job named the protocol
     std::string reason;                // of a restored attempt; otherwise made from the fields above when asked
-    slot_ref place;       // what was claimed for it; given back exactly once while holds_place
+    slot_ref place;                    // what was claimed for it; given back exactly once while holds_place
     bool holds_place = false;
-    bool sent = false;     // its offer is on the way, or was
-    bool kept = false;     // the runner has listed it on a session that is about to begin
+    bool sent = false;  // its offer is on the way, or was
+    bool kept = false;  // the runner has listed it on a session that is about to begin
     bool foreign = false;
     std::int64_t offered_ns = 0, started_ns = 0, finished_ns = 0;  // wall clock
     std::optional<int> exit_code;
@@ -112,8 +112,8 @@ struct job final : std::enable_shared_from_this<job>, timer_node {
     std::string reason;  // why it waits, or why it ended there
     std::optional<ending> end;
     bool cancelling = false;
-    bool waiting = false;   // in the queue
-    bool settling = false;  // its end is on the way to the disk
+    bool waiting = false;                                           // in the queue
+    bool settling = false;                                          // its end is on the way to the disk
     std::function<void(const std::shared_ptr<job>&)> settle_again;  // at settle_at: the disk refused the end before
     std::uint64_t queue_seq = 0;
     std::int64_t submitted_ns = 0, started_ns = 0, finished_ns = 0;

@@ -100,9 +100,7 @@ void summary_members(json_writer& w, job& j) {
     else
         w.null();
     w.member("balancer", a ? a->balancer : j.spec->balancer);
-    w.member("reason", j.state == job_state::queued || !a || j.end
-                           ? (j.reason.empty() && a ? choice_reason(*a) : j.reason)
-                           : choice_reason(*a));
+    w.member("reason", j.reason.empty() && a ? choice_reason(*a) : j.reason);
     time_member(w, "submitted_at", j.submitted_ns);
     time_member(w, "started_at", j.started_ns);
     time_member(w, "finished_at", j.finished_ns);

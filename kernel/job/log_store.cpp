@@ -16,15 +16,20 @@ problem io_problem(const std::string& path, const char* what) {
     return {errc::io, std::string(what) + " " + path + ": " + std::strerror(errno)};
 }
 
-// Whole write or errno; regular files only.
-bool write_all(int fd, const char* p, std::size_t n) {
+// Whole write at `at`, or errno and the file as long as it was; regular files only.
+bool write_all(int fd, const char* p, std::size_t n, std::uint64_t at) {
+    const auto end = static_cast<off_t>(at);
     while (n) {
-        ssize_t done = ::write(fd, p, n);
+        ssize_t done = ::pwrite(fd, p, n, static_cast<off_t>(at));
         if (done < 0) {
             if (errno == EINTR) continue;
+            int why = errno;
+            [[maybe_unused]] int cut = ::ftruncate(fd, end);
+            errno = why;
             return false;
         }
         p += done;
+        at += static_cast<std::uint64_t>(done);
         n -= static_cast<std::size_t>(done);
     }
     return true;
@@ -33,8 +38,17 @@ bool write_all(int fd, const char* p, std::size_t n) {
 }  // namespace
 
 job_log::job_log(std::string path, std::uint64_t cap) : path_(std::move(path)), cap_(cap) {
+    // The index decides: bytes that a crash left without an entry are written over.
     struct stat st {};
-    if (::stat((path_ + ".log").c_str(), &st) == 0) size_ = base_ = static_cast<std::uint64_t>(st.st_size);
+    if (::stat((path_ + ".log").c_str(), &st) != 0) return;
+    int fd = ::open((path_ + ".idx").c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return;
+    const off_t entries = ::lseek(fd, 0, SEEK_END) / static_cast<off_t>(sizeof(log_segment));
+    log_segment last;
+    const auto at = (entries - 1) * static_cast<off_t>(sizeof last);
+    if (entries > 0 && ::pread(fd, &last, sizeof last, at) == static_cast<ssize_t>(sizeof last))
+        size_ = base_ = std::min(last.offset + last.length, static_cast<std::uint64_t>(st.st_size));
+    ::close(fd);
 }
 
 job_log::~job_log() {
@@ -47,9 +61,9 @@ result<void> job_log::open_for_writing() {
     load();
     std::error_code ec;
     std::filesystem::create_directories(std::filesystem::path(path_).parent_path(), ec);
-    data_ = ::open((path_ + ".log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    data_ = ::open((path_ + ".log").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
     if (data_ < 0) return io_problem(path_ + ".log", "cannot open");
-    index_ = ::open((path_ + ".idx").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    index_ = ::open((path_ + ".idx").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
     if (index_ < 0) return io_problem(path_ + ".idx", "cannot open");
     return {};
 }
@@ -62,8 +76,12 @@ void job_log::load() const {
     int fd = ::open((path_ + ".idx").c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0) return;
     log_segment s;
-    while (::read(fd, &s, sizeof s) == static_cast<ssize_t>(sizeof s))
-        if (s.offset + s.length <= size_) me.segments_.push_back(s);
+    while (::read(fd, &s, sizeof s) == static_cast<ssize_t>(sizeof s)) {
+        // An entry that was torn by a crash ends what can be read.
+        if (s.offset != (me.segments_.empty() ? 0 : me.segments_.back().offset + me.segments_.back().length)) break;
+        if (s.offset + s.length > size_) break;
+        me.segments_.push_back(s);
+    }
     ::close(fd);
 }
 
@@ -73,21 +91,34 @@ result<std::uint64_t> job_log::append(std::uint64_t offset, std::uint32_t stream
     {
         std::lock_guard lock(mutex_);
         std::uint64_t have = size_ - base_ + dropped_;
-        if (offset > have)
-            return bad_value("offset", "a log offset up to " + std::to_string(have), std::to_string(offset));
+        if (offset > have) {
+            // How much of an attempt was dropped at the cap is not remembered over a restart, and a crash of the machine
+            // may have taken bytes that were acknowledged. The runner has no older bytes: what it sends next counts.
+            if (!resumed_)
+                return bad_value("offset", "a log offset up to " + std::to_string(have), std::to_string(offset));
+            dropped_ += offset - have;
+            have = offset;
+        }
         std::uint64_t known = have - offset;
         if (known >= bytes.size()) return have;
         bytes.remove_prefix(static_cast<std::size_t>(known));
         std::size_t room =
             size_ >= cap_ ? 0 : static_cast<std::size_t>(std::min<std::uint64_t>(cap_ - size_, bytes.size()));
-        dropped_ += bytes.size() - room;
+        const std::uint64_t cut = bytes.size() - room;
+        dropped_ += cut;
         bytes = bytes.substr(0, room);
         if (!bytes.empty()) {
-            SIGRUN_CHECK_OK(open_for_writing());
-            if (!write_all(data_, bytes.data(), bytes.size())) return io_problem(path_ + ".log", "cannot write");
+            if (auto opened = open_for_writing(); !opened) {
+                dropped_ -= cut;
+                return opened.error();
+            }
             log_segment s{size_, static_cast<std::uint32_t>(bytes.size()), stream, time_ns};
-            if (!write_all(index_, reinterpret_cast<const char*>(&s), sizeof s))
-                return io_problem(path_ + ".idx", "cannot write");
+            // Bytes without an entry in the index are nobody's: the next append writes over them.
+            if (!write_all(data_, bytes.data(), bytes.size(), size_) ||
+                !write_all(index_, reinterpret_cast<const char*>(&s), sizeof s, segments_.size() * sizeof s)) {
+                dropped_ -= cut;
+                return io_problem(path_, "cannot write the log");
+            }
             segments_.push_back(s);
             size_ += bytes.size();
         }
@@ -101,11 +132,13 @@ void job_log::begin_attempt() {
     std::lock_guard lock(mutex_);
     base_ = size_;
     dropped_ = 0;
+    resumed_ = false;
 }
 
 void job_log::resume_attempt(std::uint64_t base) {
     std::lock_guard lock(mutex_);
     base_ = std::min(base, size_);
+    resumed_ = true;
 }
 
 std::uint64_t job_log::attempt_base() const {
@@ -196,6 +229,22 @@ log_store::log_store(std::string dir, std::uint64_t cap_bytes) : dir_(std::move(
 std::shared_ptr<job_log> log_store::open(const id& job) const {
     auto text = job.text();
     return std::make_shared<job_log>(dir_ + "/" + text.substr(34, 2) + "/" + text, cap_);
+}
+
+std::size_t log_store::remove_unknown(const std::function<bool(const id&)>& known) const {
+    namespace fs = std::filesystem;
+    std::size_t removed = 0;
+    std::error_code ec;
+    for (fs::recursive_directory_iterator it(dir_, ec), end; !ec && it != end; it.increment(ec)) {
+        auto name = it->path().stem().string();
+        auto kind = it->path().extension();
+        if (kind != ".log" && kind != ".idx") continue;
+        auto uid = id::parse(name);
+        if (!uid || known(*uid)) continue;
+        std::error_code failed;
+        removed += fs::remove(it->path(), failed) && kind == ".log";
+    }
+    return removed;
 }
 
 }  // namespace sigrun

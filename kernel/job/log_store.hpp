@@ -34,7 +34,8 @@ class job_log {
 public:
     job_log(std::string path, std::uint64_t cap);
     ~job_log();
-    /// Stores bytes that begin at `offset` of the current attempt. Bytes already stored are skipped; a gap is refused.
+    /// Stores bytes that begin at `offset` of the current attempt. Bytes already stored are skipped; a gap is refused,
+    /// but for an attempt that was resumed. After an error nothing of it is stored.
     /// Returns the new durable offset of the attempt.
     result<std::uint64_t> append(std::uint64_t offset, std::uint32_t stream, std::uint64_t time_ns,
                                  std::string_view bytes);
@@ -60,6 +61,7 @@ private:
     mutable std::mutex mutex_;
     int data_ = -1, index_ = -1;
     std::uint64_t size_ = 0, base_ = 0, dropped_ = 0;
+    bool resumed_ = false;               // the attempt began in an earlier life of this process
     std::vector<log_segment> segments_;  // while running; read back from the index afterwards
     bool loaded_ = false;
     std::vector<std::weak_ptr<std::function<void()>>> followers_;
@@ -72,6 +74,8 @@ public:
     /// Files go to <dir>/<last two digits of the id>/<id>.{log,idx}.
     explicit log_store(std::string dir, std::uint64_t cap_bytes);
     std::shared_ptr<job_log> open(const id& job) const;
+    /// Removes the logs of jobs that nobody knows any more. Returns how many.
+    std::size_t remove_unknown(const std::function<bool(const id&)>& known) const;
 
 private:
     std::string dir_;

@@ -26,7 +26,7 @@ sigrun_result job_engine::on_attempt_frame(const member_ptr& from, const link_pt
         attempt* a = j->current();
         current = a && a->token == sdk::view(frame.attempt->token) && a->runner == from->info->uid();
         ended = is_terminal(j->state);
-        if (current && !ended) {
+        if (current && j->live()) {
             switch (frame.kind) {
                 case SIGRUN_ACK: return on_ack(j, lock, frame);
                 case SIGRUN_LOG: return on_log(j, lock, via, frame);
@@ -35,18 +35,20 @@ sigrun_result job_engine::on_attempt_frame(const member_ptr& from, const link_pt
             }
         }
         // A runner that could not be told to stop has ended now: its place is free again.
-        if (current && ended && frame.kind == SIGRUN_STATE && (frame.flags & SIGRUN_FRAME_LAST) && a->holds_place) {
-            a->holds_place = false;
+        if (current && ended && frame.kind == SIGRUN_STATE && (frame.flags & SIGRUN_FRAME_LAST) &&
+            std::exchange(a->holds_place, false)) {
             j->hold_deadline = {};
             auto where = a->where;
+            auto place = a->place;
             lock.unlock();
-            if (where) place_free(where);
+            if (where) place_free(where, place);
         }
     }
     // Stale: a final state is acknowledged so that the runner forgets it; anything else is told to end.
+    bool accepts = frame.kind == SIGRUN_ACK && frame.stream == SIGRUN_OFFER && !(frame.flags & SIGRUN_FRAME_ERROR);
     if (frame.kind == SIGRUN_STATE && (frame.flags & SIGRUN_FRAME_LAST))
         ack(via, frame, SIGRUN_STATE, 0);
-    else if (!(current && ended) && (frame.kind == SIGRUN_LOG || frame.kind == SIGRUN_STATE))
+    else if (!(current && ended) && (frame.kind == SIGRUN_LOG || frame.kind == SIGRUN_STATE || accepts))
         via->cancel(*frame.attempt, nanoseconds(0));
     else if (frame.kind == SIGRUN_LOG)
         ack(via, frame, SIGRUN_LOG, frame.offset + (frame.payload ? frame.payload->length : 0));
@@ -102,8 +104,12 @@ sigrun_result job_engine::on_log(const job_ptr& j, job_lock& lock, const link_pt
 }
 
 sigrun_result job_engine::on_state(const job_ptr& j, job_lock& lock, const link_ptr& via, const sigrun_frame& frame) {
-    if (j->settling) return SIGRUN_OK;  // its end is on the way to the disk; the acknowledgement follows
     bool final = (frame.flags & SIGRUN_FRAME_LAST) != 0;
+    if (j->settling) {
+        // Its end is on the way to the disk. The runner may have come back over another link to say it again.
+        if (final) j->waiters.push_back(acknowledge_later(via, frame));
+        return SIGRUN_OK;
+    }
     mark_running(*j);
     if (!final) {
         arm(*j);
@@ -136,15 +142,18 @@ sigrun_result job_engine::on_state(const job_ptr& j, job_lock& lock, const link_
         attempt_ended(j, lock, std::move(how));
         return SIGRUN_OK;
     }
-    std::string job_text(sdk::view(frame.attempt->job)), token(sdk::view(frame.attempt->token));
-    auto number = frame.attempt->number;
-    attempt_ended(j, lock, std::move(how), [this, via, job_text, token, number] {
+    attempt_ended(j, lock, std::move(how), acknowledge_later(via, frame));
+    return SIGRUN_OK;
+}
+
+std::function<void()> job_engine::acknowledge_later(const link_ptr& via, const sigrun_frame& final_state) {
+    std::string job_text(sdk::view(final_state.attempt->job)), token(sdk::view(final_state.attempt->token));
+    return [this, via, job_text, token, number = final_state.attempt->number] {
         sigrun_attempt which{sizeof(sigrun_attempt), number, sdk::str(job_text), sdk::str(token)};
         sigrun_frame about{};
         about.attempt = &which;
         ack(via, about, SIGRUN_STATE, 0);
-    });
-    return SIGRUN_OK;
+    };
 }
 
 }  // namespace sigrun

@@ -3,7 +3,7 @@
 #include "kernel/job/job_json.hpp"
 #include "kernel/log/log.hpp"
 
-#include <algorithm>
+#include <unordered_set>
 
 namespace sigrun {
 namespace {
@@ -24,6 +24,8 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
         refused = spec.error().text();
         auto bare = std::make_shared<job_spec>();
         bare->document = view->document;
+        bare->requirement = requirement::compile("").value();
+        bare->pred = select_.intern(bare->requirement);
         spec = spec_ptr(bare);
     }
     auto j = std::make_shared<job>(*this, *uid, *spec);
@@ -41,10 +43,7 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
     j->queue_seq = next_seq_.fetch_add(1);
     if (auto log = logs_.open(*uid); log->size()) j->log = std::move(log);
     table_.insert(j);
-    if (is_terminal(j->state)) {
-        table_.finished(j);
-        return;
-    }
+    if (is_terminal(j->state)) return forget(table_.finished(j));
     if (!refused.empty()) {
         ending how;
         how.why = {failure_class::infra_controller, "document", "cannot be run any more: " + refused};
@@ -54,7 +53,8 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
     if (j->spec->queue_timeout.count()) j->queue_deadline = clock_.now() + j->spec->queue_timeout;
     if (j->state == job_state::queued) return enqueue(j);
     // It may be running: its runner has a grace to come back and say so.
-    j->state = job_state::running;
+    for (auto& a : j->attempts) a.sent = true;
+    if (j->state != job_state::offered || !j->spec->idempotent) j->state = job_state::running;
     j->reason.clear();
     if (j->log) j->log->resume_attempt(view->log_base);
     j->lease_deadline = clock_.now() + options_.restart_grace;
@@ -72,6 +72,9 @@ void job_engine::restore_key(std::string_view key, std::string_view body) {
 }
 
 void job_engine::start() {
+    // Of jobs that lived in memory only, and of those whose record was deleted a moment before a crash.
+    if (auto n = logs_.remove_unknown([this](const id& uid) { return table_.find(uid) != nullptr; }))
+        SIGRUN_LOG(k_log, info, n, " logs of jobs that are no longer known were removed");
     started_ = true;
     for (const auto& j : queue_.all()) {
         queue_.remove(j);
@@ -81,88 +84,145 @@ void job_engine::start() {
         }
         enqueue(j);
     }
+    timers_.arm(sweeper_, clock_.now() + std::chrono::seconds(1));
 }
 
-std::vector<verdict> job_engine::reconcile(const member_ptr& who, const std::vector<inventory_item>& inventory) {
+std::vector<verdict> job_engine::reconcile(const member_ptr& who, const std::vector<inventory_item>& inventory,
+                                           bool restarted) {
     std::vector<verdict> verdicts;
-    std::vector<const job*> listed;
+    std::unordered_set<const job*> listed;
     for (const auto& item : inventory) {
-        verdict v;
         bool finished = item.state == "finished";
+        verdict v;
         v.kind = finished ? verdict::forget : verdict::kill;
         auto uid = id::parse(item.job);
         job_ptr j = uid ? table_.find(*uid) : nullptr;
         if (j) {
             job_lock lock(j->mutex);
-            attempt* a = j->current();
-            if (a && a->token == item.token && !is_terminal(j->state)) {
-                listed.push_back(j.get());
-                v.kind = finished ? verdict::report : verdict::keep;
-                if (!j->log && item.log_bytes) j->log = logs_.open(j->uid);
-                v.log_offset = j->log ? j->log->attempt_offset() : 0;
-                a->where = who;
-                if (!a->holds_place) {
-                    std::lock_guard guard(who->mutex);
-                    if (who->indexed) {
-                        select_.claim_existing(who->slot);
-                        a->holds_place = true;
-                    }
-                }
-                if (j->state == job_state::offered) mark_running(*j);
+            attempt* a = j->live();
+            if (a && a->token == item.token) {
+                listed.insert(j.get());
+                if (!j->settling) keep(*j, *a, who, item, v);
+                // Its end is on the way to the disk: what the runner says again is acknowledged then.
+                if (finished) v.kind = verdict::report;
             }
         }
         verdicts.push_back(v);
     }
-    // What is believed to run there over a link that is gone, but is not listed, is lost: no lease to wait for.
-    for (const auto& j : table_.all()) {
-        job_lock lock(j->mutex);
-        attempt* a = j->current();
-        if (!a || is_terminal(j->state) || j->state == job_state::queued || j->settling) continue;
-        if (a->runner != who->info->uid() || (a->via && a->via->alive())) continue;
-        if (std::find(listed.begin(), listed.end(), j.get()) != listed.end()) continue;
-        if (j->state == job_state::offered) {
-            auto number = a->number;
-            lock.unlock();
-            take_back(j, number, attempt_state::lost, {failure_class::infra_runner, "lost", "the offer never arrived"},
-                      false);
-            continue;
-        }
-        ending how;
-        how.why = {failure_class::infra_runner, "lost", "the runner came back without the job"};
-        if (!j->spec->idempotent) how.why.code = "outcome_unknown";
-        attempt_ended(j, lock, std::move(how));
-    }
+    for (const auto& j : table_.all())
+        if (!listed.contains(j.get())) not_listed(j, who, restarted);
     return verdicts;
+}
+
+// The runner has the attempt: it goes on over the link that said so.
+void job_engine::keep(job& j, attempt& a, const member_ptr& who, const inventory_item& item, verdict& v) {
+    v.kind = verdict::keep;
+    if (!j.log && item.log_bytes) j.log = logs_.open(j.uid);
+    v.log_offset = j.log ? j.log->attempt_offset() : 0;
+    a.where = who;
+    a.runner = who->info->uid();
+    a.runner_name = who->info->identity.name;
+    a.kept = true;
+    claim_again(a);
+    mark_running(j);
+    arm(j);
+}
+
+void job_engine::claim_again(attempt& a) {
+    if (a.holds_place) return;
+    std::lock_guard guard(a.where->mutex);
+    if (!a.where->indexed) return;
+    a.place = a.where->slot;
+    select_.claim_existing(a.place);
+    a.holds_place = true;
+}
+
+// What is believed to be on this runner, but is not in its inventory.
+void job_engine::not_listed(const job_ptr& j, const member_ptr& who, bool restarted) {
+    job_lock lock(j->mutex);
+    attempt* a = j->current();
+    if (!a || a->runner != who->info->uid()) return;
+    if (is_terminal(j->state)) {
+        // Nobody knew whether it still ran there. It does not.
+        if (!std::exchange(a->holds_place, false)) return;
+        j->hold_deadline = {};
+        auto place = a->place;
+        lock.unlock();
+        return place_free(who, place);
+    }
+    // Over another link of the same process the offer, or the result, may be on its way.
+    if (!j->live() || j->settling || !a->sent || (!restarted && a->via && a->via->alive())) return;
+    if (j->state == job_state::offered && j->spec->idempotent) {
+        auto number = a->number;
+        lock.unlock();
+        return take_back(j, number, attempt_state::lost,
+                         {failure_class::infra_runner, "lost", "the offer never arrived"}, false);
+    }
+    ending how;
+    how.why = {failure_class::infra_runner, "lost", "the runner came back without the job"};
+    if (!j->spec->idempotent) how.why.code = "outcome_unknown";
+    attempt_ended(j, lock, std::move(how));
 }
 
 void job_engine::on_session(const member_ptr& who, const link_ptr& via) {
     for (const auto& j : table_.all()) {
         job_lock lock(j->mutex);
-        attempt* a = j->current();
-        if (!a || is_terminal(j->state) || j->state == job_state::queued || a->where != who) continue;
-        if (a->via && a->via->alive()) continue;
+        attempt* a = j->live();
+        if (!a || j->settling || a->runner != who->info->uid()) continue;
+        if (who->info->foreign) {
+            if (a->via && a->via->alive()) continue;
+            a->where = who;
+            a->foreign = true;
+            claim_again(*a);
+            attach(j, lock, via);
+            continue;
+        }
+        if (a->where != who || !std::exchange(a->kept, false)) continue;
         a->via = via;
         a->protocol = via->protocol_name();
-        if (!a->holds_place) {
-            std::lock_guard guard(who->mutex);
-            if (who->indexed) {
-                select_.claim_existing(who->slot);
-                a->holds_place = true;
-            }
+        claim_again(*a);
+        j->reason.clear();
+        if (j->cancelling) {
+            // The first CANCEL may have gone down with the old link.
+            send_cancel(j, lock);
+            continue;
         }
         j->lease_deadline = {};
-        j->reason.clear();
         arm(*j);
     }
+}
+
+// A foreign runner has no inventory; its plugin looks for the attempt by its id.
+void job_engine::attach(const job_ptr& j, job_lock& lock, const link_ptr& via) {
+    attempt& a = *j->live();
+    a.via = via;
+    j->lease_deadline = {};
+    arm(*j);
+    auto number = a.number;
+    std::string token = a.token;
+    auto offset = j->log ? j->log->attempt_offset() : 0;
+    lock.unlock();
+    auto uid = j->uid.chars();
+    sigrun_attempt which{sizeof(sigrun_attempt), number, {uid.data(), uid.size()}, sdk::str(token)};
+    via->attach(which, offset, [this, j, number](result<buffer_ref> found) {
+        job_lock inner(j->mutex);
+        attempt* now = j->live();
+        if (found || !now || now->number != number || j->settling) return;
+        ending how;
+        how.why = {failure_class::infra_runner, "lost",
+                   "the runner is back, but the job cannot be found there: " + found.error().text()};
+        if (!j->spec->idempotent) how.why.code = "outcome_unknown";
+        attempt_ended(j, inner, std::move(how));
+    });
 }
 
 void job_engine::on_link_lost(const member_ptr& who, const link_ptr& via) {
     for (const auto& j : table_.all()) {
         job_lock lock(j->mutex);
-        attempt* a = j->current();
-        if (!a || a->where != who || a->via != via || is_terminal(j->state)) continue;
+        attempt* a = j->live();
+        if (!a || a->where != who || a->via != via) continue;
         a->via.reset();
-        j->lease_deadline = clock_.now() + options_.lease;
+        if (!j->cancelling) j->lease_deadline = clock_.now() + options_.lease;
         arm(*j);
     }
 }

@@ -8,6 +8,8 @@ namespace sigrun {
 namespace {
 
 const auto k_log = logger::get("jobs");
+constexpr int k_max_preemptions = 10;
+constexpr std::chrono::seconds k_settle_again{1};
 
 // Exponential from `base` to a minute, with full jitter.
 nanoseconds backoff(nanoseconds base, std::uint32_t tries) {
@@ -24,6 +26,9 @@ attempt_state state_of(const ending& how) {
     }
 }
 
+// Whether a job that must not run twice may be started again: only if it certainly was not started.
+bool never_started(const failure& why) { return why.cls == failure_class::refused || why.code == "spawn"; }
+
 }  // namespace
 
 void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std::function<void()> durable) {
@@ -34,7 +39,9 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
     a.why = how.why;
     a.via.reset();
     j->lease_deadline = j->offer_deadline = j->run_deadline = {};
+    j->cancel_at = {};
     member_ptr where = a.where;
+    const slot_ref place = a.place;
     bool give_back = a.holds_place && !how.runner_unknown;
     if (give_back)
         a.holds_place = false;
@@ -64,13 +71,24 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
                 retry = j->user_tries < j->spec->retry_user && !how.runner_unknown;
                 if (retry) ++j->user_tries;
                 break;
-            case failure_class::preempted: retry = j->attempts.size() < 10; break;
+            case failure_class::preempted:
+                retry = std::count_if(j->attempts.begin(), j->attempts.end(), [](const attempt& each) {
+                            return each.why.cls == failure_class::preempted;
+                        }) <= k_max_preemptions;
+                break;
             default:
                 retry = j->infrastructure_tries < j->spec->retry_infrastructure && how.why.code != "outcome_unknown";
                 if (retry) {
                     ++j->infrastructure_tries;
                     if (j->excluded.size() < 64) j->excluded.push_back(a.explain.slot);
                 }
+        }
+        bool own_fault = how.why.cls == failure_class::user || how.why.cls == failure_class::user_timeout ||
+                         how.why.cls == failure_class::resource;
+        if (retry && !own_fault && !j->spec->idempotent && !never_started(how.why)) {
+            retry = false;
+            how.why.message += "; it may have run, and must not run twice";
+            how.why.code = "outcome_unknown";
         }
     }
     if (!retry) {
@@ -91,7 +109,7 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
             });
         }
     }
-    if (give_back && where) place_free(where);
+    if (give_back && where) place_free(where, place);
 }
 
 // The job ends. For fsync the end counts once it is on the disk; until then the job shows its former state.
@@ -116,6 +134,11 @@ void job_engine::finish(const job_ptr& j, job_lock& lock, ending how, std::funct
         return completed(j);
     }
     j->settling = true;
+    store_end(j, lock, std::move(how), std::move(durable));
+}
+
+// Until the disk has taken it; the runner keeps its final state for as long.
+void job_engine::store_end(const job_ptr& j, job_lock& lock, ending how, std::function<void()> durable) {
     job_state from = j->state;
     // The record is written as it will be; in memory the job keeps its state until the disk has it.
     j->end = how;
@@ -126,27 +149,33 @@ void job_engine::finish(const job_ptr& j, job_lock& lock, ending how, std::funct
     j->end.reset();
     j->state = from;
     j->finished_ns = 0;
-    lock.unlock();
-    store_.append(std::move(records), true, [this, j, from, how, durable = std::move(durable)](result<void> stored) {
+    auto stored = [this, j, from, how = std::move(how), durable = std::move(durable)](result<void> outcome) mutable {
         job_lock inner(j->mutex);
-        if (!stored) {
-            // The runner keeps its final state until it is acknowledged, so the end arrives again.
-            j->settling = false;
-            j->reason = "its end could not be stored: " + stored.error().text();
-            SIGRUN_LOG(k_log, error, "job ", j->uid.text(), ": ", j->reason);
-            j->lease_deadline = clock_.now() + options_.lease;
-            arm(*j);
-            return;
+        if (!outcome) {
+            if (j->settle_at == time_point{})
+                SIGRUN_LOG(k_log, error, "the end of job ", j->uid.text(),
+                           " could not be stored: ", outcome.error().text());
+            j->reason = "it has ended, but that could not be stored yet: " + outcome.error().text();
+            j->settle_at = clock_.now() + k_settle_again;
+            j->settle_again = [this, how = std::move(how), durable = std::move(durable)](const job_ptr& again) mutable {
+                job_lock relock(again->mutex);
+                store_end(again, relock, std::move(how), std::move(durable));
+            };
+            return arm(*j);
         }
         j->settling = false;
-        j->end = how;
-        j->state = how.state;
+        j->settle_at = {};
+        j->reason.clear();
+        j->end = std::move(how);
+        j->state = j->end->state;
         j->finished_ns = clock_.wall_ns();
         publish(*j, from);
         inner.unlock();
         if (durable) durable();
         completed(j);
-    });
+    };
+    store_.append(std::move(records), true, std::move(stored));
+    lock.unlock();
 }
 
 void job_engine::completed(const job_ptr& j) {
@@ -166,24 +195,41 @@ void job_engine::completed(const job_ptr& j) {
     }
     if (log) log->finish();
     for (auto& w : waiters) w();
-    for (const auto& old : table_.finished(j)) {
-        if (old->log) old->log->erase();
-        if (old->spec->keep == durability::memory) continue;
+    forget(table_.finished(j));
+}
+
+void job_engine::forget(const std::vector<job_ptr>& ended) {
+    for (const auto& old : ended) {
+        member_ptr where;
+        slot_ref place;
+        std::shared_ptr<job_log> log;
+        {
+            job_lock lock(old->mutex);
+            log = old->log;
+            // Nobody is left who would give back what a runner of unknown state still holds.
+            if (attempt* a = old->current(); a && std::exchange(a->holds_place, false)) {
+                where = a->where;
+                place = a->place;
+            }
+        }
+        if (where) place_free(where, place);
+        if (log) log->erase();
         std::vector<journal_record> gone;
-        gone.push_back({record_kind::job, old->uid.text(), {}, SIGRUN_RECORD_DELETE});
         if (!old->idempotency_key.empty()) {
             std::string key = old->spec->tenant + '\x1f' + old->idempotency_key;
             std::lock_guard lock(keys_mutex_);
             keys_.erase(key);
             gone.push_back({record_kind::idempotency, std::move(key), {}, SIGRUN_RECORD_DELETE});
         }
+        if (old->spec->keep == durability::memory) continue;
+        gone.push_back({record_kind::job, old->uid.text(), {}, SIGRUN_RECORD_DELETE});
         store_.append(std::move(gone), false, {});
     }
 }
 
 void job_engine::arm(job& j) {
     time_point next = time_point::max();
-    for (time_point t : {j.offer_deadline, j.lease_deadline, j.run_deadline, j.hold_deadline})
+    for (time_point t : {j.offer_deadline, j.lease_deadline, j.run_deadline, j.hold_deadline, j.settle_at, j.cancel_at})
         if (t != time_point{}) next = std::min(next, t);
     if (j.state == job_state::queued)
         for (time_point t : {j.queue_deadline, j.retry_at})
@@ -203,11 +249,18 @@ void job_engine::on_timer(const job_ptr& j) {
     };
     job_lock lock(j->mutex);
     attempt* a = j->current();
-    if (passed(j->hold_deadline) && a && a->holds_place) {
-        a->holds_place = false;
+    if (passed(j->hold_deadline) && a && std::exchange(a->holds_place, false)) {
         auto where = a->where;
+        auto place = a->place;
         lock.unlock();
-        if (where) place_free(where);
+        if (where) place_free(where, place);
+        return;
+    }
+    if (j->settling && j->settle_at != time_point{} && j->settle_at <= now) {
+        auto again = std::move(j->settle_again);
+        j->settle_at = now + std::chrono::hours(1);  // not once more while this one is on its way
+        lock.unlock();
+        if (again) again(j);
         return;
     }
     if (is_terminal(j->state) || j->settling) return;
@@ -218,11 +271,18 @@ void job_engine::on_timer(const job_ptr& j) {
         return finish(j, lock, std::move(how), {});
     }
     if (j->state == job_state::offered && passed(j->offer_deadline)) {
+        if (a->sent && !j->spec->idempotent) {
+            // It may be running there, and must not run twice: only the runner can tell.
+            j->reason = "its runner did not answer the offer; the job must not run twice, so it waits for an answer";
+            j->lease_deadline = now + options_.lost_after;
+            return arm(*j);
+        }
         auto number = a->number;
         lock.unlock();
         return take_back(j, number, attempt_state::lost,
                          {failure_class::infra_runner, "no_ack", "the runner did not answer the offer"}, true);
     }
+    if (passed(j->cancel_at) && j->cancelling && j->live()) return send_cancel(j, lock);
     if (passed(j->run_deadline)) {
         ending how;
         how.why = {failure_class::user_timeout, "run_timeout",
@@ -230,8 +290,15 @@ void job_engine::on_timer(const job_ptr& j) {
         how.runner_unknown = true;
         return attempt_ended(j, lock, std::move(how));
     }
-    if (passed(j->lease_deadline) && a) {
-        if (a->via && a->via->alive() && !j->cancelling) return arm(*j);
+    if (passed(j->lease_deadline) && j->live()) {
+        bool silent = j->state == job_state::offered && !j->spec->idempotent;
+        if (a->via && a->via->alive() && !j->cancelling && !silent) return arm(*j);
+        if (j->state == job_state::offered && j->spec->idempotent && !j->cancelling) {
+            auto number = a->number;
+            lock.unlock();
+            return take_back(j, number, attempt_state::lost,
+                             {failure_class::infra_runner, "lost", "the offer never arrived"}, false);
+        }
         ending how;
         how.runner_unknown = j->cancelling;
         how.why = {failure_class::infra_runner, "lost", "the runner was lost while it ran the job"};

@@ -275,11 +275,12 @@ struct parser {
         for (const auto& [k, v] : spec.labels)
             if (k.rfind("sigrun.", 0) == 0)
                 return bad_value("labels", "names that do not begin with \"sigrun.\"", "\"" + k + "\"");
-        SIGRUN_TRY(compiled, requirement::compile(spec.requires_text));
-        spec.requirement = compiled;
+        SIGRUN_CHECK_OK(
+            requirement::compile(spec.requires_text));  // alone, so that a fault is found in what was written
         // Runners say which kinds of job they can run; that is part of what a job requires.
         kind_term = "any(k in runner.kinds, k == \"" + spec.kind + "\")";
         SIGRUN_TRY(joint, requirement::compile(with(spec.requires_text, kind_term)));
+        spec.requirement = joint;
         spec.pred = select.intern(joint);
         if (const auto* prefers = o.if_contains("prefers")) SIGRUN_CHECK_OK(prefers_field(*prefers));
         if (!spec.balancer.empty()) {

@@ -31,7 +31,7 @@ struct job_spec {
     std::size_t steps = 0;
     buffer_ref payload;  // from the document
     std::string requires_text;
-    requirement_ptr requirement;
+    requirement_ptr requirement;  // requires_text, and that the runner runs this kind
     predicate_ptr pred;
     std::vector<preference> prefers;  // heaviest first
     std::string queue = "default", tenant;

@@ -8,6 +8,8 @@
 
 #include <Poco/SHA2Engine.h>
 
+#include <algorithm>
+
 namespace sigrun {
 namespace {
 
@@ -34,6 +36,33 @@ void fleet::apply_greeting(const member_ptr& m, const greeting& hello) {
     if (hello.facts && options_.auto_detection) facts = hello.facts->facts();
     declare(facts, hello.slots, hello.kinds);
     runners_.set_facts(*m->info, std::make_shared<const capability_document>(std::move(facts)));
+}
+
+bool fleet::is_restart(const member_ptr& m, const std::string& process) const {
+    if (process.empty()) return false;
+    std::lock_guard lock(m->mutex);
+    return std::any_of(m->sessions.begin(), m->sessions.end(),
+                       [&](const session& s) { return !s.process.empty() && s.process != process; });
+}
+
+void fleet::send_verdicts(const link_ptr& via, const std::vector<inventory_item>& items,
+                          const std::vector<verdict>& verdicts) const {
+    json::object answer{
+        {"verdicts", to_json(items, verdicts)},
+        {"beat_ms", std::chrono::duration_cast<std::chrono::milliseconds>(options_.beat_period).count()}};
+    auto text = json::serialize(answer);
+    sigrun_frame frame{};
+    frame.struct_size = sizeof frame;
+    frame.kind = SIGRUN_HELLO;
+    frame.json = sdk::str(text);
+    via->send(frame);
+}
+
+void fleet::ask_again(const link_ptr& via) {
+    sigrun_frame frame{};
+    frame.struct_size = sizeof frame;
+    frame.kind = SIGRUN_HELLO;
+    via->send(frame);
 }
 
 // What the session itself says, as facts, so that requirements can name it.
@@ -67,14 +96,15 @@ result<std::string> fleet::admit(std::uint64_t session_number, std::string_view 
                                "more than " + std::to_string(s.generation), std::to_string(hello.generation)};
     }
     apply_greeting(m, hello);
-    auto verdicts = attempts_ ? attempts_->reconcile(m, hello.inventory) : std::vector<verdict>(hello.inventory.size());
+    auto verdicts = attempts_ ? attempts_->reconcile(m, hello.inventory, is_restart(m, hello.process))
+                              : std::vector<verdict>(hello.inventory.size());
     std::string ticket = random_secret(16);
     {
         std::unique_lock lock(mutex_);
         if (tickets_.size() >= k_max_tickets)
             return problem{errc::busy, "too many runners connect at once", "", "", "", 1000};
-        tickets_[ticket] = {m, hello.session, hello.generation, clock_.now() + std::chrono::seconds(10),
-                            session_number};
+        tickets_[ticket] = {
+            m, hello.session, hello.generation, clock_.now() + std::chrono::seconds(10), session_number, hello.process};
     }
     json::object welcome{
         {"ticket", ticket},
@@ -102,7 +132,7 @@ sigrun_result fleet::adopt(std::shared_ptr<instance> owner, std::uint64_t sessio
         auto via = link::wrap(host_, std::move(owner), raw, weak_from_this());
         via->set_context(p.who);
         *frames = via->sink();
-        session s{via, protocol_id(via->protocol_name()), p.key, p.generation, {}};
+        session s{via, protocol_id(via->protocol_name()), p.key, p.generation, {}, 0, {}, p.process};
         attach_session(p.who, std::move(s));
         return SIGRUN_OK;
     });

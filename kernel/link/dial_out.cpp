@@ -173,7 +173,7 @@ void fleet::open_link(const member_ptr& m, const std::shared_ptr<instance>& prot
         std::uint16_t slots = 1;
         {
             std::lock_guard lock(m->info->mutex);
-            foreign = !m->info->identity.profile.empty();
+            foreign = m->info->foreign;
             slots = m->info->identity.slots.value_or(1);
             if (foreign) m->info->places = slots;
         }
@@ -205,20 +205,17 @@ void fleet::greet(const member_ptr& m, const link_ptr& via, const std::string& e
         }
         self->apply_greeting(m, *hello);
         if (self->attempts_) {
-            auto verdicts = self->attempts_->reconcile(m, hello->inventory);
-            json::object answer{
-                {"verdicts", to_json(hello->inventory, verdicts)},
-                {"beat_ms", std::chrono::duration_cast<std::chrono::milliseconds>(self->options_.beat_period).count()}};
-            auto text = json::serialize(answer);
-            sigrun_frame frame{};
-            frame.struct_size = sizeof frame;
-            frame.kind = SIGRUN_HELLO;
-            frame.json = sdk::str(text);
-            via->send(frame);
+            auto verdicts = self->attempts_->reconcile(m, hello->inventory, self->is_restart(m, hello->process));
+            self->send_verdicts(via, hello->inventory, verdicts);
         }
-        self->attach_session(
-            m,
-            session{via, self->protocol_id(via->protocol_name()), hello->session, hello->generation, {}, 0, endpoint});
+        self->attach_session(m, session{via,
+                                        self->protocol_id(via->protocol_name()),
+                                        hello->session,
+                                        hello->generation,
+                                        {},
+                                        0,
+                                        endpoint,
+                                        hello->process});
     });
 }
 
@@ -252,12 +249,7 @@ void fleet::detect(const member_ptr& m, std::function<void(result<void>)> done) 
         std::lock_guard lock(m->mutex);
         for (const auto& s : m->sessions) links.push_back(s.via);
     }
-    if (!links.empty() && m->info->identity.profile.empty()) {
-        sigrun_frame frame{};
-        frame.struct_size = sizeof frame;
-        frame.kind = SIGRUN_HELLO;
-        links.front()->send(frame);
-    }
+    if (!links.empty() && !m->info->foreign) ask_again(links.front());
     for (const auto& via : links) ping(m, via);
     if (endpoint.empty()) return done({});
     {

@@ -10,6 +10,7 @@ namespace sigrun {
 namespace {
 
 const auto k_log = logger::get("fleet");
+constexpr std::size_t k_kept_slots = 8;
 
 std::uint64_t slot_key(slot_ref s) noexcept { return s.slot | (std::uint64_t{s.generation} << 32); }
 
@@ -98,11 +99,6 @@ chosen_link fleet::choose(const member_ptr& m, protocol_mask allowed) const {
     return best;
 }
 
-bool fleet::release(const member_ptr& m) noexcept {
-    std::lock_guard lock(m->mutex);
-    return m->indexed && select_.release(m->slot);
-}
-
 void fleet::reindex(const member_ptr& m) {
     runner_profile profile;
     {
@@ -113,6 +109,7 @@ void fleet::reindex(const member_ptr& m) {
     }
     slot_ref now;
     bool fresh = false;
+    std::optional<std::uint64_t> outdated;
     {
         std::lock_guard lock(m->mutex);
         if (m->removed) return;
@@ -127,10 +124,16 @@ void fleet::reindex(const member_ptr& m) {
         m->slot = now = *r;
         m->indexed = true;
         if (fresh) m->slot_keys.push_back(slot_key(now));
+        if (m->slot_keys.size() > k_kept_slots) {
+            outdated = m->slot_keys.front();
+            m->slot_keys.erase(m->slot_keys.begin());
+        }
     }
     if (fresh) {
         std::unique_lock lock(mutex_);
         by_slot_[slot_key(now)] = m;
+        if (outdated)
+            if (auto it = by_slot_.find(*outdated); it != by_slot_.end() && it->second == m) by_slot_.erase(it);
     }
 }
 
@@ -160,8 +163,9 @@ void fleet::attach_session(const member_ptr& m, session s) {
     {
         std::lock_guard lock(m->mutex);
         for (auto it = m->sessions.begin(); it != m->sessions.end();) {
-            // A newer connection of the same session, or a second one over the same protocol, replaces the older.
-            if (it->protocol == s.protocol) {
+            // A newer connection over the same protocol replaces the older one, and a new run of the agent all of them.
+            bool other_run = !s.process.empty() && !it->process.empty() && it->process != s.process;
+            if (it->protocol == s.protocol || other_run) {
                 replaced.push_back(it->via);
                 it = m->sessions.erase(it);
             } else {
@@ -183,12 +187,16 @@ void fleet::attach_session(const member_ptr& m, session s) {
         seen.reason = "link open";
         m->info->last_seen_ns = clock_.wall_ns();
         m->info->faulty = false;
+        m->info->leaving = false;
+        for (const auto& old : replaced)
+            if (old->protocol_name() != via->protocol_name()) m->info->protocols[old->protocol_name()].up = false;
     }
     reindex(m);
     refresh_status(m, "connected over " + via->protocol_name());
     SIGRUN_LOG(k_log, info, "runner ", m->info->identity.name, " connected over ", via->protocol_name());
     if (attempts_) {
         attempts_->on_session(m, via);
+        for (const auto& old : replaced) attempts_->on_link_lost(m, old);
         slot_ref slot;
         {
             std::lock_guard lock(m->mutex);
@@ -201,11 +209,14 @@ void fleet::attach_session(const member_ptr& m, session s) {
 
 void fleet::drop_session(const member_ptr& m, const link_ptr& via, const std::string& reason) {
     bool had = false;
+    link_ptr survivor;
     {
         std::lock_guard lock(m->mutex);
         auto it = std::find_if(m->sessions.begin(), m->sessions.end(), [&](const session& s) { return s.via == via; });
         had = it != m->sessions.end();
         if (had) m->sessions.erase(it);
+        for (const auto& s : m->sessions)
+            if (s.via->alive()) survivor = s.via;
         m->next_dial = clock_.now();
     }
     if (!had) return;
@@ -219,6 +230,8 @@ void fleet::drop_session(const member_ptr& m, const link_ptr& via, const std::st
     reindex(m);
     refresh_status(m, reason.empty() ? "connection lost" : reason);
     if (attempts_) attempts_->on_link_lost(m, via);
+    // What ran over the lost link goes on over another one, once the runner has listed it there.
+    if (survivor && !m->info->foreign) ask_again(survivor);
 }
 
 bool fleet::drop_moved(const member_ptr& m) {
@@ -270,36 +283,51 @@ sigrun_result fleet::on_frame(const link_ptr& from, const sigrun_frame& frame) {
         }
         case SIGRUN_HELLO: {
             auto hello = parse_object(sdk::view(frame.json));
-            const auto* facts = hello ? array_or_null(*hello, "facts") : nullptr;
-            if (!facts) return SIGRUN_E_INVALID;
-            auto doc = capability_document::from_json(*facts);
-            if (!doc) return SIGRUN_E_INVALID;
-            auto all = (*doc)->facts();
+            if (!hello) return SIGRUN_E_INVALID;
+            return on_hello(m, from, *hello);
+        }
+        case SIGRUN_DRAIN: {
             {
-                std::uint16_t slots = 0;
-                std::vector<std::string> kinds;
-                {
-                    std::lock_guard lock(m->info->mutex);
-                    slots = m->info->places;
-                    kinds = m->info->kinds;
-                }
-                declare(all, slots, kinds);
+                std::lock_guard lock(m->info->mutex);
+                m->info->leaving = true;
             }
-            runners_.set_facts(*m->info, std::make_shared<const capability_document>(std::move(all)));
-            reindex(m);
-            if (attempts_) {
-                slot_ref slot;
-                {
-                    std::lock_guard lock(m->mutex);
-                    slot = m->slot;
-                }
-                attempts_->on_capacity(slot);
-            }
+            refresh_status(m, "the runner drains itself");
             break;
         }
-        case SIGRUN_DRAIN: set_admin(m, admin_state::draining, "the runner drains itself"); break;
         default: break;  // BYE without LAST is a courtesy; the lost connection takes the same path
     }
+    return SIGRUN_OK;
+}
+
+// Facts that changed, or the answer to ask_again: facts and attempts.
+sigrun_result fleet::on_hello(const member_ptr& m, const link_ptr& from, const json::object& hello) {
+    const auto* facts = array_or_null(hello, "facts");
+    auto doc = facts ? capability_document::from_json(*facts) : result<capability_ptr>(capability_ptr());
+    auto inventory = parse_inventory(hello);
+    if (!facts || !doc || !inventory) return SIGRUN_E_INVALID;
+    auto all = (*doc)->facts();
+    std::uint16_t slots = 0;
+    std::vector<std::string> kinds;
+    {
+        std::lock_guard lock(m->info->mutex);
+        slots = m->info->places;
+        kinds = m->info->kinds;
+    }
+    declare(all, slots, kinds);
+    runners_.set_facts(*m->info, std::make_shared<const capability_document>(std::move(all)));
+    reindex(m);
+    if (!attempts_) return SIGRUN_OK;
+    if (hello.contains("inventory")) {
+        auto verdicts = attempts_->reconcile(m, *inventory, false);
+        send_verdicts(from, *inventory, verdicts);
+        attempts_->on_session(m, from);
+    }
+    slot_ref slot;
+    {
+        std::lock_guard lock(m->mutex);
+        slot = m->slot;
+    }
+    attempts_->on_capacity(slot);
     return SIGRUN_OK;
 }
 

@@ -25,6 +25,7 @@ struct session {
     time_point last_frame{};
     std::int64_t latency_ns = 0;  // measured round trip, EWMA; 0 = not measured yet
     std::string endpoint;         // the runner's endpoint when it was dialled; empty: it dialled in
+    std::string process;          // which run of the agent it belongs to; empty: not told
 };
 
 /// A runner with its place in the selection index.
@@ -35,7 +36,7 @@ struct member : std::enable_shared_from_this<member> {
     std::mutex mutex;  // everything below
     std::vector<session> sessions;
     slot_ref slot;
-    std::vector<std::uint64_t> slot_keys;  // every slot it ever had; a claim may still name an older one
+    std::vector<std::uint64_t> slot_keys;  // its last slots; a pick of a moment ago may still name an older one
     bool indexed = false;
     bool removed = false;
     std::uint32_t dial_failures = 0;
@@ -69,8 +70,10 @@ class attempt_handler {
 public:
     virtual ~attempt_handler() = default;
     virtual sigrun_result on_attempt_frame(const member_ptr& from, const link_ptr& via, const sigrun_frame& frame) = 0;
-    /// One verdict per item; attempts believed to run there but not listed are lost.
-    virtual std::vector<verdict> reconcile(const member_ptr& who, const std::vector<inventory_item>& inventory) = 0;
+    /// One verdict per item. Attempts believed to run there but not listed are lost: those whose link is gone, and all
+    /// if the agent was `restarted`.
+    virtual std::vector<verdict> reconcile(const member_ptr& who, const std::vector<inventory_item>& inventory,
+                                           bool restarted) = 0;
     /// The kept attempts continue over this link.
     virtual void on_session(const member_ptr& who, const link_ptr& via) = 0;
     virtual void on_link_lost(const member_ptr& who, const link_ptr& via) = 0;
@@ -121,8 +124,6 @@ public:
     /// The bit of a protocol by name, all for "auto".
     protocol_mask mask_of(std::string_view protocol) const noexcept;
     std::vector<std::string> protocol_names() const;
-    /// Gives a claimed place back. True if the runner went from full to free.
-    bool release(const member_ptr& m) noexcept;
     /// Recomputes the status after links, places or an operator's wish changed; closes or opens it for selection.
     void refresh_status(const member_ptr& m, std::string_view reason);
     cache_stats detection_stats() const { return detections_.stats(); }
@@ -141,9 +142,16 @@ private:
         std::uint64_t generation = 0;
         time_point expires{};
         std::uint64_t session_number = 0;
+        std::string process;
     };
     member_ptr member_for(const runner_ptr& r);
     std::uint8_t protocol_id(std::string_view name);
+    bool is_restart(const member_ptr& m, const std::string& process) const;
+    /// Asks a native runner for its facts and its attempts; the answer is a HELLO.
+    static void ask_again(const link_ptr& via);
+    sigrun_result on_hello(const member_ptr& m, const link_ptr& from, const json::object& hello);
+    void send_verdicts(const link_ptr& via, const std::vector<inventory_item>& items,
+                       const std::vector<verdict>& verdicts) const;
     void apply_greeting(const member_ptr& m, const greeting& hello);
     void declare(std::vector<fact>& facts, std::uint16_t slots, const std::vector<std::string>& kinds) const;
     void attach_session(const member_ptr& m, session s);

@@ -8,6 +8,16 @@ namespace {
 constexpr std::size_t k_max_labels = 64;
 constexpr std::size_t k_max_inventory = 4096;
 
+}  // namespace
+
+bool valid_runner_name(std::string_view name) noexcept {
+    auto good = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+               c == '-';
+    };
+    return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), good);
+}
+
 result<std::vector<inventory_item>> parse_inventory(const json::object& o) {
     std::vector<inventory_item> out;
     const auto* list = array_or_null(o, "inventory");
@@ -30,16 +40,6 @@ result<std::vector<inventory_item>> parse_inventory(const json::object& o) {
     return out;
 }
 
-}  // namespace
-
-bool valid_runner_name(std::string_view name) noexcept {
-    auto good = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-               c == '-';
-    };
-    return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), good);
-}
-
 result<greeting> parse_greeting(std::string_view text) {
     SIGRUN_TRY(o, parse_object(text));
     greeting g;
@@ -47,6 +47,7 @@ result<greeting> parse_greeting(std::string_view text) {
     g.key = text_or(o, "key");
     g.session = text_or(o, "session");
     g.version = text_or(o, "version");
+    g.process = std::string(text_or(o, "process")).substr(0, 64);
     g.generation = number_or<std::uint64_t>(o, "generation", 1);
     g.inventory_hash = text_or(o, "inventory_hash");
     if (!valid_runner_name(g.name))

@@ -81,7 +81,7 @@ void fleet::check_liveness(const member_ptr& m) {
     {
         std::lock_guard lock(m->mutex);
         for (const auto& s : m->sessions) {
-            if (!s.via->foreign() && m->info->identity.profile.empty() && now - s.last_frame > limit)
+            if (!s.via->foreign() && !m->info->foreign && now - s.last_frame > limit)
                 silent.push_back(s);
             else if (timer_->count % 10 == phase)
                 to_ping.push_back(s);
@@ -117,7 +117,7 @@ void fleet::ping(const member_ptr& m, const link_ptr& via) {
         bool give_up = false;
         {
             std::lock_guard lock(m->mutex);
-            give_up = !m->info->identity.profile.empty() && ++m->ping_failures >= 3;
+            give_up = m->info->foreign && ++m->ping_failures >= 3;
         }
         if (give_up) {
             me->drop_session(m, via, "three health requests failed: " + r.error().text());

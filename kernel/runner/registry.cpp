@@ -80,6 +80,7 @@ result<runner_ptr> registry::add(runner_identity identity, stored_fn stored) {
             if (identity.slots) have.slots = identity.slots;
             if (!identity.endpoint.empty()) have.endpoint = std::move(identity.endpoint);
             if (!identity.profile.empty()) have.profile = std::move(identity.profile);
+            known->foreign = !have.profile.empty();
             if (!identity.options.empty()) have.options = std::move(identity.options);
             runner_identity copy = have;
             guard.unlock();
@@ -163,9 +164,13 @@ std::size_t registry::size() const {
 runner_status registry::apply_status(runner& r, bool linked, bool full, std::string_view reason) {
     // Published under the runner's lock, so that the events of one runner keep their order.
     std::lock_guard lock(r.mutex);
+    if (!linked) r.leaving = false;
     status_inputs in{r.identity.admin, r.faulty, linked, full};
     std::string why(reason);
-    if (in.admin != admin_state::none && !r.identity.admin_reason.empty())
+    if (in.admin == admin_state::none && r.leaving) {
+        in.admin = admin_state::draining;
+        why = "the runner drains itself";
+    } else if (in.admin != admin_state::none && !r.identity.admin_reason.empty())
         why = r.identity.admin_reason;
     else if (in.admin == admin_state::none && r.faulty)
         why = r.fault;

@@ -50,12 +50,14 @@ struct runner_counts {
 
 /// Mutable parts are guarded by `mutex`; identity.uid and name never change. Shared by pointer.
 struct runner {
-    explicit runner(runner_identity i) : identity(std::move(i)) {}
+    explicit runner(runner_identity i) : identity(std::move(i)), foreign(!identity.profile.empty()) {}
     const id& uid() const noexcept { return identity.uid; }
 
     mutable std::mutex mutex;
     runner_identity identity;
+    std::atomic<bool> foreign;  // identity.profile is set: it speaks no session of ours
     status_machine status;
+    bool leaving = false;  // it drains itself; over with its last link
     bool faulty = false;
     std::string fault;
     std::uint16_t places = 0;  // 0 = unknown yet

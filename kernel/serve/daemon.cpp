@@ -41,14 +41,27 @@ result<int> lock_state_dir(const std::string& dir) {
     return fd;
 }
 
-std::string controller_id(const std::string& dir) {
+result<std::string> controller_id(const std::string& dir) {
     std::string path = dir + "/controller-id", text;
     std::ifstream(path) >> text;
-    if (!id::parse(text)) {
-        text = id::make().text();
-        std::ofstream(path) << text << "\n";
-    }
+    if (id::parse(text)) return text;
+    text = id::make().text();
+    std::ofstream out(path);
+    out << text << std::endl;
+    if (!out)
+        return problem{errc::io, "the controller's id cannot be stored", "state-dir",
+                       "a directory this user can write, with room", path};
     return text;
+}
+
+// Found out at start, not by the first job that writes.
+result<void> check_log_dir(const std::string& dir) {
+    std::error_code ec;
+    std::filesystem::create_directories(dir, ec);
+    if (ec || ::access(dir.c_str(), W_OK | X_OK) != 0)
+        return problem{errc::io, "the logs of jobs cannot be stored", "state-dir", "a directory this user can write",
+                       dir + " (" + (ec ? ec.message() : std::string(std::strerror(errno))) + ")"};
+    return {};
 }
 
 bool is_local(const std::string& address) {
@@ -93,7 +106,7 @@ struct daemon::impl {
 
     result<void> open_plugins();
     result<void> open_store();
-    void open_fleet();
+    result<void> open_fleet();
     result<void> restore();
     result<void> listen();
     void add_configured_runners();
@@ -129,14 +142,16 @@ result<void> daemon::impl::open_store() {
         return problem{errc::unavailable, "no store plugin could be loaded", "plugin-dir",
                        "a folder with stores/sqlite.so", options.plugin_dir};
     store = std::make_unique<journal>(*plugins, stores.front(), numbers);
+    SIGRUN_CHECK_OK(check_log_dir(options.state_dir + "/logs"));
     logs = std::make_unique<log_store>(options.state_dir + "/logs",
                                        static_cast<std::uint64_t>(bound.at("jobs").integer("log_limit")));
     return {};
 }
 
-void daemon::impl::open_fleet() {
+result<void> daemon::impl::open_fleet() {
     fleet_options o;
-    o.controller_id = controller_id(options.state_dir);
+    SIGRUN_TRY(me, controller_id(options.state_dir));
+    o.controller_id = me;
     o.beat_period = nanoseconds(bound.at("registry").integer("beat_period"));
     o.auto_detection = bound.at("registry").boolean("auto_capability_detection");
     const auto& d = bound.at("detector");
@@ -159,6 +174,7 @@ void daemon::impl::open_fleet() {
     e.defaults.protocols = links->protocol_names();
     jobs = std::make_unique<job_engine>(*links, *select, *store, *events, numbers, *logs, *timers, time, std::move(e));
     links->set_attempt_handler(jobs.get());
+    return {};
 }
 
 result<void> daemon::impl::restore() {
@@ -269,7 +285,7 @@ result<void> daemon::start() {
     if (!select) return select.error();
     d.select = std::move(*select);
     d.local = std::make_unique<detector>(*d.plugins, d.time);
-    d.open_fleet();
+    SIGRUN_CHECK_OK(d.open_fleet());
     d.control =
         std::make_unique<controller>(controller{*d.plugins, d.numbers, *d.events, *d.runners, *d.links, *d.select,
                                                 *d.jobs, *d.store, *d.local, *d.timers, d.time, d.options.version,

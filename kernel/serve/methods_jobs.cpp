@@ -146,15 +146,48 @@ result<std::string> list_jobs(controller& c, const json::object& o) {
     return out + "}";
 }
 
+// Why a job waits, now.
+std::string waiting_reason(const selector::explanation& e, const std::string& known) {
+    if (e.runners == 0)
+        return "no runner is registered; start one with sigrun-runner or add one with `sigrun runner add`";
+    if (e.matching == 0) return sdk::concat("none of ", e.runners, " runners satisfies the requirement");
+    if (e.open == 0) return sdk::concat(e.matching, " of ", e.runners, " runners match, but none is online");
+    if (e.busy)
+        return sdk::concat(e.matching, " of ", e.runners, " runners match; ", e.busy, " of them have no free place");
+    return known;
+}
+
+// A job that waits was last looked at when it found no place; the fleet may be another one by now.
+void refresh_reason(controller& c, const job_ptr& j) {
+    static constexpr std::string_view k_waits = "waits: ";
+    auto stale = [&] {
+        return j->state == job_state::queued && !j->settling && (j->reason.empty() || j->reason.starts_with(k_waits));
+    };
+    {
+        std::lock_guard lock(j->mutex);
+        if (!stale()) return;
+    }
+    auto e = c.jobs.explain(j);
+    std::lock_guard lock(j->mutex);
+    if (!stale()) return;
+    auto known = j->reason.empty() ? std::string("a place is being looked for") : j->reason.substr(k_waits.size());
+    j->reason = sdk::concat(k_waits, waiting_reason(e, known));
+}
+
 json::object explain(controller& c, const job_ptr& j) {
     auto e = c.jobs.explain(j);
     json::array terms;
-    for (const auto& t : e.terms)
+    for (const auto& t : e.terms) {
+        // "(what was written) && (the kind of job)": the latter is told where it matters.
+        const auto& written = j->spec->requires_text;
+        const bool of_kind = written.empty() || t.column > written.size() + 1;
+        if (of_kind && !t.no && !t.unknown) continue;
         terms.push_back(json::object{{"text", t.text},
-                                     {"column", t.column},
+                                     {"column", of_kind ? 0 : t.column - 1},
                                      {"false", t.no},
                                      {"unknown", t.unknown},
                                      {"nearest_key", t.nearest_key}});
+    }
     std::lock_guard lock(j->mutex);
     json::object o{{"id", j->uid.text()},      {"state", to_string(j->state)},
                    {"runners", e.runners},     {"open", e.open},
@@ -166,17 +199,7 @@ json::object explain(controller& c, const job_ptr& j) {
         return o;
     }
     std::string reason = j->reason;
-    if (j->state == job_state::queued) {
-        if (e.runners == 0)
-            reason = "no runner is registered; start one with sigrun-runner or add one with `sigrun runner add`";
-        else if (e.matching == 0)
-            reason = sdk::concat("none of ", e.runners, " runners satisfies the requirement");
-        else if (e.open == 0)
-            reason = sdk::concat(e.matching, " of ", e.runners, " runners match, but none is online");
-        else if (e.busy)
-            reason =
-                sdk::concat(e.matching, " of ", e.runners, " runners match; ", e.busy, " of them have no free place");
-    }
+    if (j->state == job_state::queued) reason = waiting_reason(e, reason);
     o["reason"] = reason;
     return o;
 }
@@ -188,7 +211,10 @@ void add_job_methods(router& r, controller& c) {
     r.add("jobs.get", [&c](const call_input& in, const call_ptr& call) {
         auto o = parse_params(in.params, {"id"});
         if (!o) return void(call->fail(o.error()));
-        with_job(c, *o, call, [&](const job_ptr& j) { answer_job(j, call); });
+        with_job(c, *o, call, [&](const job_ptr& j) {
+            refresh_reason(c, j);
+            answer_job(j, call);
+        });
     });
     r.add("jobs.list", [&c](const call_input& in, const call_ptr& call) {
         auto o = parse_params(in.params, {"state", "queue", "tenant", "limit", "cursor"});

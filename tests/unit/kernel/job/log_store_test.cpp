@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <signal.h>
+#include <sys/resource.h>
+
 #include <filesystem>
+#include <fstream>
 
 namespace {
 
@@ -116,6 +120,80 @@ TEST_F(job_log_test, an_unwritable_folder_is_a_problem_with_the_path) {
     auto r = log->append(0, 1, 0, "x");
     ASSERT_FALSE(r);
     EXPECT_NE(r.error().text().find("/proc/nowhere"), std::string::npos);
+}
+
+// The kernel refuses to let a file grow beyond the limit: a write is cut short, the next one fails, as on a full disk.
+class file_size_limit {
+public:
+    explicit file_size_limit(rlim_t bytes) : handler_(signal(SIGXFSZ, SIG_IGN)) {
+        getrlimit(RLIMIT_FSIZE, &before_);
+        rlimit now{bytes, before_.rlim_max};
+        setrlimit(RLIMIT_FSIZE, &now);
+    }
+    ~file_size_limit() {
+        setrlimit(RLIMIT_FSIZE, &before_);
+        signal(SIGXFSZ, handler_);
+    }
+
+private:
+    rlimit before_{};
+    sighandler_t handler_;
+};
+
+TEST_F(job_log_test, a_full_disk_stores_nothing_of_an_append_and_the_next_one_continues) {
+    log_store store(dir, 1 << 20);
+    auto log = store.open(id::make());
+    ASSERT_TRUE(log->append(0, 1, 0, "stored"));
+    {
+        file_size_limit full(30);  // the index has one entry of 24 bytes
+        EXPECT_FALSE(log->append(6, 1, 0, std::string(40, 'x')));
+        EXPECT_FALSE(log->append(6, 1, 0, "y")) << "its entry in the index has no room";
+        EXPECT_EQ(log->attempt_offset(), 6u);
+    }
+    EXPECT_EQ(log->append(6, 1, 0, " and more").value(), 15u);
+    EXPECT_EQ(all(*log), "stored and more");
+    EXPECT_EQ(all(*store.open(id::make())), "");
+}
+
+TEST_F(job_log_test, a_torn_end_of_a_crash_is_written_over) {
+    auto uid = id::make();
+    std::string path = dir + "/" + uid.text().substr(34, 2) + "/" + uid.text();
+    {
+        log_store store(dir, 1 << 20);
+        auto log = store.open(uid);
+        ASSERT_TRUE(log->append(0, 1, 0, "kept"));
+    }
+    std::ofstream(path + ".log", std::ios::app) << "bytes without an entry";
+    std::ofstream(path + ".idx", std::ios::app) << "half";
+    log_store store(dir, 1 << 20);
+    auto log = store.open(uid);
+    log->resume_attempt(0);
+    EXPECT_EQ(log->attempt_offset(), 4u);
+    EXPECT_EQ(log->append(4, 1, 0, " on").value(), 7u);
+    EXPECT_EQ(all(*store.open(uid)), "kept on");
+}
+
+TEST_F(job_log_test, a_resumed_attempt_goes_on_where_the_runner_has_bytes) {
+    auto uid = id::make();
+    {
+        log_store store(dir, 4);
+        auto log = store.open(uid);
+        EXPECT_EQ(log->append(0, 1, 0, "0123456789").value(), 10u);  // six dropped at the cap
+    }
+    log_store store(dir, 4);
+    auto log = store.open(uid);
+    log->resume_attempt(0);
+    EXPECT_EQ(log->append(10, 1, 0, "ab").value(), 12u);
+    EXPECT_EQ(all(*log), "0123");
+}
+
+TEST_F(job_log_test, logs_of_unknown_jobs_are_removed) {
+    log_store store(dir, 1 << 20);
+    auto known = id::make(), unknown = id::make();
+    for (const auto& uid : {known, unknown}) ASSERT_TRUE(store.open(uid)->append(0, 1, 0, "x"));
+    EXPECT_EQ(store.remove_unknown([&](const id& uid) { return uid == known; }), 1u);
+    EXPECT_EQ(all(*store.open(known)), "x");
+    EXPECT_EQ(all(*store.open(unknown)), "");
 }
 
 }  // namespace

@@ -12,8 +12,8 @@
 #include <cstring>
 #include <stdexcept>
 #include <string>
-#include <utility>
 #include <string_view>
+#include <utility>
 
 namespace sigrun::http::testing {
 
