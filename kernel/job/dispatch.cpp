@@ -3,6 +3,7 @@
 #include "kernel/log/log.hpp"
 
 #include <algorithm>
+#include <set>
 
 namespace sigrun {
 namespace {
@@ -274,14 +275,21 @@ void job_engine::pump(slot_ref slot) {
 // What every wake-up missed, if any did, and what waits for facts that time alone makes known or unknown.
 void job_engine::sweep() {
     if (!queue_.size()) return;
+    std::set<std::string> keys;
     for (const auto& j : queue_.heads(k_sweep_lanes)) {
         slot_ref slot;
         {
             job_lock lock(j->mutex);
-            if (!place_for(*j, slot)) continue;
+            if (!place_for(*j, slot)) {
+                const auto& asked = j->spec->requirement->keys();
+                keys.insert(asked.begin(), asked.end());
+                continue;
+            }
         }
         pump(slot);
     }
+    // A fact such as free memory is known for seconds only; it is asked for while a job waits for it.
+    fleet_.freshen({keys.begin(), keys.end()});
 }
 
 void job_engine::on_capacity(slot_ref slot) { pump(slot); }

@@ -43,6 +43,7 @@ struct member : std::enable_shared_from_this<member> {
     bool dialling = false;
     time_point next_dial{};
     std::uint32_t ping_failures = 0;
+    time_point next_question{};  // for fresh facts
 };
 using member_ptr = std::shared_ptr<member>;
 
@@ -126,6 +127,8 @@ public:
     std::vector<std::string> protocol_names() const;
     /// Recomputes the status after links, places or an operator's wish changed; closes or opens it for selection.
     void refresh_status(const member_ptr& m, std::string_view reason);
+    /// Asks the runners whose facts by these names change fast and have passed their ttl; at most every 2 s each.
+    void freshen(const std::vector<std::string>& keys);
     cache_stats detection_stats() const { return detections_.stats(); }
     ttl_cache<json::object>::answer_info detection_age(const runner& r) const;
 

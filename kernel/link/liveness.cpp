@@ -5,6 +5,7 @@
 
 #include <boost/asio/steady_timer.hpp>
 
+#include <algorithm>
 #include <thread>
 
 namespace sigrun {
@@ -95,6 +96,40 @@ void fleet::check_liveness(const member_ptr& m) {
     }
     for (const auto& s : to_ping) ping(m, s.via);
     if (dial) dial_member(m);
+}
+
+void fleet::freshen(const std::vector<std::string>& keys) {
+    if (keys.empty()) return;
+    std::vector<member_ptr> all;
+    {
+        std::shared_lock lock(mutex_);
+        all.reserve(members_.size());
+        for (const auto& [uid, m] : members_) all.push_back(m);
+    }
+    const auto now = clock_.now();
+    const auto wall = clock_.wall_ns();
+    for (const auto& m : all) {
+        capability_ptr facts;
+        {
+            std::lock_guard lock(m->info->mutex);
+            facts = m->info->facts;
+        }
+        auto old = [&](const std::string& key) {
+            const fact* f = facts ? facts->find(key) : nullptr;
+            return f && f->volatility == fact_volatility::fast && f->ttl_s &&
+                   f->observed_ns + std::int64_t{f->ttl_s} * 1'000'000'000 <= wall;
+        };
+        if (m->info->foreign || std::none_of(keys.begin(), keys.end(), old)) continue;
+        link_ptr via;
+        {
+            std::lock_guard lock(m->mutex);
+            if (m->next_question > now) continue;
+            m->next_question = now + std::chrono::seconds(2);
+            for (const auto& s : m->sessions)
+                if (s.via->alive()) via = s.via;
+        }
+        if (via) ask_again(via);
+    }
 }
 
 void fleet::ping(const member_ptr& m, const link_ptr& via) {

@@ -106,7 +106,8 @@ typedef void (*sigrun_fn)(void* ctx);
  * "Link" = a live way to one runner over one protocol, whoever dialled.
  *
  * kind     direction       attempt  content
- * HELLO    to controller   -        json {"facts":[...], "inventory_hash":"..", "slots":n}: facts changed after registration
+ * HELLO    to controller   -        json {"facts":[...], "inventory_hash":"..", "slots":n}: facts changed after registration;
+ *                                   with "inventory":[...] the answer to an empty HELLO of the controller
  * OFFER    to runner       yes      json = the job document; payload = the opaque payload of a `call` job
  * ACK      both            yes      stream = kind acknowledged (OFFER, LOG, STATE).
  *                                   OFFER: accepted, or with FRAME_ERROR refused, json {"code","message"}.

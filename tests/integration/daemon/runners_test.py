@@ -1,4 +1,5 @@
 """Runners that dial in, listen, or follow the legacy contract: detection, status, choice of protocol."""
+import datetime
 import sys
 import unittest
 
@@ -152,6 +153,19 @@ class Runners(FleetTest):
         self.assertEqual((status, body["id"]), (201, uid), body)
         wait_until("it is connected at the new place", lambda: (lambda r: r["status"] == "online" and r["slots"] == 7)(d.runner("x")))
         self.assertEqual(d.run(command=["true"])["state"], "succeeded")
+
+    def test_a_fact_that_changes_fast_is_asked_for_while_a_job_waits_for_it(self):
+        d = self.daemon()
+        self.runner_for(d)
+
+        def available():
+            return [f for f in d.runner("r1")["facts"] if f["key"] == "memory.available_bytes"][0]
+
+        before = available()
+        end = datetime.datetime.fromisoformat(before["observed_at"]) + datetime.timedelta(seconds=before["ttl_s"])
+        wait_until("what was known has passed its ttl", lambda: datetime.datetime.now(datetime.timezone.utc) > end)
+        self.assertEqual(available()["observed_at"], before["observed_at"])
+        self.assertEqual(d.run(command=["true"], requires="memory.available_bytes >= 1MiB")["state"], "succeeded")
 
     def test_a_label_may_hold_a_comma(self):
         d = self.daemon()
