@@ -4,6 +4,8 @@
 #include "kernel/app/sigrun/units.hpp"
 #include "kernel/base/quantity.hpp"
 
+#include <sigrun/cpp/text.hpp>
+
 #include <algorithm>
 
 namespace sigrun::cli {
@@ -53,6 +55,24 @@ std::string duration_text(std::string_view from, std::string_view to, std::int64
 std::string pairs_text(const json::object& o, std::string_view member) {
     const json::object* members = object_or_null(o, member);
     return members ? fact_text({}, *members) : std::string();
+}
+
+// "wall 8 ms, user 2 ms, system 1 ms, peak memory 1.6 MiB"; what another executor counts comes by its own names.
+std::string usage_text(const json::object& job) {
+    static constexpr std::pair<std::string_view, std::string_view> names[] = {
+        {"wall_ms", "wall"}, {"user_ms", "user"}, {"system_ms", "system"}, {"max_rss_bytes", "peak memory"}};
+    const json::object* usage = object_or_null(job, "usage");
+    std::string out;
+    if (!usage) return out;
+    for (const auto& [key, value] : *usage) {
+        std::string_view name = key;
+        for (const auto& [member, word] : names)
+            if (name == member) name = word;
+        std::string shown = value.is_number() && std::string_view(key).ends_with("_ms") ? json::serialize(value) + " ms"
+                                                                                        : fact_text(key, value);
+        out += sdk::concat(out.empty() ? "" : ", ", name, " ", shown);
+    }
+    return out;
 }
 
 cell state_cell(const json::object& o) {
@@ -140,7 +160,7 @@ std::string job_details(const json::object& job, const terminal& where, std::int
     moment("finished", "finished_at");
     f.add("took", duration_text(text_or(job, "started_at"), text_or(job, "finished_at"), now_ns));
     if (auto bytes = number_or<std::uint64_t>(job, "log_bytes", 0)) f.add("output", format_size(bytes));
-    f.add("usage", pairs_text(job, "usage"));
+    f.add("usage", usage_text(job));
     if (const json::value* answer = job.if_contains("result"); answer && !answer->is_null())
         f.add("result", bytes_of(*answer));
     if (text_or(job, "runner_state") == "unknown")

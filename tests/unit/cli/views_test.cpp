@@ -46,6 +46,13 @@ TEST(job_view, details_name_failure_and_attempts) {
     EXPECT_TRUE(has(text, "least loaded")) << text;
 }
 
+TEST(job_view, usage_reads_as_words) {
+    const std::string text = job_details(
+        object(R"({"id":"i","state":"succeeded","usage":{"wall_ms":8,"user_ms":0,"max_rss_bytes":1677722,"x":"y"}})"),
+        {}, 0);
+    EXPECT_TRUE(has(text, "wall 8 ms, user 0 ms, peak memory 1.6 MiB, x y")) << text;
+}
+
 TEST(job_view, an_explanation_counts_each_term) {
     const std::string text = explanation(
         object(
