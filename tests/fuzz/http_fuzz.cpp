@@ -36,7 +36,7 @@ void read_head(std::string_view text) {
     boost::system::error_code ec;
     parser.put(boost::asio::const_buffer(text.data(), text.size()), ec);
     if (ec || !parser.is_header_done()) return;
-    const auto verdict = check_head(parser.get(), !parser.is_done());
+    const auto verdict = check_head(parser.get(), !parser.is_done(), {true, {"h"}});
     check(verdict.answer || verdict.request.match.what);
     check(!verdict.answer || is_utf8(verdict.answer->body));
     (void)auth_of(parser.get(), {});

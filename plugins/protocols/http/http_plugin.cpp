@@ -68,7 +68,8 @@ http_plugin::http_plugin(sdk::host host, const sdk::config_reader& config) : hos
                                config.duration("body_timeout"),
                                config.duration("idle_timeout"),
                                config.duration("write_timeout"),
-                               config.duration("session_timeout")};
+                               config.duration("session_timeout"),
+                               config.list("allowed_hosts")};
     server_ = std::make_unique<server>(host_, serve, loops_);
     dialler_ = std::make_unique<dialler>(
         host_, dial_options{config.duration("connect_timeout"), config.duration("session_timeout")}, loops_);

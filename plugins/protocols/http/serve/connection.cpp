@@ -8,6 +8,7 @@
 #include <boost/beast/core/buffers_to_string.hpp>
 #include <boost/beast/http/error.hpp>
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 namespace sigrun::http {
@@ -26,11 +27,26 @@ int family_of(int fd) {
     return family;
 }
 
+/// Whether the connection came in over a loopback address, as everything does that a browser of this machine sends here.
+bool on_loopback(int fd) {
+    sockaddr_storage local{};
+    socklen_t size = sizeof local;
+    if (getsockname(fd, reinterpret_cast<sockaddr*>(&local), &size) != 0) return true;  // the strict rule
+    if (local.ss_family == AF_INET) {
+        const auto address = ntohl(reinterpret_cast<const sockaddr_in&>(local).sin_addr.s_addr);
+        return address >> 24 == IN_LOOPBACKNET;
+    }
+    if (local.ss_family != AF_INET6) return false;
+    const auto& address = reinterpret_cast<const sockaddr_in6&>(local).sin6_addr;
+    return IN6_IS_ADDR_LOOPBACK(&address) || (IN6_IS_ADDR_V4MAPPED(&address) && address.s6_addr[12] == IN_LOOPBACKNET);
+}
+
 }  // namespace
 
 connection::connection(server& owner, loop& where, const sigrun_accept& accept)
     : owner_(owner), loop_(where), socket_(where.context()), session_(accept.session) {
     if (accept.flags & SIGRUN_ACCEPT_UNIX) peer_auth_ = sdk::concat("uid ", accept.uid);
+    hosts_ = {on_loopback(accept.fd), owner.options().allowed_hosts};
     socket_.assign(asio::generic::stream_protocol(family_of(accept.fd), 0), accept.fd);
 }
 
@@ -128,7 +144,7 @@ void connection::on_head() {
     head_only_ = head.method() == bhttp::verb::head;
     first_request_ = false;
     const bool has_body = !parser_->is_done();
-    auto verdict = check_head(head, has_body);
+    auto verdict = check_head(head, has_body, hosts_);
     ++turn_;
     phase_ = phase::body;
     since_ = clock::now();

@@ -89,6 +89,7 @@ private:
     asio::generic::stream_protocol::socket socket_;
     std::uint64_t session_;
     std::string peer_auth_;  // identity of a UNIX peer
+    host_rule hosts_;
     sdk::op lifetime_;
 
     phase phase_ = phase::head;

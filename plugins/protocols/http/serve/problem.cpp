@@ -41,6 +41,13 @@ std::string to_json(const problem& p) {
     return m.finish();
 }
 
+std::string shown(std::string_view text) {
+    auto part = text.substr(0, 200);
+    if (part.size() < text.size()) part.remove_suffix(unfinished_tail(part));
+    std::size_t replaced = 0;
+    return with_valid_utf8(part, replaced);
+}
+
 int status_of_code(std::string_view code) noexcept {
     for (const auto& c : k_codes)
         if (c.code == code) return c.status;

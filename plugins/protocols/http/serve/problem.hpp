@@ -18,6 +18,8 @@ struct problem {
     std::string found{};
 };
 std::string to_json(const problem& p);
+/// Text of a stranger as a problem shows it: at most 200 bytes, and UTF-8.
+std::string shown(std::string_view text);
 
 /// The HTTP status for a code; 500 for unknown ones.
 int status_of_code(std::string_view code) noexcept;

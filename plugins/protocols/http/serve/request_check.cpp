@@ -1,6 +1,9 @@
 #include "serve/request_check.hpp"
 
 #include "serve/params.hpp"
+#include "wire/frame_codec.hpp"
+
+#include <sigrun/cpp/text.hpp>
 
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/field.hpp>
@@ -16,11 +19,23 @@ head_verdict refuse(int status, const problem& p, std::string extra = {}) {
     return v;
 }
 
-bool is_json(std::string_view type) {
+/// The type alone, without parameters such as charset.
+std::string_view bare_type(std::string_view type) {
     type = type.substr(0, type.find(';'));
-    while (!type.empty() && type.back() == ' ') type.remove_suffix(1);
-    if (beast::iequals(type, "application/json")) return true;
-    return type.size() > 5 && beast::iequals(type.substr(type.size() - 5), "+json");
+    while (!type.empty() && (type.back() == ' ' || type.back() == '	')) type.remove_suffix(1);
+    return type;
+}
+
+/// A body has to say what it is: a page of another origin can send any text, but only under types that are not these.
+std::optional<head_verdict> check_body_type(const request_header& head, const route& r) {
+    const auto type = header_of(head, "Content-Type");
+    const auto bare = bare_type(type.value_or(std::string_view()));
+    if (beast::iequals(bare, "application/json")) return std::nullopt;
+    const bool frames = r.replies == answer::call || r.replies == answer::post_frames;
+    if (frames && beast::iequals(bare, k_frame_type)) return std::nullopt;
+    return refuse(415, {"invalid", "send the body with the header Content-Type: application/json", "Content-Type",
+                        frames ? sdk::concat("application/json or ", k_frame_type) : std::string("application/json"),
+                        type ? shown(*type) : std::string("none")});
 }
 
 bool mentions(std::string_view list, std::string_view word) {
@@ -31,7 +46,7 @@ bool mentions(std::string_view list, std::string_view word) {
 
 /// What must hold of any request, whatever it asks for.
 std::optional<head_verdict> check_protocol(const request_header& head) {
-    if (head.version() == 11 && head.count(bhttp::field::host) != 1)
+    if (head.count(bhttp::field::host) > 1 || (head.version() == 11 && !head.count(bhttp::field::host)))
         return refuse(400, {"invalid", "wrong value", "Host", "exactly one Host header",
                             head.count(bhttp::field::host) ? "several" : "none"});
     if (const auto upgrade = header_of(head, "Upgrade"); upgrade && mentions(*upgrade, "websocket"))
@@ -53,8 +68,9 @@ std::optional<std::string_view> header_of(const request_header& head, std::strin
     return sv(found->value());
 }
 
-head_verdict check_head(const request_header& head, bool has_body) {
+head_verdict check_head(const request_header& head, bool has_body, const host_rule& hosts) {
     if (auto bad = check_protocol(head)) return std::move(*bad);
+    if (const auto bad = check_caller(head, hosts)) return refuse(bad->status, bad->why);
     const auto verb = sv(head.method_string());
     if (verb == "OPTIONS" && head.target() == "*") {
         head_verdict v;
@@ -79,9 +95,8 @@ head_verdict check_head(const request_header& head, bool has_body) {
     const route& r = *request.match.what;
     if (r.takes == body::none && has_body)
         return refuse(400, {"invalid", "this request takes no body", "body", "no body", "a body"});
-    if (r.takes == body::json)
-        if (const auto type = header_of(head, "Content-Type"); type && !is_json(*type))
-            return refuse(415, {"invalid", "unsupported media type", "Content-Type", "application/json", {}});
+    if (has_body)
+        if (auto bad = check_body_type(head, r)) return std::move(*bad);
 
     problem bad;
     auto params = form_params(

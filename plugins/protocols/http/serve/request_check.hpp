@@ -1,6 +1,7 @@
 // Everything that can be decided from a request's head, before its body is read. Pure.
 #pragma once
 
+#include "serve/caller_check.hpp"
 #include "serve/problem.hpp"
 #include "serve/routes.hpp"
 #include "wire/target.hpp"
@@ -41,7 +42,7 @@ struct head_verdict {
     std::optional<early_answer> answer;  // set: this is it
     checked_request request;             // else: this is what is asked
 };
-head_verdict check_head(const request_header& head, bool has_body);
+head_verdict check_head(const request_header& head, bool has_body, const host_rule& hosts);
 
 /// What the peer presents as its identity: "bearer TOKEN" with the scheme in lower case; else `otherwise`.
 std::string auth_of(const request_header& head, std::string otherwise);

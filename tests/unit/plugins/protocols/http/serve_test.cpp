@@ -47,7 +47,8 @@ TEST(http_serve, each_route_becomes_its_method_with_its_params) {
     std::size_t n = 0;
     for (const auto& r : rows) {
         sut.on(r.method, R"({"ok":1})");
-        const auto got = sut.ask(sdk::concat(r.verb, " ", r.target, " HTTP/1.1\r\nHost: t\r\n", r.headers, "\r\n"));
+        const auto got =
+            sut.ask(sdk::concat(r.verb, " ", r.target, " HTTP/1.1\r\nHost: localhost\r\n", r.headers, "\r\n"));
         EXPECT_EQ(got.status, 200) << r.target;
         EXPECT_EQ(got.body, R"({"ok":1})");
         EXPECT_EQ(got.header("Content-Type"), "application/json");
@@ -103,7 +104,7 @@ TEST(http_serve, problems_of_the_kernel_become_statuses_with_their_document) {
 TEST(http_serve, refusals_name_what_is_wrong) {
     served_plugin sut;
     EXPECT_EQ(sut.get("/nothing").status, 404);
-    auto got = sut.ask("PUT /v1/jobs HTTP/1.1\r\nHost: t\r\n\r\n");
+    auto got = sut.ask("PUT /v1/jobs HTTP/1.1\r\nHost: localhost\r\n\r\n");
     EXPECT_EQ(got.status, 405);
     EXPECT_EQ(got.header("Allow"), "POST, GET, HEAD, OPTIONS");
     EXPECT_EQ(sut.post("/v1/jobs", "{}", "Content-Type: application/octet-stream\r\n").status, 415);
@@ -124,9 +125,10 @@ TEST(http_serve, refusals_name_what_is_wrong) {
     EXPECT_EQ(sut.ask("GET /healthz HTTP/3.7\r\n\r\n").status, 505);
     EXPECT_EQ(sut.ask("GET /healthz\r\n\r\n").status, 400);
     EXPECT_EQ(sut.get("/v1/jobs", "Upgrade: WebSocket\r\nConnection: upgrade\r\n").status, 426);
-    EXPECT_EQ(sut.ask("POST /v1/jobs HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n").status,
+    EXPECT_EQ(sut.ask("POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n")
+                  .status,
               501);
-    EXPECT_EQ(sut.ask("POST /v1/jobs HTTP/1.1\r\nHost: t\r\nContent-Length: 2\r\nTransfer-Encoding: "
+    EXPECT_EQ(sut.ask("POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nTransfer-Encoding: "
                       "chunked\r\n\r\n{}")
                   .status,
               400)
@@ -137,16 +139,18 @@ TEST(http_serve, refusals_name_what_is_wrong) {
 TEST(http_serve, limits_answer_413_and_431_and_close) {
     served_plugin sut(served_plugin::options{{"max_header", "4KiB"}, {"max_body", "64KiB"}});
     auto s = sut.connect();
-    s.send("GET /healthz HTTP/1.1\r\nHost: t\r\nX: " + std::string(8192, 'x') + "\r\n\r\n");
+    s.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: " + std::string(8192, 'x') + "\r\n\r\n");
     EXPECT_EQ(s.read_response().status, 431);
     EXPECT_EQ(s.read_to_end(), "");
     auto announced = sut.connect();
-    announced.send("POST /v1/jobs HTTP/1.1\r\nHost: t\r\nContent-Length: 65537\r\n\r\n");
+    announced.send("POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 65537\r\n\r\n");
     EXPECT_EQ(announced.read_response().status, 413);
     EXPECT_EQ(announced.read_to_end(), "");
     auto chunked = sut.connect();
-    chunked.send("POST /v1/jobs HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n10001\r\n" +
-                 std::string(0x10001, 'x'));
+    chunked.send(
+        "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: "
+        "chunked\r\n\r\n10001\r\n" +
+        std::string(0x10001, 'x'));
     EXPECT_EQ(chunked.read_response().status, 413);
     EXPECT_TRUE(sut.calls().empty());
 }
@@ -160,8 +164,8 @@ TEST(http_serve, keep_alive_and_pipelined_requests_are_answered_in_order) {
     });
     auto s = sut.connect();
     s.send(
-        "GET /v1/jobs/slow HTTP/1.1\r\nHost: t\r\n\r\nGET /v1/jobs/fast HTTP/1.1\r\nHost: t\r\n\r\n"
-        "GET /v1/jobs/last HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
+        "GET /v1/jobs/slow HTTP/1.1\r\nHost: localhost\r\n\r\nGET /v1/jobs/fast HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        "GET /v1/jobs/last HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     const auto slow = sut.wait_call();
     EXPECT_EQ(sut.calls().size(), 1u) << "the next request waits for its turn";
     give_reply(sut.host.get(), slow.replies, SIGRUN_FRAME_LAST, R"({"id":"slow"})");
@@ -179,7 +183,7 @@ TEST(http_serve, a_flood_of_pipelined_requests_is_answered_completely_once_the_p
     auto s = sut.connect();
     constexpr std::size_t k_requests = 3000;
     std::thread writer([&] {
-        for (std::size_t i = 0; i < k_requests; ++i) s.send("GET /v1/stats HTTP/1.1\r\nHost: t\r\n\r\n");
+        for (std::size_t i = 0; i < k_requests; ++i) s.send("GET /v1/stats HTTP/1.1\r\nHost: localhost\r\n\r\n");
     });
     sut.wait_call(100);
     for (std::size_t i = 0; i < k_requests; ++i) ASSERT_EQ(s.read_response().body.size(), 20002u) << i;
@@ -190,7 +194,7 @@ TEST(http_serve, requests_cut_anywhere_and_chunked_bodies_are_put_together) {
     served_plugin sut;
     sut.on("jobs.submit", R"({"id":"1"})");
     const std::string request =
-        "POST /v1/jobs HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: "
+        "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: "
         "chunked\r\n\r\n3\r\n{\"a\r\n4;x=y\r\n\":1}\r\n0\r\nT: "
         "r\r\n\r\n";
     auto s = sut.connect();
@@ -203,13 +207,13 @@ TEST(http_serve, head_options_and_http_1_0) {
     served_plugin sut;
     sut.on("health.live", R"({"status":"ok"})");
     auto s = sut.connect();
-    s.send("HEAD /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
+    s.send("HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
     const auto head = s.read_response(true);
     EXPECT_EQ(head.status, 200);
     EXPECT_EQ(head.header("Content-Length"), "15");
-    s.send("OPTIONS * HTTP/1.1\r\nHost: t\r\n\r\n");
+    s.send("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n");
     EXPECT_EQ(s.read_response().status, 204) << "and nothing of a body came before it";
-    s.send("OPTIONS /v1/jobs/7 HTTP/1.1\r\nHost: t\r\n\r\n");
+    s.send("OPTIONS /v1/jobs/7 HTTP/1.1\r\nHost: localhost\r\n\r\n");
     EXPECT_EQ(s.read_response().header("Allow"), "GET, HEAD, OPTIONS");
     auto old = sut.connect();
     old.send("GET /healthz HTTP/1.0\r\n\r\n");
@@ -225,10 +229,11 @@ TEST(http_serve, slow_clients_are_closed) {
     head.send("GET /healthz HT");
     EXPECT_EQ(head.read_response().status, 408);
     auto body = sut.connect();
-    body.send("POST /v1/jobs HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\n{");
+    body.send(
+        "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 5\r\n\r\n{");
     EXPECT_EQ(body.read_response().status, 408);
     auto idle = sut.connect();
-    idle.send("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
+    idle.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
     EXPECT_EQ(idle.read_response().status, 200);
     EXPECT_EQ(idle.read_to_end(), "");
     auto silent = sut.connect();
@@ -239,7 +244,7 @@ TEST(http_serve, a_peer_that_reads_nothing_is_closed) {
     served_plugin sut(served_plugin::options{{"write_timeout", "300ms"}});
     sut.on("config.get", "\"" + std::string(32 << 20, 'x') + "\"");
     auto s = sut.connect();
-    s.send("GET /v1/config HTTP/1.1\r\nHost: t\r\n\r\n");
+    s.send("GET /v1/config HTTP/1.1\r\nHost: localhost\r\n\r\n");
     sut.wait_call();
     EXPECT_EQ(sut.host.wait(sut.lifetime_of_last()).result, SIGRUN_OK);
 }
@@ -248,7 +253,7 @@ TEST(http_serve, a_half_closed_client_still_gets_its_answers) {
     served_plugin sut;
     sut.on("jobs.get", [](const seen_call&, sigrun_error*) { return SIGRUN_PENDING; });
     auto s = sut.connect();
-    s.send("GET /v1/jobs/1 HTTP/1.1\r\nHost: t\r\n\r\nGET /v1/jobs/2 HTTP/1.1\r\nHost: t\r\n\r\n");
+    s.send("GET /v1/jobs/1 HTTP/1.1\r\nHost: localhost\r\n\r\nGET /v1/jobs/2 HTTP/1.1\r\nHost: localhost\r\n\r\n");
     s.shut_writing();
     const auto first = sut.wait_call(1);
     give_reply(sut.host.get(), first.replies, SIGRUN_FRAME_LAST, "{\"n\":1}");
@@ -311,8 +316,8 @@ TEST(http_serve, too_many_connections_are_refused_and_room_comes_back) {
     {
         auto a = sut.connect();
         auto b = sut.connect();
-        a.send("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
-        b.send("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
+        a.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        b.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
         EXPECT_EQ(a.read_response().status, 200);
         EXPECT_EQ(b.read_response().status, 200);
         auto c = sut.connect();
@@ -325,7 +330,7 @@ TEST(http_serve, too_many_connections_are_refused_and_room_comes_back) {
     while (got.empty() && std::chrono::steady_clock::now() < until) {
         auto s = sut.connect();
         try {
-            s.send("GET /healthz HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
+            s.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
             got = s.read_to_end();
         } catch (const std::runtime_error&) {
         }
@@ -338,10 +343,10 @@ TEST(http_serve, drain_finishes_what_runs_and_destroy_leaves_nothing_behind) {
     sut->on("jobs.get", [](const seen_call&, sigrun_error*) { return SIGRUN_PENDING; });
     sut->on("health.live", "{}");
     auto idle = sut->connect();
-    idle.send("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
+    idle.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
     EXPECT_EQ(idle.read_response().status, 200);
     auto busy = sut->connect();
-    busy.send("GET /v1/jobs/1 HTTP/1.1\r\nHost: t\r\n\r\n");
+    busy.send("GET /v1/jobs/1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
     const auto call = sut->wait_call(2);
     const auto done = sut->host.mint();
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);

@@ -88,7 +88,8 @@ TEST(http_session, a_frame_queued_while_a_poll_hangs_answers_it_and_a_new_poll_r
     const auto token = h.open();
     auto first = h.sut.connect();
     auto second = h.sut.connect();
-    const auto ask = sdk::concat("GET /v1/sessions/", token, "/frames?wait=20s&ack=0 HTTP/1.1\r\nHost: t\r\n\r\n");
+    const auto ask =
+        sdk::concat("GET /v1/sessions/", token, "/frames?wait=20s&ack=0 HTTP/1.1\r\nHost: localhost\r\n\r\n");
     first.send(ask);
     EXPECT_EQ(h.sut.get("/v1/openapi.json").status,
               200);  // the poll before it on the one loop is hanging now
@@ -143,7 +144,8 @@ TEST(http_session, dies_when_the_peer_is_silent_and_says_so_once) {
 TEST(http_session, dies_when_the_peer_deletes_it_or_says_bye) {
     session_host h;
     auto token = h.open();
-    EXPECT_EQ(h.sut.ask(sdk::concat("DELETE /v1/sessions/", token, " HTTP/1.1\r\nHost: t\r\n\r\n")).status, 204);
+    EXPECT_EQ(h.sut.ask(sdk::concat("DELETE /v1/sessions/", token, " HTTP/1.1\r\nHost: localhost\r\n\r\n")).status,
+              204);
     h.sink.wait_for(is_bye);
     EXPECT_EQ(h.post(token, "[]").status, 404);
     h.close();
@@ -156,7 +158,7 @@ TEST(http_session, a_closed_link_says_bye_to_the_polling_peer) {
     session_host h;
     const auto token = h.open();
     auto s = h.sut.connect();
-    s.send(sdk::concat("GET /v1/sessions/", token, "/frames?wait=20s HTTP/1.1\r\nHost: t\r\n\r\n"));
+    s.send(sdk::concat("GET /v1/sessions/", token, "/frames?wait=20s HTTP/1.1\r\nHost: localhost\r\n\r\n"));
     EXPECT_EQ(h.sut.get("/v1/openapi.json").status, 200);
     h.close();
     EXPECT_EQ(s.read_response().body, R"([{"kind":"bye","flags":1,"seq":1,"json":{"reason":"closed"}}])");

@@ -74,7 +74,7 @@ TEST(http_stream, events_carry_their_sequence_number_and_the_head_comes_before_t
     served_plugin sut;
     sut.on("events.watch", [](const seen_call&, sigrun_error*) { return SIGRUN_PENDING; });
     auto s = sut.connect();
-    s.send("GET /v1/events?types=Job HTTP/1.1\r\nHost: t\r\nLast-Event-ID: 41\r\n\r\n");
+    s.send("GET /v1/events?types=Job HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: 41\r\n\r\n");
     const auto call = sut.wait_call();
     EXPECT_EQ(call.params, R"({"after":41,"types":"Job"})");
     EXPECT_NE(s.read_until("\r\n\r\n").find("text/event-stream"), std::string::npos);
@@ -90,7 +90,7 @@ TEST(http_stream, a_client_that_disconnects_in_the_middle_ends_the_call) {
     });
     const auto lifetime = [&] {
         auto s = sut.connect();
-        s.send("GET /v1/jobs/7/logs?follow=true HTTP/1.1\r\nHost: t\r\n\r\n");
+        s.send("GET /v1/jobs/7/logs?follow=true HTTP/1.1\r\nHost: localhost\r\n\r\n");
         s.read_until("abc\r\n");
         return sut.lifetime_of_last();
     }();
@@ -103,7 +103,7 @@ TEST(http_stream, destroying_the_plugin_ends_open_streams_and_leaves_nothing_beh
     served_plugin sut;
     sut.on("events.watch", [](const seen_call&, sigrun_error*) { return SIGRUN_PENDING; });
     auto s = sut.connect();
-    s.send("GET /v1/events HTTP/1.1\r\nHost: t\r\n\r\n");
+    s.send("GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
     const auto call = sut.wait_call();
     give_reply(sut.host.get(), call.replies, 0, "{\"seq\":1}");
     s.read_until("{\"seq\":1}");
@@ -118,7 +118,7 @@ TEST(http_stream, a_slow_reader_makes_the_kernel_wait_and_loses_nothing) {
     served_plugin sut;
     sut.on("jobs.logs", [](const seen_call&, sigrun_error*) { return SIGRUN_PENDING; });
     auto s = sut.connect();
-    s.send("GET /v1/jobs/7/logs?follow=true HTTP/1.1\r\nHost: t\r\n\r\n");
+    s.send("GET /v1/jobs/7/logs?follow=true HTTP/1.1\r\nHost: localhost\r\n\r\n");
     const auto call = sut.wait_call();
     const std::string piece(64 << 10, 'x');
     const auto host = sut.host.get();
