@@ -17,6 +17,7 @@ namespace bhttp = boost::beast::http;
 
 constexpr std::size_t k_read_size = std::size_t{16} << 10;
 constexpr std::size_t k_max_backlog = std::size_t{1} << 20;
+constexpr std::size_t k_max_fields = 100;
 constexpr auto k_linger = std::chrono::seconds(2);
 constexpr auto k_half_closed = std::chrono::seconds(5);
 
@@ -66,6 +67,7 @@ void connection::next_request() {
     since_ = clock::now();
     head_only_ = false;
     http10_ = false;
+    head_size_ = 0;
     parser_.emplace();
     parser_->header_limit(static_cast<std::uint32_t>(owner_.options().max_header));
     parser_->body_limit(owner_.options().max_body);
@@ -125,6 +127,8 @@ bool connection::parse_some() {
     boost::system::error_code ec;
     const auto used = parser_->put(in_.data(), ec);
     in_.consume(used);
+    if (phase_ == phase::head) head_size_ += used;
+    if ((!ec || ec == bhttp::error::need_more) && is_head_too_large(bool(ec))) ec = bhttp::error::header_limit;
     if (ec && ec != bhttp::error::need_more) {
         refuse_syntax(ec);
         return false;
@@ -135,6 +139,16 @@ bool connection::parse_some() {
         return true;
     }
     return used > 0 && !ec;
+}
+
+bool connection::is_head_too_large(bool incomplete) const {
+    // The parser's own limit holds for what one put() sees, so a head that comes field by field would grow for ever.
+    // A chunk's header and the trailer it takes only as a whole; they get the same room.
+    const auto limit = owner_.options().max_header;
+    if (phase_ != phase::head) return incomplete && in_.size() > limit;
+    const auto& fields = parser_->get();
+    return head_size_ + (parser_->is_header_done() ? 0 : in_.size()) > limit ||
+           static_cast<std::size_t>(std::distance(fields.begin(), fields.end())) > k_max_fields;
 }
 
 void connection::on_head() {
@@ -162,11 +176,8 @@ void connection::refuse_syntax(const boost::system::error_code& ec) {
     int status = 400;
     if (ec == bhttp::error::header_limit) {
         status = 431;
-        p = {"too_large",
-             "the head of the request is too large",
-             "head",
-             sdk::concat("at most ", owner_.options().max_header, " bytes"),
-             {}};
+        p = {"too_large", "the head or the trailer of the request is too large", "head",
+             sdk::concat("at most ", owner_.options().max_header, " bytes in ", k_max_fields, " fields"), "more"};
     } else if (ec == bhttp::error::body_limit) {
         status = 413;
         p = {"too_large",

@@ -73,6 +73,7 @@ private:
     void on_end_of_input();
     void advance();
     bool parse_some();
+    bool is_head_too_large(bool incomplete) const;
     void on_head();
     void refuse_syntax(const boost::system::error_code& ec);
     void give_early(const early_answer& answer, bool body_follows);
@@ -106,6 +107,7 @@ private:
     bool chunked_ = false;
     boost::beast::flat_buffer in_;
     std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
+    std::size_t head_size_ = 0;  // bytes of the current head that were parsed
     request request_;
     checked_request checked_;
     std::uint64_t turn_ = 0;

@@ -155,6 +155,45 @@ TEST(http_serve, limits_answer_413_and_431_and_close) {
     EXPECT_TRUE(sut.calls().empty());
 }
 
+TEST(http_serve, a_head_that_comes_in_many_segments_has_the_same_limits) {
+    served_plugin sut;
+    sut.on("health.live", "{}");
+    const std::string first = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n";
+    const std::string line = "a: " + std::string(995, 'x') + "\r\n";
+    auto fits = sut.connect();
+    fits.send(first);
+    for (int i = 0; i < 64; ++i) fits.send(line);
+    fits.send("\r\n");
+    EXPECT_EQ(fits.read_response().status, 200);
+    auto large = sut.connect();
+    large.send(first);
+    for (int i = 0; i < 80; ++i) large.send(line);  // the server reads at most 16 KiB at once
+    large.send("\r\n");
+    const auto got = large.read_response();
+    EXPECT_EQ(got.status, 431);
+    EXPECT_EQ(json::parse(got.body).at("field"), "head");
+    EXPECT_EQ(large.read_to_end(), "");
+
+    for (const int fields : {100, 101}) {
+        auto many = sut.connect();
+        many.send(first);
+        for (int i = 1; i < fields; ++i) many.send("a:\r\n");
+        many.send("\r\n");
+        EXPECT_EQ(many.read_response().status, fields == 100 ? 200 : 431);
+    }
+    auto endless = sut.connect();
+    endless.send(first);
+    for (int i = 0; i < 20000; ++i) endless.send("a:\r\n");
+    EXPECT_EQ(endless.read_response().status, 431) << "without waiting for the end of the head";
+
+    auto trailer = sut.connect();
+    trailer.send(
+        "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n0\r\n");
+    for (int i = 0; i < 80; ++i) trailer.send(line);
+    EXPECT_EQ(trailer.read_response().status, 431);
+}
+
 TEST(http_serve, keep_alive_and_pipelined_requests_are_answered_in_order) {
     served_plugin sut;
     sut.on("jobs.get", [&](const seen_call& c, sigrun_error*) -> sigrun_result {
