@@ -38,7 +38,7 @@ void client_connection::run(request_ptr request, std::function<void()> free) {
     connecting_ = true;
     connect_until_ = clock::now() + settings_->connect_timeout;
     arm_deadline();
-    resolve(settings_->host, loop_, settings_->name_lookups, settings_->peer,
+    resolve(loop_, *settings_->names, settings_->peer, std::min(connect_until_, request_->deadline),
             [self = shared_from_this(), turn = turn_](std::vector<socket_address> addresses, std::string why) {
                 if (self->turn_ != turn || !self->request_) return;
                 if (addresses.empty()) return self->finish(fault::connect, std::move(why));

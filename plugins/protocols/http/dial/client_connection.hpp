@@ -48,11 +48,10 @@ struct client_request {
 using request_ptr = std::shared_ptr<client_request>;
 
 struct client_settings {
-    sdk::host host;
     endpoint peer;
     std::string user_agent;
     std::chrono::nanoseconds connect_timeout{};
-    std::shared_ptr<lookups> name_lookups;
+    std::shared_ptr<name_lookups> names;
 };
 
 class client_connection : public std::enable_shared_from_this<client_connection> {
