@@ -39,7 +39,8 @@ void read_head(std::string_view text) {
     const auto verdict = check_head(parser.get(), !parser.is_done(), {true, {"h"}});
     check(verdict.answer || verdict.request.match.what);
     check(!verdict.answer || is_utf8(verdict.answer->body));
-    (void)auth_of(parser.get(), {});
+    const auto& auth = verdict.request.auth;
+    check(auth.empty() || auth.substr(0, 7) == "bearer " || auth.substr(0, 6) == "basic ");
 }
 
 void read_frames(std::string_view text) {

@@ -153,7 +153,8 @@ bool connection::is_head_too_large(bool incomplete) const {
 
 void connection::on_head() {
     const auto& head = parser_->get();
-    keep_alive_ = head.keep_alive();
+    // HTTP/1.0 knows no chunks: what it means by them is answered, but not trusted any further.
+    keep_alive_ = head.keep_alive() && (head.version() == 11 || !header_of(head, "Transfer-Encoding"));
     http10_ = head.version() == 10;
     head_only_ = head.method() == bhttp::verb::head;
     first_request_ = false;
@@ -194,7 +195,7 @@ void connection::refuse_syntax(const boost::system::error_code& ec) {
 
 void connection::give_early(const early_answer& answer, bool body_follows) {
     phase_ = phase::answer;
-    if (body_follows) keep_alive_ = false;  // its body will not be read
+    if (body_follows || answer.close) keep_alive_ = false;  // its body will not be read
     const std::string_view type = answer.body.empty() ? std::string_view() : "application/problem+json";
     reply(answer.status, type, answer.body, answer.extra);
 }
@@ -204,8 +205,6 @@ void connection::start_answer() {
     request_ = parser_->release();
     answer_request(shared_from_this());
 }
-
-std::string connection::auth() const { return auth_of(request_, peer_auth_); }
 
 void connection::reply(int status, std::string_view type, std::string_view content, std::string_view extra) {
     if (phase_ != phase::answer) return;

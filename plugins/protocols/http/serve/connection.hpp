@@ -43,10 +43,9 @@ public:
     server& owner() noexcept { return owner_; }
     loop& where() noexcept { return loop_; }
     std::uint64_t session() const noexcept { return session_; }
-    std::string auth() const;
+    const std::string& auth() const noexcept { return checked_.auth.empty() ? peer_auth_ : checked_.auth; }
     const checked_request& asked() const noexcept { return checked_; }
     std::string take_body() { return std::move(request_.body()); }
-    std::string_view body_type() const { return header_of(request_, "Content-Type").value_or(std::string_view()); }
     /// Counts requests: tells a late answer that its request is over.
     std::uint64_t turn() const noexcept { return turn_; }
     bool answering() const noexcept { return phase_ == phase::answer; }

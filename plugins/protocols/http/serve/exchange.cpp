@@ -103,7 +103,7 @@ void exchange::start() {
     });
     auto document = who_->take_body();
     sdk::buffer payload;
-    if (who_->body_type() == k_frame_type && route_.replies == answer::call) {
+    if (who_->asked().framed && route_.replies == answer::call) {
         std::string why;
         auto both = decode_frame(document, why);
         if (!both) return who_->reply_problem({"invalid", why, "body"});

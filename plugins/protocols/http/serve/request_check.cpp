@@ -27,12 +27,13 @@ std::string_view bare_type(std::string_view type) {
 }
 
 /// A body has to say what it is: a page of another origin can send any text, but only under types that are not these.
-std::optional<head_verdict> check_body_type(const request_header& head, const route& r) {
+std::optional<head_verdict> check_body_type(const request_header& head, const route& r, bool& framed) {
     const auto type = header_of(head, "Content-Type");
     const auto bare = bare_type(type.value_or(std::string_view()));
     if (beast::iequals(bare, "application/json")) return std::nullopt;
     const bool frames = r.replies == answer::call || r.replies == answer::post_frames;
-    if (frames && beast::iequals(bare, k_frame_type)) return std::nullopt;
+    framed = frames && beast::iequals(bare, k_frame_type);
+    if (framed) return std::nullopt;
     return refuse(415, {"invalid", "send the body with the header Content-Type: application/json", "Content-Type",
                         frames ? sdk::concat("application/json or ", k_frame_type) : std::string("application/json"),
                         type ? shown(*type) : std::string("none")});
@@ -44,6 +45,44 @@ bool mentions(std::string_view list, std::string_view word) {
     return false;
 }
 
+/// Where the body ends must be beyond doubt: else somebody in between may see other requests here than we do.
+std::optional<head_verdict> check_framing(const request_header& head) {
+    const auto codings = head.count(bhttp::field::transfer_encoding);
+    if (codings == 0) return std::nullopt;
+    const auto coding = *header_of(head, "Transfer-Encoding");
+    std::optional<head_verdict> bad;
+    if (head.count(bhttp::field::content_length))
+        bad = refuse(400, {"invalid", "two lengths for one body", "Transfer-Encoding",
+                           "either Transfer-Encoding or Content-Length", "both"});
+    else if (codings > 1 || !beast::iequals(coding, "chunked"))
+        bad = refuse(501, {"unsupported", "unknown transfer coding", "Transfer-Encoding", "chunked",
+                           codings > 1 ? std::string("several headers") : shown(coding)});
+    if (bad) bad->answer->close = true;
+    return bad;
+}
+
+/// Only what a peer can prove with a secret; "uid N" is how the kernel is told of a UNIX peer.
+std::optional<head_verdict> read_authorization(const request_header& head, std::string& auth) {
+    const auto given = head.count(bhttp::field::authorization);
+    if (given == 0) return std::nullopt;
+    const auto value = *header_of(head, "Authorization");
+    const auto space = value.find(' ');
+    const auto scheme = value.substr(0, space);
+    const auto secret = space == std::string_view::npos ? std::string_view() : value.substr(space + 1);
+    for (const std::string_view known : {"bearer", "basic"})
+        if (given == 1 && beast::iequals(scheme, known) && !secret.empty()) {
+            auth = sdk::concat(known, " ", secret);
+            return std::nullopt;
+        }
+    const auto found = given > 1        ? std::string("several headers")
+                       : secret.empty() ? std::string("one word")  // maybe the secret itself
+                                        : shown(scheme);
+    return refuse(
+        401,
+        {"unauthenticated", "unknown kind of credentials", "Authorization", "Bearer TOKEN or Basic CREDENTIALS", found},
+        "WWW-Authenticate: Bearer\r\n");
+}
+
 /// What must hold of any request, whatever it asks for.
 std::optional<head_verdict> check_protocol(const request_header& head) {
     if (head.count(bhttp::field::host) > 1 || (head.version() == 11 && !head.count(bhttp::field::host)))
@@ -53,8 +92,7 @@ std::optional<head_verdict> check_protocol(const request_header& head) {
         return refuse(426,
                       {"unsupported", "WebSocket is not served here", "Upgrade", "a plain HTTP request", "websocket"},
                       "Upgrade: HTTP/1.1\r\nConnection: upgrade\r\n");
-    if (const auto coding = header_of(head, "Transfer-Encoding"); coding && !beast::iequals(*coding, "chunked"))
-        return refuse(501, {"unsupported", "unknown transfer coding", "Transfer-Encoding", "chunked", {}});
+    if (auto bad = check_framing(head)) return bad;
     if (const auto expect = header_of(head, "Expect"); expect && !beast::iequals(*expect, "100-continue"))
         return refuse(417, {"unsupported", "unknown expectation", "Expect", "100-continue", {}});
     return std::nullopt;
@@ -71,6 +109,8 @@ std::optional<std::string_view> header_of(const request_header& head, std::strin
 head_verdict check_head(const request_header& head, bool has_body, const host_rule& hosts) {
     if (auto bad = check_protocol(head)) return std::move(*bad);
     if (const auto bad = check_caller(head, hosts)) return refuse(bad->status, bad->why);
+    std::string auth;
+    if (auto bad = read_authorization(head, auth)) return std::move(*bad);
     const auto verb = sv(head.method_string());
     if (verb == "OPTIONS" && head.target() == "*") {
         head_verdict v;
@@ -83,6 +123,7 @@ head_verdict check_head(const request_header& head, bool has_body, const host_ru
 
     head_verdict v;
     auto& request = v.request;
+    request.auth = std::move(auth);
     request.match = find_route(verb, where->segments);
     if (request.match.allow.empty()) return refuse(404, {"not_found", "there is nothing at this path"});
     if (verb == "OPTIONS") {
@@ -96,7 +137,7 @@ head_verdict check_head(const request_header& head, bool has_body, const host_ru
     if (r.takes == body::none && has_body)
         return refuse(400, {"invalid", "this request takes no body", "body", "no body", "a body"});
     if (has_body)
-        if (auto bad = check_body_type(head, r)) return std::move(*bad);
+        if (auto bad = check_body_type(head, r, request.framed)) return std::move(*bad);
 
     problem bad;
     auto params = form_params(
@@ -115,16 +156,6 @@ head_verdict check_head(const request_header& head, bool has_body, const host_ru
     }
     request.where = std::move(*where);
     return v;
-}
-
-std::string auth_of(const request_header& head, std::string otherwise) {
-    const auto value = header_of(head, "Authorization");
-    if (!value) return otherwise;
-    const auto space = value->find(' ');
-    std::string out(*value);
-    for (std::size_t i = 0; i < std::min(space, out.size()); ++i)
-        if (out[i] >= 'A' && out[i] <= 'Z') out[i] = static_cast<char>(out[i] | 0x20);
-    return out;
 }
 
 }  // namespace sigrun::http

@@ -136,6 +136,80 @@ TEST(http_serve, refusals_name_what_is_wrong) {
     EXPECT_TRUE(sut.calls().empty()) << "none of these reached the kernel";
 }
 
+TEST(http_serve, a_body_whose_end_is_in_doubt_ends_the_connection) {
+    served_plugin sut;
+    sut.on("jobs.submit", R"({"id":"1"})");
+    sut.on("health.live", "{}");
+    const std::string smuggled = "2\r\n{}\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    struct row {
+        const char* headers;
+        int status;
+    };
+    const row rows[] = {{"Transfer-Encoding: chunked, x\r\n", 501},
+                        {"Transfer-Encoding: xchunked\r\n", 501},
+                        {"Transfer-Encoding: identity\r\n", 501},
+                        {"Transfer-Encoding:\r\n", 501},
+                        {"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n", 501},
+                        {"Transfer-Encoding: xchunked\r\nContent-Length: 0\r\n", 400},
+                        {"Content-Length: 0\r\nTransfer-Encoding: chunked\r\n", 400},
+                        {"Transfer-Encoding: chunked\r\nContent-Length: 0\r\n", 400}};
+    for (const auto& r : rows) {
+        auto s = sut.connect();
+        s.send(sdk::concat("POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\n", k_json_type, r.headers, "\r\n", smuggled));
+        const auto got = s.read_response();
+        EXPECT_EQ(got.status, r.status) << r.headers;
+        EXPECT_EQ(got.header("Connection"), "close") << r.headers;
+        EXPECT_EQ(s.read_to_end(), "") << r.headers;
+    }
+    EXPECT_TRUE(sut.calls().empty());
+    auto old = sut.connect();
+    old.send(sdk::concat("POST /v1/jobs HTTP/1.0\r\nConnection: keep-alive\r\n", k_json_type,
+                         "Transfer-Encoding: chunked\r\n\r\n", smuggled));
+    EXPECT_EQ(old.read_response().status, 201);
+    EXPECT_EQ(old.read_to_end(), "");
+    EXPECT_EQ(sut.calls().size(), 1u);
+}
+
+TEST(http_serve, only_bearer_and_basic_credentials_reach_the_kernel) {
+    served_plugin sut;
+    sut.on("version.get", "{}");
+    struct row {
+        const char* value;
+        const char* found;
+    };
+    const row rows[] = {
+        {"uid 0", "uid"},       {"UID 0", "UID"}, {"Digest username=x", "Digest"}, {"secret", "one word"},
+        {"Bearer", "one word"}, {"", "one word"}, {"x\xff y", "x\xef\xbf\xbd"},    {"Bearerx y", "Bearerx"}};
+    for (const auto& r : rows) {
+        const auto got = sut.get("/v1/version", sdk::concat("Authorization: ", r.value, "\r\n"));
+        EXPECT_EQ(got.status, 401) << r.value;
+        EXPECT_EQ(got.header("WWW-Authenticate"), "Bearer");
+        const auto p = json::parse(got.body);
+        EXPECT_EQ(p.at("field"), "Authorization");
+        EXPECT_EQ(p.at("expected"), "Bearer TOKEN or Basic CREDENTIALS");
+        EXPECT_EQ(p.at("found"), r.found);
+    }
+    EXPECT_EQ(sut.get("/v1/version", "Authorization: Bearer a\r\nAuthorization: Bearer b\r\n").status, 401);
+    EXPECT_EQ(output_of(sdk::concat(
+                  "curl -sS --max-time 10 -o /dev/null -w '%{http_code}' -H 'Authorization: uid 0' --unix-socket ",
+                  sut.socket_path(), " http://localhost/v1/version")),
+              "401");
+    EXPECT_TRUE(sut.calls().empty());
+    EXPECT_EQ(sut.get("/v1/version", "Authorization: BASIC dTpw\r\n").status, 200);
+    EXPECT_EQ(sut.wait_call(1).auth, "basic dTpw");
+}
+
+TEST(http_serve, the_fields_of_a_trailer_say_nothing_about_the_request) {
+    served_plugin sut;
+    sut.on("x.y", "{}");
+    const auto got = sut.ask(sdk::concat("POST /v1/call/x.y HTTP/1.1\r\nHost: localhost\r\n", k_json_type,
+                                         "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nAuthorization: uid 0\r\n"
+                                         "Content-Type: application/vnd.sigrun.frame+json\r\n\r\n"));
+    EXPECT_EQ(got.status, 200) << got.body;
+    EXPECT_EQ(sut.wait_call().auth, "");
+    EXPECT_EQ(sut.wait_call().document, "{}");
+}
+
 TEST(http_serve, limits_answer_413_and_431_and_close) {
     served_plugin sut(served_plugin::options{{"max_header", "4KiB"}, {"max_body", "64KiB"}});
     auto s = sut.connect();
