@@ -29,8 +29,7 @@ TEST(http_serve, each_route_becomes_its_method_with_its_params) {
         {"GET", "/v1/runners/a%2Fb", "", "runners.get", R"({"id":"a/b"})"},
         {"DELETE", "/v1/runners/r?force", "", "runners.remove", R"({"id":"r","force":true})"},
         {"DELETE", "/v1/runners/r?force=no", "", "runners.remove", R"({"id":"r","force":false})"},
-        {"POST", "/v1/runners/r/drain?reason=x&deadline=1m", "", "runners.drain",
-         R"({"id":"r","reason":"x","deadline":"1m"})"},
+        {"POST", "/v1/runners/r/drain?reason=x", "", "runners.drain", R"({"id":"r","reason":"x"})"},
         {"POST", "/v1/runners/r/resume", "", "runners.resume", R"({"id":"r"})"},
         {"POST", "/v1/runners/r/maintenance?reason=disk", "", "runners.maintenance", R"({"id":"r","reason":"disk"})"},
         {"POST", "/v1/runners/r/detect", "", "runners.detect", R"({"id":"r"})"},
@@ -116,6 +115,11 @@ TEST(http_serve, refusals_name_what_is_wrong) {
     EXPECT_EQ(got.status, 400);
     EXPECT_EQ(json::parse(got.body).at("field"), "limit");
     EXPECT_EQ(json::parse(got.body).at("found"), "ten");
+    for (auto target : {"/v1/runners/r/drain?deadline=1m", "/v1/runners/r/detect?reason=x"}) {
+        got = sut.ask(sdk::concat("POST ", target, " HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        EXPECT_EQ(got.status, 400) << "the kernel knows no such param: " << target;
+        EXPECT_EQ(code_of(got), "unknown_field");
+    }
     EXPECT_EQ(sut.post("/v1/jobs/7/cancel", "{}").status, 400) << "no body is taken there";
     EXPECT_EQ(sut.get("/v1/jobs/%ff").status, 400);
     EXPECT_EQ(sut.get("/v1/jobs?state=%c3%28").status, 400);
