@@ -44,9 +44,9 @@ void read_head(std::string_view text) {
 }
 
 void read_frames(std::string_view text) {
-    std::string why;
+    mismatch why;
     const auto frames = decode_frames(text, why);
-    if (!frames) return check(!why.empty());
+    if (!frames) return check(!why.expected.empty() && !why.found.empty() && is_utf8(why.text()));
     for (const auto& f : *frames) {
         const auto again = decode_frame(encode_frame(f), why);
         check(again && again->payload == f.payload && again->json == f.json && again->seq == f.seq &&
@@ -55,9 +55,9 @@ void read_frames(std::string_view text) {
 }
 
 void read_target(std::string_view text) {
-    std::string why;
+    mismatch why;
     const auto where = parse_target(text, why);
-    if (!where) return check(!why.empty() && is_utf8(why));
+    if (!where) return check(!why.expected.empty() && !why.found.empty() && is_utf8(why.text()));
     for (const auto& segment : where->segments) {
         check(is_utf8(segment));
         const auto again = parse_target("/" + percent_encode(segment), why);

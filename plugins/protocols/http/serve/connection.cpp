@@ -28,6 +28,11 @@ int family_of(int fd) {
     return family;
 }
 
+std::string within(std::chrono::nanoseconds limit) {
+    return sdk::concat("all of it within ", std::chrono::duration_cast<std::chrono::milliseconds>(limit).count(),
+                       " ms");
+}
+
 /// Whether the connection came in over a loopback address, as everything does that a browser of this machine sends here.
 bool on_loopback(int fd) {
     sockaddr_storage local{};
@@ -172,8 +177,13 @@ void connection::on_head() {
     }
 }
 
+std::string connection::announced_size() const {
+    const auto length = header_of(parser_->get(), "Content-Length");
+    return length ? shown(*length) + " bytes" : "more";
+}
+
 void connection::refuse_syntax(const boost::system::error_code& ec) {
-    problem p{"invalid", "not a valid HTTP request", {}, {}, ec.message()};
+    problem p{"invalid", "not a valid HTTP request", "request", "the syntax of RFC 9112", ec.message()};
     int status = 400;
     if (ec == bhttp::error::header_limit) {
         status = 431;
@@ -181,14 +191,11 @@ void connection::refuse_syntax(const boost::system::error_code& ec) {
              sdk::concat("at most ", owner_.options().max_header, " bytes in ", k_max_fields, " fields"), "more"};
     } else if (ec == bhttp::error::body_limit) {
         status = 413;
-        p = {"too_large",
-             "the body of the request is too large",
-             "body",
-             sdk::concat("at most ", owner_.options().max_body, " bytes"),
-             {}};
+        p = {"too_large", "the body of the request is too large", "body",
+             sdk::concat("at most ", owner_.options().max_body, " bytes"), announced_size()};
     } else if (ec == bhttp::error::bad_version) {
         status = 505;
-        p = {"unsupported", "unknown version of HTTP", "version", "HTTP/1.0 or HTTP/1.1", {}};
+        p = {"unsupported", "unknown version of HTTP", "version", "HTTP/1.0 or HTTP/1.1", "another one"};
     }
     give_early({status, to_json(p), {}}, true);
 }
@@ -221,7 +228,10 @@ void connection::reply_problem(const problem_reply& p) {
     reply(p.status, "application/problem+json", p.body, extra);
 }
 
-void connection::reply_problem(const problem& p) { reply_problem({status_of_code(p.code), 0, to_json(p)}); }
+void connection::reply_problem(const problem& p) {
+    const int status = status_of_code(p.code);
+    reply_problem({status, status == 429 ? 1u : 0u, to_json(p)});
+}
 
 void connection::stream_head(int status, std::string_view type) {
     if (phase_ != phase::answer) return;
@@ -316,13 +326,21 @@ void connection::tick(time_point now) {
             if (in_.size() == 0) {
                 if (waited > (first_request_ ? limits.header_timeout : limits.idle_timeout)) close();
             } else if (waited > limits.header_timeout) {
-                give_early({408, to_json({"timeout", "the head of the request came too slowly"}), {}}, true);
+                give_early({408,
+                            to_json({"timeout", "the head of the request came too slowly", "head",
+                                     within(limits.header_timeout), "a part of it"}),
+                            {}},
+                           true);
                 flush();
             }
             break;
         case phase::body:
             if (waited <= limits.body_timeout) break;
-            give_early({408, to_json({"timeout", "the body of the request came too slowly"}), {}}, true);
+            give_early({408,
+                        to_json({"timeout", "the body of the request came too slowly", "body",
+                                 within(limits.body_timeout), "a part of it"}),
+                        {}},
+                       true);
             flush();
             break;
         case phase::answer:

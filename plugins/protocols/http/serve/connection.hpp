@@ -74,6 +74,7 @@ private:
     bool parse_some();
     bool is_head_too_large(bool incomplete) const;
     void on_head();
+    std::string announced_size() const;
     void refuse_syntax(const boost::system::error_code& ec);
     void give_early(const early_answer& answer, bool body_follows);
     void start_answer();

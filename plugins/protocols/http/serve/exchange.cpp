@@ -48,7 +48,7 @@ bool named_by_request(connection& who, std::string& method, std::string& params)
     }
     if (text && !text->empty()) {
         if (!object_of(*text)) {
-            who.reply_problem({"invalid", "wrong value", "params", "a JSON object", text->substr(0, 200)});
+            who.reply_problem({"invalid", "wrong value", "params", "a JSON object", shown(*text)});
             return false;
         }
         params = *text;
@@ -108,9 +108,9 @@ void exchange::start() {
     auto document = who_->take_body();
     sdk::buffer payload;
     if (who_->asked().framed && route_.replies == answer::call) {
-        std::string why;
+        mismatch why;
         auto both = decode_frame(document, why);
-        if (!both) return who_->reply_problem({"invalid", why, "body"});
+        if (!both) return who_->reply_problem(problem_of(why, "body"));
         document = std::move(both->json);
         if (both->has_payload) payload = sdk::buffer(host, both->payload);
     }
@@ -178,7 +178,8 @@ void exchange::give_single(const reply& r) {
 
 void exchange::open_session(const reply& r) {
     if (!(r.flags & SIGRUN_FRAME_LINK))
-        return who_->reply_problem({"invalid", sdk::concat("the method ", method_, " opens no session"), "method"});
+        return who_->reply_problem({"invalid", "this method opens no session", "method",
+                                    "one that opens a session, such as runners.register", shown(method_)});
     const auto token = adopt(r);
     if (token.empty()) return;
     who_->reply(201, "application/json", r.json,

@@ -41,11 +41,8 @@ std::string to_json(const problem& p) {
     return m.finish();
 }
 
-std::string shown(std::string_view text) {
-    auto part = text.substr(0, 200);
-    if (part.size() < text.size()) part.remove_suffix(unfinished_tail(part));
-    std::size_t replaced = 0;
-    return with_valid_utf8(part, replaced);
+problem problem_of(const mismatch& why, std::string_view otherwise) {
+    return {"invalid", "wrong value", why.field.empty() ? std::string(otherwise) : why.field, why.expected, why.found};
 }
 
 int status_of_code(std::string_view code) noexcept {

@@ -94,7 +94,7 @@ std::optional<head_verdict> check_protocol(const request_header& head) {
                       "Upgrade: HTTP/1.1\r\nConnection: upgrade\r\n");
     if (auto bad = check_framing(head)) return bad;
     if (const auto expect = header_of(head, "Expect"); expect && !beast::iequals(*expect, "100-continue"))
-        return refuse(417, {"unsupported", "unknown expectation", "Expect", "100-continue", {}});
+        return refuse(417, {"unsupported", "unknown expectation", "Expect", "100-continue", shown(*expect)});
     return std::nullopt;
 }
 
@@ -117,21 +117,24 @@ head_verdict check_head(const request_header& head, bool has_body, const host_ru
         v.answer = early_answer{204, {}, "Allow: GET, HEAD, POST, DELETE, OPTIONS\r\n"};
         return v;
     }
-    std::string why;
+    mismatch why;
     auto where = parse_target(sv(head.target()), why);
-    if (!where) return refuse(400, {"invalid", why, "target"});
+    if (!where) return refuse(400, problem_of(why, "target"));
 
     head_verdict v;
     auto& request = v.request;
     request.auth = std::move(auth);
     request.match = find_route(verb, where->segments);
-    if (request.match.allow.empty()) return refuse(404, {"not_found", "there is nothing at this path"});
+    if (request.match.allow.empty())
+        return refuse(404, {"not_found", "there is nothing at this path", "target", "a path that GET / lists",
+                            shown(sv(head.target()))});
     if (verb == "OPTIONS") {
         v.answer = early_answer{204, {}, "Allow: " + request.match.allow + "\r\n"};
         return v;
     }
     if (!request.match.what)
-        return refuse(405, {"unsupported", "this path does not take this verb", "verb", request.match.allow, {}},
+        return refuse(405,
+                      {"unsupported", "this path does not take this verb", "verb", request.match.allow, shown(verb)},
                       "Allow: " + request.match.allow + "\r\n");
     const route& r = *request.match.what;
     if (r.takes == body::none && has_body)
@@ -148,7 +151,7 @@ head_verdict check_head(const request_header& head, bool has_body, const host_ru
     if (r.replies == answer::logs) {
         const auto* format = where->find("format");
         if (format && *format != "raw" && *format != "sse")
-            return refuse(400, {"invalid", "wrong value", "format", "raw or sse", *format});
+            return refuse(400, {"invalid", "wrong value", "format", "raw or sse", shown(*format)});
         const auto accept = header_of(head, "Accept");
         request.event_stream = format ? *format == "sse" : accept && mentions(*accept, "text/event-stream");
         const auto* follow = where->find("follow");

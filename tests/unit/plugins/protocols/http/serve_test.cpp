@@ -140,6 +140,44 @@ TEST(http_serve, refusals_name_what_is_wrong) {
     EXPECT_TRUE(sut.calls().empty()) << "none of these reached the kernel";
 }
 
+TEST(http_serve, every_refusal_says_which_field_what_was_expected_and_what_was_found) {
+    served_plugin sut(served_plugin::options{{"max_body", "64KiB"}});
+    struct row {
+        const char* line;
+        const char* headers;
+        int status;
+        const char* field;
+        const char* found;
+    };
+    const row rows[] = {
+        {"GET /v1/jobs?stat=running", "", 400, "stat", "stat"},
+        {"GET /v1/version?x", "", 400, "x", "x"},
+        {"GET /nothing", "", 404, "target", "/nothing"},
+        {"PUT /v1/jobs", "", 405, "verb", "PUT"},
+        {"POST /v1/jobs", "Content-Type: text/plain\r\nContent-Length: 2\r\n", 415, "Content-Type", "text/plain"},
+        {"POST /v1/jobs", "Transfer-Encoding: gzip\r\n", 501, "Transfer-Encoding", "gzip"},
+        {"POST /v1/jobs", "Content-Length: 65537\r\n", 413, "body", "65537 bytes"},
+        {"POST /v1/jobs", "Expect: tea\r\n", 417, "Expect", "tea"},
+        {"GET /v1/%zz", "", 400, "target", "%zz"},
+        {"GET /v1/jobs?a=1&a=2", "", 400, "a", "it again"},
+        {"GET v1", "", 400, "target", "v1"},
+        {"GET /v1/sessions/x/frames", "", 404, "token", "one that is unknown or over"},
+        {"GET /", "a b: c\r\n", 400, "request", "bad field"},
+    };
+    for (const auto& r : rows) {
+        const auto got = sut.ask(sdk::concat(r.line, " HTTP/1.1\r\nHost: localhost\r\n", r.headers, "\r\n"));
+        EXPECT_EQ(got.status, r.status) << r.line;
+        const auto p = json::parse(got.body);
+        EXPECT_EQ(p.at("field"), r.field) << r.line;
+        EXPECT_FALSE(p.at("expected").as_string().empty()) << r.line;
+        EXPECT_EQ(p.at("found"), r.found) << r.line << got.body;
+    }
+    const auto got = sut.post("/v1/call/x", "[]", "Content-Type: application/vnd.sigrun.frame+json\r\n");
+    EXPECT_EQ(got.status, 400);
+    EXPECT_NE(got.body.find(R"("field":"frame","expected":"an object","found":"an array")"), std::string::npos);
+    EXPECT_NE(sut.ask("GET / HTTP/3.7\r\n\r\n").body.find(R"("found":)"), std::string::npos);
+}
+
 TEST(http_serve, a_body_whose_end_is_in_doubt_ends_the_connection) {
     served_plugin sut;
     sut.on("jobs.submit", R"({"id":"1"})");
