@@ -22,7 +22,7 @@ head_verdict refuse(int status, const problem& p, std::string extra = {}) {
 /// The type alone, without parameters such as charset.
 std::string_view bare_type(std::string_view type) {
     type = type.substr(0, type.find(';'));
-    while (!type.empty() && (type.back() == ' ' || type.back() == '	')) type.remove_suffix(1);
+    while (!type.empty() && (type.back() == ' ' || type.back() == '\t')) type.remove_suffix(1);
     return type;
 }
 
@@ -85,6 +85,7 @@ std::optional<head_verdict> read_authorization(const request_header& head, std::
 
 /// What must hold of any request, whatever it asks for.
 std::optional<head_verdict> check_protocol(const request_header& head) {
+    if (auto bad = check_framing(head)) return bad;  // first: it closes, others may not
     if (head.count(bhttp::field::host) > 1 || (head.version() == 11 && !head.count(bhttp::field::host)))
         return refuse(400, {"invalid", "wrong value", "Host", "exactly one Host header",
                             head.count(bhttp::field::host) ? "several" : "none"});
@@ -92,7 +93,6 @@ std::optional<head_verdict> check_protocol(const request_header& head) {
         return refuse(426,
                       {"unsupported", "WebSocket is not served here", "Upgrade", "a plain HTTP request", "websocket"},
                       "Upgrade: HTTP/1.1\r\nConnection: upgrade\r\n");
-    if (auto bad = check_framing(head)) return bad;
     if (const auto expect = header_of(head, "Expect"); expect && !beast::iequals(*expect, "100-continue"))
         return refuse(417, {"unsupported", "unknown expectation", "Expect", "100-continue", shown(*expect)});
     return std::nullopt;

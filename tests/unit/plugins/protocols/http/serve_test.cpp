@@ -191,6 +191,8 @@ TEST(http_serve, a_body_whose_end_is_in_doubt_ends_the_connection) {
                         {"Transfer-Encoding: xchunked\r\n", 501},
                         {"Transfer-Encoding: identity\r\n", 501},
                         {"Transfer-Encoding:\r\n", 501},
+                        {"Transfer-Encoding: xchunked\r\nUpgrade: websocket\r\n", 501},
+                        {"Transfer-Encoding: xchunked\r\nHost: b\r\nOrigin: x\r\n", 501},
                         {"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n", 501},
                         {"Transfer-Encoding: xchunked\r\nContent-Length: 0\r\n", 400},
                         {"Content-Length: 0\r\nTransfer-Encoding: chunked\r\n", 400},
