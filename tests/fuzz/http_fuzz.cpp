@@ -36,16 +36,17 @@ void read_head(std::string_view text) {
     boost::system::error_code ec;
     parser.put(boost::asio::const_buffer(text.data(), text.size()), ec);
     if (ec || !parser.is_header_done()) return;
-    const auto verdict = check_head(parser.get(), !parser.is_done());
+    const auto verdict = check_head(parser.get(), !parser.is_done(), {true, {"h"}});
     check(verdict.answer || verdict.request.match.what);
     check(!verdict.answer || is_utf8(verdict.answer->body));
-    (void)auth_of(parser.get(), {});
+    const auto& auth = verdict.request.auth;
+    check(auth.empty() || auth.substr(0, 7) == "bearer " || auth.substr(0, 6) == "basic ");
 }
 
 void read_frames(std::string_view text) {
-    std::string why;
+    mismatch why;
     const auto frames = decode_frames(text, why);
-    if (!frames) return check(!why.empty());
+    if (!frames) return check(!why.expected.empty() && !why.found.empty() && is_utf8(why.text()));
     for (const auto& f : *frames) {
         const auto again = decode_frame(encode_frame(f), why);
         check(again && again->payload == f.payload && again->json == f.json && again->seq == f.seq &&
@@ -54,9 +55,9 @@ void read_frames(std::string_view text) {
 }
 
 void read_target(std::string_view text) {
-    std::string why;
+    mismatch why;
     const auto where = parse_target(text, why);
-    if (!where) return check(!why.empty() && is_utf8(why));
+    if (!where) return check(!why.expected.empty() && !why.found.empty() && is_utf8(why.text()));
     for (const auto& segment : where->segments) {
         check(is_utf8(segment));
         const auto again = parse_target("/" + percent_encode(segment), why);

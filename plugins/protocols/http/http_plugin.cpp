@@ -68,7 +68,8 @@ http_plugin::http_plugin(sdk::host host, const sdk::config_reader& config) : hos
                                config.duration("body_timeout"),
                                config.duration("idle_timeout"),
                                config.duration("write_timeout"),
-                               config.duration("session_timeout")};
+                               config.duration("session_timeout"),
+                               config.list("allowed_hosts")};
     server_ = std::make_unique<server>(host_, serve, loops_);
     dialler_ = std::make_unique<dialler>(
         host_, dial_options{config.duration("connect_timeout"), config.duration("session_timeout")}, loops_);
@@ -76,7 +77,9 @@ http_plugin::http_plugin(sdk::host host, const sdk::config_reader& config) : hos
 
 http_plugin::~http_plugin() {
     // Everything is told to end; what the host must confirm (ended calls, closed links) gets a moment to do
-    // so.
+    // so. Lookups that wait for their turn end now; one that runs ends when the system's resolver gives up, and
+    // until then its code must stay.
+    dialler_->stop_lookups();
     for (const auto& l : loops_) l->shut_all();
     const auto until = clock::now() + k_goodbye;
     const auto busy = [&] {

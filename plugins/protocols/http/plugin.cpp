@@ -25,6 +25,8 @@ constexpr sigrun_opt k_options[] = {
            {.def = "30s", .doc = "How long a peer may take nothing of an answer", .min = 1e6, .max = 3600e9}),
     option("session_timeout", SIGRUN_OPT_DURATION,
            {.def = "30s", .doc = "A session without poll and post for so long is lost", .min = 1e8, .max = 3600e9}),
+    option("allowed_hosts", SIGRUN_OPT_LIST,
+           {.doc = "Names besides loopback ones that requests over loopback may have as Host, with or without port"}),
     option("connect_timeout", SIGRUN_OPT_DURATION,
            {.def = "10s", .doc = "How long opening a connection to a peer may take", .min = 1e6, .max = 3600e9}),
 };

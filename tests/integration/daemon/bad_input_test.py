@@ -88,6 +88,34 @@ class BadInput(FleetTest):
             self.assertEqual(d.request("GET", path)[0], status, path)
         self.assertEqual(d.get("/healthz")["status"], "ok")
 
+    def test_requests_of_web_pages_and_query_keys_without_a_meaning_are_refused(self):
+        d = self.daemon()
+        job = '{"command":["true"]}'
+        here = f"127.0.0.1:{d.port}"
+        typed = {"Content-Type": "application/json"}
+        cases = [
+            ({"Content-Type": "text/plain"}, 415, "Content-Type"),
+            ({"Content-Type": "application/x-www-form-urlencoded"}, 415, "Content-Type"),
+            ({**typed, "Origin": "http://evil.example"}, 403, "Origin"),
+            ({**typed, "Sec-Fetch-Site": "cross-site"}, 403, "Sec-Fetch-Site"),
+            ({**typed, "Host": "evil.example", "Origin": "http://evil.example"}, 421, "Host"),
+            ({**typed, "Authorization": "uid 0"}, 401, "Authorization"),
+            ({**typed, "Host": here, "Origin": f"http://{here}"}, 201, None),
+        ]
+        for headers, expected, field in cases:
+            with self.subTest(headers=headers):
+                status, body = d.request("POST", "/v1/jobs", job, headers)
+                self.assertEqual(status, expected, body)
+                if field:
+                    self.assertEqual(body["field"], field)
+                    self.assertTrue(body["expected"] and body["found"])
+        self.assertEqual(len(d.get("/v1/jobs")["items"]), 1)
+        self.runner_for(d)
+        self.assertEqual(d.request("POST", "/v1/runners/r1/drain?deadline=1m")[0], 400)
+        self.assertEqual(d.request("POST", "/v1/runners/r1/drain?reason=disk")[0], 200)
+        self.assertEqual(d.request("HEAD", "/v1/jobs/00000000-0000-7000-8000-000000000000/logs")[0], 404)
+        self.assertEqual(d.request("HEAD", f"/v1/jobs/{d.get('/v1/jobs')['items'][0]['id']}/logs")[0], 200)
+
     def test_garbage_and_silence_on_the_port_disturb_nobody(self):
         d = self.daemon(settings=["server.peek_timeout=300ms"])
         self.runner_for(d)

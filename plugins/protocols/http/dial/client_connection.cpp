@@ -13,6 +13,7 @@ namespace {
 namespace bhttp = boost::beast::http;
 constexpr std::size_t k_read_size = std::size_t{32} << 10;
 constexpr std::uint32_t k_max_head = 64u << 10;
+constexpr std::size_t k_max_fields = 100;
 }  // namespace
 
 client_connection::client_connection(loop& where, std::shared_ptr<const client_settings> settings)
@@ -37,7 +38,7 @@ void client_connection::run(request_ptr request, std::function<void()> free) {
     connecting_ = true;
     connect_until_ = clock::now() + settings_->connect_timeout;
     arm_deadline();
-    resolve(settings_->host, loop_, settings_->name_lookups, settings_->peer,
+    resolve(loop_, *settings_->names, settings_->peer, std::min(connect_until_, request_->deadline),
             [self = shared_from_this(), turn = turn_](std::vector<socket_address> addresses, std::string why) {
                 if (self->turn_ != turn || !self->request_) return;
                 if (addresses.empty()) return self->finish(fault::connect, std::move(why));
@@ -87,6 +88,7 @@ void client_connection::send() {
     if (r.has_body) *out += sdk::concat("Content-Length: ", r.body.size(), "\r\n");
     *out += "\r\n";
     *out += r.body;
+    head_size_ = 0;
     new_parser();
     result_.sent = true;
     paused_ = false;
@@ -107,7 +109,6 @@ void client_connection::new_parser() {
     parser_.emplace();
     parser_->header_limit(k_max_head);
     parser_->body_limit(request_->max_reply);
-    parser_->eager(true);
     if (request_->verb == "HEAD") parser_->skip(true);
 }
 
@@ -129,12 +130,21 @@ void client_connection::parse() {
     while (request_ && in_.size() > 0 && !parser_->is_done()) {
         boost::system::error_code ec;
         std::size_t used = 0;
+        const bool in_head = !parser_->is_header_done();
         try {
             used = parser_->put(in_.data(), ec);
         } catch (const std::exception&) {  // a Content-Length beyond what memory can hold
             return finish(fault::too_large, "the answer announces more than can be kept");
         }
         in_.consume(used);
+        if (in_head && is_head_too_large(used)) {
+            parser_.reset();  // what it holds is no answer
+            return finish(fault::malformed, sdk::concat("the head of the answer is larger than ", k_max_head,
+                                                        " bytes, or has more than ", k_max_fields, " fields"));
+        }
+        if (!in_head && ec == bhttp::error::need_more && in_.size() > k_max_head)
+            return finish(fault::malformed, "the trailer or a chunk header of the answer is too large");
+        if (in_head && parser_->is_header_done()) parser_->eager(true);
         if (ec == bhttp::error::body_limit)
             return finish(fault::too_large, sdk::concat("the answer is larger than ", request_->max_reply, " bytes"));
         if (ec && ec != bhttp::error::need_more)
@@ -151,6 +161,14 @@ void client_connection::parse() {
     if (parser_->is_header_done() && !offer_data()) return;
     if (parser_->is_done()) return finish(fault::none, {});
     read();
+}
+
+bool client_connection::is_head_too_large(std::size_t used) {
+    // The parser's own limit holds for what one put() sees. Interim answers (1xx) count as well.
+    head_size_ += used;
+    const auto& fields = parser_->get();
+    return head_size_ + (parser_->is_header_done() ? 0 : in_.size()) > k_max_head ||
+           static_cast<std::size_t>(std::distance(fields.begin(), fields.end())) > k_max_fields;
 }
 
 bool client_connection::offer_data() {

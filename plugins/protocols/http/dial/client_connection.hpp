@@ -48,11 +48,10 @@ struct client_request {
 using request_ptr = std::shared_ptr<client_request>;
 
 struct client_settings {
-    sdk::host host;
     endpoint peer;
     std::string user_agent;
     std::chrono::nanoseconds connect_timeout{};
-    std::shared_ptr<lookups> name_lookups;
+    std::shared_ptr<name_lookups> names;
 };
 
 class client_connection : public std::enable_shared_from_this<client_connection> {
@@ -81,6 +80,7 @@ private:
     void finish(fault what, std::string why);
     void arm_deadline();
     void new_parser();
+    bool is_head_too_large(std::size_t used);
 
     loop& loop_;
     std::shared_ptr<const client_settings> settings_;
@@ -92,6 +92,7 @@ private:
     std::function<void()> free_;
     boost::beast::flat_buffer in_;
     std::optional<boost::beast::http::response_parser<boost::beast::http::string_body>> parser_;
+    std::size_t head_size_ = 0;  // bytes of heads parsed since the request was sent
     client_result result_;
     time_point connect_until_;
     time_point sent_at_;

@@ -10,7 +10,7 @@
 namespace sigrun::http {
 
 dialler::dialler(const sdk::host& host, const dial_options& options, std::vector<std::unique_ptr<loop>>& loops)
-    : host_(host), options_(options), loops_(loops) {}
+    : host_(host), options_(options), loops_(loops), names_(std::make_shared<name_lookups>(host)) {}
 
 client_settings dialler::settings_for(const sigrun_endpoint& where) const {
     std::string why;
@@ -20,7 +20,7 @@ client_settings dialler::settings_for(const sigrun_endpoint& where) const {
     if (!profile.empty() && profile != "rustci")
         throw sdk::failure(SIGRUN_E_INVALID,
                            sdk::concat("profile: expected \"\" or \"rustci\", found \"", profile, "\""));
-    return {host_, std::move(*peer), k_server, options_.connect_timeout, lookups_};
+    return {std::move(*peer), k_server, options_.connect_timeout, names_};
 }
 
 sigrun_result dialler::detect(const sigrun_endpoint& where, std::uint64_t deadline_ns, sigrun_op op) {

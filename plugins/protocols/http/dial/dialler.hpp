@@ -24,8 +24,9 @@ public:
     /// Throws sdk::failure if the endpoint is malformed.
     sigrun_result detect(const sigrun_endpoint& where, std::uint64_t deadline_ns, sigrun_op op);
     sigrun_result open(const sigrun_endpoint& where, const sigrun_sink& frames, sigrun_op op, sigrun_link** link);
-    /// Name lookups that still run on host threads.
-    std::size_t lookups_running() const noexcept { return lookups_->running.load(); }
+    /// The plugin is going: no more name lookups; those that run are counted until they return.
+    void stop_lookups() { names_->stop(); }
+    std::size_t lookups_running() const noexcept { return names_->running(); }
 
 private:
     client_settings settings_for(const sigrun_endpoint& where) const;
@@ -34,7 +35,7 @@ private:
     sdk::host host_;
     dial_options options_;
     std::vector<std::unique_ptr<loop>>& loops_;
-    std::shared_ptr<lookups> lookups_ = std::make_shared<lookups>();
+    std::shared_ptr<name_lookups> names_;
     std::atomic<std::size_t> next_loop_{0};
 };
 

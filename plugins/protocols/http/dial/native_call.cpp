@@ -75,10 +75,10 @@ void native_call::pump() {
         const auto end = buffer_.find('\n', begin);
         if (end == std::string::npos) break;
         const auto line = std::string_view(buffer_).substr(begin, end - begin);
-        std::string why;
+        mismatch why;
         const auto frame = line.empty() ? std::nullopt : decode_frame(line, why);
         if (!line.empty() && (!frame || frame->kind != SIGRUN_REPLY)) {
-            broken_ = frame ? std::string("a line is no reply") : why;
+            broken_ = frame ? std::string("a line is no reply") : why.text();
             break;
         }
         if (frame) {

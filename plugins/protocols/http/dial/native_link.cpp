@@ -167,9 +167,9 @@ bool native_link::contact_failed(const client_result& r, asio::steady_timer& tim
 
 void native_link::on_poll(const client_result& r) {
     if (contact_failed(r, poll_timer_, poll_pause_, &native_link::poll)) return;
-    std::string why;
+    mismatch why;
     auto frames = decode_frames(r.body, why);
-    if (!frames) return lost(sdk::concat("the peer sent malformed frames: ", why));
+    if (!frames) return lost(sdk::concat("the peer sent malformed frames: ", why.text()));
     std::uint64_t expected = in_seq_ + 1;
     for (auto& f : *frames) {
         if (f.seq < expected) continue;

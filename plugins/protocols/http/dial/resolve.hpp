@@ -1,15 +1,13 @@
-// From an endpoint to socket addresses. Names are looked up on a worker thread of the host, because the
-// system's resolver blocks; Asio's own resolver would start a thread the host knows nothing of.
+// From an endpoint to socket addresses: a path or an address is one already, a name is looked up.
 #pragma once
 
 #include "dial/endpoint.hpp"
+#include "dial/name_lookups.hpp"
 #include "loop.hpp"
 
 #include <boost/asio/generic/stream_protocol.hpp>
 
-#include <atomic>
 #include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -17,14 +15,9 @@ namespace sigrun::http {
 
 using socket_address = asio::generic::stream_protocol::endpoint;
 
-/// Lookups that still run on host threads; the plugin waits for them before it goes.
-class lookups {
-public:
-    std::atomic<std::size_t> running{0};
-};
-
-/// [loop] `done` runs on the loop, never before this returns; no addresses: `why` tells the reason.
-void resolve(const sdk::host& host, loop& where, const std::shared_ptr<lookups>& count, const endpoint& at,
+/// [loop] `done` runs on the loop, never before this returns; no addresses: `why` tells the reason. After `deadline` no
+/// lookup is begun.
+void resolve(loop& where, name_lookups& names, const endpoint& at, time_point deadline,
              std::function<void(std::vector<socket_address>, std::string why)> done);
 
 }  // namespace sigrun::http

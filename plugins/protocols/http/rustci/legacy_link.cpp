@@ -137,10 +137,14 @@ void legacy_link::begin(const wire_frame& offer) {
     std::string why;
     const auto document = read_job(offer.json, why);
     if (!document) return made->refuse("unsupported", why);
+    const auto too_large = [&](std::string_view found, std::size_t size) {
+        made->refuse("too_large", sdk::concat("refused: payload too large for profile rustci: ", found, size,
+                                              " bytes, at most ", options_.max_request));
+    };
+    if (const auto least = least_size(*document, options_); least > options_.max_request)
+        return too_large("at least ", least);
     auto body = submit_body(*document, {offer.job, *offer.attempt, offer.token}, uuid, options_);
-    if (body.size() > options_.max_request)
-        return made->refuse("too_large", sdk::concat("refused: payload too large for profile rustci: ", body.size(),
-                                                     " bytes, at most ", options_.max_request));
+    if (body.size() > options_.max_request) return too_large({}, body.size());
     made->submit(std::move(body));
 }
 

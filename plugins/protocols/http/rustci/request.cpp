@@ -1,8 +1,7 @@
 #include "rustci/request.hpp"
 
 #include "rustci/script.hpp"
-
-#include <sigrun/cpp/text.hpp>
+#include "wire/json_text.hpp"
 
 #include <boost/json.hpp>
 #include <boost/uuid/name_generator_sha1.hpp>
@@ -11,50 +10,89 @@
 
 namespace sigrun::http::rustci {
 namespace {
-namespace json = boost::json;
 
-json::string_view jv(std::string_view s) { return {s.data(), s.size()}; }
+using pairs = std::vector<std::pair<std::string, std::string>>;
 
-json::object texts(const std::vector<std::pair<std::string, std::string>>& pairs) {
-    json::object out;
-    for (const auto& [key, value] : pairs) out[key] = value;
-    return out;
+std::string texts(const pairs& members) {
+    json_members out;
+    for (const auto& [key, value] : members) out.text(key, value);
+    return out.finish();
 }
-json::array words(const std::vector<std::string>& list, std::size_t from) {
-    json::array out;
-    for (std::size_t i = from; i < list.size(); ++i) out.emplace_back(list[i]);
-    return out;
-}
-json::value text_or_null(const std::string& text) { return text.empty() ? json::value() : json::value(text); }
 
-json::array steps_of(const job_document& job) {
-    json::array out;
-    for (const auto& s : job.steps) {
-        json::object o{{"name", s.name},
-                       {"command", s.argv.front()},
-                       {"args", words(s.argv, 1)},
-                       {"working_directory", text_or_null(job.workdir)},
-                       {"environment", texts(job.env)},
-                       {"timeout", nullptr},
-                       {"continue_on_error", false}};
-        if (job.run_timeout_s) o["timeout"] = {{"secs", *job.run_timeout_s}, {"nanos", 0}};
-        out.push_back(std::move(o));
+std::string words(const std::vector<std::string>& list, std::size_t from) {
+    std::string out = "[";
+    for (std::size_t i = from; i < list.size(); ++i) {
+        if (i > from) out += ',';
+        append_json_string(out, list[i]);
     }
-    return out;
+    return out + "]";
 }
 
-std::string payload_text(const job_document& job, payload_form form) {
+void text_or_null(json_members& out, std::string_view key, std::string_view text) {
+    if (text.empty()) return out.raw(key, "null");
+    out.text(key, text);
+}
+
+std::string steps_of(const job_document& job, std::string_view env) {
+    std::string out = "[";
+    for (const auto& s : job.steps) {
+        json_members o;
+        o.text("name", s.name);
+        o.text("command", s.argv.front());
+        o.raw("args", words(s.argv, 1));
+        text_or_null(o, "working_directory", job.workdir);
+        o.raw("environment", env);
+        o.raw("timeout", job.run_timeout_s ? sdk::concat("{\"secs\":", *job.run_timeout_s, ",\"nanos\":0}") : "null");
+        o.raw("continue_on_error", "false");
+        if (out.size() > 1) out += ',';
+        out += o.finish();
+    }
+    return out + "]";
+}
+
+std::string payload_text(const job_document& job, payload_form form, std::string_view env, std::string_view steps) {
     if (form == payload_form::empty) return {};
     if (form == payload_form::script) return script_of(job);
-    json::object o{{"sigrun", 1},
-                   {"command", job.single ? json::value(words(job.steps.front().argv, 0)) : json::value()},
-                   {"env", texts(job.env)},
-                   {"workdir", text_or_null(job.workdir)},
-                   {"steps", steps_of(job)}};
-    return json::serialize(o);
+    json_members o;
+    o.number("sigrun", 1);
+    o.raw("command", job.single ? words(job.steps.front().argv, 0) : "null");
+    o.raw("env", env);
+    text_or_null(o, "workdir", job.workdir);
+    o.raw("steps", steps);
+    return o.finish();
+}
+
+/// Bytes as the contract has them: a list of numbers.
+std::string numbers(std::string_view bytes) {
+    std::string out = "[";
+    out.reserve(bytes.size() * 4 + 2);
+    for (const char c : bytes) {
+        if (out.size() > 1) out += ',';
+        sdk::detail::append(out, unsigned{static_cast<unsigned char>(c)});
+    }
+    return out + "]";
+}
+
+std::size_t size_of(const pairs& members) {
+    std::size_t n = 0;
+    for (const auto& [key, value] : members) n += key.size() + value.size();
+    return n;
 }
 
 }  // namespace
+
+std::size_t least_size(const job_document& job, const options& settings) {
+    const auto each = size_of(job.env) + job.workdir.size();
+    std::size_t steps = 0;
+    for (const auto& s : job.steps) {
+        steps += each;
+        for (const auto& word : s.argv) steps += word.size();
+    }
+    std::size_t n = size_of(job.labels);
+    if (settings.send_steps) n += steps;
+    if (settings.payload != payload_form::empty) n += steps * 2;  // a digit and a comma for each byte, at least
+    return n;
+}
 
 std::string job_uuid(std::string_view job, std::uint32_t attempt) {
     // The namespace of these names; any fixed UUID does, changing it would change every id.
@@ -65,33 +103,37 @@ std::string job_uuid(std::string_view job, std::uint32_t attempt) {
 
 std::string submit_body(const job_document& job, const attempt_names& attempt, std::string_view uuid,
                         const options& settings) {
-    json::object metadata;
-    std::string job_type = "Build";
+    boost::json::object metadata;  // a label of a name that is used here gives way
+    std::string_view job_type = "Build";
     for (const auto& [name, value] : job.labels) {
         if (name == "job_type") job_type = value;
         metadata[name] = value;
     }
-    metadata["sigrun.job"] = jv(attempt.job);
+    metadata["sigrun.job"] = boost::json::string_view(attempt.job);
     metadata["sigrun.attempt"] = std::to_string(attempt.number);
-    metadata["sigrun.token"] = jv(attempt.token);
+    metadata["sigrun.token"] = boost::json::string_view(attempt.token);
     if (settings.payload == payload_form::json) metadata["sigrun.payload"] = "application/vnd.sigrun.command+json";
     if (settings.payload == payload_form::script) metadata["sigrun.payload"] = "text/x-shellscript";
 
-    json::array bytes;
-    for (unsigned char c : payload_text(job, settings.payload)) bytes.emplace_back(static_cast<std::uint64_t>(c));
-    json::object requirements{{"cpu_cores", nullptr},          {"memory_mb", nullptr},
-                              {"storage_gb", nullptr},         {"gpu_count", nullptr},
-                              {"max_execution_time", nullptr}, {"required_capabilities", json::array()}};
-    if (job.run_timeout_s) requirements["max_execution_time"] = *job.run_timeout_s;
-    json::object body{{"job_id", jv(uuid)},
-                      {"job_type", job_type},
-                      {"priority", job.priority},
-                      {"payload", {{"Small", std::move(bytes)}}},
-                      {"requirements", std::move(requirements)},
-                      {"metadata", std::move(metadata)},
-                      {"timeout", nullptr}};
-    if (settings.send_steps) body["steps"] = steps_of(job);
-    return json::serialize(body);
+    const auto env = texts(job.env);
+    const auto steps = steps_of(job, env);
+    json_members payload;
+    payload.raw("Small", numbers(payload_text(job, settings.payload, env, steps)));
+    json_members requirements;
+    for (const auto key : {"cpu_cores", "memory_mb", "storage_gb", "gpu_count"}) requirements.raw(key, "null");
+    requirements.raw("max_execution_time", job.run_timeout_s ? sdk::concat(*job.run_timeout_s) : "null");
+    requirements.raw("required_capabilities", "[]");
+
+    json_members body;
+    body.text("job_id", uuid);
+    body.text("job_type", job_type);
+    body.number("priority", job.priority);
+    body.raw("payload", payload.finish());
+    body.raw("requirements", requirements.finish());
+    body.raw("metadata", boost::json::serialize(metadata));
+    body.raw("timeout", "null");
+    if (settings.send_steps) body.raw("steps", steps);
+    return body.finish();
 }
 
 }  // namespace sigrun::http::rustci

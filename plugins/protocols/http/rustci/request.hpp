@@ -18,6 +18,9 @@ struct attempt_names {
     std::uint32_t number;
     std::string_view token;
 };
+/// A lower bound of submit_body's size, found without building it. The environment goes along with every step, twice,
+/// and each byte of the payload as a number: a job of one megabyte can become a request of gigabytes.
+std::size_t least_size(const job_document& job, const options& settings);
 std::string submit_body(const job_document& job, const attempt_names& attempt, std::string_view uuid,
                         const options& settings);
 

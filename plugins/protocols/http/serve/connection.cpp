@@ -8,6 +8,7 @@
 #include <boost/beast/core/buffers_to_string.hpp>
 #include <boost/beast/http/error.hpp>
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 namespace sigrun::http {
@@ -16,6 +17,7 @@ namespace bhttp = boost::beast::http;
 
 constexpr std::size_t k_read_size = std::size_t{16} << 10;
 constexpr std::size_t k_max_backlog = std::size_t{1} << 20;
+constexpr std::size_t k_max_fields = 100;
 constexpr auto k_linger = std::chrono::seconds(2);
 constexpr auto k_half_closed = std::chrono::seconds(5);
 
@@ -26,11 +28,31 @@ int family_of(int fd) {
     return family;
 }
 
+std::string within(std::chrono::nanoseconds limit) {
+    return sdk::concat("all of it within ", std::chrono::duration_cast<std::chrono::milliseconds>(limit).count(),
+                       " ms");
+}
+
+/// Whether the connection came in over a loopback address, as everything does that a browser of this machine sends here.
+bool on_loopback(int fd) {
+    sockaddr_storage local{};
+    socklen_t size = sizeof local;
+    if (getsockname(fd, reinterpret_cast<sockaddr*>(&local), &size) != 0) return true;  // the strict rule
+    if (local.ss_family == AF_INET) {
+        const auto address = ntohl(reinterpret_cast<const sockaddr_in&>(local).sin_addr.s_addr);
+        return address >> 24 == IN_LOOPBACKNET;
+    }
+    if (local.ss_family != AF_INET6) return false;
+    const auto& address = reinterpret_cast<const sockaddr_in6&>(local).sin6_addr;
+    return IN6_IS_ADDR_LOOPBACK(&address) || (IN6_IS_ADDR_V4MAPPED(&address) && address.s6_addr[12] == IN_LOOPBACKNET);
+}
+
 }  // namespace
 
 connection::connection(server& owner, loop& where, const sigrun_accept& accept)
     : owner_(owner), loop_(where), socket_(where.context()), session_(accept.session) {
     if (accept.flags & SIGRUN_ACCEPT_UNIX) peer_auth_ = sdk::concat("uid ", accept.uid);
+    hosts_ = {on_loopback(accept.fd), owner.options().allowed_hosts};
     socket_.assign(asio::generic::stream_protocol(family_of(accept.fd), 0), accept.fd);
 }
 
@@ -50,6 +72,7 @@ void connection::next_request() {
     since_ = clock::now();
     head_only_ = false;
     http10_ = false;
+    head_size_ = 0;
     parser_.emplace();
     parser_->header_limit(static_cast<std::uint32_t>(owner_.options().max_header));
     parser_->body_limit(owner_.options().max_body);
@@ -109,6 +132,8 @@ bool connection::parse_some() {
     boost::system::error_code ec;
     const auto used = parser_->put(in_.data(), ec);
     in_.consume(used);
+    if (phase_ == phase::head) head_size_ += used;
+    if ((!ec || ec == bhttp::error::need_more) && is_head_too_large(bool(ec))) ec = bhttp::error::header_limit;
     if (ec && ec != bhttp::error::need_more) {
         refuse_syntax(ec);
         return false;
@@ -121,14 +146,25 @@ bool connection::parse_some() {
     return used > 0 && !ec;
 }
 
+bool connection::is_head_too_large(bool incomplete) const {
+    // The parser's own limit holds for what one put() sees, so a head that comes field by field would grow for ever.
+    // A chunk's header and the trailer it takes only as a whole; they get the same room.
+    const auto limit = owner_.options().max_header;
+    if (phase_ != phase::head) return incomplete && in_.size() > limit;
+    const auto& fields = parser_->get();
+    return head_size_ + (parser_->is_header_done() ? 0 : in_.size()) > limit ||
+           static_cast<std::size_t>(std::distance(fields.begin(), fields.end())) > k_max_fields;
+}
+
 void connection::on_head() {
     const auto& head = parser_->get();
-    keep_alive_ = head.keep_alive();
+    // HTTP/1.0 knows no chunks: what it means by them is answered, but not trusted any further.
+    keep_alive_ = head.keep_alive() && (head.version() == 11 || !header_of(head, "Transfer-Encoding"));
     http10_ = head.version() == 10;
     head_only_ = head.method() == bhttp::verb::head;
     first_request_ = false;
     const bool has_body = !parser_->is_done();
-    auto verdict = check_head(head, has_body);
+    auto verdict = check_head(head, has_body, hosts_);
     ++turn_;
     phase_ = phase::body;
     since_ = clock::now();
@@ -141,33 +177,32 @@ void connection::on_head() {
     }
 }
 
+std::string connection::announced_size() const {
+    const auto length = header_of(parser_->get(), "Content-Length");
+    return length ? shown(*length) + " bytes" : "more";
+}
+
 void connection::refuse_syntax(const boost::system::error_code& ec) {
-    problem p{"invalid", "not a valid HTTP request", {}, {}, ec.message()};
+    problem p{"invalid", "not a valid HTTP request", "request", "the syntax of RFC 9112", ec.message()};
     int status = 400;
     if (ec == bhttp::error::header_limit) {
         status = 431;
-        p = {"too_large",
-             "the head of the request is too large",
-             "head",
-             sdk::concat("at most ", owner_.options().max_header, " bytes"),
-             {}};
+        p = {"too_large", "the head or the trailer of the request is too large", "head",
+             sdk::concat("at most ", owner_.options().max_header, " bytes in ", k_max_fields, " fields"), "more"};
     } else if (ec == bhttp::error::body_limit) {
         status = 413;
-        p = {"too_large",
-             "the body of the request is too large",
-             "body",
-             sdk::concat("at most ", owner_.options().max_body, " bytes"),
-             {}};
+        p = {"too_large", "the body of the request is too large", "body",
+             sdk::concat("at most ", owner_.options().max_body, " bytes"), announced_size()};
     } else if (ec == bhttp::error::bad_version) {
         status = 505;
-        p = {"unsupported", "unknown version of HTTP", "version", "HTTP/1.0 or HTTP/1.1", {}};
+        p = {"unsupported", "unknown version of HTTP", "version", "HTTP/1.0 or HTTP/1.1", "another one"};
     }
     give_early({status, to_json(p), {}}, true);
 }
 
 void connection::give_early(const early_answer& answer, bool body_follows) {
     phase_ = phase::answer;
-    if (body_follows) keep_alive_ = false;  // its body will not be read
+    if (body_follows || answer.close) keep_alive_ = false;  // its body will not be read
     const std::string_view type = answer.body.empty() ? std::string_view() : "application/problem+json";
     reply(answer.status, type, answer.body, answer.extra);
 }
@@ -177,8 +212,6 @@ void connection::start_answer() {
     request_ = parser_->release();
     answer_request(shared_from_this());
 }
-
-std::string connection::auth() const { return auth_of(request_, peer_auth_); }
 
 void connection::reply(int status, std::string_view type, std::string_view content, std::string_view extra) {
     if (phase_ != phase::answer) return;
@@ -195,7 +228,10 @@ void connection::reply_problem(const problem_reply& p) {
     reply(p.status, "application/problem+json", p.body, extra);
 }
 
-void connection::reply_problem(const problem& p) { reply_problem({status_of_code(p.code), 0, to_json(p)}); }
+void connection::reply_problem(const problem& p) {
+    const int status = status_of_code(p.code);
+    reply_problem({status, status == 429 ? 1u : 0u, to_json(p)});
+}
 
 void connection::stream_head(int status, std::string_view type) {
     if (phase_ != phase::answer) return;
@@ -290,13 +326,21 @@ void connection::tick(time_point now) {
             if (in_.size() == 0) {
                 if (waited > (first_request_ ? limits.header_timeout : limits.idle_timeout)) close();
             } else if (waited > limits.header_timeout) {
-                give_early({408, to_json({"timeout", "the head of the request came too slowly"}), {}}, true);
+                give_early({408,
+                            to_json({"timeout", "the head of the request came too slowly", "head",
+                                     within(limits.header_timeout), "a part of it"}),
+                            {}},
+                           true);
                 flush();
             }
             break;
         case phase::body:
             if (waited <= limits.body_timeout) break;
-            give_early({408, to_json({"timeout", "the body of the request came too slowly"}), {}}, true);
+            give_early({408,
+                        to_json({"timeout", "the body of the request came too slowly", "body",
+                                 within(limits.body_timeout), "a part of it"}),
+                        {}},
+                       true);
             flush();
             break;
         case phase::answer:

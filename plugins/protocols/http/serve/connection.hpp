@@ -43,10 +43,9 @@ public:
     server& owner() noexcept { return owner_; }
     loop& where() noexcept { return loop_; }
     std::uint64_t session() const noexcept { return session_; }
-    std::string auth() const;
+    const std::string& auth() const noexcept { return checked_.auth.empty() ? peer_auth_ : checked_.auth; }
     const checked_request& asked() const noexcept { return checked_; }
     std::string take_body() { return std::move(request_.body()); }
-    std::string_view body_type() const { return header_of(request_, "Content-Type").value_or(std::string_view()); }
     /// Counts requests: tells a late answer that its request is over.
     std::uint64_t turn() const noexcept { return turn_; }
     bool answering() const noexcept { return phase_ == phase::answer; }
@@ -73,7 +72,9 @@ private:
     void on_end_of_input();
     void advance();
     bool parse_some();
+    bool is_head_too_large(bool incomplete) const;
     void on_head();
+    std::string announced_size() const;
     void refuse_syntax(const boost::system::error_code& ec);
     void give_early(const early_answer& answer, bool body_follows);
     void start_answer();
@@ -89,6 +90,7 @@ private:
     asio::generic::stream_protocol::socket socket_;
     std::uint64_t session_;
     std::string peer_auth_;  // identity of a UNIX peer
+    host_rule hosts_;
     sdk::op lifetime_;
 
     phase phase_ = phase::head;
@@ -105,6 +107,7 @@ private:
     bool chunked_ = false;
     boost::beast::flat_buffer in_;
     std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
+    std::size_t head_size_ = 0;  // bytes of the current head that were parsed
     request request_;
     checked_request checked_;
     std::uint64_t turn_ = 0;

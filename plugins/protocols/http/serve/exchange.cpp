@@ -12,6 +12,8 @@ namespace sigrun::http {
 namespace {
 namespace json = boost::json;
 
+constexpr std::string_view k_sse_type = "text/event-stream";
+constexpr std::string_view k_raw_type = "text/plain; charset=utf-8";
 constexpr auto k_head_grace = std::chrono::milliseconds(200);
 constexpr auto k_keep_alive = std::chrono::seconds(15);
 
@@ -46,7 +48,7 @@ bool named_by_request(connection& who, std::string& method, std::string& params)
     }
     if (text && !text->empty()) {
         if (!object_of(*text)) {
-            who.reply_problem({"invalid", "wrong value", "params", "a JSON object", text->substr(0, 200)});
+            who.reply_problem({"invalid", "wrong value", "params", "a JSON object", shown(*text)});
             return false;
         }
         params = *text;
@@ -71,13 +73,13 @@ void answer_request(const std::shared_ptr<connection>& who) {
         case answer::open_session:
             if (!named_by_request(*who, method, params)) return;
             break;
-        case answer::logs:
         case answer::events:
-            if (asked.head_only)
-                return who->reply(200,
-                                  asked.event_stream || r.replies == answer::events ? "text/event-stream"
-                                                                                    : "text/plain; charset=utf-8",
-                                  {});
+            if (asked.head_only) return who->reply(200, k_sse_type, {});
+            break;
+        case answer::logs:
+            if (!asked.head_only) break;
+            method = "jobs.get";  // whether there is such a job, without its output
+            params = sdk::concat("{\"id\":", json_string(asked.match.variables.at(0)), "}");
             break;
         case answer::json:
         case answer::text_payload: break;
@@ -92,6 +94,8 @@ exchange::exchange(const std::shared_ptr<connection>& who, std::string method, s
       route_(*who->asked().match.what),
       method_(std::move(method)),
       params_(std::move(params)),
+      streams_(!who->asked().head_only &&
+               (route_.replies == answer::logs || route_.replies == answer::events || route_.replies == answer::call)),
       sse_(route_.replies == answer::events || who->asked().event_stream),
       last_sent_(clock::now()) {}
 
@@ -103,10 +107,10 @@ void exchange::start() {
     });
     auto document = who_->take_body();
     sdk::buffer payload;
-    if (who_->body_type() == k_frame_type && route_.replies == answer::call) {
-        std::string why;
+    if (who_->asked().framed && route_.replies == answer::call) {
+        mismatch why;
         auto both = decode_frame(document, why);
-        if (!both) return who_->reply_problem({"invalid", why, "body"});
+        if (!both) return who_->reply_problem(problem_of(why, "body"));
         document = std::move(both->json);
         if (both->has_payload) payload = sdk::buffer(host, both->payload);
     }
@@ -125,10 +129,6 @@ void exchange::start() {
     drain();
 }
 
-bool exchange::streams() const noexcept {
-    return route_.replies == answer::logs || route_.replies == answer::events || route_.replies == answer::call;
-}
-
 void exchange::drain() {
     const auto keep = shared_from_this();
     if (!who_ || over_) return;
@@ -144,7 +144,7 @@ void exchange::drain() {
 void exchange::on_reply(const reply& r) {
     last_sent_ = clock::now();
     if (r.error() && r.last() && !(route_.replies == answer::call && head_given_)) return give_error(r);
-    if (streams()) return give_piece(r);
+    if (streams_) return give_piece(r);
     if (!r.last()) return;
     over_ = true;
     if (route_.replies == answer::open_session) return open_session(r);
@@ -161,6 +161,7 @@ void exchange::give_error(const reply& r) {
 }
 
 void exchange::give_single(const reply& r) {
+    if (route_.replies == answer::logs) return who_->reply(200, sse_ ? k_sse_type : k_raw_type, {});
     if (route_.replies == answer::text_payload)
         return who_->reply(200, "text/plain; version=0.0.4; charset=utf-8", r.payload.content());
     int status = route_.success;
@@ -177,7 +178,8 @@ void exchange::give_single(const reply& r) {
 
 void exchange::open_session(const reply& r) {
     if (!(r.flags & SIGRUN_FRAME_LINK))
-        return who_->reply_problem({"invalid", sdk::concat("the method ", method_, " opens no session"), "method"});
+        return who_->reply_problem({"invalid", "this method opens no session", "method",
+                                    "one that opens a session, such as runners.register", shown(method_)});
     const auto token = adopt(r);
     if (token.empty()) return;
     who_->reply(201, "application/json", r.json,
@@ -203,7 +205,7 @@ void exchange::head() {
     if (head_given_) return;
     head_given_ = true;
     if (route_.replies == answer::call) return who_->stream_head(200, "application/x-ndjson");
-    who_->stream_head(200, sse_ ? "text/event-stream" : "text/plain; charset=utf-8");
+    who_->stream_head(200, sse_ ? k_sse_type : k_raw_type);
 }
 
 void exchange::give_piece(const reply& r) {
@@ -247,7 +249,7 @@ void exchange::wrote(std::size_t backlog) {
 void exchange::tick(time_point now) {
     // A silent stream still shows its head soon, so that the peer knows that it is on; an error that comes at
     // once can until then be an honest status.
-    if (!streams() || over_ || !who_) return;
+    if (!streams_ || over_ || !who_) return;
     if (!head_given_ && now - last_sent_ > k_head_grace) {
         head();
         who_->flush();

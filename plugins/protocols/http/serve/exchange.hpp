@@ -20,7 +20,7 @@ public:
     exchange(const std::shared_ptr<connection>& who, std::string method, std::string params);
     void start();
 
-    bool streams() const noexcept override;
+    bool streams() const noexcept override { return streams_; }
     void wrote(std::size_t backlog) override;
     void tick(time_point now) override;
     void gone(std::function<void()> done) override;
@@ -42,6 +42,7 @@ private:
     std::string params_;
     std::shared_ptr<reply_inbox> inbox_;
     log_events log_;
+    bool streams_ = false;  // many replies, each given as it comes
     bool sse_ = false;
     bool head_given_ = false;
     bool over_ = false;

@@ -11,8 +11,7 @@ namespace {
 
 std::optional<std::string> as_json(const param& p, std::string_view value, problem& why) {
     const auto refuse = [&](std::string_view expected) {
-        why = {"invalid", "wrong value", std::string(p.name), std::string(expected), std::string(value.substr(0, 200))};
-        if (!is_utf8(why.found)) why.found = "bytes that are not UTF-8";
+        why = {"invalid", "wrong value", std::string(p.name), std::string(expected), shown(value)};
         return std::nullopt;
     };
     if (!is_utf8(value)) return refuse("UTF-8 text");
@@ -43,11 +42,8 @@ std::optional<std::string> form_params(const route_match& match, const target& w
             std::string known;
             for (const auto& p : match.what->params)
                 if (p.from == source::query) known += (known.empty() ? "" : ", ") + std::string(p.name);
-            why = {"unknown_field",
-                   "unknown query key",
-                   key.substr(0, 200),
-                   known.empty() ? std::string("no query") : "one of " + known,
-                   {}};
+            why = {"unknown_field", "unknown query key", shown(key),
+                   known.empty() ? std::string("no query") : "one of " + known, shown(key)};
             return std::nullopt;
         }
     json_members out;

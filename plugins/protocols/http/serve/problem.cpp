@@ -41,6 +41,10 @@ std::string to_json(const problem& p) {
     return m.finish();
 }
 
+problem problem_of(const mismatch& why, std::string_view otherwise) {
+    return {"invalid", "wrong value", why.field.empty() ? std::string(otherwise) : why.field, why.expected, why.found};
+}
+
 int status_of_code(std::string_view code) noexcept {
     for (const auto& c : k_codes)
         if (c.code == code) return c.status;

@@ -1,6 +1,9 @@
 // Problem documents (RFC 9457) and what they are as HTTP. Pure.
 #pragma once
 
+#include "wire/mismatch.hpp"
+#include "wire/utf8.hpp"
+
 #include <sigrun/base.h>
 
 #include <cstdint>
@@ -18,6 +21,8 @@ struct problem {
     std::string found{};
 };
 std::string to_json(const problem& p);
+/// Code invalid. A mismatch that names no field is one of `otherwise`.
+problem problem_of(const mismatch& why, std::string_view otherwise);
 
 /// The HTTP status for a code; 500 for unknown ones.
 int status_of_code(std::string_view code) noexcept;

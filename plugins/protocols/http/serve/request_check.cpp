@@ -1,6 +1,9 @@
 #include "serve/request_check.hpp"
 
 #include "serve/params.hpp"
+#include "wire/frame_codec.hpp"
+
+#include <sigrun/cpp/text.hpp>
 
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/field.hpp>
@@ -16,11 +19,24 @@ head_verdict refuse(int status, const problem& p, std::string extra = {}) {
     return v;
 }
 
-bool is_json(std::string_view type) {
+/// The type alone, without parameters such as charset.
+std::string_view bare_type(std::string_view type) {
     type = type.substr(0, type.find(';'));
-    while (!type.empty() && type.back() == ' ') type.remove_suffix(1);
-    if (beast::iequals(type, "application/json")) return true;
-    return type.size() > 5 && beast::iequals(type.substr(type.size() - 5), "+json");
+    while (!type.empty() && (type.back() == ' ' || type.back() == '\t')) type.remove_suffix(1);
+    return type;
+}
+
+/// A body has to say what it is: a page of another origin can send any text, but only under types that are not these.
+std::optional<head_verdict> check_body_type(const request_header& head, const route& r, bool& framed) {
+    const auto type = header_of(head, "Content-Type");
+    const auto bare = bare_type(type.value_or(std::string_view()));
+    if (beast::iequals(bare, "application/json")) return std::nullopt;
+    const bool frames = r.replies == answer::call || r.replies == answer::post_frames;
+    framed = frames && beast::iequals(bare, k_frame_type);
+    if (framed) return std::nullopt;
+    return refuse(415, {"invalid", "send the body with the header Content-Type: application/json", "Content-Type",
+                        frames ? sdk::concat("application/json or ", k_frame_type) : std::string("application/json"),
+                        type ? shown(*type) : std::string("none")});
 }
 
 bool mentions(std::string_view list, std::string_view word) {
@@ -29,19 +45,56 @@ bool mentions(std::string_view list, std::string_view word) {
     return false;
 }
 
+/// Where the body ends must be beyond doubt: else somebody in between may see other requests here than we do.
+std::optional<head_verdict> check_framing(const request_header& head) {
+    const auto codings = head.count(bhttp::field::transfer_encoding);
+    if (codings == 0) return std::nullopt;
+    const auto coding = *header_of(head, "Transfer-Encoding");
+    std::optional<head_verdict> bad;
+    if (head.count(bhttp::field::content_length))
+        bad = refuse(400, {"invalid", "two lengths for one body", "Transfer-Encoding",
+                           "either Transfer-Encoding or Content-Length", "both"});
+    else if (codings > 1 || !beast::iequals(coding, "chunked"))
+        bad = refuse(501, {"unsupported", "unknown transfer coding", "Transfer-Encoding", "chunked",
+                           codings > 1 ? std::string("several headers") : shown(coding)});
+    if (bad) bad->answer->close = true;
+    return bad;
+}
+
+/// Only what a peer can prove with a secret; "uid N" is how the kernel is told of a UNIX peer.
+std::optional<head_verdict> read_authorization(const request_header& head, std::string& auth) {
+    const auto given = head.count(bhttp::field::authorization);
+    if (given == 0) return std::nullopt;
+    const auto value = *header_of(head, "Authorization");
+    const auto space = value.find(' ');
+    const auto scheme = value.substr(0, space);
+    const auto secret = space == std::string_view::npos ? std::string_view() : value.substr(space + 1);
+    for (const std::string_view known : {"bearer", "basic"})
+        if (given == 1 && beast::iequals(scheme, known) && !secret.empty()) {
+            auth = sdk::concat(known, " ", secret);
+            return std::nullopt;
+        }
+    const auto found = given > 1        ? std::string("several headers")
+                       : secret.empty() ? std::string("one word")  // maybe the secret itself
+                                        : shown(scheme);
+    return refuse(
+        401,
+        {"unauthenticated", "unknown kind of credentials", "Authorization", "Bearer TOKEN or Basic CREDENTIALS", found},
+        "WWW-Authenticate: Bearer\r\n");
+}
+
 /// What must hold of any request, whatever it asks for.
 std::optional<head_verdict> check_protocol(const request_header& head) {
-    if (head.version() == 11 && head.count(bhttp::field::host) != 1)
+    if (auto bad = check_framing(head)) return bad;  // first: it closes, others may not
+    if (head.count(bhttp::field::host) > 1 || (head.version() == 11 && !head.count(bhttp::field::host)))
         return refuse(400, {"invalid", "wrong value", "Host", "exactly one Host header",
                             head.count(bhttp::field::host) ? "several" : "none"});
     if (const auto upgrade = header_of(head, "Upgrade"); upgrade && mentions(*upgrade, "websocket"))
         return refuse(426,
                       {"unsupported", "WebSocket is not served here", "Upgrade", "a plain HTTP request", "websocket"},
                       "Upgrade: HTTP/1.1\r\nConnection: upgrade\r\n");
-    if (const auto coding = header_of(head, "Transfer-Encoding"); coding && !beast::iequals(*coding, "chunked"))
-        return refuse(501, {"unsupported", "unknown transfer coding", "Transfer-Encoding", "chunked", {}});
     if (const auto expect = header_of(head, "Expect"); expect && !beast::iequals(*expect, "100-continue"))
-        return refuse(417, {"unsupported", "unknown expectation", "Expect", "100-continue", {}});
+        return refuse(417, {"unsupported", "unknown expectation", "Expect", "100-continue", shown(*expect)});
     return std::nullopt;
 }
 
@@ -53,35 +106,41 @@ std::optional<std::string_view> header_of(const request_header& head, std::strin
     return sv(found->value());
 }
 
-head_verdict check_head(const request_header& head, bool has_body) {
+head_verdict check_head(const request_header& head, bool has_body, const host_rule& hosts) {
     if (auto bad = check_protocol(head)) return std::move(*bad);
+    if (const auto bad = check_caller(head, hosts)) return refuse(bad->status, bad->why);
+    std::string auth;
+    if (auto bad = read_authorization(head, auth)) return std::move(*bad);
     const auto verb = sv(head.method_string());
     if (verb == "OPTIONS" && head.target() == "*") {
         head_verdict v;
         v.answer = early_answer{204, {}, "Allow: GET, HEAD, POST, DELETE, OPTIONS\r\n"};
         return v;
     }
-    std::string why;
+    mismatch why;
     auto where = parse_target(sv(head.target()), why);
-    if (!where) return refuse(400, {"invalid", why, "target"});
+    if (!where) return refuse(400, problem_of(why, "target"));
 
     head_verdict v;
     auto& request = v.request;
+    request.auth = std::move(auth);
     request.match = find_route(verb, where->segments);
-    if (request.match.allow.empty()) return refuse(404, {"not_found", "there is nothing at this path"});
+    if (request.match.allow.empty())
+        return refuse(404, {"not_found", "there is nothing at this path", "target", "a path that GET / lists",
+                            shown(sv(head.target()))});
     if (verb == "OPTIONS") {
         v.answer = early_answer{204, {}, "Allow: " + request.match.allow + "\r\n"};
         return v;
     }
     if (!request.match.what)
-        return refuse(405, {"unsupported", "this path does not take this verb", "verb", request.match.allow, {}},
+        return refuse(405,
+                      {"unsupported", "this path does not take this verb", "verb", request.match.allow, shown(verb)},
                       "Allow: " + request.match.allow + "\r\n");
     const route& r = *request.match.what;
     if (r.takes == body::none && has_body)
         return refuse(400, {"invalid", "this request takes no body", "body", "no body", "a body"});
-    if (r.takes == body::json)
-        if (const auto type = header_of(head, "Content-Type"); type && !is_json(*type))
-            return refuse(415, {"invalid", "unsupported media type", "Content-Type", "application/json", {}});
+    if (has_body)
+        if (auto bad = check_body_type(head, r, request.framed)) return std::move(*bad);
 
     problem bad;
     auto params = form_params(
@@ -92,7 +151,7 @@ head_verdict check_head(const request_header& head, bool has_body) {
     if (r.replies == answer::logs) {
         const auto* format = where->find("format");
         if (format && *format != "raw" && *format != "sse")
-            return refuse(400, {"invalid", "wrong value", "format", "raw or sse", *format});
+            return refuse(400, {"invalid", "wrong value", "format", "raw or sse", shown(*format)});
         const auto accept = header_of(head, "Accept");
         request.event_stream = format ? *format == "sse" : accept && mentions(*accept, "text/event-stream");
         const auto* follow = where->find("follow");
@@ -100,16 +159,6 @@ head_verdict check_head(const request_header& head, bool has_body) {
     }
     request.where = std::move(*where);
     return v;
-}
-
-std::string auth_of(const request_header& head, std::string otherwise) {
-    const auto value = header_of(head, "Authorization");
-    if (!value) return otherwise;
-    const auto space = value->find(' ');
-    std::string out(*value);
-    for (std::size_t i = 0; i < std::min(space, out.size()); ++i)
-        if (out[i] >= 'A' && out[i] <= 'Z') out[i] = static_cast<char>(out[i] | 0x20);
-    return out;
 }
 
 }  // namespace sigrun::http

@@ -1,6 +1,8 @@
-// Everything that can be decided from a request's head, before its body is read. Pure.
+// Everything that can be decided from a request's head, before its body is read. Only the head counts: later the parser
+// adds the fields of a trailer to it. Pure.
 #pragma once
 
+#include "serve/caller_check.hpp"
 #include "serve/problem.hpp"
 #include "serve/routes.hpp"
 #include "wire/target.hpp"
@@ -25,6 +27,8 @@ struct checked_request {
     route_match match;
     target where;
     std::string params;
+    std::string auth;     // the Authorization header, its scheme in lower case: "bearer TOKEN"; or ""
+    bool framed = false;  // the body is a frame, not the document itself
     bool head_only = false;
     bool event_stream = false;  // logs: SSE instead of raw bytes
     bool follows = false;       // logs: waits for more output
@@ -33,17 +37,15 @@ struct checked_request {
 /// An answer given from the head alone: refusals, and OPTIONS.
 struct early_answer {
     int status = 204;
-    std::string body;   // a problem document, or empty
-    std::string extra;  // header lines
+    std::string body;    // a problem document, or empty
+    std::string extra;   // header lines
+    bool close = false;  // where the next request begins is not certain
 };
 
 struct head_verdict {
     std::optional<early_answer> answer;  // set: this is it
     checked_request request;             // else: this is what is asked
 };
-head_verdict check_head(const request_header& head, bool has_body);
-
-/// What the peer presents as its identity: "bearer TOKEN" with the scheme in lower case; else `otherwise`.
-std::string auth_of(const request_header& head, std::string otherwise);
+head_verdict check_head(const request_header& head, bool has_body, const host_rule& hosts);
 
 }  // namespace sigrun::http

@@ -19,21 +19,19 @@ constexpr std::array k_list_jobs{param{source::query, "state", "state", kind::te
 constexpr std::array k_only_id{k_id};
 constexpr std::array k_cancel{
     k_id, param{source::query, "grace", "grace", kind::text, "time between TERM and KILL, 10s if left out"}};
+// An EventSource asks for the same address again when it resumes, so its header comes before the query.
 constexpr std::array k_logs{
-    k_id, param{source::query, "offset", "offset", kind::integer, "first byte wanted"},
-    param{source::header, "Last-Event-ID", "offset", kind::integer, "offset to resume an event stream from"},
+    k_id, param{source::header, "Last-Event-ID", "offset", kind::integer, "offset to resume an event stream from"},
+    param{source::query, "offset", "offset", kind::integer, "first byte wanted, unless resumed"},
     param{source::query, "follow", "follow", kind::boolean, "stay until the job has ended"},
     param{source::query, "format", "", kind::text, "raw or sse; sse also by Accept: text/event-stream"}};
 constexpr std::array k_list_runners{param{source::query, "where", "where", kind::text, "a requirement to satisfy"},
                                     k_limit, k_cursor};
 constexpr std::array k_remove{k_id, param{source::query, "force", "force", kind::boolean, "also while jobs run there"}};
 constexpr std::array k_id_reason{k_id, k_reason};
-constexpr std::array k_drain{
-    k_id, k_reason,
-    param{source::query, "deadline", "deadline", kind::text, "running jobs are ended after this duration"}};
 constexpr std::array k_events{
-    param{source::query, "after", "after", kind::integer, "sequence number of the last event seen"},
-    param{source::header, "Last-Event-ID", "after", kind::integer, "the same, as EventSource sends it"},
+    param{source::header, "Last-Event-ID", "after", kind::integer, "number to resume from, as EventSource sends it"},
+    param{source::query, "after", "after", kind::integer, "sequence number of the last event seen, unless resumed"},
     param{source::query, "types", "types", kind::text, "comma separated prefixes of event types"}};
 constexpr std::array k_probe{param{source::query, "only", "only", kind::text, "comma separated prefixes of fact keys"}};
 constexpr std::array k_call{param{source::path, "method", ""},
@@ -58,13 +56,12 @@ constexpr route k_routes[] = {
     {"GET", "/v1/runners/{id}", "runners.get", answer::json, body::none, 200, "", k_only_id,
      "one runner with its facts"},
     {"DELETE", "/v1/runners/{id}", "runners.remove", answer::json, body::none, 200, "", k_remove, "remove a runner"},
-    {"POST", "/v1/runners/{id}/drain", "runners.drain", answer::json, body::none, 200, "", k_drain, "no new jobs"},
+    {"POST", "/v1/runners/{id}/drain", "runners.drain", answer::json, body::none, 200, "", k_id_reason, "no new jobs"},
     {"POST", "/v1/runners/{id}/resume", "runners.resume", answer::json, body::none, 200, "", k_id_reason,
      "take jobs again"},
     {"POST", "/v1/runners/{id}/maintenance", "runners.maintenance", answer::json, body::none, 200, "", k_id_reason,
      "out of service"},
-    {"POST", "/v1/runners/{id}/detect", "runners.detect", answer::json, body::none, 200, "", k_id_reason,
-     "fresh facts"},
+    {"POST", "/v1/runners/{id}/detect", "runners.detect", answer::json, body::none, 200, "", k_only_id, "fresh facts"},
     {"GET", "/v1/events", "events.watch", answer::events, body::none, 200, "", k_events, "what happens, as SSE"},
     {"GET", "/v1/plugins", "plugins.list", answer::json, body::none, 200, "", k_none, "plugins"},
     {"GET", "/v1/plugins/{id}", "plugins.get", answer::json, body::none, 200, "", k_only_id, "one plugin"},

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace sigrun::http {
@@ -23,6 +24,7 @@ struct server_options {
     std::chrono::nanoseconds idle_timeout{};
     std::chrono::nanoseconds write_timeout{};
     std::chrono::nanoseconds session_timeout{};
+    std::vector<std::string> allowed_hosts;  // see host_rule
 };
 
 class server {

@@ -112,6 +112,7 @@ session::intake session::take(const std::vector<wire_frame>& frames) {
     for (const auto& f : frames) {
         if (f.seq <= in_seq_) continue;
         out.gap = f.seq != in_seq_ + 1;
+        out.found = f.seq;
         if (out.gap || !frames_ || dead_) break;
         if (f.kind == SIGRUN_BYE && (f.flags & SIGRUN_FRAME_LAST)) {
             in_seq_ = f.seq;

@@ -44,6 +44,7 @@ public:
         bool gap = false;
         bool busy = false;
         std::uint64_t ack = 0;
+        std::uint64_t found = 0;  // with a gap: the number after it
     };
     intake take(const std::vector<wire_frame>& frames);
     void peer_closed() { die("the peer closed the session"); }

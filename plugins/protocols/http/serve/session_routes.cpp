@@ -14,7 +14,9 @@ constexpr auto k_longest_wait = std::chrono::seconds(25);  // below any proxy's 
 
 std::shared_ptr<session> session_of(connection& who) {
     auto found = who.owner().sessions().find(who.asked().match.variables.at(0));
-    if (!found) who.reply_problem({"not_found", "there is no such session"});
+    if (!found)
+        who.reply_problem({"not_found", "there is no such session", "token", "the token of an open session",
+                           "one that is unknown or over"});
     return found;
 }
 
@@ -53,7 +55,8 @@ void poll_session_frames(const std::shared_ptr<connection>& who) {
     std::chrono::nanoseconds wait{0};
     if (const auto* text = where.find("wait")) {
         const auto parsed = parse_duration(*text);
-        if (!parsed) return who->reply_problem({"invalid", "wrong value", "wait", "a duration such as 20s", *text});
+        if (!parsed)
+            return who->reply_problem({"invalid", "wrong value", "wait", "a duration such as 20s", shown(*text)});
         wait =
             std::min<std::chrono::nanoseconds>({*parsed, k_longest_wait, who->owner().options().session_timeout / 2});
     }
@@ -66,7 +69,9 @@ void poll_session_frames(const std::shared_ptr<connection>& who) {
     auto answer = [who, turn](int status, std::string content) {
         answer_later(who, turn, [status, content = std::move(content)](connection& c) {
             if (status == 200) return c.reply(200, "application/json", content);
-            c.reply(status, "application/problem+json", to_json({"not_found", "the session is over"}));
+            c.reply(status, "application/problem+json",
+                    to_json({"not_found", "the session is over", "token", "the token of an open session",
+                             "one of a session that is over"}));
         });
     };
     of->where().dispatch([of, ack, wait, answer, hanging, who] {
@@ -78,15 +83,16 @@ void poll_session_frames(const std::shared_ptr<connection>& who) {
 void post_session_frames(const std::shared_ptr<connection>& who) {
     const auto of = session_of(*who);
     if (!of) return;
-    std::string why;
+    mismatch why;
     auto frames = decode_frames(who->take_body(), why);
-    if (!frames) return who->reply_problem({"invalid", why, "body"});
+    if (!frames) return who->reply_problem(problem_of(why, "body"));
     const auto turn = who->turn();
     of->where().dispatch([of, who, turn, frames = std::move(*frames)] {
         const auto taken = of->take(frames);
         answer_later(who, turn, [taken](connection& c) {
             if (taken.gap)
-                return c.reply_problem({"conflict", "frames are missing", "seq", sdk::concat(taken.ack + 1), {}});
+                return c.reply_problem(
+                    {"conflict", "frames are missing", "seq", sdk::concat(taken.ack + 1), sdk::concat(taken.found)});
             c.reply(200, "application/json", sdk::concat("{\"ack\":", taken.ack, ",\"busy\":", taken.busy, "}"));
         });
     });

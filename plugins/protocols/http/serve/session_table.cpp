@@ -31,7 +31,7 @@ std::string new_token() {
 std::string session_table::open(server& owner, loop& where, std::uint64_t connection, std::string_view ticket,
                                 problem& why) {
     if (!owner.links()) {
-        why = {"unsupported", "this host takes no links"};
+        why = {"unsupported", "this host takes no sessions", "host", "one that takes links", "one that takes none"};
         return {};
     }
     auto token = new_token();
@@ -39,7 +39,9 @@ std::string session_table::open(server& owner, loop& where, std::uint64_t connec
     {
         std::lock_guard lock(mutex_);
         if (sessions_.size() >= owner.options().max_connections) {
-            why = {"busy", "too many sessions are open"};
+            why = {"busy", "too many sessions are open", "sessions",
+                   sdk::concat("at most ", owner.options().max_connections, " (option max_connections)"),
+                   sdk::concat(sessions_.size())};
             return {};
         }
         sessions_.emplace(token, made);

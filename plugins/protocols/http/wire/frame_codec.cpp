@@ -2,6 +2,7 @@
 
 #include "wire/base64.hpp"
 #include "wire/json_text.hpp"
+#include "wire/utf8.hpp"
 
 #include <sigrun/cpp/text.hpp>
 
@@ -29,10 +30,17 @@ constexpr std::array<named_kind, 11> k_kinds{{{SIGRUN_HELLO, "hello"},
                                               {SIGRUN_REPLY, "reply"},
                                               {k_kind_ping, "ping"}}};
 
+/// A value as a mismatch shows it: not all of it, for it may be large.
+std::string excerpt(const json::value& v) {
+    if (v.is_array()) return "an array";
+    if (v.is_object()) return "an object";
+    return shown(v.is_string() ? std::string(v.get_string()) : json::serialize(v));
+}
+
 /// Reads members of one object; the first fault is kept as text.
 class member_reader {
 public:
-    member_reader(const json::object& object, std::string_view prefix, std::string& why)
+    member_reader(const json::object& object, std::string_view prefix, mismatch& why)
         : object_(object), prefix_(prefix), why_(why) {}
 
     template <class T>
@@ -51,7 +59,8 @@ public:
         out.assign(v->get_string().data(), v->get_string().size());
     }
     void fail(std::string_view key, std::string_view expected) {
-        if (ok_) why_ = sdk::concat(prefix_, key, ": expected ", expected, ", found another value");
+        const json::value* v = object_.if_contains(key);
+        if (ok_) why_ = {sdk::concat(prefix_, key), std::string(expected), v ? excerpt(*v) : std::string("nothing")};
         ok_ = false;
     }
     bool ok() const noexcept { return ok_; }
@@ -59,14 +68,14 @@ public:
 private:
     const json::object& object_;
     std::string_view prefix_;
-    std::string& why_;
+    mismatch& why_;
     bool ok_ = true;
 };
 
-std::optional<wire_frame> read_frame(const json::value& value, std::string& why) {
+std::optional<wire_frame> read_frame(const json::value& value, mismatch& why) {
     const json::object* object = value.if_object();
     if (!object) {
-        why = "frame: expected an object, found another JSON value";
+        why = {"frame", "an object", excerpt(value)};
         return std::nullopt;
     }
     wire_frame f;
@@ -115,11 +124,11 @@ std::optional<wire_frame> read_frame(const json::value& value, std::string& why)
     return f;
 }
 
-std::optional<json::value> parse(std::string_view text, std::string& why) {
+std::optional<json::value> parse(std::string_view text, mismatch& why) {
     boost::system::error_code ec;
     auto value = json::parse(text, ec);
     if (ec) {
-        why = sdk::concat("expected JSON, found ", text.empty() ? std::string("nothing") : ec.message());
+        why = {{}, "JSON", text.empty() ? std::string("nothing") : ec.message()};
         return std::nullopt;
     }
     return value;
@@ -172,17 +181,17 @@ wire_frame copy_frame(const sigrun_frame& frame, std::string_view payload) {
     return f;
 }
 
-std::optional<wire_frame> decode_frame(std::string_view text, std::string& why) {
+std::optional<wire_frame> decode_frame(std::string_view text, mismatch& why) {
     auto value = parse(text, why);
     return value ? read_frame(*value, why) : std::nullopt;
 }
 
-std::optional<std::vector<wire_frame>> decode_frames(std::string_view text, std::string& why) {
+std::optional<std::vector<wire_frame>> decode_frames(std::string_view text, mismatch& why) {
     auto value = parse(text, why);
     if (!value) return std::nullopt;
     const json::array* items = value->if_array();
     if (!items) {
-        why = "expected an array of frames, found another JSON value";
+        why = {{}, "an array of frames", excerpt(*value)};
         return std::nullopt;
     }
     std::vector<wire_frame> frames;

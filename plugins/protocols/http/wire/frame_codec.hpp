@@ -4,6 +4,8 @@
 // Members that are zero or empty are left out. Pure.
 #pragma once
 
+#include "wire/mismatch.hpp"
+
 #include <sigrun/base.h>
 
 #include <cstdint>
@@ -45,8 +47,8 @@ wire_frame copy_frame(const sigrun_frame& frame, std::string_view payload);
 
 /// One frame object, or nothing and `why`. Unknown members are ignored, so that newer peers can add some; an
 /// unknown kind is an error, because dropping it silently would lose work.
-std::optional<wire_frame> decode_frame(std::string_view text, std::string& why);
+std::optional<wire_frame> decode_frame(std::string_view text, mismatch& why);
 /// A JSON array of frames.
-std::optional<std::vector<wire_frame>> decode_frames(std::string_view text, std::string& why);
+std::optional<std::vector<wire_frame>> decode_frames(std::string_view text, mismatch& why);
 
 }  // namespace sigrun::http

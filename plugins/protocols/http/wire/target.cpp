@@ -16,15 +16,14 @@ int hex_value(char c) {
     return -1;
 }
 
-bool decode(std::string_view in, bool plus_is_space, std::string& out, std::string& why) {
+bool decode(std::string_view in, bool plus_is_space, std::string& out, mismatch& why) {
     out.clear();
     for (std::size_t i = 0; i < in.size(); ++i) {
         if (in[i] == '%') {
             const int high = i + 2 < in.size() ? hex_value(in[i + 1]) : -1;
             const int low = i + 2 < in.size() ? hex_value(in[i + 2]) : -1;
             if (high < 0 || low < 0) {
-                why = sdk::concat("expected two hexadecimal digits after %, found \"", in.substr(i, 3), "\"");
-                if (!is_utf8(why)) why = "expected two hexadecimal digits after %";
+                why = {"target", "two hexadecimal digits after %", shown(in.substr(i, 3))};
                 return false;
             }
             out += static_cast<char>(high * 16 + low);
@@ -34,18 +33,18 @@ bool decode(std::string_view in, bool plus_is_space, std::string& out, std::stri
         }
     }
     if (!is_utf8(out)) {
-        why = "expected UTF-8 after decoding, found other bytes";
+        why = {"target", "UTF-8 after decoding", "other bytes"};
         return false;
     }
     for (char c : out)
         if (static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\n') {
-            why = "expected no control characters";
+            why = {"target", "no control characters", "byte " + std::to_string(static_cast<unsigned char>(c))};
             return false;
         }
     return true;
 }
 
-bool parse_query(std::string_view text, target& out, std::string& why) {
+bool parse_query(std::string_view text, target& out, mismatch& why) {
     while (!text.empty()) {
         const auto end = text.find('&');
         const auto pair = text.substr(0, end);
@@ -57,11 +56,11 @@ bool parse_query(std::string_view text, target& out, std::string& why) {
         if (!decode(pair.substr(0, equals), true, key, why)) return false;
         if (equals != std::string_view::npos && !decode(pair.substr(equals + 1), true, value, why)) return false;
         if (out.find(key)) {
-            why = sdk::concat("expected each query key once, found \"", key, "\" again");
+            why = {shown(key), "each query key once", "it again"};
             return false;
         }
         if (out.query.size() == k_max_parts) {
-            why = "expected at most 64 query keys, found more";
+            why = {"target", "at most 64 query keys", "more"};
             return false;
         }
         out.query.emplace_back(std::move(key), std::move(value));
@@ -77,13 +76,13 @@ const std::string* target::find(std::string_view key) const noexcept {
     return nullptr;
 }
 
-std::optional<target> parse_target(std::string_view text, std::string& why) {
+std::optional<target> parse_target(std::string_view text, mismatch& why) {
     if (text.substr(0, 7) == "http://") {
         const auto slash = text.find('/', 7);
         text = slash == std::string_view::npos ? std::string_view("/") : text.substr(slash);
     }
     if (text.empty() || text[0] != '/') {
-        why = "expected a path that begins with /";
+        why = {"target", "a path that begins with /", text.empty() ? "nothing" : shown(text)};
         return std::nullopt;
     }
     target out;
@@ -92,7 +91,7 @@ std::optional<target> parse_target(std::string_view text, std::string& why) {
     while (!path.empty()) {
         const auto slash = path.find('/');
         if (out.segments.size() == k_max_parts) {
-            why = "expected at most 64 path segments, found more";
+            why = {"target", "at most 64 path segments", "more"};
             return std::nullopt;
         }
         std::string segment;

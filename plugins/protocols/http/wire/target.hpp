@@ -1,6 +1,8 @@
 // The target of a request: path segments and query, percent-decoded and checked. Pure.
 #pragma once
 
+#include "wire/mismatch.hpp"
+
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,7 +21,7 @@ struct target {
 /// Parses origin form ("/path?query") or absolute form ("http://host/path"). On failure `why` says what is
 /// wrong: bad escapes, bytes that are not UTF-8, control characters, more than 64 segments or 64 query keys,
 /// a repeated key.
-std::optional<target> parse_target(std::string_view text, std::string& why);
+std::optional<target> parse_target(std::string_view text, mismatch& why);
 
 /// Escapes everything but unreserved characters, for one path segment or query value.
 std::string percent_encode(std::string_view text);

@@ -78,4 +78,11 @@ std::string with_valid_utf8(std::string_view text, std::size_t& replaced) {
     return out;
 }
 
+std::string shown(std::string_view text) {
+    auto part = text.substr(0, 200);
+    if (part.size() < text.size()) part.remove_suffix(unfinished_tail(part));
+    std::size_t replaced = 0;
+    return with_valid_utf8(part, replaced);
+}
+
 }  // namespace sigrun::http

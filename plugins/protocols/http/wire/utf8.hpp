@@ -12,5 +12,7 @@ bool is_utf8(std::string_view text) noexcept;
 std::size_t unfinished_tail(std::string_view text) noexcept;
 /// Every byte that belongs to no valid sequence becomes U+FFFD; `replaced` counts them.
 std::string with_valid_utf8(std::string_view text, std::size_t& replaced);
+/// Text of a stranger as people are shown it: at most 200 bytes, and UTF-8.
+std::string shown(std::string_view text);
 
 }  // namespace sigrun::http

@@ -165,6 +165,28 @@ TEST(http_detect, any_status_line_counts_and_everything_else_does_not) {
     EXPECT_EQ(d.detect("http://x:1", "other").result, SIGRUN_E_INVALID);
 }
 
+TEST(http_detect, the_head_of_an_answer_is_bounded_however_it_comes) {
+    dialler_host d;
+    std::string head = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n";
+    for (int i = 0; i < 90; ++i) head += "a: " + std::string(995, 'x') + "\r\n";  // read 32 KiB at a time
+    const scripted_peer large(head + "\r\n");
+    auto found = json::parse(d.detect(large.url()).text);
+    EXPECT_EQ(found.at("supported"), false);
+    EXPECT_NE(found.at("evidence").as_string().find("the head of the answer is larger"), std::string::npos);
+    for (const int fields : {100, 101}) {
+        head = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n";
+        for (int i = 1; i < fields; ++i) head += "a:\r\n";
+        const scripted_peer many(head + "\r\n");
+        EXPECT_EQ(json::parse(d.detect(many.url()).text).at("supported"), fields == 100);
+    }
+    std::string interim;
+    for (int i = 0; i < 3000; ++i) interim += "HTTP/1.1 102 Wait\r\n\r\n";
+    const scripted_peer waits(interim + "HTTP/1.1 200 OK\r\n\r\n");
+    EXPECT_EQ(json::parse(d.detect(waits.url()).text).at("supported"), true) << "57 kB of interim answers";
+    const scripted_peer endless(interim + interim + "HTTP/1.1 200 OK\r\n\r\n");
+    EXPECT_EQ(json::parse(d.detect(endless.url()).text).at("supported"), false);
+}
+
 TEST(http_dial, opens_only_where_a_sigrun_daemon_answers) {
     dialler_host d;
     const scripted_peer other("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");

@@ -49,7 +49,7 @@ public:
     std::string url() const { return sdk::concat("http://127.0.0.1:", port_); }
     json::value seen() const {
         auto s = raw_socket::tcp(port_);
-        s.send("GET /seen HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
+        s.send("GET /seen HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         return json::parse(s.read_response().body);
     }
     /// Requests with this verb, in the order they came.

@@ -49,6 +49,31 @@ TEST(http_rustci, the_request_says_what_the_contract_says) {
     EXPECT_TRUE(strict.at("payload").at("Small").as_array().empty());
 }
 
+TEST(http_rustci, the_size_is_estimated_from_below_and_comes_close_for_large_environments) {
+    std::string why;
+    const std::string large(100000, 'v');
+    for (const auto& text : std::vector<std::string>{
+             R"({"command":["a"]})",
+             R"({"command":["\n\t\u0001","é"],"env":{"K":"\n"},"workdir":"d","labels":{"a":"b"}})",
+             R"({"steps":[["a"],["b","c"],["d"]],"labels":{"sigrun.job":"x"},"env":{"K":")" + large + "\"}}"}) {
+        const auto job = rustci::read_job(text, why);
+        ASSERT_TRUE(job) << why;
+        for (const auto form :
+             {rustci::payload_form::json, rustci::payload_form::script, rustci::payload_form::empty}) {
+            for (const bool steps : {true, false}) {
+                rustci::options settings;
+                settings.payload = form;
+                settings.send_steps = steps;
+                const auto least = rustci::least_size(*job, settings);
+                const auto body = rustci::submit_body(*job, {"j", 1, "t"}, rustci::job_uuid("j", 1), settings);
+                EXPECT_EQ(json::parse(body).at("metadata").at("sigrun.job"), "j");
+                EXPECT_LE(least, body.size());
+                EXPECT_TRUE(text.size() < large.size() || least * 3 + 1000 >= body.size());
+            }
+        }
+    }
+}
+
 TEST(http_rustci, ids_are_stable_per_attempt_and_are_uuids_of_version_5) {
     const auto id = rustci::job_uuid("j", 1);
     EXPECT_EQ(id, rustci::job_uuid("j", 1));

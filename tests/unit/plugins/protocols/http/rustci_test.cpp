@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/resource.h>
+
 #include <random>
 
 namespace sigrun::http::testing {
@@ -305,6 +307,27 @@ TEST(http_rustci, what_does_not_fit_the_contract_is_refused_before_it_is_sent) {
     beat.struct_size = sizeof beat;
     beat.kind = SIGRUN_BEAT;
     EXPECT_EQ(l.table->link->send(l.link, &beat), SIGRUN_E_UNSUPPORTED);
+}
+
+/// The most memory this process ever had.
+std::size_t peak_kib() {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    return static_cast<std::size_t>(usage.ru_maxrss);
+}
+
+TEST(http_rustci, a_job_that_would_become_far_too_large_is_refused_before_it_is_built) {
+    linked l("normal");
+    std::string steps = R"(["a"])";
+    for (int i = 1; i < 48; ++i) steps += R"(,["a"])";
+    const auto document = sdk::concat("{\"steps\":[", steps, "],\"env\":{\"K\":\"", std::string(900000, 'v'), "\"}}");
+    const auto before = peak_kib();
+    EXPECT_EQ(l.offer(document), SIGRUN_OK);
+    const auto ack = json::parse(l.sink.wait_count(1)[0].json);
+    EXPECT_EQ(ack.at("code"), "too_large");
+    EXPECT_NE(ack.at("message").as_string().find("at least"), std::string::npos);
+    EXPECT_LT(peak_kib() - before, 64u * 1024) << "48 times the environment is 43 MB, as numbers 170 MB";
+    EXPECT_TRUE(l.runner.requests("POST").empty());
 }
 
 TEST(http_rustci, a_kernel_that_is_busy_gets_the_output_later) {

@@ -29,8 +29,7 @@ TEST(http_serve, each_route_becomes_its_method_with_its_params) {
         {"GET", "/v1/runners/a%2Fb", "", "runners.get", R"({"id":"a/b"})"},
         {"DELETE", "/v1/runners/r?force", "", "runners.remove", R"({"id":"r","force":true})"},
         {"DELETE", "/v1/runners/r?force=no", "", "runners.remove", R"({"id":"r","force":false})"},
-        {"POST", "/v1/runners/r/drain?reason=x&deadline=1m", "", "runners.drain",
-         R"({"id":"r","reason":"x","deadline":"1m"})"},
+        {"POST", "/v1/runners/r/drain?reason=x", "", "runners.drain", R"({"id":"r","reason":"x"})"},
         {"POST", "/v1/runners/r/resume", "", "runners.resume", R"({"id":"r"})"},
         {"POST", "/v1/runners/r/maintenance?reason=disk", "", "runners.maintenance", R"({"id":"r","reason":"disk"})"},
         {"POST", "/v1/runners/r/detect", "", "runners.detect", R"({"id":"r"})"},
@@ -47,7 +46,8 @@ TEST(http_serve, each_route_becomes_its_method_with_its_params) {
     std::size_t n = 0;
     for (const auto& r : rows) {
         sut.on(r.method, R"({"ok":1})");
-        const auto got = sut.ask(sdk::concat(r.verb, " ", r.target, " HTTP/1.1\r\nHost: t\r\n", r.headers, "\r\n"));
+        const auto got =
+            sut.ask(sdk::concat(r.verb, " ", r.target, " HTTP/1.1\r\nHost: localhost\r\n", r.headers, "\r\n"));
         EXPECT_EQ(got.status, 200) << r.target;
         EXPECT_EQ(got.body, R"({"ok":1})");
         EXPECT_EQ(got.header("Content-Type"), "application/json");
@@ -103,7 +103,7 @@ TEST(http_serve, problems_of_the_kernel_become_statuses_with_their_document) {
 TEST(http_serve, refusals_name_what_is_wrong) {
     served_plugin sut;
     EXPECT_EQ(sut.get("/nothing").status, 404);
-    auto got = sut.ask("PUT /v1/jobs HTTP/1.1\r\nHost: t\r\n\r\n");
+    auto got = sut.ask("PUT /v1/jobs HTTP/1.1\r\nHost: localhost\r\n\r\n");
     EXPECT_EQ(got.status, 405);
     EXPECT_EQ(got.header("Allow"), "POST, GET, HEAD, OPTIONS");
     EXPECT_EQ(sut.post("/v1/jobs", "{}", "Content-Type: application/octet-stream\r\n").status, 415);
@@ -115,6 +115,11 @@ TEST(http_serve, refusals_name_what_is_wrong) {
     EXPECT_EQ(got.status, 400);
     EXPECT_EQ(json::parse(got.body).at("field"), "limit");
     EXPECT_EQ(json::parse(got.body).at("found"), "ten");
+    for (auto target : {"/v1/runners/r/drain?deadline=1m", "/v1/runners/r/detect?reason=x"}) {
+        got = sut.ask(sdk::concat("POST ", target, " HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        EXPECT_EQ(got.status, 400) << "the kernel knows no such param: " << target;
+        EXPECT_EQ(code_of(got), "unknown_field");
+    }
     EXPECT_EQ(sut.post("/v1/jobs/7/cancel", "{}").status, 400) << "no body is taken there";
     EXPECT_EQ(sut.get("/v1/jobs/%ff").status, 400);
     EXPECT_EQ(sut.get("/v1/jobs?state=%c3%28").status, 400);
@@ -124,9 +129,10 @@ TEST(http_serve, refusals_name_what_is_wrong) {
     EXPECT_EQ(sut.ask("GET /healthz HTTP/3.7\r\n\r\n").status, 505);
     EXPECT_EQ(sut.ask("GET /healthz\r\n\r\n").status, 400);
     EXPECT_EQ(sut.get("/v1/jobs", "Upgrade: WebSocket\r\nConnection: upgrade\r\n").status, 426);
-    EXPECT_EQ(sut.ask("POST /v1/jobs HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n").status,
+    EXPECT_EQ(sut.ask("POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n")
+                  .status,
               501);
-    EXPECT_EQ(sut.ask("POST /v1/jobs HTTP/1.1\r\nHost: t\r\nContent-Length: 2\r\nTransfer-Encoding: "
+    EXPECT_EQ(sut.ask("POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nTransfer-Encoding: "
                       "chunked\r\n\r\n{}")
                   .status,
               400)
@@ -134,21 +140,176 @@ TEST(http_serve, refusals_name_what_is_wrong) {
     EXPECT_TRUE(sut.calls().empty()) << "none of these reached the kernel";
 }
 
+TEST(http_serve, every_refusal_says_which_field_what_was_expected_and_what_was_found) {
+    served_plugin sut(served_plugin::options{{"max_body", "64KiB"}});
+    struct row {
+        const char* line;
+        const char* headers;
+        int status;
+        const char* field;
+        const char* found;
+    };
+    const row rows[] = {
+        {"GET /v1/jobs?stat=running", "", 400, "stat", "stat"},
+        {"GET /v1/version?x", "", 400, "x", "x"},
+        {"GET /nothing", "", 404, "target", "/nothing"},
+        {"PUT /v1/jobs", "", 405, "verb", "PUT"},
+        {"POST /v1/jobs", "Content-Type: text/plain\r\nContent-Length: 2\r\n", 415, "Content-Type", "text/plain"},
+        {"POST /v1/jobs", "Transfer-Encoding: gzip\r\n", 501, "Transfer-Encoding", "gzip"},
+        {"POST /v1/jobs", "Content-Length: 65537\r\n", 413, "body", "65537 bytes"},
+        {"POST /v1/jobs", "Expect: tea\r\n", 417, "Expect", "tea"},
+        {"GET /v1/%zz", "", 400, "target", "%zz"},
+        {"GET /v1/jobs?a=1&a=2", "", 400, "a", "it again"},
+        {"GET v1", "", 400, "target", "v1"},
+        {"GET /v1/sessions/x/frames", "", 404, "token", "one that is unknown or over"},
+        {"GET /", "a b: c\r\n", 400, "request", "bad field"},
+    };
+    for (const auto& r : rows) {
+        const auto got = sut.ask(sdk::concat(r.line, " HTTP/1.1\r\nHost: localhost\r\n", r.headers, "\r\n"));
+        EXPECT_EQ(got.status, r.status) << r.line;
+        const auto p = json::parse(got.body);
+        EXPECT_EQ(p.at("field"), r.field) << r.line;
+        EXPECT_FALSE(p.at("expected").as_string().empty()) << r.line;
+        EXPECT_EQ(p.at("found"), r.found) << r.line << got.body;
+    }
+    const auto got = sut.post("/v1/call/x", "[]", "Content-Type: application/vnd.sigrun.frame+json\r\n");
+    EXPECT_EQ(got.status, 400);
+    EXPECT_NE(got.body.find(R"("field":"frame","expected":"an object","found":"an array")"), std::string::npos);
+    EXPECT_NE(sut.ask("GET / HTTP/3.7\r\n\r\n").body.find(R"("found":)"), std::string::npos);
+}
+
+TEST(http_serve, a_body_whose_end_is_in_doubt_ends_the_connection) {
+    served_plugin sut;
+    sut.on("jobs.submit", R"({"id":"1"})");
+    sut.on("health.live", "{}");
+    const std::string smuggled = "2\r\n{}\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    struct row {
+        const char* headers;
+        int status;
+    };
+    const row rows[] = {{"Transfer-Encoding: chunked, x\r\n", 501},
+                        {"Transfer-Encoding: xchunked\r\n", 501},
+                        {"Transfer-Encoding: identity\r\n", 501},
+                        {"Transfer-Encoding:\r\n", 501},
+                        {"Transfer-Encoding: xchunked\r\nUpgrade: websocket\r\n", 501},
+                        {"Transfer-Encoding: xchunked\r\nHost: b\r\nOrigin: x\r\n", 501},
+                        {"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n", 501},
+                        {"Transfer-Encoding: xchunked\r\nContent-Length: 0\r\n", 400},
+                        {"Content-Length: 0\r\nTransfer-Encoding: chunked\r\n", 400},
+                        {"Transfer-Encoding: chunked\r\nContent-Length: 0\r\n", 400}};
+    for (const auto& r : rows) {
+        auto s = sut.connect();
+        s.send(sdk::concat("POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\n", k_json_type, r.headers, "\r\n", smuggled));
+        const auto got = s.read_response();
+        EXPECT_EQ(got.status, r.status) << r.headers;
+        EXPECT_EQ(got.header("Connection"), "close") << r.headers;
+        EXPECT_EQ(s.read_to_end(), "") << r.headers;
+    }
+    EXPECT_TRUE(sut.calls().empty());
+    auto old = sut.connect();
+    old.send(sdk::concat("POST /v1/jobs HTTP/1.0\r\nConnection: keep-alive\r\n", k_json_type,
+                         "Transfer-Encoding: chunked\r\n\r\n", smuggled));
+    EXPECT_EQ(old.read_response().status, 201);
+    EXPECT_EQ(old.read_to_end(), "");
+    EXPECT_EQ(sut.calls().size(), 1u);
+}
+
+TEST(http_serve, only_bearer_and_basic_credentials_reach_the_kernel) {
+    served_plugin sut;
+    sut.on("version.get", "{}");
+    struct row {
+        const char* value;
+        const char* found;
+    };
+    const row rows[] = {
+        {"uid 0", "uid"},       {"UID 0", "UID"}, {"Digest username=x", "Digest"}, {"secret", "one word"},
+        {"Bearer", "one word"}, {"", "one word"}, {"x\xff y", "x\xef\xbf\xbd"},    {"Bearerx y", "Bearerx"}};
+    for (const auto& r : rows) {
+        const auto got = sut.get("/v1/version", sdk::concat("Authorization: ", r.value, "\r\n"));
+        EXPECT_EQ(got.status, 401) << r.value;
+        EXPECT_EQ(got.header("WWW-Authenticate"), "Bearer");
+        const auto p = json::parse(got.body);
+        EXPECT_EQ(p.at("field"), "Authorization");
+        EXPECT_EQ(p.at("expected"), "Bearer TOKEN or Basic CREDENTIALS");
+        EXPECT_EQ(p.at("found"), r.found);
+    }
+    EXPECT_EQ(sut.get("/v1/version", "Authorization: Bearer a\r\nAuthorization: Bearer b\r\n").status, 401);
+    EXPECT_EQ(output_of(sdk::concat(
+                  "curl -sS --max-time 10 -o /dev/null -w '%{http_code}' -H 'Authorization: uid 0' --unix-socket ",
+                  sut.socket_path(), " http://localhost/v1/version")),
+              "401");
+    EXPECT_TRUE(sut.calls().empty());
+    EXPECT_EQ(sut.get("/v1/version", "Authorization: BASIC dTpw\r\n").status, 200);
+    EXPECT_EQ(sut.wait_call(1).auth, "basic dTpw");
+}
+
+TEST(http_serve, the_fields_of_a_trailer_say_nothing_about_the_request) {
+    served_plugin sut;
+    sut.on("x.y", "{}");
+    const auto got = sut.ask(sdk::concat("POST /v1/call/x.y HTTP/1.1\r\nHost: localhost\r\n", k_json_type,
+                                         "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nAuthorization: uid 0\r\n"
+                                         "Content-Type: application/vnd.sigrun.frame+json\r\n\r\n"));
+    EXPECT_EQ(got.status, 200) << got.body;
+    EXPECT_EQ(sut.wait_call().auth, "");
+    EXPECT_EQ(sut.wait_call().document, "{}");
+}
+
 TEST(http_serve, limits_answer_413_and_431_and_close) {
     served_plugin sut(served_plugin::options{{"max_header", "4KiB"}, {"max_body", "64KiB"}});
     auto s = sut.connect();
-    s.send("GET /healthz HTTP/1.1\r\nHost: t\r\nX: " + std::string(8192, 'x') + "\r\n\r\n");
+    s.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: " + std::string(8192, 'x') + "\r\n\r\n");
     EXPECT_EQ(s.read_response().status, 431);
     EXPECT_EQ(s.read_to_end(), "");
     auto announced = sut.connect();
-    announced.send("POST /v1/jobs HTTP/1.1\r\nHost: t\r\nContent-Length: 65537\r\n\r\n");
+    announced.send("POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 65537\r\n\r\n");
     EXPECT_EQ(announced.read_response().status, 413);
     EXPECT_EQ(announced.read_to_end(), "");
     auto chunked = sut.connect();
-    chunked.send("POST /v1/jobs HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n10001\r\n" +
-                 std::string(0x10001, 'x'));
+    chunked.send(
+        "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: "
+        "chunked\r\n\r\n10001\r\n" +
+        std::string(0x10001, 'x'));
     EXPECT_EQ(chunked.read_response().status, 413);
     EXPECT_TRUE(sut.calls().empty());
+}
+
+TEST(http_serve, a_head_that_comes_in_many_segments_has_the_same_limits) {
+    served_plugin sut;
+    sut.on("health.live", "{}");
+    const std::string first = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n";
+    const std::string line = "a: " + std::string(995, 'x') + "\r\n";
+    auto fits = sut.connect();
+    fits.send(first);
+    for (int i = 0; i < 64; ++i) fits.send(line);
+    fits.send("\r\n");
+    EXPECT_EQ(fits.read_response().status, 200);
+    auto large = sut.connect();
+    large.send(first);
+    for (int i = 0; i < 80; ++i) large.send(line);  // the server reads at most 16 KiB at once
+    large.send("\r\n");
+    const auto got = large.read_response();
+    EXPECT_EQ(got.status, 431);
+    EXPECT_EQ(json::parse(got.body).at("field"), "head");
+    EXPECT_EQ(large.read_to_end(), "");
+
+    for (const int fields : {100, 101}) {
+        auto many = sut.connect();
+        many.send(first);
+        for (int i = 1; i < fields; ++i) many.send("a:\r\n");
+        many.send("\r\n");
+        EXPECT_EQ(many.read_response().status, fields == 100 ? 200 : 431);
+    }
+    auto endless = sut.connect();
+    endless.send(first);
+    for (int i = 0; i < 20000; ++i) endless.send("a:\r\n");
+    EXPECT_EQ(endless.read_response().status, 431) << "without waiting for the end of the head";
+
+    auto trailer = sut.connect();
+    trailer.send(
+        "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n0\r\n");
+    for (int i = 0; i < 80; ++i) trailer.send(line);
+    EXPECT_EQ(trailer.read_response().status, 431);
 }
 
 TEST(http_serve, keep_alive_and_pipelined_requests_are_answered_in_order) {
@@ -160,8 +321,8 @@ TEST(http_serve, keep_alive_and_pipelined_requests_are_answered_in_order) {
     });
     auto s = sut.connect();
     s.send(
-        "GET /v1/jobs/slow HTTP/1.1\r\nHost: t\r\n\r\nGET /v1/jobs/fast HTTP/1.1\r\nHost: t\r\n\r\n"
-        "GET /v1/jobs/last HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
+        "GET /v1/jobs/slow HTTP/1.1\r\nHost: localhost\r\n\r\nGET /v1/jobs/fast HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        "GET /v1/jobs/last HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     const auto slow = sut.wait_call();
     EXPECT_EQ(sut.calls().size(), 1u) << "the next request waits for its turn";
     give_reply(sut.host.get(), slow.replies, SIGRUN_FRAME_LAST, R"({"id":"slow"})");
@@ -179,7 +340,7 @@ TEST(http_serve, a_flood_of_pipelined_requests_is_answered_completely_once_the_p
     auto s = sut.connect();
     constexpr std::size_t k_requests = 3000;
     std::thread writer([&] {
-        for (std::size_t i = 0; i < k_requests; ++i) s.send("GET /v1/stats HTTP/1.1\r\nHost: t\r\n\r\n");
+        for (std::size_t i = 0; i < k_requests; ++i) s.send("GET /v1/stats HTTP/1.1\r\nHost: localhost\r\n\r\n");
     });
     sut.wait_call(100);
     for (std::size_t i = 0; i < k_requests; ++i) ASSERT_EQ(s.read_response().body.size(), 20002u) << i;
@@ -190,7 +351,7 @@ TEST(http_serve, requests_cut_anywhere_and_chunked_bodies_are_put_together) {
     served_plugin sut;
     sut.on("jobs.submit", R"({"id":"1"})");
     const std::string request =
-        "POST /v1/jobs HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: "
+        "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: "
         "chunked\r\n\r\n3\r\n{\"a\r\n4;x=y\r\n\":1}\r\n0\r\nT: "
         "r\r\n\r\n";
     auto s = sut.connect();
@@ -203,13 +364,13 @@ TEST(http_serve, head_options_and_http_1_0) {
     served_plugin sut;
     sut.on("health.live", R"({"status":"ok"})");
     auto s = sut.connect();
-    s.send("HEAD /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
+    s.send("HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
     const auto head = s.read_response(true);
     EXPECT_EQ(head.status, 200);
     EXPECT_EQ(head.header("Content-Length"), "15");
-    s.send("OPTIONS * HTTP/1.1\r\nHost: t\r\n\r\n");
+    s.send("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n");
     EXPECT_EQ(s.read_response().status, 204) << "and nothing of a body came before it";
-    s.send("OPTIONS /v1/jobs/7 HTTP/1.1\r\nHost: t\r\n\r\n");
+    s.send("OPTIONS /v1/jobs/7 HTTP/1.1\r\nHost: localhost\r\n\r\n");
     EXPECT_EQ(s.read_response().header("Allow"), "GET, HEAD, OPTIONS");
     auto old = sut.connect();
     old.send("GET /healthz HTTP/1.0\r\n\r\n");
@@ -225,10 +386,11 @@ TEST(http_serve, slow_clients_are_closed) {
     head.send("GET /healthz HT");
     EXPECT_EQ(head.read_response().status, 408);
     auto body = sut.connect();
-    body.send("POST /v1/jobs HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\n{");
+    body.send(
+        "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 5\r\n\r\n{");
     EXPECT_EQ(body.read_response().status, 408);
     auto idle = sut.connect();
-    idle.send("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
+    idle.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
     EXPECT_EQ(idle.read_response().status, 200);
     EXPECT_EQ(idle.read_to_end(), "");
     auto silent = sut.connect();
@@ -239,7 +401,7 @@ TEST(http_serve, a_peer_that_reads_nothing_is_closed) {
     served_plugin sut(served_plugin::options{{"write_timeout", "300ms"}});
     sut.on("config.get", "\"" + std::string(32 << 20, 'x') + "\"");
     auto s = sut.connect();
-    s.send("GET /v1/config HTTP/1.1\r\nHost: t\r\n\r\n");
+    s.send("GET /v1/config HTTP/1.1\r\nHost: localhost\r\n\r\n");
     sut.wait_call();
     EXPECT_EQ(sut.host.wait(sut.lifetime_of_last()).result, SIGRUN_OK);
 }
@@ -248,7 +410,7 @@ TEST(http_serve, a_half_closed_client_still_gets_its_answers) {
     served_plugin sut;
     sut.on("jobs.get", [](const seen_call&, sigrun_error*) { return SIGRUN_PENDING; });
     auto s = sut.connect();
-    s.send("GET /v1/jobs/1 HTTP/1.1\r\nHost: t\r\n\r\nGET /v1/jobs/2 HTTP/1.1\r\nHost: t\r\n\r\n");
+    s.send("GET /v1/jobs/1 HTTP/1.1\r\nHost: localhost\r\n\r\nGET /v1/jobs/2 HTTP/1.1\r\nHost: localhost\r\n\r\n");
     s.shut_writing();
     const auto first = sut.wait_call(1);
     give_reply(sut.host.get(), first.replies, SIGRUN_FRAME_LAST, "{\"n\":1}");
@@ -311,8 +473,8 @@ TEST(http_serve, too_many_connections_are_refused_and_room_comes_back) {
     {
         auto a = sut.connect();
         auto b = sut.connect();
-        a.send("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
-        b.send("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
+        a.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        b.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
         EXPECT_EQ(a.read_response().status, 200);
         EXPECT_EQ(b.read_response().status, 200);
         auto c = sut.connect();
@@ -325,7 +487,7 @@ TEST(http_serve, too_many_connections_are_refused_and_room_comes_back) {
     while (got.empty() && std::chrono::steady_clock::now() < until) {
         auto s = sut.connect();
         try {
-            s.send("GET /healthz HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
+            s.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
             got = s.read_to_end();
         } catch (const std::runtime_error&) {
         }
@@ -338,10 +500,10 @@ TEST(http_serve, drain_finishes_what_runs_and_destroy_leaves_nothing_behind) {
     sut->on("jobs.get", [](const seen_call&, sigrun_error*) { return SIGRUN_PENDING; });
     sut->on("health.live", "{}");
     auto idle = sut->connect();
-    idle.send("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n");
+    idle.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
     EXPECT_EQ(idle.read_response().status, 200);
     auto busy = sut->connect();
-    busy.send("GET /v1/jobs/1 HTTP/1.1\r\nHost: t\r\n\r\n");
+    busy.send("GET /v1/jobs/1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
     const auto call = sut->wait_call(2);
     const auto done = sut->host.mint();
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);

@@ -39,6 +39,8 @@ inline sigrun_result give_reply(const sdk::host& host, const sigrun_sink& sink, 
     return sink.on_frame(sink.ctx, &f);
 }
 
+constexpr std::string_view k_json_type = "Content-Type: application/json\r\n";
+
 class served_plugin {
 public:
     /// Answers one call: return OK after the last reply was given, PENDING to go on later, or an error with
@@ -134,12 +136,14 @@ public:
         s.send(request);
         return s.read_response(request.substr(0, 5) == "HEAD ");
     }
+    /// A GET and a POST as a program of this machine sends them; a POST is JSON if its headers name no type.
     response get(std::string_view target, std::string_view headers = {}) const {
-        return ask(sdk::concat("GET ", target, " HTTP/1.1\r\nHost: t\r\n", headers, "\r\n"));
+        return ask(sdk::concat("GET ", target, " HTTP/1.1\r\nHost: localhost\r\n", headers, "\r\n"));
     }
     response post(std::string_view target, std::string_view body, std::string_view headers = {}) const {
-        return ask(sdk::concat("POST ", target, " HTTP/1.1\r\nHost: t\r\nContent-Length: ", body.size(), "\r\n",
-                               headers, "\r\n", body));
+        const auto type = headers.find("Content-Type:") == std::string_view::npos ? k_json_type : std::string_view();
+        return ask(sdk::concat("POST ", target, " HTTP/1.1\r\nHost: localhost\r\nContent-Length: ", body.size(), "\r\n",
+                               type, headers, "\r\n", body));
     }
 
     sdk::mock_host host;

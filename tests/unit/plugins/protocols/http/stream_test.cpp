@@ -53,6 +53,42 @@ TEST(http_stream, logs_as_events_keep_line_breaks_inside_their_data) {
     EXPECT_EQ(sut.get("/v1/jobs/7/logs?format=xml").status, 400);
 }
 
+TEST(http_stream, the_header_of_a_resuming_event_source_wins_over_the_query_it_began_with) {
+    served_plugin sut;
+    script_logs(sut);
+    sut.get("/v1/jobs/7/logs?offset=1&follow=true", "Accept: text/event-stream\r\nLast-Event-ID: 8\r\n");
+    EXPECT_EQ(sut.wait_call(1).params, R"({"id":"7","offset":8,"follow":true})");
+    sut.on("events.watch", [&](const seen_call& c, sigrun_error*) {
+        give_reply(sut.host.get(), c.replies, SIGRUN_FRAME_LAST, "{\"seq\":42}");
+        return SIGRUN_OK;
+    });
+    sut.get("/v1/events?after=5", "Last-Event-ID: 41\r\n");
+    EXPECT_EQ(sut.wait_call(2).params, R"({"after":41})");
+    sut.get("/v1/events?after=5");
+    EXPECT_EQ(sut.wait_call(3).params, R"({"after":5})");
+}
+
+TEST(http_stream, head_of_logs_tells_whether_there_is_such_a_job) {
+    served_plugin sut;
+    script_logs(sut);
+    sut.on("jobs.get", [&](const seen_call& c, sigrun_error* e) -> sigrun_result {
+        if (c.params != R"({"id":"7"})") return sdk::report(e, SIGRUN_E_NOT_FOUND, R"({"code":"not_found"})");
+        give_reply(sut.host.get(), c.replies, SIGRUN_FRAME_LAST, R"({"id":"7"})");
+        return SIGRUN_OK;
+    });
+    auto s = sut.connect();
+    const auto head = [&](std::string_view id, std::string_view headers) {
+        s.send(sdk::concat("HEAD /v1/jobs/", id, "/logs HTTP/1.1\r\nHost: localhost\r\n", headers, "\r\n"));
+        return s.read_response(true);
+    };
+    EXPECT_EQ(head("none", "").status, 404);
+    EXPECT_EQ(head("none", "").header("Content-Type"), "application/problem+json");
+    EXPECT_EQ(head("7", "").header("Content-Type"), "text/plain; charset=utf-8");
+    EXPECT_EQ(head("7", "Accept: text/event-stream\r\n").header("Content-Type"), "text/event-stream");
+    EXPECT_EQ(head("7", "").status, 200) << "and no body came in between";
+    for (const auto& call : sut.calls()) EXPECT_EQ(call.method, "jobs.get");
+}
+
 TEST(http_stream, an_error_before_the_first_frame_is_a_status_and_after_it_breaks_the_stream) {
     served_plugin sut;
     sut.on("jobs.logs", [&](const seen_call& c, sigrun_error*) {
@@ -74,7 +110,7 @@ TEST(http_stream, events_carry_their_sequence_number_and_the_head_comes_before_t
     served_plugin sut;
     sut.on("events.watch", [](const seen_call&, sigrun_error*) { return SIGRUN_PENDING; });
     auto s = sut.connect();
-    s.send("GET /v1/events?types=Job HTTP/1.1\r\nHost: t\r\nLast-Event-ID: 41\r\n\r\n");
+    s.send("GET /v1/events?types=Job HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: 41\r\n\r\n");
     const auto call = sut.wait_call();
     EXPECT_EQ(call.params, R"({"after":41,"types":"Job"})");
     EXPECT_NE(s.read_until("\r\n\r\n").find("text/event-stream"), std::string::npos);
@@ -90,7 +126,7 @@ TEST(http_stream, a_client_that_disconnects_in_the_middle_ends_the_call) {
     });
     const auto lifetime = [&] {
         auto s = sut.connect();
-        s.send("GET /v1/jobs/7/logs?follow=true HTTP/1.1\r\nHost: t\r\n\r\n");
+        s.send("GET /v1/jobs/7/logs?follow=true HTTP/1.1\r\nHost: localhost\r\n\r\n");
         s.read_until("abc\r\n");
         return sut.lifetime_of_last();
     }();
@@ -103,7 +139,7 @@ TEST(http_stream, destroying_the_plugin_ends_open_streams_and_leaves_nothing_beh
     served_plugin sut;
     sut.on("events.watch", [](const seen_call&, sigrun_error*) { return SIGRUN_PENDING; });
     auto s = sut.connect();
-    s.send("GET /v1/events HTTP/1.1\r\nHost: t\r\n\r\n");
+    s.send("GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
     const auto call = sut.wait_call();
     give_reply(sut.host.get(), call.replies, 0, "{\"seq\":1}");
     s.read_until("{\"seq\":1}");
@@ -118,7 +154,7 @@ TEST(http_stream, a_slow_reader_makes_the_kernel_wait_and_loses_nothing) {
     served_plugin sut;
     sut.on("jobs.logs", [](const seen_call&, sigrun_error*) { return SIGRUN_PENDING; });
     auto s = sut.connect();
-    s.send("GET /v1/jobs/7/logs?follow=true HTTP/1.1\r\nHost: t\r\n\r\n");
+    s.send("GET /v1/jobs/7/logs?follow=true HTTP/1.1\r\nHost: localhost\r\n\r\n");
     const auto call = sut.wait_call();
     const std::string piece(64 << 10, 'x');
     const auto host = sut.host.get();
