@@ -113,6 +113,7 @@ refusal connection::on_call_end(const frame_header& header, std::string_view bod
         call->ended = true;
         inbound_.erase(header.stream);
         if (call->waiting) --waiting_calls_;
+        call->waiting = false;
         auto& control = output_.control();
         auto from = control.size();
         encode_session(control, {header.stream, k_priority_control},
@@ -136,6 +137,7 @@ sigrun_result connection::reply(inbound_call& call, const sigrun_frame& frame) {
         if (bulk && (output_.full() || (!last && call.credit <= 0))) {
             if (!call.waiting) ++waiting_calls_;
             call.waiting = true;
+            call.last_waits = last;
             return SIGRUN_E_BUSY;
         }
         auto& control = output_.control();
@@ -196,7 +198,7 @@ void connection::resume_calls() {
     {
         std::lock_guard lock(mutex_);
         for (const auto& [stream, call] : inbound_.all()) {
-            if (!call->waiting || call->credit <= 0 || !call->id) continue;
+            if (!call->waiting || (call->credit <= 0 && !call->last_waits) || !call->id) continue;
             call->waiting = false;
             --waiting_calls_;
             ready.push_back(call->id);
