@@ -125,6 +125,25 @@ TEST(valkyrie_codec, pieces_are_joined_and_their_rules_enforced) {
     EXPECT_EQ(small.feed(piece(2, true, "123456") + piece(2, true, "123456"), seen).code, code::too_large);
 }
 
+TEST(valkyrie_codec, a_connection_frame_between_two_pieces_of_its_stream_joins_no_message) {
+    auto piece = [](bool more, std::string_view body) {
+        return raw_frame(type::offer, static_cast<std::uint16_t>(flag::payload | (more ? flag::more : 0)), 2, body);
+    };
+    auto credit = raw_frame(type::credit, 0, 2, "\x01");
+    auto stream = piece(true, "one ") + credit + piece(true, "two ") + credit + piece(false, "three");
+    for (std::size_t chunk = 1; chunk <= stream.size(); ++chunk) {
+        frame_reader reader;
+        collector seen;
+        for (std::size_t at = 0; at < stream.size(); at += chunk)
+            ASSERT_FALSE(reader.feed(std::string_view(stream).substr(at, chunk), seen)) << chunk;
+        ASSERT_EQ(seen.frames.size(), 3u);
+        EXPECT_EQ(seen.frames[0].first.type, type::credit);
+        EXPECT_EQ(seen.frames[1].second, "\x01");
+        EXPECT_EQ(seen.frames[2].second, "one two three");
+    }
+    EXPECT_EQ(code_of(piece(true, "a") + raw_frame(type::ack, flag::payload, 2, "")), code::protocol);
+}
+
 TEST(valkyrie_codec, checksums_are_checked_both_ways_of_computing_agree) {
     EXPECT_EQ(crc32c("123456789"), 0xE3069283u);
     std::mt19937 random(1);
