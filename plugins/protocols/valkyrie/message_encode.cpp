@@ -46,6 +46,9 @@ refusal encode_session(byte_buffer& out, route to, const sigrun_frame& f, std::s
     std::size_t variable = static_cast<std::size_t>(f.json.len) + payload.size() +
                            (a ? static_cast<std::size_t>(a->job.len + a->token.len) : 0);
     if (too_long(variable)) return {code::too_large, "frame: json and payload exceed the largest message"};
+    // Refused here, where it is one frame's problem; the peer would end the connection.
+    if (!sdk::is_utf8(text(f.json)) || (a && (!sdk::is_utf8(text(a->job)) || !sdk::is_utf8(text(a->token)))))
+        return {code::protocol, "frame: expected UTF-8 texts"};
 
     char* start = out.room(k_fixed_bound + variable);
     char* p = start + k_header_size;
@@ -82,6 +85,8 @@ refusal encode_call(byte_buffer& out, route to, const sigrun_call& call, std::ui
     std::size_t variable =
         static_cast<std::size_t>(call.method.len + call.params.len + call.auth.len + call.json.len) + payload.size();
     if (too_long(variable)) return {code::too_large, "call: json and payload exceed the largest message"};
+    for (auto t : {call.method, call.params, call.auth, call.json})
+        if (!sdk::is_utf8(text(t))) return {code::protocol, "call: expected UTF-8 texts"};
 
     char* start = out.room(k_fixed_bound + variable);
     char* p = put_text(start + k_header_size, text(call.method));

@@ -191,6 +191,39 @@ TEST(valkyrie_codec, truncated_and_overlong_bodies_are_refused) {
     EXPECT_TRUE(decode_ping("1234567", n));
 }
 
+TEST(valkyrie_codec, every_text_must_be_utf8) {
+    session_message m;
+    call_message c;
+    const std::string bad = "\x02\xc3(", good = "\x02\xc3\xa4";
+    auto refused = [](refusal r) {
+        return r.code == code::protocol && std::string_view(r.text).find("UTF-8") != std::string_view::npos;
+    };
+    EXPECT_TRUE(refused(decode_session({0, type::beat, 0, flag::json, 1}, bad, m)));
+    EXPECT_FALSE(decode_session({0, type::beat, 0, flag::json, 1}, good, m));
+    constexpr std::uint16_t k_attempt = flag::attempt | flag::job_text;
+    EXPECT_TRUE(refused(decode_session({0, type::beat, 0, k_attempt, 1}, bad + "\x01" + good, m)));
+    EXPECT_TRUE(refused(decode_session({0, type::beat, 0, k_attempt, 1}, good + "\x01" + bad, m)));
+    EXPECT_FALSE(decode_session({0, type::beat, 0, k_attempt, 1}, good + "\x01" + good, m));
+    EXPECT_FALSE(decode_session({0, type::beat, 0, flag::payload, 1}, "\xff\xfe", m));  // a payload is bytes
+    constexpr std::uint16_t k_all = flag::params | flag::auth | flag::json;
+    EXPECT_FALSE(decode_call({0, type::call, 0, k_all, 16}, good + good + good + good, c));
+    for (std::size_t i = 0; i < 4; ++i) {
+        std::string body;
+        for (std::size_t k = 0; k < 4; ++k) body += k == i ? bad : good;
+        EXPECT_TRUE(refused(decode_call({0, type::call, 0, k_all, 16}, body, c))) << i;
+    }
+    // The sender refuses them first.
+    byte_buffer out;
+    sigrun_frame f{};
+    f.kind = SIGRUN_BEAT;
+    f.json = str("\xff");
+    EXPECT_TRUE(encode_session(out, {1, 0}, f, {}));
+    sigrun_call call{};
+    call.method = str("m\xff");
+    EXPECT_TRUE(encode_call(out, {16, 0}, call, 0, {}));
+    EXPECT_TRUE(out.empty());
+}
+
 TEST(valkyrie_codec, garbage_never_crashes_the_decoder) {
     std::mt19937 random(20);
     struct strict final : frame_handler {
