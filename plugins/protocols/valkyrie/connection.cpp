@@ -136,6 +136,14 @@ std::string connection::foreign_text() const {
     return sdk::concat("the peer speaks another protocol: it answered '", shown, "'");
 }
 
+void connection::open_session(const sigrun_sink& sink) {
+    if (auto bad = inbox_.open(sink)) refuse(bad);
+}
+
+void connection::retry_inbox() {
+    if (auto bad = inbox_.retry()) refuse(bad);
+}
+
 void connection::refuse(const refusal& bad) {
     shared_->host.log(SIGRUN_LOG_WARNING, "valkyrie: connection refused: ", bad.text);
     end(SIGRUN_E_IO, bad.code, bad.text);
@@ -144,9 +152,10 @@ void connection::refuse(const refusal& bad) {
 void connection::flush() {
     if (phase_ == phase::dead) return;
     if (retry_wanted_.exchange(false)) {
-        sdk::guarded(nullptr, [&] { inbox_.retry(); });
+        sdk::guarded(nullptr, [&] { retry_inbox(); });
         if (auto credit = inbox_.credit_due()) grant(k_stream_session_bulk, credit);
     }
+    if (phase_ == phase::dead) return;
     write_out();
     if (phase_ != phase::dead) update_interest();
 }
@@ -235,9 +244,10 @@ void connection::on_deadline(std::uint64_t now) {
         if (retry_at_ && now >= retry_at_) {
             retry_at_ = 0;
             sdk::guarded(nullptr, [&] {
-                inbox_.retry();
-                retry_replies();
+                retry_inbox();
+                if (phase_ == phase::open) retry_replies();
             });
+            if (phase_ != phase::open) return;
             if (auto credit = inbox_.credit_due()) grant(k_stream_session_bulk, credit);
             update_interest();
         }

@@ -48,7 +48,7 @@ public:
     /// [loop] Takes part in the loop and, if dialled, opens the handshake, which must be done by `deadline`.
     void start(std::uint64_t deadline, ready_fn ready);
     /// [loop] The sink of the session: when the handshake of a dialled connection is done, or after adopt.
-    void open_session(const sigrun_sink& sink) { inbox_.open(sink); }
+    void open_session(const sigrun_sink& sink);
     /// [loop] Ends it: no frame, reply or op follows. A GOAWAY with the code goes to the peer first.
     void end(sigrun_result result, std::uint32_t wire_code, const std::string& why);
     /// [loop] Ends it unless the round trips are done in time (see watch_until(0)).
@@ -84,6 +84,7 @@ private:
     void tear_down(sigrun_result result, const std::string& why);
     void arm_deadlines();
     void refuse(const refusal& bad);
+    void retry_inbox();
     std::string foreign_text() const;
 
     // connection_frames.cpp: what arrives
@@ -120,6 +121,7 @@ private:
     std::uint32_t interest_ = 0;
     bool want_write_ = false;
     bool peer_done_ = false;
+    bool linked_ = false;  // dialled: a reply has made it carry a session
     std::uint64_t handshake_deadline_ = 0;
     std::uint64_t watch_deadline_ = 0;
     std::uint64_t linger_deadline_ = 0;

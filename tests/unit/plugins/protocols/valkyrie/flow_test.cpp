@@ -201,6 +201,25 @@ TEST(valkyrie_flow, a_hundred_large_answers_to_a_slow_reader_all_arrive) {
     EXPECT_GT(kernel.refused, 0);
 }
 
+TEST(valkyrie_flow, a_session_frame_never_overtakes_a_large_reply_that_makes_the_link) {
+    controller server;
+    server.host.on_adopt = [&server](std::uint64_t, std::string_view, sigrun_link* adopted, const sigrun_sink** sink,
+                                     sigrun_error*) {
+        *sink = server.link_sink;
+        made_frame beat(SIGRUN_BEAT);  // at once, while the reply is still queued
+        EXPECT_EQ(server.table->link->send(adopted, beat), SIGRUN_OK);
+        server.link = adopted;
+        return sigrun_result{SIGRUN_OK};
+    };
+    client runner(server.uri);
+    sdk::recording_sink replies;
+    auto document = sdk::concat(R"({"ticket":"t1","facts":")", std::string(100'000, 'f'), R"("})");
+    EXPECT_EQ(runner.host.wait(runner.call(runner.link, "link", replies.abi(), document)).result, SIGRUN_OK);
+    EXPECT_EQ(replies.frames().at(0).json, document);
+    runner.frames.wait_for(is(SIGRUN_BEAT));
+    EXPECT_EQ(server.close(server.link).result, SIGRUN_OK);
+}
+
 TEST(valkyrie_flow, a_last_reply_is_resumed_although_the_call_has_no_credit_left) {
     controller server(options{{"max_output", "256KiB"}});
     patient_host kernel(server, 100'000);

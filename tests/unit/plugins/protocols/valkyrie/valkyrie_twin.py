@@ -367,7 +367,8 @@ def serve():
                         p.expect(type="CREDIT", stream=m["stream"])
                 p.send(dict(reply, flags=["LAST"]))
             else:
-                p.send(dict(reply, flags=["LAST"], payload=m.get("payload", "")))
+                flags = ["LAST", "LINK"] if m["method"] == "link" else ["LAST"]
+                p.send(dict(reply, flags=flags, payload=m.get("payload", "")))
         elif m["type"] == "OFFER":
             p.send({"type": "ACK", "stream": 1, "job": m["job"], "number": m["number"], "token": m["token"],
                     "substream": 2})
