@@ -46,9 +46,6 @@ refusal encode_session(byte_buffer& out, route to, const sigrun_frame& f, std::s
     std::size_t variable = static_cast<std::size_t>(f.json.len) + payload.size() +
                            (a ? static_cast<std::size_t>(a->job.len + a->token.len) : 0);
     if (too_long(variable)) return {code::too_large, "frame: json and payload exceed the largest message"};
-    // Refused here, where it is one frame's problem; the peer would end the connection.
-    if (!sdk::is_utf8(text(f.json)) || (a && (!sdk::is_utf8(text(a->job)) || !sdk::is_utf8(text(a->token)))))
-        return {code::protocol, "frame: expected UTF-8 texts"};
 
     char* start = out.room(k_fixed_bound + variable);
     char* p = start + k_header_size;
@@ -65,6 +62,10 @@ refusal encode_session(byte_buffer& out, route to, const sigrun_frame& f, std::s
     number(f.time_ns, flag::time);
     number(f.hash, flag::hash);
     if (a) p = put_attempt(p, *a, flags);
+    // Refused here, where it is one frame's problem; the peer would end the connection.
+    if (!sdk::is_utf8(text(f.json)) ||
+        (a && (!sdk::is_utf8(text(a->token)) || ((flags & flag::job_text) && !sdk::is_utf8(text(a->job))))))
+        return {code::protocol, "frame: expected UTF-8 texts"};
     if (f.json.len) {
         flags |= flag::json;
         p = put_text(p, text(f.json));

@@ -19,7 +19,7 @@ TEST(text, utf8_is_told_from_what_only_looks_like_it) {
 }
 
 TEST(text, utf8_is_checked_at_every_position_and_length) {
-    for (std::size_t size = 1; size < 40; ++size)
+    for (std::size_t size = 1; size < 300; size += size < 40 ? 1 : 13)
         for (std::size_t at = 0; at < size; ++at) {
             std::string s(size, 'x');
             EXPECT_TRUE(is_utf8(s));
