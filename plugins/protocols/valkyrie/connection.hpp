@@ -27,9 +27,10 @@ enum class role { dialled, accepted };
 
 struct origin {
     role side = role::dialled;
-    std::uint64_t session = 0;  // accepted
-    std::string auth;           // accepted: what the socket itself proves, e.g. "uid 0"
-    sigrun_op lifetime = 0;     // accepted
+    std::uint64_t session = 0;   // accepted
+    std::string auth;            // accepted: what the socket itself proves, e.g. "uid 0"
+    sigrun_op lifetime = 0;      // accepted
+    std::shared_ptr<void> seat;  // accepted: counts among max_connections
 };
 
 class connection final : public io_handler, private frame_handler {
@@ -82,10 +83,15 @@ private:
     void update_interest();
     void release();
     void tear_down(sigrun_result result, const std::string& why);
-    void arm_deadlines();
     void refuse(const refusal& bad);
     void retry_inbox();
     std::string foreign_text() const;
+
+    // connection_deadlines.cpp
+    void arm_deadlines();
+    bool is_reading() const noexcept;
+    std::uint64_t peer_deadline() const noexcept;
+    void watch_peer(std::uint64_t now);
 
     // connection_frames.cpp: what arrives
     bool on_frame(const frame_header& header, std::string_view body) override;
@@ -128,6 +134,10 @@ private:
     std::uint64_t retry_at_ = 0;
     std::uint64_t call_deadline_ = 0;
     std::uint64_t last_activity_ = 0;
+    std::uint64_t heard_ = 0;          // bytes arrived
+    std::uint64_t asked_ = 0;          // the last PING for life
+    int unanswered_ = 0;               // of them, since heard_
+    std::uint64_t blocked_since_ = 0;  // the socket takes nothing; 0 = it does
     ready_fn ready_;
     hello ours_;
     hello peer_;
