@@ -177,6 +177,23 @@ struct patient_host {
 
 }  // namespace
 
+TEST(valkyrie_flow, a_message_larger_than_the_queue_goes_when_the_queue_is_empty) {
+    controller server;
+    client c(server.uri, {{"max_output", "256KiB"}});
+    c.become_link(server);
+    sdk::buffer big(c.host.get(), std::string(1 << 20, 'x'));
+    sdk::recording_sink replies;
+    auto op = c.call(c.link, "echo", replies.abi(), "{}", big.get());
+    ASSERT_NE(op, 0u);
+    EXPECT_EQ(c.host.wait(op).result, SIGRUN_OK);
+    made_frame state(SIGRUN_STATE, SIGRUN_FRAME_LAST);
+    state.of(1);
+    state.frame.payload = big.get();
+    ASSERT_EQ(c.table->link->send(c.link, state), SIGRUN_OK);
+    EXPECT_EQ(server.frames.wait_for(is(SIGRUN_STATE)).payload.size(), std::size_t{1} << 20);
+    EXPECT_EQ(server.close(server.link).result, SIGRUN_OK);
+}
+
 TEST(valkyrie_flow, a_hundred_large_answers_to_a_slow_reader_all_arrive) {
     controller server(options{{"max_output", "1MiB"}});
     patient_host kernel(server, 300'000);
