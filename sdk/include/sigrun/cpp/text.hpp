@@ -4,6 +4,8 @@
 #include <sigrun/base.h>
 
 #include <charconv>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <string>
 #include <string_view>
