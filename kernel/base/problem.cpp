@@ -1,5 +1,7 @@
 #include "kernel/base/problem.hpp"
 
+#include <sigrun/cpp/text.hpp>
+
 #include <boost/json.hpp>
 
 #include <array>
@@ -55,7 +57,10 @@ std::string problem::to_json() const {
     if (!expected.empty()) o["expected"] = expected;
     if (!found.empty()) o["found"] = found;
     if (retry_after_ms) o["retry_after_ms"] = retry_after_ms;
-    return json::serialize(o);
+    auto out = json::serialize(o);
+    // `found` may be a quotation that was cut within a character; protocols refuse what is not UTF-8.
+    for (std::size_t at = 0; (at += sdk::utf8_prefix(std::string_view(out).substr(at))) < out.size();) out[at] = '?';
+    return out;
 }
 
 problem problem::from_json(std::string_view text) {

@@ -47,6 +47,23 @@ void event_log::publish(event_type type, id runner, id job, std::string detail) 
     for (auto& notify : wake) notify();
 }
 
+void event_log::begin_life(std::uint64_t epoch) {
+    std::lock_guard lock(mutex_);
+    std::vector<event> kept;
+    for (auto n = oldest(); n < next_seq_; ++n) kept.push_back(std::move(ring_[n % capacity_]));
+    const auto count = next_seq_ - first_seq_;
+    first_seq_ = (std::min<std::uint64_t>(epoch, (1u << 21) - 1) << 32) + 1;
+    next_seq_ = first_seq_ + count - kept.size();
+    for (auto& e : kept) {
+        e.seq = next_seq_++;
+        ring_[e.seq % capacity_] = std::move(e);
+    }
+}
+
+std::uint64_t event_log::oldest() const noexcept {
+    return next_seq_ - first_seq_ > capacity_ ? next_seq_ - capacity_ : first_seq_;
+}
+
 std::uint64_t event_log::last_seq() const {
     std::lock_guard lock(mutex_);
     return next_seq_ - 1;
@@ -54,9 +71,9 @@ std::uint64_t event_log::last_seq() const {
 
 std::unique_ptr<event_log::watcher> event_log::watch(std::uint64_t after, bool only_new, std::function<void()> notify) {
     std::lock_guard lock(mutex_);
-    // A number from the future belongs to an earlier life of this process: begin with what is kept.
-    std::uint64_t from = only_new ? next_seq_ : (after >= next_seq_ ? 1 : after + 1);
-    if (!only_new && after == 0) from = next_seq_ > capacity_ ? next_seq_ - capacity_ : 1;
+    // A number from the future belongs to another store: begin with what is kept.
+    std::uint64_t from = only_new ? next_seq_ : after + 1;
+    if (!only_new && (after == 0 || after >= next_seq_)) from = oldest();
     std::unique_ptr<watcher> w(new watcher(*this, from, std::move(notify)));
     list_.push_back(w.get());
     watchers_.store(list_.size(), std::memory_order_relaxed);
@@ -75,7 +92,7 @@ event_log::watcher::~watcher() {
 std::vector<event> event_log::watcher::pull(std::size_t max) {
     std::lock_guard lock(log_.mutex_);
     std::vector<event> out;
-    std::uint64_t oldest = log_.next_seq_ > log_.capacity_ ? log_.next_seq_ - log_.capacity_ : 1;
+    const std::uint64_t oldest = log_.oldest();
     if (next_ < oldest) {
         event gap;
         gap.seq = oldest - 1;

@@ -46,6 +46,9 @@ class event_log {
 public:
     explicit event_log(const clock& clk, std::size_t capacity = 16384);
     void publish(event_type type, id runner, id job, std::string detail = {});
+    /// Numbers of this life follow epoch * 2^32, so that they only grow over restarts; what was published before moves
+    /// along. Before the first watcher. They stay below 2^53, exact in every JSON reader, for two million starts.
+    void begin_life(std::uint64_t epoch);
     /// True while somebody watches job events; publishers of short-lived jobs may skip them otherwise.
     bool watched() const noexcept { return watchers_.load(std::memory_order_relaxed) != 0; }
     std::uint64_t last_seq() const;
@@ -66,7 +69,8 @@ public:
         std::function<void()> notify_;
         bool asleep_ = false;  // under the log's lock
     };
-    /// From the event after number `after` (0 with from_start = everything still kept; otherwise only new ones).
+    /// From the event after number `after` (0 = everything still kept; otherwise only new ones). A number of an earlier
+    /// life begins with a gap: what happened between is not known here.
     std::unique_ptr<watcher> watch(std::uint64_t after, bool only_new, std::function<void()> notify);
 
 private:
@@ -74,6 +78,8 @@ private:
     std::size_t capacity_;
     mutable std::mutex mutex_;
     std::vector<event> ring_;
+    std::uint64_t oldest() const noexcept;  // number of the oldest event that is or would be kept; under the lock
+    std::uint64_t first_seq_ = 1;           // of this life
     std::uint64_t next_seq_ = 1;
     std::vector<watcher*> list_;
     std::atomic<std::size_t> watchers_{0};

@@ -7,47 +7,73 @@
 #include <sigrun/base.h>
 #include <sigrun/host.h>
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <string_view>
 
 namespace sigrun {
 
-/// [any]. Replies of one call must not overlap: a streaming method sends from one place at a time.
+/// [any]. The sink sees one frame at a time and nothing after the last one or after the end, whoever answers: a LAST
+/// that meets another frame or a full window is kept and offered again, so a method answers once and forgets.
+/// What the sink refuses for good (larger than the caller takes) ends the call with a problem.
 class inbound_call : public std::enable_shared_from_this<inbound_call> {
 public:
     inbound_call(std::uint64_t session, const sigrun_sink& replies) : session_(session), sink_(replies) {}
 
     std::uint64_t session() const noexcept { return session_; }
-    /// One reply. E_BUSY: the peer is slow; wait for the resume handler. E_CANCELLED: the caller is gone.
+    /// One reply. E_BUSY: the peer is slow; wait for the resume handler. E_CANCELLED: the caller is gone or was
+    /// answered. A LAST is never busy: PENDING = kept until there is room.
     sigrun_result reply(std::string_view json, sigrun_buf* payload = nullptr, std::uint32_t flags = 0) noexcept;
     sigrun_result last(std::string_view json, sigrun_buf* payload = nullptr) noexcept {
         return reply(json, payload, SIGRUN_FRAME_LAST);
     }
     sigrun_result fail(const problem& p) noexcept;
-    bool finished() const noexcept { return done_.load(std::memory_order_acquire); }
+    /// Nothing more can be said: it was answered, or the caller left.
+    bool finished() const noexcept;
 
     /// Set before the method returns: what to do when there is room again, and when the caller left.
     void on_resume(std::function<void()> fn) { resume_ = std::move(fn); }
     void on_end(std::function<void()> fn) { end_ = std::move(fn); }
-    /// What answers this call, kept alive as long as the call (it holds the call weakly).
-    void keep(std::shared_ptr<void> streamer) { streamer_ = std::move(streamer); }
+    /// What answers this call (it holds the call weakly), kept alive until the last reply was taken or the caller left.
+    void keep(std::shared_ptr<void> streamer);
 
 private:
     friend class router;
+    struct offer {  // borrowed
+        std::string_view json;
+        sigrun_buf* payload;
+        std::uint32_t flags;
+    };
+    struct frame {
+        std::string json;
+        buffer_ref payload;
+        std::uint32_t flags;
+    };
     void resume();
     void end(sigrun_fn done, void* ctx);
-    void leave();
+    /// The sink took the last reply, or never will.
+    bool settled() const noexcept;
+    sigrun_result send(const offer& one) noexcept;
+    sigrun_result follow_up(const offer& first, std::unique_ptr<frame> own, sigrun_result result) noexcept;
+    bool store(const offer& one) noexcept;                           // under the lock
+    void replace(sigrun_result why, const offer& refused) noexcept;  // under the lock
+    void clean() noexcept;
 
-    static constexpr std::uint32_t k_ended = 1u << 31;
     const std::uint64_t session_;
     const sigrun_sink sink_;
-    std::atomic<std::uint32_t> pins_{0};  // replies running, and k_ended
-    std::atomic<bool> done_{false};
-    std::atomic<bool> cleaned_{false};
     std::function<void()> resume_, end_;
+
+    mutable std::mutex mutex_;  // never held across the sink or a handler
+    bool sending_ = false;      // a thread is in the sink; it also does what comes up meanwhile
+    bool answered_ = false;     // LAST was given
+    bool settled_ = false;
+    bool ended_ = false;           // the caller left
+    bool resumed_ = false;         // there was room while LAST was being offered
+    bool overlapped_ = false;      // a reply was told BUSY only because another one was in the sink
+    bool replaced_ = false;        // the answer was refused for good; a problem takes its place
+    std::unique_ptr<frame> kept_;  // LAST that was not taken yet
     std::shared_ptr<void> streamer_;
     sigrun_fn end_done_ = nullptr;
     void* end_ctx_ = nullptr;

@@ -192,6 +192,7 @@ result<void> daemon::impl::restore() {
         }
     });
     if (!epoch) return epoch.error();
+    events->begin_life(*epoch);
     // In the order of submission, so that the queue keeps its order.
     std::sort(job_records.begin(), job_records.end());
     for (const auto& [key, body] : job_records) jobs->restore_job(key, body);

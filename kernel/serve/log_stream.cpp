@@ -84,7 +84,8 @@ private:
 }  // namespace
 
 void stream_log(controller& c, const job_ptr& j, std::uint64_t offset, bool follow, const call_ptr& call) {
-    std::make_shared<log_streamer>(c, j, offset, follow, call)->start(call);
+    // Not make_shared: the job's list of waiters holds a weak reference, which must not hold the streamer's memory.
+    std::shared_ptr<log_streamer>(new log_streamer(c, j, offset, follow, call))->start(call);
 }
 
 }  // namespace sigrun

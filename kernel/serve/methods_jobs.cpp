@@ -9,15 +9,21 @@
 namespace sigrun {
 namespace {
 
-/// A submit that waits for the end of its job, or for its own deadline.
+/// A submit that waits for the end of its job, or for its own deadline. Owned by its call: when that was answered or its
+/// caller left, nothing of it stays but an empty reference in the job's list of waiters.
 class submit_waiter final : public std::enable_shared_from_this<submit_waiter>, public timer_node {
 public:
-    submit_waiter(timer_wheel& timers, call_ptr call, job_ptr j, bool replayed)
-        : timers_(timers), call_(std::move(call)), job_(std::move(j)), replayed_(replayed) {}
+    submit_waiter(timer_wheel& timers, const call_ptr& call, job_ptr j, bool replayed)
+        : timers_(timers), call_(call), job_(std::move(j)), replayed_(replayed) {}
     ~submit_waiter() override { timers_.disarm(*this); }
-    void start(time_point deadline) {
-        timers_.arm(*this, deadline);
-        job_->engine.when_done(job_, [self = shared_from_this()] { self->answer(); });
+    static void start(timer_wheel& timers, const call_ptr& call, job_ptr j, bool replayed, time_point deadline) {
+        // Not make_shared: the weak reference must not hold the object's memory.
+        std::shared_ptr<submit_waiter> made(new submit_waiter(timers, call, std::move(j), replayed));
+        call->keep(made);
+        timers.arm(*made, deadline);
+        made->job_->engine.when_done(made->job_, [weak = std::weak_ptr(made)] {
+            if (auto me = weak.lock()) me->answer();
+        });
     }
 
 private:
@@ -26,6 +32,8 @@ private:
     void answer() {
         if (answered_.exchange(true)) return;
         timers_.disarm(*this);
+        auto call = call_.lock();
+        if (!call) return;
         std::string out;
         out.reserve(1024);
         append_job_json(out, *job_, replayed_);
@@ -34,12 +42,12 @@ private:
             std::lock_guard lock(job_->mutex);
             if (job_->end) result = job_->end->result;
         }
-        call_->last(out, result.get());
+        call->last(out, result.get());
     }
 
     timer_wheel& timers_;
-    call_ptr call_;
-    job_ptr job_;
+    const std::weak_ptr<inbound_call> call_;
+    const job_ptr job_;
     const bool replayed_;
     std::atomic<bool> answered_{false};
 };
@@ -78,7 +86,7 @@ void submit(controller& c, const call_input& in, const call_ptr& call) {
             return;
         }
         if (wait.count() > 0) {
-            std::make_shared<submit_waiter>(c.timers, call, *r, replayed)->start(c.time.now() + wait);
+            submit_waiter::start(c.timers, call, *r, replayed, c.time.now() + wait);
             return;
         }
         std::string out;
@@ -238,7 +246,9 @@ void add_job_methods(router& r, controller& c) {
             }
             // An end that is only on its way to the disk is worth waiting for; processes may take their grace.
             if (settling)
-                c.jobs.when_done(j, [j, call] { answer_job(j, call); });
+                c.jobs.when_done(j, [j, weak = std::weak_ptr(call)] {
+                    if (auto waiting = weak.lock()) answer_job(j, waiting);
+                });
             else
                 answer_job(j, call);
         });

@@ -125,16 +125,16 @@ sigrun_result router::begin(std::uint64_t session, const sigrun_call& call, cons
             it->second.run(in, state);
         } catch (const std::exception& e) {
             SIGRUN_LOG(k_log, error, "method ", name, " failed: ", e.what());
-            if (!state->finished()) state->fail(make_problem(errc::internal, "the method failed; the log says why"));
+            state->fail(make_problem(errc::internal, "the method failed; the log says why"));
         }
-        if (state->finished()) return SIGRUN_OK;
+        if (state->settled()) return SIGRUN_OK;
         std::uint64_t number = next_id_.fetch_add(1, std::memory_order_relaxed);
         shard& s = shards_[number % shards_.size()];
         {
             std::lock_guard lock(s.mutex);
             // Calls that ended by themselves are swept out now and then, at a cost that doubles away.
             if (s.open.size() >= s.sweep_at) {
-                std::erase_if(s.open, [](const auto& e) { return e.second->finished(); });
+                std::erase_if(s.open, [](const auto& e) { return e.second->settled(); });
                 s.sweep_at = std::max<std::size_t>(256, 2 * s.open.size());
             }
             s.open.emplace(number, state);
@@ -175,15 +175,14 @@ void router::end(std::uint64_t call_id, sigrun_fn done, void* ctx) noexcept {
 void router::stop() {
     stopping_ = true;
     while (running_.load() != 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    // They stay in the table until their callers end them: a sink may still be in use, and what waits for room there is
+    // offered again.
+    std::vector<call_ptr> open;
     for (auto& s : shards_) {
-        std::unordered_map<std::uint64_t, call_ptr> open;
-        {
-            std::lock_guard lock(s.mutex);
-            open.swap(s.open);
-        }
-        for (auto& [number, call] : open)
-            if (!call->finished()) call->fail({errc::unavailable, "the daemon is stopping", "", "", "", 1000});
+        std::lock_guard lock(s.mutex);
+        for (const auto& [number, call] : s.open) open.push_back(call);
     }
+    for (const auto& call : open) call->fail({errc::unavailable, "the daemon is stopping", "", "", "", 1000});
 }
 
 }  // namespace sigrun

@@ -3,9 +3,9 @@
 # Builds <name>.so as a Sigrun plugin: no `lib` prefix, one exported symbol (version script), nothing undefined, full
 # relro, no GNU_UNIQUE symbols. The sources also form the object library <name>_objects, for unit tests.
 # Works in Sigrun's own tree and after find_package(Sigrun).
-set(SIGRUN_CMAKE_DIR ${CMAKE_CURRENT_LIST_DIR})
-
 function(sigrun_add_plugin name)
+  # Where this file is, whatever directory or function called find_package.
+  set(map ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/plugin.map)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "KIND" "SOURCES;LINKS")
   set(kinds protocols balancers probes executors stores)
   if(NOT arg_KIND IN_LIST kinds)
@@ -26,10 +26,10 @@ function(sigrun_add_plugin name)
   add_library(${name} MODULE)
   target_link_libraries(${name} PRIVATE ${name}_objects)
   set_target_properties(${name} PROPERTIES
-    PREFIX "" OUTPUT_NAME ${name} LINK_DEPENDS ${SIGRUN_CMAKE_DIR}/plugin.map
+    PREFIX "" OUTPUT_NAME ${name} LINK_DEPENDS ${map}
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/plugins/${arg_KIND})
   target_link_options(${name} PRIVATE
-    -Wl,--version-script=${SIGRUN_CMAKE_DIR}/plugin.map -Wl,-z,now -Wl,-z,relro -Wl,-z,noexecstack)
+    -Wl,--version-script=${map} -Wl,-z,now -Wl,-z,relro -Wl,-z,noexecstack)
   if(NOT SIGRUN_SANITIZE)  # the sanitizers' functions come from the program
     target_link_options(${name} PRIVATE -Wl,-z,defs)
   endif()

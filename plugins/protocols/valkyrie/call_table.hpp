@@ -32,6 +32,7 @@ struct inbound_call {
     std::int64_t credit = 0;  // bytes of streamed replies the peer still takes
     bool bulk = false;        // a reply went the bulk way, so the others follow it
     bool waiting = false;     // the host was told BUSY
+    bool last_waits = false;  // for room only: a LAST needs no credit
     bool ended = false;       // LAST was queued, or the caller went away
     std::atomic<int> holders{2};
 };

@@ -14,7 +14,6 @@ namespace sigrun::valkyrie {
 
 namespace {
 constexpr std::uint64_t k_linger_ns = 1'000'000'000;
-constexpr std::uint64_t k_retry_ns = 10'000'000;
 constexpr std::string_view k_agent = "sigrun/0.1";
 
 hello offer_of(const settings& options) {
@@ -51,7 +50,7 @@ connection::~connection() {
 void connection::start(std::uint64_t deadline, ready_fn ready) {
     ready_ = std::move(ready);
     handshake_deadline_ = deadline;
-    last_activity_ = loop_.now();
+    heard_ = last_activity_ = loop_.now();
     int on = 1;
     int unsent = 128 * 1024;  // what lies in the kernel's buffer cannot be overtaken any more
     setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // fails on UNIX sockets, which do not delay
@@ -91,7 +90,8 @@ void connection::read() {
         return end(SIGRUN_E_IO, code::none,
                    mute ? "the peer closed the connection without a word" : "the peer closed the connection");
     }
-    last_activity_ = loop_.now();
+    heard_ = last_activity_ = loop_.now();
+    unanswered_ = 0;
     if (phase_ != phase::lingering) take({room.data, static_cast<std::size_t>(n)});
 }
 
@@ -104,7 +104,7 @@ void connection::take(std::string_view bytes) {
         if (bad) return refuse(bad);
         if (peer_done_) return end(SIGRUN_E_IO, code::none, goodbye_);
         if (auto credit = inbox_.credit_due()) grant(k_stream_session_bulk, credit);
-        if (inbox_.holds() || retry_at_) arm_deadlines();
+        if (inbox_.holds() || retry_at_ || reader_.unfinished()) arm_deadlines();
         update_interest();
     });
     if (guarded == SIGRUN_E_NOMEM) end(SIGRUN_E_NOMEM, code::system, "out of memory");
@@ -136,6 +136,14 @@ std::string connection::foreign_text() const {
     return sdk::concat("the peer speaks another protocol: it answered '", shown, "'");
 }
 
+void connection::open_session(const sigrun_sink& sink) {
+    if (auto bad = inbox_.open(sink)) refuse(bad);
+}
+
+void connection::retry_inbox() {
+    if (auto bad = inbox_.retry()) refuse(bad);
+}
+
 void connection::refuse(const refusal& bad) {
     shared_->host.log(SIGRUN_LOG_WARNING, "valkyrie: connection refused: ", bad.text);
     end(SIGRUN_E_IO, bad.code, bad.text);
@@ -144,9 +152,10 @@ void connection::refuse(const refusal& bad) {
 void connection::flush() {
     if (phase_ == phase::dead) return;
     if (retry_wanted_.exchange(false)) {
-        sdk::guarded(nullptr, [&] { inbox_.retry(); });
+        sdk::guarded(nullptr, [&] { retry_inbox(); });
         if (auto credit = inbox_.credit_due()) grant(k_stream_session_bulk, credit);
     }
+    if (phase_ == phase::dead) return;
     write_out();
     if (phase_ != phase::dead) update_interest();
 }
@@ -167,8 +176,11 @@ void connection::write_out() {
         auto n = send(fd_, wire_.data(), wire_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n >= 0) {
             wire_.consume(static_cast<std::size_t>(n));
+            blocked_since_ = 0;
         } else if (errno == EAGAIN) {
             want_write_ = true;
+            if (!blocked_since_) blocked_since_ = loop_.now();
+            if (phase_ == phase::open) arm_deadlines();
             break;
         } else if (errno != EINTR) {
             if (phase_ == phase::lingering) return release();
@@ -188,7 +200,7 @@ void connection::write_out() {
     }
     if (stuck) {
         shared_->host.log(SIGRUN_LOG_WARNING, "valkyrie: the peer does not read; connection closed");
-        return end(SIGRUN_E_IO, code::none, "the peer does not read: the output queue is full");
+        return end(SIGRUN_E_IO, code::stuck, "the peer does not read: the output queue is full");
     }
     if (waiting) resume_calls();
 }
@@ -197,71 +209,9 @@ void connection::update_interest() {
     std::uint32_t wanted = want_write_ ? EPOLLOUT : 0u;
     if (!inbox_.overfull()) wanted |= EPOLLIN | EPOLLRDHUP;
     if (wanted == interest_ || fd_ < 0) return;
+    if (wanted & ~interest_ & EPOLLIN) heard_ = loop_.now();  // while it was not read, the peer could not be heard
     interest_ = wanted;
     loop_.rewatch(*this, fd_, wanted);
-}
-
-void connection::arm_deadlines() {
-    std::uint64_t next = ~std::uint64_t{0};
-    auto earlier = [&](std::uint64_t when) {
-        if (when) next = std::min(next, when);
-    };
-    if (phase_ == phase::preface || phase_ == phase::hello) earlier(handshake_deadline_);
-    if (phase_ == phase::lingering) earlier(linger_deadline_);
-    if (phase_ == phase::open) {
-        if (inbox_.holds() && !retry_at_) retry_at_ = loop_.now() + k_retry_ns;
-        earlier(watch_deadline_);
-        earlier(retry_at_);
-        earlier(call_deadline_);
-        auto idle = static_cast<std::uint64_t>(shared_->options.idle_timeout.count());
-        if (idle && from_.side == role::accepted && !inbox_.is_wanted()) earlier(last_activity_ + idle);
-    }
-    if (next != ~std::uint64_t{0}) loop_.arm(*this, next);
-}
-
-void connection::on_deadline(std::uint64_t now) {
-    if (phase_ == phase::dead) return;
-    if (phase_ == phase::lingering) {
-        if (now >= linger_deadline_) return release();
-    } else if (phase_ != phase::open) {
-        if (now >= handshake_deadline_)
-            return end(SIGRUN_E_TIMEOUT, code::timeout,
-                       first_bytes_.empty() ? "the peer is silent: no preface before the deadline"
-                                            : "the handshake was not finished before the deadline");
-    } else {
-        if (watch_deadline_ && now >= watch_deadline_)
-            return end(SIGRUN_E_TIMEOUT, code::timeout, "the peer did not answer PING before the deadline");
-        if (call_deadline_ && now >= call_deadline_) expire_calls(now);
-        if (retry_at_ && now >= retry_at_) {
-            retry_at_ = 0;
-            sdk::guarded(nullptr, [&] {
-                inbox_.retry();
-                retry_replies();
-            });
-            if (auto credit = inbox_.credit_due()) grant(k_stream_session_bulk, credit);
-            update_interest();
-        }
-        auto idle = static_cast<std::uint64_t>(shared_->options.idle_timeout.count());
-        if (idle && now >= last_activity_ + idle) {
-            end_if_idle(code::timeout, "idle: no call and no session before idle_timeout");
-            if (phase_ == phase::open) last_activity_ = now;  // a call is running: ask again later
-        }
-    }
-    if (phase_ != phase::dead) arm_deadlines();
-}
-
-void connection::watch_until(std::uint64_t deadline) {
-    watch_deadline_ = deadline;
-    arm_deadlines();
-}
-
-void connection::end_if_idle(std::uint32_t wire_code, const std::string& why) {
-    if (phase_ != phase::open || from_.side != role::accepted || inbox_.is_wanted()) return;
-    {
-        std::lock_guard lock(mutex_);
-        if (inbound_.size() || session_expected_) return;
-    }
-    end(SIGRUN_E_TIMEOUT, wire_code, why);
 }
 
 void connection::close_session(const std::string& why) {
@@ -278,6 +228,7 @@ void connection::end(sigrun_result result, std::uint32_t wire_code, const std::s
     if (!say) return release();
     {
         std::lock_guard lock(mutex_);
+        if (wire_code == code::stuck) output_.clear();  // the GOAWAY follows the frames that are partly written
         sdk::guarded(nullptr, [&] { encode_reason(output_.control(), type::goaway, {}, wire_code, why); });
     }
     linger_deadline_ = loop_.now() + k_linger_ns;

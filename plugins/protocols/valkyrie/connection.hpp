@@ -27,9 +27,10 @@ enum class role { dialled, accepted };
 
 struct origin {
     role side = role::dialled;
-    std::uint64_t session = 0;  // accepted
-    std::string auth;           // accepted: what the socket itself proves, e.g. "uid 0"
-    sigrun_op lifetime = 0;     // accepted
+    std::uint64_t session = 0;   // accepted
+    std::string auth;            // accepted: what the socket itself proves, e.g. "uid 0"
+    sigrun_op lifetime = 0;      // accepted
+    std::shared_ptr<void> seat;  // accepted: counts among max_connections
 };
 
 class connection final : public io_handler, private frame_handler {
@@ -48,7 +49,7 @@ public:
     /// [loop] Takes part in the loop and, if dialled, opens the handshake, which must be done by `deadline`.
     void start(std::uint64_t deadline, ready_fn ready);
     /// [loop] The sink of the session: when the handshake of a dialled connection is done, or after adopt.
-    void open_session(const sigrun_sink& sink) { inbox_.open(sink); }
+    void open_session(const sigrun_sink& sink);
     /// [loop] Ends it: no frame, reply or op follows. A GOAWAY with the code goes to the peer first.
     void end(sigrun_result result, std::uint32_t wire_code, const std::string& why);
     /// [loop] Ends it unless the round trips are done in time (see watch_until(0)).
@@ -82,9 +83,15 @@ private:
     void update_interest();
     void release();
     void tear_down(sigrun_result result, const std::string& why);
-    void arm_deadlines();
     void refuse(const refusal& bad);
+    void retry_inbox();
     std::string foreign_text() const;
+
+    // connection_deadlines.cpp
+    void arm_deadlines();
+    bool is_reading() const noexcept;
+    std::uint64_t peer_deadline() const noexcept;
+    void watch_peer(std::uint64_t now);
 
     // connection_frames.cpp: what arrives
     bool on_frame(const frame_header& header, std::string_view body) override;
@@ -120,12 +127,17 @@ private:
     std::uint32_t interest_ = 0;
     bool want_write_ = false;
     bool peer_done_ = false;
+    bool linked_ = false;  // dialled: a reply has made it carry a session
     std::uint64_t handshake_deadline_ = 0;
     std::uint64_t watch_deadline_ = 0;
     std::uint64_t linger_deadline_ = 0;
     std::uint64_t retry_at_ = 0;
     std::uint64_t call_deadline_ = 0;
     std::uint64_t last_activity_ = 0;
+    std::uint64_t heard_ = 0;          // bytes arrived
+    std::uint64_t asked_ = 0;          // the last PING for life
+    int unanswered_ = 0;               // of them, since heard_
+    std::uint64_t blocked_since_ = 0;  // the socket takes nothing; 0 = it does
     ready_fn ready_;
     hello ours_;
     hello peer_;

@@ -99,7 +99,8 @@ void connection::refuse_call(inbound_call& call, std::string_view problem_json) 
         std::lock_guard lock(mutex_);
         if (call.ended) return;
     }
-    reply(call, error_reply(problem_json));
+    if (reply(call, error_reply(problem_json)) == SIGRUN_E_INVALID)
+        reply(call, error_reply(R"({"code":"internal","title":"the call failed"})"));
 }
 
 refusal connection::on_call_end(const frame_header& header, std::string_view body) {
@@ -113,6 +114,7 @@ refusal connection::on_call_end(const frame_header& header, std::string_view bod
         call->ended = true;
         inbound_.erase(header.stream);
         if (call->waiting) --waiting_calls_;
+        call->waiting = false;
         auto& control = output_.control();
         auto from = control.size();
         encode_session(control, {header.stream, k_priority_control},
@@ -132,17 +134,19 @@ sigrun_result connection::reply(inbound_call& call, const sigrun_frame& frame) {
     {
         std::lock_guard lock(mutex_);
         if (call.ended) return SIGRUN_E_CANCELLED;
-        bool bulk = call.bulk || !last || payload.size() + frame.json.len > k_small_reply;
+        // Session frames follow a reply that makes a link, and must not overtake it.
+        bool bulk = call.bulk || !last || (!makes_link && payload.size() + frame.json.len > k_small_reply);
         if (bulk && (output_.full() || (!last && call.credit <= 0))) {
             if (!call.waiting) ++waiting_calls_;
             call.waiting = true;
+            call.last_waits = last;
             return SIGRUN_E_BUSY;
         }
         auto& control = output_.control();
         auto from = control.size();
         if (encode_session(control, {call.stream, k_priority_control}, frame, payload)) return SIGRUN_E_INVALID;
         auto size = control.size() - from - k_header_size;
-        if (size > peer_.max_message) {
+        if (size > peer_.max_message || (!bulk && size > peer_.max_frame - k_crc_size)) {
             control.truncate(from);
             return SIGRUN_E_INVALID;
         }
@@ -178,9 +182,9 @@ void connection::adopt(std::string_view reply_json) {
         auto result = shared_->links->adopt(shared_->host.abi(), from_.session,
                                             sdk::str(std::string_view(ticket->get_string())), link, &frames, &text.abi);
         if (result == SIGRUN_OK && frames) {
-            if (loop_.on_thread()) return inbox_.open(*frames);
+            if (loop_.on_thread()) return open_session(*frames);
             loop_.post([me, sink = *frames] {
-                me->inbox_.open(sink);
+                me->open_session(sink);
                 me->update_interest();
             });
             return;
@@ -196,7 +200,7 @@ void connection::resume_calls() {
     {
         std::lock_guard lock(mutex_);
         for (const auto& [stream, call] : inbound_.all()) {
-            if (!call->waiting || call->credit <= 0 || !call->id) continue;
+            if (!call->waiting || (call->credit <= 0 && !call->last_waits) || !call->id) continue;
             call->waiting = false;
             --waiting_calls_;
             ready.push_back(call->id);

@@ -36,6 +36,10 @@ refusal connection::dispatch(const frame_header& header, std::string_view body) 
     }
     if (header.stream != k_stream_session && header.stream != k_stream_session_bulk)
         return {code::stream, "session frame: expected stream 1 or 2"};
+    if (header.type == type::log && header.stream != k_stream_session_bulk)
+        return {code::stream, "LOG: expected stream 2"};
+    if (from_.side == role::dialled && !linked_)
+        return {code::no_session, "session frame: no reply has made this connection a link"};
     if (!inbox_.is_wanted()) {
         std::lock_guard lock(mutex_);
         if (session_expected_) inbox_.expect();
@@ -133,6 +137,7 @@ refusal connection::on_reply(const frame_header& header, std::string_view body) 
     }
     if (!call) return {code::stream, "REPLY: no such call"};
     bool last = (header.flags & flag::last) != 0;
+    if (header.flags & flag::link) linked_ = true;
     if (!last && call->arrived >= call->granted) return {code::flow_control, "REPLY: sent without credit"};
     call->arrived += body.size();
     if (call->abandoned) {

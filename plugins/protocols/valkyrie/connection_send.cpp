@@ -11,14 +11,15 @@ sigrun_result connection::send_frame(const sigrun_frame& frame) {
     {
         std::lock_guard lock(mutex_);
         if (!usable_) return SIGRUN_E_IO;
-        if (log && output_.full()) return SIGRUN_E_BUSY;
+        const bool full = output_.full();  // without this frame, which may be as large as the limit
+        if (log && full) return SIGRUN_E_BUSY;
         auto& control = output_.control();
         auto from = control.size();
         if (encode_session(control, {k_stream_session, k_priority_control}, frame, payload)) return SIGRUN_E_INVALID;
         auto size = control.size() - from - k_header_size;
         bool large = size > k_piece;
         auto key = log || large || output_.holds_any() ? attempt_key(frame.attempt) : 0;
-        if (size > peer_.max_message || (large && output_.full())) {
+        if (size > peer_.max_message || (large && full)) {
             control.truncate(from);
             return size > peer_.max_message ? SIGRUN_E_INVALID : SIGRUN_E_BUSY;
         }
@@ -42,6 +43,7 @@ sigrun_result connection::call(const sigrun_call& call, const sigrun_sink& repli
         std::lock_guard lock(mutex_);
         if (!usable_) return SIGRUN_E_IO;
         if (outbound_.size() >= std::min(peer_.max_streams, k_max_streams)) return SIGRUN_E_BUSY;
+        const bool full = output_.full();
         auto& control = output_.control();
         auto from = control.size();
         auto& added = outbound_.add();
@@ -55,7 +57,7 @@ sigrun_result connection::call(const sigrun_call& call, const sigrun_sink& repli
         auto size = control.size() - from - k_header_size;
         if (size > peer_.max_message) return give_up(SIGRUN_E_INVALID);
         if (size > k_piece) {
-            if (output_.full()) return give_up(SIGRUN_E_BUSY);
+            if (full) return give_up(SIGRUN_E_BUSY);
             output_.demote(from, lane::calls, 0, false);
             added.bulk = true;
         }

@@ -12,10 +12,11 @@ void connector::start(loop& on, resolver& names, const endpoint& where, std::uin
     // Two things may come first, the deadline or the addresses; the connector's done_ is used up by the
     // winner.
     auto self = std::shared_ptr<connector>(new connector(on, deadline, std::move(done)));
-    names.resolve(where, [self](std::vector<address> found, std::string why) {
+    names.resolve(where, deadline, [self](std::vector<address> found, std::string why) {
         auto task = [self, found = std::move(found), why = std::move(why)]() mutable {
             if (!self->done_) return;
-            if (found.empty()) return self->finish(-1, SIGRUN_E_IO, std::move(why));
+            if (found.empty())
+                return self->finish(-1, now_ns() < self->deadline_ ? SIGRUN_E_IO : SIGRUN_E_TIMEOUT, std::move(why));
             self->begin(std::move(found));
         };
         if (!self->loop_.post(task)) self->finish(-1, SIGRUN_E_CANCELLED, "the plugin is stopping");

@@ -16,7 +16,11 @@ struct settings {
     std::uint32_t threads = 1;
     std::chrono::nanoseconds connect_timeout{};
     std::chrono::nanoseconds preface_timeout{};
-    std::chrono::nanoseconds idle_timeout{};  // 0 = never
+    std::chrono::nanoseconds idle_timeout{};  // 0 = never, here and below
+    std::chrono::nanoseconds read_timeout{};
+    std::chrono::nanoseconds write_timeout{};
+    std::chrono::nanoseconds ping_interval{};
+    std::size_t max_connections = 0;
     std::uint32_t max_frame = 0;
     std::uint32_t max_message = 0;
     std::uint32_t max_streams = 0;
@@ -30,6 +34,7 @@ struct core {
     const sigrun_svc_link* links = nullptr;
     settings options;
     std::atomic<std::size_t> connections{0};
+    std::atomic<std::size_t> accepted{0};    // of them, accepted ones
     std::atomic<std::size_t> open_calls{0};  // inbound ones that the host may still use
     std::atomic<bool> draining{false};
 };

@@ -4,6 +4,8 @@
 
 #include "wire.hpp"
 
+#include <sigrun/cpp/text.hpp>
+
 namespace sigrun::valkyrie {
 
 inline constexpr std::size_t k_max_varint = 10;
@@ -29,6 +31,8 @@ public:
     explicit cursor(std::string_view body) noexcept : p_(body.data()), end_(body.data() + body.size()) {}
 
     bool failed() const noexcept { return failed_; }
+    /// It failed because a text was not UTF-8.
+    bool bad_text() const noexcept { return bad_text_; }
     bool at_end() const noexcept { return p_ == end_; }
     std::string_view rest() noexcept {
         std::string_view all(p_, static_cast<std::size_t>(end_ - p_));
@@ -55,7 +59,9 @@ public:
     std::string_view text(std::size_t limit) noexcept {
         auto n = varint();
         if (n > limit) return fail(), std::string_view();
-        return bytes(static_cast<std::size_t>(n));
+        auto out = bytes(static_cast<std::size_t>(n));
+        if (!sdk::is_utf8(out)) return bad_text_ = true, fail(), std::string_view();
+        return out;
     }
 
 private:
@@ -66,6 +72,7 @@ private:
     const char* p_;
     const char* end_;
     bool failed_ = false;
+    bool bad_text_ = false;
 };
 
 }  // namespace sigrun::valkyrie

@@ -97,6 +97,10 @@ refusal frame_reader::batch(std::string_view body, frame_handler& handler) {
 }
 
 refusal frame_reader::plain(const frame_header& header, std::string_view body, frame_handler& handler) {
+    if (type::is_connection(header.type)) {
+        stopped_ = !handler.on_frame(header, body);
+        return {};
+    }
     std::size_t found = 0;
     while (found < assemblies_.size() && assemblies_[found].header.stream != header.stream) ++found;
     if ((header.flags & flag::more) || found < assemblies_.size()) return piece(header, body, found, handler);

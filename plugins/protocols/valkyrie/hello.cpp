@@ -63,6 +63,7 @@ refusal decode_hello(std::string_view body, hello& out) noexcept {
     std::memcpy(out.echo.data(), p + 56, out.echo.size());
     cursor rest(body.substr(k_fixed));
     out.agent = rest.text(k_max_agent);
+    if (rest.bad_text()) return {code::protocol, "HELLO: the agent text is not UTF-8"};
     if (rest.failed()) return {code::protocol, "HELLO: the agent text is longer than 128 bytes or than the frame"};
     // Bytes after the agent belong to later versions.
     if (out.version_min > out.version_max) return {code::version, "HELLO: version_min is above version_max"};

@@ -9,10 +9,11 @@ namespace {
 sigrun_str borrowed(std::string_view s) noexcept { return {s.data(), s.size()}; }
 
 constexpr refusal k_truncated{code::protocol, "body: a field is longer than the frame or than its limit"};
+constexpr refusal k_no_text{code::protocol, "body: a text is not UTF-8"};
 
 /// Everything after the last field: the payload if announced, else nothing may be left.
 refusal finish(cursor& in, bool has_payload, std::string_view& payload) noexcept {
-    if (in.failed()) return k_truncated;
+    if (in.failed()) return in.bad_text() ? k_no_text : k_truncated;
     if (has_payload) {
         payload = in.rest();
     } else if (!in.at_end()) {

@@ -62,6 +62,10 @@ refusal encode_session(byte_buffer& out, route to, const sigrun_frame& f, std::s
     number(f.time_ns, flag::time);
     number(f.hash, flag::hash);
     if (a) p = put_attempt(p, *a, flags);
+    // Refused here, where it is one frame's problem; the peer would end the connection.
+    if (!sdk::is_utf8(text(f.json)) ||
+        (a && (!sdk::is_utf8(text(a->token)) || ((flags & flag::job_text) && !sdk::is_utf8(text(a->job))))))
+        return {code::protocol, "frame: expected UTF-8 texts"};
     if (f.json.len) {
         flags |= flag::json;
         p = put_text(p, text(f.json));
@@ -82,6 +86,8 @@ refusal encode_call(byte_buffer& out, route to, const sigrun_call& call, std::ui
     std::size_t variable =
         static_cast<std::size_t>(call.method.len + call.params.len + call.auth.len + call.json.len) + payload.size();
     if (too_long(variable)) return {code::too_large, "call: json and payload exceed the largest message"};
+    for (auto t : {call.method, call.params, call.auth, call.json})
+        if (!sdk::is_utf8(text(t))) return {code::protocol, "call: expected UTF-8 texts"};
 
     char* start = out.room(k_fixed_bound + variable);
     char* p = put_text(start + k_header_size, text(call.method));

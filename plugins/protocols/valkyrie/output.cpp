@@ -54,6 +54,15 @@ void output::put(queue& q, std::string_view frame, std::uint64_t key, bool charg
     } while (!body.empty());
 }
 
+void output::clear() {
+    control_.clear();
+    for (auto* q : {&session_, &calls_}) {
+        q->bytes.clear();
+        q->entries.clear();
+    }
+    keys_.clear();
+}
+
 bool output::may_go(const queue& q) const noexcept {
     if (q.entries.empty()) return false;
     const auto& head = q.entries.front();

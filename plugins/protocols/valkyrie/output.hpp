@@ -30,6 +30,8 @@ public:
     /// Does the session lane still hold a frame with this key (0: never)?
     bool holds(std::uint64_t key) const noexcept { return key && !keys_.empty() && keys_.count(key); }
 
+    /// Forgets everything that waits.
+    void clear();
     bool holds_any() const noexcept { return !keys_.empty(); }
 
     void set_crc(bool on) noexcept { crc_ = on; }

@@ -3,6 +3,8 @@
 #include "dialer.hpp"
 #include "link_table.hpp"
 
+#include <sys/socket.h>
+
 #include <thread>
 
 namespace sigrun::valkyrie {
@@ -51,6 +53,10 @@ settings read_settings(const sdk::config_reader& config) {
     s.connect_timeout = config.duration("connect_timeout");
     s.preface_timeout = config.duration("preface_timeout");
     s.idle_timeout = config.duration("idle_timeout");
+    s.read_timeout = config.duration("read_timeout");
+    s.write_timeout = config.duration("write_timeout");
+    s.ping_interval = config.duration("ping_interval");
+    s.max_connections = static_cast<std::size_t>(config.integer("max_connections"));
     s.max_frame = static_cast<std::uint32_t>(config.integer("max_frame"));
     s.max_message = static_cast<std::uint32_t>(config.integer("max_message"));
     s.max_streams = static_cast<std::uint32_t>(config.integer("max_streams"));
@@ -104,6 +110,10 @@ protocol::protocol(sdk::host host, const sdk::config_reader& config) : shared_(s
     shared_->options = read_settings(config);
     shared_->calls = host.service<sigrun_svc_call>(SIGRUN_SVC_CALL);
     shared_->links = host.service<sigrun_svc_link>(SIGRUN_SVC_LINK);
+    metrics_ = host.service<sigrun_svc_metric>(SIGRUN_SVC_METRIC);
+    if (metrics_)
+        turned_away_ = metrics_->counter(host.abi(), sdk::str("sigrun_valkyrie_connections_refused_total"),
+                                         sdk::str("Connections refused because max_connections are open."), nullptr, 0);
     names_ = std::make_unique<resolver>(host);
     for (std::uint32_t i = 0; i < shared_->options.threads; ++i)
         loops_.push_back(std::make_unique<loop>(host, sdk::concat("vlk-io-", i)));
@@ -143,9 +153,35 @@ std::uint64_t protocol::connect_deadline() const noexcept {
     return now_ns() + static_cast<std::uint64_t>(shared_->options.connect_timeout.count());
 }
 
+std::shared_ptr<void> protocol::take_seat() {
+    if (shared_->accepted.fetch_add(1) >= shared_->options.max_connections) {
+        --shared_->accepted;
+        return nullptr;
+    }
+    return {shared_.get(), [shared = shared_](void*) { --shared->accepted; }};
+}
+
+/// The descriptor stays the host's, which closes it.
+void protocol::turn_away(int fd) noexcept {
+    if (turned_away_) metrics_->add(turned_away_, 1);
+    sdk::guarded(nullptr, [&] {
+        char unread[4096];  // closing a socket with unread bytes would reset it before the GOAWAY is read
+        [[maybe_unused]] auto got = recv(fd, unread, sizeof unread, MSG_DONTWAIT);
+        byte_buffer out;
+        encode_preface(out);
+        encode_reason(out, type::goaway, {}, code::too_many_streams, "too many connections");
+        [[maybe_unused]] auto sent = send(fd, out.data(), out.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    });
+}
+
 sigrun_result protocol::accept(const sigrun_accept& accepted, sigrun_op lifetime) {
     if (!running_ || shared_->draining) return SIGRUN_E_CANCELLED;
-    origin from{role::accepted, accepted.session, {}, lifetime};
+    auto seat = take_seat();
+    if (!seat) {
+        turn_away(accepted.fd);
+        return SIGRUN_E_BUSY;
+    }
+    origin from{role::accepted, accepted.session, {}, lifetime, std::move(seat)};
     if (accepted.flags & SIGRUN_ACCEPT_UNIX) from.auth = sdk::concat("uid ", accepted.uid);
     auto& on = next_loop();
     auto deadline = now_ns() + static_cast<std::uint64_t>(shared_->options.preface_timeout.count());

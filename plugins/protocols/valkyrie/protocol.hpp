@@ -30,11 +30,16 @@ public:
 
 private:
     loop& next_loop() noexcept;
+    /// One of max_connections, or null.
+    std::shared_ptr<void> take_seat();
+    void turn_away(int fd) noexcept;
     std::uint64_t connect_deadline() const noexcept;
 
     core_ptr shared_;
     std::vector<std::unique_ptr<loop>> loops_;
     std::unique_ptr<resolver> names_;
+    const sigrun_svc_metric* metrics_ = nullptr;
+    sigrun_metric* turned_away_ = nullptr;
     std::atomic<std::size_t> turn_{0};
     std::atomic<bool> running_{false};
 };

@@ -1,5 +1,7 @@
 #include "resolver.hpp"
 
+#include "loop.hpp"
+
 #include <netdb.h>
 #include <sys/un.h>
 
@@ -43,17 +45,29 @@ address unix_address(const std::string& path) {
 }
 }  // namespace
 
+resolver::resolver(const sdk::host& host)
+    : resolver(host, [](const endpoint& where, std::string& why) { return look_up(where, 0, why); }) {}
+
 resolver::~resolver() { stop(); }
 
-void resolver::resolve(const endpoint& where, answer done) {
+void resolver::resolve(const endpoint& where, std::uint64_t deadline, answer done) {
     std::string why;
     if (!where.path.empty()) return done({unix_address(where.path)}, why);
     if (auto numeric = look_up(where, AI_NUMERICHOST, why); !numeric.empty()) return done(std::move(numeric), "");
     {
         std::lock_guard lock(mutex_);
         if (!stopped_) {
-            waiting_.push_back({where, std::move(done)});
-            if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+            for (auto& q : open_) {
+                if (q->where.host != where.host || q->where.port != where.port) continue;
+                q->askers.push_back({deadline, std::move(done)});
+                return;
+            }
+            auto q = std::make_shared<question>();
+            q->where = where;
+            q->askers.push_back({deadline, std::move(done)});
+            open_.push_back(q);
+            waiting_.push_back(std::move(q));
+            if (idle_ < waiting_.size() && threads_.size() < k_threads) threads_.emplace_back([this] { run(); });
             changed_.notify_one();
             return;
         }
@@ -65,28 +79,46 @@ void resolver::run() {
     sdk::thread_scope scope(host_, "vlk-resolve");
     std::unique_lock lock(mutex_);
     for (;;) {
+        ++idle_;
         changed_.wait(lock, [this] { return stopped_ || !waiting_.empty(); });
+        --idle_;
         if (waiting_.empty()) return;
-        auto request = std::move(waiting_.front());
+        auto next = std::move(waiting_.front());
         waiting_.pop_front();
-        bool refuse = stopped_;
-        lock.unlock();
-        std::string why = "the plugin is stopping";
-        std::vector<address> found;
-        if (!refuse) found = look_up(request.where, 0, why);
-        request.done(std::move(found), std::move(why));
-        request = {};
-        lock.lock();
+        work_on(next, lock);
     }
 }
 
+void resolver::work_on(const question_ptr& q, std::unique_lock<std::mutex>& lock) {
+    // Those whose deadline has passed are answered, but nothing is looked up for them alone.
+    const auto now = now_ns();
+    bool wanted = false;
+    for (const auto& a : q->askers) wanted |= a.deadline > now;
+    std::string why = stopped_ ? "the plugin is stopping" : "the name was not resolved before the deadline";
+    std::vector<address> found;
+    if (wanted && !stopped_) {
+        lock.unlock();
+        why.clear();
+        found = lookup_(q->where, why);
+        lock.lock();
+    }
+    std::erase(open_, q);
+    auto askers = std::move(q->askers);
+    lock.unlock();
+    for (auto& a : askers) a.done(found, why);
+    askers.clear();
+    lock.lock();
+}
+
 void resolver::stop() {
+    std::vector<std::thread> threads;
     {
         std::lock_guard lock(mutex_);
         stopped_ = true;
+        threads.swap(threads_);
         changed_.notify_all();
     }
-    if (thread_.joinable()) thread_.join();
+    for (auto& t : threads) t.join();
 }
 
 }  // namespace sigrun::valkyrie

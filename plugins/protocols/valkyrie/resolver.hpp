@@ -1,5 +1,7 @@
-// Names to addresses on a thread of its own, because getaddrinfo blocks. The thread starts with the first
-// name that is not a numeric address.
+// Names to addresses on threads of their own, because getaddrinfo blocks: a few, so that a name whose server is dead
+// does not hold up the others. They start with the first name that is not a numeric address.
+//
+// One lookup per name at a time: who asks for a name that is being looked up, or waits to be, gets the same answer.
 #pragma once
 
 #include "endpoint.hpp"
@@ -11,6 +13,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -27,28 +30,41 @@ class resolver {
 public:
     /// Addresses, or none and why.
     using answer = std::function<void(std::vector<address>, std::string why)>;
+    /// May block for as long as it likes.
+    using lookup_fn = std::function<std::vector<address>(const endpoint& where, std::string& why)>;
+    static constexpr std::size_t k_threads = 4;
 
-    explicit resolver(const sdk::host& host) : host_(host) {}
+    explicit resolver(const sdk::host& host);
+    resolver(const sdk::host& host, lookup_fn lookup) : host_(host), lookup_(std::move(lookup)) {}
     ~resolver();
 
-    /// [any] Numeric addresses and UNIX paths answer before it returns; names answer from the resolver's
-    /// thread.
-    void resolve(const endpoint& where, answer done);
-    /// Refuses what waits and joins.
+    /// [any] Numeric addresses and UNIX paths answer before it returns; names answer from a thread of the
+    /// resolver. No lookup begins for those whose deadlines (CLOCK_MONOTONIC, ns) have passed.
+    void resolve(const endpoint& where, std::uint64_t deadline, answer done);
+    /// Refuses what waits and joins; lasts as long as the lookups that are running.
     void stop();
 
 private:
-    struct question {
-        endpoint where;
+    struct asker {
+        std::uint64_t deadline;
         answer done;
     };
+    struct question {
+        endpoint where;
+        std::vector<asker> askers;
+    };
+    using question_ptr = std::shared_ptr<question>;
     void run();
+    void work_on(const question_ptr& q, std::unique_lock<std::mutex>& lock);
 
     sdk::host host_;
     std::mutex mutex_;
     std::condition_variable changed_;
-    std::deque<question> waiting_;
-    std::thread thread_;
+    const lookup_fn lookup_;
+    std::deque<question_ptr> waiting_;
+    std::vector<question_ptr> open_;  // waiting or being looked up
+    std::vector<std::thread> threads_;
+    std::size_t idle_ = 0;
     bool stopped_ = false;
 };
 

@@ -8,14 +8,20 @@ namespace sigrun::valkyrie {
 namespace {
 bool is_final(const frame_header& header) noexcept { return header.type == type::bye && (header.flags & flag::last); }
 
-refusal offer_decoded(const core& shared, const sigrun_sink& sink, session_message& message, sigrun_result& answer) {
+/// What the sink's answer means for the connection. A LOG that does not fit to its attempt (a gap) is settled between
+/// the two ends of the job.
+refusal judge(const session_message& message, sigrun_result answer) noexcept {
+    if (answer != SIGRUN_E_INVALID || (message.frame.kind == SIGRUN_LOG && message.frame.attempt)) return {};
+    return {code::protocol, "session frame: its content is malformed"};
+}
+
+void offer_decoded(const core& shared, const sigrun_sink& sink, session_message& message, sigrun_result& answer) {
     sdk::buffer payload;
     if (message.has_payload) {
         payload = sdk::buffer(shared.host, message.payload);
         message.frame.payload = payload.get();
     }
     answer = sink.on_frame(sink.ctx, &message.frame);
-    return {};
 }
 }  // namespace
 
@@ -23,17 +29,18 @@ refusal offer_frame(const core& shared, const sigrun_sink& sink, const frame_hea
                     sigrun_result& answer) {
     session_message message;
     if (auto bad = decode_session(header, body, message)) return bad;
-    return offer_decoded(shared, sink, message, answer);
+    offer_decoded(shared, sink, message, answer);
+    return {};
 }
 
-void session_inbox::open(const sigrun_sink& sink) {
+refusal session_inbox::open(const sigrun_sink& sink) {
     if (state_ == closed) {
         if (closed_by_loss_ && !bye_said_) say_bye(sink, reason_);
-        return;
+        return {};
     }
     sink_ = sink;
     state_ = opened;
-    retry();
+    return retry();
 }
 
 refusal session_inbox::take(const frame_header& header, std::string_view body) {
@@ -54,21 +61,24 @@ refusal session_inbox::take(const frame_header& header, std::string_view body) {
     if (bye_said_) return {};
     bye_said_ = is_final(header);  // the peer's own BYE|LAST is the one that the sink gets
     sigrun_result answer = SIGRUN_OK;
-    if (auto bad = offer_decoded(shared_, sink_, message, answer)) return bad;
+    offer_decoded(shared_, sink_, message, answer);
     if (answer == SIGRUN_E_BUSY && !bye_said_)
         keep(header, body, attempt_key(message.frame.attempt));
     else
         consumed(header, body.size());
-    return {};
+    return judge(message, answer);
 }
 
-void session_inbox::retry() {
+refusal session_inbox::retry() {
     while (state_ == opened && !bye_said_ && !kept_.empty()) {
         auto& head = kept_.front();
         sigrun_result answer = SIGRUN_OK;
         bye_said_ = is_final(head.header);
-        if (offer_frame(shared_, sink_, head.header, head.body, answer)) break;
-        if (answer == SIGRUN_E_BUSY && !bye_said_) return;
+        session_message message;
+        if (auto bad = decode_session(head.header, head.body, message)) return bad;
+        offer_decoded(shared_, sink_, message, answer);
+        if (answer == SIGRUN_E_BUSY && !bye_said_) return {};
+        if (auto bad = judge(message, answer)) return bad;
         consumed(head.header, head.body.size());
         kept_bytes_ -= head.body.size();
         if (head.key) {
@@ -77,6 +87,7 @@ void session_inbox::retry() {
         }
         kept_.pop_front();
     }
+    return {};
 }
 
 void session_inbox::keep(const frame_header& header, std::string_view body, std::uint64_t key) {

@@ -21,18 +21,19 @@ class session_inbox {
 public:
     session_inbox(const core& shared, std::uint64_t window) : shared_(shared), window_(window), granted_(window) {}
 
-    /// A reply that makes a link is on its way: frames are kept until open().
+    /// A reply that makes a link is on its way: frames are kept until open(). open, take and retry refuse what the
+    /// sink finds malformed: the connection should end.
     void expect() noexcept {
         if (state_ == none) state_ = expected;
     }
     /// If the connection ended in the meantime, the sink gets its BYE now.
-    void open(const sigrun_sink& sink);
+    refusal open(const sigrun_sink& sink);
     bool is_open() const noexcept { return state_ == opened; }
     bool is_wanted() const noexcept { return state_ == expected || state_ == opened; }
 
     refusal take(const frame_header& header, std::string_view body);
     /// Offers what is kept once more.
-    void retry();
+    refusal retry();
     bool holds() const noexcept { return !kept_.empty(); }
     /// So much is kept that nothing more should be read.
     bool overfull() const noexcept { return kept_bytes_ > window_ + k_control_room; }

@@ -38,6 +38,8 @@ enum : std::uint8_t {
     log = 0x40,
     beat = 0x41
 };
+/// Frames of the connection family belong to no message: they may come between the pieces of one, also on its stream.
+inline constexpr bool is_connection(std::uint8_t t) noexcept { return t < 0x20; }
 }  // namespace type
 
 namespace flag {

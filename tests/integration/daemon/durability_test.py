@@ -1,5 +1,6 @@
 """What survives: kill -9 of the daemon, of a runner, and of a connection."""
 import collections
+import json
 import re
 import sqlite3
 import threading
@@ -127,6 +128,26 @@ class Durability(FleetTest):
         self.assertEqual((status, body["id"]), (200, results[0][1]["id"]))
         status, body = d.request("POST", "/v1/jobs", {"command": ["false"]}, key)
         self.assertEqual((status, body["code"]), (409, "conflict"))
+
+    def test_events_of_the_next_life_have_greater_numbers_and_begin_with_a_gap(self):
+        port = free_port()
+        d = self.daemon(port=port)
+        for _ in range(20):
+            d.submit(command=["true"])
+
+        def events(after, count, *more):
+            done = self.sigrun(d, "events", "--after", str(after), "-n", str(count), "-o", "json", *more, check=0)
+            return [json.loads(line) for line in done.stdout.splitlines()]
+
+        seen = events(0, 20, "--type", "JobSubmitted")[-1]["seq"]
+        d.kill()
+        d = self.daemon(port=port)
+        d.submit(command=["true"])
+        gap, first = events(seen, 2, "--type", "JobSubmitted")
+        self.assertEqual((gap["type"], gap["from"]), ("Gap", seen + 1), gap)
+        self.assertEqual(first["type"], "JobSubmitted")
+        self.assertGreater(first["seq"], seen)
+        self.assertLess(first["seq"], 2 ** 53)
 
     def test_a_replayed_submit_is_not_answered_before_the_first_is_on_disk(self):
         d = self.daemon()

@@ -1,9 +1,11 @@
 """Jobs from submit to end on real runners."""
 import json
+import socket
 import subprocess
+import sys
 import unittest
 
-from harness import FleetTest, processes_with, wait_until
+from harness import SOURCE, FleetTest, processes_with, wait_until
 
 
 class FirstJob(FleetTest):
@@ -46,6 +48,31 @@ class FirstJob(FleetTest):
         unknown = d.run(kind="call", command=["no-such-function"], durability="memory")
         self.assertEqual(unknown["state"], "failed")
         self.assertIn("no-such-function", json.dumps(unknown["failure"]))
+
+    def test_an_answer_larger_than_a_message_is_a_problem_and_no_endless_wait(self):
+        sys.path.insert(0, str(SOURCE / "tests/unit/plugins/protocols/valkyrie"))
+        import valkyrie_twin as twin
+        d = self.daemon()
+        self.runner_for(d)
+        p = twin.Peer(socket.create_connection(("127.0.0.1", d.port), 10))
+        p.sock.settimeout(60)
+        p.sock.sendall(twin.PREFACE + twin.encode(twin.hello(features=0, max_message=1 << 24)))
+        p.take_preface()
+        p.expect(type="HELLO")
+        # The answer has the result twice: in the job and beside it.
+        call = twin.encode({"type": "CALL", "stream": 16, "method": "jobs.submit", "params": '{"wait":"30s"}',
+                            "json": '{"kind":"call","command":["echo"]}', "payload": (b"x" * (9 << 20)).hex()})
+        flags, body = int.from_bytes(call[6:8], "little"), call[12:]
+        for i in range(0, len(body), 60000):
+            more = twin.MORE if i + 60000 < len(body) else 0
+            p.sock.sendall(twin.frame(twin.TYPES["CALL"], flags | more, 16, body[i:i + 60000]))
+        answer = p.expect(type="REPLY", stream=16, flags=["LAST", "ERROR"])
+        self.assertEqual(json.loads(answer["json"])["code"], "too_large", answer)
+        # The connection goes on, and the job has its result.
+        p.send({"type": "CALL", "stream": 17, "method": "jobs.list"})
+        job = json.loads(p.expect(type="REPLY", stream=17)["json"])["items"][0]
+        self.assertEqual(job["state"], "succeeded", job)
+        p.sock.close()
 
     def test_steps_run_in_order_and_stop_at_the_first_failure(self):
         d = self.daemon()

@@ -89,6 +89,13 @@ TEST(problem, survives_the_way_through_json) {
     EXPECT_EQ(p.text(), "timeouts.run: expected a duration such as 30s, found \"abc\"");
 }
 
+TEST(problem, a_quotation_cut_within_a_character_is_still_utf8) {
+    auto p = bad_value("state", "queued", std::string("gr\xc3\xbc\xc3\x9f").substr(0, 5));
+    auto back = problem::from_json(p.to_json());
+    EXPECT_EQ(back.field, "state");
+    EXPECT_EQ(back.found, "gr\xc3\xbc?");
+}
+
 TEST(problem, every_code_keeps_its_name) {
     for (int c = 0; c <= static_cast<int>(errc::internal); ++c) {
         auto code = static_cast<errc>(c);

@@ -68,6 +68,46 @@ TEST(event_log, a_number_from_an_earlier_life_starts_with_what_is_kept) {
     EXPECT_EQ(w->pull(10).size(), 3u);
 }
 
+TEST(event_log, numbers_grow_over_lives_and_a_resume_from_an_earlier_one_begins_with_a_gap) {
+    fixture earlier;
+    earlier.log.begin_life(7);
+    earlier.publish(50);
+    const auto seen = earlier.log.last_seq();
+    EXPECT_GT(seen, std::uint64_t{7} << 32);
+
+    fixture f;
+    f.publish(3);  // plugins are loaded before the store is open
+    f.log.begin_life(8);
+    f.publish(97);
+    EXPECT_GT(f.log.last_seq(), seen);
+    auto w = f.log.watch(seen, false, [] {});
+    auto got = w->pull(200);
+    ASSERT_EQ(got.size(), 65u);
+    EXPECT_EQ(got[0].type, event_type::gap);
+    EXPECT_NE(sigrun::to_json(got[0]).find("\"from\":" + std::to_string(seen + 1)), std::string::npos);
+    for (std::size_t i = 1; i < got.size(); ++i) {
+        EXPECT_EQ(got[i].seq, got[0].seq + i);
+        EXPECT_EQ(got[i].type, event_type::job_submitted);
+    }
+    auto all = f.log.watch(0, false, [] {});  // everything that is kept: no gap
+    EXPECT_EQ(all->pull(200).size(), 64u);
+    auto again = f.log.watch(f.log.last_seq() - 2, false, [] {});
+    EXPECT_EQ(again->pull(200).size(), 2u);
+}
+
+TEST(event_log, what_was_published_before_the_life_began_is_kept_in_order) {
+    fixture f;
+    f.publish(3);
+    f.log.begin_life(1);
+    f.publish(2);
+    auto w = f.log.watch(0, false, [] {});
+    auto got = w->pull(10);
+    ASSERT_EQ(got.size(), 5u);
+    for (std::size_t i = 0; i < 5; ++i) EXPECT_EQ(got[i].seq, (std::uint64_t{1} << 32) + 1 + i);
+    f.log.begin_life(~std::uint64_t{0} >> 8);
+    EXPECT_LT(f.log.last_seq(), std::uint64_t{1} << 53);  // exact in every JSON reader
+}
+
 TEST(event_log, many_publishers_lose_nothing) {
     sigrun::manual_clock clock;
     event_log log(clock, 1 << 16);

@@ -224,8 +224,8 @@ TEST(listener, peer_that_leaves_is_counted_apart) {
 }
 
 TEST(listener, peek_limit_ends_the_patience) {
+    fake_protocol endless("endless", std::string(1000, 'x'));  // outlives the listener
     fixture f;
-    fake_protocol endless("endless", std::string(1000, 'x'));
     f.options.peek_limit = 64;
     f.options.peek_deadline = std::chrono::hours(1);
     ASSERT_TRUE(f.door->start(f.options, {endless.wrapped()}));

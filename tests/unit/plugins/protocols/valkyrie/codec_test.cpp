@@ -125,6 +125,25 @@ TEST(valkyrie_codec, pieces_are_joined_and_their_rules_enforced) {
     EXPECT_EQ(small.feed(piece(2, true, "123456") + piece(2, true, "123456"), seen).code, code::too_large);
 }
 
+TEST(valkyrie_codec, a_connection_frame_between_two_pieces_of_its_stream_joins_no_message) {
+    auto piece = [](bool more, std::string_view body) {
+        return raw_frame(type::offer, static_cast<std::uint16_t>(flag::payload | (more ? flag::more : 0)), 2, body);
+    };
+    auto credit = raw_frame(type::credit, 0, 2, "\x01");
+    auto stream = piece(true, "one ") + credit + piece(true, "two ") + credit + piece(false, "three");
+    for (std::size_t chunk = 1; chunk <= stream.size(); ++chunk) {
+        frame_reader reader;
+        collector seen;
+        for (std::size_t at = 0; at < stream.size(); at += chunk)
+            ASSERT_FALSE(reader.feed(std::string_view(stream).substr(at, chunk), seen)) << chunk;
+        ASSERT_EQ(seen.frames.size(), 3u);
+        EXPECT_EQ(seen.frames[0].first.type, type::credit);
+        EXPECT_EQ(seen.frames[1].second, "\x01");
+        EXPECT_EQ(seen.frames[2].second, "one two three");
+    }
+    EXPECT_EQ(code_of(piece(true, "a") + raw_frame(type::ack, flag::payload, 2, "")), code::protocol);
+}
+
 TEST(valkyrie_codec, checksums_are_checked_both_ways_of_computing_agree) {
     EXPECT_EQ(crc32c("123456789"), 0xE3069283u);
     std::mt19937 random(1);
@@ -170,6 +189,39 @@ TEST(valkyrie_codec, truncated_and_overlong_bodies_are_refused) {
     std::uint64_t n = 0;
     EXPECT_TRUE(decode_credit(std::string_view("\0", 1), n));
     EXPECT_TRUE(decode_ping("1234567", n));
+}
+
+TEST(valkyrie_codec, every_text_must_be_utf8) {
+    session_message m;
+    call_message c;
+    const std::string bad = "\x02\xc3(", good = "\x02\xc3\xa4";
+    auto refused = [](refusal r) {
+        return r.code == code::protocol && std::string_view(r.text).find("UTF-8") != std::string_view::npos;
+    };
+    EXPECT_TRUE(refused(decode_session({0, type::beat, 0, flag::json, 1}, bad, m)));
+    EXPECT_FALSE(decode_session({0, type::beat, 0, flag::json, 1}, good, m));
+    constexpr std::uint16_t k_attempt = flag::attempt | flag::job_text;
+    EXPECT_TRUE(refused(decode_session({0, type::beat, 0, k_attempt, 1}, bad + "\x01" + good, m)));
+    EXPECT_TRUE(refused(decode_session({0, type::beat, 0, k_attempt, 1}, good + "\x01" + bad, m)));
+    EXPECT_FALSE(decode_session({0, type::beat, 0, k_attempt, 1}, good + "\x01" + good, m));
+    EXPECT_FALSE(decode_session({0, type::beat, 0, flag::payload, 1}, "\xff\xfe", m));  // a payload is bytes
+    constexpr std::uint16_t k_all = flag::params | flag::auth | flag::json;
+    EXPECT_FALSE(decode_call({0, type::call, 0, k_all, 16}, good + good + good + good, c));
+    for (std::size_t i = 0; i < 4; ++i) {
+        std::string body;
+        for (std::size_t k = 0; k < 4; ++k) body += k == i ? bad : good;
+        EXPECT_TRUE(refused(decode_call({0, type::call, 0, k_all, 16}, body, c))) << i;
+    }
+    // The sender refuses them first.
+    byte_buffer out;
+    sigrun_frame f{};
+    f.kind = SIGRUN_BEAT;
+    f.json = str("\xff");
+    EXPECT_TRUE(encode_session(out, {1, 0}, f, {}));
+    sigrun_call call{};
+    call.method = str("m\xff");
+    EXPECT_TRUE(encode_call(out, {16, 0}, call, 0, {}));
+    EXPECT_TRUE(out.empty());
 }
 
 TEST(valkyrie_codec, garbage_never_crashes_the_decoder) {

@@ -135,3 +135,140 @@ TEST(valkyrie_flow, frames_beyond_what_the_peer_takes_are_refused_at_once) {
     EXPECT_EQ(c.host.wait(c.call(c.link, "echo", replies.abi(), "{}")).result,
               SIGRUN_OK);  // the link goes on
 }
+
+namespace {
+
+/// What the kernel does with an answer that met a full queue: keeps it and offers it again when told to.
+struct patient_host {
+    controller& server;
+    std::mutex mutex;
+    std::map<std::uint64_t, sigrun_sink> waiting;  // calls whose LAST was refused
+    std::string text;
+    std::atomic<int> refused{0};
+
+    explicit patient_host(controller& to, std::size_t size) : server(to), text(size, 'a') {
+        server.host.on_resume = [this](std::uint64_t id) {
+            sigrun_sink sink;
+            {
+                std::lock_guard lock(mutex);
+                auto found = waiting.find(id);
+                if (found == waiting.end()) return;
+                sink = found->second;
+                waiting.erase(found);
+            }
+            answer(id, sink);
+        };
+    }
+    void answer(std::uint64_t id, const sigrun_sink& sink) {
+        made_frame last(SIGRUN_REPLY, SIGRUN_FRAME_LAST);
+        last.with_json(text);
+        {
+            std::lock_guard lock(mutex);
+            waiting[id] = sink;  // before the sink can ask for it
+        }
+        if (sink.on_frame(sink.ctx, last) == SIGRUN_E_BUSY) {
+            ++refused;
+            return;
+        }
+        std::lock_guard lock(mutex);
+        waiting.erase(id);
+    }
+};
+
+}  // namespace
+
+TEST(valkyrie_flow, a_message_larger_than_the_queue_goes_when_the_queue_is_empty) {
+    controller server;
+    client c(server.uri, {{"max_output", "256KiB"}});
+    c.become_link(server);
+    sdk::buffer big(c.host.get(), std::string(1 << 20, 'x'));
+    sdk::recording_sink replies;
+    auto op = c.call(c.link, "echo", replies.abi(), "{}", big.get());
+    ASSERT_NE(op, 0u);
+    EXPECT_EQ(c.host.wait(op).result, SIGRUN_OK);
+    made_frame state(SIGRUN_STATE, SIGRUN_FRAME_LAST);
+    state.of(1);
+    state.frame.payload = big.get();
+    ASSERT_EQ(c.table->link->send(c.link, state), SIGRUN_OK);
+    EXPECT_EQ(server.frames.wait_for(is(SIGRUN_STATE)).payload.size(), std::size_t{1} << 20);
+    EXPECT_EQ(server.close(server.link).result, SIGRUN_OK);
+}
+
+TEST(valkyrie_flow, a_hundred_large_answers_to_a_slow_reader_all_arrive) {
+    controller server(options{{"max_output", "1MiB"}});
+    patient_host kernel(server, 300'000);
+    client c(server.uri);
+    std::vector<std::unique_ptr<sdk::recording_sink>> sinks;
+    std::vector<sigrun_op> ops;
+    for (int i = 0; i < 100; ++i) {
+        sinks.push_back(std::make_unique<sdk::recording_sink>());
+        ops.push_back(c.call(c.link, "hold", sinks.back()->abi()));
+    }
+    ASSERT_TRUE(eventually([&] { return server.held_count() == 100; }));
+    std::map<std::uint64_t, controller::held_call> held;
+    {
+        std::lock_guard lock(server.mutex);
+        held.swap(server.held);
+    }
+    for (const auto& [id, call] : held) kernel.answer(id, call.replies);
+    for (std::size_t i = 0; i < ops.size(); ++i) {
+        ASSERT_EQ(c.host.wait(ops[i]).result, SIGRUN_OK);
+        EXPECT_EQ(sinks[i]->frames().at(0).json.size(), 300'000u);
+    }
+    EXPECT_GT(kernel.refused, 0);
+}
+
+TEST(valkyrie_flow, a_session_frame_never_overtakes_a_large_reply_that_makes_the_link) {
+    controller server;
+    server.host.on_adopt = [&server](std::uint64_t, std::string_view, sigrun_link* adopted, const sigrun_sink** sink,
+                                     sigrun_error*) {
+        *sink = server.link_sink;
+        made_frame beat(SIGRUN_BEAT);  // at once, while the reply is still queued
+        EXPECT_EQ(server.table->link->send(adopted, beat), SIGRUN_OK);
+        server.link = adopted;
+        return sigrun_result{SIGRUN_OK};
+    };
+    client runner(server.uri);
+    sdk::recording_sink replies;
+    auto document = sdk::concat(R"({"ticket":"t1","facts":")", std::string(100'000, 'f'), R"("})");
+    EXPECT_EQ(runner.host.wait(runner.call(runner.link, "link", replies.abi(), document)).result, SIGRUN_OK);
+    EXPECT_EQ(replies.frames().at(0).json, document);
+    runner.frames.wait_for(is(SIGRUN_BEAT));
+    EXPECT_EQ(server.close(server.link).result, SIGRUN_OK);
+}
+
+TEST(valkyrie_flow, a_last_reply_is_resumed_although_the_call_has_no_credit_left) {
+    controller server(options{{"max_output", "256KiB"}});
+    patient_host kernel(server, 100'000);
+    auto peer = raw_peer::dial(server.uri);
+    vlk::hello mine;
+    mine.call_window = 1;
+    peer.greet(mine);
+    peer.hear_hello();
+    vlk::byte_buffer calls;
+    sigrun_call hold{sizeof hold, 0, str("hold"), str(""), str("{}"), str(""), nullptr, 0};
+    for (std::uint32_t stream = 16; stream < 116; ++stream) {
+        EXPECT_FALSE(vlk::encode_call(calls, {stream, 0}, hold, 0, {}));
+    }
+    peer.say(calls.view());
+    ASSERT_TRUE(eventually([&] { return server.held_count() == 100; }));
+    std::map<std::uint64_t, controller::held_call> held;
+    {
+        std::lock_guard lock(server.mutex);
+        held.swap(server.held);
+    }
+    made_frame part(SIGRUN_REPLY);
+    part.with_json("{}");
+    for (const auto& [id, call] : held) {
+        EXPECT_EQ(call.replies.on_frame(call.replies.ctx, part), SIGRUN_OK);  // overdraws the credit
+    }
+    for (const auto& [id, call] : held) kernel.answer(id, call.replies);
+    EXPECT_GT(kernel.refused, 0);
+    int last = 0;
+    for (std::string body; last < 100;) {  // reads only now
+        auto h = peer.hear_frame(body);
+        ASSERT_EQ(h.type, vlk::type::reply);
+        if (h.flags & vlk::flag::last && !(h.flags & vlk::flag::more)) ++last;
+    }
+    EXPECT_EQ(last, 100);
+}

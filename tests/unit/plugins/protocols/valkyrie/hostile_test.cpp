@@ -65,6 +65,20 @@ TEST(valkyrie_hostile, each_breach_is_answered_with_its_code) {
                    "\x05"
                    "ab");
          }},
+        {"text that is not UTF-8", vlk::code::protocol,
+         [](raw_peer& p) {
+             p.say(vlk::type::call, vlk::flag::json, 16,
+                   "\x04"
+                   "echo"
+                   "\x02\xc3(");
+         }},
+        {"log on the control stream", vlk::code::stream,
+         [](raw_peer& p) {
+             p.say(call_frame(16, "link"));
+             auto log = log_body(10);
+             log[8] = 1;  // the stream
+             p.say(log);
+         }},
         {"log without credit", vlk::code::flow_control,
          [](raw_peer& p) {
              p.say(call_frame(16, "link"));
@@ -84,6 +98,59 @@ TEST(valkyrie_hostile, each_breach_is_answered_with_its_code) {
             EXPECT_EQ(server.close(server.link).result, SIGRUN_OK);
         }
     }
+}
+
+TEST(valkyrie_hostile, an_acceptor_that_begins_a_session_unasked_is_refused) {
+    raw_listener at;
+    side runner;
+    runner.start();
+    sdk::recording_sink frames;
+    sigrun_link* link = nullptr;
+    sigrun_endpoint to{sizeof to, 0, str(at.uri), str(""), str(""), 0};
+    auto op = runner.host.mint();
+    ASSERT_EQ(runner.table->dial->open(runner.instance, &to, frames.abi(), op, &link), SIGRUN_PENDING);
+    auto peer = raw_peer::accept_from(at);
+    peer.accept_handshake();
+    ASSERT_EQ(runner.host.wait(op).result, SIGRUN_OK);
+    peer.say(vlk::type::beat, 0, 1, "");
+    EXPECT_EQ(peer.hear_goaway(), vlk::code::no_session);
+    frames.wait_for(is(SIGRUN_BYE));
+    EXPECT_EQ(frames.frames().size(), 1u);
+    EXPECT_EQ(runner.close(link).result, SIGRUN_OK);
+}
+
+TEST(valkyrie_hostile, a_frame_whose_content_the_host_finds_malformed_ends_the_connection) {
+    for (bool kept : {false, true}) {
+        controller server;
+        auto peer = raw_peer::dial(server.uri);
+        peer.dial_handshake();
+        peer.say(call_frame(16, "link"));
+        ASSERT_TRUE(eventually([&] { return server.link.load() != nullptr; }));
+        server.frames.set_result(kept ? SIGRUN_E_BUSY : SIGRUN_E_INVALID);
+        peer.say(vlk::type::beat, vlk::flag::json, 1, "\x01{");
+        if (kept) {
+            ASSERT_TRUE(eventually([&] { return server.frames.refused() > 0; }));
+            server.frames.set_result(SIGRUN_E_INVALID);
+        }
+        EXPECT_EQ(peer.hear_goaway(), vlk::code::protocol) << kept;
+        ASSERT_TRUE(eventually([&] { return server.all_ended(); }));
+        EXPECT_EQ(server.close(server.link).result, SIGRUN_OK);
+    }
+}
+
+TEST(valkyrie_hostile, a_log_that_the_job_does_not_take_is_no_reason_to_end_the_connection) {
+    controller server;
+    client runner(server.uri);
+    runner.become_link(server);
+    server.frames.set_result(SIGRUN_E_INVALID);
+    made_frame log(SIGRUN_LOG);
+    log.of(1).with(runner.host.get(), "after a gap");
+    ASSERT_EQ(runner.table->link->send(runner.link, log), SIGRUN_OK);
+    ASSERT_TRUE(eventually([&] { return server.frames.refused() > 0; }));
+    sdk::recording_sink replies;
+    EXPECT_EQ(runner.host.wait(runner.call(runner.link, "echo", replies.abi(), "{}")).result, SIGRUN_OK);
+    server.frames.set_result(SIGRUN_OK);
+    EXPECT_EQ(server.close(server.link).result, SIGRUN_OK);
 }
 
 TEST(valkyrie_hostile, a_handshake_that_cannot_agree_is_answered_with_the_reason) {

@@ -129,7 +129,7 @@ struct side {
 /// The accepting side: a listener, and a small controller behind the calls.
 ///   echo   answers with the json and payload of the call
 ///   hold   stays open until end() or release()
-///   link   answers with a ticket; the connection is adopted and `frames` gets what arrives
+///   link   answers with a ticket, or the json of the call; the connection is adopted and `frames` gets what arrives
 ///   fail   is refused by begin with problem json
 struct controller : side {
     struct held_call {
@@ -226,7 +226,7 @@ private:
             return SIGRUN_PENDING;
         }
         made_frame reply(SIGRUN_REPLY, SIGRUN_FRAME_LAST | (method == "link" ? std::uint32_t{SIGRUN_FRAME_LINK} : 0u));
-        reply.with_json(method == "link" ? R"({"ticket":"t1"})" : std::string(sdk::view(c.json)));
+        reply.with_json(method == "link" && c.json.len < 10 ? R"({"ticket":"t1"})" : std::string(sdk::view(c.json)));
         reply.frame.payload = c.payload;
         return replies.on_frame(replies.ctx, reply);
     }

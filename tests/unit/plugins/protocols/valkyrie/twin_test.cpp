@@ -49,6 +49,8 @@ TEST_P(with_twin, mission_V1_the_plugin_dials_the_twin) {
     for (std::size_t i = 0; i < 8; ++i)
         EXPECT_TRUE(parts.frames()[i].payload == std::string(60'000, static_cast<char>(i))) << i;
 
+    sdk::recording_sink ticket;
+    EXPECT_EQ(c.host.wait(c.call(c.link, "link", ticket.abi())).result, SIGRUN_OK);
     made_frame offer(SIGRUN_OFFER);
     offer.of(3, "not a uuid").with_json("{}");
     EXPECT_EQ(c.table->link->execute(c.link, offer), SIGRUN_OK);
