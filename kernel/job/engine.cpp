@@ -163,15 +163,22 @@ result<job_ptr> job_engine::find(std::string_view uuid_text) const {
                    "\"" + std::string(uuid_text) + "\""};
 }
 
-void job_engine::when_done(const job_ptr& j, std::function<void()> done) {
+std::shared_ptr<void> job_engine::when_done(const job_ptr& j, std::function<void()> done) {
+    auto handle = std::make_shared<std::function<void()>>(std::move(done));
     {
         std::lock_guard lock(j->mutex);
         if (!is_terminal(j->state)) {
-            j->waiters.push_back(std::move(done));
-            return;
+            // Those who left are swept out at a cost that doubles away.
+            if (j->waiters.size() >= j->sweep_waiters_at) {
+                std::erase_if(j->waiters, [](const auto& w) { return w.expired(); });
+                j->sweep_waiters_at = std::max<std::size_t>(16, 2 * j->waiters.size());
+            }
+            j->waiters.push_back(handle);
+            return handle;
         }
     }
-    done();
+    (*handle)();
+    return handle;
 }
 
 void job_engine::cancel(const job_ptr& j, nanoseconds grace) {
@@ -255,10 +262,10 @@ void job_engine::stop() {
 void job_engine::release() {
     for (const auto& j : table_.all()) {
         // What waits for its end may hold links too; destroyed without the lock.
-        decltype(j->waiters) waiters;
+        decltype(j->repeats) repeats;
         decltype(j->settle_again) again;
         job_lock lock(j->mutex);
-        waiters.swap(j->waiters);
+        repeats.swap(j->repeats);
         again.swap(j->settle_again);
         for (auto& a : j->attempts) {
             a.via.reset();

@@ -44,8 +44,8 @@ public:
     std::vector<job_ptr> all() const { return table_.all(); }
     /// Ends the job: at once when it waits, through the runner when it runs. Ending twice is fine.
     void cancel(const job_ptr& j, nanoseconds grace);
-    /// Runs `done` when the job is terminal (now, if it is).
-    void when_done(const job_ptr& j, std::function<void()> done);
+    /// Runs `done` when the job is terminal (now, if it is), unless the handle was destroyed before.
+    [[nodiscard]] std::shared_ptr<void> when_done(const job_ptr& j, std::function<void()> done);
     /// The job's log, made if there was no output yet, so that it can be followed from the start.
     std::shared_ptr<job_log> log_of(const job_ptr& j);
     selector::explanation explain(const job_ptr& j) const;

@@ -122,7 +122,9 @@ struct job final : std::enable_shared_from_this<job>, timer_node {
     nanoseconds cancel_grace{0};
     std::string idempotency_key;
     std::shared_ptr<job_log> log;
-    std::vector<std::function<void()>> waiters;  // run once, when it is terminal
+    std::vector<std::weak_ptr<std::function<void()>>> waiters;  // run once, when it is terminal
+    std::size_t sweep_waiters_at = 16;
+    std::vector<std::function<void()>> repeats;  // acknowledgements of an end that is on its way to the disk
     bool storing = false;                        // its first record is on the way to the disk
     std::vector<std::function<void(const result<std::shared_ptr<job>>&)>>
         replays;  // submits with its key that came meanwhile

@@ -107,7 +107,7 @@ sigrun_result job_engine::on_state(const job_ptr& j, job_lock& lock, const link_
     bool final = (frame.flags & SIGRUN_FRAME_LAST) != 0;
     if (j->settling) {
         // Its end is on the way to the disk. The runner may have come back over another link to say it again.
-        if (final) j->waiters.push_back(acknowledge_later(via, frame));
+        if (final) j->repeats.push_back(acknowledge_later(via, frame));
         return SIGRUN_OK;
     }
     mark_running(*j);
@@ -121,7 +121,14 @@ sigrun_result job_engine::on_state(const job_ptr& j, job_lock& lock, const link_
     if (frame.payload) how.result = buffer_ref::share(frame.payload);
     if (frame.json.len) {
         auto o = parse_object(sdk::view(frame.json));
-        if (!o) return SIGRUN_E_INVALID;
+        if (!o) {
+            // Not a broken frame but a broken runner: it would say the same again on every connection.
+            o = json::object{{"state", "failed"},
+                             {"failure",
+                              {{"class", "infra_runner"},
+                               {"code", "bad_state"},
+                               {"message", "the runner's final state cannot be read: " + o.error().text()}}}};
+        }
         auto state = parse_job_state(text_or(*o, "state", "failed"));
         how.state = state && is_terminal(*state) ? *state : job_state::failed;
         how.exit_code.reset();

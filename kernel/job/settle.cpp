@@ -179,12 +179,14 @@ void job_engine::store_end(const job_ptr& j, job_lock& lock, ending how, std::fu
 }
 
 void job_engine::completed(const job_ptr& j) {
-    std::vector<std::function<void()>> waiters;
+    decltype(j->waiters) waiters;
+    decltype(j->repeats) repeats;
     std::shared_ptr<job_log> log;
     bool holds = false;
     {
         job_lock lock(j->mutex);
         waiters.swap(j->waiters);
+        repeats.swap(j->repeats);
         log = j->log;
         holds = j->hold_deadline != time_point{};
         (j->state == job_state::succeeded ? finished_ok_ : finished_bad_).add();
@@ -194,7 +196,9 @@ void job_engine::completed(const job_ptr& j) {
             arm(*j);
     }
     if (log) log->finish();
-    for (auto& w : waiters) w();
+    for (auto& acknowledge : repeats) acknowledge();
+    for (auto& w : waiters)
+        if (auto done = w.lock()) (*done)();
     forget(table_.finished(j));
 }
 

@@ -22,7 +22,7 @@ public:
         call->on_resume(poke);
         if (follow_) {
             handle_ = log_->follow(poke);
-            c_.jobs.when_done(job_, poke);
+            end_ = c_.jobs.when_done(job_, poke);
         }
         this->poke();
     }
@@ -79,6 +79,7 @@ private:
     std::mutex mutex_;
     std::atomic<bool> wanted_{false};
     std::shared_ptr<void> handle_;
+    std::shared_ptr<void> end_;
 };
 
 }  // namespace

@@ -21,7 +21,7 @@ public:
         std::shared_ptr<submit_waiter> made(new submit_waiter(timers, call, std::move(j), replayed));
         call->keep(made);
         timers.arm(*made, deadline);
-        made->job_->engine.when_done(made->job_, [weak = std::weak_ptr(made)] {
+        made->end_ = made->job_->engine.when_done(made->job_, [weak = std::weak_ptr(made)] {
             if (auto me = weak.lock()) me->answer();
         });
     }
@@ -50,6 +50,7 @@ private:
     const job_ptr job_;
     const bool replayed_;
     std::atomic<bool> answered_{false};
+    std::shared_ptr<void> end_;  // of the job: who was answered or left is not told any more
 };
 
 struct submit_params {
@@ -246,9 +247,10 @@ void add_job_methods(router& r, controller& c) {
             }
             // An end that is only on its way to the disk is worth waiting for; processes may take their grace.
             if (settling)
-                c.jobs.when_done(j, [j, weak = std::weak_ptr(call)] {
-                    if (auto waiting = weak.lock()) answer_job(j, waiting);
-                });
+                call->keep(c.jobs.when_done(j, [j = std::weak_ptr(j), weak = std::weak_ptr(call)] {
+                    auto waiting = weak.lock();
+                    if (auto ended = j.lock(); ended && waiting) answer_job(ended, waiting);
+                }));
             else
                 answer_job(j, call);
         });
