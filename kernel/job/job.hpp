@@ -122,6 +122,8 @@ struct job final : std::enable_shared_from_this<job>, timer_node {
     nanoseconds cancel_grace{0};
     std::string idempotency_key;
     std::shared_ptr<job_log> log;
+    std::string output_trouble;                // why its output cannot be stored now
+    std::atomic<bool> output_troubled{false};  // output_trouble is not empty; readable without the lock
     std::vector<std::weak_ptr<std::function<void()>>> waiters;  // run once, when it is terminal
     std::size_t sweep_waiters_at = 16;
     std::vector<std::function<void()>> repeats;  // acknowledgements of an end that is on its way to the disk

@@ -100,7 +100,10 @@ void summary_members(json_writer& w, job& j) {
     else
         w.null();
     w.member("balancer", a ? a->balancer : j.spec->balancer);
-    w.member("reason", j.reason.empty() && a ? choice_reason(*a) : j.reason);
+    w.member("reason", !j.output_trouble.empty() && !j.end
+                           ? "it stands still: its output cannot be stored: " + j.output_trouble
+                       : j.reason.empty() && a ? choice_reason(*a)
+                                               : j.reason);
     time_member(w, "submitted_at", j.submitted_ns);
     time_member(w, "started_at", j.started_ns);
     time_member(w, "finished_at", j.finished_ns);

@@ -95,9 +95,18 @@ sigrun_result job_engine::on_log(const job_ptr& j, job_lock& lock, const link_pt
     auto bytes = frame.payload ? buffer_ref::share(frame.payload) : buffer_ref();
     auto stored = log->append(frame.offset, frame.stream, frame.time_ns, bytes.view());
     if (!stored) {
-        SIGRUN_LOG(k_log, warning, "log of ", j->uid.text(), ": ", stored.error().text());
-        // What cannot be stored is not acknowledged: the runner keeps it and sends it again.
+        // What cannot be stored is not acknowledged: the runner keeps it and offers it again, many times a second.
+        lock.lock();
+        j->output_troubled = true;
+        if (std::exchange(j->output_trouble, stored.error().text()).empty())
+            SIGRUN_LOG(k_log, warning, "output of ", j->uid.text(), " cannot be stored: ", stored.error().text());
         return stored.error().code == errc::invalid ? SIGRUN_E_INVALID : SIGRUN_E_BUSY;
+    }
+    if (j->output_troubled.exchange(false)) {
+        lock.lock();
+        j->output_trouble.clear();
+        lock.unlock();
+        SIGRUN_LOG(k_log, info, "output of ", j->uid.text(), " can be stored again");
     }
     ack(via, frame, SIGRUN_LOG, *stored);
     return SIGRUN_OK;

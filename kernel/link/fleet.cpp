@@ -5,6 +5,7 @@
 #include "kernel/log/log.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 namespace sigrun {
 namespace {
@@ -207,8 +208,14 @@ void fleet::attach_session(const member_ptr& m, session s) {
     ping(m, via);
 }
 
-void fleet::drop_session(const member_ptr& m, const link_ptr& via, const std::string& reason) {
+void fleet::drop_session(const member_ptr& m, const link_ptr& via, const std::string& why) {
     bool had = false;
+    std::string reason = why;
+    {
+        // A runner that said it would leave has left; how its connection ended is no news.
+        std::lock_guard lock(m->info->mutex);
+        if (m->info->leaving) reason = "it was stopped";
+    }
     link_ptr survivor;
     {
         std::lock_guard lock(m->mutex);
@@ -340,7 +347,15 @@ result<member_ptr> fleet::add(runner_identity identity, registry::stored_fn stor
                          "\"" + identity.profile + "\"");
     if (identity.endpoint.empty())
         return bad_value("endpoint", "HOST:PORT or an address such as http://host:port", "nothing");
-    if (identity.endpoint.find("://") != std::string::npos) {
+    if (identity.endpoint.find("://") == std::string::npos) {
+        const auto& e = identity.endpoint;
+        const auto colon = e.rfind(':');
+        std::uint16_t port = 0;
+        const bool good = colon != std::string::npos && colon > 0 &&
+                          std::from_chars(e.data() + colon + 1, e.data() + e.size(), port).ptr == e.data() + e.size() &&
+                          port > 0;
+        if (!good) return bad_value("endpoint", "HOST:PORT or an address such as http://host:port", "\"" + e + "\"");
+    } else {
         auto known = protocol_for_uri(host_, identity.endpoint);
         if (!known) return known.error();
     }

@@ -158,7 +158,7 @@ private:
     void apply_greeting(const member_ptr& m, const greeting& hello);
     void declare(std::vector<fact>& facts, std::uint16_t slots, const std::vector<std::string>& kinds) const;
     void attach_session(const member_ptr& m, session s);
-    void drop_session(const member_ptr& m, const link_ptr& via, const std::string& reason);
+    void drop_session(const member_ptr& m, const link_ptr& via, const std::string& why);
     void reindex(const member_ptr& m);  // facts, labels, protocols or places changed
     void tick();
     void check_liveness(const member_ptr& m);

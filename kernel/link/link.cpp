@@ -1,5 +1,7 @@
 #include "kernel/link/link.hpp"
 
+#include "kernel/base/json.hpp"
+
 #include <sigrun/cpp/text.hpp>
 
 #include <boost/asio/post.hpp>
@@ -46,7 +48,8 @@ sigrun_result link::frame_in(void* ctx, const sigrun_frame* frame) noexcept {
     auto& me = *static_cast<link*>(ctx);
     try {
         if (frame->kind == SIGRUN_BYE && (frame->flags & SIGRUN_FRAME_LAST)) {
-            me.lost(std::string(sdk::view(frame->json)));
+            auto bye = parse_object(sdk::view(frame->json));
+            me.lost(std::string(bye ? text_or(*bye, "reason") : sdk::view(frame->json)));
             return SIGRUN_OK;
         }
         auto handler = me.handler();

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <filesystem>
 #include <mutex>
 #include <vector>
 
@@ -34,7 +35,9 @@ result<std::shared_ptr<generation>> generation::open(std::string_view bytes, con
     made->number_ = next_number();
     made->identity_ = identity;
     made->sha256_ = sha256_hex(bytes);
-    SIGRUN_TRY(path, staging.add(bytes, identity.id, made->number_, made->sha256_));
+    auto staged = staging.add(bytes, identity.id, made->number_, made->sha256_);
+    if (!staged) return problem{errc::io, staged.error().text(), k_stage_field, "room and permission to write", ""};
+    const auto& path = *staged;
     made->staged_ = path;
     made->guest_ = &guest::make(made->number_, identity.id, std::move(rt));
     made->face_ = &made->guest_->add_face(identity.id);
@@ -112,10 +115,13 @@ generation::~generation() {
     const bool pinned = (identity_.flags & SIGRUN_PLUGIN_PIN) || identity_.unique_symbols;
     if (!open.empty())
         SIGRUN_LOG(k_log, warning, identity_.id, " generation ", number_, " stays mapped: ", open, " left");
-    if (open.empty() && !pinned)
+    if (open.empty() && !pinned) {
         library_.unload();
-    else
+        std::error_code ignored;
+        std::filesystem::remove(staged_, ignored);
+    } else {
         make_resident(std::move(library_));
+    }
 }
 
 }  // namespace sigrun

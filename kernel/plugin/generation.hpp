@@ -14,6 +14,9 @@
 
 namespace sigrun {
 
+/// The field of problems that are about the folder for private copies, not about the plugin.
+inline constexpr const char* k_stage_field = "state-dir";
+
 class generation {
 public:
     /// Stages and maps bytes that passed inspect_plugin, and negotiates. Runs the plugin's static

@@ -65,6 +65,7 @@ struct plugin_host::impl {
     const settings config;
     std::shared_ptr<runtime> rt;
     plugin_set plugins;
+    bool started = false;
     std::once_flag ended;
 };
 
@@ -79,6 +80,7 @@ void plugin_host::set_link_adopter(link_adopter* adopter) noexcept { impl_->rt->
 result<void> plugin_host::load_all() { return impl_->plugins.load(); }
 
 result<void> plugin_host::start_all() {
+    impl_->started = true;
     for (const auto& each : impl_->plugins.all()) {
         sigrun_instance* abi = each->abi();
         if (!SIGRUN_HAS(abi, start)) continue;
@@ -98,7 +100,8 @@ result<void> plugin_host::start_all() {
 void plugin_host::shutdown() {
     std::call_once(impl_->ended, [this] {
         auto instances = impl_->plugins.release_instances();
-        drain_all(instances, impl_->rt->ops, impl_->options.drain_time);
+        // What was never started has nothing to finish, and perhaps no thread that could say so.
+        if (impl_->started) drain_all(instances, impl_->rt->ops, impl_->options.drain_time);
         // A link that was closed a moment ago holds its protocol until the plugin has said so, on the plugin's own
         // thread. Were that the last holder, the plugin would have to join the thread it runs on.
         const auto patience = std::chrono::steady_clock::now() + k_release_time;

@@ -32,7 +32,7 @@ result<void> plugin_set::load() {
     stage_.emplace(std::move(opened));
     SIGRUN_CHECK_OK(read_switches());
     SIGRUN_TRY(files, find_plugin_files(options_.plugin_dir));
-    for (const auto& file : files) load_file(file);
+    for (const auto& file : files) SIGRUN_CHECK_OK(load_file(file));
     for (const auto& [name, origin] : switched_off_)
         if (!find_plugin(name)) return unknown_plugin("plugin " + name, name, origin);
     SIGRUN_CHECK_OK(configured_instances());
@@ -58,14 +58,17 @@ bool plugin_set::enabled(const std::string& name, std::string& origin) const {
     return true;
 }
 
-void plugin_set::load_file(const plugin_file& file) {
+result<void> plugin_set::load_file(const plugin_file& file) {
     auto made = std::make_unique<record>();
     made->short_name = file.name;
     made->info.file = file.path;
     auto admitted = admit(*made, file);
+    // Without room for the copies each plugin would be missing by chance.
+    if (!admitted && admitted.error().field == k_stage_field) return admitted.error();
     if (!admitted) reject(*made, admitted.error().text());
     std::lock_guard lock(mutex_);
     records_.push_back(std::move(made));
+    return {};
 }
 
 result<void> plugin_set::admit(record& to, const plugin_file& file) {

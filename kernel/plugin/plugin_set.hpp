@@ -42,7 +42,7 @@ private:
     };
 
     result<void> read_switches();
-    void load_file(const plugin_file& file);
+    result<void> load_file(const plugin_file& file);
     result<void> admit(record& to, const plugin_file& file);
     void reject(record& which, const std::string& reason);
     bool enabled(const std::string& name, std::string& origin) const;

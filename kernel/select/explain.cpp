@@ -28,6 +28,7 @@ selector::explanation selector::impl::explain(const requirement& r) const {
         out.unknown += whole == truth::unknown;
         if (whole == truth::yes) {
             ++out.matching;
+            out.matching_open += open;
             out.busy += open && !hot::can_take(w, index.page(page_of(slot)).places);
         }
         for (std::size_t i = 0; i < out.terms.size(); ++i) {

@@ -112,7 +112,7 @@ public:
         std::string nearest_key;  // set when no runner has the term's key
     };
     struct explanation {
-        std::uint32_t runners = 0, open = 0, matching = 0, unknown = 0, busy = 0;
+        std::uint32_t runners = 0, open = 0, matching = 0, matching_open = 0, unknown = 0, busy = 0;
         std::vector<term_count> terms;
     };
     /// Off the hot path: judges every runner against every term.

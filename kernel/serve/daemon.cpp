@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -108,6 +109,7 @@ struct daemon::impl {
     result<void> open_store();
     result<void> open_fleet();
     result<void> restore();
+    result<void> check_addresses() const;
     result<void> listen();
     void add_configured_runners();
     void stop();
@@ -128,7 +130,6 @@ result<void> daemon::impl::open_plugins() {
             json::object{{"plugin", p.id.empty() ? p.file : p.id}, {"version", p.version}, {"reason", p.reason}});
         events->publish(p.active ? event_type::plugin_loaded : event_type::plugin_rejected, {}, {},
                         detail.substr(1, detail.size() - 2));
-        if (!p.active) SIGRUN_LOG(k_log, warning, "plugin ", p.file, " rejected: ", p.reason);
     }
     if (plugins->instances(SIGRUN_KIND_PROTOCOL).empty())
         return problem{errc::unavailable, "no protocol plugin could be loaded", "plugin-dir",
@@ -218,15 +219,29 @@ void daemon::impl::add_configured_runners() {
     }
 }
 
-result<void> daemon::impl::listen() {
+// Before anything is opened or written.
+result<void> daemon::impl::check_addresses() const {
     const auto& server = bound.at("server");
-    listener_options o;
-    o.addresses = server.list("listen");
-    for (const auto& a : o.addresses)
+    for (const auto& a : server.list("listen")) {
+        const auto colon = a.rfind(':');
+        std::uint16_t port = 0;
+        const char* end = a.data() + a.size();
+        const bool numbered = colon != std::string::npos && colon > 0 &&
+                              std::from_chars(a.data() + colon + 1, end, port).ptr == end && colon + 1 < a.size();
+        if (!numbered && !a.starts_with("unix:"))
+            return bad_value("server.listen", "HOST:PORT, [IPv6]:PORT or unix:PATH", "\"" + a + "\"");
         if (!is_local(a) && !server.boolean("allow_remote"))
             return problem{errc::forbidden, "others could reach this address, and callers are not authenticated yet",
                            "server.listen", "a loopback address, or [server] allow_remote = yes on a trusted network",
                            a};
+    }
+    return {};
+}
+
+result<void> daemon::impl::listen() {
+    const auto& server = bound.at("server");
+    listener_options o;
+    o.addresses = server.list("listen");
     if (auto socket = server.text("socket"); socket == "auto")
         o.addresses.push_back("unix:" + options.state_dir + "/sigrun.sock");
     else if (socket != "none")
@@ -272,6 +287,7 @@ result<void> daemon::start() {
     raise_fd_limit();
     SIGRUN_TRY(bound, bind_daemon_settings(d.options.config));
     d.bound = std::move(bound);
+    SIGRUN_CHECK_OK(d.check_addresses());
     SIGRUN_TRY(fd, lock_state_dir(d.options.state_dir));
     d.lock_fd = fd;
     SIGRUN_CHECK_OK(d.open_plugins());

@@ -155,14 +155,45 @@ result<std::string> list_jobs(controller& c, const json::object& o) {
     return out + "}";
 }
 
+// The runners that would do but are not online, by name and status.
+std::string not_online(controller& c, const requirement& what) {
+    constexpr std::size_t k_named = 3;
+    std::string out;
+    std::size_t n = 0;
+    for (const auto& r : c.runners.all()) {
+        std::lock_guard lock(r->mutex);
+        const auto status = r->status.status();
+        if (status == runner_status::online || status == runner_status::busy || !r->facts) continue;
+        match_subject subject{r->facts.get(), &r->identity.labels};
+        if (what.matches(subject) != truth::yes || ++n > k_named) continue;
+        out += sdk::concat(out.empty() ? "" : "; ", r->identity.name, " is ", to_string(status));
+        if (!r->status.reason().empty()) out += " (" + r->status.reason() + ")";
+    }
+    return n > k_named ? out + sdk::concat("; and ", n - k_named, " more") : out;
+}
+
 // Why a job waits, now.
-std::string waiting_reason(const selector::explanation& e, const std::string& known) {
+std::string waiting_reason(controller& c, const job& j, const selector::explanation& e, const std::string& known) {
     if (e.runners == 0)
         return "no runner is registered; start one with sigrun-runner or add one with `sigrun runner add`";
-    if (e.matching == 0) return sdk::concat("none of ", e.runners, " runners satisfies the requirement");
-    if (e.open == 0) return sdk::concat(e.matching, " of ", e.runners, " runners match, but none is online");
+    if (e.matching == 0) {
+        auto out =
+            sdk::concat("none of ", e.runners, e.runners == 1 ? " runner" : " runners", " satisfies the requirement");
+        for (const auto& t : e.terms)
+            if (t.unknown == e.runners) {
+                out += sdk::concat("; nobody can tell whether ", t.text);
+                if (!t.nearest_key.empty()) out += ", did you mean " + t.nearest_key + "?";
+                break;
+            }
+        return out;
+    }
+    auto absent = not_online(c, *j.spec->requirement);
+    if (e.matching_open == 0)
+        return sdk::concat(e.matching, " of ", e.runners, " runners match, but none of them is online",
+                           absent.empty() ? "" : ": ", absent);
     if (e.busy)
-        return sdk::concat(e.matching, " of ", e.runners, " runners match; ", e.busy, " of them have no free place");
+        return sdk::concat(e.matching, " of ", e.runners, " runners match; ", e.busy, " of them have no free place",
+                           absent.empty() ? "" : "; ", absent);
     return known;
 }
 
@@ -177,14 +208,16 @@ void refresh_reason(controller& c, const job_ptr& j) {
         if (!stale()) return;
     }
     auto e = c.jobs.explain(j);
+    const auto text = waiting_reason(c, *j, e, {});
     std::lock_guard lock(j->mutex);
     if (!stale()) return;
     auto known = j->reason.empty() ? std::string("a place is being looked for") : j->reason.substr(k_waits.size());
-    j->reason = sdk::concat(k_waits, waiting_reason(e, known));
+    j->reason = sdk::concat(k_waits, text.empty() ? known : text);
 }
 
 json::object explain(controller& c, const job_ptr& j) {
     auto e = c.jobs.explain(j);
+    const auto why = waiting_reason(c, *j, e, {});
     json::array terms;
     for (const auto& t : e.terms) {
         // "(what was written) && (the kind of job)": the latter is told where it matters.
@@ -204,11 +237,13 @@ json::object explain(controller& c, const job_ptr& j) {
                    {"busy", e.busy},           {"requires", j->spec->requires_text},
                    {"terms", std::move(terms)}};
     if (const attempt* a = j->current(); a && j->state != job_state::queued) {
-        o["reason"] = choice_reason(*a);
+        o["reason"] = !j->output_trouble.empty() ? "it stands still: its output cannot be stored: " + j->output_trouble
+                      : !j->reason.empty()       ? j->reason
+                                                 : choice_reason(*a);
         return o;
     }
     std::string reason = j->reason;
-    if (j->state == job_state::queued) reason = waiting_reason(e, reason);
+    if (j->state == job_state::queued && !why.empty()) reason = why;
     o["reason"] = reason;
     return o;
 }

@@ -146,6 +146,7 @@ int main(int argc, char** argv) {
     for (int s : {SIGINT, SIGTERM, SIGQUIT}) sigaddset(&signals, s);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);  // a file at its limit is like a full disk: an error of one write
 
     std::mutex output;
     auto program = build(line, [&output](const std::string& text) {

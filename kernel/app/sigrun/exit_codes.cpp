@@ -50,7 +50,8 @@ int exit_code_of_job(const json::object& job) noexcept {
     if (failure_class.starts_with("infra_")) return k_run_infrastructure;
     if (int code = number_or<int>(job, "exit_code", 0); code > 0 && code < 256) return code;
     if (int signal = number_or<int>(job, "signal", 0); signal > 0 && signal < 128) return 128 + signal;
-    return k_run_infrastructure;
+    // The job could not be started for a reason of its own, such as its working directory.
+    return failure_class == "user" || failure_class == "resource" ? k_run_failed : k_run_infrastructure;
 }
 
 const char* const k_exit_codes_help =
@@ -59,6 +60,6 @@ const char* const k_exit_codes_help =
     "  6 timed out   7 other failure   130 interrupted\n"
     "  run and submit --wait exit with the job's own code (128+n: killed by signal n), or\n"
     "  120 cannot reach the daemon   121 job refused   122 cancelled   123 infrastructure failed\n"
-    "  124 timed out or expired   125 other failure of sigrun itself";
+    "  124 timed out or expired   125 wrong usage of run, a job that could not be started, other failures";
 
 }  // namespace sigrun::cli

@@ -134,7 +134,8 @@ private:
                 const std::string line = placement_line(*job);
                 placed_ = !line.empty();
                 if (placed_) return ctx_.note(line);
-                const std::string why(text_or(*job, "reason"));
+                std::string why(text_or(*job, "reason"));
+                if (why.starts_with("waits: ")) why.erase(0, 7);
                 if (looks_ >= k_patience && !why.empty() && why != told_) {
                     told_ = why;
                     ctx_.note("job " + id_ + " waits: " + why);
@@ -153,20 +154,22 @@ private:
 
     void interrupted() {
         const int signal = ctx_.waits().signal();
-        if (!options_.cancel_on_interrupt || cancelling_ || signal != SIGINT) {
+        if (!options_.cancel_on_interrupt || cancelling_) {
             if (options_.cancel_on_interrupt)
                 ctx_.note("left job " + id_ + "; see it with `sigrun job show " + id_ + "`");
             throw failure(make_problem(errc::cancelled, "interrupted"), {}, failure::source::interrupt);
         }
         cancelling_ = true;
-        ctx_.note("cancelling job " + id_ + " (Ctrl-C again: leave it alone)");
+        ctx_.note("cancelling job " + id_ + (signal == SIGINT ? " (Ctrl-C again: leave it alone)" : " (told to stop)"));
         ctx_.daemon().start(
             "jobs.cancel", json::serialize(json::object{{"id", id_}}), {}, [](const reply_view&) { return SIGRUN_OK; },
             [](const result<void>&) {});
     }
 
     void reconnect(const problem& why) {
-        ctx_.note("lost the daemon (" + why.text() + "); trying again");
+        if (offset_ != lost_at_ || !told_lost_) ctx_.note("lost the daemon (" + why.text() + "); trying again");
+        told_lost_ = true;
+        lost_at_ = offset_;
         const auto give_up = steady_clock::now() + ctx_.daemon_timeout();
         for (auto pause = 100ms;; pause = std::min(pause * 2, 2000ms)) {
             try {
@@ -193,7 +196,8 @@ private:
     steady_clock::time_point next_look_ = steady_clock::now();
     int looks_ = 0;
     bool asked_for_output_ = false;
-    bool cancelling_ = false;
+    bool cancelling_ = false, told_lost_ = false;
+    std::uint64_t lost_at_ = 0;
     std::string told_;
 };
 

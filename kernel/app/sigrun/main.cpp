@@ -53,7 +53,8 @@ int complain_about_usage(CLI::App& app, const CLI::ParseError& error) {
             what += ", perhaps \"" + near + "\"";
     }
     std::cerr << "sigrun: " << what << "\n        see `sigrun" << path << " --help`\n";
-    return k_usage;
+    // `run` passes on the codes of jobs, and 2 is one of them.
+    return path == " run" ? k_run_failed : k_usage;
 }
 
 int run_action(context& ctx) {

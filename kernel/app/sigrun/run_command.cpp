@@ -105,15 +105,24 @@ int follow_to_end(context& ctx, const std::string& id, const follow_options& fol
         if (const json::value* answer = job.if_contains("result"); answer && !answer->is_null())
             context::print(bytes_of(*answer));
     }
-    // The job's own failure has spoken on its own stderr; what Sigrun adds is everything else.
-    if (!quiet && exit_code_of_job(job) != number_or<int>(job, "exit_code", -1)) tell_end(ctx, job);
+    // The job's own failure has spoken on its own stderr; what Sigrun adds is everything else, such as a command that
+    // does not exist.
+    const json::object* why = object_or_null(job, "failure");
+    const bool spoke = exit_code_of_job(job) == number_or<int>(job, "exit_code", -1) &&
+                       (!why || text_or(*why, "code") == "exit_code" || text_or(*why, "code") == "exit");
+    if (!quiet && !spoke) tell_end(ctx, job);
     return exit_code_of_job(job);
 }
 
 int run(context& ctx, const request& what) {
     std::string id;
     try {
-        const std::string document = json::serialize(need(job_document(what.job)));
+        auto described = job_document(what.job);
+        if (!described) {
+            ctx.complain(failure(described.error()));
+            return k_run_failed;  // wrong usage: nobody was asked yet
+        }
+        const std::string document = json::serialize(*described);
         const json::object job = submit(ctx, document, what.key);
         id = text_or(job, "id");
         follow_options follow;
@@ -164,7 +173,8 @@ void add_run_commands(CLI::App& app, context& ctx) {
         "  sigrun run --requires 'host.arch == \"x86_64\" && cpu.effective_cores >= 2' -- sh -c 'nproc; "
         "uname -a'\n"
         "  sigrun run --kind call --payload hello -- echo\n"
-        "Ctrl-C cancels the job and waits for its end; a second Ctrl-C leaves it.");
+        "Ctrl-C or SIGTERM cancels the job and waits for its end; a second one leaves it alone.\n"
+        "The job's stdin is empty; give it data with --payload (calls), --env or files.");
     run_app->callback([&ctx, run_request] {
         ctx.action = [&ctx, run_request] {
             take_command(ctx, run_request->job);

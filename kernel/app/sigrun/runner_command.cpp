@@ -43,7 +43,9 @@ int list(context& ctx, const choice& what) {
     if (ctx.json())
         context::print(json::serialize(all) + "\n");
     else
-        context::print(runner_table(all.at("items").as_array(), ctx.out(), clock::system().wall_ns()));
+        context::print(!what.where.empty() && all.at("items").as_array().empty()
+                           ? "no runner meets " + what.where + "\n"
+                           : runner_table(all.at("items").as_array(), ctx.out(), clock::system().wall_ns()));
     return k_ok;
 }
 
@@ -65,7 +67,12 @@ int add(context& ctx, const choice& what) {
     for (auto& option : options) option.value() = option_value(std::string(option.value().get_string()));
     if (!options.empty()) document["options"] = std::move(options);
     const json::object runner = ctx.daemon().call_object("runners.add", {}, json::serialize(document));
-    context::print(ctx.json() ? json::serialize(runner) + "\n" : runner_line(runner, ctx.out()));
+    if (ctx.json())
+        context::print(json::serialize(runner) + "\n");
+    else if (text_or(runner, "status") == "offline")  // nobody can have answered yet
+        context::print(what.name + " is added; connecting to " + what.endpoint + "\n");
+    else
+        context::print(runner_line(runner, ctx.out()));
     return k_ok;
 }
 
@@ -76,9 +83,12 @@ int change(context& ctx, const char* method, const choice& what) {
     const json::object runner = call_named(ctx, method, params);
     if (ctx.json())
         context::print(json::serialize(runner) + "\n");
-    else if (std::string_view(method) == "runners.remove")
+    else if (std::string_view(method) == "runners.remove") {
         context::print(std::string(text_or(runner, "name", what.name)) + " is removed\n");
-    else
+        if (text_or(runner, "endpoint").empty() && text_or(runner, "status") != "offline")
+            ctx.note(
+                "it dials in and will register again until it is stopped; `sigrun runner maintenance` keeps jobs away");
+    } else
         context::print(runner_line(runner, ctx.out()));
     return k_ok;
 }

@@ -108,8 +108,7 @@ std::string runner_details(const json::object& runner, bool all_facts, const ter
                           grouped(number_or<std::uint64_t>(*stats, "failed", 0)) + " failed");
     if (const json::object* detected = object_or_null(runner, "detected")) {
         const auto age_s = static_cast<std::int64_t>(number_or<double>(*detected, "age_s", 0));
-        f.add("detected", age(now_ns - age_s * 1'000'000'000, now_ns) + (age_s ? " ago, " : ", ") +
-                              (bool_or(*detected, "cached", false) ? "from the cache" : "fresh"));
+        f.add("detected", age(now_ns - age_s * 1'000'000'000, now_ns) + (age_s ? " ago" : ""));
     }
     if (auto seen = age_of(text_or(runner, "last_seen_at"), now_ns); !seen.empty())
         f.add("last seen", seen == "now" ? seen : seen + " ago");

@@ -110,7 +110,11 @@ void http_plugin::drain(std::uint64_t deadline_ns, sdk::op done) {
     server_->finish_soon();
     auto watch =
         std::make_shared<drain_watch>(*this, time_point(std::chrono::nanoseconds(deadline_ns)), std::move(done));
-    loops_.front()->post([this, watch] { loops_.front()->add(watch); });
+    // Nothing to wait for is told at once, not at the loop's next tick.
+    loops_.front()->post([this, watch] {
+        loops_.front()->add(watch);
+        watch->tick(clock::now());
+    });
 }
 
 }  // namespace sigrun::http

@@ -1,4 +1,5 @@
 """What becomes of an attempt when a runner, a connection, the disk or an operator interferes at the worst moment."""
+import resource
 import signal
 import socket
 import sqlite3
@@ -227,14 +228,39 @@ class Attempts(FleetTest):
         p.end(again)
         self.assertEqual(d.finished(job_id)["state"], "succeeded")
 
+    def test_output_that_cannot_be_stored_stops_the_job_which_says_so_and_goes_on_when_there_is_room(self):
+        d = self.daemon()
+        self.runner_for(d)
+        # No file of the daemon may grow beyond this: to its writes it is a full disk.
+        before = resource.prlimit(d.pid, resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
+        job_id = d.submit(command=["sh", "-c", "head -c 1000000 /dev/zero; echo end"], durability="memory")
+        job = wait_until("it says why it stands still", lambda: (lambda j: j if "cannot be stored" in j["reason"] else None)(d.job(job_id)))
+        self.assertEqual(job["state"], "running")
+        self.assertIn("cannot be stored", d.get(f"/v1/jobs/{job_id}/explain")["reason"])
+        self.assertEqual(len([line for line in d.lines if "cannot be stored" in line]), 1, d.lines)
+        resource.prlimit(d.pid, resource.RLIMIT_FSIZE, before)
+        job = d.finished(job_id)
+        self.assertEqual((job["state"], job["log_bytes"]), ("succeeded", 1_000_004), job)
+        self.assertTrue(d.log(job_id).endswith("end\n"))
+
+    def test_a_job_whose_only_runner_drains_names_it(self):
+        d = self.daemon()
+        self.puppet(d, name="north", labels={"zone": "north"})
+        self.puppet(d, name="south", labels={"zone": "south"})
+        d.request("POST", "/v1/runners/north/drain?reason=new+disk")
+        job_id = d.submit(command=["true"], requires='label.zone == "north"')
+        self.assertIn("none of them is online: north is draining (new disk)", d.job(job_id)["reason"])
+        typo = d.submit(command=["true"], requires="label.zone == north")
+        self.assertIn("nobody can tell whether label.zone == north", d.job(typo)["reason"])
+
     def test_a_waiting_job_tells_the_reason_of_now(self):
         d = self.daemon()
         job_id = d.submit(command=["true"], requires='label.zone == "x"')
         self.assertIn("no runner is registered", d.job(job_id)["reason"])
         self.puppet(d)
-        self.assertIn("none of 1 runners satisfies", d.job(job_id)["reason"])
+        self.assertIn("none of 1 runner satisfies", d.job(job_id)["reason"])
         odd = d.submit(kind="launch", command=["x"])
-        self.assertIn("none of 1 runners satisfies", d.job(odd)["reason"])
+        self.assertIn("none of 1 runner satisfies", d.job(odd)["reason"])
         terms = d.get(f"/v1/jobs/{odd}/explain")["terms"]
         self.assertEqual([t["text"] for t in terms], ['any(k in runner.kinds, k == "launch")'])
         self.assertEqual([t["column"] for t in d.get(f"/v1/jobs/{job_id}/explain")["terms"]], [1])

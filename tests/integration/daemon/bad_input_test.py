@@ -40,6 +40,17 @@ class BadInput(FleetTest):
         self.assertIn("in use", self.refused("--state-dir", d.state_dir, "--set", "server.listen=127.0.0.1:0"))
         self.assertIn("allow_remote", self.refused("--state-dir", self.dir / "s", "--set", "server.listen=0.0.0.0:0"))
 
+    def test_addresses_are_judged_before_anything_is_opened(self):
+        for address, part in (("banana", "HOST:PORT"), ("127.0.0.1:", "HOST:PORT"), ("0.0.0.0:7070", "allow_remote")):
+            p = self.program(BIN / "sigrund", "--state-dir", self.dir / "unused", "--set", f"server.listen={address}")
+            p.wait_line(part)
+            self.assertEqual(p.process.wait(30), 1)
+            self.assertFalse((self.dir / "unused").exists())
+        d = self.daemon()
+        for endpoint in ("127.0.0.1", "host:port", "host:0"):
+            status, problem = d.request("POST", "/v1/runners", {"name": "x", "endpoint": endpoint})
+            self.assertEqual((status, problem["field"]), (400, "endpoint"), problem)
+
     def test_bad_plugins_are_refused_with_the_reason_and_the_daemon_goes_on(self):
         plugins = self.dir / "plugins"
         shutil.copytree(BUILD / "plugins", plugins)

@@ -105,6 +105,26 @@ class CommandLine(FleetTest):
         self.assertEqual(p.returncode, 130, err)
         self.assertIn(b"left job", err)
 
+    def test_sigterm_cancels_the_job_too(self):
+        d = self.daemon()
+        self.runner_for(d)
+        p = self.program(BIN / "sigrun", "run", "--", "sh", "-c", "echo begun; sleep 600",
+                         env={"SIGRUN_URL": f"valkyrie://127.0.0.1:{d.port}"})
+        p.wait_line("begun")
+        p.process.send_signal(signal.SIGTERM)
+        self.assertEqual(p.process.wait(30), 122)
+        self.assertEqual(d.get("/v1/jobs")["items"][0]["state"], "cancelled")
+
+    def test_a_command_that_cannot_be_started_is_named(self):
+        d = self.daemon()
+        self.runner_for(d)
+        done = self.sigrun(d, "run", "--", "no-such-command", check=127)
+        self.assertIn("no-such-command", done.stderr.split("(user)")[1])
+        done = self.sigrun(d, "run", "--workdir", "/nonexistent", "--", "pwd", check=125)
+        self.assertIn("working directory", done.stderr)
+        self.sigrun(d, "run", "--env", "NOVALUE", "--", "true", check=125)  # not even sent
+        self.sigrun(d, "run", "--timeout", "abc", "--", "true", check=121)  # refused by the daemon
+
     def test_a_reader_that_goes_away_cancels_the_job(self):
         d = self.daemon()
         self.runner_for(d)
@@ -132,7 +152,8 @@ class CommandLine(FleetTest):
         self.assertIn("is sigrund running", unreachable.stderr)
         self.sigrun(d, "--url", nobody, "run", "--", "true", check=120)
         self.assertIn("perhaps \"job\"", self.sigrun(d, "jobs", check=2).stderr)
-        self.sigrun(d, "run", "--no-such-option", check=2)
+        self.sigrun(d, "run", "--no-such-option", check=125)  # 2 could be a job's own code
+        self.sigrun(d, "job", "ls", "--no-such-option", check=2)
         self.assertIn("build-1", self.sigrun(d, "runner", "show", "bild-1", check=4).stderr)
         self.sigrun(d, "job", "show", "0123456789ab", check=4)
         self.sigrun(d, "job", "show", "01900000-0000-7000-8000-000000000000", check=4)
@@ -203,7 +224,7 @@ class CommandLine(FleetTest):
         d = self.daemon()
         self.runner_for(d, "r1", labels=["zone=eu"])
         self.assertIn("r1", self.sigrun(d, "runner", "ls", "--where", 'label.zone == "eu"', check=0).stdout)
-        self.assertIn("no runners", self.sigrun(d, "runner", "ls", "--where", 'label.zone == "us"', check=0).stdout)
+        self.assertIn("no runner meets", self.sigrun(d, "runner", "ls", "--where", 'label.zone == "us"', check=0).stdout)
         self.assertIn("machine", self.sigrun(d, "runner", "show", "r1", check=0).stdout)
         self.assertIn("effective_cores", self.sigrun(d, "runner", "show", "r1", "--facts", check=0).stdout)
         self.assertIn("draining: disk swap", self.sigrun(d, "runner", "drain", "r1", "--reason", "disk swap", check=0).stdout)

@@ -210,8 +210,32 @@ TEST(plugin_host, a_drain_completed_twice_is_counted_and_harmless) {
     metrics numbers;
     plugin_host host(folder.options(), {}, numbers);
     ASSERT_TRUE(host.load_all());
+    ASSERT_TRUE(host.start_all());
     host.shutdown();
     EXPECT_NE(numbers.text().find("sigrun_plugin_ignored_completions_total 1"), std::string::npos) << numbers.text();
+}
+
+TEST(plugin_host, what_was_never_started_is_not_drained) {
+    plugin_folder folder;
+    folder.add("double_drain");
+    metrics numbers;
+    plugin_host host(folder.options(), {}, numbers);
+    ASSERT_TRUE(host.load_all());
+    host.shutdown();
+    EXPECT_EQ(numbers.text().find("sigrun_plugin_ignored_completions_total 1"), std::string::npos) << numbers.text();
+}
+
+TEST(plugin_host, staged_copies_are_gone_after_a_clean_end) {
+    plugin_folder folder;
+    folder.add("plain");
+    metrics numbers;
+    {
+        plugin_host host(folder.options(), {}, numbers);
+        ASSERT_TRUE(host.load_all());
+        EXPECT_FALSE(fs::is_empty(folder.state() / "stage"));
+        host.shutdown();
+    }
+    EXPECT_TRUE(fs::is_empty(folder.state() / "stage"));
 }
 
 TEST(plugin_host, a_drain_that_never_completes_ends_all_the_same) {
@@ -222,6 +246,7 @@ TEST(plugin_host, a_drain_that_never_completes_ends_all_the_same) {
     options.drain_time = std::chrono::milliseconds(50);
     plugin_host host(options, {}, numbers);
     ASSERT_TRUE(host.load_all());
+    ASSERT_TRUE(host.start_all());
     host.shutdown();
     EXPECT_NE(numbers.text().find("plain_destroyed_total 1"), std::string::npos);
     EXPECT_EQ(host.ops().open(), 0u);
