@@ -47,12 +47,27 @@ struct component_info {
     std::vector<sigrun_opt> options;  // texts live as long as the plugin is mapped
     std::vector<std::string> instances;
 };
+/// An older load of a plugin that was replaced and is not gone yet.
+struct retiring_info {
+    std::uint64_t generation = 0;
+    std::string version;
+    std::string held_by;  // "2 links or calls"
+    double age_s = 0;     // since it was replaced
+};
 struct plugin_info {
     std::string id, version, file, sha256, abi, doc;
     bool active = false;
-    std::string reason;  // why it was rejected: field, expected, found
+    std::string reason;  // why it was rejected, or why its last replacement was: field, expected, found
     std::uint64_t generation = 0;
     std::vector<component_info> components;
+    std::vector<retiring_info> retiring;
+};
+struct reload_report {
+    std::string id, old_version, new_version;
+    std::uint64_t old_generation = 0, new_generation = 0;
+    bool changed = false;     // false: the file holds the very bytes that run
+    nanoseconds prepared{0};  // from reading the file to a started standby
+    nanoseconds swapped{0};   // while new work was switched over
 };
 
 class generation;
@@ -90,6 +105,8 @@ struct plugin_host_options {
     std::vector<std::string> kinds;  // load only plugins that have a component of these kinds; empty = all
     std::vector<std::string> only;   // instance names or component ids to create; empty = all
     nanoseconds drain_time = std::chrono::seconds(5);  // what all drains together may take at shutdown
+    std::string trial_program;                         // runs the trials of replacements (trial.hpp); empty = no trials
+    nanoseconds trial_time = std::chrono::seconds(5);
 };
 
 class plugin_host {
@@ -113,6 +130,22 @@ public:
     /// Drains and destroys every instance, unloads, stops the threads. Idempotent. Holders of instances must
     /// be gone.
     void shutdown();
+
+    /// How the users of a kind change over from one started instance to another. Both run on the control thread.
+    struct swapper {
+        /// Before anything is changed: a problem keeps the old one.
+        std::function<result<void>(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now)> check;
+        /// From here on new work goes to `now`. False: `old` can never be let go.
+        std::function<bool(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now)> swap;
+    };
+    /// A kind without a swapper cannot be replaced while the program runs. Before reload is called.
+    void set_swapper(std::string_view kind, swapper how);
+    /// Replaces a plugin (by id or file name) by what its file holds now: read, check, load beside the old one, create and
+    /// start, swap; the old one goes when nobody uses it. Whatever fails before the swap leaves the old one as it was.
+    /// [any]; `done` runs on the control thread, where reloads come one after another.
+    void reload(std::string name, std::function<void(result<reload_report>)> done);
+    /// No reload runs or begins once it returns; before what the swappers use is destroyed. shutdown does it, too.
+    void end_reloads();
 
     std::vector<std::shared_ptr<instance>> instances(std::string_view kind) const;
     std::shared_ptr<instance> find(std::string_view kind,

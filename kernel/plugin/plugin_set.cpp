@@ -119,7 +119,7 @@ void plugin_set::reject(record& which, const std::string& reason) {
     which.code.reset();
 }
 
-plugin_set::record* plugin_set::find_plugin(std::string_view name) {
+plugin_set::record* plugin_set::find_plugin(std::string_view name) const {
     for (const auto& each : records_)
         if (each->short_name == name || each->info.id == name) return each.get();
     return nullptr;
@@ -142,8 +142,18 @@ std::vector<std::shared_ptr<instance>> plugin_set::all() const {
 std::vector<plugin_info> plugin_set::infos() const {
     std::lock_guard lock(mutex_);
     std::vector<plugin_info> out;
-    for (const auto& each : records_)
-        if (each->now != state::not_needed) out.push_back(each->info);
+    for (std::size_t i = 0; i < records_.size(); ++i) {
+        if (records_[i]->now == state::not_needed) continue;
+        out.push_back(records_[i]->info);
+        for (const auto& old : retiring_) {
+            if (old.record != i) continue;
+            std::size_t holders = 0;
+            for (const auto& each : old.instances) holders += static_cast<std::size_t>(each.use_count() - 1);
+            std::chrono::duration<double> age = std::chrono::steady_clock::now() - old.since;
+            out.back().retiring.push_back(
+                {old.generation, old.version, std::to_string(holders) + " links or calls", age.count()});
+        }
+    }
     return out;
 }
 
@@ -159,13 +169,18 @@ std::vector<documented_section> plugin_set::documented() const {
 
 std::vector<std::shared_ptr<instance>> plugin_set::release_instances() {
     std::lock_guard lock(mutex_);
-    return std::exchange(instances_, {});
+    auto all = std::exchange(instances_, {});
+    for (auto& old : retiring_)
+        for (auto& each : old.instances) all.push_back(std::move(each));
+    return all;
 }
 
 void plugin_set::unload() {
     std::vector<std::shared_ptr<generation>> codes;
     {
         std::lock_guard lock(mutex_);
+        for (auto& old : retiring_) codes.push_back(std::move(old.code));
+        retiring_.clear();
         for (auto& each : records_) {
             each->info.active = false;
             each->info.components.clear();

@@ -83,7 +83,8 @@ result<stage> stage::open(const std::string& state_dir) {
     if (ec) return make_problem(errc::io, "folder '" + folder.string() + "' cannot be made: " + ec.message());
     for (fs::directory_iterator it(folder, ec), end; !ec && it != end; it.increment(ec)) {
         std::error_code ignored;
-        if (it->path().extension() == ".so") fs::remove(it->path(), ignored);
+        if (it->path().extension() == ".so" || it->path().filename().string().starts_with("trial-"))
+            fs::remove_all(it->path(), ignored);
     }
     return stage(folder.string(), false);
 }

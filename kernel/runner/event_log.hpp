@@ -27,6 +27,7 @@ enum class event_type : std::uint8_t {
     job_state_changed,
     plugin_loaded,
     plugin_rejected,
+    plugin_replaced,
     gap,
 };
 std::string_view to_string(event_type t) noexcept;

@@ -61,16 +61,36 @@ balancer_set::~balancer_set() {
     for (auto& d : dispatchers_) d->close();
 }
 
+namespace {
+
+result<loaded_balancer> check_balancer(std::shared_ptr<instance> i) {
+    const auto* table = i->table<sigrun_balancer>(SIGRUN_KIND_BALANCER);
+    if (!SIGRUN_HAS(table, pick) || table->abi != 1)
+        return bad_value("balancer " + i->name(), "a table of \"" SIGRUN_KIND_BALANCER "\" with the slot pick",
+                         table ? "abi " + std::to_string(table->abi) : "none");
+    return loaded_balancer{std::move(i), table};
+}
+
+}  // namespace
+
+result<std::unique_ptr<balancer_set>> balancer_set::with(const std::shared_ptr<instance>& old,
+                                                         const std::shared_ptr<instance>& now) const {
+    SIGRUN_TRY(fresh, check_balancer(now));
+    auto set = std::unique_ptr<balancer_set>(new balancer_set);
+    set->loaded_ = loaded_;
+    set->default_ = default_;
+    for (auto& each : set->loaded_)
+        if (each.owner == old) each = fresh;
+    return set;
+}
+
 result<std::unique_ptr<balancer_set>> balancer_set::create(std::vector<std::shared_ptr<instance>> instances,
                                                            std::string_view default_name) {
     auto set = std::unique_ptr<balancer_set>(new balancer_set);
     for (auto& i : instances) {
         if (!i || i->kind() != SIGRUN_KIND_BALANCER) continue;
-        const auto* table = i->table<sigrun_balancer>(SIGRUN_KIND_BALANCER);
-        if (!SIGRUN_HAS(table, pick) || table->abi != 1)
-            return bad_value("balancer " + i->name(), "a table of \"" SIGRUN_KIND_BALANCER "\" with the slot pick",
-                             table ? "abi " + std::to_string(table->abi) : "none");
-        set->loaded_.push_back({std::move(i), table});
+        SIGRUN_TRY(one, check_balancer(std::move(i)));
+        set->loaded_.push_back(std::move(one));
     }
     set->default_ = set->find(default_name);
     if (set->default_ == set->size()) {

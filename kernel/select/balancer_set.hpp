@@ -47,6 +47,9 @@ public:
     static result<std::unique_ptr<balancer_set>> create(std::vector<std::shared_ptr<instance>> instances,
                                                         std::string_view default_name);
     ~balancer_set();
+    /// The same set with `now` in the place of `old`; a problem if `now` is no balancer for this host.
+    result<std::unique_ptr<balancer_set>> with(const std::shared_ptr<instance>& old,
+                                               const std::shared_ptr<instance>& now) const;
 
     std::size_t size() const noexcept { return loaded_.size(); }
     const loaded_balancer& operator[](std::size_t i) const noexcept { return loaded_[i]; }

@@ -38,8 +38,11 @@ std::uint64_t protocol_pages::word(std::uint32_t w, protocol_mask allowed) const
 
 selector::impl::impl(const options& o, std::unique_ptr<balancer_set> set)
     : max_runners(o.max_runners),
-      balancers(std::move(set)),
-      index(page_limit(o.max_runners), balancers->needs_levels()),
+      balancers(set.get()),
+      owned_balancers(std::move(set)),
+      balancer_names(owned_balancers->names()),
+      levels(owned_balancers->needs_levels()),
+      index(page_limit(o.max_runners), levels),
       protocols(index.page_words()),
       cohorts(index),
       predicates(index.max_pages()) {}
@@ -189,8 +192,9 @@ void selector::impl::publish(std::initializer_list<std::uint32_t> pages) {
     n_pages.store(cohorts.n_pages());
     n_cohorts.store(cohorts.n_cohorts());
     const std::uint64_t before = epoch.fetch_add(1);
-    for (std::size_t i = 0; i < balancers->size(); ++i) {
-        const loaded_balancer& b = (*balancers)[i];
+    const balancer_set& set = *balancers.load();
+    for (std::size_t i = 0; i < set.size(); ++i) {
+        const loaded_balancer& b = set[i];
         if (!SIGRUN_HAS(b.table, on_snapshot)) continue;
         const sigrun_view view = describe();
         const sigrun_delta delta{sizeof delta, static_cast<std::uint32_t>(pages.size()), before, pages.begin()};

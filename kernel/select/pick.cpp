@@ -1,5 +1,6 @@
 // One pick: feasible pages -> balancer -> claim; what the balancer proposes is never trusted.
 #include "kernel/base/clock.hpp"
+#include "kernel/base/read_section.hpp"
 #include "kernel/select/selector_impl.hpp"
 
 #include <time.h>
@@ -49,11 +50,10 @@ void selector::impl::fill(pick_result& out, const pick_request& r, std::uint32_t
     out.explain.tier = c.tier;
 }
 
-bool selector::impl::ask_balancer(const pick_request& r, dispatcher& d, const std::uint64_t* pages, std::uint16_t want,
-                                  pick_result& out) noexcept {
-    const std::size_t which =
-        r.balancer && r.balancer <= balancers->size() ? r.balancer - 1u : balancers->default_index();
-    const loaded_balancer& b = (*balancers)[which];
+bool selector::impl::ask_balancer(const balancer_set& set, const pick_request& r, dispatcher& d,
+                                  const std::uint64_t* pages, std::uint16_t want, pick_result& out) noexcept {
+    const std::size_t which = r.balancer && r.balancer <= set.size() ? r.balancer - 1u : set.default_index();
+    const loaded_balancer& b = set[which];
     sigrun_req req{};
     req.now_ns = static_cast<std::uint64_t>(coarse_ns(CLOCK_MONOTONIC_COARSE));
     req.rng = d.random();
@@ -96,9 +96,11 @@ pick_outcome selector::impl::why_none(const pick_request& r) const noexcept {
 pick_result selector::impl::pick(const pick_request& r) noexcept {
     pick_result out;
     if (!r.pred) return out;
+    const read_section reading;
+    balancer_set& set = *balancers.load(std::memory_order_acquire);
     dispatcher* here = nullptr;
     try {
-        here = &balancers->here(index.page_words(), sigrun_view{});
+        here = &set.here(index.page_words(), sigrun_view{});
     } catch (...) {
         out.outcome = pick_outcome::queued;  // no memory for this thread's state
         return out;
@@ -111,9 +113,9 @@ pick_result selector::impl::pick(const pick_request& r) noexcept {
     }
     const std::uint64_t* pages = feasible_pages(r, d);
     const bool plain = !r.n_excluded && !r.pred->any_mixed();
-    if (plain && ask_balancer(r, d, pages, 1, out)) return out;
+    if (plain && ask_balancer(set, r, d, pages, 1, out)) return out;
     // Lost to another thread, or some proposals may not fit: alternates, then the built-in choice.
-    if (ask_balancer(r, d, pages, 4, out)) return out;
+    if (ask_balancer(set, r, d, pages, 4, out)) return out;
     if (fall_back(r, d, pages, out)) return out;
     out.outcome = why_none(r);
     return out;

@@ -1,5 +1,6 @@
 #include "kernel/select/selector.hpp"
 
+#include "kernel/base/read_section.hpp"
 #include "kernel/select/selector_impl.hpp"
 
 namespace sigrun {
@@ -44,14 +45,27 @@ predicate_ptr selector::intern(const requirement_ptr& requirement) {
     return impl_->intern(requirement);
 }
 std::uint16_t selector::balancer_id(std::string_view name) const noexcept {
-    const std::size_t i = impl_->balancers->find(name);
-    return i < impl_->balancers->size() ? static_cast<std::uint16_t>(i + 1) : std::uint16_t{0};
+    const read_section reading;
+    const balancer_set& set = *impl_->balancers.load(std::memory_order_acquire);
+    const std::size_t i = set.find(name);
+    return i < set.size() ? static_cast<std::uint16_t>(i + 1) : std::uint16_t{0};
 }
 std::string_view selector::balancer_name(std::uint16_t id) const noexcept {
-    if (id > impl_->balancers->size()) return {};
-    return (*impl_->balancers)[id ? id - 1u : impl_->balancers->default_index()].owner->name();
+    if (id > impl_->balancer_names.size()) return {};
+    if (id) return impl_->balancer_names[id - 1u];
+    const read_section reading;
+    return impl_->balancer_names[impl_->balancers.load(std::memory_order_acquire)->default_index()];
 }
-std::vector<std::string> selector::balancer_names() const { return impl_->balancers->names(); }
+std::vector<std::string> selector::balancer_names() const { return impl_->balancer_names; }
+
+result<void> selector::can_replace(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now) const {
+    std::lock_guard lock(impl_->mutex);
+    SIGRUN_CHECK_OK(impl_->standby(old, now));
+    return {};
+}
+bool selector::replace(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now) {
+    return impl_->replace(old, now);
+}
 
 pick_result selector::pick(const pick_request& request) noexcept { return impl_->pick(request); }
 bool selector::release(slot_ref slot) noexcept { return impl_->release(slot); }
@@ -71,11 +85,12 @@ protocol_mask selector::open_protocols(slot_ref slot) const noexcept {
 }
 
 void selector::feedback(const sigrun_done& done, std::uint16_t balancer) noexcept {
-    const balancer_set& set = *impl_->balancers;
+    const read_section reading;
+    balancer_set& set = *impl_->balancers.load(std::memory_order_acquire);
     const std::size_t which = balancer && balancer <= set.size() ? balancer - 1u : set.default_index();
     if (!SIGRUN_HAS(set[which].table, done)) return;
     try {
-        void* state = impl_->balancers->here(impl_->index.page_words(), sigrun_view{}).state(which);
+        void* state = set.here(impl_->index.page_words(), sigrun_view{}).state(which);
         set[which].table->done(state, &done, 1);
     } catch (...) {
         // No memory for this thread's state: one observation less.

@@ -94,6 +94,11 @@ public:
     std::uint16_t balancer_id(std::string_view name) const noexcept;
     std::string_view balancer_name(std::uint16_t id) const noexcept;
     std::vector<std::string> balancer_names() const;
+    /// Whether `now` could take the place of the balancer instance `old`.
+    result<void> can_replace(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now) const;
+    /// From here on `now` picks. When it returns true, no thread is in `old` or keeps state of it; false: this system
+    /// cannot tell, and `old` is held for good. Not from inside a pick.
+    bool replace(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now);
     pick_result pick(const pick_request& request) noexcept;
     /// Gives a claimed place back. True if the slot went from full to free: somebody may be waiting for it.
     bool release(slot_ref slot) noexcept;

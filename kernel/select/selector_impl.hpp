@@ -72,13 +72,19 @@ struct selector::impl {
     // -- pick.cpp, fallback.cpp [any]
     // -------------------------------------------------------------------------------
     pick_result pick(const pick_request& r) noexcept;
-    bool ask_balancer(const pick_request& r, dispatcher& d, const std::uint64_t* pages, std::uint16_t want,
-                      pick_result& out) noexcept;
+    bool ask_balancer(const balancer_set& set, const pick_request& r, dispatcher& d, const std::uint64_t* pages,
+                      std::uint16_t want, pick_result& out) noexcept;
     bool fall_back(const pick_request& r, dispatcher& d, const std::uint64_t* pages, pick_result& out) noexcept;
     pick_outcome why_none(const pick_request& r) const noexcept;
     sigrun_view describe() const noexcept;
     const std::uint64_t* feasible_pages(const pick_request& r, dispatcher& d) const noexcept;
     void fill(pick_result& out, const pick_request& r, std::uint32_t slot, const claimed& c) const noexcept;
+
+    // -- balancers.cpp
+    // ----------------------------------------------------------------------------------------------
+    result<std::unique_ptr<balancer_set>> standby(const std::shared_ptr<instance>& old,
+                                                  const std::shared_ptr<instance>& now) const;
+    bool replace(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now);
 
     // -- explain.cpp
     // ------------------------------------------------------------------------------------------------
@@ -87,7 +93,11 @@ struct selector::impl {
     std::uint64_t faults() const;
 
     const std::uint32_t max_runners;
-    std::unique_ptr<balancer_set> balancers;
+    // Read inside a read_section, or under the mutex; replaced under the mutex.
+    std::atomic<balancer_set*> balancers;
+    std::unique_ptr<balancer_set> owned_balancers;
+    const std::vector<std::string> balancer_names;  // the same for as long as the selector lives
+    const bool levels;                              // the index keeps the level planes
     slot_index index;
     protocol_pages protocols;
     // What views are made of.

@@ -5,6 +5,8 @@
 #include "kernel/serve/methods.hpp"
 #include "kernel/serve/settings_table.hpp"
 
+#include <sigrun/probe.h>
+
 #include <boost/asio/steady_timer.hpp>
 
 #include <fcntl.h>
@@ -111,6 +113,7 @@ struct daemon::impl {
     result<void> restore();
     result<void> check_addresses() const;
     result<void> listen();
+    void set_swappers();
     void add_configured_runners();
     void stop();
 };
@@ -120,6 +123,7 @@ result<void> daemon::impl::open_plugins() {
     o.plugin_dir = options.plugin_dir;
     o.state_dir = options.state_dir;
     o.program = "sigrund";
+    o.trial_program = options.trial_program;
     plugins = std::make_unique<plugin_host>(std::move(o), options.config, numbers);
     methods = std::make_unique<router>(numbers);
     plugins->set_call_handler(methods.get());
@@ -201,6 +205,21 @@ result<void> daemon::impl::restore() {
     return {};
 }
 
+// What can be replaced while jobs run, and how its users change over.
+void daemon::impl::set_swappers() {
+    plugins->set_swapper(SIGRUN_KIND_BALANCER,
+                         {[this](const auto& old, const auto& now) { return select->can_replace(old, now); },
+                          [this](const auto& old, const auto& now) { return select->replace(old, now); }});
+    // The detector asks for the probes of the moment at each run; a new one is tried at once.
+    plugins->set_swapper(SIGRUN_KIND_PROBE, {[](const auto&, const auto&) { return result<void>(); },
+                                             [this](const auto&, const auto&) {
+                                                 detect_options again;
+                                                 again.fresh = true;
+                                                 local->detect(again, [](const capability_ptr&) {});
+                                                 return true;
+                                             }});
+}
+
 void daemon::impl::add_configured_runners() {
     for (const auto& [name, section] : bound.runners) {
         runner_identity r;
@@ -268,6 +287,7 @@ void daemon::impl::stop() {
         store->flush();
         store->close();
     }
+    if (plugins) plugins->end_reloads();
     // Nothing calls in any more: whoever holds a plugin lets go, then the plugins go.
     local.reset();
     store.reset();
@@ -302,6 +322,7 @@ result<void> daemon::start() {
     if (!select) return select.error();
     d.select = std::move(*select);
     d.local = std::make_unique<detector>(*d.plugins, d.time);
+    d.set_swappers();
     SIGRUN_CHECK_OK(d.open_fleet());
     d.control =
         std::make_unique<controller>(controller{*d.plugins, d.numbers, *d.events, *d.runners, *d.links, *d.select,

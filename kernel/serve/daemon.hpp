@@ -15,6 +15,7 @@ struct daemon_options {
     std::string state_dir;
     std::string plugin_dir;
     std::string version;
+    std::string trial_program;  // see plugin_host_options
 };
 
 class daemon {

@@ -10,7 +10,10 @@ namespace {
 json::object plugin_json(const plugin_info& p, bool with_options) {
     static constexpr std::string_view types[] = {"",       "bool",   "int",  "float", "size", "duration",
                                                  "string", "choice", "list", "uri",   "path", "secret"};
-    json::array components;
+    json::array components, retiring;
+    for (const auto& old : p.retiring)
+        retiring.push_back(json::object{
+            {"generation", old.generation}, {"version", old.version}, {"held_by", old.held_by}, {"age_s", old.age_s}});
     for (const auto& part : p.components) {
         json::object o{{"id", part.id},
                        {"kind", part.kind},
@@ -36,7 +39,43 @@ json::object plugin_json(const plugin_info& p, bool with_options) {
             {"generation", p.generation},
             {"abi", p.abi},
             {"doc", p.doc},
-            {"components", std::move(components)}};
+            {"components", std::move(components)},
+            {"retiring", std::move(retiring)}};
+}
+
+double milliseconds(nanoseconds t) { return std::chrono::duration<double, std::milli>(t).count(); }
+
+void reload_plugin(controller& c, const std::string& name, const call_ptr& call) {
+    c.plugins.reload(name, [&c, name, call](result<reload_report> r) {
+        auto count = [&](const char* outcome) {
+            c.numbers
+                .get_counter("sigrun_plugin_reloads_total", "Replacements of plugins, by outcome",
+                             {{"plugin", r ? r->id : name}, {"outcome", outcome}})
+                .add();
+        };
+        if (!r && r.error().code == errc::not_found) return void(call->fail(r.error()));
+        if (!r) {
+            count("refused");
+            auto detail = json::serialize(json::object{{"plugin", name}, {"reason", r.error().text()}});
+            c.events.publish(event_type::plugin_rejected, {}, {}, detail.substr(1, detail.size() - 2));
+            return void(call->fail(r.error()));
+        }
+        count(r->changed ? "replaced" : "unchanged");
+        json::object answer{{"id", r->id},
+                            {"changed", r->changed},
+                            {"old", {{"version", r->old_version}, {"generation", r->old_generation}}},
+                            {"new", {{"version", r->new_version}, {"generation", r->new_generation}}},
+                            {"prepared_ms", milliseconds(r->prepared)},
+                            {"swapped_ms", milliseconds(r->swapped)}};
+        if (r->changed) {
+            auto detail = json::serialize(json::object{{"plugin", r->id},
+                                                       {"from", r->old_version},
+                                                       {"to", r->new_version},
+                                                       {"generation", r->new_generation}});
+            c.events.publish(event_type::plugin_replaced, {}, {}, detail.substr(1, detail.size() - 2));
+        }
+        call->last(json::serialize(answer));
+    });
 }
 
 // Bad params are an answer of their own; otherwise `body` makes the answer.
@@ -105,6 +144,11 @@ void add_system_methods(router& r, controller& c) {
               }
               call->fail({errc::not_found, "no such plugin", "id",
                           "the id or file name of a plugin (see `sigrun plugin ls`)", "\"" + std::string(name) + "\""});
+          }));
+    r.add("plugins.reload", plain({"id"}, [&c](const json::object& o, const call_input&, const call_ptr& call) {
+              auto name = required_text(o, "id");
+              if (!name) return void(call->fail(name.error()));
+              reload_plugin(c, std::string(*name), call);
           }));
     r.add("config.get", plain({}, [&c](const json::object&, const call_input&, const call_ptr& call) {
               call->last(json::serialize(c.config_dump()));

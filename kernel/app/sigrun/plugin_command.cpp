@@ -1,7 +1,9 @@
-// sigrun plugin ls|show
+// sigrun plugin ls|show|reload
 #include "kernel/app/sigrun/context.hpp"
 #include "kernel/app/sigrun/lists.hpp"
 #include "kernel/app/sigrun/table.hpp"
+
+#include <sigrun/cpp/text.hpp>
 
 namespace sigrun::cli {
 namespace {
@@ -70,6 +72,12 @@ std::string details(const json::object& plugin, const terminal& where) {
     f.add("file", text_or(plugin, "file"));
     f.add("sha256", text_or(plugin, "sha256"));
     f.add("generation", std::to_string(number_or<std::uint64_t>(plugin, "generation", 0)));
+    if (const json::array* old = array_or_null(plugin, "retiring"))
+        for (const auto& item : *old)
+            if (const json::object* o = item.if_object())
+                f.add("still in use",
+                      sdk::concat(text_or(*o, "version"), " (generation ",
+                                  number_or<std::uint64_t>(*o, "generation", 0), "): ", text_or(*o, "held_by")));
     std::string out = f.render(where);
     const json::array* components = array_or_null(plugin, "components");
     if (!components) return out;
@@ -104,12 +112,41 @@ int show(context& ctx, const std::string& name) {
     return k_ok;
 }
 
+int reload(context& ctx, const std::vector<std::string>& names) {
+    for (const auto& name : names) {
+        json::object done;
+        try {
+            done = ctx.daemon().call_object("plugins.reload", {{"id", name}});
+        } catch (const failure& f) {
+            if (f.what_happened().code != errc::not_found) throw;
+            throw not_found_among(ctx, f.what_happened(), name, "plugin", "plugins.list", "id");
+        }
+        if (ctx.json()) {
+            context::print(json::serialize(done) + "\n");
+            continue;
+        }
+        const auto* before = object_or_null(done, "old");
+        const auto* now = object_or_null(done, "new");
+        const std::string id(text_or(done, "id"));
+        if (!bool_or(done, "changed", false) || !before || !now) {
+            context::print(id + ": its file holds what runs already\n");
+            continue;
+        }
+        context::print(sdk::concat(id, ": ", text_or(*before, "version"), " -> ", text_or(*now, "version"),
+                                   " (generation ", number_or<std::uint64_t>(*now, "generation", 0), "), ready in ",
+                                   static_cast<std::int64_t>(number_or<double>(done, "prepared_ms", 0)), " ms\n"));
+    }
+    return k_ok;
+}
+
 }  // namespace
 
 void add_plugin_commands(CLI::App& app, context& ctx) {
     auto* group = app.add_subcommand("plugin", "The daemon's plugins");
     group->require_subcommand(1);
-    group->footer("Examples:\n  sigrun plugin ls\n  sigrun plugin show sigrun.http");
+    group->footer(
+        "Examples:\n  sigrun plugin ls\n  sigrun plugin show sigrun.http\n"
+        "  sigrun plugin reload sigrun.round_robin");
     auto* ls = group->add_subcommand("ls", "List plugins, also the rejected ones with the reason");
     ls->footer("Example: sigrun plugin ls");
     ls->callback([&ctx] { ctx.action = [&ctx] { return list(ctx); }; });
@@ -118,6 +155,14 @@ void add_plugin_commands(CLI::App& app, context& ctx) {
     show_app->add_option("plugin", *name, "Its id, e.g. sigrun.http")->required()->type_name("ID");
     show_app->footer("Example: sigrun plugin show sigrun.http");
     show_app->callback([&ctx, name] { ctx.action = [&ctx, name] { return show(ctx, *name); }; });
+    auto names = std::make_shared<std::vector<std::string>>();
+    auto* reload_app = group->add_subcommand("reload", "Replace plugins by what their files hold now, while jobs run");
+    reload_app->add_option("plugin", *names, "Ids, e.g. sigrun.round_robin")->required()->type_name("ID...");
+    reload_app->footer(
+        "Example: cp new/round_robin.so DIR/.new && mv DIR/.new DIR/round_robin.so && sigrun plugin reload "
+        "sigrun.round_robin\nA file that is refused changes nothing: the old one goes on. Balancers and probes can be "
+        "replaced so far.");
+    reload_app->callback([&ctx, names] { ctx.action = [&ctx, names] { return reload(ctx, *names); }; });
 }
 
 }  // namespace sigrun::cli

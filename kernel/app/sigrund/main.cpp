@@ -1,6 +1,7 @@
 // sigrund: the daemon.
 #include "kernel/base/quantity.hpp"
 #include "kernel/log/log.hpp"
+#include "kernel/plugin/trial.hpp"
 #include "kernel/serve/daemon.hpp"
 #include "kernel/serve/settings_table.hpp"
 
@@ -39,6 +40,7 @@ int fail(const std::string& what) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    if (int code = sigrun::run_as_plugin_host(argc, argv); code >= 0) return code;
     CLI::App app{
         "sigrund: runs jobs on registered runners. Without a configuration file it starts on its defaults.\n"
         "Stop it with SIGTERM or Ctrl-C; jobs that are stored survive."};
@@ -74,7 +76,7 @@ int main(int argc, char** argv) {
     sigrun::start_logging(log);
 
     {
-        sigrun::daemon daemon({*config, state_dir, plugin_dir, SIGRUN_VERSION});
+        sigrun::daemon daemon({*config, state_dir, plugin_dir, SIGRUN_VERSION, "/proc/self/exe"});
         if (auto started = daemon.start(); !started) {
             daemon.stop();
             sigrun::stop_logging();

@@ -163,7 +163,7 @@ typedef struct sigrun_balancer {
     /* [work] State of one dispatching thread; passed to pick and done, which then never share it. May return NULL. */
     void* (*thread_init)(sigrun_instance* instance, uint32_t tid);
     void (*thread_fini)(sigrun_instance* instance, void* tls);
-    /* [work] Optional: a new view is published. May allocate. */
+    /* [work] Optional: a new view is published. May allocate. from_epoch 0 with n_pages 0: everything is new to it. */
     sigrun_result (*on_snapshot)(sigrun_instance* instance, const sigrun_view* view, const sigrun_delta* delta);
     /* [hot] Places n >= 1 requests: fills out[i] for req[i]; returns how many of them have n > 0. */
     uint32_t (*pick)(void* tls, const sigrun_view* view, const sigrun_req* req, uint32_t n, const uint64_t* pred_pages,

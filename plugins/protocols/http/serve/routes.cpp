@@ -65,6 +65,8 @@ constexpr route k_routes[] = {
     {"GET", "/v1/events", "events.watch", answer::events, body::none, 200, "", k_events, "what happens, as SSE"},
     {"GET", "/v1/plugins", "plugins.list", answer::json, body::none, 200, "", k_none, "plugins"},
     {"GET", "/v1/plugins/{id}", "plugins.get", answer::json, body::none, 200, "", k_only_id, "one plugin"},
+    {"POST", "/v1/plugins/{id}/reload", "plugins.reload", answer::json, body::none, 200, "", k_only_id,
+     "load what the plugin's file holds now"},
     {"GET", "/v1/config", "config.get", answer::json, body::none, 200, "", k_none, "settings in effect"},
     {"GET", "/v1/stats", "stats.get", answer::json, body::none, 200, "", k_none, "numbers of this daemon"},
     {"GET", "/v1/version", "version.get", answer::json, body::none, 200, "", k_none, "version of this daemon"},

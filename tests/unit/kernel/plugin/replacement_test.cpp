@@ -1,0 +1,190 @@
+// Replacing a plugin in a running host: the new one takes over, the old one goes when nobody holds it, and whatever is
+// wrong with the new file changes nothing.
+#include "plugin_folder.hpp"
+
+#include <future>
+#include <thread>
+
+namespace sigrun {
+namespace {
+
+using namespace testing;
+
+struct running_host {
+    plugin_folder folder;
+    metrics numbers;
+    std::unique_ptr<plugin_host> host;
+    int swaps = 0;
+
+    explicit running_host(bool with_trial = true) {
+        folder.add("plain");
+        auto options = folder.options();
+        if (with_trial) options.trial_program = SIGRUN_BUILD_DIR "/bin/sigrund";
+        options.trial_time = std::chrono::seconds(3);
+        host = std::make_unique<plugin_host>(options, settings{}, numbers);
+        host->set_swapper(SIGRUN_KIND_PROBE, {[](const auto&, const auto&) { return result<void>(); },
+                                              [this](const auto&, const auto&) { return ++swaps > 0; }});
+        host->load_all().value();
+        host->start_all().value();
+    }
+    ~running_host() { host->shutdown(); }
+    result<reload_report> reload(const std::string& name = "plain") {
+        std::promise<result<reload_report>> answer;
+        host->reload(name, [&](result<reload_report> r) { answer.set_value(std::move(r)); });
+        auto future = answer.get_future();
+        if (future.wait_for(std::chrono::seconds(30)) != std::future_status::ready)
+            return make_problem(errc::timeout, "no answer");
+        return future.get();
+    }
+    /// Whose code answers: the fixture carries its number there.
+    std::uint32_t number() const {
+        return host->find(SIGRUN_KIND_PROBE, "plain")->table<sigrun_probe>(SIGRUN_KIND_PROBE)->soft_ms;
+    }
+    plugin_info info() const { return *info_of(host->plugins(), "plain"); }
+    bool wait_until_old_is_gone() const {
+        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+        while (!info().retiring.empty()) {
+            if (std::chrono::steady_clock::now() > end) return false;
+            std::this_thread::yield();
+        }
+        return true;
+    }
+    std::size_t mapped(std::string_view part) const {
+        std::ifstream maps("/proc/self/maps");
+        std::size_t n = 0;
+        for (std::string line; std::getline(maps, line);) n += line.find(part) != std::string::npos;
+        return n;
+    }
+};
+
+TEST(replacement, the_new_file_takes_over_and_the_old_code_is_unmapped) {
+    running_host r;
+    const auto before = r.info();
+    EXPECT_EQ(r.number(), 1u);
+    const std::string old_code = "test.plain-g" + std::to_string(before.generation) + "-";
+    EXPECT_GT(r.mapped(old_code), 0u);
+    r.folder.add("plain_v2", "plain");
+    auto done = r.reload();
+    ASSERT_TRUE(done) << done.error().text();
+    EXPECT_TRUE(done->changed);
+    EXPECT_EQ(done->old_version, "1.0.0");
+    EXPECT_EQ(done->new_version, "2.0.0");
+    EXPECT_GT(done->new_generation, before.generation);
+    EXPECT_EQ(r.swaps, 1);
+    EXPECT_EQ(r.number(), 2u);
+    EXPECT_EQ(r.info().version, "2.0.0");
+    EXPECT_TRUE(r.wait_until_old_is_gone());
+    EXPECT_EQ(r.mapped(old_code), 0u);
+}
+
+TEST(replacement, the_same_bytes_are_no_change) {
+    running_host r;
+    auto done = r.reload("test.plain");
+    ASSERT_TRUE(done) << done.error().text();
+    EXPECT_FALSE(done->changed);
+    EXPECT_EQ(r.swaps, 0);
+}
+
+TEST(replacement, who_holds_the_old_one_keeps_it_alive_and_is_shown) {
+    running_host r;
+    auto held = r.host->find(SIGRUN_KIND_PROBE, "plain");
+    r.folder.add("plain_v2", "plain");
+    ASSERT_TRUE(r.reload());
+    EXPECT_EQ(held->table<sigrun_probe>(SIGRUN_KIND_PROBE)->soft_ms, 1u);
+    ASSERT_EQ(r.info().retiring.size(), 1u);
+    EXPECT_EQ(r.info().retiring[0].version, "1.0.0");
+    EXPECT_EQ(r.info().retiring[0].held_by, "1 links or calls");
+    held.reset();
+    EXPECT_TRUE(r.wait_until_old_is_gone());
+}
+
+TEST(replacement, an_operation_that_is_open_keeps_the_old_one_alive) {
+    running_host r;
+    sigrun_op op = r.host->ops().mint(r.info().generation, [](const result<buffer_ref>&) {});
+    r.folder.add("plain_v2", "plain");
+    ASSERT_TRUE(r.reload());
+    EXPECT_EQ(r.info().retiring.size(), 1u);
+    r.host->ops().complete(op, SIGRUN_OK, nullptr);
+    EXPECT_TRUE(r.wait_until_old_is_gone());
+}
+
+TEST(replacement, a_hundred_replacements_leave_nothing_behind) {
+    running_host r(false);
+    for (int i = 0; i < 100; ++i) {
+        r.folder.add(i % 2 ? "plain" : "plain_v2", "plain");
+        auto done = r.reload();
+        ASSERT_TRUE(done) << done.error().text();
+        EXPECT_EQ(r.number(), i % 2 ? 1u : 2u);
+    }
+    EXPECT_TRUE(r.wait_until_old_is_gone());
+    EXPECT_LE(r.mapped("test.plain-g"), 8u) << "the segments of one generation";
+}
+
+struct refusal {
+    const char* fixture;
+    const char* reason;
+};
+void PrintTo(const refusal& c, std::ostream* out) { *out << c.fixture; }
+class refused : public ::testing::TestWithParam<refusal> {};
+
+TEST_P(refused, the_old_one_goes_on) {
+    running_host r;
+    r.folder.add(GetParam().fixture, "plain");
+    auto done = r.reload();
+    ASSERT_FALSE(done);
+    EXPECT_NE(done.error().text().find(GetParam().reason), std::string::npos) << done.error().text();
+    EXPECT_EQ(r.number(), 1u);
+    EXPECT_EQ(r.swaps, 0);
+    EXPECT_TRUE(r.info().active);
+    EXPECT_EQ(r.info().version, "1.0.0");
+    EXPECT_NE(r.info().reason.find("not replaced: "), std::string::npos);
+    // And a good one is taken afterwards.
+    r.folder.add("plain_v2", "plain");
+    ASSERT_TRUE(r.reload());
+    EXPECT_EQ(r.number(), 2u);
+    EXPECT_EQ(r.info().reason, "");
+}
+
+INSTANTIATE_TEST_SUITE_P(each, refused,
+                         ::testing::Values(refusal{"other", "id: expected test.plain, found test.other"},
+                                           refusal{"no_note", "a Sigrun plugin's note"},
+                                           refusal{"wrong_major", "ABI major of the note"},
+                                           refusal{"load_fails", "licence: expected a key, found none"},
+                                           refusal{"create_fails", "threads: expected fewer, found too many"},
+                                           refusal{"start_fails", "cannot start"},
+                                           refusal{"crashes", "it crashed in its trial: Aborted"},
+                                           refusal{"exits", "it ended its trial by itself, with exit code 0"},
+                                           refusal{"hangs", "it did not get through its trial in 3000 ms"}),
+                         [](const auto& i) { return std::string(i.param.fixture); });
+
+TEST(replacement, a_half_copied_file_changes_nothing) {
+    running_host r;
+    const auto whole = content_of(fixture_plugin("plain_v2"));
+    for (std::size_t n = 0; n < whole.size(); n += whole.size() / 16 + 1) {
+        r.folder.write("plain.so", std::string_view(whole).substr(0, n));
+        EXPECT_FALSE(r.reload()) << n;
+    }
+    EXPECT_EQ(r.number(), 1u);
+    r.folder.write("plain.so", whole);
+    EXPECT_TRUE(r.reload());
+}
+
+TEST(replacement, unknown_names_and_kinds_that_cannot_be_swapped_are_refused) {
+    running_host r;
+    auto unknown = r.reload("test.plian");
+    ASSERT_FALSE(unknown);
+    EXPECT_NE(unknown.error().text().find("expected \"test.plain\""), std::string::npos) << unknown.error().text();
+    plugin_folder folder;
+    folder.add("plain");
+    metrics numbers;
+    plugin_host host(folder.options(), {}, numbers);
+    ASSERT_TRUE(host.load_all());
+    std::promise<result<reload_report>> answer;
+    host.reload("plain", [&](result<reload_report> got) { answer.set_value(std::move(got)); });
+    auto got = answer.get_future().get();
+    ASSERT_FALSE(got);
+    EXPECT_NE(got.error().text().find("restart"), std::string::npos) << got.error().text();
+}
+
+}  // namespace
+}  // namespace sigrun
