@@ -191,7 +191,7 @@ void connection::write_out() {
     bool waiting;
     {
         std::lock_guard lock(mutex_);
-        stuck = output_.stuck();
+        stuck = output_.stuck() || overflowed_;
         waiting = waiting_calls_ && output_.roomy();
     }
     if (phase_ == phase::lingering) {

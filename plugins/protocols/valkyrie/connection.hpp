@@ -151,6 +151,7 @@ private:
 
     std::mutex mutex_;
     bool usable_ = true;
+    bool overflowed_ = false;  // a frame was refused because the peer takes nothing: the loop ends the connection
     output output_;
     inbound_table inbound_;
     outbound_table outbound_;

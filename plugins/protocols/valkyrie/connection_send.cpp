@@ -10,8 +10,13 @@ sigrun_result connection::send_frame(const sigrun_frame& frame) {
     if (log && payload.size() > SIGRUN_LOG_MAX) return SIGRUN_E_INVALID;
     {
         std::lock_guard lock(mutex_);
-        // The loop ends a stuck connection at its next turn; until then other threads must not fill it further.
-        if (!usable_ || output_.stuck()) return SIGRUN_E_IO;
+        if (!usable_) return SIGRUN_E_IO;
+        // The loop ends the connection at its next turn; until then other threads must not fill it further.
+        overflowed_ = overflowed_ || output_.stuck();
+        if (overflowed_) {
+            loop_.flush_soon(*this);
+            return SIGRUN_E_IO;
+        }
         const bool full = output_.full();  // without this frame, which may be as large as the limit
         if (log && full) return SIGRUN_E_BUSY;
         auto& control = output_.control();
