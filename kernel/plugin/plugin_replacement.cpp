@@ -12,7 +12,6 @@ namespace {
 
 const auto k_log = logger::get("plugin");
 constexpr std::string_view k_reserved[] = {"component"};
-constexpr std::uint64_t k_max_state = 1u << 20;
 constexpr std::size_t k_max_retiring = 16;  // per plugin: what stays in use is memory that does not come back
 
 result<void> start(instance& each) {
@@ -24,17 +23,6 @@ result<void> start(instance& each) {
     auto p = problem::from_abi(r, text.text());
     p.message = "instance " + each.name() + " cannot start: " + p.message;
     return p;
-}
-
-// What the old one has learned, if both can.
-result<void> carry_state(instance& old, instance& now) {
-    if (!SIGRUN_HAS(old.abi(), state_save) || !SIGRUN_HAS(now.abi(), state_load)) return {};
-    auto state = buffer_ref::with_capacity(k_max_state);
-    sdk::error_text text;
-    sigrun_result r = old.abi()->state_save(old.abi(), state.get(), &text.abi);
-    if (r < 0) return problem::from_abi(r, text.text());
-    r = now.abi()->state_load(now.abi(), {state.view().data(), state.view().size()}, 1, &text.abi);
-    return r < 0 ? result<void>(problem::from_abi(r, text.text())) : result<void>();
 }
 
 }  // namespace
@@ -130,7 +118,6 @@ result<plugin_set::replacement> plugin_set::prepare(const examined& file) {
         const auto* section = config_.find("instance " + each->name());
         SIGRUN_TRY(values, bound_section::bind(section, component->options, k_reserved, 1, options_.state_dir));
         SIGRUN_TRY(standby, generation::create(code, *component, each->name(), *values->abi()));
-        SIGRUN_CHECK_OK(carry_state(*each, *standby));
         SIGRUN_CHECK_OK(sigrun::start(*standby));
         made.info.components[static_cast<std::size_t>(component - descriptor.components.begin())].instances.push_back(
             each->name());

@@ -21,8 +21,15 @@ class Attempts(FleetTest):
         return p
 
     def offered(self, p, job_id):
-        offer = p.expect("offer", job_id)
-        return offer
+        return p.expect("offer", job_id)
+
+    def running(self, d, p, **document):
+        """A job that the puppet has accepted: its id and the offer."""
+        job_id = d.submit(command=["true"], **document)
+        offer = self.offered(p, job_id)
+        p.accept(offer)
+        wait_until("it runs", lambda: d.job(job_id)["state"] == "running")
+        return job_id, offer
 
     def in_flight(self, d, name="puppet"):
         return d.runner(name)["in_flight"]
@@ -40,10 +47,7 @@ class Attempts(FleetTest):
     def test_an_end_that_could_not_be_stored_is_stored_later_and_the_job_not_run_again(self):
         d = self.daemon(settings=["instance sqlite.busy_timeout=100ms", "jobs.lease=1s"])
         p = self.puppet(d)
-        job_id = d.submit(command=["true"])
-        offer = self.offered(p, job_id)
-        p.accept(offer)
-        wait_until("it runs", lambda: d.job(job_id)["state"] == "running")
+        job_id, offer = self.running(d, p)
         lock = sqlite3.connect(d.state_dir / "sigrun.db", isolation_level=None)
         try:
             wait_until("the lock", lambda: self.locked(lock))
@@ -82,9 +86,7 @@ class Attempts(FleetTest):
     def test_a_runner_that_was_killed_and_is_back_at_once_has_lost_its_jobs(self):
         d = self.daemon()
         p = self.puppet(d)
-        job_id = d.submit(command=["true"])
-        p.accept(self.offered(p, job_id))
-        wait_until("it runs", lambda: d.job(job_id)["state"] == "running")
+        job_id, _ = self.running(d, p)
         p.vanish()  # its session still looks alive
         again = self.puppet(d, key=p.key)
         offer = self.offered(again, job_id)
@@ -151,9 +153,7 @@ class Attempts(FleetTest):
     def test_a_job_that_must_not_run_twice_fails_when_its_runner_lost_it(self):
         d = self.daemon()
         p = self.puppet(d)
-        job_id = d.submit(command=["true"], idempotent=False)
-        p.accept(self.offered(p, job_id))
-        wait_until("it runs", lambda: d.job(job_id)["state"] == "running")
+        job_id, _ = self.running(d, p, idempotent=False)
         p.hang_up()
         p.connect()
         job = d.finished(job_id)
@@ -162,10 +162,7 @@ class Attempts(FleetTest):
     def test_a_cancel_while_the_runner_is_away_frees_its_place_when_it_is_back(self):
         d = self.daemon()
         p = self.puppet(d)
-        job_id = d.submit(command=["true"])
-        offer = self.offered(p, job_id)
-        p.accept(offer)
-        wait_until("it runs", lambda: d.job(job_id)["state"] == "running")
+        job_id, offer = self.running(d, p)
         p.hang_up()
         job = d.request("POST", f"/v1/jobs/{job_id}/cancel")[1]
         self.assertEqual((d.finished(job_id)["state"], d.job(job_id)["runner_state"]), ("cancelled", "unknown"), job)
@@ -175,10 +172,7 @@ class Attempts(FleetTest):
     def test_a_cancel_is_said_again_on_the_next_connection(self):
         d = self.daemon()
         p = self.puppet(d)
-        job_id = d.submit(command=["true"])
-        offer = self.offered(p, job_id)
-        p.accept(offer)
-        wait_until("it runs", lambda: d.job(job_id)["state"] == "running")
+        job_id, offer = self.running(d, p)
         d.request("POST", f"/v1/jobs/{job_id}/cancel?grace=3s")
         p.hang_up()
         p.frames.queue.clear()
@@ -191,9 +185,7 @@ class Attempts(FleetTest):
     def test_a_second_cancel_reaches_the_runner_too(self):
         d = self.daemon()
         p = self.puppet(d)
-        job_id = d.submit(command=["true"])
-        p.accept(self.offered(p, job_id))
-        wait_until("it runs", lambda: d.job(job_id)["state"] == "running")
+        job_id, _ = self.running(d, p)
         d.request("POST", f"/v1/jobs/{job_id}/cancel?grace=60s")
         self.assertEqual(p.expect("cancel", job_id)["time_ns"], 60_000_000_000)
         d.request("POST", f"/v1/jobs/{job_id}/cancel?grace=100ms")
@@ -202,10 +194,7 @@ class Attempts(FleetTest):
     def test_a_runner_that_was_removed_by_force_and_comes_back_finishes_its_job(self):
         d = self.daemon()
         p = self.puppet(d)
-        job_id = d.submit(command=["true"])
-        offer = self.offered(p, job_id)
-        p.accept(offer)
-        wait_until("it runs", lambda: d.job(job_id)["state"] == "running")
+        job_id, offer = self.running(d, p)
         self.assertEqual(d.request("DELETE", "/v1/runners/puppet?force=true")[0], 200)
         p.vanish()
         self.assertEqual(p.connect([p.listed(offer)]), {(job_id, 1): "keep"})

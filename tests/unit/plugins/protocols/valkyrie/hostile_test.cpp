@@ -16,13 +16,6 @@ std::string log_body(std::size_t payload) {
     return std::string(out.view());
 }
 
-std::string call_frame(std::uint32_t stream, std::string_view method) {
-    vlk::byte_buffer out;
-    sigrun_call c{sizeof c, 0, str(method), str(""), str("{}"), str(""), nullptr, 0};
-    EXPECT_FALSE(vlk::encode_call(out, {stream, 0}, c, 0, {}));
-    return std::string(out.view());
-}
-
 }  // namespace
 
 TEST(valkyrie_hostile, the_magic_is_recognised_at_every_length) {

@@ -3,17 +3,6 @@
 
 using namespace rig;
 
-namespace {
-
-std::string call_frame(std::uint32_t stream, std::string_view method) {
-    vlk::byte_buffer out;
-    sigrun_call c{sizeof c, 0, str(method), str(""), str("{}"), str(""), nullptr, 0};
-    EXPECT_FALSE(vlk::encode_call(out, {stream, 0}, c, 0, {}));
-    return std::string(out.view());
-}
-
-}  // namespace
-
 TEST(valkyrie_limits, connections_beyond_max_connections_are_refused_and_counted) {
     controller server(options{{"max_connections", "2"}});
     auto first = raw_peer::dial(server.uri), second = raw_peer::dial(server.uri);

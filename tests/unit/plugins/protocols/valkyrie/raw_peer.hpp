@@ -28,6 +28,13 @@ struct raw_listener {
     ~raw_listener() { ::close(fd); }
 };
 
+inline std::string call_frame(std::uint32_t stream, std::string_view method) {
+    vlk::byte_buffer out;
+    sigrun_call c{sizeof c, 0, str(method), str(""), str("{}"), str(""), nullptr, 0};
+    EXPECT_FALSE(vlk::encode_call(out, {stream, 0}, c, 0, {}));
+    return std::string(out.view());
+}
+
 class raw_peer {
 public:
     /// Takes over a connected, blocking socket.
