@@ -2,24 +2,18 @@
 
 #include "kernel/base/quantity.hpp"
 #include "kernel/plugin/plugin_set.hpp"
-#include "kernel/plugin/trial.hpp"
+#include "kernel/plugin/reloader.hpp"
 
 #include <sigrun/cpp/error.hpp>
 
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
-
 #include <chrono>
 #include <condition_variable>
-#include <future>
-#include <map>
 #include <mutex>
 #include <thread>
 
 namespace sigrun {
 namespace {
 
-constexpr std::chrono::milliseconds k_reap_again{20};
 constexpr std::chrono::seconds k_release_time{2};  // for the last holders of an instance at shutdown
 
 const auto k_log = logger::get("plugin");
@@ -73,24 +67,8 @@ struct plugin_host::impl {
     std::shared_ptr<runtime> rt;
     plugin_set plugins;
     bool started = false;
-    std::map<std::string, swapper, std::less<>> swappers;
-    boost::asio::steady_timer reaping{rt->control};
+    reloader reloads{options, *rt, plugins};
     std::once_flag ended;
-
-    result<plugin_set::examined> examine(const std::string& name) const;
-    result<reload_report> replace(const plugin_set::examined& file, time_point began);
-    void reap();
-    /// No reload runs or begins once it returns.
-    void end_reloads() {
-        std::promise<void> over;
-        boost::asio::post(rt->control, [this, &over] {
-            stopped = true;
-            reaping.cancel();
-            over.set_value();
-        });
-        over.get_future().wait();
-    }
-    bool stopped = false;  // on the control thread
 };
 
 plugin_host::plugin_host(plugin_host_options options, settings config, metrics& metrics)
@@ -123,7 +101,7 @@ result<void> plugin_host::start_all() {
 
 void plugin_host::shutdown() {
     std::call_once(impl_->ended, [this] {
-        impl_->end_reloads();
+        impl_->reloads.end();
         auto instances = impl_->plugins.release_instances();
         // What was never started has nothing to finish, and perhaps no thread that could say so.
         if (impl_->started) drain_all(instances, impl_->rt->ops, impl_->options.drain_time);
@@ -143,61 +121,13 @@ void plugin_host::shutdown() {
     });
 }
 
-void plugin_host::set_swapper(std::string_view kind, swapper how) {
-    impl_->swappers.insert_or_assign(std::string(kind), std::move(how));
-}
-
-result<reload_report> plugin_host::impl::replace(const plugin_set::examined& file, time_point began) {
-    SIGRUN_TRY(standby, plugins.prepare(file));
-    for (const auto& [old, now] : standby.instances)
-        SIGRUN_CHECK_OK(swappers.find(now->kind())->second.check(old, now));
-    const auto ready = std::chrono::steady_clock::now();
-    plugins.commit(standby);
-    for (const auto& [old, now] : standby.instances)
-        if (!swappers.find(now->kind())->second.swap(old, now))
-            new std::shared_ptr<instance>(old);  // never let go: nobody can tell when the last thread has left it
-    standby.report.prepared = ready - began;
-    standby.report.swapped = std::chrono::steady_clock::now() - ready;
-    return standby.report;
-}
-
-// On a worker: what may take long.
-result<plugin_set::examined> plugin_host::impl::examine(const std::string& name) const {
-    SIGRUN_TRY(file, plugins.examine(name, [this](std::string_view kind) { return swappers.contains(kind); }));
-    if (file.changed && !options.trial_program.empty()) {
-        const auto scratch = options.state_dir.empty() ? std::string("/tmp") : options.state_dir + "/stage";
-        SIGRUN_CHECK_OK(try_plugin(file.bytes, options.trial_program, scratch, options.trial_time));
-    }
-    return std::move(file);
-}
-
-void plugin_host::impl::reap() {
-    if (!plugins.reap()) return;
-    reaping.expires_after(k_reap_again);
-    reaping.async_wait([this](boost::system::error_code ec) {
-        if (!ec) reap();
-    });
-}
-
-void plugin_host::end_reloads() { impl_->end_reloads(); }
+void plugin_host::set_swapper(std::string_view kind, swapper how) { impl_->reloads.set_swapper(kind, std::move(how)); }
 
 void plugin_host::reload(std::string name, std::function<void(result<reload_report>)> done) {
-    const auto began = std::chrono::steady_clock::now();
-    post_work([this, began, name = std::move(name), done = std::move(done)]() mutable {
-        auto file = impl_->examine(name);
-        boost::asio::post(
-            impl_->rt->control, [this, began, name = std::move(name), done = std::move(done), file = std::move(file)] {
-                auto report = !file            ? result<reload_report>(file.error())
-                              : !file->changed ? result<reload_report>(file->report)
-                              : impl_->stopped
-                                  ? result<reload_report>(make_problem(errc::unavailable, "the program is stopping"))
-                                  : impl_->replace(*file, began);
-                if (!report) impl_->plugins.note_refusal(name, report.error());
-                done(report);
-                if (!impl_->stopped) impl_->reap();
-            });
-    });
+    impl_->reloads.reload(std::move(name), std::move(done));
 }
+
+void plugin_host::end_reloads() { impl_->reloads.end(); }
 
 std::vector<std::shared_ptr<instance>> plugin_host::instances(std::string_view kind) const {
     std::vector<std::shared_ptr<instance>> out;

@@ -98,6 +98,17 @@ private:
     sigrun_instance* abi_;
 };
 
+/// How the users of a kind change over from one started instance to another. All run on the control thread.
+struct swapper {
+    /// Before anything is changed: a problem keeps the old one.
+    std::function<result<void>(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now)> check;
+    /// From here on new work goes to `now`, while `old` stays able to take it back: the same with the two exchanged.
+    /// False: the old one can never be let go.
+    std::function<bool(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now)> swap;
+    /// Optional. It is settled that `now` stays: the work `old` still has is finished there or moved.
+    std::function<void(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now)> settle;
+};
+
 struct plugin_host_options {
     std::string plugin_dir;          // contains protocols/ balancers/ probes/ executors/ stores/, or the files directly
     std::string state_dir;           // staged copies go to <state_dir>/stage
@@ -131,13 +142,6 @@ public:
     /// be gone.
     void shutdown();
 
-    /// How the users of a kind change over from one started instance to another. Both run on the control thread.
-    struct swapper {
-        /// Before anything is changed: a problem keeps the old one.
-        std::function<result<void>(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now)> check;
-        /// From here on new work goes to `now`. False: `old` can never be let go.
-        std::function<bool(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now)> swap;
-    };
     /// A kind without a swapper cannot be replaced while the program runs. Before reload is called.
     void set_swapper(std::string_view kind, swapper how);
     /// Replaces a plugin (by id or file name) by what its file holds now: read, check, load beside the old one, create and

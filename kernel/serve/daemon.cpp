@@ -209,7 +209,8 @@ result<void> daemon::impl::restore() {
 void daemon::impl::set_swappers() {
     plugins->set_swapper(SIGRUN_KIND_BALANCER,
                          {[this](const auto& old, const auto& now) { return select->can_replace(old, now); },
-                          [this](const auto& old, const auto& now) { return select->replace(old, now); }});
+                          [this](const auto& old, const auto& now) { return select->replace(old, now); },
+                          {}});
     // The detector asks for the probes of the moment at each run; a new one is tried at once.
     plugins->set_swapper(SIGRUN_KIND_PROBE, {[](const auto&, const auto&) { return result<void>(); },
                                              [this](const auto&, const auto&) {
@@ -217,7 +218,8 @@ void daemon::impl::set_swappers() {
                                                  again.fresh = true;
                                                  local->detect(again, [](const capability_ptr&) {});
                                                  return true;
-                                             }});
+                                             },
+                                             {}});
 }
 
 void daemon::impl::add_configured_runners() {

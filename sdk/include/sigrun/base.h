@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 #define SIGRUN_ABI_MAJOR 1
-#define SIGRUN_ABI_MINOR 0
+#define SIGRUN_ABI_MINOR 1
 
 /* Outcome of a call: 0 = done, < 0 = error, > 0 = information. */
 typedef int32_t sigrun_result;
@@ -121,7 +121,9 @@ typedef void (*sigrun_fn)(void* ctx);
  * CANCEL   to runner       yes      time_ns = grace in nanoseconds between TERM and KILL; json {"reason"}; answered by STATE
  * DRAIN    both            -        json {"reason","deadline_ms"}: no new OFFER
  * BYE      both            -        json {"reason"}; with FRAME_LAST: the link is gone, no frame follows;
- *                                   a plugin delivers BYE|LAST to the link's sink exactly once
+ *                                   a plugin delivers BYE|LAST to the link's sink exactly once.
+ *                                   From the accepting side with "reconnect":true and without LAST: this link goes on, but
+ *                                   open another one soon, bring new calls there, and then close this one
  * REPLY    to a caller     -        answer of a method call; FRAME_LAST ends it, FRAME_ERROR marks problem json
  */
 enum {

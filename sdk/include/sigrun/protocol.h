@@ -52,6 +52,12 @@ typedef struct sigrun_serve {
                                  sigrun_error* error);
     sigrun_result (*handoff_in)(sigrun_instance* instance, const sigrun_accept* accept, sigrun_bytes state,
                                 sigrun_op lifetime, sigrun_error* error);
+    /* [ctl] Optional. A newer generation accepts from now on, and this one goes without losing a call: each connection's
+     * peer is told once to bring new calls elsewhere (BYE with "reconnect", or what the protocol has for it, such as
+     * "Connection: close" on the next answer); calls that still arrive are served; a connection ends with its last call
+     * or when the peer closes it. What is left at deadline_ns is cut. OK: `done` completes when no connection and no link
+     * is left. E_*: nothing happened. NULL: the host waits until the connections have ended by themselves. */
+    sigrun_result (*retire)(sigrun_instance* instance, uint64_t deadline_ns, sigrun_op done);
 } sigrun_serve;
 
 typedef struct sigrun_dial {

@@ -97,5 +97,5 @@ static_assert(SIGRUN_STREAM_SYSTEM == 0);
 static_assert(SIGRUN_STREAM_STDOUT == 1);
 static_assert(SIGRUN_STREAM_STDERR == 2);
 static_assert(SIGRUN_ABI_MAJOR == 1);
-static_assert(SIGRUN_ABI_MINOR == 0);
+static_assert(SIGRUN_ABI_MINOR == 1);
 static_assert(SIGRUN_LOG_MAX == 65536);

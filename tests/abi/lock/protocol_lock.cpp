@@ -28,7 +28,7 @@ SLOT(sigrun_accept, peer, 24, sigrun_str);
 SLOT(sigrun_accept, local, 40, sigrun_str);
 SLOT(sigrun_accept, alpn, 56, sigrun_str);
 
-static_assert(sizeof(sigrun_serve) == 40);
+static_assert(sizeof(sigrun_serve) == 48);
 SLOT(sigrun_serve, struct_size, 0, uint32_t);
 SLOT(sigrun_serve, reserved, 4, uint32_t);
 SLOT(sigrun_serve, recognise, 8, sigrun_result (*)(sigrun_instance* instance, sigrun_bytes first, uint32_t flags));
@@ -40,6 +40,7 @@ SLOT(sigrun_serve, handoff_out, 24,
 SLOT(sigrun_serve, handoff_in, 32,
      sigrun_result (*)(sigrun_instance* instance, const sigrun_accept* accept, sigrun_bytes state, sigrun_op lifetime,
                        sigrun_error* error));
+SLOT(sigrun_serve, retire, 40, sigrun_result (*)(sigrun_instance* instance, uint64_t deadline_ns, sigrun_op done));
 
 static_assert(sizeof(sigrun_dial) == 24);
 SLOT(sigrun_dial, struct_size, 0, uint32_t);

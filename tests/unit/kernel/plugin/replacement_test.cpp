@@ -23,7 +23,8 @@ struct running_host {
         options.trial_time = std::chrono::seconds(3);
         host = std::make_unique<plugin_host>(options, settings{}, numbers);
         host->set_swapper(SIGRUN_KIND_PROBE, {[](const auto&, const auto&) { return result<void>(); },
-                                              [this](const auto&, const auto&) { return ++swaps > 0; }});
+                                              [this](const auto&, const auto&) { return ++swaps > 0; },
+                                              {}});
         host->load_all().value();
         host->start_all().value();
     }
