@@ -195,21 +195,28 @@ void fleet::open_over(const member_ptr& m, const std::shared_ptr<instance>& prot
 void fleet::greet(const member_ptr& m, const link_ptr& via, const std::string& endpoint, const link_ptr& instead_of) {
     json::object me{{"controller", options_.controller_id}};
     auto self = shared_from_this();
-    via->call_once("sessions.open", "", json::serialize(me), [self, m, via, endpoint, instead_of](result<std::string> r) {
-        auto hello = r ? parse_greeting(*r) : result<greeting>(r.error());
-        if (!hello) {
-            via->close(SIGRUN_E_INVALID);
-            return self->not_dialled(m, instead_of, "the runner's HELLO: " + hello.error().text());
-        }
-        self->apply_greeting(m, *hello);
-        if (self->attempts_) {
-            auto verdicts = self->attempts_->reconcile(m, hello->inventory, self->is_restart(m, hello->process));
-            self->send_verdicts(via, hello->inventory, verdicts);
-        }
-        session s{via, self->protocol_id(via->protocol_name()), hello->session, hello->generation, {}, 0, endpoint,
-                  hello->process};
-        self->dialled(m, std::move(s), instead_of);
-    });
+    via->call_once(
+        "sessions.open", "", json::serialize(me), [self, m, via, endpoint, instead_of](result<std::string> r) {
+            auto hello = r ? parse_greeting(*r) : result<greeting>(r.error());
+            if (!hello) {
+                via->close(SIGRUN_E_INVALID);
+                return self->not_dialled(m, instead_of, "the runner's HELLO: " + hello.error().text());
+            }
+            self->apply_greeting(m, *hello);
+            if (self->attempts_) {
+                auto verdicts = self->attempts_->reconcile(m, hello->inventory, self->is_restart(m, hello->process));
+                self->send_verdicts(via, hello->inventory, verdicts);
+            }
+            session s{via,
+                      self->protocol_id(via->protocol_name()),
+                      hello->session,
+                      hello->generation,
+                      {},
+                      0,
+                      endpoint,
+                      hello->process};
+            self->dialled(m, std::move(s), instead_of);
+        });
 }
 
 void fleet::dialled(const member_ptr& m, session s, const link_ptr& instead_of) {

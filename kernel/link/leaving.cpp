@@ -103,7 +103,10 @@ bool fleet::end_leaving(const member_ptr& m, const link_ptr& via) {
     if (!attempts_) return true;
     attempts_->on_link_lost(m, via);
     // What was cut off goes on over the other link, and what has ended is forgotten there, once the runner has listed it.
-    if (next && !m->info->foreign) ask_again(next);
+    if (next && m->info->foreign)
+        attempts_->on_session(m, next);
+    else if (next)
+        ask_again(next);
     return true;
 }
 

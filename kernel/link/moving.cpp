@@ -10,11 +10,11 @@ namespace sigrun {
 namespace {
 
 const auto k_log = logger::get("fleet");
-constexpr std::size_t k_at_once = 32;                     // dialled, and told, at a time
-constexpr std::chrono::milliseconds k_pass{100};          // between two looks at what is under way
-constexpr std::chrono::milliseconds k_first_pause{250};   // after a dial that failed; doubled up to
+constexpr std::size_t k_at_once = 32;                    // dialled, and told, at a time
+constexpr std::chrono::milliseconds k_pass{100};         // between two looks at what is under way
+constexpr std::chrono::milliseconds k_first_pause{250};  // after a dial that failed; doubled up to
 constexpr std::chrono::milliseconds k_longest_pause{8'000};
-constexpr std::chrono::minutes k_patience{10};            // then the old link is left to its own end
+constexpr std::chrono::minutes k_patience{10};  // then the old link is left to its own end
 
 std::string first_scheme(const sigrun_protocol& table) {
     auto schemes = sdk::view(table.schemes);

@@ -144,8 +144,8 @@ void listener::impl::exchange_waiting() {
 
 /// On the listener's thread, between two looks, so that no connection meets one version's table and the other's instance.
 void listener::impl::put_in(const exchange& what) {
-    const auto at = std::find_if(candidates.begin(), candidates.end(),
-                                 [&](const candidate& c) { return c.plugin == what.old; });
+    const auto at =
+        std::find_if(candidates.begin(), candidates.end(), [&](const candidate& c) { return c.plugin == what.old; });
     if (at == candidates.end()) return;
     at->plugin = what.now;
     at->serve = what.now->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL)->serve;
