@@ -87,9 +87,9 @@ result<void> agent::start() {
         SIGRUN_TRY(rungs, rungs_for(host_, url, ladder, options_.protocols));
         uplink::hooks with;
         std::weak_ptr<agent> weak = weak_from_this();
-        with.hello = [weak](const std::string& session, std::uint64_t generation) {
+        with.hello = [weak](const std::string& session, std::uint64_t generation, bool moving) {
             auto self = weak.lock();
-            return self ? self->hello(session, generation) : std::string();
+            return self ? self->hello(session, generation, moving) : std::string();
         };
         with.connected = [weak](const agent_link_ptr& link, const rung& over, const std::string& welcome) {
             auto self = weak.lock();
@@ -115,7 +115,7 @@ result<void> agent::start() {
     return {};
 }
 
-std::string agent::hello(const std::string& session, std::uint64_t generation) const {
+std::string agent::hello(const std::string& session, std::uint64_t generation, bool moving) const {
     capability_ptr facts;
     {
         std::lock_guard lock(mutex_);
@@ -143,6 +143,7 @@ std::string agent::hello(const std::string& session, std::uint64_t generation) c
                    {"facts", facts->to_json()},
                    {"inventory_hash", facts->inventory_hash()},
                    {"inventory", table_->inventory()}};
+    if (moving) o["moving"] = true;
     return json::serialize(o);
 }
 
@@ -250,8 +251,15 @@ sigrun_result agent::on_frame(const link_ptr& from, const sigrun_frame& frame) {
                 refresh_facts(from);
             return SIGRUN_OK;
         }
-        case SIGRUN_BEAT:
-        case SIGRUN_BYE: return SIGRUN_OK;
+        case SIGRUN_BYE: {
+            // A controller that dialled us moves by itself.
+            auto o = parse_object(sdk::view(frame.json));
+            auto u = link->dialled.lock();
+            if (u && o && bool_or(*o, "reconnect", false))
+                u->leave(std::static_pointer_cast<agent_link>(from->context()));
+            return SIGRUN_OK;
+        }
+        case SIGRUN_BEAT: return SIGRUN_OK;
         default: return SIGRUN_E_INVALID;
     }
 }
@@ -259,14 +267,19 @@ sigrun_result agent::on_frame(const link_ptr& from, const sigrun_frame& frame) {
 void agent::on_lost(const link_ptr& which, const std::string& reason) {
     auto link = std::static_pointer_cast<agent_link>(which->context());
     if (!link) return;
+    bool replaced = false;  // by another link of the same controller: it moved
     {
         std::lock_guard lock(mutex_);
         links_.erase(link);
+        for (const auto& l : links_) {
+            auto via = l->via.lock();
+            replaced = replaced || (via && via->alive() && via->protocol_name() == which->protocol_name());
+        }
     }
     if (table_) table_->on_link_lost(which);
     if (auto u = link->dialled.lock())
         u->lost(link, reason);
-    else
+    else if (!replaced)
         SIGRUN_LOG(k_log, warning, "the controller's ", which->protocol_name(), " link is gone",
                    reason.empty() ? "" : ": ", reason);
     check_drained();

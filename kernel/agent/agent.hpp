@@ -46,10 +46,15 @@ public:
     std::size_t open_attempts() const { return table_->open(); }
 
     /// The HELLO document.
-    std::string hello(const std::string& session, std::uint64_t generation) const;
+    std::string hello(const std::string& session, std::uint64_t generation, bool moving = false) const;
     /// A controller opened a session through a listener. conflict: another controller holds this runner.
     result<void> may_adopt(const std::string& controller) const;
     void adopted(const agent_link_ptr& link);
+    /// A protocol plugin was replaced: from now on `now` is dialled with. The same with the two exchanged takes it back.
+    void replace_protocol(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now);
+    /// It is settled: connections that `old` dialled move, make before break; controllers that dialled in are asked to move,
+    /// if the plugin does not do that itself.
+    void leave_protocol(const std::shared_ptr<instance>& old);
 
     sigrun_result on_frame(const link_ptr& from, const sigrun_frame& frame) override;
     void on_lost(const link_ptr& which, const std::string& reason) override;

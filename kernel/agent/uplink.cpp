@@ -13,6 +13,8 @@ namespace {
 const auto k_log = logger::get("agent");
 constexpr std::chrono::seconds k_register_deadline{10};
 constexpr std::uint32_t k_longest_window_s = 8;
+constexpr std::chrono::milliseconds k_move_window{1000};  // between tries to leave a link that still works
+constexpr std::chrono::seconds k_leave_limit{30};         // for the controller to close what was left
 
 }  // namespace
 
@@ -51,7 +53,10 @@ void uplink::stop() {
         for (auto& l : {me.pending_, me.active_})
             if (l)
                 if (auto via = l->via.lock()) via->close();
-        me.pending_ = me.active_ = nullptr;
+        for (auto& l : me.leaving_)
+            if (auto via = l.link->via.lock()) via->close();
+        me.leaving_.clear();
+        me.pending_ = me.active_ = me.due_ = nullptr;
     });
 }
 
@@ -92,7 +97,8 @@ void uplink::dialled(std::uint64_t attempt, const result<agent_link_ptr>& r) {
         auto self = weak.lock();
         if (self && !ec) self->answered(attempt, make_problem(errc::timeout, "no answer to runners.register in 10 s"));
     });
-    auto hello = hooks_.hello(session_, ++generation_);
+    auto before = active_ && active_index_ == trying_index_ ? active_->via.lock() : nullptr;
+    auto hello = hooks_.hello(session_, ++generation_, before && before->alive());
     via->call_once("runners.register", "", hello, [self = shared_from_this(), attempt](result<std::string> welcome) {
         self->on_io([attempt, welcome = std::move(welcome)](uplink& me) { me.answered(attempt, welcome); });
     });
@@ -110,15 +116,67 @@ void uplink::answered(std::uint64_t attempt, const result<std::string>& welcome)
         return next_rung(why);
     }
     auto old = std::exchange(active_, fresh);
+    const bool same_rung = active_index_ == trying_index_;
     active_index_ = trying_index_;
     trying_ = false;
     failures_ = 0;
     hooks_.connected(fresh, rungs_[active_index_], *welcome);
-    if (old) {
+    if (due_ == old) due_ = nullptr;
+    if (old && same_rung) {
+        let_go(old);
+    } else if (old) {
         hooks_.replaced(old);
         if (auto before = old->via.lock()) before->close();
     }
     watch_for_better();
+    move_if_due();
+}
+
+// Offers may be on their way over it, and it alone knows when the last one was: the controller closes it.
+void uplink::let_go(const agent_link_ptr& old) {
+    auto limit = std::make_unique<boost::asio::steady_timer>(host_.io(), k_leave_limit);
+    limit->async_wait([weak = weak_from_this(), old](boost::system::error_code ec) {
+        auto self = weak.lock();
+        if (!self || ec) return;
+        std::erase_if(self->leaving_, [&](const leaving_link& l) { return l.link == old; });
+        self->hooks_.replaced(old);
+        if (auto via = old->via.lock()) via->close();
+    });
+    leaving_.push_back({old, std::move(limit)});
+}
+
+void uplink::leave(const agent_link_ptr& which) {
+    on_io([which](uplink& me) {
+        if (which != me.active_ && which != me.pending_) return;
+        me.due_ = which;
+        me.move_if_due();
+    });
+}
+
+void uplink::replace(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now) {
+    on_io([old, now](uplink& me) {
+        for (auto& r : me.rungs_)
+            if (r.protocol == old) r.protocol = now;
+    });
+}
+
+void uplink::leave_protocol(const std::shared_ptr<instance>& old) {
+    on_io([old](uplink& me) {
+        for (const auto& l : {me.active_, me.pending_})
+            if (auto via = l ? l->via.lock() : nullptr; via && via->protocol() == old) me.due_ = l;
+        me.move_if_due();
+    });
+}
+
+// Not over another rung: the old link works meanwhile, and there is time to try again.
+void uplink::move_if_due() {
+    if (!due_ || trying_ || stopped_) return;
+    if (due_ != active_) {
+        due_ = nullptr;
+        return;
+    }
+    try_end_ = active_index_ + 1;
+    try_rung(active_index_);
 }
 
 void uplink::next_rung(const problem& why) {
@@ -132,6 +190,14 @@ void uplink::next_rung(const problem& why) {
     // A controller that refuses this runner is not asked again over another protocol at once.
     if (!refused && trying_index_ + 1 < try_end_) return try_rung(trying_index_ + 1);
     trying_ = false;
+    if (active_ && due_ == active_) {
+        retry_.expires_after(
+            nanoseconds(random_u64() % static_cast<std::uint64_t>(nanoseconds(k_move_window).count())));
+        retry_.async_wait([weak = weak_from_this()](boost::system::error_code ec) {
+            if (auto self = weak.lock(); self && !ec) self->move_if_due();
+        });
+        return;
+    }
     if (active_) return watch_for_better();
     ++failures_;
     wait_and_retry();
@@ -164,9 +230,11 @@ void uplink::watch_for_better() {
 
 void uplink::lost(const agent_link_ptr& which, const std::string& reason) {
     on_io([which, reason](uplink& me) {
+        if (std::erase_if(me.leaving_, [&](const leaving_link& l) { return l.link == which; })) return;
         if (which == me.pending_) return me.answered(me.attempt_, make_problem(errc::io, "the connection was lost"));
         if (which != me.active_) return;
         me.active_ = nullptr;
+        me.retry_.cancel();
         SIGRUN_LOG(k_log, warning, "lost ", me.rungs_[me.active_index_].uri, reason.empty() ? "" : ": ", reason);
         me.better_.cancel();
         if (me.trying_)

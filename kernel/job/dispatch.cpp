@@ -174,6 +174,12 @@ void job_engine::send_offer(const job_ptr& j, std::uint32_t number) {
     offer.payload = payload.get();
     offers_.add();
     sigrun_result r = via ? via->execute(offer) : SIGRUN_E_IO;
+    // The link was given up between the choice and now, most likely for another one: the runner has not seen the offer.
+    for (int tries = 0; r == SIGRUN_E_IO && tries < 2; ++tries) {
+        via = other_link(j, number, via);
+        if (!via) break;
+        r = via->execute(offer);
+    }
     if (r < 0) {
         take_back(j, number, attempt_state::refused,
                   {failure_class::refused, r == SIGRUN_E_BUSY ? "busy" : "link", "the offer could not be sent"}, true);
@@ -187,6 +193,19 @@ void job_engine::send_offer(const job_ptr& j, std::uint32_t number) {
         if (wanted) return;
     }
     via->cancel(which, nanoseconds(0));
+}
+
+// The offer did not leave over `gone`; null if there is no other link, or the job is no longer to be offered.
+link_ptr job_engine::other_link(const job_ptr& j, std::uint32_t number, const link_ptr& gone) {
+    job_lock lock(j->mutex);
+    attempt* a = j->live();
+    if (j->state != job_state::offered || !a || a->number != number || j->settling || !a->where) return nullptr;
+    if (gone && gone->alive()) return nullptr;
+    auto rung = fleet_.choose(a->where, fleet_.mask_of(j->spec->protocol));
+    if (!rung.via || rung.via == gone) return nullptr;
+    a->via = rung.via;
+    a->protocol = rung.via->protocol_name();
+    return rung.via;
 }
 
 // The offer is void: the job goes back to the queue, no attempt of any budget is used.

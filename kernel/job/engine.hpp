@@ -69,6 +69,8 @@ public:
     void on_session(const member_ptr& who, const link_ptr& via) override;
     void on_link_lost(const member_ptr& who, const link_ptr& via) override;
     void on_capacity(slot_ref slot) override;
+    std::size_t bound(const link_ptr& via) override;
+    void move_attempts(const member_ptr& who, const link_ptr& from, const link_ptr& to) override;
 
 private:
     friend struct job;
@@ -84,6 +86,7 @@ private:
     bool pick_for(job& j, pick_result& out);
     void begin_attempt(const job_ptr& j, const member_ptr& where, const chosen_link& rung, const pick_result& picked);
     void send_offer(const job_ptr& j, std::uint32_t number);
+    link_ptr other_link(const job_ptr& j, std::uint32_t number, const link_ptr& gone);
     void take_back(const job_ptr& j, std::uint32_t number, attempt_state as, failure why, bool exclude);
     void forget_old_attempts(job& j);
     void pump(slot_ref slot);
@@ -93,9 +96,11 @@ private:
     // progress.cpp: frames of an attempt
     sigrun_result on_ack(const job_ptr& j, job_lock& lock, const sigrun_frame& frame);
     sigrun_result on_log(const job_ptr& j, job_lock& lock, const link_ptr& via, const sigrun_frame& frame);
-    sigrun_result on_state(const job_ptr& j, job_lock& lock, const link_ptr& via, const sigrun_frame& frame);
+    sigrun_result on_state(const job_ptr& j, job_lock& lock, const member_ptr& from, const link_ptr& via,
+                           const sigrun_frame& frame);
     void ack(const link_ptr& via, const sigrun_frame& frame, std::uint32_t kind, std::uint64_t offset);
-    std::function<void()> acknowledge_later(const link_ptr& via, const sigrun_frame& final_state);
+    std::function<void()> acknowledge_later(const member_ptr& from, const link_ptr& via,
+                                            const sigrun_frame& final_state);
     void mark_running(job& j);
 
     // settle.cpp: ends and retries
@@ -114,6 +119,9 @@ private:
     void claim_again(attempt& a);
     void not_listed(const job_ptr& j, const member_ptr& who, bool restarted);
     void attach(const job_ptr& j, job_lock& lock, const link_ptr& via);
+
+    // moving.cpp: over another link of the same runner
+    void look_for(const job_ptr& j, job_lock& lock, const link_ptr& from, const link_ptr& to);
 
     journal_record record_of(const job& j) const;
     void publish(const job& j, job_state from);

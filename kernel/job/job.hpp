@@ -88,6 +88,7 @@ struct attempt {
     bool sent = false;  // its offer is on the way, or was
     bool kept = false;  // the runner has listed it on a session that is about to begin
     bool foreign = false;
+    bool looked_for = false;  // over the link that takes the place of `via`; the answer is on its way
     std::int64_t offered_ns = 0, started_ns = 0, finished_ns = 0;  // wall clock
     std::optional<int> exit_code;
     failure why;

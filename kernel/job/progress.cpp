@@ -30,7 +30,7 @@ sigrun_result job_engine::on_attempt_frame(const member_ptr& from, const link_pt
             switch (frame.kind) {
                 case SIGRUN_ACK: return on_ack(j, lock, frame);
                 case SIGRUN_LOG: return on_log(j, lock, via, frame);
-                case SIGRUN_STATE: return on_state(j, lock, via, frame);
+                case SIGRUN_STATE: return on_state(j, lock, from, via, frame);
                 default: return SIGRUN_E_INVALID;
             }
         }
@@ -112,11 +112,12 @@ sigrun_result job_engine::on_log(const job_ptr& j, job_lock& lock, const link_pt
     return SIGRUN_OK;
 }
 
-sigrun_result job_engine::on_state(const job_ptr& j, job_lock& lock, const link_ptr& via, const sigrun_frame& frame) {
+sigrun_result job_engine::on_state(const job_ptr& j, job_lock& lock, const member_ptr& from, const link_ptr& via,
+                                   const sigrun_frame& frame) {
     bool final = (frame.flags & SIGRUN_FRAME_LAST) != 0;
     if (j->settling) {
         // Its end is on the way to the disk. The runner may have come back over another link to say it again.
-        if (final) j->repeats.push_back(acknowledge_later(via, frame));
+        if (final) j->repeats.push_back(acknowledge_later(from, via, frame));
         return SIGRUN_OK;
     }
     mark_running(*j);
@@ -158,17 +159,20 @@ sigrun_result job_engine::on_state(const job_ptr& j, job_lock& lock, const link_
         attempt_ended(j, lock, std::move(how));
         return SIGRUN_OK;
     }
-    attempt_ended(j, lock, std::move(how), acknowledge_later(via, frame));
+    attempt_ended(j, lock, std::move(how), acknowledge_later(from, via, frame));
     return SIGRUN_OK;
 }
 
-std::function<void()> job_engine::acknowledge_later(const link_ptr& via, const sigrun_frame& final_state) {
+std::function<void()> job_engine::acknowledge_later(const member_ptr& from, const link_ptr& via,
+                                                    const sigrun_frame& final_state) {
     std::string job_text(sdk::view(final_state.attempt->job)), token(sdk::view(final_state.attempt->token));
-    return [this, via, job_text, token, number = final_state.attempt->number] {
+    return [this, from, via, job_text, token, number = final_state.attempt->number] {
         sigrun_attempt which{sizeof(sigrun_attempt), number, sdk::str(job_text), sdk::str(token)};
         sigrun_frame about{};
         about.attempt = &which;
-        ack(via, about, SIGRUN_STATE, 0);
+        // The runner may have changed to another link while the disk was written.
+        auto now = via->alive() ? nullptr : fleet_.choose(from, 0xffff).via;
+        ack(now ? now : via, about, SIGRUN_STATE, 0);
     };
 }
 

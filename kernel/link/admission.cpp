@@ -103,8 +103,13 @@ result<std::string> fleet::admit(std::uint64_t session_number, std::string_view 
         std::unique_lock lock(mutex_);
         if (tickets_.size() >= k_max_tickets)
             return problem{errc::busy, "too many runners connect at once", "", "", "", 1000};
-        tickets_[ticket] = {
-            m, hello.session, hello.generation, clock_.now() + std::chrono::seconds(10), session_number, hello.process};
+        tickets_[ticket] = {m,
+                            hello.session,
+                            hello.generation,
+                            clock_.now() + std::chrono::seconds(10),
+                            session_number,
+                            hello.process,
+                            hello.moving};
     }
     json::object welcome{
         {"ticket", ticket},
@@ -133,7 +138,7 @@ sigrun_result fleet::adopt(std::shared_ptr<instance> owner, std::uint64_t sessio
         via->set_context(p.who);
         *frames = via->sink();
         session s{via, protocol_id(via->protocol_name()), p.key, p.generation, {}, 0, {}, p.process};
-        attach_session(p.who, std::move(s));
+        attach_session(p.who, std::move(s), p.moving);
         return SIGRUN_OK;
     });
 }

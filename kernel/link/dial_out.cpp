@@ -157,6 +157,12 @@ void fleet::open_link(const member_ptr& m, const std::shared_ptr<instance>& prot
                 return;
             }
     }
+    open_over(m, protocol, uri, endpoint, nullptr);
+}
+
+void fleet::open_over(const member_ptr& m, const std::shared_ptr<instance>& protocol, const std::string& uri,
+                      const std::string& endpoint, const link_ptr& instead_of) {
+    auto id_of = protocol_id(sdk::view(protocol->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL)->name));
     dial_target target;
     target.uri = uri;
     {
@@ -165,8 +171,8 @@ void fleet::open_link(const member_ptr& m, const std::shared_ptr<instance>& prot
         target.options = m->info->identity.options;
     }
     auto self = shared_from_this();
-    dial(host_, protocol, target, weak_from_this(), [self, m, id_of, endpoint](result<link_ptr> r) {
-        if (!r) return self->dial_failed(m, r.error().text());
+    dial(host_, protocol, target, weak_from_this(), [self, m, id_of, endpoint, instead_of](result<link_ptr> r) {
+        if (!r) return self->not_dialled(m, instead_of, r.error().text());
         auto via = *r;
         via->set_context(m);
         bool foreign = false;
@@ -177,46 +183,57 @@ void fleet::open_link(const member_ptr& m, const std::shared_ptr<instance>& prot
             slots = m->info->identity.slots.value_or(1);
             if (foreign) m->info->places = slots;
         }
-        if (!foreign) return self->greet(m, via, endpoint);
+        if (!foreign) return self->greet(m, via, endpoint, instead_of);
         // The contract has no capacity and no facts: the operator states the places, and commands are all it runs.
         std::vector<fact> facts;
         self->declare(facts, slots, {"process"});
         self->runners_.set_facts(*m->info, std::make_shared<const capability_document>(std::move(facts)));
-        {
-            std::lock_guard lock(m->mutex);
-            m->dialling = false;
-        }
-        self->attach_session(m, session{via, id_of, {}, 0, {}, 0, endpoint});
+        self->dialled(m, session{via, id_of, {}, 0, {}, 0, endpoint}, instead_of);
     });
 }
 
-void fleet::greet(const member_ptr& m, const link_ptr& via, const std::string& endpoint) {
+void fleet::greet(const member_ptr& m, const link_ptr& via, const std::string& endpoint, const link_ptr& instead_of) {
     json::object me{{"controller", options_.controller_id}};
     auto self = shared_from_this();
-    via->call_once("sessions.open", "", json::serialize(me), [self, m, via, endpoint](result<std::string> r) {
-        auto hello = r ? parse_greeting(*r) : result<greeting>(r.error());
-        if (!hello) {
-            via->close(SIGRUN_E_INVALID);
-            return self->dial_failed(m, "the runner's HELLO: " + hello.error().text());
-        }
-        {
-            std::lock_guard lock(m->mutex);
-            m->dialling = false;
-        }
-        self->apply_greeting(m, *hello);
-        if (self->attempts_) {
-            auto verdicts = self->attempts_->reconcile(m, hello->inventory, self->is_restart(m, hello->process));
-            self->send_verdicts(via, hello->inventory, verdicts);
-        }
-        self->attach_session(m, session{via,
-                                        self->protocol_id(via->protocol_name()),
-                                        hello->session,
-                                        hello->generation,
-                                        {},
-                                        0,
-                                        endpoint,
-                                        hello->process});
-    });
+    via->call_once(
+        "sessions.open", "", json::serialize(me), [self, m, via, endpoint, instead_of](result<std::string> r) {
+            auto hello = r ? parse_greeting(*r) : result<greeting>(r.error());
+            if (!hello) {
+                via->close(SIGRUN_E_INVALID);
+                return self->not_dialled(m, instead_of, "the runner's HELLO: " + hello.error().text());
+            }
+            self->apply_greeting(m, *hello);
+            if (self->attempts_) {
+                auto verdicts = self->attempts_->reconcile(m, hello->inventory, self->is_restart(m, hello->process));
+                self->send_verdicts(via, hello->inventory, verdicts);
+            }
+            session s{via,
+                      self->protocol_id(via->protocol_name()),
+                      hello->session,
+                      hello->generation,
+                      {},
+                      0,
+                      endpoint,
+                      hello->process};
+            self->dialled(m, std::move(s), instead_of);
+        });
+}
+
+void fleet::dialled(const member_ptr& m, session s, const link_ptr& instead_of) {
+    if (instead_of) {
+        move_over(instead_of);
+    } else {
+        std::lock_guard lock(m->mutex);
+        m->dialling = false;
+    }
+    attach_session(m, std::move(s), instead_of != nullptr);
+}
+
+void fleet::not_dialled(const member_ptr& m, const link_ptr& instead_of, const std::string& reason) {
+    if (instead_of)
+        move_failed(instead_of, reason);
+    else
+        dial_failed(m, reason);
 }
 
 void fleet::dial_failed(const member_ptr& m, const std::string& reason) {

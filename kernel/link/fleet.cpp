@@ -2,6 +2,7 @@
 
 #include "kernel/base/json.hpp"
 #include "kernel/link/greeting.hpp"
+#include "kernel/link/moves.hpp"
 #include "kernel/log/log.hpp"
 
 #include <algorithm>
@@ -25,7 +26,8 @@ fleet::fleet(plugin_host& host, registry& runners, selector& select, metrics& nu
       numbers_(numbers),
       clock_(clk),
       options_(std::move(options)),
-      detections_(clk, options_.cache_ttl, 20'000) {
+      detections_(clk, options_.cache_ttl, 20'000),
+      moves_(std::make_shared<moves>(host.control())) {
     protocols_ = {"valkyrie", "grpc", "http", "websocket"};
     for (const auto& i : host_.instances(SIGRUN_KIND_PROTOCOL)) {
         const auto* table = i->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL);
@@ -158,16 +160,24 @@ void fleet::refresh_status(const member_ptr& m, std::string_view reason) {
     if (indexed) select_.set_open(slot, status == runner_status::online || status == runner_status::busy);
 }
 
-void fleet::attach_session(const member_ptr& m, session s) {
+void fleet::attach_session(const member_ptr& m, session s, bool gently) {
     link_ptr via = s.via;
+    const session made = s;
     std::vector<link_ptr> replaced;
+    bool leaving = false;
     {
         std::lock_guard lock(m->mutex);
         for (auto it = m->sessions.begin(); it != m->sessions.end();) {
             // A newer connection over the same protocol replaces the older one, and a new run of the agent all of them.
             bool other_run = !s.process.empty() && !it->process.empty() && it->process != s.process;
             if (it->protocol == s.protocol || other_run) {
-                replaced.push_back(it->via);
+                // What is on its way over a link that works, and was not broken off, arrives before it is closed.
+                if (!other_run && it->via->alive() && (gently || !is_current(it->via->protocol()))) {
+                    m->leaving.push_back({it->via, clock_.now()});
+                    leaving = true;
+                } else {
+                    replaced.push_back(it->via);
+                }
                 it = m->sessions.erase(it);
             } else {
                 ++it;
@@ -205,6 +215,12 @@ void fleet::attach_session(const member_ptr& m, session s) {
         }
         attempts_->on_capacity(slot);
     }
+    if (leaving) {
+        moves_->note_leaving(m);
+        wake_moves();
+    }
+    // It was on its way when its plugin was replaced.
+    if (!is_current(via->protocol())) move_away(m, made);
     ping(m, via);
 }
 
@@ -217,6 +233,7 @@ void fleet::drop_session(const member_ptr& m, const link_ptr& via, const std::st
         if (m->info->leaving) reason = "it was stopped";
     }
     link_ptr survivor;
+    if (end_leaving(m, via)) return;
     {
         std::lock_guard lock(m->mutex);
         auto it = std::find_if(m->sessions.begin(), m->sessions.end(), [&](const session& s) { return s.via == via; });
@@ -301,7 +318,14 @@ sigrun_result fleet::on_frame(const link_ptr& from, const sigrun_frame& frame) {
             refresh_status(m, "the runner drains itself");
             break;
         }
-        default: break;  // BYE without LAST is a courtesy; the lost connection takes the same path
+        case SIGRUN_BYE: {
+            // Of a runner that was dialled: its plugin is being replaced. Otherwise a courtesy; the lost connection takes the
+            // same path.
+            auto bye = parse_object(sdk::view(frame.json));
+            if (bye && bool_or(*bye, "reconnect", false)) move_link(m, from);
+            break;
+        }
+        default: break;
     }
     return SIGRUN_OK;
 }
@@ -324,6 +348,8 @@ sigrun_result fleet::on_hello(const member_ptr& m, const link_ptr& from, const j
     runners_.set_facts(*m->info, std::make_shared<const capability_document>(std::move(all)));
     reindex(m);
     if (!attempts_) return SIGRUN_OK;
+    // Over a link that is about to go nothing is taken up again.
+    if (leaving_answered(m, from)) return SIGRUN_OK;
     if (hello.contains("inventory")) {
         auto verdicts = attempts_->reconcile(m, *inventory, false);
         send_verdicts(from, *inventory, verdicts);
@@ -379,6 +405,8 @@ result<void> fleet::remove(const member_ptr& m, std::string_view reason) {
         m->removed = true;
         sessions = std::move(m->sessions);
         m->sessions.clear();
+        for (auto& l : m->leaving) sessions.emplace_back().via = std::move(l.via);
+        m->leaving.clear();
         keys = m->slot_keys;
         if (m->indexed) select_.remove(m->slot);
         m->indexed = false;

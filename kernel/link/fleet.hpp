@@ -28,6 +28,18 @@ struct session {
     std::string process;          // which run of the agent it belongs to; empty: not told
 };
 
+/// A link in whose place another one of the same runner has come while it still had work. Offers it carried are answered
+/// over it, and it is closed when nothing can be on its way any more (leaving.cpp).
+struct leaving_link {
+    link_ptr via;
+    time_point since{};
+    time_point asked{};      // when a question went out that has not been answered
+    bool clean = false;      // no attempt was bound to it when its successor was asked
+    int rounds = 0;          // answers of the successor in a row that found it so
+    bool last_word = false;  // it was asked itself
+    bool done = false;       // and has answered: everything the runner had sent before is here
+};
+
 /// A runner with its place in the selection index.
 struct member : std::enable_shared_from_this<member> {
     explicit member(runner_ptr r) : info(std::move(r)) {}
@@ -35,6 +47,7 @@ struct member : std::enable_shared_from_this<member> {
 
     std::mutex mutex;  // everything below
     std::vector<session> sessions;
+    std::vector<leaving_link> leaving;
     slot_ref slot;
     std::vector<std::uint64_t> slot_keys;  // its last slots; a pick of a moment ago may still name an older one
     bool indexed = false;
@@ -80,6 +93,11 @@ public:
     virtual void on_link_lost(const member_ptr& who, const link_ptr& via) = 0;
     /// A place appeared: a runner came online or got more places.
     virtual void on_capacity(slot_ref slot) = 0;
+    /// How many attempts are offered or run over this link.
+    virtual std::size_t bound(const link_ptr& via) = 0;
+    /// A foreign runner's attempts go on over `to`, each once it was found there. What is not accepted yet stays: it would
+    /// not be found. May be asked again and again.
+    virtual void move_attempts(const member_ptr& who, const link_ptr& from, const link_ptr& to) = 0;
 };
 
 struct fleet_options {
@@ -117,6 +135,10 @@ public:
     void detect(const member_ptr& m, std::function<void(result<void>)> done);
     result<member_ptr> find(std::string_view name_or_id);
 
+    /// A protocol plugin was replaced: its links move to the new version, make before break, some at a time. Those that were
+    /// dialled here are dialled again; runners that dialled in are asked to, if the plugin does not do that itself.
+    void leave_protocol(const std::shared_ptr<instance>& old);
+
     // -- for the job engine ----------------------------------------------------------------------------------------
     member_ptr at(slot_ref slot) const;
     /// The best live link whose protocol is in `allowed`; null if none.
@@ -146,6 +168,7 @@ private:
         time_point expires{};
         std::uint64_t session_number = 0;
         std::string process;
+        bool moving = false;
     };
     member_ptr member_for(const runner_ptr& r);
     std::uint8_t protocol_id(std::string_view name);
@@ -157,7 +180,8 @@ private:
                        const std::vector<verdict>& verdicts) const;
     void apply_greeting(const member_ptr& m, const greeting& hello);
     void declare(std::vector<fact>& facts, std::uint16_t slots, const std::vector<std::string>& kinds) const;
-    void attach_session(const member_ptr& m, session s);
+    /// `gently`: the link in whose place it comes still works, and what is on its way over it shall arrive.
+    void attach_session(const member_ptr& m, session s, bool gently = false);
     void drop_session(const member_ptr& m, const link_ptr& via, const std::string& why);
     void reindex(const member_ptr& m);  // facts, labels, protocols or places changed
     void tick();
@@ -172,10 +196,32 @@ private:
     /// `endpoint` is the one the uri was made of; it may have been changed when the link is there.
     void open_link(const member_ptr& m, const std::shared_ptr<instance>& protocol, const std::string& uri,
                    const std::string& endpoint);
-    void greet(const member_ptr& m, const link_ptr& via, const std::string& endpoint);
+    /// `instead_of`: the link it comes in the place of; null for a first one.
+    void open_over(const member_ptr& m, const std::shared_ptr<instance>& protocol, const std::string& uri,
+                   const std::string& endpoint, const link_ptr& instead_of);
+    void greet(const member_ptr& m, const link_ptr& via, const std::string& endpoint, const link_ptr& instead_of);
+    void dialled(const member_ptr& m, session s, const link_ptr& instead_of);
+    void not_dialled(const member_ptr& m, const link_ptr& instead_of, const std::string& reason);
     /// Closes the sessions that were dialled at an endpoint which is not the runner's any more. True if there were any.
     bool drop_moved(const member_ptr& m);
     void dial_failed(const member_ptr& m, const std::string& reason);
+
+    // links that move to another connection (moving.cpp)
+    struct moves;
+    bool is_current(const std::shared_ptr<instance>& protocol) const;
+    void move_away(const member_ptr& m, const session& s);
+    void move_link(const member_ptr& m, const link_ptr& from);
+    void move_failed(const link_ptr& from, const std::string& reason);
+    void move_over(const link_ptr& from);
+    void begin_moves();
+    void wake_moves();
+    void care_for_moves();
+    bool begin_move(const member_ptr& m, const link_ptr& from);
+
+    // links that others have replaced (leaving.cpp)
+    bool look_after_leaving(const member_ptr& m);
+    bool leaving_answered(const member_ptr& m, const link_ptr& from);
+    bool end_leaving(const member_ptr& m, const link_ptr& via);
 
     plugin_host& host_;
     registry& runners_;
@@ -195,6 +241,7 @@ private:
 
     struct timer;
     std::shared_ptr<timer> timer_;
+    std::shared_ptr<moves> moves_;
     std::atomic<bool> stopping_{false};
 };
 

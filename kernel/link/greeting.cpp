@@ -50,6 +50,7 @@ result<greeting> parse_greeting(std::string_view text) {
     g.process = std::string(text_or(o, "process")).substr(0, 64);
     g.generation = number_or<std::uint64_t>(o, "generation", 1);
     g.inventory_hash = text_or(o, "inventory_hash");
+    g.moving = bool_or(o, "moving", false);
     if (!valid_runner_name(g.name))
         return bad_value("name", "1 to 64 letters, digits, dots, dashes or underscores",
                          "\"" + g.name.substr(0, 80) + "\"");

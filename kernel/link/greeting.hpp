@@ -10,6 +10,7 @@ struct greeting {
     std::string name, key, session, version;
     std::string process;  // one run of the agent
     std::uint64_t generation = 0;
+    bool moving = false;  // its former connection still works and is given up for this one
     std::uint16_t slots = 0;
     label_map labels;
     std::vector<std::string> kinds;

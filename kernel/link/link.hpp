@@ -52,6 +52,8 @@ public:
                          std::weak_ptr<link_handler> handler);
 
     const std::string& protocol_name() const noexcept { return name_; }
+    /// What it was opened over: a version of the plugin that may have been replaced since.
+    const std::shared_ptr<instance>& protocol() const noexcept { return protocol_; }
     bool alive() const noexcept { return open_.load(std::memory_order_acquire); }
     bool foreign() const noexcept { return foreign_; }
     /// The plugin has let go: no frame is or will be on its way.

@@ -10,13 +10,13 @@
 
 namespace sigrun {
 
+fleet::~fleet() = default;
+
 struct fleet::timer {
     explicit timer(boost::asio::io_context& io) : each(io) {}
     boost::asio::steady_timer each;
     std::uint64_t count = 0;
 };
-
-fleet::~fleet() = default;
 
 void fleet::start() {
     for (const auto& r : runners_.all()) member_for(r);
@@ -39,6 +39,8 @@ void fleet::stop() {
             std::lock_guard lock(m->mutex);
             sessions = std::move(m->sessions);
             m->sessions.clear();
+            for (auto& l : m->leaving) sessions.emplace_back().via = std::move(l.via);
+            m->leaving.clear();
         }
         for (const auto& s : sessions) {
             closing.push_back(s.via);

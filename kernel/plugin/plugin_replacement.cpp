@@ -49,7 +49,7 @@ result<plugin_set::examined> plugin_set::examine(std::string_view name,
             if (each->plugin_id() == running->info.id && !replaceable(each->kind()))
                 return problem{errc::unsupported,
                                "a plugin of this kind cannot be replaced while the daemon runs yet; restart it", "kind",
-                               "sigrun.balancer/1 or sigrun.probe/1", each->kind()};
+                               "sigrun.protocol/1, sigrun.balancer/1 or sigrun.probe/1", each->kind()};
         out.id = out.report.id = running->info.id;
         out.report.old_version = out.report.new_version = running->info.version;
         out.report.old_generation = out.report.new_generation = running->info.generation;

@@ -3,9 +3,8 @@
 #include "kernel/log/log.hpp"
 #include "kernel/serve/listener.hpp"
 #include "kernel/serve/methods.hpp"
+#include "kernel/serve/plugin_swappers.hpp"
 #include "kernel/serve/settings_table.hpp"
-
-#include <sigrun/probe.h>
 
 #include <boost/asio/steady_timer.hpp>
 
@@ -113,7 +112,6 @@ struct daemon::impl {
     result<void> restore();
     result<void> check_addresses() const;
     result<void> listen();
-    void set_swappers();
     void add_configured_runners();
     void stop();
 };
@@ -205,23 +203,6 @@ result<void> daemon::impl::restore() {
     return {};
 }
 
-// What can be replaced while jobs run, and how its users change over.
-void daemon::impl::set_swappers() {
-    plugins->set_swapper(SIGRUN_KIND_BALANCER,
-                         {[this](const auto& old, const auto& now) { return select->can_replace(old, now); },
-                          [this](const auto& old, const auto& now) { return select->replace(old, now); },
-                          {}});
-    // The detector asks for the probes of the moment at each run; a new one is tried at once.
-    plugins->set_swapper(SIGRUN_KIND_PROBE, {[](const auto&, const auto&) { return result<void>(); },
-                                             [this](const auto&, const auto&) {
-                                                 detect_options again;
-                                                 again.fresh = true;
-                                                 local->detect(again, [](const capability_ptr&) {});
-                                                 return true;
-                                             },
-                                             {}});
-}
-
 void daemon::impl::add_configured_runners() {
     for (const auto& [name, section] : bound.runners) {
         runner_identity r;
@@ -269,7 +250,6 @@ result<void> daemon::impl::listen() {
         o.addresses.push_back("unix:" + socket);
     o.protocol_order = server.list("protocol_order");
     o.peek_deadline = nanoseconds(server.integer("peek_timeout"));
-    sockets = std::make_unique<listener>(*plugins, numbers);
     return sockets->start(o);
 }
 
@@ -324,8 +304,9 @@ result<void> daemon::start() {
     if (!select) return select.error();
     d.select = std::move(*select);
     d.local = std::make_unique<detector>(*d.plugins, d.time);
-    d.set_swappers();
     SIGRUN_CHECK_OK(d.open_fleet());
+    d.sockets = std::make_unique<listener>(*d.plugins, d.numbers);
+    set_swappers(*d.plugins, *d.select, *d.local, *d.links, *d.sockets);
     d.control =
         std::make_unique<controller>(controller{*d.plugins, d.numbers, *d.events, *d.runners, *d.links, *d.select,
                                                 *d.jobs, *d.store, *d.local, *d.timers, d.time, d.options.version,

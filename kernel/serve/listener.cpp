@@ -15,8 +15,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <condition_variable>
 #include <cstring>
 #include <list>
+#include <mutex>
 #include <thread>
 #include <unordered_map>
 
@@ -28,6 +30,7 @@ constexpr std::uint64_t k_wake = 0;  // epoll data of the stop event; 1.. = list
 constexpr std::uint64_t k_first_session = 1 << 20;
 constexpr int k_accepts_per_turn = 64;                    // so that one busy socket does not starve waiting connections
 constexpr auto k_pause = std::chrono::milliseconds(100);  // without descriptors, before accept is tried again
+constexpr auto k_exchange_time = std::chrono::seconds(2);  // for the thread to leave the plugin it may be in
 
 std::atomic<std::uint64_t> last_session{k_first_session};
 
@@ -50,6 +53,12 @@ struct newcomer {
     time_point deadline;
     std::size_t seen = 0;
     std::uint64_t refused_by = 0;  // bit per candidate that said NOT_MINE
+};
+
+/// One exchange of a protocol, waiting for the listener's thread.
+struct exchange {
+    std::shared_ptr<instance> old, now;
+    bool done = false;
 };
 
 struct meters {
@@ -89,6 +98,8 @@ struct listener::impl {
     void drop(waiting_list::iterator at, counter& why);
     void forget(waiting_list::iterator at);
     void expire();
+    void exchange_waiting();
+    void put_in(const exchange& what);
 
     plugin_host& host;
     metrics& registry;
@@ -105,7 +116,47 @@ struct listener::impl {
     bool paused = false;
     std::atomic<bool> stopping{false};
     std::thread thread;
+
+    std::mutex mutex;  // the next group
+    std::condition_variable exchanged;
+    std::vector<std::shared_ptr<exchange>> exchanges;
+    bool listening = false;
 };
+
+void listener::impl::exchange_waiting() {
+    std::uint64_t count = 0;
+    [[maybe_unused]] auto n = ::read(wake, &count, sizeof count);
+    std::vector<std::shared_ptr<exchange>> now;
+    {
+        std::lock_guard lock(mutex);
+        now.swap(exchanges);
+    }
+    for (const auto& each : now) {
+        put_in(*each);
+        std::lock_guard lock(mutex);
+        each->done = true;
+        // Whoever waits looks at how many hold `old`: nothing of it may be left here when it is told.
+        each->old.reset();
+        each->now.reset();
+    }
+    exchanged.notify_all();
+}
+
+/// On the listener's thread, between two looks, so that no connection meets one version's table and the other's instance.
+void listener::impl::put_in(const exchange& what) {
+    const auto at =
+        std::find_if(candidates.begin(), candidates.end(), [&](const candidate& c) { return c.plugin == what.old; });
+    if (at == candidates.end()) return;
+    at->plugin = what.now;
+    at->serve = what.now->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL)->serve;
+    const auto bit = 1ull << (at - candidates.begin());
+    for (auto it = waiting.begin(); it != waiting.end();) {
+        auto one = it++;  // it may be handed over or closed
+        // Another version may know what this one did not; no event would come for bytes that were seen.
+        one->refused_by &= ~bit;
+        if (std::exchange(one->seen, 0)) look(one, nullptr);
+    }
+}
 
 void listener::impl::choose(const listener_options& wanted, const std::vector<std::shared_ptr<instance>>& protocols) {
     for (const auto& each : protocols) {
@@ -136,9 +187,13 @@ void listener::impl::run() {
             SIGRUN_LOG(k_log, error, "epoll_wait: ", std::string_view(std::strerror(errno)));
             return;
         }
+        bool told = false;
         for (int i = 0; i < n; ++i) {
             const auto who = events[i].data.u64;
-            if (who == k_wake) continue;
+            if (who == k_wake) {
+                told = true;
+                continue;
+            }
             if (who < k_first_session) {
                 accept_some(static_cast<std::size_t>(who - 1));
                 continue;
@@ -147,6 +202,7 @@ void listener::impl::run() {
             if (auto found = by_session.find(who); found != by_session.end())
                 look(found->second, events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR) ? &meter.left : nullptr);
         }
+        if (told) exchange_waiting();
         expire();
         if (paused && clock::system().now() >= paused_until) resume_accepting();
         meter.waiting.set(static_cast<double>(waiting.size()));
@@ -331,8 +387,26 @@ result<void> listener::start(const listener_options& options, const std::vector<
     e.data.u64 = k_wake;
     ::epoll_ctl(i.epoll, EPOLL_CTL_ADD, i.wake, &e);
     i.resume_accepting();
+    {
+        std::lock_guard lock(i.mutex);
+        i.listening = true;
+    }
     i.thread = std::thread([&i] { i.run(); });
     return {};
+}
+
+bool listener::replace(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now) {
+    auto& i = *impl_;
+    const auto* table = now->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL);
+    if (!SIGRUN_HAS(table, serve) || !SIGRUN_HAS(table->serve, recognise) || !SIGRUN_HAS(table->serve, on_accept))
+        return true;
+    auto what = std::make_shared<exchange>(exchange{old, now, false});
+    std::unique_lock lock(i.mutex);
+    if (!i.listening) return true;
+    i.exchanges.push_back(what);
+    const std::uint64_t one = 1;
+    [[maybe_unused]] auto n = ::write(i.wake, &one, sizeof one);
+    return i.exchanged.wait_for(lock, k_exchange_time, [&] { return what->done || !i.listening; });
 }
 
 std::vector<std::string> listener::bound() const {
@@ -349,6 +423,12 @@ void listener::stop() {
         [[maybe_unused]] auto n = ::write(i.wake, &one, sizeof one);
         i.thread.join();
     }
+    {
+        std::lock_guard lock(i.mutex);
+        i.listening = false;
+        i.exchanges.clear();
+    }
+    i.exchanged.notify_all();
     for (const auto& n : i.waiting) ::close(n.fd);
     i.waiting.clear();
     i.by_session.clear();

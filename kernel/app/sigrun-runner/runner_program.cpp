@@ -5,6 +5,7 @@
 #include "kernel/capability/detector.hpp"
 #include "kernel/log/log.hpp"
 #include "kernel/serve/listener.hpp"
+#include "protocol_part.hpp"
 
 #include <sigrun/executor.h>
 #include <sigrun/probe.h>
@@ -64,10 +65,11 @@ result<void> runner_program::start() {
     me.runner = std::make_shared<agent>(me.host, *me.facts, o, identity);
     me.runner->set_announcer(me.options.announce);
     SIGRUN_CHECK_OK(me.runner->start());
-    if (o.listen.empty()) return {};
+    if (!o.listen.empty()) me.ears = std::make_unique<listener>(me.host, me.numbers);
+    me.host.set_swapper(SIGRUN_KIND_PROTOCOL, runner_protocol_swapper(me.host, me.ears.get(), *me.runner));
+    if (!me.ears) return {};
 
     me.reception.open_for(me.runner);
-    me.ears = std::make_unique<listener>(me.host, me.numbers);
     listener_options where;
     where.addresses = o.listen;
     where.protocol_order = o.protocols;
@@ -87,6 +89,7 @@ void runner_program::abort() { impl_->runner->abort(); }
 
 void runner_program::stop() {
     auto& me = *impl_;
+    if (me.runner) me.host.end_reloads();
     if (me.ears) me.ears->stop();
     me.reception.close();
     if (me.runner) me.runner->stop();

@@ -46,21 +46,8 @@ std::string unreachable_hint(const std::string& url) {
 
 }  // namespace
 
-class client::watcher : public link_handler {
-public:
-    explicit watcher(waiter& waits) : waits_(waits) {}
-    sigrun_result on_frame(const link_ptr&, const sigrun_frame&) override { return SIGRUN_OK; }
-    void on_lost(const link_ptr&, const std::string&) override { waits_.wake(); }
-
-private:
-    waiter& waits_;
-};
-
 client::client(target where, waiter& waits)
-    : where_(std::move(where)),
-      waits_(waits),
-      plugins_(where_.plugin_dir, {SIGRUN_KIND_PROTOCOL}, no_settings()),
-      watcher_(std::make_shared<watcher>(waits)) {
+    : where_(std::move(where)), waits_(waits), plugins_(where_.plugin_dir, {SIGRUN_KIND_PROTOCOL}, no_settings()) {
     plugins_.load();
     plugins_.start();
     if (plugins_.host().instances(SIGRUN_KIND_PROTOCOL).empty())
@@ -72,30 +59,22 @@ client::client(target where, waiter& waits)
         p.field = "--url";
         throw failure(p);
     }
-    protocol_ = *protocol;
+    lines_ = std::make_shared<lines>(plugins_.host(), *protocol, where_.url, [&waits] { waits.wake(); });
 }
 
 client::~client() {
-    if (link_) link_->close();
-    link_.reset();
-    protocol_.reset();
+    if (lines_) lines_->close();
 }
 
 void client::connect() {
-    if (link_) link_->close();
-    link_.reset();
-    auto box = std::make_shared<answer_box<result<link_ptr>>>();
-    const dial_target daemon{where_.url, "", ""};
-    dial(plugins_.host(), protocol_, daemon, watcher_, [box, &waits = waits_](result<link_ptr> opened) {
+    auto box = std::make_shared<answer_box<result<void>>>();
+    lines_->connect([box, &waits = waits_](result<void> opened) {
         box->put(std::move(opened));
         waits.wake();
     });
     try {
         auto opened = wait_for(waits_, *box, std::chrono::steady_clock::now() + where_.timeout, "while connecting");
-        if (opened) {
-            link_ = *opened;
-            return;
-        }
+        if (opened) return;
         throw failure(make_problem(errc::io, "cannot reach the daemon: " + opened.error().text()),
                       unreachable_hint(where_.url), failure::source::transport);
     } catch (const failure& f) {
@@ -106,13 +85,12 @@ void client::connect() {
 
 void client::start(std::string_view method, std::string_view params, std::string_view document, reply_fn replies,
                    std::function<void(result<void>)> done) {
-    if (!link_) return done(make_problem(errc::io, "not connected"));
-    link_->call(method, params, document, nullptr, std::move(replies), std::move(done));
+    lines_->call(method, params, document, std::move(replies), std::move(done));
 }
 
 std::string client::call(std::string_view method, const json::object& params, std::string_view document,
                          nanoseconds wait) {
-    if (!link_) connect();
+    if (!lines_->connected()) connect();
     struct exchange {
         result<std::string> answer = make_problem(errc::internal, "the daemon sent no reply");
         answer_box<result<void>> end;

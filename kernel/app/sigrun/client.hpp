@@ -1,7 +1,8 @@
-// The CLI's connection to a daemon: protocol plugins, one link, method calls. Commands use it from the main
+// The CLI's connection to a daemon: protocol plugins, a link, method calls. Commands use it from the main
 // thread.
 #pragma once
 
+#include "kernel/app/sigrun/lines.hpp"
 #include "kernel/app/sigrun/loaded_plugins.hpp"
 #include "kernel/app/sigrun/waiter.hpp"
 #include "kernel/base/json.hpp"
@@ -28,7 +29,7 @@ public:
 
     /// (Re)opens the link; failure with source::transport when there is no daemon.
     void connect();
-    bool connected() const noexcept { return link_ && link_->alive(); }
+    bool connected() const { return lines_->connected(); }
     const std::string& url() const noexcept { return where_.url; }
     nanoseconds timeout() const noexcept { return where_.timeout; }
 
@@ -44,13 +45,10 @@ public:
     waiter& waits() noexcept { return waits_; }
 
 private:
-    class watcher;
     target where_;
     waiter& waits_;
     loaded_plugins plugins_;
-    std::shared_ptr<watcher> watcher_;
-    std::shared_ptr<instance> protocol_;
-    link_ptr link_;
+    std::shared_ptr<lines> lines_;
 };
 
 }  // namespace sigrun::cli

@@ -23,8 +23,11 @@ constexpr sigrun_serve k_serve{
     [](sigrun_instance* i, const sigrun_accept* accept, sigrun_op lifetime) noexcept -> sigrun_result {
         return sdk::guarded(nullptr, [&] { return self(i).serving().on_accept(*accept, lifetime); });
     },
+    nullptr,  // handoff: connections stay with the generation that took them
     nullptr,
-    nullptr};
+    [](sigrun_instance* i, std::uint64_t deadline, sigrun_op done) noexcept -> sigrun_result {
+        return sdk::guarded(nullptr, [&] { return self(i).retire(deadline, done); });
+    }};
 
 constexpr sigrun_dial k_dial{
     sizeof(sigrun_dial), 0,
@@ -36,27 +39,6 @@ constexpr sigrun_dial k_dial{
     }};
 
 }  // namespace
-
-/// Completes the drain when the last connection has ended or the deadline has passed.
-class http_plugin::drain_watch : public ticking {
-public:
-    drain_watch(http_plugin& owner, time_point until, sdk::op done)
-        : owner_(owner), until_(until), done_(std::move(done)) {}
-    void tick(time_point now) override {
-        if (owner_.server_->connections() > 0 && now < until_) return;
-        done_.ok();
-        owner_.loops_.front()->remove(this);
-    }
-    void shut() override {
-        done_.fail(SIGRUN_E_CANCELLED, "the plugin is going away");
-        owner_.loops_.front()->remove(this);
-    }
-
-private:
-    http_plugin& owner_;
-    time_point until_;
-    sdk::op done_;
-};
 
 http_plugin::http_plugin(sdk::host host, const sdk::config_reader& config) : host_(std::move(host)) {
     const auto threads = config.integer("threads");
@@ -104,17 +86,27 @@ const void* http_plugin::interface(std::string_view id) noexcept {
 
 void http_plugin::start() {
     for (const auto& l : loops_) l->start();
+    running_ = true;
 }
 
 void http_plugin::drain(std::uint64_t deadline_ns, sdk::op done) {
-    server_->finish_soon();
-    auto watch =
-        std::make_shared<drain_watch>(*this, time_point(std::chrono::nanoseconds(deadline_ns)), std::move(done));
-    // Nothing to wait for is told at once, not at the loop's next tick.
-    loops_.front()->post([this, watch] {
-        loops_.front()->add(watch);
-        watch->tick(clock::now());
-    });
+    if (!running_) return done.ok();
+    depart(departure::manner::drain, deadline_ns, std::move(done));
+}
+
+sigrun_result http_plugin::retire(std::uint64_t deadline_ns, sigrun_op token) {
+    if (server_->retiring()) return SIGRUN_E_EXISTS;
+    sdk::op done(host_, token);
+    if (running_)
+        depart(departure::manner::retire, deadline_ns, std::move(done));
+    else
+        done.ok();
+    return SIGRUN_OK;
+}
+
+void http_plugin::depart(departure::manner how, std::uint64_t deadline_ns, sdk::op done) {
+    const time_point until{std::chrono::nanoseconds(deadline_ns)};
+    std::make_shared<departure>(*server_, loops_, departing_, how, until, std::move(done))->begin();
 }
 
 }  // namespace sigrun::http

@@ -1,6 +1,7 @@
 // The component `http`: its threads, its serving and its dialling face.
 #pragma once
 
+#include "departure.hpp"
 #include "dial/dialler.hpp"
 #include "loop.hpp"
 #include "serve/server.hpp"
@@ -9,8 +10,8 @@
 #include <sigrun/cpp/options.hpp>
 #include <sigrun/protocol.h>
 
+#include <atomic>
 #include <memory>
-#include <mutex>
 #include <string_view>
 #include <vector>
 
@@ -24,14 +25,18 @@ public:
     const void* interface(std::string_view id) noexcept;
     void start();
     void drain(std::uint64_t deadline_ns, sdk::op done);
+    /// As sigrun_serve.retire; E_EXISTS the second time.
+    sigrun_result retire(std::uint64_t deadline_ns, sigrun_op done);
 
     server& serving() noexcept { return *server_; }
     dialler& dialling() noexcept { return *dialler_; }
 
 private:
-    class drain_watch;
+    void depart(departure::manner how, std::uint64_t deadline_ns, sdk::op done);
 
     sdk::host host_;
+    bool running_ = false;  // [ctl]
+    std::atomic<std::size_t> departing_{0};
     std::vector<std::unique_ptr<loop>> loops_;
     std::unique_ptr<server> server_;
     std::unique_ptr<dialler> dialler_;

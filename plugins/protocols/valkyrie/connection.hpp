@@ -56,6 +56,11 @@ public:
     void watch_until(std::uint64_t deadline);
     /// [loop] Ends it if no call and no session lives on it.
     void end_if_idle(std::uint32_t wire_code, const std::string& why);
+    /// [loop] A newer generation takes what is new: tells the peer of an accepted connection, once, to go there. What it
+    /// still sends is served; with no call for a while and no session it ends.
+    void retire();
+    /// [loop] The time of a retired connection is over.
+    void cut();
     /// [loop] The host closed the link: the sink gets its BYE, calls end as cancelled.
     void close_session(const std::string& why);
     const hello& peer() const noexcept { return peer_; }
@@ -93,6 +98,13 @@ private:
     std::uint64_t peer_deadline() const noexcept;
     void watch_peer(std::uint64_t now);
 
+    // connection_retire.cpp
+    void say_reconnect();
+    std::uint64_t retired_until() const noexcept;
+    void end_if_left_alone(std::uint64_t now);
+    bool has_unread() const noexcept;
+    refusal on_reconnect(const frame_header& header, std::string_view body);
+
     // connection_frames.cpp: what arrives
     bool on_frame(const frame_header& header, std::string_view body) override;
     refusal dispatch(const frame_header& header, std::string_view body);
@@ -127,7 +139,8 @@ private:
     std::uint32_t interest_ = 0;
     bool want_write_ = false;
     bool peer_done_ = false;
-    bool linked_ = false;  // dialled: a reply has made it carry a session
+    bool told_elsewhere_ = false;  // dialled: by RECONNECT
+    bool linked_ = false;          // dialled: a reply has made it carry a session
     std::uint64_t handshake_deadline_ = 0;
     std::uint64_t watch_deadline_ = 0;
     std::uint64_t linger_deadline_ = 0;
@@ -137,6 +150,7 @@ private:
     std::uint64_t heard_ = 0;          // bytes arrived
     std::uint64_t asked_ = 0;          // the last PING for life
     int unanswered_ = 0;               // of them, since heard_
+    std::uint64_t retired_at_ = 0;     // the peer was told to go elsewhere; 0 = it was not
     std::uint64_t blocked_since_ = 0;  // the socket takes nothing; 0 = it does
     ready_fn ready_;
     hello ours_;
@@ -164,7 +178,9 @@ private:
     std::vector<ping_wait> pings_;
     std::uint64_t next_ping_ = 0;
     bool session_expected_ = false;
+    bool session_told_ = false;  // the session was told to reconnect
     std::atomic<bool> retry_wanted_{false};
+    std::atomic<std::uint64_t> last_call_{0};  // when a call came or was answered, once the instance retires
 };
 
 }  // namespace sigrun::valkyrie

@@ -40,6 +40,7 @@ refusal connection::on_call(const frame_header& header, std::string_view body) {
     if (auto bad = decode_call(header, body, message)) return bad;
     if (header.stream < k_first_call) return {code::stream, "CALL: expected a stream from 16 on"};
     if (from_.side == role::dialled) return {code::order, "CALL: only the dialling side calls"};
+    if (retired_at_) last_call_ = loop_.now();
     auto* call = new inbound_call(shared_);
     call->owner = self();
     call->stream = header.stream;
@@ -156,6 +157,8 @@ sigrun_result connection::reply(inbound_call& call, const sigrun_frame& frame) {
         }
         call.credit -= static_cast<std::int64_t>(size);
         if (makes_link) session_expected_ = true;
+        if (makes_link && shared_->retiring) say_reconnect();
+        if (last && shared_->retiring) last_call_ = now_ns();
         if (last) {
             call.ended = true;
             if (call.waiting) --waiting_calls_;

@@ -25,6 +25,7 @@ void connection::arm_deadlines() {
         earlier(retry_at_);
         earlier(call_deadline_);
         earlier(peer_deadline());
+        earlier(retired_until());
         auto idle = ns(shared_->options.idle_timeout);
         if (idle && from_.side == role::accepted && !inbox_.is_wanted()) earlier(last_activity_ + idle);
     }
@@ -56,6 +57,8 @@ void connection::on_deadline(std::uint64_t now) {
         }
         watch_peer(now);
         if (phase_ != phase::open) return;
+        end_if_left_alone(now);
+        if (phase_ != phase::open) return arm_deadlines();
         auto idle = ns(shared_->options.idle_timeout);
         if (idle && now >= last_activity_ + idle) {
             end_if_idle(code::timeout, "idle: no call and no session before idle_timeout");
@@ -105,7 +108,8 @@ void connection::watch_until(std::uint64_t deadline) {
 }
 
 void connection::end_if_idle(std::uint32_t wire_code, const std::string& why) {
-    if (phase_ != phase::open || from_.side != role::accepted || inbox_.is_wanted()) return;
+    if (phase_ != phase::open || from_.side != role::accepted || inbox_.is_wanted() || has_unread()) return;
+    if (wire_code == code::shutdown && reader_.unfinished()) return;  // a call, so far in part
     {
         std::lock_guard lock(mutex_);
         if (inbound_.size() || session_expected_) return;

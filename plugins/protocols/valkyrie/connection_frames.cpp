@@ -29,6 +29,7 @@ refusal connection::dispatch(const frame_header& header, std::string_view body) 
         case type::pong: return on_pong(body);
         case type::credit: return on_credit(header, body);
         case type::goaway: return on_goaway(body);
+        case type::reconnect: return on_reconnect(header, body);
         case type::call: return on_call(header, body);
         case type::call_end: return on_call_end(header, body);
         case type::reply: return on_reply(header, body);
@@ -70,6 +71,7 @@ refusal connection::on_hello(std::string_view body) {
     }
     phase_ = phase::open;
     if (auto ready = std::exchange(ready_, nullptr)) ready(SIGRUN_OK, "");
+    if (phase_ == phase::open && shared_->retiring) retire();
     if (phase_ == phase::open) arm_deadlines();
     return {};
 }

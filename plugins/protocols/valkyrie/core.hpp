@@ -26,6 +26,7 @@ struct settings {
     std::uint32_t max_streams = 0;
     std::size_t max_output = 0;
     bool crc = false;
+    std::chrono::nanoseconds retired_idle = std::chrono::seconds(30);  // no option: SPEC.md, section 9
 };
 
 struct core {
@@ -33,10 +34,12 @@ struct core {
     const sigrun_svc_call* calls = nullptr;  // null: this host takes no calls
     const sigrun_svc_link* links = nullptr;
     settings options;
-    std::atomic<std::size_t> connections{0};
+    std::atomic<std::size_t> connections{
+        0};  // dialled, being dialled and accepted; of closed ones also those held as links
     std::atomic<std::size_t> accepted{0};    // of them, accepted ones
     std::atomic<std::size_t> open_calls{0};  // inbound ones that the host may still use
-    std::atomic<bool> draining{false};
+    std::atomic<bool> draining{false};       // nothing new is taken
+    std::atomic<bool> retiring{false};  // a newer generation takes what is new; what comes here is served all the same
 };
 using core_ptr = std::shared_ptr<core>;
 

@@ -57,22 +57,28 @@ struct detection : std::enable_shared_from_this<detection> {
     }
 };
 
+/// A dial counts as a connection before it is one, so that an instance that goes waits for it.
+std::shared_ptr<void> counted(const core_ptr& shared) {
+    ++shared->connections;
+    return {shared.get(), [shared](void*) { --shared->connections; }};
+}
+
 void connect_and_greet(
     const dial_request& request,
     std::function<void(const std::shared_ptr<connection>&, sigrun_result, const std::string&)> done) {
     auto shared = request.shared;
     auto* on = request.on;
     auto deadline = request.deadline;
-    connector::start(*on, *request.names, request.where, deadline,
-                     [shared, on, deadline, done](int fd, sigrun_result result, std::string why) {
-                         if (fd < 0) return done(nullptr, result, why);
-                         auto made = std::make_shared<connection>(shared, *on, fd, origin{});
-                         // The connection is not captured by its own callback: that would be a cycle.
-                         std::weak_ptr<connection> weak = made;
-                         made->start(deadline, [weak, done](sigrun_result ready, const std::string& text) {
-                             done(weak.lock(), ready, text);
-                         });
-                     });
+    connector::start(
+        *on, *request.names, request.where, deadline,
+        [shared, on, deadline, done, counts = counted(shared)](int fd, sigrun_result result, std::string why) {
+            if (fd < 0) return done(nullptr, result, why);
+            auto made = std::make_shared<connection>(shared, *on, fd, origin{});
+            // The connection is not captured by its own callback: that would be a cycle.
+            std::weak_ptr<connection> weak = made;
+            made->start(deadline,
+                        [weak, done](sigrun_result ready, const std::string& text) { done(weak.lock(), ready, text); });
+        });
 }
 }  // namespace
 

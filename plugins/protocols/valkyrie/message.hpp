@@ -36,6 +36,9 @@ void encode_credit(byte_buffer& out, std::uint32_t stream, std::uint64_t bytes);
 /// GOAWAY (stream 0) or CALL_END; a long reason is cut.
 void encode_reason(byte_buffer& out, std::uint8_t type, route to, std::uint32_t code, std::string_view reason);
 
+/// RECONNECT: `json` is that of a BYE, for a connection that carries no session.
+void encode_reconnect(byte_buffer& out, std::string_view json);
+
 struct session_message {
     session_message() = default;
     session_message(const session_message&) = delete;
@@ -48,6 +51,11 @@ struct session_message {
     char job_text[k_uuid_text];
 };
 refusal decode_session(const frame_header& header, std::string_view body, session_message& out) noexcept;
+/// What a RECONNECT says is what a BYE with the same body says.
+inline frame_header as_bye(frame_header reconnect) noexcept {
+    reconnect.type = type::bye;
+    return reconnect;
+}
 
 struct call_message {
     std::string_view method, params, auth, json, payload;

@@ -132,6 +132,12 @@ void encode_reason(byte_buffer& out, std::uint8_t wire_type, route to, std::uint
     seal(out, start, end, {0, wire_type, to.priority, 0, to.stream});
 }
 
+void encode_reconnect(byte_buffer& out, std::string_view json) {
+    char* start = out.room(k_header_size + k_max_varint + json.size());
+    char* end = put_text(start + k_header_size, json);
+    seal(out, start, end, {0, type::reconnect, k_priority_control, flag::json, k_stream_connection});
+}
+
 std::uint64_t attempt_key(const sigrun_attempt* attempt) noexcept {
     if (!attempt) return 0;
     std::uint64_t h = 0xcbf29ce484222325u ^ attempt->number;

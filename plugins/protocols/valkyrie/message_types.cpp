@@ -52,6 +52,7 @@ std::optional<std::uint16_t> allowed_flags(std::uint8_t wire_type) noexcept {
         case type::batch:
         case type::goaway:
         case type::call_end: return std::uint16_t{flag::crc};
+        case type::reconnect: return std::uint16_t{flag::crc | flag::json};
         case type::call: return k_call_flags;
         case type::reply: return static_cast<std::uint16_t>(k_session_flags | flag::link);
         default: break;

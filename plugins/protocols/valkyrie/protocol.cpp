@@ -25,7 +25,10 @@ constexpr sigrun_serve k_serve{
         return sdk::guarded(nullptr, [&] { return sdk::self<protocol>(i).accept(*accepted, lifetime); });
     },
     nullptr,  // handoff: connections stay with the generation that took them
-    nullptr};
+    nullptr,
+    [](sigrun_instance* i, std::uint64_t deadline, sigrun_op done) noexcept -> sigrun_result {
+        return sdk::guarded(nullptr, [&] { return sdk::self<protocol>(i).retire(deadline, done); });
+    }};
 
 constexpr sigrun_dial k_dial{
     sizeof(sigrun_dial), 0,
@@ -68,41 +71,6 @@ settings read_settings(const sdk::config_reader& config) {
     return s;
 }
 
-/// Completes `done` when no connection is left or the deadline has passed; ends idle ones meanwhile.
-class drainer final : public io_handler {
-public:
-    drainer(core_ptr shared, loop& on, std::vector<loop*> all, std::uint64_t deadline, sdk::op done)
-        : shared_(std::move(shared)), loop_(on), all_(std::move(all)), deadline_(deadline), done_(std::move(done)) {}
-    void begin(std::shared_ptr<drainer> self) {
-        keep_ = std::move(self);
-        on_deadline(now_ns());
-    }
-    void on_events(std::uint32_t) override {}
-    void on_deadline(std::uint64_t now) override {
-        if (!done_) return;
-        if (shared_->connections == 0 || now >= deadline_) {
-            done_.ok();
-            keep_.reset();
-            return;
-        }
-        for (auto* each : all_) each->post([each] { end_idle(*each); });
-        loop_.arm(*this, std::min(now + 20'000'000, deadline_));
-    }
-    void on_stop() override {}
-
-private:
-    static void end_idle(loop& on) {
-        on.each([](io_handler& handler) {
-            if (auto* one = dynamic_cast<connection*>(&handler)) one->end_if_idle(code::shutdown, "draining");
-        });
-    }
-    core_ptr shared_;
-    loop& loop_;
-    std::vector<loop*> all_;
-    std::uint64_t deadline_;
-    sdk::op done_;
-    std::shared_ptr<drainer> keep_;  // until the drain is over
-};
 }  // namespace
 
 protocol::protocol(sdk::host host, const sdk::config_reader& config) : shared_(std::make_shared<core>()) {
@@ -141,10 +109,24 @@ void protocol::start() {
 void protocol::drain(std::uint64_t deadline_ns, sdk::op done) {
     shared_->draining = true;
     if (!running_) return done.ok();
+    depart(departure::manner::drain, deadline_ns, std::move(done));
+}
+
+sigrun_result protocol::retire(std::uint64_t deadline_ns, sigrun_op token) {
+    if (shared_->retiring.exchange(true)) return SIGRUN_E_EXISTS;
+    sdk::op done(shared_->host, token);
+    if (running_)
+        depart(departure::manner::retire, deadline_ns, std::move(done));
+    else
+        done.ok();
+    return SIGRUN_OK;
+}
+
+void protocol::depart(departure::manner how, std::uint64_t deadline_ns, sdk::op done) {
     std::vector<loop*> all;
     for (auto& each : loops_) all.push_back(each.get());
-    auto watcher = std::make_shared<drainer>(shared_, *loops_[0], all, deadline_ns, std::move(done));
-    loops_[0]->post([watcher] { watcher->begin(watcher); });
+    departures_.push_back(std::make_shared<departure>(shared_, std::move(all), how, deadline_ns, std::move(done)));
+    departures_.back()->begin();
 }
 
 loop& protocol::next_loop() noexcept { return *loops_[turn_++ % loops_.size()]; }

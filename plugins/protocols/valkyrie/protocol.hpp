@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core.hpp"
+#include "departure.hpp"
 #include "loop.hpp"
 #include "resolver.hpp"
 
@@ -23,6 +24,8 @@ public:
     void start();
     /// Ends what is idle, lets open calls and sessions finish until the deadline.
     void drain(std::uint64_t deadline_ns, sdk::op done);
+    /// As sigrun_serve.retire; E_EXISTS the second time.
+    sigrun_result retire(std::uint64_t deadline_ns, sigrun_op done);
 
     sigrun_result accept(const sigrun_accept& accepted, sigrun_op lifetime);
     sigrun_result open(const sigrun_endpoint& endpoint, const sigrun_sink& frames, sigrun_op op, sigrun_link** link);
@@ -34,9 +37,11 @@ private:
     std::shared_ptr<void> take_seat();
     void turn_away(int fd) noexcept;
     std::uint64_t connect_deadline() const noexcept;
+    void depart(departure::manner how, std::uint64_t deadline_ns, sdk::op done);
 
     core_ptr shared_;
     std::vector<std::unique_ptr<loop>> loops_;
+    std::vector<std::shared_ptr<departure>> departures_;  // [ctl] from drain and retire
     std::unique_ptr<resolver> names_;
     const sigrun_svc_metric* metrics_ = nullptr;
     sigrun_metric* turned_away_ = nullptr;

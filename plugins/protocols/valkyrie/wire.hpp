@@ -25,6 +25,7 @@ enum : std::uint8_t {
     credit = 0x03,
     batch = 0x04,
     goaway = 0x05,
+    reconnect = 0x06,
     call = 0x20,
     reply = 0x21,
     call_end = 0x22,

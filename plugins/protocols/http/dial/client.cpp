@@ -21,30 +21,42 @@ void client::fail(const request_ptr& request, fault what, std::string why) {
 
 void client::send(request_ptr request) {
     if (closed_) return fail(request, fault::cancelled, "the link is closed");
-    if (queue_.size() >= k_max_queue) return fail(request, fault::connect, "too many requests wait for this peer");
-    queue_.push_back(std::move(request));
+    auto& queue = queues_[static_cast<std::size_t>(request->over)];
+    if (queue.size() >= k_max_queue) return fail(request, fault::connect, "too many requests wait for this peer");
+    queue.push_back(std::move(request));
     next();
 }
 
-void client::next() {
-    while (!closed_ && !queue_.empty()) {
-        std::shared_ptr<client_connection> with;
-        std::shared_ptr<client_connection> unconnected;
-        for (const auto& c : connections_) {
-            if (c->busy()) continue;
-            if (c->idle() && !c->still_good()) c->cancel({});  // the peer closed it meanwhile
-            (c->idle() ? with : unconnected) = c;
-            if (with) break;
-        }
-        if (!with) with = unconnected;
-        if (!with) {
-            if (connections_.size() >= max_connections_) return;
-            with = connections_.emplace_back(std::make_shared<client_connection>(loop_, settings_));
-        }
-        auto request = std::move(queue_.front());
-        queue_.pop_front();
-        start(with, std::move(request));
+/// A connection that carries nothing now: an open one if there is, else one to be opened; null if all are busy. A lane
+/// other than that of the calls takes one for itself at its first request.
+std::shared_ptr<client_connection> client::take(lane over) {
+    std::shared_ptr<client_connection> open, unconnected;
+    for (const auto& c : connections_) {
+        if (c->of != over && c->of != lane::calls) continue;
+        if (c->of == over && over != lane::calls && c->busy()) return nullptr;
+        if (c->busy()) continue;
+        if (c->idle() && !c->still_good()) c->cancel({});  // the peer closed it meanwhile
+        if (c->of == over && over != lane::calls) return c;
+        auto& found = c->idle() ? open : unconnected;
+        if (!found) found = c;
+        if (open && over == lane::calls) break;
     }
+    auto with = open ? open : unconnected;
+    if (!with && connections_.size() < max_connections_)
+        with = connections_.emplace_back(std::make_shared<client_connection>(loop_, settings_));
+    if (with) with->of = over;
+    return with;
+}
+
+void client::next() {
+    for (std::size_t i = 0; i < queues_.size(); ++i)
+        while (!closed_ && !queues_[i].empty()) {
+            const auto with = take(static_cast<lane>(i));
+            if (!with) break;
+            auto request = std::move(queues_[i].front());
+            queues_[i].pop_front();
+            start(with, std::move(request));
+        }
 }
 
 void client::start(const std::shared_ptr<client_connection>& with, request_ptr request) {
@@ -66,9 +78,10 @@ void client::cancel(const request_ptr& request, std::string_view why) {
             const auto keep = c;
             return keep->cancel(why);
         }
-    const auto found = std::find(queue_.begin(), queue_.end(), request);
-    if (found == queue_.end()) return;
-    queue_.erase(found);
+    auto& queue = queues_[static_cast<std::size_t>(request->over)];
+    const auto found = std::find(queue.begin(), queue.end(), request);
+    if (found == queue.end()) return;
+    queue.erase(found);
     fail(request, fault::cancelled, std::string(why));
 }
 
@@ -76,20 +89,22 @@ void client::close() {
     if (closed_) return;
     closed_ = true;
     const auto keep = shared_from_this();
-    for (const auto& request : std::exchange(queue_, {})) fail(request, fault::cancelled, "the link is closed");
+    for (const auto& queue : std::exchange(queues_, {}))
+        for (const auto& request : queue) fail(request, fault::cancelled, "the link is closed");
     for (const auto& c : std::exchange(connections_, {})) c->cancel("the link is closed");
 }
 
 void client::tick(time_point now) {
     std::vector<request_ptr> late;
-    for (auto it = queue_.begin(); it != queue_.end();) {
-        if ((*it)->deadline > now) {
-            ++it;
-            continue;
+    for (auto& queue : queues_)
+        for (auto it = queue.begin(); it != queue.end();) {
+            if ((*it)->deadline > now) {
+                ++it;
+                continue;
+            }
+            late.push_back(std::move(*it));
+            it = queue.erase(it);
         }
-        late.push_back(std::move(*it));
-        it = queue_.erase(it);
-    }
     for (const auto& request : late) fail(request, fault::timeout, "no free connection before the deadline");
 }
 

@@ -1,8 +1,9 @@
-// A peer's HTTP service: a few keep-alive connections and a bounded queue in front of them. On one loop.
+// A peer's HTTP service: a few keep-alive connections and bounded queues in front of them. On one loop.
 #pragma once
 
 #include "dial/client_connection.hpp"
 
+#include <array>
 #include <deque>
 #include <memory>
 #include <vector>
@@ -27,6 +28,7 @@ public:
     void tick(time_point now);
 
 private:
+    std::shared_ptr<client_connection> take(lane over);
     void next();
     void start(const std::shared_ptr<client_connection>& with, request_ptr request);
     static void fail(const request_ptr& request, fault what, std::string why);
@@ -36,7 +38,7 @@ private:
     std::size_t max_connections_;
     bool closed_ = false;
     std::vector<std::shared_ptr<client_connection>> connections_;
-    std::deque<request_ptr> queue_;
+    std::array<std::deque<request_ptr>, 3> queues_;  // by lane
 };
 
 }  // namespace sigrun::http

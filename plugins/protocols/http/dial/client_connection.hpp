@@ -31,6 +31,10 @@ struct client_result {
     std::string body;  // what on_data did not take
 };
 
+/// Which connections a request goes over. Polls and posts of a session have one each, once they began: a server that is
+/// being replaced keeps those, while a new connection may reach a server that does not know the session.
+enum class lane { calls, polls, posts };
+
 /// A request and who waits for it. Owned by whoever works on it; at most one result.
 struct client_request {
     std::string verb = "GET";
@@ -38,6 +42,7 @@ struct client_request {
     std::string headers;  // complete header lines, without Host, User-Agent and Content-Length
     std::string body;
     bool has_body = false;
+    lane over = lane::calls;
     bool without_base = false;  // the target is complete: a redirect within the origin
     time_point deadline = time_point::max();
     std::size_t max_reply = std::size_t{16} << 20;
@@ -57,6 +62,8 @@ struct client_settings {
 class client_connection : public std::enable_shared_from_this<client_connection> {
 public:
     client_connection(loop& where, std::shared_ptr<const client_settings> settings);
+
+    lane of = lane::calls;  // its owner's note
 
     bool idle() const noexcept { return !request_ && open_; }
     bool busy() const noexcept { return request_ != nullptr; }

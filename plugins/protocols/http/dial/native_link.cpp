@@ -124,20 +124,25 @@ void native_link::session_opened(std::string token) {
     token_ = std::move(token);
     has_session_.store(true);
     last_contact_ = clock::now();
-    poll();
-    post();
+    // After the reply that opened it was read to its end: its connection is free then, and the session can go on over it.
+    loop_.post([self = shared_from_this()] {
+        self->poll();
+        self->post();
+    });
 }
 
 void native_link::poll() {
     if (polling_ || silent_ || !in_.empty()) return;
     polling_ = true;
-    client_->send(request("GET",
-                          sdk::concat("/v1/sessions/", percent_encode(token_),
-                                      "/frames?wait=", std::chrono::seconds(k_poll_wait).count(), "s&ack=", in_seq_),
-                          k_poll_wait + k_slack, [this](const client_result& r) {
-                              polling_ = false;
-                              on_poll(r);
-                          }));
+    auto r = request("GET",
+                     sdk::concat("/v1/sessions/", percent_encode(token_),
+                                 "/frames?wait=", std::chrono::seconds(k_poll_wait).count(), "s&ack=", in_seq_),
+                     k_poll_wait + k_slack, [this](const client_result& result) {
+                         polling_ = false;
+                         on_poll(result);
+                     });
+    r->over = lane::polls;
+    client_->send(std::move(r));
 }
 
 bool native_link::contact_failed(const client_result& r, asio::steady_timer& timer, std::chrono::milliseconds& pause,
@@ -205,10 +210,9 @@ void native_link::deliver() {
 
 void native_link::post() {
     if (posting_ || token_.empty() || (silent_ && !closing_) || left_) return;
-    if (out_.empty()) {
-        if (closing_) end_session();
-        return;
-    }
+    if (out_.empty() && closing_) return end_session();
+    if (out_.empty() && has_posted_) return;
+    has_posted_ = true;  // the first one may carry nothing: it takes the connection while the peer knows the session
     posting_ = true;
     auto r = request("POST", sdk::concat("/v1/sessions/", percent_encode(token_), "/frames"), k_slack,
                      [this](const client_result& result) {
@@ -217,6 +221,7 @@ void native_link::post() {
                      });
     r->body = out_.array_after(0, k_post_size);
     r->has_body = true;
+    r->over = lane::posts;
     r->headers += "Content-Type: application/json\r\n";
     client_->send(std::move(r));
 }
@@ -302,8 +307,10 @@ void native_link::close(sigrun_result, sigrun_op token) {
 void native_link::end_session() {
     if (posting_) return;
     posting_ = true;
-    client_->send(request("DELETE", sdk::concat("/v1/sessions/", percent_encode(token_)), k_farewell,
-                          [this](const client_result&) { leave(); }));
+    auto r = request("DELETE", sdk::concat("/v1/sessions/", percent_encode(token_)), k_farewell,
+                     [this](const client_result&) { leave(); });
+    r->over = lane::posts;
+    client_->send(std::move(r));
 }
 
 void native_link::leave() {

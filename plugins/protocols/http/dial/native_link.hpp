@@ -64,6 +64,7 @@ private:
     std::deque<wire_frame> in_;
     bool polling_ = false;
     bool posting_ = false;
+    bool has_posted_ = false;
     bool delivering_ = false;
     bool opened_ = false;
     bool silent_ = false;  // the host closed it, or its end was told

@@ -122,9 +122,22 @@ void connection::advance() {
     }
     advancing_ = false;
     if (input_ended_ && reads_requests() && backlog() <= k_max_backlog) linger();
-    if (finish_soon_ && phase_ == phase::head) linger();
+    if (owner_.ends_idle()) end_if_idle();
     flush();
     arm_read();
+}
+
+/// Bytes that lie in the socket: the beginning of a request, which closing would lose.
+bool connection::has_unread() {
+    boost::system::error_code ec;
+    return socket_.available(ec) > 0;
+}
+
+/// Whether the answer that is being given is the last one: the server goes, and no other request has come. Connections of
+/// open sessions stay: over a new one the peer would reach a server that does not know the session.
+bool connection::ends_here() {
+    if (!owner_.leaving() || in_.size() > 0 || has_unread()) return false;
+    return carried_.empty() || !owner_.retiring() || !owner_.sessions().find(carried_);
 }
 
 bool connection::parse_some() {
@@ -215,7 +228,7 @@ void connection::start_answer() {
 
 void connection::reply(int status, std::string_view type, std::string_view content, std::string_view extra) {
     if (phase_ != phase::answer) return;
-    if (finish_soon_) keep_alive_ = false;
+    if (keep_alive_ && ends_here()) keep_alive_ = false;
     append_head(out_, {status, type, loop_.date(), extra, framing::length, content.size(), http10_, keep_alive_});
     if (!head_only_) out_ += content;
     finish_answer();
@@ -236,7 +249,7 @@ void connection::reply_problem(const problem& p) {
 void connection::stream_head(int status, std::string_view type) {
     if (phase_ != phase::answer) return;
     chunked_ = !http10_;
-    if (!chunked_ || finish_soon_) keep_alive_ = false;
+    if (!chunked_ || (keep_alive_ && ends_here())) keep_alive_ = false;
     append_head(
         out_,
         {status, type, loop_.date(), {}, chunked_ ? framing::chunked : framing::until_close, 0, http10_, keep_alive_});
@@ -257,10 +270,14 @@ void connection::stream_end() {
     finish_answer();
 }
 
+void connection::stream_end_here() {
+    if (in_.size() == 0 && !has_unread()) keep_alive_ = false;  // else the requests behind it are answered first
+    stream_end();
+}
+
 void connection::finish_answer() {
     pending_.reset();
     request_ = {};
-    if (finish_soon_) keep_alive_ = false;
     if (!keep_alive_) return linger();
     next_request();
     advance();
@@ -312,9 +329,8 @@ void connection::linger() {
     arm_read();
 }
 
-void connection::finish_soon() {
-    finish_soon_ = true;
-    if (phase_ == phase::head && in_.size() == 0) linger();
+void connection::end_if_idle() {
+    if (phase_ == phase::head && in_.size() == 0 && !has_unread()) linger();
 }
 
 void connection::tick(time_point now) {
@@ -324,7 +340,7 @@ void connection::tick(time_point now) {
     switch (phase_) {
         case phase::head:
             if (in_.size() == 0) {
-                if (waited > (first_request_ ? limits.header_timeout : limits.idle_timeout)) close();
+                if (waited > (first_request_ ? limits.header_timeout : limits.idle_timeout)) end_if_idle();
             } else if (waited > limits.header_timeout) {
                 give_early({408,
                             to_json({"timeout", "the head of the request came too slowly", "head",

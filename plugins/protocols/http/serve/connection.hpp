@@ -36,8 +36,8 @@ public:
     void begin(sdk::op lifetime);
     void tick(time_point now) override;
     void shut() override { close(); }
-    /// [loop] Ends after the answer that is being given; at once if there is none.
-    void finish_soon();
+    /// [loop] Ends if no request has come and none is on its way as far as the system knows.
+    void end_if_idle();
 
     // For whoever answers the current request, all [loop].
     server& owner() noexcept { return owner_; }
@@ -57,6 +57,10 @@ public:
     void stream_head(int status, std::string_view type);
     void stream(std::string_view data);
     void stream_end();
+    /// Ends the stream and then the connection, so that the peer asks for the rest elsewhere.
+    void stream_end_here();
+    /// Requests of this session come over this connection: it is kept as long as the session is.
+    void carry(std::string token) { carried_ = std::move(token); }
     void flush();
     /// Breaks the stream off, so that the peer sees it is incomplete.
     void abort() { close(); }
@@ -78,6 +82,8 @@ private:
     void refuse_syntax(const boost::system::error_code& ec);
     void give_early(const early_answer& answer, bool body_follows);
     void start_answer();
+    bool has_unread();
+    bool ends_here();
     void finish_answer();
     void write_more();
     void on_written();
@@ -100,7 +106,6 @@ private:
     bool reading_ = false;
     bool advancing_ = false;
     bool input_ended_ = false;
-    bool finish_soon_ = false;
     bool keep_alive_ = true;
     bool http10_ = false;
     bool head_only_ = false;
@@ -112,6 +117,7 @@ private:
     checked_request checked_;
     std::uint64_t turn_ = 0;
     std::shared_ptr<pending> pending_;
+    std::string carried_;  // token of a session
     std::string out_;
     std::string writing_;
     std::size_t written_ = 0;

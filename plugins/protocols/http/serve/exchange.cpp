@@ -198,6 +198,7 @@ std::string exchange::adopt(const reply& r) {
             who_->reply_problem(why);
         }
     }
+    if (who_) who_->carry(token);
     return token;
 }
 
@@ -226,6 +227,7 @@ void exchange::give_piece(const reply& r) {
         who_->stream(encode_frame(f) + "\n");
     } else if (route_.replies == answer::events) {
         const auto seq = number_member(object_of(r.json), "seq");
+        if (seq) id_given_ = true;
         if (!r.json.empty()) who_->stream(sse_event({}, seq ? sdk::concat(seq) : std::string(), one_line(r.json)));
     } else if (!sse_) {
         who_->stream(r.payload.content());
@@ -253,11 +255,30 @@ void exchange::tick(time_point now) {
     if (!head_given_ && now - last_sent_ > k_head_grace) {
         head();
         who_->flush();
+    } else if (head_given_ && who_->owner().retiring() && ends_for_reconnect()) {
+        end_for_reconnect();
     } else if (sse_ && now - last_sent_ > k_keep_alive) {
         last_sent_ = now;
         who_->stream(": keep-alive\n\n");
         who_->flush();
     }
+}
+
+/// A stream of events that its reader asks for again with Last-Event-ID loses nothing if it ends. One of /v1/events that
+/// began "from now on" and has given no id yet would; it goes on until it has, or until the last call.
+bool exchange::ends_for_reconnect() const {
+    if (!sse_) return false;
+    if (route_.replies != answer::events || id_given_ || who_->owner().in_last_call()) return true;
+    const auto given = object_of(params_);
+    return given && given->contains("after");
+}
+
+void exchange::end_for_reconnect() {
+    const auto keep = shared_from_this();
+    over_ = true;
+    // The connection counts until the host has confirmed that the call is over.
+    inbox_->end([who = who_->shared_from_this()] { who->where().post([who] {}); });
+    who_->stream_end_here();
 }
 
 void exchange::gone(std::function<void()> done) {

@@ -33,6 +33,8 @@ private:
     void give_error(const reply& r);
     void open_session(const reply& r);
     void head();
+    bool ends_for_reconnect() const;
+    void end_for_reconnect();
     /// The token of a new session around the link this reply grants; empty, and answered, if that failed.
     std::string adopt(const reply& r);
 
@@ -45,6 +47,7 @@ private:
     bool streams_ = false;  // many replies, each given as it comes
     bool sse_ = false;
     bool head_given_ = false;
+    bool id_given_ = false;  // an event with an id
     bool over_ = false;
     time_point last_sent_;
 };

@@ -1,6 +1,7 @@
 #include "serve/server.hpp"
 
 #include "serve/connection.hpp"
+#include "serve/session.hpp"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -39,14 +40,34 @@ sigrun_result server::on_accept(const sigrun_accept& accept, sigrun_op lifetime)
     return SIGRUN_OK;
 }
 
-void server::finish_soon() {
-    draining_.store(true);
-    for (const auto& l : loops_)
-        l->post([raw = l.get()] {
-            raw->for_each([](const std::shared_ptr<ticking>& member) {
-                if (auto* c = dynamic_cast<connection*>(member.get())) c->finish_soon();
+namespace {
+
+template <class What, class Do>
+void each(std::vector<std::unique_ptr<loop>>& loops, Do what) {
+    for (const auto& l : loops)
+        l->post([raw = l.get(), what] {
+            raw->for_each([what](const std::shared_ptr<ticking>& member) {
+                if (auto* one = dynamic_cast<What*>(member.get())) what(*one);
             });
         });
+}
+
+}  // namespace
+
+void server::drain() {
+    draining_.store(true);
+    each<connection>(loops_, [](connection& c) { c.end_if_idle(); });
+}
+
+void server::retire() {
+    retiring_.store(true);
+    each<session>(loops_, [](session& s) { s.say_reconnect(); });
+}
+
+void server::last_call() {
+    last_call_.store(true);
+    each<session>(loops_, [](session& s) { s.end_for_good(); });
+    each<connection>(loops_, [](connection& c) { c.end_if_idle(); });
 }
 
 }  // namespace sigrun::http

@@ -33,8 +33,19 @@ public:
 
     /// [any] As sigrun_serve.on_accept.
     sigrun_result on_accept(const sigrun_accept& accept, sigrun_op lifetime);
-    /// [any] No new connections; idle ones end now, busy ones after their answer.
-    void finish_soon();
+    /// [any] The daemon stops: no new connections; idle ones end now, busy ones after their answer.
+    void drain();
+    /// [any] A newer generation serves: sessions are told to reconnect, streams of events end for the peer to come again,
+    /// other connections end with an answer that says so. What still comes is served.
+    void retire();
+    /// [any] The time of the retirement is nearly over: idle connections and sessions end in an orderly way.
+    void last_call();
+    bool retiring() const noexcept { return retiring_.load(std::memory_order_relaxed); }
+    /// Whether connections are to end when they can.
+    bool leaving() const noexcept { return retiring() || draining_.load(std::memory_order_relaxed); }
+    bool in_last_call() const noexcept { return last_call_.load(std::memory_order_relaxed); }
+    /// Whether a connection without a request ends at once.
+    bool ends_idle() const noexcept { return in_last_call() || draining_.load(std::memory_order_relaxed); }
     std::size_t connections() const noexcept { return connections_.load(); }
 
     const server_options& options() const noexcept { return options_; }
@@ -54,6 +65,8 @@ private:
     std::atomic<std::size_t> connections_{0};
     std::atomic<std::size_t> next_loop_{0};
     std::atomic<bool> draining_{false};
+    std::atomic<bool> retiring_{false};
+    std::atomic<bool> last_call_{false};
 };
 
 }  // namespace sigrun::http

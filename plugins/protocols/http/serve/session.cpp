@@ -25,6 +25,7 @@ sigrun_result session::adopt(std::uint64_t connection, std::string_view ticket, 
         return result < 0 ? result : SIGRUN_E_INTERNAL;
     }
     frames_ = frames;
+    if (owner_.retiring()) say_reconnect();
     return SIGRUN_OK;
 }
 
@@ -138,24 +139,33 @@ void session::die(std::string_view reason) {
     if (dead_) return;
     const auto keep = shared_from_this();
     dead_ = true;
+    owner_.sessions().forget(token_);  // first: a connection ends with the answer if its session is over
     answer_poll(410, {});
-    owner_.sessions().forget(token_);
     for (auto& p : std::exchange(pings_, {})) p.op.fail(SIGRUN_E_IO, reason);
     if (const auto* sink = std::exchange(frames_, nullptr)) deliver_bye(*sink, reason);
     leave_if_over();
 }
 
+void session::say_reconnect() {
+    if (told_ || dead_ || host_closed_) return;
+    wire_frame bye;
+    bye.kind = SIGRUN_BYE;
+    bye.json = R"({"reason":"a newer generation of the protocol plugin serves from now on","reconnect":true})";
+    told_ = queue(std::move(bye)) == SIGRUN_OK;  // else the window is full: again at the next tick
+}
+
 void session::leave_if_over() {
     if (host_closed_ && !dead_ && out_.empty()) {
         dead_ = true;
-        answer_poll(410, {});
         owner_.sessions().forget(token_);
+        answer_poll(410, {});
     }
     if (host_closed_ && dead_) loop_.remove(this);
 }
 
 void session::tick(time_point now) {
     const auto keep = shared_from_this();
+    if (owner_.retiring()) say_reconnect();
     if (poll_ && now >= poll_until_) answer_poll(200, "[]");
     if (host_closed_ && !dead_ && now - closed_at_ > k_farewell) out_.acknowledge(out_.last());
     leave_if_over();

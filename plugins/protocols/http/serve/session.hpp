@@ -48,6 +48,10 @@ public:
     };
     intake take(const std::vector<wire_frame>& frames);
     void peer_closed() { die("the peer closed the session"); }
+    /// A newer generation serves: the peer is told, once, to open a session there; this one goes on until it is closed.
+    void say_reconnect();
+    /// The time of the retirement is over.
+    void end_for_good() { die("retired: the deadline has passed"); }
 
     void tick(time_point now) override;
     void shut() override { die("the plugin is going away"); }
@@ -82,6 +86,7 @@ private:
     std::uint64_t in_seq_ = 0;
     bool taking_ = false;
     bool host_closed_ = false;
+    bool told_ = false;  // to reconnect
     bool dead_ = false;  // the peer can no longer reach it
     time_point last_seen_;
     time_point closed_at_;

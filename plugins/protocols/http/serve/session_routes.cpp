@@ -14,6 +14,7 @@ constexpr auto k_longest_wait = std::chrono::seconds(25);  // below any proxy's 
 
 std::shared_ptr<session> session_of(connection& who) {
     auto found = who.owner().sessions().find(who.asked().match.variables.at(0));
+    if (found) who.carry(who.asked().match.variables.at(0));
     if (!found)
         who.reply_problem({"not_found", "there is no such session", "token", "the token of an open session",
                            "one that is unknown or over"});

@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -65,11 +66,14 @@ public:
     }
     std::size_t asked() const { return asked_; }
     void refuse_all() { refuses_ = true; }
+    /// Runs within each question whether first bytes are its own; set before there are connections.
+    std::function<void()> when_asked;
 
 private:
     static fake_protocol& of(sigrun_instance* i) { return *static_cast<fake_protocol*>(i->self); }
     sigrun_result recognise(std::string_view first) {
         ++asked_;
+        if (when_asked) when_asked();
         auto n = std::min(first.size(), greeting_.size());
         if (first.substr(0, n) != std::string_view(greeting_).substr(0, n)) return SIGRUN_NOT_MINE;
         return n == greeting_.size() ? SIGRUN_OK : SIGRUN_NEED_MORE;

@@ -114,6 +114,8 @@ std::string encode(const json::object& m) {
     } else if (name == "GOAWAY" || name == "CALL_END") {
         encode_reason(out, name == "GOAWAY" ? type::goaway : type::call_end, to,
                       static_cast<std::uint32_t>(number(m, "code")), text(m, "reason"));
+    } else if (name == "RECONNECT") {
+        encode_reconnect(out, text(m, "json"));
     } else if (name == "CALL") {
         sigrun_call call{};
         call.struct_size = sizeof call;
@@ -162,6 +164,12 @@ struct describer final : frame_handler {
             if (s.frame.attempt)
                 line << " job=" << view(s.attempt.job) << " number=" << s.attempt.number
                      << " token=" << view(s.attempt.token);
+        } else if (h.type == type::reconnect) {
+            session_message s;
+            EXPECT_FALSE(decode_session(as_bye(h), body, s));
+            EXPECT_EQ(s.frame.kind, std::uint32_t{SIGRUN_BYE});
+            EXPECT_EQ(s.frame.flags, 0u);
+            line << " json=" << view(s.frame.json);
         } else if (h.type == type::call) {
             call_message c;
             EXPECT_FALSE(decode_call(h, body, c));
@@ -198,9 +206,9 @@ void expected_lines(const json::object& m, std::vector<std::string>& out) {
         return;
     }
     static const std::map<std::string_view, int> k_types{
-        {"HELLO", 0},    {"PING", 1},        {"PONG", 2},     {"CREDIT", 3}, {"GOAWAY", 5},   {"CALL", 0x20},
-        {"REPLY", 0x21}, {"CALL_END", 0x22}, {"OFFER", 0x23}, {"ACK", 0x24}, {"STATE", 0x25}, {"CANCEL", 0x26},
-        {"DRAIN", 0x27}, {"BYE", 0x28},      {"FACTS", 0x29}, {"LOG", 0x40}, {"BEAT", 0x41}};
+        {"RECONNECT", 6}, {"HELLO", 0},    {"PING", 1},        {"PONG", 2},     {"CREDIT", 3}, {"GOAWAY", 5},
+        {"CALL", 0x20},   {"REPLY", 0x21}, {"CALL_END", 0x22}, {"OFFER", 0x23}, {"ACK", 0x24}, {"STATE", 0x25},
+        {"CANCEL", 0x26}, {"DRAIN", 0x27}, {"BYE", 0x28},      {"FACTS", 0x29}, {"LOG", 0x40}, {"BEAT", 0x41}};
     std::ostringstream line;
     line << "type=" << k_types.at(name) << " stream=" << number(m, "stream");
     if (k_kinds.count(name)) {
@@ -210,6 +218,8 @@ void expected_lines(const json::object& m, std::vector<std::string>& out) {
              << " json=" << text(m, "json") << " payload=" << m.contains("payload") << text(m, "payload");
         if (m.contains("job"))
             line << " job=" << text(m, "job") << " number=" << number(m, "number") << " token=" << text(m, "token");
+    } else if (name == "RECONNECT") {
+        line << " json=" << text(m, "json");
     } else if (name == "CALL") {
         line << " method=" << text(m, "method") << " params=" << text(m, "params") << " auth=" << text(m, "auth")
              << " left=" << number(m, "left_us") << " json=" << text(m, "json") << " payload=" << m.contains("payload")

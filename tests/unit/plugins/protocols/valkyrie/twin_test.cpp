@@ -62,3 +62,33 @@ TEST_P(with_twin, mission_V1_the_plugin_dials_the_twin) {
     EXPECT_EQ(peer.line(), "served");
     EXPECT_EQ(peer.wait(), 0);
 }
+
+TEST_P(with_twin, the_twin_is_told_to_reconnect_and_its_calls_go_on) {
+    controller server(with());
+    twin peer({"dial_on", "127.0.0.1", server.uri.substr(server.uri.rfind(':') + 1)});
+    ASSERT_EQ(peer.line(), "ready");
+    auto first = server.link.exchange(nullptr);
+    ASSERT_NE(first, nullptr);
+    auto done = server.host.mint();
+    ASSERT_EQ(server.table->serve->retire(server.instance, in_ms(20000), done), SIGRUN_OK);
+    EXPECT_EQ(peer.line(), "moved");
+    EXPECT_EQ(peer.wait(), 0);
+    EXPECT_EQ(server.close(first).result, SIGRUN_OK);
+    EXPECT_EQ(server.close(server.link).result, SIGRUN_OK);
+    EXPECT_EQ(server.host.wait(done).result, SIGRUN_OK);
+}
+
+TEST_P(with_twin, the_twin_retires_and_the_dialling_side_hears_it_once_and_goes_on) {
+    twin peer({"serve"});
+    client c("valkyrie://127.0.0.1:" + peer.line(), with());
+    sdk::recording_sink replies;
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(c.host.wait(c.call(c.link, "retire", replies.abi(), "{}")).result, SIGRUN_OK);
+    auto bye = c.frames.wait_for(is(SIGRUN_BYE));
+    EXPECT_EQ(bye.flags, 0u);
+    EXPECT_EQ(bye.json, R"({"reason":"twin","reconnect":true})");
+    EXPECT_EQ(c.host.wait(c.call(c.link, "echo", replies.abi(), R"({"x":1})")).result, SIGRUN_OK);
+    EXPECT_EQ(c.close(std::exchange(c.link, nullptr)).result, SIGRUN_OK);
+    EXPECT_EQ(c.frames.frames().size(), 2u);
+    EXPECT_EQ(peer.line(), "served");
+    EXPECT_EQ(peer.wait(), 0);
+}

@@ -2,6 +2,7 @@
 
     valkyrie_twin.py check FILE            every vector of FILE decodes to its meaning and encodes to its bytes
     valkyrie_twin.py dial HOST PORT        talks to an acceptor: handshake, pings, a call, a call in pieces, a session
+    valkyrie_twin.py dial_on HOST PORT     talks to an acceptor that retires meanwhile, first without a session, then with one
     valkyrie_twin.py serve                 prints a port, then answers one dialler
 """
 import json
@@ -13,15 +14,15 @@ import zlib  # only to make sure that CRC32C below is not the zip checksum by mi
 
 MAGIC = bytes.fromhex("9d564c4b310d0a1a")
 PREFACE = MAGIC + struct.pack("<HH", 1, 0)
-TYPES = {"HELLO": 0x00, "PING": 0x01, "PONG": 0x02, "CREDIT": 0x03, "BATCH": 0x04, "GOAWAY": 0x05, "CALL": 0x20,
-         "REPLY": 0x21, "CALL_END": 0x22, "OFFER": 0x23, "ACK": 0x24, "STATE": 0x25, "CANCEL": 0x26, "DRAIN": 0x27,
-         "BYE": 0x28, "FACTS": 0x29, "LOG": 0x40, "BEAT": 0x41}
+TYPES = {"HELLO": 0x00, "PING": 0x01, "PONG": 0x02, "CREDIT": 0x03, "BATCH": 0x04, "GOAWAY": 0x05,
+         "RECONNECT": 0x06, "CALL": 0x20, "REPLY": 0x21, "CALL_END": 0x22, "OFFER": 0x23, "ACK": 0x24, "STATE": 0x25,
+         "CANCEL": 0x26, "DRAIN": 0x27, "BYE": 0x28, "FACTS": 0x29, "LOG": 0x40, "BEAT": 0x41}
 NAMES = {v: k for k, v in TYPES.items()}
 LAST, ERROR, LINK, CRC, SEQ, ACK, OFFSET, TIME = 1, 2, 4, 8, 0x10, 0x20, 0x40, 0x80
 ATTEMPT, JOB_TEXT, JSON, PAYLOAD, SUBSTREAM, HASH, MORE = 0x100, 0x200, 0x400, 0x800, 0x1000, 0x2000, 0x8000
 PARAMS, AUTH = SUBSTREAM, HASH
 MARKS = {"LAST": LAST, "ERROR": ERROR, "LINK": LINK, "MORE": MORE}
-SESSION = {"REPLY", "OFFER", "ACK", "STATE", "CANCEL", "DRAIN", "BYE", "FACTS", "LOG", "BEAT"}
+SESSION = {"RECONNECT", "REPLY", "OFFER", "ACK", "STATE", "CANCEL", "DRAIN", "BYE", "FACTS", "LOG", "BEAT"}
 
 TABLE = []
 for n in range(256):
@@ -345,6 +346,52 @@ def dial(host, port):
     print("dialled")
 
 
+def greet(host, port):
+    p = Peer(socket.create_connection((host, int(port)), 10))
+    mine = hello()
+    p.sock.sendall(PREFACE + encode(mine))
+    p.take_preface()
+    theirs = p.expect(type="HELLO", echo=mine["nonce"])
+    p.crc = bool(theirs["features"] & 1)
+    return p
+
+
+def leave(p):
+    """The orderly end: GOAWAY 0, then everything is read until the other side has closed, too."""
+    p.send({"type": "GOAWAY", "code": 0, "reason": "moved"})
+    p.sock.shutdown(socket.SHUT_WR)
+    while p.sock.recv(65536):
+        pass
+
+
+def dial_on(host, port):
+    plain, linked = greet(host, port), greet(host, port)
+    plain.send({"type": "CALL", "stream": 16, "method": "echo", "json": '{"n":1}'})
+    plain.expect(type="REPLY", stream=16, json='{"n":1}')
+    linked.send({"type": "CALL", "stream": 16, "method": "link", "json": "{}"})
+    linked.expect(type="REPLY", flags=["LAST", "LINK"])
+    print("ready", flush=True)
+
+    told = plain.expect(type="RECONNECT")
+    assert "stream" not in told and json.loads(told["json"])["reconnect"] is True, told
+    told = linked.expect(type="BYE", stream=1)
+    assert "flags" not in told and json.loads(told["json"])["reconnect"] is True, told
+    for n in (17, 18):  # both go on
+        for p in (plain, linked):
+            p.send({"type": "CALL", "stream": n, "method": "echo", "json": '{"n":2}'})
+            p.expect(type="REPLY", stream=n, json='{"n":2}')
+
+    # One that is new, but came to the old acceptor: told at once, and again when it opens a session there.
+    late = greet(host, port)
+    late.expect(type="RECONNECT")
+    late.send({"type": "CALL", "stream": 16, "method": "link", "json": "{}"})
+    late.expect(type="REPLY", flags=["LAST", "LINK"])
+    late.expect(type="BYE", stream=1)
+    for p in (plain, linked, late):
+        leave(p)
+    print("moved")
+
+
 def serve():
     listener = socket.create_server(("127.0.0.1", 0))
     print(listener.getsockname()[1], flush=True)
@@ -367,6 +414,8 @@ def serve():
                         p.expect(type="CREDIT", stream=m["stream"])
                 p.send(dict(reply, flags=["LAST"]))
             else:
+                if m["method"] == "retire":
+                    p.send({"type": "RECONNECT", "json": '{"reason":"twin","reconnect":true}'})
                 flags = ["LAST", "LINK"] if m["method"] == "link" else ["LAST"]
                 p.send(dict(reply, flags=flags, payload=m.get("payload", "")))
         elif m["type"] == "OFFER":
@@ -378,4 +427,4 @@ def serve():
 
 
 if __name__ == "__main__":
-    {"check": check, "dial": dial, "serve": serve}[sys.argv[1]](*sys.argv[2:])
+    {"check": check, "dial": dial, "dial_on": dial_on, "serve": serve}[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,55 @@
+// Attempts go over to another link of the runner they are on, because the plugin of the old one was replaced. A native runner
+// lists them on the new link (recovery.cpp); a foreign one is asked for each.
+#include "kernel/job/engine.hpp"
+#include "kernel/log/log.hpp"
+
+namespace sigrun {
+namespace {
+const auto k_log = logger::get("jobs");
+}
+
+std::size_t job_engine::bound(const link_ptr& via) {
+    std::size_t n = 0;
+    for (const auto& j : table_.all()) {
+        job_lock lock(j->mutex);
+        attempt* a = j->live();
+        n += a && !j->settling && a->via == via;
+    }
+    return n;
+}
+
+void job_engine::move_attempts(const member_ptr& who, const link_ptr& from, const link_ptr& to) {
+    for (const auto& j : table_.all()) {
+        job_lock lock(j->mutex);
+        attempt* a = j->live();
+        if (!a || j->settling || a->where != who || a->via != from || a->looked_for) continue;
+        // Not accepted yet: the runner may not know it, and the answer comes over the link the offer went.
+        if (j->state == job_state::offered) continue;
+        look_for(j, lock, from, to);
+    }
+}
+
+void job_engine::look_for(const job_ptr& j, job_lock& lock, const link_ptr& from, const link_ptr& to) {
+    attempt& a = *j->live();
+    a.looked_for = true;
+    auto number = a.number;
+    std::string token = a.token;
+    // What the old link still brings is recognised by its offset.
+    auto offset = j->log ? j->log->attempt_offset() : 0;
+    lock.unlock();
+    auto uid = j->uid.chars();
+    sigrun_attempt which{sizeof(sigrun_attempt), number, {uid.data(), uid.size()}, sdk::str(token)};
+    to->attach(which, offset, [j, from, to, number](const result<buffer_ref>& found) {
+        job_lock inner(j->mutex);
+        attempt* now = j->live();
+        if (!now || now->number != number) return;
+        now->looked_for = false;
+        if (!found) {
+            SIGRUN_LOG(k_log, debug, "job ", j->uid.text(), " stays with its old link: ", found.error().text());
+        } else if (now->via == from) {
+            now->via = to;
+        }
+    });
+}
+
+}  // namespace sigrun
