@@ -4,6 +4,7 @@
 #include "kernel/serve/listener.hpp"
 #include "kernel/serve/methods.hpp"
 #include "kernel/serve/settings_table.hpp"
+#include "kernel/serve/storage_swappers.hpp"
 
 #include <sigrun/probe.h>
 
@@ -211,6 +212,7 @@ void daemon::impl::set_swappers() {
                          {[this](const auto& old, const auto& now) { return select->can_replace(old, now); },
                           [this](const auto& old, const auto& now) { return select->replace(old, now); },
                           {}});
+    set_storage_swappers(*plugins, *store);
     // The detector asks for the probes of the moment at each run; a new one is tried at once.
     plugins->set_swapper(SIGRUN_KIND_PROBE, {[](const auto&, const auto&) { return result<void>(); },
                                              [this](const auto&, const auto&) {
