@@ -1,5 +1,6 @@
 #include "kernel/agent/agent.hpp"
 
+#include "kernel/agent/own_facts.hpp"
 #include "kernel/agent/readiness.hpp"
 #include "kernel/base/id.hpp"
 #include "kernel/log/log.hpp"
@@ -21,25 +22,6 @@ constexpr std::chrono::seconds k_detection_limit{35};
 constexpr std::int64_t k_least_beat_ms = 100;
 constexpr std::int64_t k_longest_beat_ms = 15'000;
 constexpr std::int64_t k_default_beat_ms = 3'000;
-
-// What no probe can know: how this runner is called and how much it takes on.
-capability_ptr with_own_facts(const capability_ptr& probed, const std::string& name, std::uint32_t slots) {
-    std::vector<fact> all = probed ? probed->facts() : std::vector<fact>{};
-    fact own;
-    own.volatility = fact_volatility::fixed;
-    own.observed_ns = clock::system().wall_ns();
-    own.method = "declared";
-    own.source = "sigrun-runner";
-    own.key = "runner.name";
-    own.value = name;
-    own.unique = true;
-    all.push_back(own);
-    own.key = "runner.slots";
-    own.value = slots;
-    own.unique = false;
-    all.push_back(own);
-    return std::make_shared<const capability_document>(std::move(all));
-}
 
 }  // namespace
 
@@ -64,15 +46,18 @@ std::uint32_t agent::detected_slots() const {
 
 result<void> agent::start() {
     auto found = std::make_shared<std::promise<capability_ptr>>();
-    auto known = found->get_future();
+    auto answer = found->get_future();
     detector_.detect({}, [found](capability_ptr facts) { found->set_value(std::move(facts)); });
-    if (known.wait_for(k_detection_limit) == std::future_status::ready)
-        facts_ = known.get();
+    if (answer.wait_for(k_detection_limit) == std::future_status::ready)
+        facts_ = answer.get();
     else
         SIGRUN_LOG(k_log, warning, "the probes are not done after ", k_detection_limit.count(),
                    " s; going on without facts");
     auto slots = options_.slots ? options_.slots : detected_slots();
-    facts_ = with_own_facts(facts_, me_.name, slots);
+    auto known = facts_ ? facts_->facts() : std::vector<fact>{};
+    auto own = own_facts(host_, me_.name, slots);
+    std::move(own.begin(), own.end(), std::back_inserter(known));
+    facts_ = std::make_shared<const capability_document>(std::move(known));
     table_ = std::make_shared<assignment_table>(host_, options_, slots);
     if (table_->executors().kinds().empty())
         return make_problem(errc::unavailable, "no executor plugin is loaded, so no job could ever run here");
@@ -247,6 +232,8 @@ sigrun_result agent::on_frame(const link_ptr& from, const sigrun_frame& frame) {
             if (!o) return SIGRUN_E_INVALID;
             if (o->contains("verdicts") || o->contains("beat_ms"))
                 apply_welcome(std::static_pointer_cast<agent_link>(from->context()), *o);
+            else if (const auto* request = object_or_null(*o, "reload"))
+                reload_for(from, *request);
             else
                 refresh_facts(from);
             return SIGRUN_OK;

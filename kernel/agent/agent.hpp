@@ -21,6 +21,8 @@
 
 namespace sigrun {
 
+struct swept_plugin;
+
 class agent final : public link_handler, public std::enable_shared_from_this<agent> {
 public:
     agent(plugin_host& host, detector& facts, agent_options options, agent_identity me);
@@ -39,6 +41,12 @@ public:
     void abort();
     /// Closes the links. Blocking; attempts must be over, or they are cancelled without grace.
     void stop();
+
+    // agent_plugins.cpp
+    /// Tells the host how this agent's plugins are replaced; before start.
+    void set_swappers();
+    /// Replaces one plugin, or all that changed if `name` is empty; see sweep_plugins.
+    void reload_plugins(const std::string& name, std::function<void(const std::vector<swept_plugin>&)> done);
 
     std::uint32_t slots() const noexcept { return table_->slots(); }
     const std::string& name() const noexcept { return me_.name; }
@@ -76,7 +84,14 @@ private:
     void arm_facts();
     void refresh_facts(const link_ptr& asker);  // null: nobody asked, tell only changes
     void facts_found(const capability_ptr& found, const link_ptr& asker);
-    std::string facts_json(bool with_attempts) const;
+    json::object facts_document(bool with_attempts) const;  // of HELLO frames after the first
+
+    // agent_plugins.cpp
+    void reload_for(const link_ptr& asker, const json::object& request);
+    void plugins_changed(bool probes);
+    void probe_again();
+    void tell_renewed(const capability_ptr& found);  // null: nothing was measured
+    void renew_facts(const capability_ptr& found);
 
     // agent_drain.cpp
     void check_drained();
@@ -97,6 +112,8 @@ private:
     bool draining_ = false;
     bool preempting_ = false;
     bool stopped_ = false;
+    bool probing_ = false;          // all probes, since one was replaced
+    bool probe_once_more_ = false;  // another one was replaced meanwhile
     std::function<void()> drained_;
     std::condition_variable changed_;  // a place became free
 

@@ -123,19 +123,23 @@ void agent::facts_found(const capability_ptr& found, const link_ptr& asker) {
         changed = what_matters(*facts_) != before;
     }
     // Whoever asked is answered in any case, also before its WELCOME has been read here.
-    if (changed) send_to_all(SIGRUN_HELLO, facts_json(false), asker);
-    if (asker) send_text(asker, SIGRUN_HELLO, facts_json(true));
+    if (changed) send_to_all(SIGRUN_HELLO, json::serialize(facts_document(false)), asker);
+    if (asker) send_text(asker, SIGRUN_HELLO, json::serialize(facts_document(true)));
 }
 
-std::string agent::facts_json(bool with_attempts) const {
+json::object agent::facts_document(bool with_attempts) const {
     capability_ptr facts;
     {
         std::lock_guard lock(mutex_);
         facts = facts_;
     }
-    json::object o{{"facts", facts->to_json()}, {"inventory_hash", facts->inventory_hash()}, {"slots", slots()}};
+    const auto kinds = table_->executors().kinds();
+    json::object o{{"facts", facts->to_json()},
+                   {"inventory_hash", facts->inventory_hash()},
+                   {"slots", slots()},
+                   {"kinds", json::array(kinds.begin(), kinds.end())}};
     if (with_attempts) o["inventory"] = table_->inventory();
-    return json::serialize(o);
+    return o;
 }
 
 }  // namespace sigrun

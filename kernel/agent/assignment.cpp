@@ -21,11 +21,9 @@ std::string safe_name(const assignment_names& names) {
 
 }  // namespace
 
-assignment::assignment(std::weak_ptr<assignment_table> table, plugin_host& host, assignment_offer offer)
-    : table_(std::move(table)),
-      host_(host),
-      offer_(std::move(offer)),
-      executor_(offer_.terms.executor->shared_from_this()) {}
+assignment::assignment(std::weak_ptr<assignment_table> table, plugin_host& host, assignment_offer offer,
+                       executor_ptr executor)
+    : table_(std::move(table)), host_(host), offer_(std::move(offer)), executor_(std::move(executor)) {}
 
 void assignment::begin(const std::string& workspace_root, std::uint64_t min_free_disk) {
     auto workspace = prepare_workspace(workspace_root, safe_name(offer_.names), min_free_disk);
@@ -52,6 +50,7 @@ void assignment::refuse(const problem& why) {
         refusal_ = json::serialize(json::object{{"code", to_string(why.code)}, {"message", why.text()}});
         answer_due_ = true;
         phase_ = phase::ended;
+        executor_ = nullptr;
     }
     if (auto table = table_.lock()) table->place_freed();
     pump();
@@ -59,7 +58,13 @@ void assignment::refuse(const problem& why) {
 
 void assignment::run() {
     auto self = shared_from_this();
-    const auto& executor = *executor_;
+    executor_ptr held;  // its code runs on this stack even when the attempt has ended meanwhile
+    {
+        std::lock_guard lock(mutex_);
+        held = executor_;
+    }
+    if (!held) return;
+    const auto& executor = *held;
     sigrun_result started = SIGRUN_OK;
     host_.call_async(
         *executor.owner,
@@ -85,7 +90,7 @@ void assignment::run() {
             return started;
         },
         // Holds the attempt until the executor is done with the sink.
-        [self](result<buffer_ref> answer) { self->executor_done(answer); });
+        [self, bytes = executor.is_inline](result<buffer_ref> answer) { self->executor_done(answer, bytes); });
     if (started < 0) return;
     std::optional<nanoseconds> grace;
     {
@@ -120,7 +125,7 @@ sigrun_result assignment::take_output(const sigrun_frame& frame) {
     return SIGRUN_OK;
 }
 
-void assignment::executor_done(const result<buffer_ref>& answer) {
+void assignment::executor_done(const result<buffer_ref>& answer, bool bytes) {
     end_cause cause = end_cause::none;
     {
         std::lock_guard lock(mutex_);
@@ -128,15 +133,17 @@ void assignment::executor_done(const result<buffer_ref>& answer) {
     }
     if (cause == end_cause::preempted)
         return finish(ended_as("preempted", "drain", "the runner was drained before the job ended"));
-    finish(conclude(answer, executor_->is_inline));
+    finish(conclude(answer, bytes));
 }
 
 void assignment::finish(final_state how) {
     bool gone = false;
+    executor_ptr done_with;
     {
         std::lock_guard lock(mutex_);
         if (phase_ >= phase::ended) return;
         phase_ = phase::ended;
+        done_with.swap(executor_);
         final_ = std::move(how);
         final_due_ = true;
         op_ = 0;
@@ -185,13 +192,14 @@ void assignment::ask_executor_to_cancel(nanoseconds grace) {
     auto self = shared_from_this();
     host_.post_work([self, grace] {
         sigrun_op op = 0;
+        executor_ptr executor;
         {
             std::lock_guard lock(self->mutex_);
             op = self->op_;
+            executor = self->executor_;
         }
-        const auto& executor = *self->executor_;
-        if (op == 0 || !SIGRUN_HAS(executor.table, cancel)) return;
-        auto r = executor.table->cancel(executor.owner->abi(), op, static_cast<std::uint64_t>(grace.count()));
+        if (op == 0 || !executor || !SIGRUN_HAS(executor->table, cancel)) return;
+        auto r = executor->table->cancel(executor->owner->abi(), op, static_cast<std::uint64_t>(grace.count()));
         if (r < 0 && r != SIGRUN_E_NOT_FOUND)
             SIGRUN_LOG(k_log, warning, "the executor cannot cancel job ", self->offer_.names.job, ": result ", r);
     });

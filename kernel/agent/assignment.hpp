@@ -29,7 +29,7 @@ struct assignment_names {
 
 struct assignment_offer {
     assignment_names names;
-    offer_terms terms;
+    offer_terms terms;  // without the executor
     std::string document;
     buffer_ref payload;
 };
@@ -41,7 +41,8 @@ class assignment : public std::enable_shared_from_this<assignment> {
 public:
     static constexpr std::uint64_t k_log_window = 256 * 1024;
 
-    assignment(std::weak_ptr<assignment_table> table, plugin_host& host, assignment_offer offer);
+    /// `executor` may be null for one that only ends.
+    assignment(std::weak_ptr<assignment_table> table, plugin_host& host, assignment_offer offer, executor_ptr executor);
 
     const assignment_names& names() const noexcept { return offer_.names; }
 
@@ -79,7 +80,7 @@ private:
     sigrun_result take_output(const sigrun_frame& frame);
     void refuse(const problem& why);
     void run();
-    void executor_done(const result<buffer_ref>& answer);
+    void executor_done(const result<buffer_ref>& answer, bool bytes);
     void finish(final_state how);
     void ask_executor_to_cancel(nanoseconds grace);
     bool next_frame(outgoing& out);
@@ -89,7 +90,6 @@ private:
     const std::weak_ptr<assignment_table> table_;
     plugin_host& host_;
     const assignment_offer offer_;
-    const std::shared_ptr<const executor_entry> executor_;
 
     mutable std::mutex mutex_;  // everything below
     phase phase_ = phase::preparing;
@@ -105,6 +105,7 @@ private:
     std::string refusal_;  // JSON; not empty: the answer to the offer is no
     final_state final_;
 
+    executor_ptr executor_;  // until it has ended: a replaced one is not kept for an acknowledgement that is late
     sigrun_op op_ = 0;
     bool cancellable_ = false;  // run has returned
     std::optional<nanoseconds> cancel_grace_;

@@ -1,10 +1,13 @@
 #include "kernel/agent/assignment_table.hpp"
 
+#include "kernel/base/read_section.hpp"
 #include "kernel/log/log.hpp"
 
 #include <sigrun/cpp/text.hpp>
 
 #include <boost/asio/post.hpp>
+
+#include <optional>
 
 namespace sigrun {
 namespace {
@@ -47,13 +50,26 @@ bool assignment_table::take_place() noexcept {
 
 sigrun_result assignment_table::on_offer(const link_ptr& via, const sigrun_frame& frame, bool accepting) {
     if (!valid(frame.attempt)) return SIGRUN_E_INVALID;
-    const auto& terms = executors_.read(sdk::view(frame.json));
     if (!accepting || draining_.load(std::memory_order_acquire)) {
         refuse(via, frame, errc::unavailable, "the runner is draining");
         return SIGRUN_OK;
     }
-    if (terms.executor && terms.executor->is_inline && terms.in_memory && terms.fault.empty())
-        return run_inline(via, frame, terms);
+    std::optional<result<buffer_ref>> answer;
+    offer_terms terms;
+    executor_ptr executor;
+    {
+        // The executor may be replaced at any time; one that is found here is there until the section ends.
+        const read_section reading;
+        const auto& read = executors_.read(sdk::view(frame.json));
+        if (read.executor && read.executor->is_inline && read.in_memory && read.fault.empty()) {
+            answer.emplace(run_inline(*read.executor, read.kind, frame));
+        } else {
+            terms = read;
+            if (read.executor) executor = read.executor->shared_from_this();
+            terms.executor = nullptr;
+        }
+    }
+    if (answer) return report_inline(via, frame, true, *answer);
     const auto& a = *frame.attempt;
     assignment_names names{std::string(sdk::view(a.job)), std::string(sdk::view(a.token)), a.number};
     if (auto known = find(a)) {
@@ -63,12 +79,13 @@ sigrun_result assignment_table::on_offer(const link_ptr& via, const sigrun_frame
             refuse(via, frame, errc::conflict, "this attempt runs here under another token");
         return SIGRUN_OK;
     }
-    if (!terms.fault.empty() || !terms.executor) {
-        refuse(via, frame, terms.executor ? errc::invalid : errc::unsupported,
+    if (!terms.fault.empty() || !executor) {
+        refuse(via, frame, executor ? errc::invalid : errc::unsupported,
                terms.fault.empty() ? "no executor here runs jobs of kind \"" + terms.kind + "\"" : terms.fault);
         return SIGRUN_OK;
     }
-    if (terms.executor->is_inline) return run_inline(via, frame, terms);
+    if (executor->is_inline)
+        return report_inline(via, frame, terms.in_memory, run_inline(*executor, terms.kind, frame));
     if (!take_place()) {
         refuse(via, frame, errc::busy, sdk::concat("all ", slots_, " places are taken"));
         return SIGRUN_OK;
@@ -78,7 +95,8 @@ sigrun_result assignment_table::on_offer(const link_ptr& via, const sigrun_frame
     std::vector<assignment_ptr> stale;
     auto made = std::make_shared<assignment>(
         weak_from_this(), host_,
-        assignment_offer{names, terms, std::string(sdk::view(frame.json)), buffer_ref::share(frame.payload)});
+        assignment_offer{names, std::move(terms), std::string(sdk::view(frame.json)), buffer_ref::share(frame.payload)},
+        std::move(executor));
     bool full = false;
     {
         std::lock_guard lock(mutex_);
@@ -101,26 +119,24 @@ sigrun_result assignment_table::on_offer(const link_ptr& via, const sigrun_frame
 }
 
 /// On the stack of the I/O thread that brought the offer: no entry, no hop, no allocation of our own.
-struct assignment_table::inline_run {
-    std::optional<result<buffer_ref>> answer;
-};
-
-sigrun_result assignment_table::run_inline(const link_ptr& via, const sigrun_frame& frame, const offer_terms& terms) {
-    const auto& executor = *terms.executor;
-    inline_run run;
+result<buffer_ref> assignment_table::run_inline(const executor_entry& executor, std::string_view kind,
+                                                const sigrun_frame& frame) {
+    std::optional<result<buffer_ref>> said;
     sigrun_op op = host_.ops().mint(executor.owner->generation_number(),
-                                    [&run](result<buffer_ref> answer) { run.answer.emplace(std::move(answer)); });
-    sigrun_task task{sizeof(sigrun_task), 0, frame.attempt, sdk::str(terms.kind), frame.json, {nullptr, 0},
-                     frame.payload,       0};
+                                    [&said](result<buffer_ref> answer) { said.emplace(std::move(answer)); });
+    sigrun_task task{sizeof(sigrun_task), 0, frame.attempt, sdk::str(kind), frame.json, {nullptr, 0}, frame.payload, 0};
     sigrun_sink none{sizeof(sigrun_sink), 0, nullptr,
                      [](void*, const sigrun_frame*) noexcept -> sigrun_result { return SIGRUN_E_UNSUPPORTED; }};
     auto r = executor.table->run(executor.owner->abi(), &task, &none, op);
-    if (!run.answer) {
-        host_.ops().revoke(op);
-        run.answer.emplace(problem::from_abi(r < 0 ? r : SIGRUN_E_INTERNAL, "the inline executor gave no answer"));
-    }
-    final_state how = conclude(*run.answer, true);
-    if (terms.in_memory) {
+    if (said) return std::move(*said);
+    host_.ops().revoke(op);
+    return problem::from_abi(r < 0 ? r : SIGRUN_E_INTERNAL, "the inline executor gave no answer");
+}
+
+sigrun_result assignment_table::report_inline(const link_ptr& via, const sigrun_frame& frame, bool in_memory,
+                                              const result<buffer_ref>& answer) {
+    final_state how = conclude(answer, true);
+    if (in_memory) {
         sigrun_frame state{};
         state.struct_size = sizeof state;
         state.kind = SIGRUN_STATE;
@@ -132,9 +148,10 @@ sigrun_result assignment_table::run_inline(const link_ptr& via, const sigrun_fra
     }
     // To be acknowledged, or the link is full or gone: kept until it has arrived.
     const auto& a = *frame.attempt;
-    auto made = std::make_shared<assignment>(
-        weak_from_this(), host_,
-        assignment_offer{{std::string(sdk::view(a.job)), std::string(sdk::view(a.token)), a.number}, terms, {}, {}});
+    assignment_offer over;
+    over.names = {std::string(sdk::view(a.job)), std::string(sdk::view(a.token)), a.number};
+    over.terms.in_memory = in_memory;
+    auto made = std::make_shared<assignment>(weak_from_this(), host_, std::move(over), nullptr);
     {
         std::lock_guard lock(mutex_);
         if (open_.size() >= k_max_open) return SIGRUN_E_BUSY;

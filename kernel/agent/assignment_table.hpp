@@ -26,6 +26,7 @@ public:
 
     assignment_table(plugin_host& host, agent_options options, std::uint32_t slots);
 
+    executor_set& executors() noexcept { return executors_; }
     const executor_set& executors() const noexcept { return executors_; }
     std::uint32_t slots() const noexcept { return slots_; }
     std::uint32_t used() const noexcept { return used_.load(std::memory_order_acquire); }
@@ -52,8 +53,10 @@ public:
     void retry_soon();
 
 private:
-    struct inline_run;
-    sigrun_result run_inline(const link_ptr& via, const sigrun_frame& frame, const offer_terms& terms);
+    /// What an inline executor answers, on this stack.
+    result<buffer_ref> run_inline(const executor_entry& executor, std::string_view kind, const sigrun_frame& frame);
+    sigrun_result report_inline(const link_ptr& via, const sigrun_frame& frame, bool in_memory,
+                                const result<buffer_ref>& answer);
     void refuse(const link_ptr& via, const sigrun_frame& frame, errc code, std::string_view message) const;
     bool take_place() noexcept;
     assignment_ptr find(const sigrun_attempt& which) const;
@@ -63,7 +66,7 @@ private:
     plugin_host& host_;
     const agent_options options_;
     const std::uint32_t slots_;
-    const executor_set executors_;
+    executor_set executors_;
     std::atomic<bool> draining_{false};
     std::atomic<std::uint32_t> used_{0};
 

@@ -2,10 +2,11 @@
 
 #include "kernel/base/json.hpp"
 #include "kernel/base/quantity.hpp"
+#include "kernel/base/read_section.hpp"
 
 #include <sigrun/cpp/text.hpp>
 
-#include <atomic>
+#include <algorithm>
 
 namespace sigrun {
 namespace {
@@ -23,43 +24,77 @@ std::vector<std::string> split(std::string_view list) {
 }
 
 struct remembered_offer {
-    std::uint64_t set = 0;
+    std::uint64_t roster = 0;
     std::string document;
     offer_terms terms;
 };
 
 }  // namespace
 
+executor_ptr executor_set::entry_for(const std::shared_ptr<instance>& which) {
+    const auto* table = which->table<sigrun_executor>(SIGRUN_KIND_EXECUTOR);
+    if (!SIGRUN_HAS(table, run)) return nullptr;
+    auto made = std::make_shared<executor_entry>();
+    made->owner = which;
+    made->table = table;
+    made->kinds = split(sdk::view(table->kinds));
+    made->is_inline = (table->flags & SIGRUN_EXECUTOR_INLINE) != 0;
+    return made;
+}
+
 executor_set::executor_set(plugin_host& host) {
-    static std::atomic<std::uint64_t> next{1};
-    number_ = next++;
-    for (auto& i : host.instances(SIGRUN_KIND_EXECUTOR)) {
-        const auto* table = i->table<sigrun_executor>(SIGRUN_KIND_EXECUTOR);
-        if (!SIGRUN_HAS(table, run)) continue;
-        bool is_inline = (table->flags & SIGRUN_EXECUTOR_INLINE) != 0;
-        auto made = std::make_shared<executor_entry>();
-        made->owner = i;
-        made->table = table;
-        made->kinds = split(sdk::view(table->kinds));
-        made->is_inline = is_inline;
-        entries_.push_back(std::move(made));
-    }
+    auto first = std::make_unique<roster>();
+    for (const auto& i : host.instances(SIGRUN_KIND_EXECUTOR))
+        if (auto made = entry_for(i)) first->entries.push_back(std::move(made));
+    publish(std::move(first));
+}
+
+void executor_set::publish(std::unique_ptr<roster> next) {
+    static std::atomic<std::uint64_t> numbers{1};
+    next->number = numbers++;
+    owned_ = std::move(next);
+    current_.store(owned_.get(), std::memory_order_release);
+}
+
+result<void> executor_set::can_replace(const std::shared_ptr<instance>& now) {
+    const auto made = entry_for(now);
+    if (!made) return bad_value("executor", "a table with the slot run", "none");
+    if (made->kinds.empty()) return bad_value("kinds", "at least one kind of jobs", "none");
+    return {};
+}
+
+bool executor_set::replace(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now) {
+    auto next = std::make_unique<roster>();
+    next->entries = owned_->entries;
+    auto at = std::find_if(next->entries.begin(), next->entries.end(), [&](const auto& e) { return e->owner == old; });
+    // One that could not run anything was never taken in.
+    if (at == next->entries.end())
+        next->entries.push_back(entry_for(now));
+    else
+        *at = entry_for(now);
+    auto before = std::move(owned_);
+    publish(std::move(next));
+    if (wait_for_readers()) return true;
+    [[maybe_unused]] const auto* kept = before.release();  // somebody may be inside it for all we know
+    return false;
 }
 
 std::vector<std::string> executor_set::kinds() const {
+    const read_section reading;
     std::vector<std::string> all;
-    for (const auto& e : entries_) all.insert(all.end(), e->kinds.begin(), e->kinds.end());
+    for (const auto& e : current_.load(std::memory_order_acquire)->entries)
+        all.insert(all.end(), e->kinds.begin(), e->kinds.end());
     return all;
 }
 
-const executor_entry* executor_set::find(std::string_view kind) const noexcept {
-    for (const auto& e : entries_)
+const executor_entry* executor_set::roster::find(std::string_view kind) const noexcept {
+    for (const auto& e : entries)
         for (const auto& k : e->kinds)
             if (k == kind) return e.get();
     return nullptr;
 }
 
-offer_terms executor_set::parse(std::string_view document) const {
+offer_terms executor_set::parse(std::string_view document, const roster& among) {
     offer_terms terms;
     auto o = parse_object(document);
     if (!o) {
@@ -67,7 +102,7 @@ offer_terms executor_set::parse(std::string_view document) const {
         return terms;
     }
     terms.kind = text_or(*o, "kind", "process");
-    terms.executor = find(terms.kind);
+    terms.executor = among.find(terms.kind);
     terms.in_memory = text_or(*o, "durability") == "memory";
     if (const auto* timeouts = object_or_null(*o, "timeouts")) {
         if (auto text = text_or(*timeouts, "run"); !text.empty()) {
@@ -82,14 +117,16 @@ offer_terms executor_set::parse(std::string_view document) const {
 }
 
 const offer_terms& executor_set::read(std::string_view document) const {
-    // Holds nothing alive: the threads of plugins may outlast this set.
+    const roster& now = *current_.load(std::memory_order_acquire);
+    // Holds nothing alive, since the threads of plugins may outlast this set; what it names belongs to the roster whose
+    // number it carries, and is served with that roster alone.
     thread_local remembered_offer last;
-    if (last.set == number_ && last.document == document && !document.empty()) return last.terms;
-    last.set = 0;
-    last.terms = parse(document);
+    if (last.roster == now.number && last.document == document && !document.empty()) return last.terms;
+    last.roster = 0;
+    last.terms = parse(document, now);
     if (document.size() <= k_remembered) {
         last.document = document;
-        last.set = number_;
+        last.roster = now.number;
     }
     return last.terms;
 }

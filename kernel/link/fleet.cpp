@@ -253,6 +253,7 @@ void fleet::drop_session(const member_ptr& m, const link_ptr& via, const std::st
     SIGRUN_LOG(k_log, info, "runner ", m->info->identity.name, " lost its ", via->protocol_name(), " link: ", reason);
     reindex(m);
     refresh_status(m, reason.empty() ? "connection lost" : reason);
+    if (!survivor) reloads_.lost(m);
     if (attempts_) attempts_->on_link_lost(m, via);
     // What ran over the lost link goes on over another one, once the runner has listed it there.
     if (survivor && !m->info->foreign) ask_again(survivor);
@@ -342,11 +343,13 @@ sigrun_result fleet::on_hello(const member_ptr& m, const link_ptr& from, const j
     {
         std::lock_guard lock(m->info->mutex);
         slots = m->info->places;
+        if (auto told = parse_kinds(hello)) m->info->kinds = std::move(*told);  // an executor was replaced
         kinds = m->info->kinds;
     }
     declare(all, slots, kinds);
     runners_.set_facts(*m->info, std::make_shared<const capability_document>(std::move(all)));
     reindex(m);
+    if (const auto* reloaded = object_or_null(hello, "reloaded")) reloads_.answered(m, *reloaded);
     if (!attempts_) return SIGRUN_OK;
     // Over a link that is about to go nothing is taken up again.
     if (leaving_answered(m, from)) return SIGRUN_OK;

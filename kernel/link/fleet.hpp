@@ -7,6 +7,7 @@
 #include "kernel/base/timer_wheel.hpp"
 #include "kernel/capability/ttl_cache.hpp"
 #include "kernel/link/link.hpp"
+#include "kernel/link/remote_reload.hpp"
 #include "kernel/runner/registry.hpp"
 #include "kernel/select/selector.hpp"
 
@@ -133,6 +134,9 @@ public:
     void set_admin(const member_ptr& m, admin_state state, std::string_view reason, registry::stored_fn stored = {});
     /// Asks again what the runner can do; `done` runs once the answer is in the registry.
     void detect(const member_ptr& m, std::function<void(result<void>)> done);
+    /// Has the runner replace a plugin of its own, or all whose files changed if `plugin` is empty; `done` gets one record per
+    /// plugin, once.
+    void reload(const member_ptr& m, const std::string& plugin, remote_reloads::answer_fn done);
     result<member_ptr> find(std::string_view name_or_id);
 
     /// A protocol plugin was replaced: its links move to the new version, make before break, some at a time. Those that were
@@ -238,6 +242,8 @@ private:
     std::map<std::string, pending, std::less<>> tickets_;
     std::vector<std::string> protocols_;  // by id
     std::vector<std::uint8_t> ladder_;    // protocol ids, best first
+
+    remote_reloads reloads_;
 
     struct timer;
     std::shared_ptr<timer> timer_;

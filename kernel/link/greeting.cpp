@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::size_t k_max_labels = 64;
 constexpr std::size_t k_max_inventory = 4096;
+constexpr std::size_t k_max_kinds = 64;
 
 }  // namespace
 
@@ -40,6 +41,15 @@ result<std::vector<inventory_item>> parse_inventory(const json::object& o) {
     return out;
 }
 
+std::optional<std::vector<std::string>> parse_kinds(const json::object& o) {
+    const auto* list = array_or_null(o, "kinds");
+    if (!list) return std::nullopt;
+    std::vector<std::string> kinds;
+    for (const auto& k : *list)
+        if (k.is_string() && kinds.size() < k_max_kinds) kinds.emplace_back(k.get_string());
+    return kinds;
+}
+
 result<greeting> parse_greeting(std::string_view text) {
     SIGRUN_TRY(o, parse_object(text));
     greeting g;
@@ -69,9 +79,7 @@ result<greeting> parse_greeting(std::string_view text) {
             g.labels[std::string(k)] = std::string(v.get_string());
         }
     }
-    if (const auto* kinds = array_or_null(o, "kinds"))
-        for (const auto& k : *kinds)
-            if (k.is_string() && g.kinds.size() < 64) g.kinds.emplace_back(k.get_string());
+    if (auto kinds = parse_kinds(o)) g.kinds = std::move(*kinds);
     if (const auto* facts = array_or_null(o, "facts")) {
         SIGRUN_TRY(doc, capability_document::from_json(*facts));
         g.facts = doc;

@@ -4,6 +4,8 @@
 #include "kernel/capability/facts.hpp"
 #include "kernel/link/fleet.hpp"
 
+#include <optional>
+
 namespace sigrun {
 
 struct greeting {
@@ -24,6 +26,8 @@ struct greeting {
 result<greeting> parse_greeting(std::string_view text);
 /// The member `inventory` of a HELLO; empty if there is none.
 result<std::vector<inventory_item>> parse_inventory(const json::object& hello);
+/// The member `kinds`, of job kinds this runner has executors for; nothing if it is not there.
+std::optional<std::vector<std::string>> parse_kinds(const json::object& hello);
 /// The inventory part alone, with its verdicts, as WELCOME carries them.
 json::array to_json(const std::vector<inventory_item>& items, const std::vector<verdict>& verdicts);
 bool valid_runner_name(std::string_view name) noexcept;

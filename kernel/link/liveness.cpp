@@ -26,6 +26,7 @@ void fleet::start() {
 
 void fleet::stop() {
     stopping_ = true;
+    reloads_.end();
     if (timer_) timer_->each.cancel();
     std::vector<member_ptr> all;
     std::vector<link_ptr> closing;
@@ -65,6 +66,7 @@ void fleet::tick() {
         for (const auto& [uid, m] : members_) all.push_back(m);
     }
     for (const auto& m : all) check_liveness(m);
+    reloads_.expire(clock_.now());
     ++timer_->count;
     timer_->each.expires_after(std::chrono::seconds(1));
     auto self = weak_from_this();

@@ -5,6 +5,7 @@
 #include "kernel/serve/methods.hpp"
 #include "kernel/serve/plugin_swappers.hpp"
 #include "kernel/serve/settings_table.hpp"
+#include "kernel/serve/storage_swappers.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 
@@ -307,6 +308,7 @@ result<void> daemon::start() {
     SIGRUN_CHECK_OK(d.open_fleet());
     d.sockets = std::make_unique<listener>(*d.plugins, d.numbers);
     set_swappers(*d.plugins, *d.select, *d.local, *d.links, *d.sockets);
+    set_storage_swappers(*d.plugins, *d.store);
     d.control =
         std::make_unique<controller>(controller{*d.plugins, d.numbers, *d.events, *d.runners, *d.links, *d.select,
                                                 *d.jobs, *d.store, *d.local, *d.timers, d.time, d.options.version,

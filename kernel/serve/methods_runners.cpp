@@ -163,6 +163,16 @@ void add_runner_methods(router& r, controller& c) {
             });
         });
     });
+    r.add("runners.reload", [&c](const call_input& in, const call_ptr& call) {
+        auto o = parse_params(in.params, {"id", "plugin"});
+        with_runner(c, o, call, [&](const member_ptr& m) {
+            c.links.reload(m, std::string(text_or(*o, "plugin")), [m, call](result<json::array> done) {
+                if (!done) return void(call->fail(done.error()));
+                call->last(
+                    json::serialize(json::object{{"runner", m->info->identity.name}, {"plugins", std::move(*done)}}));
+            });
+        });
+    });
 }
 
 }  // namespace sigrun

@@ -60,7 +60,7 @@ void group_commit::pump(bool due) {
     auto g = std::make_shared<group>();
     {
         std::lock_guard lock(mutex_);
-        if (writing_ || !next_group(due, *g)) return;
+        if (writing_ || held_ || !next_group(due, *g)) return;
         writing_ = true;
     }
     write(std::move(g));
@@ -219,6 +219,19 @@ void group_commit::flush() {
     pump(true);
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this, until = appended_] { return answered_ >= until; });
+}
+
+void group_commit::hold() {
+    std::lock_guard lock(mutex_);
+    held_ = true;
+}
+
+void group_commit::resume() {
+    {
+        std::lock_guard lock(mutex_);
+        held_ = false;
+    }
+    pump(true);
 }
 
 void group_commit::close() {

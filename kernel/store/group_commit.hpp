@@ -44,6 +44,9 @@ public:
     std::string failed() const;
     std::size_t waiting() const;  // records
     void flush();
+    /// No batch begins until resume; one at the store ends. What is appended meanwhile waits, as it does behind a slow batch.
+    void hold();
+    void resume();
     /// Refuses everything from now on; what waits is still written.
     void close();
 
@@ -77,6 +80,7 @@ private:
     std::size_t waiting_bytes_ = 0;
     std::uint64_t appended_ = 0, answered_ = 0;  // calls
     bool writing_ = false;
+    bool held_ = false;
     bool lingering_ = false;
     bool retrying_ = false;
     bool fenced_ = false;

@@ -43,6 +43,14 @@ public:
     /// The reason why nothing can be stored now, or empty. A full disk heals by itself: the next append tries
     /// again.
     std::string failed() const;
+
+    /// [ctl] Whether `now` can go on in the place of `old`, and would write to the same shard in the same life: it must
+    /// confirm our epoch. What is appended meanwhile waits, two seconds at most. An `old` that is not ours may go.
+    result<void> can_replace(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now);
+    /// [any] never blocks. The next batch goes to `now`. One that `old` has been given is stored there, and the next one
+    /// begins after it: at no time do two of them write, and no record overtakes another. Always true.
+    bool replace(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now);
+
     /// Waits until everything appended before is stored or refused.
     void flush();
     void close();

@@ -1,5 +1,6 @@
 // sigrun-runner: the runner agent.
 #include "kernel/log/log.hpp"
+#include "kernel/plugin/trial.hpp"
 #include "runner_program.hpp"
 
 #include <CLI/CLI.hpp>
@@ -92,7 +93,7 @@ result<std::unique_ptr<sigrun::runner_program>> build(const command_line& line,
         sigrun::runner_program_options{config, agent, plugin_dir, std::move(announce)});
 }
 
-// First signal: drain. Second: end now. Returns when nothing runs any more.
+// SIGHUP: look for changed plugins. Others, the first: drain; the second: end now. Returns when nothing runs any more.
 void run_until_told(sigrun::runner_program& program, const sigset_t& signals) {
     int told = signalfd(-1, &signals, SFD_CLOEXEC);
     int drained = eventfd(0, EFD_CLOEXEC);
@@ -102,7 +103,9 @@ void run_until_told(sigrun::runner_program& program, const sigset_t& signals) {
         if (watched[1].revents) break;
         signalfd_siginfo info{};
         if (read(told, &info, sizeof info) != static_cast<ssize_t>(sizeof info)) continue;
-        if (++count == 1)
+        if (info.ssi_signo == SIGHUP)
+            program.reload_plugins();
+        else if (++count == 1)
             program.drain(std::string("signal ") + strsignal(static_cast<int>(info.ssi_signo)),
                           [drained] { eventfd_write(drained, 1); });
         else
@@ -121,9 +124,11 @@ int fail(const sigrun::problem& what) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    if (int code = sigrun::run_as_plugin_host(argc, argv); code >= 0) return code;
     CLI::App app{
         "sigrun-runner: runs jobs on this machine for a Sigrun controller.\n"
-        "SIGTERM or Ctrl-C drains it: no new jobs, running ones may finish; a second one ends them."};
+        "SIGTERM or Ctrl-C drains it: no new jobs, running ones may finish; a second one ends them.\n"
+        "SIGHUP replaces the plugins whose files have changed; running jobs go on."};
     command_line line;
     std::vector<std::string> values[std::size(k_flags)];
     std::vector<std::string> overrides;
@@ -143,7 +148,7 @@ int main(int argc, char** argv) {
 
     sigset_t signals;
     sigemptyset(&signals);
-    for (int s : {SIGINT, SIGTERM, SIGQUIT}) sigaddset(&signals, s);
+    for (int s : {SIGINT, SIGTERM, SIGQUIT, SIGHUP}) sigaddset(&signals, s);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);  // a file at its limit is like a full disk: an error of one write

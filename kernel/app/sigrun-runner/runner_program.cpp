@@ -1,6 +1,7 @@
 #include "runner_program.hpp"
 
 #include "kernel/agent/agent.hpp"
+#include "kernel/agent/plugin_sweep.hpp"
 #include "kernel/agent/reception.hpp"
 #include "kernel/capability/detector.hpp"
 #include "kernel/log/log.hpp"
@@ -10,6 +11,7 @@
 #include <sigrun/executor.h>
 #include <sigrun/probe.h>
 
+#include <algorithm>
 #include <optional>
 
 namespace sigrun {
@@ -22,6 +24,7 @@ plugin_host_options host_options(const runner_program_options& o) {
     host.plugin_dir = o.plugin_dir;
     host.state_dir = o.agent.state_dir;
     host.program = "sigrun-runner";
+    host.trial_program = "/proc/self/exe";
     host.kinds = {SIGRUN_KIND_PROTOCOL, SIGRUN_KIND_EXECUTOR, SIGRUN_KIND_PROBE};
     return host;
 }
@@ -64,9 +67,10 @@ result<void> runner_program::start() {
     me.facts = std::make_unique<detector>(me.host, clock::system());
     me.runner = std::make_shared<agent>(me.host, *me.facts, o, identity);
     me.runner->set_announcer(me.options.announce);
-    SIGRUN_CHECK_OK(me.runner->start());
+    me.runner->set_swappers();
     if (!o.listen.empty()) me.ears = std::make_unique<listener>(me.host, me.numbers);
     me.host.set_swapper(SIGRUN_KIND_PROTOCOL, runner_protocol_swapper(me.host, me.ears.get(), *me.runner));
+    SIGRUN_CHECK_OK(me.runner->start());
     if (!me.ears) return {};
 
     me.reception.open_for(me.runner);
@@ -83,6 +87,16 @@ result<void> runner_program::start() {
 
 void runner_program::drain(std::string reason, std::function<void()> done) {
     impl_->runner->drain(impl_->options.agent.drain_timeout, std::move(reason), std::move(done));
+}
+
+void runner_program::reload_plugins() {
+    SIGRUN_LOG(k_log, info, "looking for changed plugins");
+    impl_->runner->reload_plugins("", [](const std::vector<swept_plugin>& all) {
+        const auto changed =
+            std::count_if(all.begin(), all.end(), [](const auto& one) { return one.outcome && one.outcome->changed; });
+        const auto refused = std::count_if(all.begin(), all.end(), [](const auto& one) { return !one.outcome; });
+        SIGRUN_LOG(k_log, info, "plugins: ", all.size(), " looked at, ", changed, " replaced, ", refused, " refused");
+    });
 }
 
 void runner_program::abort() { impl_->runner->abort(); }

@@ -28,6 +28,8 @@ public:
     /// `done` runs once, on any thread, when nothing runs any more.
     void drain(std::string reason, std::function<void()> done);
     void abort();
+    /// Replaces the plugins whose files hold something else now, while jobs run; what happened is logged.
+    void reload_plugins();
     void stop();
 
 private:

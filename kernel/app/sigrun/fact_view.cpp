@@ -128,6 +128,7 @@ std::string fact_summary(const json::array& facts, const terminal& where, std::s
     f.add("languages", named_versions(facts, "lang"));
     f.add("tools", named_versions(facts, "tool"));
     f.add("containers", named_versions(facts, "runtime"));
+    f.add("plugins", named_versions(facts, "runner.plugins"));
     return f.render(where, indent);
 }
 

@@ -1,4 +1,4 @@
-// sigrun runner ls|show|add|rm|drain|resume|maintenance|detect
+// sigrun runner ls|show|add|rm|drain|resume|maintenance|detect|reload
 #include "kernel/app/sigrun/context.hpp"
 #include "kernel/app/sigrun/job_document.hpp"
 #include "kernel/app/sigrun/lists.hpp"
@@ -11,7 +11,7 @@ namespace sigrun::cli {
 namespace {
 
 struct choice {
-    std::string name, endpoint, profile, where, reason;
+    std::string name, endpoint, profile, where, reason, plugin;
     std::vector<std::string> labels, options;
     int slots = 0;
     bool force = false, facts = false;
@@ -93,6 +93,36 @@ int change(context& ctx, const char* method, const choice& what) {
     return k_ok;
 }
 
+std::string version_of(const json::object& record, std::string_view which) {
+    const auto* one = object_or_null(record, which);
+    return one ? std::string(text_or(*one, "version")) : std::string();
+}
+
+int reload(context& ctx, const choice& what) {
+    json::object params{{"id", what.name}};
+    if (!what.plugin.empty()) params["plugin"] = what.plugin;
+    const json::object done = call_named(ctx, "runners.reload", std::move(params));
+    if (ctx.json()) context::print(json::serialize(done) + "\n");
+    bool refused = false;
+    std::string out;
+    if (const auto* plugins = array_or_null(done, "plugins"))
+        for (const auto& item : *plugins) {
+            const auto* one = item.if_object();
+            if (!one) continue;
+            out += std::string(text_or(*one, "id"));
+            if (const auto* why = object_or_null(*one, "error")) {
+                refused = true;
+                out += " was not replaced: " + std::string(text_or(*why, "message")) + "\n";
+            } else if (bool_or(*one, "changed", false)) {
+                out += ": " + version_of(*one, "old") + " -> " + version_of(*one, "new") + "\n";
+            } else {
+                out += ": its file holds what runs already\n";
+            }
+        }
+    if (!ctx.json()) context::print(out.empty() ? "nothing has changed on " + what.name + "\n" : out);
+    return refused ? k_refused : k_ok;
+}
+
 }  // namespace
 
 void add_runner_commands(CLI::App& app, context& ctx) {
@@ -168,6 +198,12 @@ void add_runner_commands(CLI::App& app, context& ctx) {
     action(detect, [](context& c, const choice& w) {
         return show(c, call_named(c, "runners.detect", {{"id", w.name}}), w.facts);
     });
+
+    auto* reload_app = named("reload", "Replace its plugins by what their files hold now, while jobs run");
+    reload_app->add_option("plugin", what->plugin, "One plugin, e.g. sigrun.process; else all whose files changed")
+        ->type_name("PLUGIN");
+    reload_app->footer("Example: sigrun runner reload build-1 sigrun.process");
+    action(reload_app, reload);
 }
 
 }  // namespace sigrun::cli

@@ -29,6 +29,8 @@ constexpr std::array k_list_runners{param{source::query, "where", "where", kind:
                                     k_limit, k_cursor};
 constexpr std::array k_remove{k_id, param{source::query, "force", "force", kind::boolean, "also while jobs run there"}};
 constexpr std::array k_id_reason{k_id, k_reason};
+constexpr std::array k_reload{
+    k_id, param{source::query, "plugin", "plugin", kind::text, "id or file name; all that changed if left out"}};
 constexpr std::array k_events{
     param{source::header, "Last-Event-ID", "after", kind::integer, "number to resume from, as EventSource sends it"},
     param{source::query, "after", "after", kind::integer, "sequence number of the last event seen, unless resumed"},
@@ -62,6 +64,8 @@ constexpr route k_routes[] = {
     {"POST", "/v1/runners/{id}/maintenance", "runners.maintenance", answer::json, body::none, 200, "", k_id_reason,
      "out of service"},
     {"POST", "/v1/runners/{id}/detect", "runners.detect", answer::json, body::none, 200, "", k_only_id, "fresh facts"},
+    {"POST", "/v1/runners/{id}/reload", "runners.reload", answer::json, body::none, 200, "", k_reload,
+     "replace plugins of the runner by what their files hold now"},
     {"GET", "/v1/events", "events.watch", answer::events, body::none, 200, "", k_events, "what happens, as SSE"},
     {"GET", "/v1/plugins", "plugins.list", answer::json, body::none, 200, "", k_none, "plugins"},
     {"GET", "/v1/plugins/{id}", "plugins.get", answer::json, body::none, 200, "", k_only_id, "one plugin"},

@@ -26,8 +26,9 @@ bool eventually(Done done, std::chrono::milliseconds deadline = std::chrono::sec
 /// A whole runner in this process.
 class runner_under_test {
 public:
-    explicit runner_under_test(const std::function<void(agent_options&)>& change = {})
-        : host_({SIGRUN_BUILD_DIR "/plugins",
+    explicit runner_under_test(const std::function<void(agent_options&)>& change = {},
+                               const std::string& plugin_dir = SIGRUN_BUILD_DIR "/plugins")
+        : host_({plugin_dir,
                  dir_.path(),
                  "sigrun-runner",
                  {SIGRUN_KIND_PROTOCOL, SIGRUN_KIND_EXECUTOR},
@@ -55,9 +56,11 @@ public:
         if (change) change(options_);
         agent_ = std::make_shared<agent>(host_, detector_, options_,
                                          load_identity(options_.name, options_.state_dir).value());
+        agent_->set_swappers();
         agent_->start().value();
     }
     ~runner_under_test() {
+        host_.end_reloads();
         reception_.close();
         agent_->stop();
         agent_.reset();
@@ -78,6 +81,7 @@ public:
         return n;
     }
     const scratch_dir& dir() const { return dir_; }
+    plugin_host& host() { return host_; }
 
 private:
     scratch_dir dir_;
@@ -92,11 +96,14 @@ private:
 
 class agent_rig : public testing::Test {
 protected:
-    void connect(const std::function<void(agent_options&)>& change = {}) {
-        runner_ = std::make_unique<runner_under_test>([&](agent_options& o) {
-            o.urls = {controller_.url()};
-            if (change) change(o);
-        });
+    void connect(const std::function<void(agent_options&)>& change = {},
+                 const std::string& plugin_dir = SIGRUN_BUILD_DIR "/plugins") {
+        runner_ = std::make_unique<runner_under_test>(
+            [&](agent_options& o) {
+                o.urls = {controller_.url()};
+                if (change) change(o);
+            },
+            plugin_dir);
         controller_.wait_link();
     }
     /// WELCOME answers every listed attempt with this.

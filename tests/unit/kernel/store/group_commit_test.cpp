@@ -305,3 +305,41 @@ TEST(group_commit, many_threads_get_one_answer_each_and_flush_waits_for_all) {
         ASSERT_EQ(key.substr(2), std::to_string(next[thread]++)) << "records of one thread keep their order";
     }
 }
+
+TEST(group_commit, held_batches_begin_after_resume_in_their_order_and_one_under_way_ends) {
+    fixture f;
+    f.append("a", true);
+    f.commits->hold();
+    f.append("b", true);
+    f.answer_last({});
+    EXPECT_EQ(f.answers, (texts{"a stored"}));
+    f.append("c", false);
+    EXPECT_EQ(f.batches.size(), 1u);
+    f.commits->resume();
+    ASSERT_EQ(f.batches.size(), 2u);
+    EXPECT_EQ(f.batches[1].keys, (texts{"b", "c"}));
+    f.answer_last({});
+    EXPECT_EQ(f.answers, (texts{"a stored", "b stored", "c stored"}));
+}
+
+TEST(group_commit, what_lingers_while_held_is_written_by_resume) {
+    fixture f;
+    f.append("a", false);
+    f.commits->hold();
+    f.run_timer();
+    EXPECT_TRUE(f.batches.empty());
+    f.commits->resume();
+    ASSERT_EQ(f.batches.size(), 1u);
+    EXPECT_EQ(f.batches[0].keys, (texts{"a"}));
+}
+
+TEST(group_commit, resume_with_a_batch_under_way_starts_no_second_one) {
+    fixture f;
+    f.append("a", true);
+    f.commits->hold();
+    f.append("b", true);
+    f.commits->resume();
+    EXPECT_EQ(f.batches.size(), 1u);
+    f.answer_last({});
+    EXPECT_EQ(f.batches.size(), 2u);
+}

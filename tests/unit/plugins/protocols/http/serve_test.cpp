@@ -33,6 +33,8 @@ TEST(http_serve, each_route_becomes_its_method_with_its_params) {
         {"POST", "/v1/runners/r/resume", "", "runners.resume", R"({"id":"r"})"},
         {"POST", "/v1/runners/r/maintenance?reason=disk", "", "runners.maintenance", R"({"id":"r","reason":"disk"})"},
         {"POST", "/v1/runners/r/detect", "", "runners.detect", R"({"id":"r"})"},
+        {"POST", "/v1/runners/r/reload?plugin=sigrun.process", "", "runners.reload",
+         R"({"id":"r","plugin":"sigrun.process"})"},
         {"GET", "/v1/plugins", "", "plugins.list", ""},
         {"GET", "/v1/plugins/sigrun.http", "", "plugins.get", R"({"id":"sigrun.http"})"},
         {"GET", "/v1/config", "", "config.get", ""},

@@ -1,0 +1,132 @@
+// Replacing plugins while the agent works: who changes over when, and how the controllers learn of it.
+#include "kernel/agent/agent.hpp"
+#include "kernel/agent/own_facts.hpp"
+#include "kernel/agent/plugin_sweep.hpp"
+#include "kernel/log/log.hpp"
+
+#include <sigrun/executor.h>
+#include <sigrun/probe.h>
+
+#include <boost/asio/post.hpp>
+
+#include <iterator>
+#include <utility>
+
+namespace sigrun {
+namespace {
+
+const auto k_log = logger::get("agent");
+
+// What set_swappers has a swapper for.
+const std::vector<std::string_view> k_replaceable{SIGRUN_KIND_EXECUTOR, SIGRUN_KIND_PROBE};
+
+problem stopping() { return make_problem(errc::unavailable, "the runner is starting or stopping"); }
+
+}  // namespace
+
+void agent::set_swappers() {
+    std::weak_ptr<agent> weak = weak_from_this();
+    // Running attempts end in the executor that began them; offers that come now go to the new one.
+    swapper executors;
+    executors.check = [weak](const auto&, const auto& now) -> result<void> {
+        auto self = weak.lock();
+        if (!self || !self->table_) return stopping();
+        return executor_set::can_replace(now);
+    };
+    executors.swap = [weak](const auto& old, const auto& now) {
+        auto self = weak.lock();
+        if (!self) return true;
+        const bool left = self->table_->executors().replace(old, now);
+        self->plugins_changed(false);
+        return left;
+    };
+    host_.set_swapper(SIGRUN_KIND_EXECUTOR, std::move(executors));
+    // The detector asks for the probes of the moment at each run; a new one is tried at once.
+    swapper probes;
+    probes.check = [weak](const auto&, const auto&) -> result<void> {
+        if (auto self = weak.lock(); !self || !self->table_) return stopping();
+        return {};
+    };
+    probes.swap = [weak](const auto&, const auto&) {
+        if (auto self = weak.lock()) self->plugins_changed(true);
+        return true;
+    };
+    host_.set_swapper(SIGRUN_KIND_PROBE, std::move(probes));
+}
+
+void agent::reload_plugins(const std::string& name, std::function<void(const std::vector<swept_plugin>&)> done) {
+    sweep_plugins(host_, name, k_replaceable, std::move(done));
+}
+
+// A controller asked. It waits for this answer by the number it gave.
+void agent::reload_for(const link_ptr& asker, const json::object& request) {
+    const auto number = number_or<std::uint64_t>(request, "request", 0);
+    const std::string name(text_or(request, "plugin"));
+    SIGRUN_LOG(k_log, info, "a controller asks to reload ", name.empty() ? "the plugins that changed" : name);
+    // Held weakly: the link's own protocol may be among what is replaced, and then another link brings the answer.
+    reload_plugins(name, [weak = weak_from_this(), via = std::weak_ptr<link>(asker), number](const auto& swept) {
+        auto self = weak.lock();
+        if (!self) return;
+        self->renew_facts(nullptr);
+        auto answer = self->facts_document(false);
+        answer["reloaded"] = json::object{{"request", number}, {"plugins", to_json(swept)}};
+        const auto text = json::serialize(answer);
+        auto to = via.lock();
+        if (to && to->alive())
+            send_text(to, SIGRUN_HELLO, text);
+        else
+            self->send_to_all(SIGRUN_HELLO, text);
+    });
+}
+
+void agent::plugins_changed(bool probes) {
+    // Elsewhere: the swap is not over yet.
+    boost::asio::post(host_.io(), [weak = weak_from_this(), probes] {
+        auto self = weak.lock();
+        if (!self) return;
+        if (probes)
+            self->probe_again();
+        else
+            self->tell_renewed(nullptr);
+    });
+}
+
+void agent::probe_again() {
+    {
+        // One at a time: a run that is under way may still ask a probe that has been replaced since.
+        std::lock_guard lock(mutex_);
+        if (stopped_) return;
+        probe_once_more_ = probing_;
+        if (std::exchange(probing_, true)) return;
+    }
+    detect_options all;
+    all.fresh = true;
+    detector_.detect(all, [weak = weak_from_this()](const capability_ptr& found) {
+        auto self = weak.lock();
+        if (!self) return;
+        self->tell_renewed(found);
+        bool again = false;
+        {
+            std::lock_guard lock(self->mutex_);
+            self->probing_ = false;
+            again = std::exchange(self->probe_once_more_, false);
+        }
+        if (again) self->plugins_changed(true);
+    });
+}
+
+void agent::tell_renewed(const capability_ptr& found) {
+    renew_facts(found);
+    send_to_all(SIGRUN_HELLO, json::serialize(facts_document(false)));
+}
+
+void agent::renew_facts(const capability_ptr& found) {
+    auto own = own_facts(host_, me_.name, slots());
+    std::lock_guard lock(mutex_);
+    auto all = found ? renewed_facts(*facts_, *found) : facts_->facts();
+    std::erase_if(all, [](const fact& f) { return f.key.starts_with("runner."); });
+    std::move(own.begin(), own.end(), std::back_inserter(all));
+    facts_ = std::make_shared<const capability_document>(std::move(all));
+}
+
+}  // namespace sigrun

@@ -1,0 +1,70 @@
+#include "kernel/agent/own_facts.hpp"
+
+#include "kernel/base/clock.hpp"
+#include "kernel/capability/probe_lane.hpp"
+
+#include <algorithm>
+
+namespace sigrun {
+namespace {
+
+constexpr std::string_view k_own = "runner.";
+
+bool in_use(const plugin_info& p) {
+    return p.active && std::any_of(p.components.begin(), p.components.end(),
+                                   [](const component_info& c) { return !c.instances.empty(); });
+}
+
+json::array plugin_versions(const plugin_host& host) {
+    auto all = host.plugins();
+    std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+    json::array out;
+    for (const auto& p : all)
+        if (in_use(p)) out.push_back(json::object{{"name", p.id}, {"version", p.version}});
+    return out;
+}
+
+bool failed(const fact& f) { return f.status == fact_status::timeout || f.status == fact_status::error; }
+
+}  // namespace
+
+std::vector<fact> own_facts(const plugin_host& host, const std::string& name, std::uint32_t slots) {
+    std::vector<fact> own(3);
+    for (auto& f : own) {
+        f.volatility = fact_volatility::fixed;
+        f.observed_ns = clock::system().wall_ns();
+        f.method = "declared";
+        f.source = "sigrun-runner";
+    }
+    own[0].key = "runner.name";
+    own[0].value = name;
+    own[0].unique = true;
+    own[1].key = "runner.slots";
+    own[1].value = slots;
+    // Not a property of the machine's class: while a fleet gets a new version, equal machines stay equal.
+    own[2].key = "runner.plugins";
+    own[2].value = plugin_versions(host);
+    own[2].volatility = fact_volatility::slow;
+    return own;
+}
+
+std::vector<fact> renewed_facts(const capability_document& known, const capability_document& found) {
+    std::vector<fact> all;
+    for (const auto& old : known.facts()) {
+        if (old.key.starts_with(k_own)) continue;
+        auto asked_in_vain = [&](const fact& f) { return failed(f) && key_matches(f.key, old.key); };
+        if (std::any_of(found.facts().begin(), found.facts().end(), asked_in_vain)) all.push_back(old);
+    }
+    // A key that is answered now is answered better than before.
+    std::erase_if(all, [&](const fact& old) {
+        const fact* now = found.find(old.key);
+        return now && !failed(*now);
+    });
+    for (const auto& f : found.facts()) {
+        auto known_before = [&](const fact& old) { return failed(f) && key_matches(f.key, old.key); };
+        if (std::none_of(all.begin(), all.end(), known_before)) all.push_back(f);
+    }
+    return all;
+}
+
+}  // namespace sigrun
