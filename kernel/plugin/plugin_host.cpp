@@ -18,7 +18,8 @@
 namespace sigrun {
 namespace {
 
-constexpr std::chrono::seconds k_release_time{2};  // for the last holders of an instance at shutdown
+constexpr std::int64_t k_coarse_ns = 1'000'000'000;  // the times of files are taken from a coarser clock
+constexpr std::chrono::seconds k_release_time{2};    // for the last holders of an instance at shutdown
 
 const auto k_log = logger::get("plugin");
 
@@ -102,6 +103,7 @@ result<void> plugin_host::start_all() {
         p.found.clear();
         return p;
     }
+    impl_->reloads.count_states();
     return {};
 }
 
@@ -148,7 +150,7 @@ result<void> plugin_host::watch() {
     boost::asio::post(impl_->rt->control, [this, &begun] {
         if (impl_->watching) return begun.set_value({});
         impl_->watching = std::make_unique<folder_watch>(
-            impl_->rt->control, impl_->options.plugin_dir, impl_->made_ns,
+            impl_->rt->control, impl_->options.plugin_dir, impl_->made_ns - k_coarse_ns,
             [this](const std::string& path) { impl_->reloads.file_changed(path); }, impl_->options.watch);
         begun.set_value(impl_->watching->begin());
     });
@@ -181,6 +183,7 @@ std::shared_ptr<instance> plugin_host::find(std::string_view kind, std::string_v
     return by_component;
 }
 
+const std::string& plugin_host::plugin_dir() const noexcept { return impl_->options.plugin_dir; }
 std::vector<plugin_info> plugin_host::plugins() const { return impl_->plugins.infos(); }
 std::vector<documented_section> plugin_host::documented() const { return impl_->plugins.documented(); }
 op_table& plugin_host::ops() noexcept { return impl_->rt->ops; }

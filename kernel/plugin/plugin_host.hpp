@@ -84,10 +84,11 @@ struct plugin_info {
 struct reload_report {
     std::string id, old_version, new_version;  // without an old version the plugin is a new one
     std::uint64_t old_generation = 0, new_generation = 0;
-    bool changed = false;      // false: the file holds the very bytes that run
-    nanoseconds probation{0};  // how long the old one is kept warm
-    nanoseconds prepared{0};   // from reading the file to a started standby
-    nanoseconds swapped{0};    // while new work was switched over
+    bool changed = false;          // false: the file holds the very bytes that run
+    nanoseconds probation{0};      // how long the old one is kept warm
+    bool probation_ended = false;  // nothing to replace, but the probation that was running is over
+    nanoseconds prepared{0};       // from reading the file to a started standby
+    nanoseconds swapped{0};        // while new work was switched over
 };
 
 class generation;
@@ -200,6 +201,7 @@ public:
     /// No reload runs or begins once it returns; before what the swappers use is destroyed. shutdown does it, too.
     void end_reloads();
 
+    const std::string& plugin_dir() const noexcept;
     std::vector<std::shared_ptr<instance>> instances(std::string_view kind) const;
     std::shared_ptr<instance> find(std::string_view kind,
                                    std::string_view name) const;  // by name or component id

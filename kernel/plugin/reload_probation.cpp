@@ -22,14 +22,15 @@ void reloader::let_go(const plugin_set::replacement& what) {
         if (const auto& settle = swapper_of(*now)->settle) settle(old, now);
 }
 
-void reloader::settle(const std::string& id) {
+bool reloader::settle(const std::string& id) {
     auto found = on_probation_.extract(id);
-    if (found.empty()) return;
+    if (found.empty()) return false;
     const auto& what = found.mapped().what;
     plugins_.settle(what);
     let_go(what);
     tell({plugin_event::kind::replaced, id, what.report.old_version, what.report.new_version,
           what.report.new_generation, "the probation is over"});
+    return true;
 }
 
 void reloader::swap_back(const std::string& id, const std::string& why) {

@@ -120,8 +120,10 @@ void reloader::conclude(errand& what, result<void> examined) {
         report = examined.error();
     else if (file.changed)
         report = file.added ? add(file, what) : replace(file, what);
-    else if (file.current)
+    else if (file.current) {
         plugins_.note_current(file);
+        if (!what.how.probation) report->probation_ended = settle(file.id);
+    }
     if (!report && !stopped_ && !file.file.empty() && report.error().code != errc::not_found &&
         plugins_.note_refusal(file, report.error()))
         tell({plugin_event::kind::rejected, file.id.empty() ? file.file : file.id, file.report.old_version,

@@ -31,6 +31,8 @@ public:
     void pin(std::string name, bool pinned, std::function<void(result<void>)> done);
     /// [ctl] Something happened to the file at this path.
     void file_changed(const std::string& path);
+    /// Brings the metrics of generations up to date. [any]
+    void count_states();
     /// No reload runs or begins once it returns.
     void end();
 
@@ -60,13 +62,13 @@ private:
     result<std::string> take_out(const std::string& name, bool force);
     const swapper* swapper_of(const instance& which) const;
     call_counts counts_of(const plugin_set::replacement& what, bool old) const;
-    void settle(const std::string& id);
+    /// False: it is not on probation.
+    bool settle(const std::string& id);
     void let_go(const plugin_set::replacement& what);
     void swap_back(const std::string& id, const std::string& why);
     void judge();
     void reap();
     void tell(plugin_event what);
-    void count_states();
 
     const plugin_host_options& options_;
     runtime& rt_;

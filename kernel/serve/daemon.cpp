@@ -3,10 +3,13 @@
 #include "kernel/log/log.hpp"
 #include "kernel/serve/listener.hpp"
 #include "kernel/serve/methods.hpp"
+#include "kernel/serve/plugin_events.hpp"
 #include "kernel/serve/settings_table.hpp"
 
+#include <sigrun/executor.h>
 #include <sigrun/probe.h>
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include <fcntl.h>
@@ -124,10 +127,12 @@ result<void> daemon::impl::open_plugins() {
     o.state_dir = options.state_dir;
     o.program = "sigrund";
     o.trial_program = options.trial_program;
+    o.probation = nanoseconds(bound.at("plugins").integer("probation"));
     plugins = std::make_unique<plugin_host>(std::move(o), options.config, numbers);
     methods = std::make_unique<router>(numbers);
     plugins->set_call_handler(methods.get());
     events = std::make_unique<event_log>(time);
+    plugins->set_observer(publish_plugin_events(*events, numbers));
     SIGRUN_CHECK_OK(plugins->load_all());
     for (const auto& p : plugins->plugins()) {
         auto detail = json::serialize(
@@ -207,19 +212,36 @@ result<void> daemon::impl::restore() {
 
 // What can be replaced while jobs run, and how its users change over.
 void daemon::impl::set_swappers() {
-    plugins->set_swapper(SIGRUN_KIND_BALANCER,
-                         {[this](const auto& old, const auto& now) { return select->can_replace(old, now); },
-                          [this](const auto& old, const auto& now) { return select->replace(old, now); },
-                          {}});
-    // The detector asks for the probes of the moment at each run; a new one is tried at once.
-    plugins->set_swapper(SIGRUN_KIND_PROBE, {[](const auto&, const auto&) { return result<void>(); },
-                                             [this](const auto&, const auto&) {
-                                                 detect_options again;
-                                                 again.fresh = true;
-                                                 local->detect(again, [](const capability_ptr&) {});
-                                                 return true;
-                                             },
-                                             {}});
+    swapper balancers{[this](const auto& old, const auto& now) { return select->can_replace(old, now); },
+                      [this](const auto& old, const auto& now) { return select->replace(old, now); }};
+    balancers.add = [this](const auto& now) { return select->add_balancer(now); };
+    balancers.remove = [this](const auto& old) { return select->remove_balancer(old); };
+    balancers.counts = [this](const auto& which) { return select->balancer_counts(which); };
+    plugins->set_swapper(SIGRUN_KIND_BALANCER, std::move(balancers));
+    // The detector asks for the probes of the moment at each run; a new one is tried at once, and a removed one let go.
+    auto probe_again = [this] {
+        boost::asio::post(plugins->control(), [this] {
+            if (!local) return;
+            detect_options again;
+            again.fresh = true;
+            local->detect(again, [](const capability_ptr&) {});
+        });
+    };
+    swapper probes{[](const auto&, const auto&) { return result<void>(); },
+                   [probe_again](const auto&, const auto&) {
+                       probe_again();
+                       return true;
+                   }};
+    probes.add = probes.remove = [probe_again](const auto&) {
+        probe_again();
+        return result<void>();
+    };
+    plugins->set_swapper(SIGRUN_KIND_PROBE, std::move(probes));
+    // Executors work in runners; here they are only loaded, so that what is wrong with one is seen.
+    swapper executors{[](const auto&, const auto&) { return result<void>(); },
+                      [](const auto&, const auto&) { return true; }};
+    executors.add = executors.remove = [](const auto&) { return result<void>(); };
+    plugins->set_swapper(SIGRUN_KIND_EXECUTOR, std::move(executors));
 }
 
 void daemon::impl::add_configured_runners() {
@@ -301,6 +323,7 @@ void daemon::impl::stop() {
 
 daemon::daemon(daemon_options options) : impl_(std::make_unique<impl>(std::move(options))) {
     impl_->options.state_dir = std::filesystem::absolute(impl_->options.state_dir).lexically_normal().string();
+    impl_->options.plugin_dir = std::filesystem::absolute(impl_->options.plugin_dir).lexically_normal().string();
 }
 daemon::~daemon() { impl_->stop(); }
 
@@ -343,6 +366,7 @@ result<void> daemon::start() {
     add_runner_methods(*d.methods, *d.control);
     add_event_methods(*d.methods, *d.control);
     add_system_methods(*d.methods, *d.control);
+    add_plugin_methods(*d.methods, *d.control);
     SIGRUN_CHECK_OK(d.plugins->start_all());
     SIGRUN_CHECK_OK(d.restore());
     d.ticker = std::jthread([&d](std::stop_token stop) {
@@ -356,6 +380,10 @@ result<void> daemon::start() {
     d.jobs->start();
     SIGRUN_CHECK_OK(d.listen());
     d.add_configured_runners();
+    if (d.bound.at("plugins").boolean("watch"))
+        if (auto watched = d.plugins->watch(); !watched)
+            SIGRUN_LOG(k_log, warning,
+                       "the plugin folder is only looked at from time to time: ", watched.error().text());
     return {};
 }
 
