@@ -1,12 +1,12 @@
 #include "kernel/plugin/generation.hpp"
 
+#include "kernel/plugin/residents.hpp"
+
 #include <sigrun/cpp/error.hpp>
 
 #include <atomic>
 #include <cstddef>
 #include <filesystem>
-#include <mutex>
-#include <vector>
 
 namespace sigrun {
 namespace {
@@ -16,14 +16,6 @@ const auto k_log = logger::get("plugin");
 std::uint64_t next_number() noexcept {
     static std::atomic<std::uint64_t> last{0};
     return ++last;
-}
-
-// Keeps the code mapped until the process ends.
-void make_resident(boost::dll::shared_library library) {
-    static std::mutex mutex;
-    static auto& kept = *new std::vector<boost::dll::shared_library>;  // never destroyed
-    std::lock_guard lock(mutex);
-    kept.push_back(std::move(library));
 }
 
 }  // namespace
@@ -112,16 +104,32 @@ generation::~generation() {
     if (started_ && entry_->unload) entry_->unload(&face_->abi);
     const std::string open = guest_->still_open();
     guest_->retire();
-    const bool pinned = (identity_.flags & SIGRUN_PLUGIN_PIN) || identity_.unique_symbols;
+    std::string why;
     if (!open.empty())
-        SIGRUN_LOG(k_log, warning, identity_.id, " generation ", number_, " stays mapped: ", open, " left");
-    if (open.empty() && !pinned) {
+        why = open + " left";
+    else if (identity_.flags & SIGRUN_PLUGIN_PIN)
+        why = "the plugin asks for it";
+    else if (identity_.unique_symbols)
+        why = "it has symbols that the dynamic loader never lets go of";
+    else if (stays_mapped_)
+        why = "unload = never";
+    resident about{identity_.id,
+                   identity_.version,
+                   sha256_,
+                   number_,
+                   mapped_bytes(staged_),
+                   why,
+                   std::chrono::steady_clock::now()};
+    if (why.empty()) {
         library_.unload();
+        about.bytes = mapped_bytes(staged_);
+        if (about.bytes) about.why = "the dynamic loader keeps it, as for a destructor of a thread that still runs";
         std::error_code ignored;
         std::filesystem::remove(staged_, ignored);
-    } else {
-        make_resident(std::move(library_));
     }
+    if (!about.bytes) return;
+    SIGRUN_LOG(k_log, warning, identity_.id, " generation ", number_, " stays mapped: ", about.why);
+    keep_resident(std::move(about), std::move(library_));
 }
 
 }  // namespace sigrun

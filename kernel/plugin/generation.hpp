@@ -39,6 +39,13 @@ public:
     const plugin_descriptor& descriptor() const noexcept { return descriptor_; }
     const plugin_identity& identity() const noexcept { return identity_; }
     const std::string& sha256() const noexcept { return sha256_; }
+    /// The private copy it was mapped from.
+    const std::string& staged() const noexcept { return staged_; }
+    /// The code stays mapped when the last instance is gone.
+    void keep_mapped() noexcept { stays_mapped_ = true; }
+    call_counter& calls() const noexcept { return guest_->calls; }
+    /// What may still run in it or call into it, one by one; empty = quiet.
+    std::vector<std::string> open_things() const { return guest_->open_things(); }
 
 private:
     generation() = default;
@@ -54,6 +61,7 @@ private:
     guest* guest_ = nullptr;
     host_face* face_ = nullptr;
     bool started_ = false;
+    bool stays_mapped_ = false;
 };
 
 }  // namespace sigrun

@@ -44,6 +44,21 @@ std::string guest::still_open() const {
     return out;
 }
 
+std::vector<std::string> guest::open_things() const {
+    std::vector<std::string> out;
+    auto add = [&out](std::int64_t n, const char* one, const char* many) {
+        if (n > 0) out.push_back(std::to_string(n) + " " + (n == 1 ? one : many));
+    };
+    {
+        std::lock_guard lock(mutex_);
+        for (const auto& [token, name] : threads_) out.push_back("thread " + (name.empty() ? "without a name" : name));
+    }
+    add(scheduled->load(), "timer or watch", "timers or watches");
+    add(posted->load(), "posted function", "posted functions");
+    if (rt) add(static_cast<std::int64_t>(rt->ops.open(number)), "open operation", "open operations");
+    return out;
+}
+
 void guest::retire() noexcept {
     bool quiet = still_open().empty();
     retired_.store(true, std::memory_order_release);

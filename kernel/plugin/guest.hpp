@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernel/log/log.hpp"
+#include "kernel/plugin/call_counts.hpp"
 #include "kernel/plugin/runtime.hpp"
 #include "kernel/plugin/schedule.hpp"
 
@@ -15,6 +16,7 @@
 #include <mutex>
 #include <string>
 #include <variant>
+#include <vector>
 
 /// A metric handle as plugins hold it.
 struct sigrun_metric {
@@ -49,6 +51,8 @@ public:
     bool retired() const noexcept { return retired_.load(std::memory_order_acquire); }
     /// What may still run in the plugin or call into it, as text: "2 threads, 1 timer"; empty = quiet.
     std::string still_open() const;
+    /// The same one by one, with the names of threads.
+    std::vector<std::string> open_things() const;
     /// From now on every slot refuses. A quiet guest lets the runtime go.
     void retire() noexcept;
 
@@ -62,6 +66,7 @@ public:
     std::shared_ptr<runtime> rt;
     const schedule_count scheduled = std::make_shared<std::atomic<std::int64_t>>(0);
     const schedule_count posted = std::make_shared<std::atomic<std::int64_t>>(0);
+    call_counter calls;
 
 private:
     guest(std::uint64_t n, std::string id, std::shared_ptr<runtime> r)

@@ -95,7 +95,7 @@ void complete(const sigrun_host* host, sigrun_op op, sigrun_result result, sigru
         buffer_ref::adopt(out);
         return;
     }
-    if (face.owner.rt->ops.complete(op, result, out)) return;
+    if (face.owner.rt->ops.complete(op, result, out)) return face.owner.calls.ended(result);
     face.owner.rt->ignored_completions.add();
     SIGRUN_LOG(face.log, debug, "completed an operation that is not open");
 }

@@ -16,4 +16,8 @@ instance::~instance() { abi_->destroy(abi_); }
 
 std::uint64_t instance::generation_number() const noexcept { return owner_ ? owner_->number() : 0; }
 
+void instance::note_call(sigrun_result begun) const noexcept {
+    if (owner_) owner_->calls().begun(begun);
+}
+
 }  // namespace sigrun

@@ -1,20 +1,25 @@
 #include "kernel/plugin/plugin_host.hpp"
 
 #include "kernel/base/quantity.hpp"
+#include "kernel/plugin/folder_watch.hpp"
 #include "kernel/plugin/plugin_set.hpp"
 #include "kernel/plugin/reloader.hpp"
 
 #include <sigrun/cpp/error.hpp>
 
+#include <boost/asio/post.hpp>
+
 #include <chrono>
 #include <condition_variable>
+#include <future>
 #include <mutex>
 #include <thread>
 
 namespace sigrun {
 namespace {
 
-constexpr std::chrono::seconds k_release_time{2};  // for the last holders of an instance at shutdown
+constexpr std::int64_t k_coarse_ns = 1'000'000'000;  // the times of files are taken from a coarser clock
+constexpr std::chrono::seconds k_release_time{2};    // for the last holders of an instance at shutdown
 
 const auto k_log = logger::get("plugin");
 
@@ -68,6 +73,8 @@ struct plugin_host::impl {
     plugin_set plugins;
     bool started = false;
     reloader reloads{options, *rt, plugins};
+    const std::int64_t made_ns = clock::system().wall_ns();
+    std::unique_ptr<folder_watch> watching;
     std::once_flag ended;
 };
 
@@ -96,12 +103,13 @@ result<void> plugin_host::start_all() {
         p.found.clear();
         return p;
     }
+    impl_->reloads.count_states();
     return {};
 }
 
 void plugin_host::shutdown() {
     std::call_once(impl_->ended, [this] {
-        impl_->reloads.end();
+        end_reloads();
         auto instances = impl_->plugins.release_instances();
         // What was never started has nothing to finish, and perhaps no thread that could say so.
         if (impl_->started) drain_all(instances, impl_->rt->ops, impl_->options.drain_time);
@@ -123,11 +131,41 @@ void plugin_host::shutdown() {
 
 void plugin_host::set_swapper(std::string_view kind, swapper how) { impl_->reloads.set_swapper(kind, std::move(how)); }
 
-void plugin_host::reload(std::string name, std::function<void(result<reload_report>)> done) {
-    impl_->reloads.reload(std::move(name), std::move(done));
+void plugin_host::set_observer(plugin_observer observer) { impl_->reloads.set_observer(std::move(observer)); }
+
+void plugin_host::reload(std::string name, reload_options how, std::function<void(result<reload_report>)> done) {
+    impl_->reloads.reload(std::move(name), how, std::move(done));
 }
 
-void plugin_host::end_reloads() { impl_->reloads.end(); }
+void plugin_host::remove(std::string name, bool force, std::function<void(result<std::string>)> done) {
+    impl_->reloads.remove(std::move(name), force, std::move(done));
+}
+
+void plugin_host::pin(std::string name, bool pinned, std::function<void(result<void>)> done) {
+    impl_->reloads.pin(std::move(name), pinned, std::move(done));
+}
+
+result<void> plugin_host::watch() {
+    std::promise<result<void>> begun;
+    boost::asio::post(impl_->rt->control, [this, &begun] {
+        if (impl_->watching) return begun.set_value({});
+        impl_->watching = std::make_unique<folder_watch>(
+            impl_->rt->control, impl_->options.plugin_dir, impl_->made_ns - k_coarse_ns,
+            [this](const std::string& path) { impl_->reloads.file_changed(path); }, impl_->options.watch);
+        begun.set_value(impl_->watching->begin());
+    });
+    return begun.get_future().get();
+}
+
+void plugin_host::end_reloads() {
+    impl_->reloads.end();
+    std::promise<void> over;
+    boost::asio::post(impl_->rt->control, [this, &over] {
+        if (impl_->watching) impl_->watching->end();
+        over.set_value();
+    });
+    over.get_future().wait();
+}
 
 std::vector<std::shared_ptr<instance>> plugin_host::instances(std::string_view kind) const {
     std::vector<std::shared_ptr<instance>> out;
@@ -145,6 +183,7 @@ std::shared_ptr<instance> plugin_host::find(std::string_view kind, std::string_v
     return by_component;
 }
 
+const std::string& plugin_host::plugin_dir() const noexcept { return impl_->options.plugin_dir; }
 std::vector<plugin_info> plugin_host::plugins() const { return impl_->plugins.infos(); }
 std::vector<documented_section> plugin_host::documented() const { return impl_->plugins.documented(); }
 op_table& plugin_host::ops() noexcept { return impl_->rt->ops; }
@@ -161,6 +200,7 @@ void plugin_host::call_async(const instance& target, const std::function<sigrun_
     sigrun_op op = impl_->rt->ops.mint(target.generation_number(),
                                        [shared](result<buffer_ref> outcome) { (*shared)(std::move(outcome)); });
     sigrun_result r = start(op);
+    target.note_call(r);
     if (r < 0 && impl_->rt->ops.revoke(op)) (*shared)(problem::from_abi(r, ""));
 }
 

@@ -7,7 +7,12 @@
 #include "kernel/base/clock.hpp"
 #include "kernel/config/settings.hpp"
 #include "kernel/metrics/metrics.hpp"
+#include "kernel/plugin/admission.hpp"
+#include "kernel/plugin/call_counts.hpp"
 #include "kernel/plugin/ops.hpp"
+#include "kernel/plugin/plugin_event.hpp"
+#include "kernel/plugin/plugin_state.hpp"
+#include "kernel/plugin/watch_times.hpp"
 
 #include <sigrun/plugin.h>
 #include <sigrun/protocol.h>
@@ -16,6 +21,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,27 +53,42 @@ struct component_info {
     std::vector<sigrun_opt> options;  // texts live as long as the plugin is mapped
     std::vector<std::string> instances;
 };
-/// An older load of a plugin that was replaced and is not gone yet.
+/// An older load of a plugin that was replaced and is not gone yet, or that ended and stays mapped.
 struct retiring_info {
     std::uint64_t generation = 0;
-    std::string version;
-    std::string held_by;  // "2 links or calls"
-    double age_s = 0;     // since it was replaced
+    std::string version, sha256;
+    plugin_state state = plugin_state::draining;
+    std::string held_by;             // "2 links or calls"
+    double age_s = 0;                // in this state
+    std::vector<std::string> holds;  // one by one: "instance plain: 2 links or calls", "3 operations", "thread http-io"
+};
+/// A file that is on its way in, or was refused.
+struct newest_info {
+    std::string version, sha256, reason;
+    plugin_state state = plugin_state::staged;
+    double age_s = 0;
 };
 struct plugin_info {
     std::string id, version, file, sha256, abi, doc;
     bool active = false;
+    plugin_state state = plugin_state::rejected;
+    double age_s = 0;  // in this state
+    bool pinned = false;
+    bool file_gone = false;
     std::string reason;  // why it was rejected, or why its last replacement was: field, expected, found
     std::uint64_t generation = 0;
+    std::optional<newest_info> newest;  // what the file holds, if that is not what runs
     std::vector<component_info> components;
     std::vector<retiring_info> retiring;
 };
 struct reload_report {
-    std::string id, old_version, new_version;
+    std::string id, old_version, new_version;  // without an old version the plugin is a new one
     std::uint64_t old_generation = 0, new_generation = 0;
-    bool changed = false;     // false: the file holds the very bytes that run
-    nanoseconds prepared{0};  // from reading the file to a started standby
-    nanoseconds swapped{0};   // while new work was switched over
+    bool changed = false;          // false: the file holds the very bytes that run
+    nanoseconds probation{0};      // how long the old one is kept warm
+    bool probation_ended = false;  // nothing to replace, but the probation that was running is over
+    nanoseconds prepared{0};       // from reading the file to a started standby
+    nanoseconds swapped{0};        // while new work was switched over
 };
 
 class generation;
@@ -85,6 +106,8 @@ public:
     const std::string& component() const noexcept { return component_; }
     const std::string& kind() const noexcept { return kind_; }  // "sigrun.protocol/1"
     std::uint64_t generation_number() const noexcept;
+    /// A call into it was begun, with this result; a later completion counts by itself.
+    void note_call(sigrun_result begun) const noexcept;
     sigrun_instance* abi() const noexcept { return abi_; }
     /// The table of the instance's own kind, or of another interface; null if it has none.
     template <class Table>
@@ -106,7 +129,15 @@ struct swapper {
     /// False: the old one can never be let go.
     std::function<bool(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now)> swap;
     /// Optional. It is settled that `now` stays: the work `old` still has is finished there or moved.
-    std::function<void(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now)> settle;
+    std::function<void(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now)> settle{};
+    /// Optional. Takes an instance of a plugin that was not there before into use; without it such a file waits for the
+    /// next start.
+    std::function<result<void>(const std::shared_ptr<instance>& now)> add{};
+    /// Optional. Lets go of an instance nobody takes the place of; without it the plugin can be removed only by a restart.
+    /// The problem says who still needs it.
+    std::function<result<void>(const std::shared_ptr<instance>& old)> remove{};
+    /// Optional. What the users of the kind saw of it beside the operations that the host counts itself.
+    std::function<call_counts(const std::shared_ptr<instance>& which)> counts{};
 };
 
 struct plugin_host_options {
@@ -118,6 +149,13 @@ struct plugin_host_options {
     nanoseconds drain_time = std::chrono::seconds(5);  // what all drains together may take at shutdown
     std::string trial_program;                         // runs the trials of replacements (trial.hpp); empty = no trials
     nanoseconds trial_time = std::chrono::seconds(5);
+    nanoseconds probation{0};    // how long a replaced generation is kept warm; 0 = not at all
+    admission_rule admission{};  // asked for every file; empty = all may be loaded
+    watch_times watch{};
+};
+struct reload_options {
+    bool probation = true;   // false: what is replaced goes at once
+    bool automatic = false;  // nobody asked: a file that was refused before is left alone, without another word
 };
 
 class plugin_host {
@@ -147,10 +185,23 @@ public:
     /// Replaces a plugin (by id or file name) by what its file holds now: read, check, load beside the old one, create and
     /// start, swap; the old one goes when nobody uses it. Whatever fails before the swap leaves the old one as it was.
     /// [any]; `done` runs on the control thread, where reloads come one after another.
-    void reload(std::string name, std::function<void(result<reload_report>)> done);
+    void reload(std::string name, std::function<void(result<reload_report>)> done) {
+        reload(std::move(name), {}, std::move(done));
+    }
+    void reload(std::string name, reload_options how, std::function<void(result<reload_report>)> done);
+    /// Takes a plugin out of service and its file out of the folder, under a name that begins with a dot; the answer is where
+    /// it is now. `force`: also if the configuration names it. [any]
+    void remove(std::string name, bool force, std::function<void(result<std::string>)> done);
+    /// A pinned plugin is left alone by reloads and by the folder watch, also after a restart. [any]
+    void pin(std::string name, bool pinned, std::function<void(result<void>)> done);
+    /// From now on changes in the plugin folder are followed: see folder_watch.hpp. After start_all.
+    result<void> watch();
+    /// Before load_all.
+    void set_observer(plugin_observer observer);
     /// No reload runs or begins once it returns; before what the swappers use is destroyed. shutdown does it, too.
     void end_reloads();
 
+    const std::string& plugin_dir() const noexcept;
     std::vector<std::shared_ptr<instance>> instances(std::string_view kind) const;
     std::shared_ptr<instance> find(std::string_view kind,
                                    std::string_view name) const;  // by name or component id

@@ -1,5 +1,6 @@
 #include "kernel/plugin/plugin_set.hpp"
 
+#include <sigrun/cpp/options.hpp>
 #include <sigrun/cpp/text.hpp>
 
 #include <algorithm>
@@ -9,21 +10,20 @@ namespace {
 
 const auto k_log = logger::get("plugin");
 
-constexpr sigrun_opt k_plugin_options[] = {{sizeof(sigrun_opt),
-                                            SIGRUN_OPT_BOOL,
-                                            0,
-                                            0,
-                                            sdk::str("enabled"),
-                                            sdk::str("yes"),
-                                            sdk::str("no: the file is not loaded"),
-                                            {},
-                                            {},
-                                            0,
-                                            0}};
+constexpr sigrun_opt k_plugin_options[] = {
+    sdk::option("enabled", SIGRUN_OPT_BOOL, {.def = "yes", .doc = "no: the file is not loaded"}),
+    sdk::option(
+        "unload", SIGRUN_OPT_CHOICE,
+        {.def = "auto",
+         .doc = "auto: the code of a replaced version is unmapped once nothing of it can run; never: it stays mapped",
+         .choices = "auto,never"}),
+};
 
 bool contains(const std::vector<std::string>& list, const std::string& word) {
     return std::find(list.begin(), list.end(), word) != list.end();
 }
+
+constexpr const char* k_not_needed = "has no component of a kind that this program uses";
 
 }  // namespace
 
@@ -33,8 +33,8 @@ result<void> plugin_set::load() {
     SIGRUN_CHECK_OK(read_switches());
     SIGRUN_TRY(files, find_plugin_files(options_.plugin_dir));
     for (const auto& file : files) SIGRUN_CHECK_OK(load_file(file));
-    for (const auto& [name, origin] : switched_off_)
-        if (!find_plugin(name)) return unknown_plugin("plugin " + name, name, origin);
+    for (const auto& each : switches_)
+        if (!find_plugin(each.name)) return unknown_plugin("plugin " + each.name, each.name, each.origin);
     SIGRUN_CHECK_OK(configured_instances());
     default_instances();
     return {};
@@ -44,18 +44,15 @@ result<void> plugin_set::read_switches() {
     for (const config_section* section : config_.of_kind("plugin")) {
         SIGRUN_TRY(values, bound_section::bind(section, k_plugin_options));
         const std::string name = section->name.substr(section->name.find(' ') + 1);
-        if (!values->boolean("enabled")) switched_off_.emplace_back(name, section->origin);
+        switches_.push_back({name, section->origin, values->boolean("enabled"), values->text("unload") == "never"});
     }
     return {};
 }
 
-bool plugin_set::enabled(const std::string& name, std::string& origin) const {
-    for (const auto& [off, where] : switched_off_)
-        if (off == name) {
-            origin = where;
-            return false;
-        }
-    return true;
+const plugin_set::switches* plugin_set::switches_of(const std::string& name) const {
+    for (const auto& each : switches_)
+        if (each.name == name) return &each;
+    return nullptr;
 }
 
 result<void> plugin_set::load_file(const plugin_file& file) {
@@ -72,11 +69,13 @@ result<void> plugin_set::load_file(const plugin_file& file) {
 }
 
 result<void> plugin_set::admit(record& to, const plugin_file& file) {
-    std::string origin;
+    bool keep_mapped = false;
     auto switched_off = [&](const std::string& name) {
-        if (enabled(name, origin)) return false;
+        const switches* found = switches_of(name);
+        keep_mapped = keep_mapped || (found && found->keep_mapped);
+        if (!found || found->enabled) return false;
         to.now = state::disabled;
-        to.info.reason = "switched off in " + origin;
+        to.info.reason = "switched off in " + found->origin;
         return true;
     };
     if (switched_off(file.name)) return {};
@@ -85,44 +84,79 @@ result<void> plugin_set::admit(record& to, const plugin_file& file) {
     to.info.id = identity.id;
     to.info.version = identity.version;
     if (switched_off(identity.id)) return {};
+    if (auto other = instead_of(identity.id, bytes); !other.refusal.empty()) {
+        if (other.instead.empty()) return make_problem(errc::forbidden, other.refusal);
+        SIGRUN_TRY(other_bytes, read_plugin_file(other.instead));
+        SIGRUN_TRY(other_identity, inspect_plugin(other_bytes));
+        if (other_identity.id != identity.id) return bad_value(other.instead, identity.id, other_identity.id);
+        to.info.reason = "the file is not used: " + other.refusal;
+        to.info.newest = newest_info{identity.version, sha256_hex(bytes), other.refusal, plugin_state::rejected};
+        bytes = std::move(other_bytes);
+        identity = std::move(other_identity);
+    }
     for (const auto& other : records_)
         if (other->info.id == identity.id && other->now == state::active)
             return bad_value("id", "a plugin that is not loaded yet", identity.id + " (" + other->info.file + ")");
 
     SIGRUN_TRY(code, generation::open(bytes, identity, *stage_, rt_, options_.program));
-    const auto& descriptor = code->descriptor();
-    to.info.sha256 = code->sha256();
-    to.info.abi = descriptor.abi;
-    to.info.doc = descriptor.doc;
-    to.info.generation = code->number();
-    bool needed = options_.kinds.empty();
-    for (const auto& component : descriptor.components) needed = needed || contains(options_.kinds, component.kind);
-    if (!needed) {
+    if (keep_mapped) code->keep_mapped();
+    describe(to.info, *code);
+    if (!needed(code->descriptor())) {
         to.now = state::not_needed;
-        to.info.reason = "has no component of a kind that this program uses";
+        to.info.reason = k_not_needed;
+        to.info.components.clear();
         return {};
     }
     SIGRUN_CHECK_OK(code->start());
-    for (const auto& component : descriptor.components)
-        to.info.components.push_back({component.id, component.kind, component.doc, component.options, {}});
     to.info.active = true;
     to.code = std::move(code);
     return {};
 }
 
+admission plugin_set::instead_of(const std::string& id, std::string_view bytes) const {
+    const std::string sha256 = sha256_hex(bytes);
+    if (const std::string copy = pins_.copy_of(id); !copy.empty() && pins::sha256_of(copy) != sha256)
+        return {"the plugin is pinned to another version", copy};
+    return options_.admission ? options_.admission(id, sha256) : admission{};
+}
+
+bool plugin_set::needed(const plugin_descriptor& descriptor) const {
+    if (options_.kinds.empty()) return true;
+    return std::any_of(descriptor.components.begin(), descriptor.components.end(),
+                       [&](const auto& component) { return contains(options_.kinds, component.kind); });
+}
+
+void plugin_set::describe(plugin_info& info, const generation& code) const {
+    const auto& descriptor = code.descriptor();
+    info.id = code.identity().id;
+    info.version = descriptor.version;
+    info.sha256 = code.sha256();
+    info.abi = descriptor.abi;
+    info.doc = descriptor.doc;
+    info.generation = code.number();
+    info.components.clear();
+    for (const auto& component : descriptor.components)
+        info.components.push_back({component.id, component.kind, component.doc, component.options, {}});
+}
+
 void plugin_set::reject(record& which, const std::string& reason) {
     SIGRUN_LOG(k_log, error, "plugin ", which.info.file, " rejected: ", reason);
+    const auto code = std::move(which.code);  // ends after the lock
+    std::lock_guard lock(mutex_);
     which.now = state::rejected;
+    which.since = std::chrono::steady_clock::now();
     which.info.active = false;
     which.info.reason = reason;
     which.info.components.clear();  // their texts go with the code
-    which.code.reset();
 }
 
+// Of several with this name the one that runs: a second file with its id was rejected.
 plugin_set::record* plugin_set::find_plugin(std::string_view name) const {
+    record* found = nullptr;
     for (const auto& each : records_)
-        if (each->short_name == name || each->info.id == name) return each.get();
-    return nullptr;
+        if (each->short_name == name || each->info.id == name)
+            if (!found || (found->now != state::active && each->now == state::active)) found = each.get();
+    return found;
 }
 
 result<void> plugin_set::unknown_plugin(const std::string& field, const std::string& name,
@@ -137,24 +171,6 @@ result<void> plugin_set::unknown_plugin(const std::string& field, const std::str
 std::vector<std::shared_ptr<instance>> plugin_set::all() const {
     std::lock_guard lock(mutex_);
     return instances_;
-}
-
-std::vector<plugin_info> plugin_set::infos() const {
-    std::lock_guard lock(mutex_);
-    std::vector<plugin_info> out;
-    for (std::size_t i = 0; i < records_.size(); ++i) {
-        if (records_[i]->now == state::not_needed) continue;
-        out.push_back(records_[i]->info);
-        for (const auto& old : retiring_) {
-            if (old.record != i) continue;
-            std::size_t holders = 0;
-            for (const auto& each : old.instances) holders += static_cast<std::size_t>(each.use_count() - 1);
-            std::chrono::duration<double> age = std::chrono::steady_clock::now() - old.since;
-            out.back().retiring.push_back(
-                {old.generation, old.version, std::to_string(holders) + " links or calls", age.count()});
-        }
-    }
-    return out;
 }
 
 std::vector<documented_section> plugin_set::documented() const {
@@ -173,21 +189,6 @@ std::vector<std::shared_ptr<instance>> plugin_set::release_instances() {
     for (auto& old : retiring_)
         for (auto& each : old.instances) all.push_back(std::move(each));
     return all;
-}
-
-void plugin_set::unload() {
-    std::vector<std::shared_ptr<generation>> codes;
-    {
-        std::lock_guard lock(mutex_);
-        for (auto& old : retiring_) codes.push_back(std::move(old.code));
-        retiring_.clear();
-        for (auto& each : records_) {
-            each->info.active = false;
-            each->info.components.clear();
-            codes.push_back(std::move(each->code));
-        }
-    }
-    while (!codes.empty()) codes.pop_back();
 }
 
 }  // namespace sigrun

@@ -4,9 +4,11 @@
 
 #include "kernel/plugin/catalogue.hpp"
 #include "kernel/plugin/generation.hpp"
+#include "kernel/plugin/pins.hpp"
 #include "kernel/plugin/plugin_host.hpp"
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -22,86 +24,159 @@ public:
 
     result<void> load();
     std::vector<std::shared_ptr<instance>> all() const;  // in order of creation
-    std::vector<plugin_info> infos() const;
     std::vector<documented_section> documented() const;
     /// Gives up every instance, also of replaced generations; the caller destroys them.
     std::vector<std::shared_ptr<instance>> release_instances();
 
-    // plugin_replacement.cpp
+    // -- plugin_infos.cpp
+    std::vector<plugin_info> infos() const;
+    /// How many generations are in each state, for the metrics.
+    std::map<plugin_state, std::size_t> states() const;
+    /// A file on its way in, shown with its plugin.
+    void note_newest(const std::string& file, std::string_view version, std::string_view sha256, plugin_state stage);
+
+    // -- plugin_examination.cpp
     /// What a plugin's file holds now, read once and checked.
     struct examined {
-        std::string id;  // of the plugin
+        std::string id;    // of the plugin
+        std::string file;  // its path
         bool changed = false;
+        bool added = false;    // nothing of the plugin runs
+        bool current = false;  // it holds the very bytes that run
         std::string bytes, sha256;
         plugin_identity identity;
         reload_report report;
     };
+    /// [any] Everything that can be found out without running its code here. `replaceable` says which kinds can be swapped.
+    /// `out` is filled as far as it went, also when the file is refused.
+    result<void> examine(std::string_view name, bool automatic,
+                         const std::function<bool(std::string_view kind)>& replaceable, examined& out) const;
+    /// Keeps why a file was refused, to be shown with the plugin that goes on or on its own, and not to try it again unasked.
+    /// False: the same was said before.
+    bool note_refusal(const examined& file, const problem& why);
+    /// It holds what runs: whatever was said of the file before is over.
+    void note_current(const examined& file);
+    /// The file at this path is not there any more. What was loaded from it; empty: nothing, or it was known.
+    std::optional<plugin_info> note_gone(const std::string& path);
+
+    // -- plugin_replacement.cpp
     struct replacement {
         std::size_t record = 0;
-        std::shared_ptr<class generation> code;
+        std::shared_ptr<class generation> code, old_code;
         std::vector<std::pair<std::shared_ptr<instance>, std::shared_ptr<instance>>> instances;  // old, started new
         plugin_info info;
         reload_report report;
     };
-    /// [any] Everything that can be found out without running its code here. `replaceable` says which kinds can be swapped.
-    result<examined> examine(std::string_view name,
-                             const std::function<bool(std::string_view kind)>& replaceable) const;
     /// [ctl] The standby; nothing of the running one is touched.
     result<replacement> prepare(const examined& file);
-    /// Keeps why a replacement was refused, to be shown with the plugin that goes on.
-    void note_refusal(std::string_view name, const problem& why);
-    /// The new instances are what all() returns from here on; the old ones begin to retire.
-    void commit(replacement& what);
+    /// The new instances are what all() returns from here on; the old ones are kept warm, or begin to retire.
+    void commit(replacement& what, bool warm);
+    /// The warm generation before this one begins to retire.
+    void settle(const replacement& what);
+    /// The warm generation has the work again, and this one begins to retire; its bytes count as refused.
+    void swap_back(const replacement& what, const std::string& why);
+
+    // -- plugin_addition.cpp
+    struct addition {
+        std::size_t record = 0;
+        std::shared_ptr<class generation> code;
+        std::vector<std::shared_ptr<instance>> instances;  // started
+        plugin_info info;
+        reload_report report;
+    };
+    /// [ctl] As prepare, for a file of which nothing runs.
+    result<addition> prepare_addition(const examined& file);
+    void commit(addition& what);
+    /// [ctl] The plugin that could be taken out of service, and its instances. The problem says what needs it.
+    struct departure {
+        std::size_t record = 0;
+        std::string id, version, file;
+        std::uint64_t generation = 0;
+        std::vector<std::shared_ptr<instance>> instances;
+    };
+    result<departure> removable(std::string_view name, bool force) const;
+    void take_out(const departure& what);
+
+    /// Pins the running version, or lets go of it.
+    result<void> pin(std::string_view name, bool pinned);
+
+    // -- plugin_reaping.cpp
+    struct ended {
+        std::string id, version;
+        std::uint64_t generation;
+        std::string resident;  // why its code stays mapped; empty = it does not
+    };
     /// Destroys retiring instances that nobody holds any more, and lets go of their code. True while some are left.
-    bool reap();
+    bool reap(std::vector<ended>& done);
     /// Lets go of the code, newest first.
     void unload();
 
 private:
-    enum class state { active, rejected, disabled, not_needed };
+    enum class state { active, rejected, disabled, not_needed, removed };
     struct record {
         std::string short_name;
         plugin_info info;
         state now = state::active;
         std::shared_ptr<generation> code;
+        time_point since = std::chrono::steady_clock::now();
+        time_point newest_since{};
     };
     struct retiring {
         std::size_t record;
-        std::string version;
-        std::uint64_t generation;
+        plugin_info info;  // as it was
         std::shared_ptr<class generation> code;
         std::vector<std::shared_ptr<instance>> instances;
+        plugin_state state;
         time_point since;
     };
     struct choice {  // one component to create an instance of
         record* plugin;
         const component_record* component;
     };
+    struct switches {  // of [plugin NAME]
+        std::string name, origin;
+        bool enabled, keep_mapped;
+    };
 
     result<void> read_switches();
     result<void> load_file(const plugin_file& file);
     result<void> admit(record& to, const plugin_file& file);
+    void describe(plugin_info& info, const generation& code) const;
     void reject(record& which, const std::string& reason);
-    bool enabled(const std::string& name, std::string& origin) const;
+    const switches* switches_of(const std::string& name) const;
     bool wanted(const std::string& instance_name, const std::string& component) const;
+    bool needed(const plugin_descriptor& descriptor) const;
+    admission instead_of(const std::string& id, std::string_view bytes) const;
     result<void> configured_instances();
     void default_instances();
     result<std::optional<choice>> choose(const config_section& section, const std::string& name);
     void create(const choice& what, const std::string& name, const sigrun_config& config);
     record* find_plugin(std::string_view name) const;
+    record* find_file(std::string_view name) const;
+    std::size_t index_of(const record& which) const;
     result<void> unknown_plugin(const std::string& field, const std::string& name, const std::string& origin) const;
+    result<void> examine_running(const record& running, bool automatic,
+                                 const std::function<bool(std::string_view)>& replaceable, examined& out) const;
+    result<void> all_replaceable(std::string_view id, const std::function<bool(std::string_view)>& replaceable) const;
+    result<void> room_for_another(const record& running) const;
+    result<std::shared_ptr<generation>> open(const examined& file);
+    retiring* warm_of(std::size_t which);
 
     const plugin_host_options& options_;
     const settings& config_;
     std::shared_ptr<runtime> rt_;
     std::optional<stage> stage_;
-    std::vector<std::pair<std::string, std::string>> switched_off_;  // name, origin
-    std::vector<std::string> configured_;                            // "plugin id:component" with a section of its own
+    pins pins_{options_.state_dir};
+    std::vector<switches> switches_;
+    std::vector<std::string> configured_;  // "plugin id:component" with a section of its own
 
     mutable std::mutex mutex_;
-    std::vector<std::unique_ptr<record>> records_;
+    std::vector<std::unique_ptr<record>> records_;  // never fewer: a removed plugin keeps its place
     std::vector<std::shared_ptr<instance>> instances_;
     std::vector<retiring> retiring_;
 };
+
+/// Calls the instance's `start`, if it has one.
+result<void> start_instance(instance& each);
 
 }  // namespace sigrun

@@ -16,6 +16,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 extern char** environ;
 
@@ -81,7 +82,7 @@ int run_as_plugin_host(int argc, char** argv) {
     const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
     ::dup2(nowhere, STDOUT_FILENO);
     ::dup2(nowhere, STDERR_FILENO);
-    std::string report;
+    std::string report, kinds;
     {
         metrics numbers;
         plugin_host_options options;
@@ -90,17 +91,20 @@ int run_as_plugin_host(int argc, char** argv) {
         plugin_host host(std::move(options), settings::parse("", "trial").value(), numbers);
         auto loaded = host.load_all();
         if (!loaded) report = loaded.error().text();
-        for (const auto& each : host.plugins())
+        for (const auto& each : host.plugins()) {
             if (!each.active && report.empty()) report = each.reason;
+            for (const auto& component : each.components) kinds += component.kind + "\n";
+        }
         host.shutdown();
     }
-    if (report.empty()) report = k_good;
+    const bool good = report.empty();
+    if (good) report = std::string(k_good) + kinds;
     [[maybe_unused]] auto written = ::write(parent, report.data(), report.size());
-    ::_exit(report == k_good ? 0 : 1);
+    ::_exit(good ? 0 : 1);
 }
 
 result<void> try_plugin(std::string_view bytes, const std::string& program, const std::string& scratch,
-                        nanoseconds limit) {
+                        nanoseconds limit, std::vector<std::string>* kinds) {
     temporary_folder folder{scratch + "/trial-XXXXXX"};
     if (!::mkdtemp(folder.path.data())) return os_problem("cannot make a folder for the trial in " + scratch, errno);
     {
@@ -135,7 +139,11 @@ result<void> try_plugin(std::string_view bytes, const std::string& program, cons
     ::close(ends[0]);
     bool hung = false;
     const int status = end_child(child, deadline, hung);
-    if (said == k_good && !hung) return {};
+    if (said.starts_with(k_good) && !hung) {
+        std::istringstream lines(said.substr(k_good.size()));
+        for (std::string kind; kinds && std::getline(lines, kind);) kinds->push_back(kind);
+        return {};
+    }
     if (hung)
         return make_problem(errc::timeout, "it did not get through its trial in " +
                                                std::to_string(limit / std::chrono::milliseconds(1)) + " ms");

@@ -7,6 +7,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace sigrun {
 
@@ -15,8 +16,8 @@ namespace sigrun {
 int run_as_plugin_host(int argc, char** argv);
 
 /// Runs the trial of these bytes with `program` (which calls run_as_plugin_host) in a folder of its own below `scratch`.
-/// Blocks, `limit` at most. A problem says what the plugin did.
+/// Blocks, `limit` at most. A problem says what the plugin did. `kinds`: filled with the kinds of its components.
 result<void> try_plugin(std::string_view bytes, const std::string& program, const std::string& scratch,
-                        nanoseconds limit);
+                        nanoseconds limit, std::vector<std::string>* kinds = nullptr);
 
 }  // namespace sigrun

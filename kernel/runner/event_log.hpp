@@ -28,6 +28,11 @@ enum class event_type : std::uint8_t {
     plugin_loaded,
     plugin_rejected,
     plugin_replaced,
+    plugin_probation,
+    plugin_swapped_back,
+    plugin_retired,
+    plugin_gone,
+    plugin_removed,
     gap,
 };
 std::string_view to_string(event_type t) noexcept;

@@ -8,6 +8,8 @@
 namespace sigrun {
 namespace {
 
+constexpr std::size_t k_max_balancers = 255;  // an explain record has a byte for it
+
 std::atomic<std::uint64_t> next_set_id{1};
 std::atomic<std::uint32_t> next_thread_id{1};
 
@@ -31,7 +33,7 @@ thread_local own_dispatchers own;
 }  // namespace
 
 dispatcher::dispatcher(const balancer_set& set, std::uint32_t page_words)
-    : masked(page_words), set_(set), random_(random_u64()) {
+    : masked(page_words), set_(set), untold_(set.size()), random_(random_u64()) {
     const std::uint32_t thread = next_thread_id.fetch_add(1, std::memory_order_relaxed);
     for (std::size_t i = 0; i < set.size(); ++i) {
         const loaded_balancer& b = set[i];
@@ -44,6 +46,13 @@ std::uint64_t dispatcher::random() noexcept {  // splitmix64
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     return z ^ (z >> 31);
+}
+
+void dispatcher::note_pick(std::size_t balancer, bool missed) noexcept {
+    constexpr std::uint64_t k_tell_after = 16;
+    std::uint64_t& untold = untold_[balancer];
+    if (++untold < k_tell_after && !missed) return;
+    set_[balancer].calls->add(std::exchange(untold, 0), missed);
 }
 
 void dispatcher::close() noexcept {
@@ -68,7 +77,8 @@ result<loaded_balancer> check_balancer(std::shared_ptr<instance> i) {
     if (!SIGRUN_HAS(table, pick) || table->abi != 1)
         return bad_value("balancer " + i->name(), "a table of \"" SIGRUN_KIND_BALANCER "\" with the slot pick",
                          table ? "abi " + std::to_string(table->abi) : "none");
-    return loaded_balancer{std::move(i), table};
+    std::string name = i->name();
+    return loaded_balancer{std::move(i), table, std::move(name)};
 }
 
 }  // namespace
@@ -76,12 +86,59 @@ result<loaded_balancer> check_balancer(std::shared_ptr<instance> i) {
 result<std::unique_ptr<balancer_set>> balancer_set::with(const std::shared_ptr<instance>& old,
                                                          const std::shared_ptr<instance>& now) const {
     SIGRUN_TRY(fresh, check_balancer(now));
+    auto set = copy();
+    for (auto& each : set->loaded_)
+        if (each.owner == old) {
+            each.owner = fresh.owner;
+            each.table = fresh.table;
+            each.calls = fresh.calls;
+        }
+    return set;
+}
+
+std::unique_ptr<balancer_set> balancer_set::copy() const {
     auto set = std::unique_ptr<balancer_set>(new balancer_set);
     set->loaded_ = loaded_;
     set->default_ = default_;
-    for (auto& each : set->loaded_)
-        if (each.owner == old) each = fresh;
     return set;
+}
+
+result<std::unique_ptr<balancer_set>> balancer_set::with_added(const std::shared_ptr<instance>& now) const {
+    SIGRUN_TRY(fresh, check_balancer(now));
+    auto set = copy();
+    for (auto& each : set->loaded_)
+        if (each.name == fresh.name) {
+            if (!each.removed) return bad_value("balancer", "a name that is not in use", fresh.name);
+            each = fresh;
+            return set;
+        }
+    if (set->loaded_.size() >= k_max_balancers)
+        return problem{errc::busy, "there are too many balancers", "balancer",
+                       "at most " + std::to_string(k_max_balancers), fresh.name};
+    set->loaded_.push_back(std::move(fresh));
+    return set;
+}
+
+result<std::unique_ptr<balancer_set>> balancer_set::without(const std::shared_ptr<instance>& old) const {
+    auto set = copy();
+    const loaded_balancer& standard = set->loaded_[default_];
+    if (standard.owner == old)
+        return problem{errc::conflict, "it is the default balancer", "balancer.default_algorithm", "another balancer",
+                       old->name()};
+    for (auto& each : set->loaded_)
+        if (each.owner == old) {
+            each.owner = standard.owner;
+            each.table = standard.table;
+            each.calls = standard.calls;
+            each.removed = true;
+        }
+    return set;
+}
+
+call_counts balancer_set::counts(const instance& which) const noexcept {
+    for (const auto& each : loaded_)
+        if (each.owner.get() == &which) return each.calls->total();
+    return {};
 }
 
 result<std::unique_ptr<balancer_set>> balancer_set::create(std::vector<std::shared_ptr<instance>> instances,
@@ -90,6 +147,7 @@ result<std::unique_ptr<balancer_set>> balancer_set::create(std::vector<std::shar
     for (auto& i : instances) {
         if (!i || i->kind() != SIGRUN_KIND_BALANCER) continue;
         SIGRUN_TRY(one, check_balancer(std::move(i)));
+        if (set->size() >= k_max_balancers) break;
         set->loaded_.push_back(std::move(one));
     }
     set->default_ = set->find(default_name);
@@ -106,7 +164,7 @@ std::size_t balancer_set::find(std::string_view name) const noexcept {
     auto by = [&](auto member) {
         return static_cast<std::size_t>(
             std::find_if(loaded_.begin(), loaded_.end(),
-                         [&](const loaded_balancer& b) { return ((*b.owner).*member)() == name; }) -
+                         [&](const loaded_balancer& b) { return !b.removed && ((*b.owner).*member)() == name; }) -
             loaded_.begin());
     };
     const std::size_t named = by(&instance::name);
@@ -115,7 +173,8 @@ std::size_t balancer_set::find(std::string_view name) const noexcept {
 
 std::vector<std::string> balancer_set::names() const {
     std::vector<std::string> out;
-    for (const auto& b : loaded_) out.push_back(b.owner->name());
+    for (const auto& b : loaded_)
+        if (!b.removed) out.push_back(b.name);
     return out;
 }
 

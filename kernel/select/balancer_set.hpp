@@ -1,6 +1,7 @@
 // The balancer plugins of a selector, and the state that each dispatching thread has with each of them.
 #pragma once
 
+#include "kernel/plugin/call_counts.hpp"
 #include "kernel/plugin/plugin_host.hpp"
 
 #include <sigrun/balancer.h>
@@ -17,6 +18,10 @@ namespace sigrun {
 struct loaded_balancer {
     std::shared_ptr<instance> owner;
     const sigrun_balancer* table = nullptr;
+    std::string name{};    // of the instance that has this place; ids are places, so none is ever given up
+    bool removed = false;  // the default one answers here, and nobody finds it by its name
+    /// Its picks, and those where it found nothing although a place was free.
+    std::shared_ptr<call_counter> calls = std::make_shared<call_counter>();
 };
 
 class balancer_set;
@@ -28,6 +33,8 @@ public:
     dispatcher(const balancer_set& set, std::uint32_t page_words);
     void* state(std::size_t balancer) const noexcept { return states_[balancer]; }
     std::uint64_t random() noexcept;
+    /// Counts a pick; told to the balancer's counter now and then.
+    void note_pick(std::size_t balancer, bool missed) noexcept;
     void close() noexcept;
     bool closed() const noexcept { return closed_.load(); }
 
@@ -37,6 +44,7 @@ public:
 private:
     const balancer_set& set_;
     std::vector<void*> states_;
+    std::vector<std::uint64_t> untold_;  // picks per balancer
     std::uint64_t random_;
     std::mutex closing_;
     std::atomic<bool> closed_{false};
@@ -50,10 +58,15 @@ public:
     /// The same set with `now` in the place of `old`; a problem if `now` is no balancer for this host.
     result<std::unique_ptr<balancer_set>> with(const std::shared_ptr<instance>& old,
                                                const std::shared_ptr<instance>& now) const;
+    /// The same set with one more, in the place of a removed one of its name if there was one.
+    result<std::unique_ptr<balancer_set>> with_added(const std::shared_ptr<instance>& now) const;
+    /// The same set without one; a problem if it is the default.
+    result<std::unique_ptr<balancer_set>> without(const std::shared_ptr<instance>& old) const;
 
     std::size_t size() const noexcept { return loaded_.size(); }
     const loaded_balancer& operator[](std::size_t i) const noexcept { return loaded_[i]; }
     std::size_t default_index() const noexcept { return default_; }
+    call_counts counts(const instance& which) const noexcept;
     /// By instance name, else by component id; size() if there is none.
     std::size_t find(std::string_view name) const noexcept;
     std::vector<std::string> names() const;
@@ -64,6 +77,7 @@ public:
 
 private:
     balancer_set();
+    std::unique_ptr<balancer_set> copy() const;
     dispatcher& enter(std::uint32_t page_words, const sigrun_view& fresh);
 
     const std::uint64_t id_;

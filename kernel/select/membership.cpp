@@ -40,12 +40,14 @@ selector::impl::impl(const options& o, std::unique_ptr<balancer_set> set)
     : max_runners(o.max_runners),
       balancers(set.get()),
       owned_balancers(std::move(set)),
-      balancer_names(owned_balancers->names()),
       levels(owned_balancers->needs_levels()),
       index(page_limit(o.max_runners), levels),
       protocols(index.page_words()),
       cohorts(index),
-      predicates(index.max_pages()) {}
+      predicates(index.max_pages()) {
+    for (std::size_t i = 0; i < owned_balancers->size(); ++i) balancer_names[i] = (*owned_balancers)[i].name;
+    n_balancers = owned_balancers->size();
+}
 
 bool selector::impl::owns(slot_ref s) const noexcept {
     if (page_of(s.slot) >= cohorts.n_pages()) return false;

@@ -19,6 +19,10 @@ std::int64_t coarse_ns(clockid_t which) noexcept {
     return static_cast<std::int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
 }
 
+std::size_t place_of(const balancer_set& set, const pick_request& r) noexcept {
+    return r.balancer && r.balancer <= set.size() ? r.balancer - 1u : set.default_index();
+}
+
 }  // namespace
 
 sigrun_view selector::impl::describe() const noexcept {
@@ -52,7 +56,7 @@ void selector::impl::fill(pick_result& out, const pick_request& r, std::uint32_t
 
 bool selector::impl::ask_balancer(const balancer_set& set, const pick_request& r, dispatcher& d,
                                   const std::uint64_t* pages, std::uint16_t want, pick_result& out) noexcept {
-    const std::size_t which = r.balancer && r.balancer <= set.size() ? r.balancer - 1u : set.default_index();
+    const std::size_t which = place_of(set, r);
     const loaded_balancer& b = set[which];
     sigrun_req req{};
     req.now_ns = static_cast<std::uint64_t>(coarse_ns(CLOCK_MONOTONIC_COARSE));
@@ -113,10 +117,15 @@ pick_result selector::impl::pick(const pick_request& r) noexcept {
     }
     const std::uint64_t* pages = feasible_pages(r, d);
     const bool plain = !r.n_excluded && !r.pred->any_mixed();
-    if (plain && ask_balancer(set, r, d, pages, 1, out)) return out;
     // Lost to another thread, or some proposals may not fit: alternates, then the built-in choice.
-    if (ask_balancer(set, r, d, pages, 4, out)) return out;
-    if (fall_back(r, d, pages, out)) return out;
+    if ((plain && ask_balancer(set, r, d, pages, 1, out)) || ask_balancer(set, r, d, pages, 4, out)) {
+        d.note_pick(place_of(set, r), false);
+        return out;
+    }
+    if (fall_back(r, d, pages, out)) {
+        d.note_pick(place_of(set, r), true);
+        return out;
+    }
     out.outcome = why_none(r);
     return out;
 }

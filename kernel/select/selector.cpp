@@ -51,20 +51,29 @@ std::uint16_t selector::balancer_id(std::string_view name) const noexcept {
     return i < set.size() ? static_cast<std::uint16_t>(i + 1) : std::uint16_t{0};
 }
 std::string_view selector::balancer_name(std::uint16_t id) const noexcept {
-    if (id > impl_->balancer_names.size()) return {};
+    if (id > impl_->n_balancers.load(std::memory_order_acquire)) return {};
     if (id) return impl_->balancer_names[id - 1u];
     const read_section reading;
     return impl_->balancer_names[impl_->balancers.load(std::memory_order_acquire)->default_index()];
 }
-std::vector<std::string> selector::balancer_names() const { return impl_->balancer_names; }
+std::vector<std::string> selector::balancer_names() const {
+    std::lock_guard lock(impl_->mutex);
+    return impl_->owned_balancers->names();
+}
 
 result<void> selector::can_replace(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now) const {
     std::lock_guard lock(impl_->mutex);
-    SIGRUN_CHECK_OK(impl_->standby(old, now));
+    SIGRUN_CHECK_OK(impl_->fit(impl_->owned_balancers->with(old, now)));
     return {};
 }
 bool selector::replace(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now) {
     return impl_->replace(old, now);
+}
+result<void> selector::add_balancer(const std::shared_ptr<instance>& now) { return impl_->add_balancer(now); }
+result<void> selector::remove_balancer(const std::shared_ptr<instance>& old) { return impl_->remove_balancer(old); }
+call_counts selector::balancer_counts(const std::shared_ptr<instance>& which) const {
+    std::lock_guard lock(impl_->mutex);
+    return impl_->owned_balancers->counts(*which);
 }
 
 pick_result selector::pick(const pick_request& request) noexcept { return impl_->pick(request); }

@@ -99,6 +99,12 @@ public:
     /// From here on `now` picks. When it returns true, no thread is in `old` or keeps state of it; false: this system
     /// cannot tell, and `old` is held for good. Not from inside a pick.
     bool replace(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now);
+    /// One more balancer. Not from inside a pick, nor is the next.
+    result<void> add_balancer(const std::shared_ptr<instance>& now);
+    /// Jobs that named it are picked for by the default one. A problem if it is that.
+    result<void> remove_balancer(const std::shared_ptr<instance>& old);
+    /// Its picks, and as failures those where it proposed nothing usable although a place was free.
+    call_counts balancer_counts(const std::shared_ptr<instance>& which) const;
     pick_result pick(const pick_request& request) noexcept;
     /// Gives a claimed place back. True if the slot went from full to free: somebody may be waiting for it.
     bool release(slot_ref slot) noexcept;

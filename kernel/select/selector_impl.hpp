@@ -82,8 +82,10 @@ struct selector::impl {
 
     // -- balancers.cpp
     // ----------------------------------------------------------------------------------------------
-    result<std::unique_ptr<balancer_set>> standby(const std::shared_ptr<instance>& old,
-                                                  const std::shared_ptr<instance>& now) const;
+    result<std::unique_ptr<balancer_set>> fit(result<std::unique_ptr<balancer_set>> set) const;
+    bool publish_balancers(std::unique_ptr<balancer_set> set, const instance* fresh, std::unique_lock<std::mutex> lock);
+    result<void> add_balancer(const std::shared_ptr<instance>& now);
+    result<void> remove_balancer(const std::shared_ptr<instance>& old);
     bool replace(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now);
 
     // -- explain.cpp
@@ -96,8 +98,10 @@ struct selector::impl {
     // Read inside a read_section, or under the mutex; replaced under the mutex.
     std::atomic<balancer_set*> balancers;
     std::unique_ptr<balancer_set> owned_balancers;
-    const std::vector<std::string> balancer_names;  // the same for as long as the selector lives
-    const bool levels;                              // the index keeps the level planes
+    // By id - 1. Only ever more, and the first `n_balancers` never change: read without a lock.
+    std::array<std::string, 256> balancer_names;
+    std::atomic<std::size_t> n_balancers{0};
+    const bool levels;  // the index keeps the level planes
     slot_index index;
     protocol_pages protocols;
     // What views are made of.

@@ -3,6 +3,7 @@
 #include "kernel/log/log.hpp"
 #include "kernel/serve/listener.hpp"
 #include "kernel/serve/methods.hpp"
+#include "kernel/serve/plugin_events.hpp"
 #include "kernel/serve/plugin_swappers.hpp"
 #include "kernel/serve/settings_table.hpp"
 #include "kernel/serve/storage_swappers.hpp"
@@ -123,10 +124,12 @@ result<void> daemon::impl::open_plugins() {
     o.state_dir = options.state_dir;
     o.program = "sigrund";
     o.trial_program = options.trial_program;
+    o.probation = nanoseconds(bound.at("plugins").integer("probation"));
     plugins = std::make_unique<plugin_host>(std::move(o), options.config, numbers);
     methods = std::make_unique<router>(numbers);
     plugins->set_call_handler(methods.get());
     events = std::make_unique<event_log>(time);
+    plugins->set_observer(publish_plugin_events(*events, numbers));
     SIGRUN_CHECK_OK(plugins->load_all());
     for (const auto& p : plugins->plugins()) {
         auto detail = json::serialize(
@@ -282,6 +285,7 @@ void daemon::impl::stop() {
 
 daemon::daemon(daemon_options options) : impl_(std::make_unique<impl>(std::move(options))) {
     impl_->options.state_dir = std::filesystem::absolute(impl_->options.state_dir).lexically_normal().string();
+    impl_->options.plugin_dir = std::filesystem::absolute(impl_->options.plugin_dir).lexically_normal().string();
 }
 daemon::~daemon() { impl_->stop(); }
 
@@ -326,6 +330,7 @@ result<void> daemon::start() {
     add_runner_methods(*d.methods, *d.control);
     add_event_methods(*d.methods, *d.control);
     add_system_methods(*d.methods, *d.control);
+    add_plugin_methods(*d.methods, *d.control);
     SIGRUN_CHECK_OK(d.plugins->start_all());
     SIGRUN_CHECK_OK(d.restore());
     d.ticker = std::jthread([&d](std::stop_token stop) {
@@ -339,6 +344,10 @@ result<void> daemon::start() {
     d.jobs->start();
     SIGRUN_CHECK_OK(d.listen());
     d.add_configured_runners();
+    if (d.bound.at("plugins").boolean("watch"))
+        if (auto watched = d.plugins->watch(); !watched)
+            SIGRUN_LOG(k_log, warning,
+                       "the plugin folder is only looked at from time to time: ", watched.error().text());
     return {};
 }
 

@@ -30,6 +30,7 @@ void add_job_methods(router& r, controller& c);
 void add_runner_methods(router& r, controller& c);
 void add_event_methods(router& r, controller& c);
 void add_system_methods(router& r, controller& c);
+void add_plugin_methods(router& r, controller& c);
 
 /// Sends the log of a job until its end, or for ever with `follow`; at the pace of the reader.
 void stream_log(controller& c, const job_ptr& j, std::uint64_t offset, bool follow, const call_ptr& call);

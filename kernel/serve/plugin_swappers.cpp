@@ -8,19 +8,32 @@
 namespace sigrun {
 
 void set_swappers(plugin_host& plugins, selector& select, detector& local, fleet& links, listener& ears) {
-    plugins.set_swapper(SIGRUN_KIND_BALANCER,
-                        {[&](const auto& old, const auto& now) { return select.can_replace(old, now); },
-                         [&](const auto& old, const auto& now) { return select.replace(old, now); },
-                         {}});
-    // The detector asks for the probes of the moment at each run; a new one is tried at once.
-    plugins.set_swapper(SIGRUN_KIND_PROBE, {[](const auto&, const auto&) { return result<void>(); },
-                                            [&](const auto&, const auto&) {
-                                                detect_options again;
-                                                again.fresh = true;
-                                                local.detect(again, [](const capability_ptr&) {});
-                                                return true;
-                                            },
-                                            {}});
+    swapper balancers;
+    balancers.check = [&](const auto& old, const auto& now) { return select.can_replace(old, now); };
+    balancers.swap = [&](const auto& old, const auto& now) { return select.replace(old, now); };
+    balancers.add = [&](const auto& now) { return select.add_balancer(now); };
+    balancers.remove = [&](const auto& old) { return select.remove_balancer(old); };
+    balancers.counts = [&](const auto& which) { return select.balancer_counts(which); };
+    plugins.set_swapper(SIGRUN_KIND_BALANCER, std::move(balancers));
+
+    // The detector asks for the probes of the moment at each run; a new one is tried at once, and a removed one let go.
+    auto probe_again = [&] {
+        detect_options again;
+        again.fresh = true;
+        local.detect(again, [](const capability_ptr&) {});
+    };
+    swapper probes;
+    probes.check = [](const auto&, const auto&) { return result<void>(); };
+    probes.swap = [probe_again](const auto&, const auto&) {
+        probe_again();
+        return true;
+    };
+    probes.add = probes.remove = [probe_again](const auto&) {
+        probe_again();
+        return result<void>();
+    };
+    plugins.set_swapper(SIGRUN_KIND_PROBE, std::move(probes));
+
     // The fleet dials with what the plugin host has at the moment, so the swap needs nothing of it.
     protocol_users users;
     users.ears = &ears;

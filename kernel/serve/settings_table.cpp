@@ -94,6 +94,16 @@ constexpr std::array k_jobs{
             .min = k_second,
             .max = 3600 * k_second}),
 };
+constexpr std::array k_plugins{
+    option("watch", SIGRUN_OPT_BOOL,
+           {.def = "yes", .doc = "Follow the plugin folder: new and changed files are taken into use by themselves."}),
+    option(
+        "probation", SIGRUN_OPT_DURATION,
+        {.def = "60s",
+         .doc =
+             "How long a replaced version is kept warm, to have the work back if the new one is in trouble; 0s = not.",
+         .max = 3600 * k_second}),
+};
 constexpr std::array k_runner{
     option("endpoint", SIGRUN_OPT_STRING,
            {.doc = "HOST:PORT (all protocols are tried) or an address such as http://10.0.0.7:8080.",
@@ -109,7 +119,7 @@ constexpr std::array k_runner{
     option("options", SIGRUN_OPT_STRING, {.def = "", .doc = "JSON object with settings of the protocol."}),
 };
 
-const std::array<documented_section, 8> k_sections{{
+const std::array<documented_section, 9> k_sections{{
     {"[server]", "Where the daemon listens.", k_server},
     {"[log]", "The daemon's own log.", k_log},
     {"[registry]", "Runners.", k_registry},
@@ -117,6 +127,7 @@ const std::array<documented_section, 8> k_sections{{
     {"[interface]", "How jobs reach runners.", k_interface},
     {"[balancer]", "Who chooses the runner.", k_balancer},
     {"[jobs]", "Limits and patience.", k_jobs},
+    {"[plugins]", "How plugins change while the daemon runs.", k_plugins},
     {"[runner NAME]", "A runner that the daemon dials, one section each.", k_runner},
 }};
 

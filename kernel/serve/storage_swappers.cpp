@@ -14,9 +14,11 @@ void set_storage_swappers(plugin_host& plugins, journal& store) {
     stores.swap = [&store](const auto& old, const auto& now) { return store.replace(old, now); };
     plugins.set_swapper(SIGRUN_KIND_STORE, std::move(stores));
 
+    // Executors work in runners; here they are only loaded, so that what is wrong with one is seen.
     swapper executors;
     executors.check = [](const auto&, const auto&) { return result<void>(); };
     executors.swap = [](const auto&, const auto&) { return true; };
+    executors.add = executors.remove = [](const auto&) { return result<void>(); };
     plugins.set_swapper(SIGRUN_KIND_EXECUTOR, std::move(executors));
 }
 

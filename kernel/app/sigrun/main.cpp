@@ -3,6 +3,7 @@
 #include "kernel/app/sigrun/context.hpp"
 #include "kernel/config/settings.hpp"
 #include "kernel/log/log.hpp"
+#include "kernel/plugin/trial.hpp"
 
 #include <csignal>
 #include <iostream>
@@ -74,6 +75,7 @@ int run_action(context& ctx) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    if (int code = sigrun::run_as_plugin_host(argc, argv); code >= 0) return code;
     // A closed pipe is told by the write that meets it, whichever thread that is.
     std::signal(SIGPIPE, SIG_IGN);
     sigrun::set_log_level(sigrun::log_level::error);

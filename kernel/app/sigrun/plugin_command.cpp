@@ -1,6 +1,6 @@
-// sigrun plugin ls|show|reload
-#include "kernel/app/sigrun/context.hpp"
+// sigrun plugin ls|show|reload, and the commands of plugin_commands.hpp
 #include "kernel/app/sigrun/lists.hpp"
+#include "kernel/app/sigrun/plugin_commands.hpp"
 #include "kernel/app/sigrun/table.hpp"
 
 #include <sigrun/cpp/text.hpp>
@@ -53,8 +53,8 @@ int list(context& ctx) {
         const auto state = text_or(*p, "state"), reason = text_or(*p, "reason");
         std::string_view name = text_or(*p, "id");
         t.add({name.empty() ? file_name(text_or(*p, "file")) : std::string(name), kinds,
-               cell(state, style_of_state(state)), text_or(*p, "version"),
-               reason.empty() ? text_or(*p, "doc") : reason});
+               cell(std::string(state) + (bool_or(*p, "pinned", false) ? ", pinned" : ""), style_of_state(state)),
+               text_or(*p, "version"), reason.empty() ? text_or(*p, "doc") : reason});
     }
     context::print(t.empty() ? "no plugins\n" : t.render(ctx.out()));
     return k_ok;
@@ -64,7 +64,9 @@ std::string details(const json::object& plugin, const terminal& where) {
     fields f;
     const auto state = text_or(plugin, "state");
     f.add("id", {text_or(plugin, "id"), style::strong});
-    f.add("state", {state, style_of_state(state)});
+    f.add("state", {std::string(state) + " since " + age_text(number_or<double>(plugin, "age_s", 0)) +
+                        (bool_or(plugin, "pinned", false) ? ", pinned" : ""),
+                    style_of_state(state)});
     f.add("reason", text_or(plugin, "reason"));
     f.add("what it is", text_or(plugin, "doc"));
     f.add("version", text_or(plugin, "version"));
@@ -75,9 +77,10 @@ std::string details(const json::object& plugin, const terminal& where) {
     if (const json::array* old = array_or_null(plugin, "retiring"))
         for (const auto& item : *old)
             if (const json::object* o = item.if_object())
-                f.add("still in use",
+                f.add("older",
                       sdk::concat(text_or(*o, "version"), " (generation ",
-                                  number_or<std::uint64_t>(*o, "generation", 0), "): ", text_or(*o, "held_by")));
+                                  number_or<std::uint64_t>(*o, "generation", 0), "), ", text_or(*o, "state"), " since ",
+                                  age_text(number_or<double>(*o, "age_s", 0)), ": ", text_or(*o, "held_by")));
     std::string out = f.render(where);
     const json::array* components = array_or_null(plugin, "components");
     if (!components) return out;
@@ -102,41 +105,71 @@ std::string details(const json::object& plugin, const terminal& where) {
 }
 
 int show(context& ctx, const std::string& name) {
-    try {
-        const json::object plugin = ctx.daemon().call_object("plugins.get", {{"id", name}});
-        context::print(ctx.json() ? json::serialize(plugin) + "\n" : details(plugin, ctx.out()));
-    } catch (const failure& f) {
-        if (f.what_happened().code != errc::not_found) throw;
-        throw not_found_among(ctx, f.what_happened(), name, "plugin", "plugins.list", "id");
+    const json::object plugin = ask_about_plugin(ctx, "plugins.get", {{"id", name}}, name);
+    context::print(ctx.json() ? json::serialize(plugin) + "\n" : details(plugin, ctx.out()));
+    return k_ok;
+}
+
+int reload(context& ctx, const std::vector<std::string>& names, bool probation) {
+    for (const auto& name : names) {
+        const json::object done =
+            ask_about_plugin(ctx, "plugins.reload", {{"id", name}, {"probation", probation}}, name);
+        context::print(ctx.json() ? json::serialize(done) + "\n" : reload_text(done));
     }
     return k_ok;
 }
 
-int reload(context& ctx, const std::vector<std::string>& names) {
-    for (const auto& name : names) {
-        json::object done;
-        try {
-            done = ctx.daemon().call_object("plugins.reload", {{"id", name}});
-        } catch (const failure& f) {
-            if (f.what_happened().code != errc::not_found) throw;
-            throw not_found_among(ctx, f.what_happened(), name, "plugin", "plugins.list", "id");
-        }
-        if (ctx.json()) {
-            context::print(json::serialize(done) + "\n");
-            continue;
-        }
-        const auto* before = object_or_null(done, "old");
-        const auto* now = object_or_null(done, "new");
-        const std::string id(text_or(done, "id"));
-        if (!bool_or(done, "changed", false) || !before || !now) {
-            context::print(id + ": its file holds what runs already\n");
-            continue;
-        }
-        context::print(sdk::concat(id, ": ", text_or(*before, "version"), " -> ", text_or(*now, "version"),
-                                   " (generation ", number_or<std::uint64_t>(*now, "generation", 0), "), ready in ",
-                                   static_cast<std::int64_t>(number_or<double>(done, "prepared_ms", 0)), " ms\n"));
-    }
-    return k_ok;
+}  // namespace
+
+std::string reload_text(const json::object& done) {
+    const auto* before = object_or_null(done, "old");
+    const auto* now = object_or_null(done, "new");
+    const std::string id(text_or(done, "id"));
+    if (!bool_or(done, "changed", false) || !before || !now)
+        return id + ": its file holds what runs already" +
+               (bool_or(done, "probation_ended", false) ? "; its probation is over\n" : "\n");
+    const auto old_version = text_or(*before, "version");
+    std::string out = sdk::concat(id, ": ", old_version, old_version.empty() ? "" : " -> ", text_or(*now, "version"),
+                                  " (generation ", number_or<std::uint64_t>(*now, "generation", 0), "), ready in ",
+                                  static_cast<std::int64_t>(number_or<double>(done, "prepared_ms", 0)), " ms");
+    if (const double probation = number_or<double>(done, "probation_s", 0); probation > 0)
+        out += ", on probation for " + age_text(probation);
+    return out + "\n";
+}
+
+namespace {
+
+void add_life_commands(CLI::App& group, context& ctx) {
+    auto wish = std::make_shared<install_wish>();
+    auto* install = group.add_subcommand("install", "Check a file, put it into the daemon's plugin folder, load it");
+    install->add_option("file", wish->file, "The plugin, e.g. build/mine.so")->required()->type_name("FILE");
+    install->add_option("--kind", wish->kind, "Folder to put it in: protocol, balancer, probe, executor, store");
+    install->add_option("--name", wish->name, "File name in the folder (default: that of FILE)");
+    install->add_flag("!--no-probation", wish->probation, "Let go of the version before at once");
+    install->footer("Example: sigrun plugin install build/mine.so\nOnly on the daemon's own machine.");
+    install->callback([&ctx, wish] { ctx.action = [&ctx, wish] { return install_plugin(ctx, *wish); }; });
+
+    auto name = std::make_shared<std::string>();
+    auto* why = group.add_subcommand("why", "What holds an older version, and why the newest file is not in use");
+    why->add_option("plugin", *name, "Its id, or id#generation")->required()->type_name("ID");
+    why->footer("Example: sigrun plugin why sigrun.http#6");
+    why->callback([&ctx, name] { ctx.action = [&ctx, name] { return why_plugin(ctx, *name); }; });
+
+    auto force = std::make_shared<bool>(false);
+    auto* rm = group.add_subcommand("rm", "Take a plugin out of service and its file out of the folder");
+    rm->add_option("plugin", *name, "Its id, e.g. sigrun.random")->required()->type_name("ID");
+    rm->add_flag("--force", *force, "Also if the configuration names it");
+    rm->footer("Example: sigrun plugin rm com.vendor.mine\nThe file stays beside its place as .NAME.so.removed");
+    rm->callback(
+        [&ctx, name, force] { ctx.action = [&ctx, name, force] { return remove_plugin(ctx, *name, *force); }; });
+
+    auto unpin = std::make_shared<bool>(false);
+    auto* pin = group.add_subcommand("pin", "Keep a plugin as it is: no reload, also after a restart");
+    pin->add_option("plugin", *name, "Its id, e.g. sigrun.http")->required()->type_name("ID");
+    pin->add_flag("--unpin", *unpin, "Let go of it again");
+    pin->footer("Example: sigrun plugin pin sigrun.http");
+    pin->callback(
+        [&ctx, name, unpin] { ctx.action = [&ctx, name, unpin] { return pin_plugin(ctx, *name, !*unpin); }; });
 }
 
 }  // namespace
@@ -145,8 +178,8 @@ void add_plugin_commands(CLI::App& app, context& ctx) {
     auto* group = app.add_subcommand("plugin", "The daemon's plugins");
     group->require_subcommand(1);
     group->footer(
-        "Examples:\n  sigrun plugin ls\n  sigrun plugin show sigrun.http\n"
-        "  sigrun plugin reload sigrun.round_robin");
+        "Examples:\n  sigrun plugin ls\n  sigrun plugin why sigrun.http\n"
+        "  sigrun plugin install build/mine.so");
     auto* ls = group->add_subcommand("ls", "List plugins, also the rejected ones with the reason");
     ls->footer("Example: sigrun plugin ls");
     ls->callback([&ctx] { ctx.action = [&ctx] { return list(ctx); }; });
@@ -158,11 +191,15 @@ void add_plugin_commands(CLI::App& app, context& ctx) {
     auto names = std::make_shared<std::vector<std::string>>();
     auto* reload_app = group->add_subcommand("reload", "Replace plugins by what their files hold now, while jobs run");
     reload_app->add_option("plugin", *names, "Ids, e.g. sigrun.round_robin")->required()->type_name("ID...");
+    auto at_once = std::make_shared<bool>(false);
+    reload_app->add_flag("--no-probation", *at_once, "Let go of the version before at once, do not keep it warm");
     reload_app->footer(
-        "Example: cp new/round_robin.so DIR/.new && mv DIR/.new DIR/round_robin.so && sigrun plugin reload "
-        "sigrun.round_robin\nA file that is refused changes nothing: the old one goes on. Balancers and probes can be "
-        "replaced so far.");
-    reload_app->callback([&ctx, names] { ctx.action = [&ctx, names] { return reload(ctx, *names); }; });
+        "Example: sigrun plugin reload sigrun.round_robin\nA file that is refused changes nothing: the old one goes "
+        "on. The "
+        "daemon does this by itself when a file in its folder changes, unless [plugins] watch = no.");
+    reload_app->callback(
+        [&ctx, names, at_once] { ctx.action = [&ctx, names, at_once] { return reload(ctx, *names, !*at_once); }; });
+    add_life_commands(*group, ctx);
 }
 
 }  // namespace sigrun::cli

@@ -14,6 +14,10 @@ class Reload(FleetTest):
         self.plugins = self.dir / "plugins"
         shutil.copytree(BUILD / "plugins", self.plugins)
 
+    def daemon_with_plugins(self):
+        """Here files are replaced by name; that the folder is followed has tests of its own."""
+        return self.daemon(plugin_dir=self.plugins, settings=["plugins.watch=no"])
+
     def install(self, path, version):
         """What a rebuild with another version number would give, put in place by rename."""
         new = path.with_name("." + path.name + ".new")
@@ -29,7 +33,7 @@ class Reload(FleetTest):
         return d.get(f"/v1/plugins/{name}")
 
     def test_balancers_and_probes_are_replaced_under_load_and_no_job_notices(self):
-        d = self.daemon(plugin_dir=self.plugins)
+        d = self.daemon_with_plugins()
         self.runner_for(d, "r1", slots=8)
         self.runner_for(d, "r2", slots=8)
         stop, ended, bad = threading.Event(), [0] * 4, []
@@ -74,7 +78,7 @@ class Reload(FleetTest):
         return d.request("POST", "/v1/call/probe.run")[1]["json"]["facts"]
 
     def test_a_bad_file_is_refused_and_the_running_version_goes_on(self):
-        d = self.daemon(plugin_dir=self.plugins)
+        d = self.daemon_with_plugins()
         self.runner_for(d)
         path = self.plugins / "balancers" / "round_robin.so"
         good = path.read_bytes()
@@ -92,7 +96,7 @@ class Reload(FleetTest):
         self.assertEqual(self.reload(d, "sigrun.nothing")[0], 404)
 
     def test_the_command_line_tells_what_it_replaced(self):
-        d = self.daemon(plugin_dir=self.plugins)
+        d = self.daemon_with_plugins()
         self.assertIn("holds what runs already", self.sigrun(d, "plugin", "reload", "sigrun.round_robin", check=0).stdout)
         self.install(self.plugins / "balancers" / "round_robin.so", "1.0.1")
         watch = self.program("curl", "-sSN", f"http://127.0.0.1:{d.port}/v1/events?types=Plugin")

@@ -28,6 +28,11 @@ constexpr std::array k_logs{
 constexpr std::array k_list_runners{param{source::query, "where", "where", kind::text, "a requirement to satisfy"},
                                     k_limit, k_cursor};
 constexpr std::array k_remove{k_id, param{source::query, "force", "force", kind::boolean, "also while jobs run there"}};
+constexpr std::array k_reload{
+    k_id, param{source::query, "probation", "probation", kind::boolean, "no: the version before is not kept warm"}};
+constexpr std::array k_pin{k_id, param{source::query, "pinned", "pinned", kind::boolean, "no lets go of it"}};
+constexpr std::array k_unplug{
+    k_id, param{source::query, "force", "force", kind::boolean, "also if the configuration names it"}};
 constexpr std::array k_id_reason{k_id, k_reason};
 constexpr std::array k_reload{
     k_id, param{source::query, "plugin", "plugin", kind::text, "id or file name; all that changed if left out"}};
@@ -69,8 +74,12 @@ constexpr route k_routes[] = {
     {"GET", "/v1/events", "events.watch", answer::events, body::none, 200, "", k_events, "what happens, as SSE"},
     {"GET", "/v1/plugins", "plugins.list", answer::json, body::none, 200, "", k_none, "plugins"},
     {"GET", "/v1/plugins/{id}", "plugins.get", answer::json, body::none, 200, "", k_only_id, "one plugin"},
-    {"POST", "/v1/plugins/{id}/reload", "plugins.reload", answer::json, body::none, 200, "", k_only_id,
+    {"POST", "/v1/plugins/{id}/reload", "plugins.reload", answer::json, body::none, 200, "", k_reload,
      "load what the plugin's file holds now"},
+    {"POST", "/v1/plugins/{id}/pin", "plugins.pin", answer::json, body::none, 200, "", k_pin,
+     "keep the plugin as it is"},
+    {"DELETE", "/v1/plugins/{id}", "plugins.remove", answer::json, body::none, 200, "", k_unplug,
+     "take a plugin out of service"},
     {"GET", "/v1/config", "config.get", answer::json, body::none, 200, "", k_none, "settings in effect"},
     {"GET", "/v1/stats", "stats.get", answer::json, body::none, 200, "", k_none, "numbers of this daemon"},
     {"GET", "/v1/version", "version.get", answer::json, body::none, 200, "", k_none, "version of this daemon"},

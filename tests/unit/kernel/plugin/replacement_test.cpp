@@ -1,62 +1,11 @@
 // Replacing a plugin in a running host: the new one takes over, the old one goes when nobody holds it, and whatever is
 // wrong with the new file changes nothing.
-#include "plugin_folder.hpp"
-
-#include <future>
-#include <thread>
+#include "running_host.hpp"
 
 namespace sigrun {
 namespace {
 
 using namespace testing;
-
-struct running_host {
-    plugin_folder folder;
-    metrics numbers;
-    std::unique_ptr<plugin_host> host;
-    int swaps = 0;
-
-    explicit running_host(bool with_trial = true) {
-        folder.add("plain");
-        auto options = folder.options();
-        if (with_trial) options.trial_program = SIGRUN_BUILD_DIR "/bin/sigrund";
-        options.trial_time = std::chrono::seconds(3);
-        host = std::make_unique<plugin_host>(options, settings{}, numbers);
-        host->set_swapper(SIGRUN_KIND_PROBE, {[](const auto&, const auto&) { return result<void>(); },
-                                              [this](const auto&, const auto&) { return ++swaps > 0; },
-                                              {}});
-        host->load_all().value();
-        host->start_all().value();
-    }
-    ~running_host() { host->shutdown(); }
-    result<reload_report> reload(const std::string& name = "plain") {
-        std::promise<result<reload_report>> answer;
-        host->reload(name, [&](result<reload_report> r) { answer.set_value(std::move(r)); });
-        auto future = answer.get_future();
-        if (future.wait_for(std::chrono::seconds(30)) != std::future_status::ready)
-            return make_problem(errc::timeout, "no answer");
-        return future.get();
-    }
-    /// Whose code answers: the fixture carries its number there.
-    std::uint32_t number() const {
-        return host->find(SIGRUN_KIND_PROBE, "plain")->table<sigrun_probe>(SIGRUN_KIND_PROBE)->soft_ms;
-    }
-    plugin_info info() const { return *info_of(host->plugins(), "plain"); }
-    bool wait_until_old_is_gone() const {
-        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-        while (!info().retiring.empty()) {
-            if (std::chrono::steady_clock::now() > end) return false;
-            std::this_thread::yield();
-        }
-        return true;
-    }
-    std::size_t mapped(std::string_view part) const {
-        std::ifstream maps("/proc/self/maps");
-        std::size_t n = 0;
-        for (std::string line; std::getline(maps, line);) n += line.find(part) != std::string::npos;
-        return n;
-    }
-};
 
 TEST(replacement, the_new_file_takes_over_and_the_old_code_is_unmapped) {
     running_host r;
@@ -95,6 +44,8 @@ TEST(replacement, who_holds_the_old_one_keeps_it_alive_and_is_shown) {
     ASSERT_EQ(r.info().retiring.size(), 1u);
     EXPECT_EQ(r.info().retiring[0].version, "1.0.0");
     EXPECT_EQ(r.info().retiring[0].held_by, "1 links or calls");
+    EXPECT_EQ(r.info().retiring[0].state, plugin_state::draining);
+    EXPECT_EQ(r.info().retiring[0].holds, std::vector<std::string>{"instance plain: 1 links or calls"});
     held.reset();
     EXPECT_TRUE(r.wait_until_old_is_gone());
 }
@@ -104,13 +55,14 @@ TEST(replacement, an_operation_that_is_open_keeps_the_old_one_alive) {
     sigrun_op op = r.host->ops().mint(r.info().generation, [](const result<buffer_ref>&) {});
     r.folder.add("plain_v2", "plain");
     ASSERT_TRUE(r.reload());
-    EXPECT_EQ(r.info().retiring.size(), 1u);
+    ASSERT_EQ(r.info().retiring.size(), 1u);
+    EXPECT_EQ(r.info().retiring[0].holds, std::vector<std::string>{"1 open operation"});
     r.host->ops().complete(op, SIGRUN_OK, nullptr);
     EXPECT_TRUE(r.wait_until_old_is_gone());
 }
 
 TEST(replacement, a_hundred_replacements_leave_nothing_behind) {
-    running_host r(false);
+    running_host r({.with_trial = false});
     for (int i = 0; i < 100; ++i) {
         r.folder.add(i % 2 ? "plain" : "plain_v2", "plain");
         auto done = r.reload();

@@ -1,0 +1,157 @@
+// What a file in the plugin folder holds, before any of its code runs in this process.
+#include "kernel/plugin/plugin_set.hpp"
+#include "kernel/plugin/residents.hpp"
+
+#include <algorithm>
+#include <filesystem>
+
+namespace sigrun {
+namespace {
+
+constexpr std::size_t k_max_older = 16;  // per plugin: what stays in use or mapped is memory that does not come back
+constexpr std::uint64_t k_max_older_bytes = 64u * 1024 * 1024;
+
+}  // namespace
+
+// By path or file name. Of several files with one name, in different folders, the one that runs.
+plugin_set::record* plugin_set::find_file(std::string_view name) const {
+    record* found = nullptr;
+    for (const auto& each : records_) {
+        const std::string& path = each->info.file;
+        if (path == name) return each.get();
+        if (std::string_view(path).substr(path.rfind('/') + 1) == name && (!found || each->now == state::active))
+            found = each.get();
+    }
+    return found;
+}
+
+std::size_t plugin_set::index_of(const record& which) const {
+    return static_cast<std::size_t>(
+        std::find_if(records_.begin(), records_.end(), [&](const auto& r) { return r.get() == &which; }) -
+        records_.begin());
+}
+
+result<void> plugin_set::room_for_another(const record& running) const {
+    std::size_t n = 0;
+    std::uint64_t bytes = 0;
+    for (const auto& each : retiring_) {
+        if (records_[each.record].get() != &running) continue;
+        ++n;
+        bytes += mapped_bytes(each.code->staged());
+    }
+    for (const auto& each : residents_of(running.info.id)) {
+        ++n;
+        bytes += each.bytes;
+    }
+    if (n < k_max_older && bytes < k_max_older_bytes) return {};
+    return problem{errc::busy,
+                   "too many older versions of this plugin are still in use or mapped; restart the program",
+                   "id",
+                   "fewer than " + std::to_string(k_max_older) + ", of less than 64 MiB together",
+                   std::to_string(n) + ", of " + std::to_string(bytes / (1024 * 1024)) + " MiB",
+                   10'000};
+}
+
+result<void> plugin_set::examine_running(const record& running, bool automatic,
+                                         const std::function<bool(std::string_view)>& replaceable,
+                                         examined& out) const {
+    out.id = out.report.id = running.info.id;
+    out.report.old_version = out.report.new_version = running.info.version;
+    out.report.old_generation = out.report.new_generation = running.info.generation;
+    // Unasked, what stands against it matters only if there is something to replace.
+    if (automatic) return {};
+    if (!pins_.copy_of(out.id).empty())
+        return problem{errc::conflict, "the plugin is pinned; `sigrun plugin pin --unpin` lets go of it", "id",
+                       "a plugin that is not pinned", out.id};
+    return all_replaceable(out.id, replaceable);
+}
+
+result<void> plugin_set::all_replaceable(std::string_view id,
+                                         const std::function<bool(std::string_view)>& replaceable) const {
+    for (const auto& each : instances_)
+        if (each->plugin_id() == id && !replaceable(each->kind()))
+            return problem{errc::unsupported,
+                           "a plugin of this kind cannot be replaced while the program runs yet; restart it", "kind",
+                           "a kind that can be replaced", each->kind()};
+    return {};
+}
+
+result<void> plugin_set::examine(std::string_view name, bool automatic,
+                                 const std::function<bool(std::string_view)>& replaceable, examined& out) const {
+    bool runs = false;
+    std::string running_sha256, refused_sha256;
+    {
+        std::lock_guard lock(mutex_);
+        const record* known = find_file(name);
+        if (!known) known = find_plugin(name);
+        if (known && known->now == state::removed && !std::filesystem::exists(known->info.file)) known = nullptr;
+        if (known) {
+            out.file = known->info.file;
+            if (known->now == state::disabled)
+                return problem{errc::conflict, "the plugin is switched off", "id", "a plugin that is in use",
+                               std::string(name) + ": " + known->info.reason};
+            runs = known->now == state::active;
+            if (runs) {
+                SIGRUN_CHECK_OK(examine_running(*known, automatic, replaceable, out));
+                running_sha256 = known->info.sha256;
+            }
+            if (known->info.newest && known->info.newest->state == plugin_state::rejected)
+                refused_sha256 = known->info.newest->sha256;
+        } else {
+            // A file that nobody has looked at yet.
+            if (auto files = find_plugin_files(options_.plugin_dir))
+                for (const auto& file : *files)
+                    if (file.path == name || file.name == name || file.name + ".so" == name) out.file = file.path;
+            if (out.file.empty()) {
+                std::vector<std::string> names;
+                for (const auto& each : records_)
+                    if (each->now != state::removed) names.push_back(each->info.id);
+                const std::string near = nearest_name(name, names);
+                return problem{errc::not_found, "no such plugin", "id",
+                               near.empty() ? "the id or file name of a plugin" : "\"" + near + "\"",
+                               "\"" + std::string(name.substr(0, 80)) + "\""};
+            }
+        }
+        const std::string stem = std::filesystem::path(out.file).stem().string();
+        if (const auto* found = switches_of(stem); !runs && found && !found->enabled) return {};
+    }
+    SIGRUN_TRY(bytes, read_plugin_file(out.file));
+    out.sha256 = sha256_hex(bytes);
+    out.current = runs && out.sha256 == running_sha256;
+    if (out.current) return {};
+    if (automatic && out.sha256 == refused_sha256) return {};  // and why was said then
+    out.added = !runs;
+    auto seen = inspect_plugin(bytes);
+    if (!seen) return seen.error();
+    const std::string expected_id = out.id;
+    out.identity = std::move(*seen);
+    out.id = out.report.id = out.identity.id;
+    if (runs && out.id != expected_id) return bad_value("id", expected_id, out.id);
+    if (const auto* found = switches_of(out.id); !runs && found && !found->enabled) return {};
+    const std::string pinned = pins_.copy_of(out.id);
+    if (!pinned.empty() && pins::sha256_of(pinned) != out.sha256)
+        return problem{errc::conflict, "the plugin is pinned to another version", "id", "a plugin that is not pinned",
+                       out.id};
+    if (options_.admission)
+        if (const auto may = options_.admission(out.id, out.sha256); !may.refusal.empty())
+            return problem{errc::forbidden, may.refusal, "", "", ""};
+    {
+        std::lock_guard lock(mutex_);
+        for (const auto& other : records_) {
+            if (other->info.id != out.id || other->now != state::active) continue;
+            if (!runs)
+                return bad_value("id", "a plugin that is not loaded yet", out.id + " (" + other->info.file + ")");
+            SIGRUN_CHECK_OK(room_for_another(*other));
+        }
+        if (runs) SIGRUN_CHECK_OK(all_replaceable(out.id, replaceable));
+    }
+    if (runs && (out.identity.unique_symbols || (out.identity.flags & SIGRUN_PLUGIN_NO_SIDE_BY_SIDE)))
+        return problem{errc::unsupported, "this plugin cannot be loaded beside its older version; restart the program",
+                       "file", "no STB_GNU_UNIQUE symbols and no flag NO_SIDE_BY_SIDE",
+                       std::to_string(out.identity.unique_symbols) + " unique symbols"};
+    out.changed = out.report.changed = true;
+    out.bytes = std::move(bytes);
+    return {};
+}
+
+}  // namespace sigrun
