@@ -41,6 +41,7 @@ class Load:
     def wait_progress(self, names=None):
         before = dict(self.counts)
         wait_until("everything goes on", lambda: all(self.counts[n] > before[n] for n in names or before) or self.bad)
+        assert not self.bad, self.bad[:3]
 
     def stop(self):
         self.stopping.set()
@@ -98,7 +99,7 @@ class ReloadProtocols(FleetTest):
     def connect(self, d):
         """A connection of its own for one request: refused, or ended without an answer, is a failure."""
         with socket.create_connection(("127.0.0.1", d.port), timeout=30) as s:
-            s.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            s.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             answer = b""
             while part := s.recv(65536):
                 answer += part
@@ -106,8 +107,9 @@ class ReloadProtocols(FleetTest):
 
     def keep_alive(self, d):
         """Many requests of one curl, which closes and opens connections only when it is told to."""
-        done = subprocess.run(["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}\\n", "--max-time", "60",
-                               f"http://127.0.0.1:{d.port}/v1/version?[1-300]"], capture_output=True, text=True)
+        urls = f"url = http://127.0.0.1:{d.port}/v1/version\noutput = /dev/null\n" * 300
+        done = subprocess.run(["curl", "-sS", "-w", "%{http_code}\\n", "--max-time", "60", "-K", "-"], input=urls,
+                              capture_output=True, text=True)
         codes = done.stdout.split()
         return None if done.returncode == 0 and codes == ["200"] * 300 else (done.returncode, done.stderr, set(codes), len(codes))
 

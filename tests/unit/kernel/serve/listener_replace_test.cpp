@@ -23,6 +23,10 @@ protected:
         host.shutdown();
         for (int fd : clients) ::close(fd);
     }
+    /// Lives as long as the listener, which lets it go at its own end.
+    fake_protocol& protocol(const char* name, const char* greeting) {
+        return *made.emplace_back(std::make_unique<fake_protocol>(name, greeting));
+    }
     void start(const std::vector<std::shared_ptr<instance>>& protocols) {
         listener_options options;
         options.addresses = {"127.0.0.1:0"};
@@ -54,13 +58,16 @@ protected:
     plugin_host host{{}, settings::parse("", "none.ini").value(), meters};
     std::mutex mutex;
     std::vector<int> clients;
+    std::vector<std::unique_ptr<fake_protocol>> made;
     std::unique_ptr<listener> ears = std::make_unique<listener>(host, meters);
 };
 
 }  // namespace
 
 TEST_F(door, later_connections_go_to_the_new_version) {
-    fake_protocol before("alpha", "ALPHA"), after("alpha", "ALPHA"), other("beta", "BETA");
+    auto& before = protocol("alpha", "ALPHA");
+    auto& after = protocol("alpha", "ALPHA");
+    auto& other = protocol("beta", "BETA");
     start({before.wrapped(), other.wrapped()});
     say(connect(), "ALPHA");
     before.wait(0);
@@ -75,7 +82,8 @@ TEST_F(door, later_connections_go_to_the_new_version) {
 }
 
 TEST_F(door, the_same_with_the_two_exchanged_takes_it_back) {
-    fake_protocol before("alpha", "ALPHA"), after("alpha", "ALPHA");
+    auto& before = protocol("alpha", "ALPHA");
+    auto& after = protocol("alpha", "ALPHA");
     start({before.wrapped()});
     EXPECT_TRUE(ears->replace(before.wrapped(), after.wrapped()));
     EXPECT_TRUE(ears->replace(after.wrapped(), before.wrapped()));
@@ -85,7 +93,9 @@ TEST_F(door, the_same_with_the_two_exchanged_takes_it_back) {
 }
 
 TEST_F(door, the_order_stays) {
-    fake_protocol first("first", "SAME"), second("second", "SAME"), first_again("first", "SAME");
+    auto& first = protocol("first", "SAME");
+    auto& second = protocol("second", "SAME");
+    auto& first_again = protocol("first", "SAME");
     start({first.wrapped(), second.wrapped()});
     EXPECT_TRUE(ears->replace(first.wrapped(), first_again.wrapped()));
     say(connect(), "SAME");
@@ -94,7 +104,8 @@ TEST_F(door, the_order_stays) {
 }
 
 TEST_F(door, a_connection_of_which_part_has_arrived_is_told_to_the_new_version) {
-    fake_protocol before("alpha", "ALPHA"), after("alpha", "ALPHA");
+    auto& before = protocol("alpha", "ALPHA");
+    auto& after = protocol("alpha", "ALPHA");
     start({before.wrapped()});
     const int fd = connect();
     say(fd, "ALP");
@@ -106,7 +117,9 @@ TEST_F(door, a_connection_of_which_part_has_arrived_is_told_to_the_new_version) 
 }
 
 TEST_F(door, a_waiting_connection_that_the_old_version_did_not_know_is_asked_for_again) {
-    fake_protocol before("alpha", "ALPHA"), after("alpha", "GAMMA"), patient("patient", "GAMMA AND MORE");
+    auto& before = protocol("alpha", "ALPHA");
+    auto& after = protocol("alpha", "GAMMA");
+    auto& patient = protocol("patient", "GAMMA AND MORE");
     start({before.wrapped(), patient.wrapped()});
     say(connect(), "GAMMA");
     wait_asked(patient, 1);  // it waits for more, alpha said no
@@ -115,7 +128,9 @@ TEST_F(door, a_waiting_connection_that_the_old_version_did_not_know_is_asked_for
 }
 
 TEST_F(door, who_is_not_there_and_a_door_that_is_closed_need_no_exchange) {
-    fake_protocol before("alpha", "ALPHA"), after("alpha", "ALPHA"), stranger("beta", "BETA");
+    auto& before = protocol("alpha", "ALPHA");
+    auto& after = protocol("alpha", "ALPHA");
+    auto& stranger = protocol("beta", "BETA");
     EXPECT_TRUE(ears->replace(before.wrapped(), after.wrapped()));
     start({before.wrapped()});
     EXPECT_TRUE(ears->replace(stranger.wrapped(), after.wrapped()));
@@ -127,7 +142,8 @@ TEST_F(door, who_is_not_there_and_a_door_that_is_closed_need_no_exchange) {
 }
 
 TEST_F(door, a_plugin_that_holds_the_thread_makes_the_exchange_late_not_wrong) {
-    fake_protocol before("alpha", "ALPHA"), after("alpha", "ALPHA");
+    auto& before = protocol("alpha", "ALPHA");
+    auto& after = protocol("alpha", "ALPHA");
     std::promise<void> release;
     before.when_asked = [gate = release.get_future().share()] { gate.wait(); };
     start({before.wrapped()});
@@ -141,7 +157,8 @@ TEST_F(door, a_plugin_that_holds_the_thread_makes_the_exchange_late_not_wrong) {
 }
 
 TEST_F(door, no_connection_is_lost_by_hundreds_of_exchanges) {
-    fake_protocol a("alpha", "ALPHA"), b("alpha", "ALPHA");
+    auto& a = protocol("alpha", "ALPHA");
+    auto& b = protocol("alpha", "ALPHA");
     start({a.wrapped()});
     constexpr std::size_t k_each = 300;
     std::vector<std::thread> callers;
