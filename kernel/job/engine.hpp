@@ -69,7 +69,7 @@ public:
     void on_session(const member_ptr& who, const link_ptr& via) override;
     void on_link_lost(const member_ptr& who, const link_ptr& via) override;
     void on_capacity(slot_ref slot) override;
-    std::size_t bound(const link_ptr& via) override;
+    std::unordered_set<const link*> links_in_use() override;
     void move_attempts(const member_ptr& who, const link_ptr& from, const link_ptr& to) override;
 
 private:

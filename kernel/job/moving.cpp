@@ -8,14 +8,14 @@ namespace {
 const auto k_log = logger::get("jobs");
 }
 
-std::size_t job_engine::bound(const link_ptr& via) {
-    std::size_t n = 0;
+std::unordered_set<const link*> job_engine::links_in_use() {
+    std::unordered_set<const link*> all;
     for (const auto& j : table_.all()) {
         job_lock lock(j->mutex);
         attempt* a = j->live();
-        n += a && !j->settling && a->via == via;
+        if (a && !j->settling && a->via) all.insert(a->via.get());
     }
-    return n;
+    return all;
 }
 
 void job_engine::move_attempts(const member_ptr& who, const link_ptr& from, const link_ptr& to) {

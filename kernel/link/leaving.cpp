@@ -20,7 +20,7 @@ constexpr std::chrono::seconds k_ask_again{2};
 }  // namespace
 
 // True while it has links that leave.
-bool fleet::look_after_leaving(const member_ptr& m) {
+bool fleet::look_after_leaving(const member_ptr& m, const std::unordered_set<const link*>& in_use) {
     struct look {
         link_ptr via, next;
         bool late = false;
@@ -38,8 +38,7 @@ bool fleet::look_after_leaving(const member_ptr& m) {
             all.push_back(std::move(one));
         }
     }
-    // A job's lock comes before a member's.
-    for (auto& each : all) each.free = !attempts_ || attempts_->bound(each.via) == 0;
+    for (auto& each : all) each.free = !in_use.contains(each.via.get());
     for (const auto& each : all) {
         if (foreign) {
             if (each.free || each.late)

@@ -37,8 +37,8 @@ public:
     result<void> start(const listener_options& options, const std::vector<std::shared_ptr<instance>>& protocols);
     /// Connections that nobody has recognised yet, and all later ones, are offered to `now` where `old` was asked; order and
     /// numbers stay, and nobody who waits is lost. The same with the two exchanged takes it back. True when it is done, or
-    /// when `old` takes no connections here; false when the listener's thread did not come to it in time: it will yet, so
-    /// `old` must be kept. Not from a plugin's callback.
+    /// when `old` takes no connections here; false when the listener's thread did not come to it in time: it will yet,
+    /// and holds `old` as long. Not from a plugin's callback.
     bool replace(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now);
     /// The addresses really bound (port 0 resolved), in order.
     std::vector<std::string> bound() const;

@@ -66,7 +66,9 @@ swapper protocol_swapper(plugin_host& host, protocol_users users) {
     how.check = [](const auto& old, const auto& now) { return can_take_over(old, now); };
     how.swap = [ears = users.ears, also = users.swap](const auto& old, const auto& now) {
         if (also) also(old, now);
-        return !ears || ears->replace(old, now);
+        // Late or not, the listener itself holds the old one until it has exchanged it.
+        if (ears) ears->replace(old, now);
+        return true;
     };
     how.settle = [&host, also = users.settle](const auto& old, const auto& now) {
         if (also) also(old, now);

@@ -77,32 +77,47 @@ struct choice {
     std::uint64_t count = 0;
 };
 
+std::shared_ptr<event_feed> open_feed(context& ctx, const json::object& params) {
+    auto feed = std::make_shared<event_feed>(ctx.waits());
+    ctx.daemon().start(
+        "events.watch", params.empty() ? std::string() : json::serialize(params), {},
+        [feed](const reply_view& reply) { return feed->put(reply); },
+        [feed](const result<void>& how) { feed->finish(how); });
+    return feed;
+}
+
 int watch(context& ctx, const choice& what) {
     json::object params;
     std::string types;
     for (const auto& t : what.types) types += (types.empty() ? "" : ",") + t;
     if (!types.empty()) params["types"] = types;
     if (!what.from_now) params["after"] = what.after;
-    auto feed = std::make_shared<event_feed>(ctx.waits());
+    auto feed = open_feed(ctx, params);
     struct abandon_at_end {
-        event_feed& feed;
-        ~abandon_at_end() { feed.abandon(); }
-    } guard{*feed};
-    ctx.daemon().start(
-        "events.watch", params.empty() ? std::string() : json::serialize(params), {},
-        [feed](const reply_view& reply) { return feed->put(reply); },
-        [feed](const result<void>& how) { feed->finish(how); });
+        std::shared_ptr<event_feed>& feed;
+        ~abandon_at_end() { feed->abandon(); }
+    } guard{feed};
     std::uint64_t shown = 0;
+    bool resumable = false;  // something came since the stream was opened, so it can be gone on with behind that
     for (;;) {
         for (const auto& text : feed->take()) {
-            if (ctx.json()) {
-                context::print(text + "\n");
-            } else if (auto event = parse_object(text)) {
-                context::print(event_line(*event, ctx.out()));
+            auto event = parse_object(text);
+            if (event && event->contains("seq")) {
+                params["after"] = (*event)["seq"];
+                resumable = true;
             }
+            if (ctx.json())
+                context::print(text + "\n");
+            else if (event)
+                context::print(event_line(*event, ctx.out()));
             if (what.count && ++shown == what.count) return k_ok;
         }
-        if (auto end = feed->end()) throw failure(*end);
+        if (auto end = feed->end()) {
+            // A stream may be cut when the plugin under it was replaced and its time is up.
+            if (end->from() != failure::source::transport || !std::exchange(resumable, false)) throw failure(*end);
+            feed = open_feed(ctx, params);
+            continue;
+        }
         if (ctx.waits().wait_until(std::chrono::steady_clock::now() + std::chrono::hours(1)) ==
             waiter::outcome::interrupted)
             return k_ok;  // the way to end an endless stream

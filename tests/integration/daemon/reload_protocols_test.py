@@ -67,7 +67,10 @@ class ReloadProtocols(FleetTest):
         new = path.with_name("." + path.name + ".new")
         new.write_bytes(shipped.replace(SHIPPED[name], version.encode()))
         os.rename(new, path)
-        status, done = d.request("POST", f"/v1/plugins/sigrun.{name}/reload")
+        for _ in range(5):
+            status, done = d.request("POST", f"/v1/plugins/sigrun.{name}/reload")
+            if status != 504:  # the machine is so busy with this test that the trial could not end in time
+                break
         self.assertEqual((status, done.get("new", {}).get("version")), (200, version), done)
 
     @staticmethod

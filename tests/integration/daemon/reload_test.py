@@ -91,7 +91,7 @@ class Reload(FleetTest):
             self.assertIn(reason, str(problem))
             self.assertIn("not replaced", self.plugin(d, "sigrun.round_robin")["reason"])
             self.assertEqual(d.run(command=["true"])["state"], "succeeded")
-        status, problem = self.reload(d, "sigrun.http")
+        status, problem = self.reload(d, "sigrun.sqlite")
         self.assertIn("restart", str(problem))
         self.assertEqual(self.reload(d, "sigrun.nothing")[0], 404)
 

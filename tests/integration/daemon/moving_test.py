@@ -1,0 +1,123 @@
+"""A runner that comes over another connection while its former one still works: nothing on the way is lost."""
+import time
+import unittest
+
+from harness import FleetTest, wait_until
+from puppet import Puppet
+
+ACK_STATE = 5
+
+
+class Mover(Puppet):
+    """Keeps its former sessions open, and says so."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.former = []
+
+    def _request(self, method, path, body=None, timeout=30):
+        if path.endswith("method=runners.register") and self.former:
+            body = {**body, "moving": True}
+        return super()._request(method, path, body, timeout)
+
+    def move(self, inventory=()):
+        self.former.append((self.token, self.sent))
+        return self.connect(inventory)
+
+    def say_over_former(self, *frames):
+        token, sent = self.former[-1]
+        numbered = [{**f, "seq": sent + i + 1} for i, f in enumerate(frames)]
+        self.former[-1] = (token, sent + len(frames))
+        return self._request("POST", f"/v1/sessions/{token}/frames", numbered)[0]
+
+    def former_polls(self, ack=0):
+        return self._request("GET", f"/v1/sessions/{self.former[-1][0]}/frames?wait=100ms&ack={ack}")[:2]
+
+    def answer_hello(self, inventory=()):
+        """Over the newest session; waits until it was asked."""
+        def asked():
+            for f in self.others:
+                if f["kind"] == "hello" and not f.get("json"):
+                    self.others.remove(f)
+                    return True
+            return False
+        wait_until("an empty HELLO comes", asked)
+        self.send({"kind": "hello", "json": {"facts": [], "inventory": list(inventory)}})
+
+
+class Moving(FleetTest):
+    def mover(self, d):
+        p = Mover(d)
+        p.connect()
+        self.addCleanup(p.vanish)
+        d.runner_status("puppet", "online", "busy")
+        return p
+
+    def test_an_offer_on_the_former_connection_is_answered_there_and_the_job_has_one_attempt(self):
+        d = self.daemon()
+        p = self.mover(d)
+        job_id = d.submit(command=["true"])
+        offer = p.expect("offer", job_id)
+        p.move()  # the inventory knows nothing of it yet
+        end = {"kind": "state", "flags": 1, "attempt": offer["attempt"], "json": {"state": "succeeded", "exit_code": 0}}
+        self.assertEqual(p.say_over_former({"kind": "ack", "stream": 2, "attempt": offer["attempt"]}, end), 200)
+        job = d.finished(job_id)
+        self.assertEqual((job["state"], len(job["attempts"])), ("succeeded", 1), job)
+
+    def test_the_former_connection_is_closed_when_the_runner_has_shown_that_it_is_empty(self):
+        d = self.daemon()
+        p = self.mover(d)
+        job_id = d.submit(command=["true"])
+        offer = p.expect("offer", job_id)
+        p.accept(offer)
+        wait_until("it runs", lambda: d.job(job_id)["state"] == "running")
+        self.assertEqual(p.move([p.listed(offer)]), {(job_id, 1): "keep"})
+        for _ in range(2):
+            p.answer_hello([p.listed(offer)])
+        # Asked over the former session as the last thing; then that one is over.
+        seen = []
+
+        def asked_there():
+            status, frames = p.former_polls(seen[-1]["seq"] if seen else 0)
+            seen.extend(frames or [])
+            return status == 200 and any(f["kind"] == "hello" and not f.get("json") for f in seen)
+
+        wait_until("the former session is asked", asked_there)
+        self.assertEqual(p.say_over_former({"kind": "hello", "json": {"facts": [], "inventory": []}}), 200)
+
+        def closed():
+            status, frames = p.former_polls(seen[-1]["seq"])
+            seen.extend(frames or [])
+            return status == 410 or any(f["kind"] == "bye" and f.get("flags") for f in seen)
+
+        began = time.monotonic()
+        wait_until("the former session is over", closed)
+        self.assertLess(time.monotonic() - began, 8, "it was ended by its limit")
+        p.end(offer)
+        self.assertEqual(d.finished(job_id)["state"], "succeeded")
+
+    def test_a_runner_that_shows_nothing_has_its_former_connection_closed_after_a_while_and_keeps_its_job(self):
+        d = self.daemon()
+        p = self.mover(d)
+        job_id = d.submit(command=["true"])
+        offer = p.expect("offer", job_id)
+        p.accept(offer)
+        wait_until("it runs", lambda: d.job(job_id)["state"] == "running")
+        p.move([p.listed(offer)])
+        wait_until("the former session is over", lambda: p.former_polls(1000)[0] == 410)
+        p.end(offer)
+        job = d.finished(job_id)
+        self.assertEqual((job["state"], len(job["attempts"])), ("succeeded", 1), job)
+
+    def test_a_connection_that_comes_without_a_word_of_moving_replaces_the_former_at_once(self):
+        d = self.daemon()
+        p = self.mover(d)
+        former = p.token
+        p.connect()
+        wait_until("the former session is over",
+                   lambda: p._request("GET", f"/v1/sessions/{former}/frames?wait=0s&ack=1000")[0] == 410, 5)
+        self.assertEqual(d.runner("puppet")["status"], "online")
+
+
+if __name__ == "__main__":
+    unittest.main()
