@@ -13,14 +13,15 @@ class Mover(Puppet):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.former = []
+        self.former, self.seen = [], {}
 
     def _request(self, method, path, body=None, timeout=30):
-        if path.endswith("method=runners.register") and self.former:
+        if path.endswith("method=runners.register") and self.former and self.says:
             body = {**body, "moving": True}
         return super()._request(method, path, body, timeout)
 
-    def move(self, inventory=()):
+    def move(self, inventory=(), say=True):
+        self.says = say
         self.former.append((self.token, self.sent))
         return self.connect(inventory)
 
@@ -30,8 +31,12 @@ class Mover(Puppet):
         self.former[-1] = (token, sent + len(frames))
         return self._request("POST", f"/v1/sessions/{token}/frames", numbered)[0]
 
-    def former_polls(self, ack=0):
-        return self._request("GET", f"/v1/sessions/{self.former[-1][0]}/frames?wait=100ms&ack={ack}")[:2]
+    def poll_former(self):
+        """What has come over the former session so far; None when it is over."""
+        token, seen = self.former[-1][0], self.seen.setdefault(self.former[-1][0], [])
+        status, frames, _ = self._request("GET", f"/v1/sessions/{token}/frames?wait=100ms&ack={seen[-1]['seq'] if seen else 0}")
+        seen += frames if status == 200 else []
+        return None if status == 410 or any(f["kind"] == "bye" and f.get("flags") for f in seen) else seen
 
     def answer_hello(self, inventory=()):
         """Over the newest session; waits until it was asked."""
@@ -75,23 +80,10 @@ class Moving(FleetTest):
         for _ in range(2):
             p.answer_hello([p.listed(offer)])
         # Asked over the former session as the last thing; then that one is over.
-        seen = []
-
-        def asked_there():
-            status, frames = p.former_polls(seen[-1]["seq"] if seen else 0)
-            seen.extend(frames or [])
-            return status == 200 and any(f["kind"] == "hello" and not f.get("json") for f in seen)
-
-        wait_until("the former session is asked", asked_there)
+        wait_until("the former session is asked", lambda: any(f["kind"] == "hello" and not f.get("json") for f in p.poll_former()))
         self.assertEqual(p.say_over_former({"kind": "hello", "json": {"facts": [], "inventory": []}}), 200)
-
-        def closed():
-            status, frames = p.former_polls(seen[-1]["seq"])
-            seen.extend(frames or [])
-            return status == 410 or any(f["kind"] == "bye" and f.get("flags") for f in seen)
-
         began = time.monotonic()
-        wait_until("the former session is over", closed)
+        wait_until("the former session is over", lambda: p.poll_former() is None)
         self.assertLess(time.monotonic() - began, 8, "it was ended by its limit")
         p.end(offer)
         self.assertEqual(d.finished(job_id)["state"], "succeeded")
@@ -104,7 +96,7 @@ class Moving(FleetTest):
         p.accept(offer)
         wait_until("it runs", lambda: d.job(job_id)["state"] == "running")
         p.move([p.listed(offer)])
-        wait_until("the former session is over", lambda: p.former_polls(1000)[0] == 410)
+        wait_until("the former session is over", lambda: p.poll_former() is None)
         p.end(offer)
         job = d.finished(job_id)
         self.assertEqual((job["state"], len(job["attempts"])), ("succeeded", 1), job)
@@ -112,10 +104,8 @@ class Moving(FleetTest):
     def test_a_connection_that_comes_without_a_word_of_moving_replaces_the_former_at_once(self):
         d = self.daemon()
         p = self.mover(d)
-        former = p.token
-        p.connect()
-        wait_until("the former session is over",
-                   lambda: p._request("GET", f"/v1/sessions/{former}/frames?wait=0s&ack=1000")[0] == 410, 5)
+        p.move(say=False)
+        wait_until("the former session is over", lambda: p.poll_former() is None, 5)
         self.assertEqual(d.runner("puppet")["status"], "online")
 
 
