@@ -137,7 +137,7 @@ bool connection::has_unread() {
 /// open sessions stay: over a new one the peer would reach a server that does not know the session.
 bool connection::ends_here() {
     if (!owner_.leaving() || in_.size() > 0 || has_unread()) return false;
-    return carried_.empty() || !owner_.retiring() || !owner_.sessions().find(carried_);
+    return carried_.empty() || owner_.draining() || !owner_.sessions().find(carried_);
 }
 
 bool connection::parse_some() {

@@ -79,8 +79,7 @@ TEST(http_retire_link, a_session_hears_of_it_once_and_its_frames_stay_while_call
     EXPECT_EQ(who(d), "\"old\"");
     const auto done = old.sut.retire(k_long, &fresh.sut);
     EXPECT_EQ(d.sink.wait_for(asks_to_reconnect).attempt, 0u);
-    // A call that still goes over an old connection is served there; the connection ends with it.
-    for (int i = 0; i < 3 && who(d) != "\"new\""; ++i) EXPECT_LT(i, 2);
+    EXPECT_EQ(who(d), "\"new\"") << "connections that carried nothing were given up";
     for (std::uint32_t n = 2; n < 200; ++n) {
         send(d.table, d.link, n);
         send(old.sut.table, old.link, n);
@@ -174,7 +173,7 @@ TEST(http_retire_link, polls_over_any_connection_of_the_session_say_no_close_unt
     EXPECT_EQ(gone.status, 204);
     EXPECT_EQ(gone.header("Connection"), "close");
     const auto over = poll.read_response();
-    EXPECT_EQ(over.status, 410);
+    EXPECT_TRUE(over.status == 410 || over.status == 404) << over.status;  // it hung already, or came after the end
     EXPECT_EQ(over.header("Connection"), "close");
     EXPECT_EQ(post.read_to_end() + poll.read_to_end(), "");
     post.close();

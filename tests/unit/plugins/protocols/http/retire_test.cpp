@@ -247,6 +247,35 @@ TEST(http_retire, an_idle_timeout_ends_the_connection_and_the_retirement_with_it
     EXPECT_EQ(sut.host.wait(done).result, SIGRUN_OK);
 }
 
+TEST(http_retire, a_drain_answers_pipelined_requests_as_well_and_ends_what_is_idle_at_once) {
+    served_plugin sut;
+    sut.on("jobs.get", stays_open);
+    sut.on("health.live", "{}");
+    auto idle = sut.connect();
+    idle.send(k_get);
+    idle.read_response();
+    auto s = sut.connect();
+    s.send("GET /v1/jobs/1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    const auto call = sut.wait_call(2);
+    const auto retired = sut.retire(k_long);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(k_long);
+    const auto drained = sut.host.mint();
+    ASSERT_EQ(
+        sut.instance->drain(sut.instance, static_cast<std::uint64_t>(deadline.time_since_epoch().count()), drained),
+        SIGRUN_PENDING);
+    s.send(sdk::concat(k_get, k_get));
+    EXPECT_EQ(idle.read_to_end(), "");
+    give_reply(sut.host.get(), call.replies, SIGRUN_FRAME_LAST, "{}");
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(s.read_response().header("Connection"), "") << i;
+    EXPECT_EQ(s.read_response().header("Connection"), "close");
+    EXPECT_EQ(s.read_to_end(), "");
+    s.close();
+    idle.close();
+    EXPECT_EQ(sut.host.wait(drained).result, SIGRUN_OK);
+    EXPECT_EQ(sut.host.wait(retired).result, SIGRUN_OK);
+    expect_nothing_left(sut);
+}
+
 TEST(http_retire, curl_with_keep_alive_connects_again_and_loses_no_request) {
     served_plugin old, fresh;
     std::atomic<sigrun_op> done{0};
