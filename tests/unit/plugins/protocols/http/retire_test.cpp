@@ -247,6 +247,24 @@ TEST(http_retire, an_idle_timeout_ends_the_connection_and_the_retirement_with_it
     EXPECT_EQ(sut.host.wait(done).result, SIGRUN_OK);
 }
 
+TEST(http_retire, a_peer_that_never_stops_pipelining_is_sent_elsewhere_before_the_deadline) {
+    served_plugin sut;
+    sut.on("health.live", "{}");
+    auto s = sut.connect();
+    s.send(sdk::concat(k_get, k_get));
+    s.read_response();
+    const auto done = sut.retire(1500);
+    response last;
+    do {
+        s.send(k_get);  // one answer is still to be read, so one request always waits behind the one answered
+        last = s.read_response();
+        ASSERT_EQ(last.status, 200);
+    } while (last.header("Connection") != "close");
+    s.read_to_end();
+    s.close();
+    EXPECT_EQ(sut.host.wait(done).result, SIGRUN_OK);
+}
+
 TEST(http_retire, a_drain_answers_pipelined_requests_as_well_and_ends_what_is_idle_at_once) {
     served_plugin sut;
     sut.on("jobs.get", stays_open);
