@@ -16,32 +16,26 @@ time_point last_call_before(time_point until) {
 
 }  // namespace
 
-departure::departure(server& of, std::vector<std::unique_ptr<loop>>& loops, std::atomic<std::size_t>& departing,
-                     manner how, time_point until, sdk::op done)
-    : server_(of),
-      loops_(loops),
-      departing_(departing),
-      how_(how),
-      until_(until),
-      last_call_(last_call_before(until)),
-      done_(std::move(done)) {}
+departure::departure(const parts& of, manner how, time_point until, sdk::op done)
+    : of_(of), how_(how), until_(until), last_call_(last_call_before(until)), done_(std::move(done)) {}
 
 void departure::begin() {
-    how_ == manner::drain ? server_.drain() : server_.retire();
-    departing_.fetch_add(1);
+    how_ == manner::drain ? of_.serving.drain() : of_.serving.retire();
     // Nothing to wait for is told at once, not at the loop's next tick.
-    loops_.front()->post([self = shared_from_this()] {
-        self->loops_.front()->add(self);
+    of_.loops.front()->post([self = shared_from_this()] {
+        self->of_.departing.fetch_add(1);
+        self->of_.loops.front()->add(self);
         self->tick(clock::now());
     });
 }
 
 std::size_t departure::left() const {
     // Connections that were taken but have not begun are no members yet; others are counted twice, which is no harm.
-    std::size_t n = server_.connections();
+    std::size_t n = of_.serving.connections();
     if (how_ == manner::drain) return n;
-    for (const auto& l : loops_) n += l->count();
-    return n - std::min(n, departing_.load());
+    for (const auto& l : of_.loops) n += l->count();
+    n -= std::min(n, of_.departing.load());
+    return n + of_.dialling.lookups_running();  // a destructor would have to wait for them
 }
 
 void departure::tick(time_point now) {
@@ -57,20 +51,21 @@ void departure::tick(time_point now) {
     }
     if (state_ == open && now >= last_call_) {
         state_ = called;
-        server_.last_call();
+        of_.serving.last_call();
     } else if (state_ == called && now >= until_) {
         state_ = cut_off;
         cut();
     } else if (state_ == cut_off && now >= until_ + k_after_cut) {
         done_.fail(
             SIGRUN_E_TIMEOUT,
-            sdk::concat("the deadline has passed; expected no connection and no link to be left, found ", left()));
+            sdk::concat("the deadline has passed; expected no connection, link or name lookup to be left, found ",
+                        left()));
         leave();
     }
 }
 
 void departure::cut() {
-    for (const auto& l : loops_)
+    for (const auto& l : of_.loops)
         l->post([raw = l.get()] {
             raw->for_each([](const std::shared_ptr<ticking>& member) {
                 if (!dynamic_cast<departure*>(member.get())) member->shut();
@@ -85,8 +80,8 @@ void departure::shut() {
 }
 
 void departure::leave() {
-    departing_.fetch_sub(1);
-    loops_.front()->remove(this);
+    of_.departing.fetch_sub(1);
+    of_.loops.front()->remove(this);
 }
 
 }  // namespace sigrun::http

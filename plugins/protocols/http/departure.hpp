@@ -5,6 +5,7 @@
 //            the deadline what is left is ended in an orderly way, at the deadline it is cut; done when nothing is left
 #pragma once
 
+#include "dial/dialler.hpp"
 #include "loop.hpp"
 #include "serve/server.hpp"
 
@@ -20,9 +21,15 @@ class departure : public ticking, public std::enable_shared_from_this<departure>
 public:
     enum class manner { drain, retire };
 
-    /// `done` is completed exactly once. `departing` counts the departures among the members of the first loop.
-    departure(server& of, std::vector<std::unique_ptr<loop>>& loops, std::atomic<std::size_t>& departing, manner how,
-              time_point until, sdk::op done);
+    /// What goes; `departing` counts the departures among the members of the first loop.
+    struct parts {
+        server& serving;
+        dialler& dialling;
+        std::vector<std::unique_ptr<loop>>& loops;
+        std::atomic<std::size_t>& departing;
+    };
+    /// `done` is completed exactly once.
+    departure(const parts& of, manner how, time_point until, sdk::op done);
     /// [any] Once.
     void begin();
 
@@ -34,9 +41,7 @@ private:
     void cut();
     void leave();
 
-    server& server_;
-    std::vector<std::unique_ptr<loop>>& loops_;
-    std::atomic<std::size_t>& departing_;
+    const parts of_;
     const manner how_;
     const time_point until_;
     const time_point last_call_;

@@ -106,7 +106,8 @@ sigrun_result http_plugin::retire(std::uint64_t deadline_ns, sigrun_op token) {
 
 void http_plugin::depart(departure::manner how, std::uint64_t deadline_ns, sdk::op done) {
     const time_point until{std::chrono::nanoseconds(deadline_ns)};
-    std::make_shared<departure>(*server_, loops_, departing_, how, until, std::move(done))->begin();
+    const departure::parts all{*server_, *dialler_, loops_, departing_};
+    std::make_shared<departure>(all, how, until, std::move(done))->begin();
 }
 
 }  // namespace sigrun::http

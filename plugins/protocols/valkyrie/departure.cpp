@@ -13,8 +13,10 @@ constexpr std::uint64_t k_longest_pause_ns = 100'000'000;
 constexpr std::uint64_t k_after_cut_ns = 3'000'000'000;
 }  // namespace
 
-departure::departure(core_ptr shared, std::vector<loop*> all, manner how, std::uint64_t deadline, sdk::op done)
+departure::departure(core_ptr shared, const resolver& names, std::vector<loop*> all, manner how, std::uint64_t deadline,
+                     sdk::op done)
     : shared_(std::move(shared)),
+      names_(names),
       all_(std::move(all)),
       loop_(*all_.front()),
       how_(how),
@@ -41,16 +43,20 @@ void departure::on_each_connection(void (*what)(connection&)) {
         });
 }
 
+std::size_t departure::left() const noexcept {
+    return shared_->connections + (how_ == manner::retire ? names_.running() : 0);  // stop() would wait for these
+}
+
 void departure::on_deadline(std::uint64_t now) {
     if (!done_) return;
-    if (shared_->connections == 0) return done_.ok();
+    if (left() == 0) return done_.ok();
     if (now >= deadline_) {
         if (how_ == manner::drain) return done_.ok();
         if (cut_)
             return done_.fail(
                 SIGRUN_E_TIMEOUT,
-                sdk::concat("the deadline has passed; expected no connection and no link to be left, found ",
-                            shared_->connections.load()));
+                sdk::concat("the deadline has passed; expected no connection, link or name lookup to be left, found ",
+                            left()));
         cut_ = true;
         deadline_ = now + k_after_cut_ns;
         pause_ = k_first_look_ns;

@@ -9,6 +9,7 @@
 
 #include "core.hpp"
 #include "loop.hpp"
+#include "resolver.hpp"
 
 #include <sigrun/cpp/host.hpp>
 
@@ -22,7 +23,8 @@ public:
 
     /// `done` is completed exactly once: when no connection is left, at the deadline of a drain, or, if the host still
     /// holds links some time after the cut, with E_TIMEOUT.
-    departure(core_ptr shared, std::vector<loop*> all, manner how, std::uint64_t deadline, sdk::op done);
+    departure(core_ptr shared, const resolver& names, std::vector<loop*> all, manner how, std::uint64_t deadline,
+              sdk::op done);
     ~departure() override;
 
     /// [any] Once, after the flag in the core was set.
@@ -35,7 +37,10 @@ public:
 private:
     void on_each_connection(void (*what)(class connection&));
 
+    std::size_t left() const noexcept;
+
     core_ptr shared_;
+    const resolver& names_;
     std::vector<loop*> all_;
     loop& loop_;
     const manner how_;

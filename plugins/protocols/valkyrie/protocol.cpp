@@ -125,7 +125,8 @@ sigrun_result protocol::retire(std::uint64_t deadline_ns, sigrun_op token) {
 void protocol::depart(departure::manner how, std::uint64_t deadline_ns, sdk::op done) {
     std::vector<loop*> all;
     for (auto& each : loops_) all.push_back(each.get());
-    departures_.push_back(std::make_shared<departure>(shared_, std::move(all), how, deadline_ns, std::move(done)));
+    departures_.push_back(
+        std::make_shared<departure>(shared_, *names_, std::move(all), how, deadline_ns, std::move(done)));
     departures_.back()->begin();
 }
 

@@ -97,10 +97,12 @@ void resolver::work_on(const question_ptr& q, std::unique_lock<std::mutex>& lock
     std::string why = stopped_ ? "the plugin is stopping" : "the name was not resolved before the deadline";
     std::vector<address> found;
     if (wanted && !stopped_) {
+        ++running_;
         lock.unlock();
         why.clear();
         found = lookup_(q->where, why);
         lock.lock();
+        --running_;
     }
     std::erase(open_, q);
     auto askers = std::move(q->askers);

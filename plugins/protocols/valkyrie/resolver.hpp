@@ -10,6 +10,7 @@
 
 #include <sys/socket.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -41,6 +42,8 @@ public:
     /// [any] Numeric addresses and UNIX paths answer before it returns; names answer from a thread of the
     /// resolver. No lookup begins for those whose deadlines (CLOCK_MONOTONIC, ns) have passed.
     void resolve(const endpoint& where, std::uint64_t deadline, answer done);
+    /// [any] Lookups that run now, also those that nobody waits for any more: stop() would have to.
+    std::size_t running() const noexcept { return running_.load(); }
     /// Refuses what waits and joins; lasts as long as the lookups that are running.
     void stop();
 
@@ -65,6 +68,7 @@ private:
     std::vector<question_ptr> open_;  // waiting or being looked up
     std::vector<std::thread> threads_;
     std::size_t idle_ = 0;
+    std::atomic<std::size_t> running_{0};
     bool stopped_ = false;
 };
 

@@ -85,6 +85,11 @@ void client::cancel(const request_ptr& request, std::string_view why) {
     fail(request, fault::cancelled, std::string(why));
 }
 
+void client::drop_idle() {
+    for (const auto& c : connections_)
+        if (c->of == lane::calls && c->idle()) c->cancel({});
+}
+
 void client::close() {
     if (closed_) return;
     closed_ = true;

@@ -22,6 +22,8 @@ public:
     void resume(const request_ptr& request);
     /// [loop] Ends one request with fault::cancelled.
     void cancel(const request_ptr& request, std::string_view why);
+    /// [loop] Closes connections for calls that carry none: the next ones are new.
+    void drop_idle();
     /// [loop] Ends everything with fault::cancelled; later requests end the same way.
     void close();
     /// [loop] Ends queued requests whose deadline has passed.

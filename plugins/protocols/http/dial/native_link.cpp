@@ -201,6 +201,8 @@ void native_link::deliver() {
             });
             break;
         }
+        // Without LAST: the server is being replaced. Whoever still calls over this link gets the newer one.
+        if (f.kind == SIGRUN_BYE) client_->drop_idle();
         in_seq_ = f.seq;
         in_.pop_front();
     }

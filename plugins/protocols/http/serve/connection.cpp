@@ -133,11 +133,13 @@ bool connection::has_unread() {
     return socket_.available(ec) > 0;
 }
 
-/// Whether the answer that is being given is the last one: the server goes, and no other request has come. Connections of
-/// open sessions stay: over a new one the peer would reach a server that does not know the session.
+/// Whether the answer that is being given is the last one: the server goes, and no other request has come (a peer that
+/// always has one more on its way is sent elsewhere in the last call). Connections of open sessions stay: over a new one the
+/// peer would reach a server that does not know the session.
 bool connection::ends_here() {
-    if (!owner_.leaving() || in_.size() > 0 || has_unread()) return false;
-    return carried_.empty() || !owner_.retiring() || !owner_.sessions().find(carried_);
+    if (!owner_.leaving()) return false;
+    if (!owner_.in_last_call() && (in_.size() > 0 || has_unread())) return false;
+    return carried_.empty() || owner_.draining() || !owner_.sessions().find(carried_);
 }
 
 bool connection::parse_some() {

@@ -42,10 +42,11 @@ public:
     void last_call();
     bool retiring() const noexcept { return retiring_.load(std::memory_order_relaxed); }
     /// Whether connections are to end when they can.
-    bool leaving() const noexcept { return retiring() || draining_.load(std::memory_order_relaxed); }
+    bool leaving() const noexcept { return retiring() || draining(); }
+    bool draining() const noexcept { return draining_.load(std::memory_order_relaxed); }
     bool in_last_call() const noexcept { return last_call_.load(std::memory_order_relaxed); }
     /// Whether a connection without a request ends at once.
-    bool ends_idle() const noexcept { return in_last_call() || draining_.load(std::memory_order_relaxed); }
+    bool ends_idle() const noexcept { return in_last_call() || draining(); }
     std::size_t connections() const noexcept { return connections_.load(); }
 
     const server_options& options() const noexcept { return options_; }

@@ -49,6 +49,10 @@ public:
     }
     raw_socket(raw_socket&& o) noexcept : fd_(o.fd_), in_(std::move(o.in_)) { o.fd_ = -1; }
     raw_socket& operator=(raw_socket&&) = delete;
+    void swap(raw_socket& o) noexcept {
+        std::swap(fd_, o.fd_);
+        in_.swap(o.in_);
+    }
     ~raw_socket() { close(); }
     void close() {
         if (fd_ >= 0) ::close(fd_);

@@ -146,9 +146,21 @@ public:
                                type, headers, "\r\n", body));
     }
 
+    /// A newer generation serves from now on if `newer` is given; this one goes.
+    sigrun_op retire(int ms, served_plugin* newer = nullptr) {
+        if (newer) successor = newer;
+        const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(ms);
+        const auto done = host.mint();
+        if (table->serve->retire(instance, static_cast<std::uint64_t>(deadline.time_since_epoch().count()), done) !=
+            SIGRUN_OK)
+            throw std::runtime_error("retire was refused");
+        return done;
+    }
+
     sdk::mock_host host;
     sigrun_instance* instance = nullptr;
     const sigrun_protocol* table = nullptr;
+    std::atomic<served_plugin*> successor{nullptr};  // gets what is accepted here; outlives this one
 
 private:
     sigrun_result take(std::uint64_t session, const sigrun_call& call, const sigrun_sink& replies, std::uint64_t* id,
@@ -206,21 +218,25 @@ private:
         for (;;) {
             const int fd = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
             if (fd < 0) return;
-            const auto lifetime = host.mint();
-            std::uint64_t session = 0;
-            {
-                std::lock_guard lock(mutex_);
-                lifetimes_.push_back(lifetime);
-                session = ++sessions_;
-            }
-            const sigrun_accept accept{
-                sizeof accept,         fd,      local ? static_cast<std::uint32_t>(SIGRUN_ACCEPT_UNIX) : 0u,
-                local ? getuid() : 0u, session, sdk::str("test"),
-                sdk::str("test"),      {}};
-            if (table->serve->on_accept(instance, &accept, lifetime) < 0) {
-                host.forget(lifetime);
-                close(fd);
-            }
+            auto* newer = successor.load();
+            (newer ? newer : this)->hand_over(fd, local);
+        }
+    }
+    void hand_over(int fd, bool local) {
+        const auto lifetime = host.mint();
+        std::uint64_t session = 0;
+        {
+            std::lock_guard lock(mutex_);
+            lifetimes_.push_back(lifetime);
+            session = ++sessions_;
+        }
+        const sigrun_accept accept{
+            sizeof accept,         fd,      local ? static_cast<std::uint32_t>(SIGRUN_ACCEPT_UNIX) : 0u,
+            local ? getuid() : 0u, session, sdk::str("test"),
+            sdk::str("test"),      {}};
+        if (table->serve->on_accept(instance, &accept, lifetime) < 0) {
+            host.forget(lifetime);
+            close(fd);
         }
     }
 
