@@ -1,5 +1,6 @@
 // Probation and swap back, plugins that come and go, pins, and code that stays mapped.
 #include "kernel/plugin/probation.hpp"
+#include "kernel/plugin/stage.hpp"
 #include "running_host.hpp"
 
 namespace sigrun {
