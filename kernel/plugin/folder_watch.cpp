@@ -136,7 +136,7 @@ void folder_watch::scan() {
                 touch(path);
         }
         for (const auto& [path, seen] : known_)
-            if (seen != signature{} && !there.contains(path)) touch(path);
+            if (!there.contains(path)) touch(path);
     }
     first_ = false;
     plan_scan(missing ? times_.missing : times_.rescan);
@@ -181,9 +181,13 @@ void folder_watch::settle_marks() {
             ++at;
             continue;
         }
-        auto& known = known_[at->first];
-        if (known != at->second.seen) resting.push_back(at->first);
-        known = at->second.seen;
+        // What was never told is news even if it is gone already: others may have found it before.
+        const auto known = known_.find(at->first);
+        if (known == known_.end() || known->second != at->second.seen) resting.push_back(at->first);
+        if (at->second.seen == signature{})
+            known_.erase(at->first);
+        else
+            known_.insert_or_assign(at->first, at->second.seen);
         at = marks_.erase(at);
     }
     plan_marks();

@@ -66,7 +66,7 @@ private:
     boost::asio::posix::stream_descriptor events_;
     boost::asio::steady_timer marks_due_, scan_due_;
     std::map<int, std::string> followed_;     // watch descriptor -> folder
-    std::map<std::string, signature> known_;  // as last told
+    std::map<std::string, signature> known_;  // what is there, as last told
     std::map<std::string, mark> marks_;
     std::string complaint_;  // of the last scan, logged once
     bool first_ = true, ended_ = false;

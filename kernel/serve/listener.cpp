@@ -19,6 +19,7 @@
 #include <cstring>
 #include <list>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <unordered_map>
 
@@ -55,7 +56,13 @@ struct newcomer {
     std::uint64_t refused_by = 0;  // bit per candidate that said NOT_MINE
 };
 
-/// One exchange of a protocol, waiting for the listener's thread.
+constexpr std::size_t k_max_candidates = 64;  // bits of refused_by
+
+bool takes_connections(const sigrun_protocol* table) {
+    return SIGRUN_HAS(table, serve) && SIGRUN_HAS(table->serve, recognise) && SIGRUN_HAS(table->serve, on_accept);
+}
+
+/// One exchange of a protocol, waiting for the listener's thread; without `old` one that is new, without `now` one that goes.
 struct exchange {
     std::shared_ptr<instance> old, now;
     bool done = false;
@@ -86,7 +93,9 @@ struct listener::impl {
 
     impl(plugin_host& h, metrics& m) : host(h), registry(m), meter(m) {}
 
-    void choose(const listener_options& wanted, const std::vector<std::shared_ptr<instance>>& protocols);
+    void choose(const std::vector<std::shared_ptr<instance>>& protocols);
+    std::optional<candidate> candidate_of(const std::shared_ptr<instance>& plugin);
+    void sort_candidates();
     void run();
     int timeout_ms() const;
     void accept_some(std::size_t index);
@@ -144,39 +153,55 @@ void listener::impl::exchange_waiting() {
 
 /// On the listener's thread, between two looks, so that no connection meets one version's table and the other's instance.
 void listener::impl::put_in(const exchange& what) {
-    const auto at =
-        std::find_if(candidates.begin(), candidates.end(), [&](const candidate& c) { return c.plugin == what.old; });
-    if (at == candidates.end()) return;
-    at->plugin = what.now;
-    at->serve = what.now->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL)->serve;
-    const auto bit = 1ull << (at - candidates.begin());
+    if (!what.old) {
+        if (auto made = candidate_of(what.now); made && candidates.size() < k_max_candidates)
+            candidates.push_back(std::move(*made));
+        sort_candidates();
+    } else {
+        const auto at = std::find_if(candidates.begin(), candidates.end(),
+                                     [&](const candidate& c) { return c.plugin == what.old; });
+        if (at == candidates.end()) return;
+        if (what.now) {
+            at->plugin = what.now;
+            at->serve = what.now->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL)->serve;
+        } else {
+            candidates.erase(at);
+        }
+    }
     for (auto it = waiting.begin(); it != waiting.end();) {
         auto one = it++;  // it may be handed over or closed
-        // Another version may know what this one did not; no event would come for bytes that were seen.
-        one->refused_by &= ~bit;
+        // Another version may know what this one did not, and places may have moved; no event would come for bytes that
+        // were seen.
+        one->refused_by = 0;
         if (std::exchange(one->seen, 0)) look(one, nullptr);
     }
 }
 
-void listener::impl::choose(const listener_options& wanted, const std::vector<std::shared_ptr<instance>>& protocols) {
-    for (const auto& each : protocols) {
-        const auto* table = each->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL);
-        if (!SIGRUN_HAS(table, serve) || !SIGRUN_HAS(table->serve, recognise) || !SIGRUN_HAS(table->serve, on_accept))
-            continue;
-        std::string name(sdk::view(table->name));
-        metric_labels label{{"protocol", name}};
-        candidates.push_back(
-            {each, table->serve, name,
-             registry.get_counter("sigrun_connections_accepted_total", "Connections handed to a protocol.", label),
-             registry.get_gauge("sigrun_connections_open", "Connections a protocol has.", label)});
-    }
-    if (candidates.size() > 64) candidates.erase(candidates.begin() + 64, candidates.end());  // bits of refused_by
+std::optional<candidate> listener::impl::candidate_of(const std::shared_ptr<instance>& plugin) {
+    const auto* table = plugin->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL);
+    if (!takes_connections(table)) return {};
+    std::string name(sdk::view(table->name));
+    metric_labels label{{"protocol", name}};
+    return candidate{
+        plugin, table->serve, name,
+        registry.get_counter("sigrun_connections_accepted_total", "Connections handed to a protocol.", label),
+        registry.get_gauge("sigrun_connections_open", "Connections a protocol has.", label)};
+}
+
+void listener::impl::sort_candidates() {
     auto rank = [&](const candidate& c) {
-        return std::find(wanted.protocol_order.begin(), wanted.protocol_order.end(), c.name) -
-               wanted.protocol_order.begin();
+        return std::find(options.protocol_order.begin(), options.protocol_order.end(), c.name) -
+               options.protocol_order.begin();
     };
     std::stable_sort(candidates.begin(), candidates.end(),
                      [&](const candidate& a, const candidate& b) { return rank(a) < rank(b); });
+}
+
+void listener::impl::choose(const std::vector<std::shared_ptr<instance>>& protocols) {
+    for (const auto& each : protocols)
+        if (auto made = candidate_of(each); made && candidates.size() < k_max_candidates)
+            candidates.push_back(std::move(*made));
+    sort_candidates();
 }
 
 void listener::impl::run() {
@@ -377,7 +402,7 @@ result<void> listener::start(const listener_options& options, const std::vector<
     }
     i.options = options;
     i.peeked.resize(std::max<std::size_t>(options.peek_limit, 1));
-    i.choose(options, protocols);
+    i.choose(protocols);
     i.epoll = ::epoll_create1(EPOLL_CLOEXEC);
     i.wake = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (i.epoll < 0 || i.wake < 0) return make_problem(errc::io, std::string("epoll: ") + std::strerror(errno));
@@ -397,9 +422,7 @@ result<void> listener::start(const listener_options& options, const std::vector<
 
 bool listener::replace(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now) {
     auto& i = *impl_;
-    const auto* table = now->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL);
-    if (!SIGRUN_HAS(table, serve) || !SIGRUN_HAS(table->serve, recognise) || !SIGRUN_HAS(table->serve, on_accept))
-        return true;
+    if (now && !takes_connections(now->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL))) return true;
     auto what = std::make_shared<exchange>(exchange{old, now, false});
     std::unique_lock lock(i.mutex);
     if (!i.listening) return true;

@@ -39,6 +39,7 @@ public:
     /// numbers stay, and nobody who waits is lost. The same with the two exchanged takes it back. True when it is done, or
     /// when `old` takes no connections here; false when the listener's thread did not come to it in time: it will yet,
     /// and holds `old` as long. Not from a plugin's callback.
+    /// Without `old`, `now` is one that was not there before; without `now`, nobody comes in the place of `old`.
     bool replace(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now);
     /// The addresses really bound (port 0 resolved), in order.
     std::vector<std::string> bound() const;

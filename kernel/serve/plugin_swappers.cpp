@@ -5,6 +5,8 @@
 #include <sigrun/balancer.h>
 #include <sigrun/probe.h>
 
+#include <boost/asio/post.hpp>
+
 namespace sigrun {
 
 void set_swappers(plugin_host& plugins, selector& select, detector& local, fleet& links, listener& ears) {
@@ -28,8 +30,9 @@ void set_swappers(plugin_host& plugins, selector& select, detector& local, fleet
         probe_again();
         return true;
     };
-    probes.add = probes.remove = [probe_again](const auto&) {
-        probe_again();
+    // After this step, when the host's probes are those without the removed one: only then the detector lets go of it.
+    probes.add = probes.remove = [&plugins, probe_again](const auto&) {
+        boost::asio::post(plugins.control(), probe_again);
         return result<void>();
     };
     plugins.set_swapper(SIGRUN_KIND_PROBE, std::move(probes));

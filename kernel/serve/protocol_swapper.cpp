@@ -46,6 +46,14 @@ result<void> can_take_over(const std::shared_ptr<instance>& old, const std::shar
     return {};
 }
 
+// Links to runners go by the protocols that were there at the start.
+result<void> only_serves(const instance& which, const char* what_then) {
+    const auto* table = which.table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL);
+    if (!SIGRUN_HAS(table, link) && !SIGRUN_HAS(table, dial)) return {};
+    return problem{errc::unsupported, std::string("a protocol that makes links to runners ") + what_then, "protocol",
+                   "one that only serves callers", which.name()};
+}
+
 void retire(plugin_host& host, const std::shared_ptr<instance>& old) {
     const auto* table = old->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL);
     if (!SIGRUN_HAS(table, serve) || !SIGRUN_HAS(table->serve, retire)) return;
@@ -73,6 +81,19 @@ swapper protocol_swapper(plugin_host& host, protocol_users users) {
     how.settle = [&host, also = users.settle](const auto& old, const auto& now) {
         if (also) also(old, now);
         retire(host, old);
+    };
+    how.add = [ears = users.ears](const auto& now) -> result<void> {
+        SIGRUN_CHECK_OK(only_serves(*now, "is taken at the next start"));
+        if (ears && !ears->replace(nullptr, now))
+            return make_problem(errc::timeout, "the listener did not take it in time; restart");
+        return {};
+    };
+    how.remove = [&host, ears = users.ears](const auto& old) -> result<void> {
+        SIGRUN_CHECK_OK(only_serves(*old, "can be taken away only while the program does not run"));
+        if (ears && !ears->replace(old, nullptr))
+            return make_problem(errc::timeout, "the listener did not let go of it in time; restart");
+        retire(host, old);
+        return {};
     };
     return how;
 }

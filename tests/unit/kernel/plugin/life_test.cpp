@@ -1,5 +1,6 @@
 // Probation and swap back, plugins that come and go, pins, and code that stays mapped.
 #include "kernel/plugin/probation.hpp"
+#include "kernel/plugin/stage.hpp"
 #include "running_host.hpp"
 
 namespace sigrun {
@@ -250,7 +251,7 @@ TEST(unloading, never_keeps_the_code_and_says_so_until_there_is_no_room) {
         ASSERT_TRUE(done) << done.error().text();
         ASSERT_TRUE(r.wait_until([&] {
             const auto old = r.info("stays").retiring;
-            return old.size() == i + 1 && old.back().state == plugin_state::retired;
+            return old.size() == i + 1 && old.front().state == plugin_state::retired;
         })) << i;
     }
     EXPECT_EQ(r.info("stays").retiring[0].holds, std::vector<std::string>{"unload = never"});

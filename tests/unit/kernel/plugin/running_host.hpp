@@ -11,6 +11,14 @@
 
 namespace sigrun::testing {
 
+struct host_wish {
+    nanoseconds probation{0};
+    bool with_trial = true;
+    settings config{};
+    watch_times watch{std::chrono::milliseconds(20), std::chrono::seconds(30), std::chrono::milliseconds(20)};
+    admission_rule admission{};
+};
+
 struct running_host {
     plugin_folder folder;
     metrics numbers;
@@ -19,22 +27,14 @@ struct running_host {
     std::mutex mutex;
     std::vector<plugin_event> events;
 
-    struct how {
-        nanoseconds probation{0};
-        bool with_trial = true;
-        settings config{};
-        watch_times watch{std::chrono::milliseconds(20), std::chrono::seconds(30), std::chrono::milliseconds(20)};
-        admission_rule admission{};
-    };
-
-    running_host() : running_host(how{}) {}
-    explicit running_host(how h) {
+    running_host() : running_host(host_wish{}) {}
+    explicit running_host(host_wish h) {
         folder.add("plain");
         start(std::move(h));
     }
     ~running_host() { host->shutdown(); }
 
-    void start(how h) {
+    void start(host_wish h) {
         auto options = folder.options();
         if (h.with_trial) options.trial_program = SIGRUN_BUILD_DIR "/bin/sigrund";
         options.trial_time = std::chrono::seconds(3);
@@ -61,7 +61,7 @@ struct running_host {
         host->load_all().value();
         host->start_all().value();
     }
-    void restart(how h = {}) {
+    void restart(host_wish h = {}) {
         host->shutdown();
         start(std::move(h));
     }
