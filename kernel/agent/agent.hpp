@@ -47,6 +47,8 @@ public:
     void set_swappers();
     /// Replaces one plugin, or all that changed if `name` is empty; see sweep_plugins.
     void reload_plugins(const std::string& name, std::function<void(const std::vector<swept_plugin>&)> done);
+    /// Other plugins or versions of them are in use now: the controllers are told, soon. `probes`: the facts are measured again.
+    void plugins_changed(bool probes);
 
     std::uint32_t slots() const noexcept { return table_->slots(); }
     const std::string& name() const noexcept { return me_.name; }
@@ -88,7 +90,6 @@ private:
 
     // agent_plugins.cpp
     void reload_for(const link_ptr& asker, const json::object& request);
-    void plugins_changed(bool probes);
     void probe_again();
     void tell_renewed(const capability_ptr& found);  // null: nothing was measured
     void renew_facts(const capability_ptr& found);

@@ -54,6 +54,14 @@ constexpr sigrun_opt k_table[] = {
             .min = 1e9,
             .max = k_hour_ns}),
     option("plugin_dir", SIGRUN_OPT_PATH, {.doc = "Folder of the plugins; by default beside the program."}),
+    option("plugin_watch", SIGRUN_OPT_BOOL,
+           {.def = "yes", .doc = "Follow the plugin folder: new and changed files are taken into use by themselves."}),
+    option("plugin_probation", SIGRUN_OPT_DURATION,
+           {.def = "60s",
+            .doc = "How long a replaced version is kept warm, to have the work back if the new one is in trouble; 0s = "
+                   "not.",
+            .min = 0,
+            .max = k_hour_ns}),
     option("log_level", SIGRUN_OPT_CHOICE,
            {.def = "info", .doc = "How much is logged.", .choices = "error,warning,info,debug,trace"}),
     option("log_file", SIGRUN_OPT_PATH, {.doc = "Where the log goes; by default standard error."}),
@@ -124,6 +132,8 @@ result<agent_options> read_agent_options(const bound_section& section) {
     o.kill_grace = nanoseconds(section.integer("kill_grace"));
     o.facts_interval = nanoseconds(section.integer("facts_interval"));
     o.rung_retry = nanoseconds(section.integer("rung_retry"));
+    o.plugin_watch = section.boolean("plugin_watch");
+    o.plugin_probation = nanoseconds(section.integer("plugin_probation"));
     return o;
 }
 

@@ -25,6 +25,8 @@ struct agent_options {
     nanoseconds kill_grace{0};      // for what still runs when a drain ends
     nanoseconds facts_interval{0};  // how often changed facts are looked for
     nanoseconds rung_retry{0};      // how often a better protocol is tried again
+    bool plugin_watch = true;       // changed plugin files are taken by themselves
+    nanoseconds plugin_probation{0};
 };
 
 /// The option table of [runner]; the second half are settings of the program around the agent.

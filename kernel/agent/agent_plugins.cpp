@@ -6,6 +6,7 @@
 
 #include <sigrun/executor.h>
 #include <sigrun/probe.h>
+#include <sigrun/protocol.h>
 
 #include <boost/asio/post.hpp>
 
@@ -17,8 +18,8 @@ namespace {
 
 const auto k_log = logger::get("agent");
 
-// What set_swappers has a swapper for.
-const std::vector<std::string_view> k_replaceable{SIGRUN_KIND_EXECUTOR, SIGRUN_KIND_PROBE};
+// What set_swappers and the program around the agent have swappers for.
+const std::vector<std::string_view> k_replaceable{SIGRUN_KIND_EXECUTOR, SIGRUN_KIND_PROBE, SIGRUN_KIND_PROTOCOL};
 
 problem stopping() { return make_problem(errc::unavailable, "the runner is starting or stopping"); }
 
@@ -31,7 +32,7 @@ void agent::set_swappers() {
     executors.check = [weak](const auto&, const auto& now) -> result<void> {
         auto self = weak.lock();
         if (!self || !self->table_) return stopping();
-        return executor_set::can_replace(now);
+        return executor_set::usable(now);
     };
     executors.swap = [weak](const auto& old, const auto& now) {
         auto self = weak.lock();
@@ -40,17 +41,39 @@ void agent::set_swappers() {
         self->plugins_changed(false);
         return left;
     };
+    executors.add = [weak](const auto& now) -> result<void> {
+        auto self = weak.lock();
+        if (!self || !self->table_) return stopping();
+        SIGRUN_CHECK_OK(executor_set::usable(now));
+        self->table_->executors().add(now);
+        self->plugins_changed(false);
+        return {};
+    };
+    executors.remove = [weak](const auto& old) -> result<void> {
+        auto self = weak.lock();
+        if (!self || !self->table_) return stopping();
+        SIGRUN_CHECK_OK(self->table_->executors().remove(old));
+        self->plugins_changed(false);
+        return {};
+    };
     host_.set_swapper(SIGRUN_KIND_EXECUTOR, std::move(executors));
-    // The detector asks for the probes of the moment at each run; a new one is tried at once.
+    // The detector asks for the probes of the moment at each run; a new one is tried at once, and a removed one let go.
+    auto changed = [weak](const auto&) -> result<void> {
+        auto self = weak.lock();
+        if (!self || !self->table_) return stopping();
+        self->plugins_changed(true);
+        return {};
+    };
     swapper probes;
     probes.check = [weak](const auto&, const auto&) -> result<void> {
         if (auto self = weak.lock(); !self || !self->table_) return stopping();
         return {};
     };
-    probes.swap = [weak](const auto&, const auto&) {
-        if (auto self = weak.lock()) self->plugins_changed(true);
+    probes.swap = [changed](const auto&, const auto& now) {
+        (void)changed(now);
         return true;
     };
+    probes.add = probes.remove = changed;
     host_.set_swapper(SIGRUN_KIND_PROBE, std::move(probes));
 }
 

@@ -56,27 +56,49 @@ void executor_set::publish(std::unique_ptr<roster> next) {
     current_.store(owned_.get(), std::memory_order_release);
 }
 
-result<void> executor_set::can_replace(const std::shared_ptr<instance>& now) {
-    const auto made = entry_for(now);
+result<void> executor_set::usable(const std::shared_ptr<instance>& which) {
+    const auto made = entry_for(which);
     if (!made) return bad_value("executor", "a table with the slot run", "none");
     if (made->kinds.empty()) return bad_value("kinds", "at least one kind of jobs", "none");
     return {};
 }
 
-bool executor_set::replace(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now) {
+// Publishes these in the place of the present ones. True: no thread is inside one that was there before any more.
+bool executor_set::supersede(std::vector<executor_ptr> entries) {
     auto next = std::make_unique<roster>();
-    next->entries = owned_->entries;
-    auto at = std::find_if(next->entries.begin(), next->entries.end(), [&](const auto& e) { return e->owner == old; });
-    // One that could not run anything was never taken in.
-    if (at == next->entries.end())
-        next->entries.push_back(entry_for(now));
-    else
-        *at = entry_for(now);
+    next->entries = std::move(entries);
     auto before = std::move(owned_);
     publish(std::move(next));
     if (wait_for_readers()) return true;
     [[maybe_unused]] const auto* kept = before.release();  // somebody may be inside it for all we know
     return false;
+}
+
+void executor_set::add(const std::shared_ptr<instance>& which) {
+    auto entries = owned_->entries;
+    entries.push_back(entry_for(which));
+    supersede(std::move(entries));
+}
+
+bool executor_set::replace(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now) {
+    auto entries = owned_->entries;
+    auto at = std::find_if(entries.begin(), entries.end(), [&](const auto& e) { return e->owner == old; });
+    // One that could not run anything was never taken in.
+    if (at == entries.end())
+        entries.push_back(entry_for(now));
+    else
+        *at = entry_for(now);
+    return supersede(std::move(entries));
+}
+
+result<void> executor_set::remove(const std::shared_ptr<instance>& which) {
+    auto entries = owned_->entries;
+    if (std::erase_if(entries, [&](const auto& e) { return e->owner == which; }) == 0) return {};
+    if (entries.empty())
+        return problem{errc::conflict, "it is the only executor here, and without one no job could run", "id",
+                       "another executor beside it", which->name()};
+    if (!supersede(std::move(entries))) new std::shared_ptr<instance>(which);  // never let go, see replace
+    return {};
 }
 
 std::vector<std::string> executor_set::kinds() const {

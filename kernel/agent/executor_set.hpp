@@ -42,8 +42,12 @@ public:
     /// remembered, so that a stream of equal small jobs is not parsed again.
     const offer_terms& read(std::string_view document) const;
 
-    /// Whether `now` can run jobs at all.
-    static result<void> can_replace(const std::shared_ptr<instance>& now);
+    /// Whether this one can run jobs at all.
+    static result<void> usable(const std::shared_ptr<instance>& which);
+    /// [ctl] Beside those that are there.
+    void add(const std::shared_ptr<instance>& which);
+    /// [ctl] As replace, with nothing in its place. Refused for the last one: no job could run any more.
+    result<void> remove(const std::shared_ptr<instance>& which);
     /// [ctl] From here on offers meet `now` in the place of `old`, and no offer is inside `old` any more; attempts that hold
     /// its entry go on there. False: this system cannot tell whether a thread is inside, so `old` must stay for ever.
     bool replace(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now);
@@ -57,6 +61,7 @@ private:
     static executor_ptr entry_for(const std::shared_ptr<instance>& which);  // null: it cannot run anything
     static offer_terms parse(std::string_view document, const roster& among);
     void publish(std::unique_ptr<roster> next);
+    bool supersede(std::vector<executor_ptr> entries);
 
     std::unique_ptr<const roster> owned_;
     std::atomic<const roster*> current_{nullptr};

@@ -57,7 +57,7 @@ void sweep_plugins(plugin_host& host, const std::string& name, const std::vector
     walk->done = std::move(done);
     if (!name.empty()) walk->names.push_back(name);
     for (const auto& p : host.plugins())
-        if (name.empty() && p.active && only_of(p, kinds)) walk->names.push_back(p.id);
+        if (name.empty() && p.active && !p.pinned && only_of(p, kinds)) walk->names.push_back(p.id);
     walk->next();
 }
 

@@ -16,8 +16,9 @@ struct swept_plugin {
     result<reload_report> outcome;
 };
 
-/// `name`: one plugin by id or file name; empty: every active one whose instances are of these kinds alone. What happened
-/// is logged per plugin. [any]; `done` runs once, on the control thread; not at all if the host is shut down before.
+/// `name`: one plugin by id or file name; empty: every active one that is not pinned and whose instances are of these kinds
+/// alone. What happened is logged per plugin. [any]; `done` runs once, on the control thread; not at all if the host is shut
+/// down before.
 void sweep_plugins(plugin_host& host, const std::string& name, const std::vector<std::string_view>& kinds,
                    std::function<void(const std::vector<swept_plugin>&)> done);
 

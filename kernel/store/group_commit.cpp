@@ -221,9 +221,10 @@ void group_commit::flush() {
     changed_.wait(lock, [this, until = appended_] { return answered_ >= until; });
 }
 
-void group_commit::hold() {
-    std::lock_guard lock(mutex_);
+void group_commit::hold(nanoseconds patience) {
+    std::unique_lock lock(mutex_);
     held_ = true;
+    changed_.wait_for(lock, patience, [this] { return !writing_; });
 }
 
 void group_commit::resume() {

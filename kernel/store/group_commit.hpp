@@ -44,8 +44,9 @@ public:
     std::string failed() const;
     std::size_t waiting() const;  // records
     void flush();
-    /// No batch begins until resume; one at the store ends. What is appended meanwhile waits, as it does behind a slow batch.
-    void hold();
+    /// No batch begins until resume. Waits until the one at the store has ended, but no longer than `patience`. What is
+    /// appended meanwhile waits, as it does behind a slow batch.
+    void hold(nanoseconds patience);
     void resume();
     /// Refuses everything from now on; what waits is still written.
     void close();

@@ -16,6 +16,7 @@ namespace {
 namespace asio = boost::asio;
 const auto k_log = logger::get("store");
 constexpr std::uint32_t k_page = 5'000;
+constexpr std::chrono::milliseconds k_batch_end{50};
 constexpr std::chrono::seconds k_takeover{2};  // while nothing is written, and the control thread waits
 
 }  // namespace
@@ -75,11 +76,14 @@ void journal::append(std::vector<journal_record> records, bool fsync, std::funct
 
 result<void> journal::can_replace(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now) {
     if (!impl_->outlet || !impl_->outlet->uses(old)) return {};
-    // Two writers of one store wait for each other by looking again and again; with the present one at rest after its
-    // batch, the standby gets its turn at once.
-    impl_->commits->hold();
+    // Two writers of one store wait for each other by looking again and again; with the present one at rest, the standby
+    // gets its turn at once. The patience is short, because a batch may also end by way of this thread.
+    const auto began = std::chrono::steady_clock::now();
+    impl_->commits->hold(k_batch_end);
     auto confirmed = impl_->outlet->confirm(now, k_takeover);
     impl_->commits->resume();
+    const auto paused = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began);
+    SIGRUN_LOG(k_log, info, "nothing was written for ", paused.count(), " ms while another version was asked");
     if (confirmed) return {};
     auto why = confirmed.error();
     why.message = "the new store cannot go on where the old one is: " + why.message;

@@ -25,6 +25,7 @@ plugin_host_options host_options(const runner_program_options& o) {
     host.state_dir = o.agent.state_dir;
     host.program = "sigrun-runner";
     host.trial_program = "/proc/self/exe";
+    host.probation = o.agent.plugin_probation;
     host.kinds = {SIGRUN_KIND_PROTOCOL, SIGRUN_KIND_EXECUTOR, SIGRUN_KIND_PROBE};
     return host;
 }
@@ -44,7 +45,15 @@ struct runner_program::impl {
     std::unique_ptr<detector> facts;
     std::shared_ptr<agent> runner;
     std::unique_ptr<listener> ears;
+
+    void follow_folder();
 };
+
+void runner_program::impl::follow_folder() {
+    if (!options.agent.plugin_watch) return;
+    if (auto watched = host.watch(); !watched)
+        SIGRUN_LOG(k_log, warning, "the plugin folder is only looked at from time to time: ", watched.error().text());
+}
 
 runner_program::runner_program(runner_program_options options) : impl_(std::make_unique<impl>(std::move(options))) {}
 runner_program::~runner_program() { stop(); }
@@ -58,6 +67,13 @@ result<void> runner_program::start() {
 
     me.host.set_call_handler(&me.reception);
     me.host.set_link_adopter(&me.reception);
+    // Whatever happens to a plugin while the agent works changes what it says of itself.
+    me.host.set_observer([&me](const plugin_event& what) {
+        using kind = plugin_event::kind;
+        if (what.what == kind::swapped_back)
+            SIGRUN_LOG(k_log, warning, what.plugin, " ", what.to, " has the work again: ", what.reason);
+        if (me.runner && what.what != kind::rejected && what.what != kind::retired) me.runner->plugins_changed(false);
+    });
     SIGRUN_CHECK_OK(me.host.load_all());
     for (const auto& p : me.host.plugins())
         if (!p.active && p.reason.find("no component of a kind") == std::string::npos)  // of the controller
@@ -71,6 +87,7 @@ result<void> runner_program::start() {
     if (!o.listen.empty()) me.ears = std::make_unique<listener>(me.host, me.numbers);
     me.host.set_swapper(SIGRUN_KIND_PROTOCOL, runner_protocol_swapper(me.host, me.ears.get(), *me.runner));
     SIGRUN_CHECK_OK(me.runner->start());
+    me.follow_folder();
     if (!me.ears) return {};
 
     me.reception.open_for(me.runner);

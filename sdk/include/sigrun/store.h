@@ -41,7 +41,10 @@ typedef struct sigrun_record {
 typedef struct sigrun_store {
     uint32_t struct_size;
     uint32_t flags;
-    /* Takes, renews or gives back a shard; OK with JSON {"epoch":n}. Taking raises the epoch and fences the former owner. */
+    /* Takes, renews or gives back a shard; OK with JSON {"epoch":n}. Taking raises the epoch and fences the former owner.
+     * Renewing confirms the fence's epoch, or says E_FENCED, and changes nothing. When a newer version of the plugin is to
+     * go on in the place of a running instance, it is asked of the new one, with the epoch of the old one; from then on
+     * appends with that epoch come to the new one, after the last of the old one was answered. */
     sigrun_result (*own)(sigrun_instance* instance, uint32_t verb, const sigrun_fence* fence, uint64_t ttl_ns,
                          sigrun_op op);
     /* One transaction. OK with JSON {"position":n}; E_FENCED if the epoch is not the newest; E_EXISTS see above;

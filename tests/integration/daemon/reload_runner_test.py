@@ -120,9 +120,12 @@ class ReloadRunner(FleetTest):
         self.assertIn(shipped.encode(), content)
         self.put(folder / name, content.replace(shipped.encode(), version.encode()))
 
-    def start(self, **more):
-        d = self.daemon(plugin_dir=self.plugins, **more)
-        r = self.runner_for(d, "r1", slots=16, extra=("--plugin-dir", self.runner_plugins))
+    # What is replaced here is asked for, and gone at once.
+    ASKED = ("plugins.watch=no", "plugins.probation=0s")
+
+    def start(self, settings=(), extra=("--set", "runner.plugin_watch=no", "--set", "runner.plugin_probation=0s"), **more):
+        d = self.daemon(plugin_dir=self.plugins, settings=[*self.ASKED, *settings], **more)
+        r = self.runner_for(d, "r1", slots=16, extra=("--plugin-dir", self.runner_plugins, *extra))
         return d, r
 
     def versions(self, d, name="r1"):
@@ -181,7 +184,7 @@ class ReloadRunner(FleetTest):
 
         # What was reported as ended is on the disk, whichever version wrote it.
         d.kill()
-        d = self.daemon(port=port, plugin_dir=self.plugins, settings=keep_all)
+        d = self.daemon(port=port, plugin_dir=self.plugins, settings=[*self.ASKED, *keep_all])
         states = {j["id"]: j for j in self.all_jobs(d)}
         lost = {i: s for i, s in load.kept.items() if i not in states or states[i]["state"] != s}
         self.assertEqual(lost, {})
@@ -249,6 +252,27 @@ class ReloadRunner(FleetTest):
         job = d.finished(running)
         self.assertEqual((job["state"], len(job["attempts"]), d.log(running)), ("succeeded", 1, "up\ndown\n"))
 
+    def test_a_runner_follows_its_plugin_folder(self):
+        call = self.runner_plugins / "executors" / "call.so"
+        content = call.read_bytes()
+        call.unlink()
+        d, _ = self.start(extra=())
+        # Nothing here can run it; then an executor for its kind is put into the folder.
+        job_id = d.submit(kind="call", command=["echo"], payload="x")
+        self.install(self.runner_plugins, "executors/process.so", "1.0.1")
+        wait_until("the new version is told", lambda: self.versions(d).get("sigrun.process") == "1.0.1")
+        self.assertEqual(d.job(job_id)["state"], "queued")
+        self.put(call, content)
+        job = d.finished(job_id)
+        self.assertEqual((job["state"], job["result"]), ("succeeded", "x"), job)
+        self.assertEqual(self.versions(d)["sigrun.call"], "1.0.0")
+        # A broken file changes nothing, and the next good one is taken.
+        self.put(self.runner_plugins / "executors" / "process.so", b"no library")
+        self.assertEqual(d.run(command=["true"])["state"], "succeeded")
+        self.install(self.runner_plugins, "executors/process.so", "1.0.2")
+        wait_until("a good one is taken again", lambda: self.versions(d).get("sigrun.process") == "1.0.2")
+        self.assertEqual(d.run(command=["true"])["state"], "succeeded")
+
     def test_the_command_line_says_what_there_is_to_say(self):
         d, r = self.start()
         self.assertIn("nothing has changed on r1", self.reload_runner(d).stdout)
@@ -296,7 +320,7 @@ class ReloadRunner(FleetTest):
         port = free_port()
         ids = []
         for life in range(4):
-            d = self.daemon(port=port, plugin_dir=self.plugins)
+            d = self.daemon(port=port, plugin_dir=self.plugins, settings=self.ASKED)
             stop = threading.Event()
 
             def submit():

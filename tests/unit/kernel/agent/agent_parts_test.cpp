@@ -227,7 +227,8 @@ TEST(agent_options, every_key_arrives) {
         options_from(
             "[runner]\nname = n1\nurl = http://a:1, valkyrie://b:2\nlisten = 127.0.0.1:0\nprotocols = http\nslots = 7\n"
             "labels = a=1, b=x=y\nstate_dir = /s\nworkspace_dir = /w\nmin_free_disk = 1GiB\ndrain_timeout = 2m\n"
-            "kill_grace = 3s\nfacts_interval = 1m\nrung_retry = 9s\n")
+            "kill_grace = 3s\nfacts_interval = 1m\nrung_retry = 9s\n"
+            "plugin_watch = no\nplugin_probation = 7s\n")
             .value();
     EXPECT_EQ(o.name, "n1");
     EXPECT_EQ(o.urls, (std::vector<std::string>{"http://a:1", "valkyrie://b:2"}));
@@ -242,6 +243,8 @@ TEST(agent_options, every_key_arrives) {
     EXPECT_EQ(o.kill_grace, std::chrono::seconds(3));
     EXPECT_EQ(o.facts_interval, std::chrono::minutes(1));
     EXPECT_EQ(o.rung_retry, std::chrono::seconds(9));
+    EXPECT_FALSE(o.plugin_watch);
+    EXPECT_EQ(o.plugin_probation, std::chrono::seconds(7));
 }
 
 TEST(agent_options, listening_alone_dials_nobody) {
@@ -275,6 +278,8 @@ TEST(agent_options, the_example_file_is_valid_and_shows_the_defaults) {
     EXPECT_EQ(shown.kill_grace, plain.kill_grace);
     EXPECT_EQ(shown.facts_interval, plain.facts_interval);
     EXPECT_EQ(shown.rung_retry, plain.rung_retry);
+    EXPECT_EQ(shown.plugin_watch, plain.plugin_watch);
+    EXPECT_EQ(shown.plugin_probation, plain.plugin_probation);
 }
 
 }  // namespace

@@ -85,9 +85,25 @@ TEST(executor_set, kinds_change_with_the_executor) {
 
 TEST(executor_set, one_that_can_run_nothing_cannot_take_over) {
     made_up no_run("call", false), no_kinds(""), good("call");
-    EXPECT_NE(executor_set::can_replace(no_run.here).error().text().find("slot run"), std::string::npos);
-    EXPECT_NE(executor_set::can_replace(no_kinds.here).error().text().find("kind"), std::string::npos);
-    EXPECT_TRUE(executor_set::can_replace(good.here));
+    EXPECT_NE(executor_set::usable(no_run.here).error().text().find("slot run"), std::string::npos);
+    EXPECT_NE(executor_set::usable(no_kinds.here).error().text().find("kind"), std::string::npos);
+    EXPECT_TRUE(executor_set::usable(good.here));
+}
+
+TEST(executor_set, executors_come_and_go_but_the_last_one_stays) {
+    made_up first("call"), second("call,new");
+    without_plugins r;
+    r.set.add(first.here);
+    r.set.add(second.here);
+    EXPECT_EQ(r.found(k_document)->owner, first.here) << "who was there first keeps its kinds";
+    EXPECT_TRUE(r.set.remove(first.here));
+    EXPECT_EQ(first.here.use_count(), 1);
+    EXPECT_EQ(r.found(k_document)->owner, second.here);
+    EXPECT_TRUE(r.set.remove(first.here)) << "it is not there";
+    auto refused = r.set.remove(second.here);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, errc::conflict);
+    EXPECT_EQ(r.found(k_document)->owner, second.here);
 }
 
 TEST(executor_set, an_entry_that_is_held_outlives_its_replacement) {

@@ -309,7 +309,7 @@ TEST(group_commit, many_threads_get_one_answer_each_and_flush_waits_for_all) {
 TEST(group_commit, held_batches_begin_after_resume_in_their_order_and_one_under_way_ends) {
     fixture f;
     f.append("a", true);
-    f.commits->hold();
+    f.commits->hold({});
     f.append("b", true);
     f.answer_last({});
     EXPECT_EQ(f.answers, (texts{"a stored"}));
@@ -325,7 +325,7 @@ TEST(group_commit, held_batches_begin_after_resume_in_their_order_and_one_under_
 TEST(group_commit, what_lingers_while_held_is_written_by_resume) {
     fixture f;
     f.append("a", false);
-    f.commits->hold();
+    f.commits->hold({});
     f.run_timer();
     EXPECT_TRUE(f.batches.empty());
     f.commits->resume();
@@ -336,10 +336,23 @@ TEST(group_commit, what_lingers_while_held_is_written_by_resume) {
 TEST(group_commit, resume_with_a_batch_under_way_starts_no_second_one) {
     fixture f;
     f.append("a", true);
-    f.commits->hold();
+    f.commits->hold({});
     f.append("b", true);
     f.commits->resume();
     EXPECT_EQ(f.batches.size(), 1u);
     f.answer_last({});
+    EXPECT_EQ(f.batches.size(), 2u);
+}
+
+TEST(group_commit, hold_returns_when_the_batch_under_way_has_ended) {
+    fixture f;
+    f.append("a", true);
+    std::thread store([&] { f.answer_last({}); });
+    f.commits->hold(std::chrono::seconds(30));
+    f.append("b", true);
+    EXPECT_EQ(f.batches.size(), 1u);
+    store.join();
+    EXPECT_EQ(f.answers, (texts{"a stored"}));
+    f.commits->resume();
     EXPECT_EQ(f.batches.size(), 2u);
 }
