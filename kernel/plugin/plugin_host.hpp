@@ -157,15 +157,15 @@ struct plugin_host_options {
     nanoseconds probation{0};    // how long a replaced generation is kept warm; 0 = not at all
     admission_rule admission{};  // asked for every file; empty = all may be loaded
     watch_times watch{};
+    bool remember = false;                              // crashes, quarantine and last good versions, in state_dir
+    bool private_folder = false;                        // plugin_dir was made by this program's parent for it alone
+    std::string trust_dir;                              // keys of signatures; empty = none
+    std::string signature = "off";                      // off, warn or require; [plugin NAME] may say otherwise
+    nanoseconds proof_time = std::chrono::seconds(60);  // after so long a version is kept as a good one
 };
 struct reload_options {
-    bool probation = true;          // false: what is replaced goes at once
-    bool automatic = false;         // nobody asked: a file that was refused before is left alone, without another word
-    bool remember = false;          // crashes, quarantine and last good versions, in state_dir
-    bool private_folder = false;    // plugin_dir was made by this program's parent for it alone
-    std::string trust_dir;          // keys of signatures; empty = none
-    std::string signature = "off";  // off, warn or require; [plugin NAME] may say otherwise
-    nanoseconds proof_time = std::chrono::seconds(60);  // after so long a version is kept as a good one
+    bool probation = true;   // false: what is replaced goes at once
+    bool automatic = false;  // nobody asked: a file that was refused before is left alone, without another word
 };
 
 class plugin_host {

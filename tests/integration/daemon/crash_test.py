@@ -222,6 +222,12 @@ class Crash(FleetTest):
         self.assertIn("one over other bytes", str(problem))
         sigrun("plugin", "sign", some, "--key", "release.key")
         self.assertEqual(d.request("POST", "/v1/plugins/sigrun.round_robin/reload")[0], 200)
+        # A signature that lies beside the file is installed with it.
+        rebuilt = self.dir / "round_robin.so"
+        rebuilt.write_bytes(shipped.replace(b"1.0.0", b"1.0.2"))
+        sigrun("plugin", "sign", rebuilt, "--key", "release.key")
+        self.assertIn("1.0.1 -> 1.0.2", self.sigrun(d, "plugin", "install", rebuilt, check=0).stdout)
+        self.assertEqual(d.get("/v1/plugins/sigrun.round_robin")["signed_by"], "release.pub")
 
     def test_a_runner_is_supervised_as_well(self):
         d = self.daemon()
