@@ -4,7 +4,7 @@ set -euo pipefail
 packages=(
     g++ cmake ninja-build ccache mold pkg-config git
     libboost1.81-dev libboost-json1.81-dev libboost-container1.81-dev libboost-filesystem1.81-dev
-    libpoco-dev libhwloc-dev libcli11-dev prometheus-cpp-dev libxxhash-dev libsqlite3-dev
+    libpoco-dev libhwloc-dev libcli11-dev prometheus-cpp-dev libxxhash-dev libsqlite3-dev libssl-dev
     libgtest-dev libbenchmark-dev
     curl python3 jq procps
 )

@@ -1,5 +1,7 @@
 #include "kernel/plugin/generation.hpp"
 
+#include "kernel/guard/code_map.hpp"
+#include "kernel/guard/ed25519.hpp"
 #include "kernel/plugin/residents.hpp"
 
 #include <sigrun/cpp/error.hpp>
@@ -34,12 +36,16 @@ result<std::shared_ptr<generation>> generation::open(std::string_view bytes, con
     made->guest_ = &guest::make(made->number_, identity.id, std::move(rt));
     made->face_ = &made->guest_->add_face(identity.id);
     namespace dll = boost::dll;
+    const plugin_tag tag(identity.id, identity.version, made->sha256_, made->number_);
     try {
+        loading_plugin constructors(tag);
         made->library_.load(path, dll::load_mode::rtld_now | dll::load_mode::rtld_local);
     } catch (const std::exception& e) {
         staging.remove(path);
         return make_problem(errc::invalid, std::string("the dynamic loader refuses it: ") + e.what());
     }
+    if (!map_plugin_code(path, tag))
+        SIGRUN_LOG(k_log, warning, identity.id, ": a crash in it could not be told from one in a library");
     SIGRUN_CHECK_OK(made->negotiate(program));
     return made;
 }
@@ -124,6 +130,7 @@ generation::~generation() {
         library_.unload();
         about.bytes = mapped_bytes(staged_);
         if (about.bytes) about.why = "the dynamic loader keeps it, as for a destructor of a thread that still runs";
+        if (!about.bytes) unmap_plugin_code(number_);
         std::error_code ignored;
         std::filesystem::remove(staged_, ignored);
     }

@@ -46,6 +46,10 @@ public:
     call_counter& calls() const noexcept { return guest_->calls; }
     /// What may still run in it or call into it, one by one; empty = quiet.
     std::vector<std::string> open_things() const { return guest_->open_things(); }
+    time_point since() const noexcept { return since_; }
+    /// The text of the signature its bytes came with; empty = none.
+    const std::string& signature() const noexcept { return signature_; }
+    void keep_signature(std::string text) { signature_ = std::move(text); }
 
 private:
     generation() = default;
@@ -56,6 +60,8 @@ private:
     plugin_descriptor descriptor_;
     std::string sha256_;
     std::string staged_;
+    std::string signature_;
+    time_point since_ = std::chrono::steady_clock::now();
     boost::dll::shared_library library_;
     const sigrun_entry* entry_ = nullptr;
     guest* guest_ = nullptr;

@@ -1,8 +1,11 @@
 // Plugins that come and go while the program runs, and pins.
+#include "kernel/guard/private_file.hpp"
 #include "kernel/plugin/plugin_set.hpp"
 
 #include <sigrun/protocol.h>
 #include <sigrun/store.h>
+
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -35,6 +38,7 @@ result<plugin_set::addition> plugin_set::prepare_addition(const examined& file) 
     short_name.resize(short_name.rfind('.'));
     SIGRUN_TRY(code, open(file));
     describe(made.info, *code);
+    made.info.signed_by = file.signed_by;
     made.report.new_version = made.info.version;
     made.report.new_generation = code->number();
     const auto& descriptor = code->descriptor();
@@ -146,7 +150,7 @@ void plugin_set::take_out(const departure& what) {
 }
 
 result<void> plugin_set::pin(std::string_view name, bool pinned) {
-    std::string id, sha256, copy;
+    std::string id, sha256, copy, signature;
     {
         std::lock_guard lock(mutex_);
         const record* which = find_plugin(name);
@@ -157,8 +161,15 @@ result<void> plugin_set::pin(std::string_view name, bool pinned) {
         id = which->info.id;
         sha256 = which->info.sha256;
         copy = which->code->staged();
+        signature = which->code->signature();
     }
-    return pinned ? pins_.add(id, sha256, copy) : pins_.remove(id);
+    if (!pinned) {
+        if (const auto kept = pins_.copy_of(id); !kept.empty()) ::unlink((kept + ".sig").c_str());
+        return pins_.remove(id);
+    }
+    SIGRUN_CHECK_OK(pins_.add(id, sha256, copy));
+    if (signature.empty()) return {};
+    return write_whole_file(pins_.copy_of(id) + ".sig", signature, 0600);
 }
 
 }  // namespace sigrun

@@ -115,13 +115,13 @@ result<void> plugin_set::examine(std::string_view name, bool automatic,
         const std::string stem = std::filesystem::path(out.file).stem().string();
         if (const auto* found = switches_of(stem); !runs && found && !found->enabled) return {};
     }
-    SIGRUN_TRY(bytes, read_plugin_file(out.file));
-    out.sha256 = sha256_hex(bytes);
+    SIGRUN_TRY(read, guard_->read(out.file));
+    out.sha256 = read.sha256;
     out.current = runs && out.sha256 == running_sha256;
     if (out.current) return {};
     if (automatic && out.sha256 == refused_sha256) return {};  // and why was said then
     out.added = !runs;
-    auto seen = inspect_plugin(bytes);
+    auto seen = inspect_plugin(read.bytes);
     if (!seen) return seen.error();
     const std::string expected_id = out.id;
     out.identity = std::move(*seen);
@@ -135,6 +135,9 @@ result<void> plugin_set::examine(std::string_view name, bool automatic,
     if (options_.admission)
         if (const auto may = options_.admission(out.id, out.sha256); !may.refusal.empty())
             return problem{errc::forbidden, may.refusal, "", "", ""};
+    SIGRUN_TRY(judged, guard_->judge(read, std::filesystem::path(out.file).stem().string()));
+    out.signed_by = std::move(judged.signed_by);
+    out.signature = std::move(read.signature);
     {
         std::lock_guard lock(mutex_);
         for (const auto& other : records_) {
@@ -150,7 +153,7 @@ result<void> plugin_set::examine(std::string_view name, bool automatic,
                        "file", "no STB_GNU_UNIQUE symbols and no flag NO_SIDE_BY_SIDE",
                        std::to_string(out.identity.unique_symbols) + " unique symbols"};
     out.changed = out.report.changed = true;
-    out.bytes = std::move(bytes);
+    out.bytes = std::move(read.bytes);
     return {};
 }
 

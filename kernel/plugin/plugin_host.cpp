@@ -3,6 +3,7 @@
 #include "kernel/base/quantity.hpp"
 #include "kernel/plugin/folder_watch.hpp"
 #include "kernel/plugin/plugin_set.hpp"
+#include "kernel/plugin/proving.hpp"
 #include "kernel/plugin/reloader.hpp"
 
 #include <sigrun/cpp/error.hpp>
@@ -75,6 +76,7 @@ struct plugin_host::impl {
     reloader reloads{options, *rt, plugins};
     const std::int64_t made_ns = clock::system().wall_ns();
     std::unique_ptr<folder_watch> watching;
+    proving proofs{options, *rt, plugins};
     std::once_flag ended;
 };
 
@@ -104,12 +106,14 @@ result<void> plugin_host::start_all() {
         return p;
     }
     impl_->reloads.count_states();
+    impl_->proofs.begin();
     return {};
 }
 
 void plugin_host::shutdown() {
     std::call_once(impl_->ended, [this] {
         end_reloads();
+        impl_->proofs.end();
         auto instances = impl_->plugins.release_instances();
         // What was never started has nothing to finish, and perhaps no thread that could say so.
         if (impl_->started) drain_all(instances, impl_->rt->ops, impl_->options.drain_time);
@@ -184,6 +188,8 @@ std::shared_ptr<instance> plugin_host::find(std::string_view kind, std::string_v
 }
 
 const std::string& plugin_host::plugin_dir() const noexcept { return impl_->options.plugin_dir; }
+result<std::size_t> plugin_host::admit(std::string_view name) { return impl_->plugins.admit_again(name); }
+std::optional<crash_ledger> plugin_host::crashes() const { return impl_->plugins.crashes(); }
 std::vector<plugin_info> plugin_host::plugins() const { return impl_->plugins.infos(); }
 std::vector<documented_section> plugin_host::documented() const { return impl_->plugins.documented(); }
 op_table& plugin_host::ops() noexcept { return impl_->rt->ops; }

@@ -6,6 +6,7 @@
 
 #include "kernel/base/clock.hpp"
 #include "kernel/config/settings.hpp"
+#include "kernel/guard/crash_ledger.hpp"
 #include "kernel/metrics/metrics.hpp"
 #include "kernel/plugin/admission.hpp"
 #include "kernel/plugin/call_counts.hpp"
@@ -78,6 +79,10 @@ struct plugin_info {
     std::string reason;  // why it was rejected, or why its last replacement was: field, expected, found
     std::uint64_t generation = 0;
     std::optional<newest_info> newest;  // what the file holds, if that is not what runs
+    bool last_good = false;             // an older version runs, because the file may not; reason says why
+    std::string signed_by;              // the trusted key, if a signature was asked for and is valid
+    std::string quarantine;             // why some version of it is in quarantine
+    std::size_t crashes = 0;            // that are remembered against it
     std::vector<component_info> components;
     std::vector<retiring_info> retiring;
 };
@@ -152,6 +157,11 @@ struct plugin_host_options {
     nanoseconds probation{0};    // how long a replaced generation is kept warm; 0 = not at all
     admission_rule admission{};  // asked for every file; empty = all may be loaded
     watch_times watch{};
+    bool remember = false;                              // crashes, quarantine and last good versions, in state_dir
+    bool private_folder = false;                        // plugin_dir was made by this program's parent for it alone
+    std::string trust_dir;                              // keys of signatures; empty = none
+    std::string signature = "off";                      // off, warn or require; [plugin NAME] may say otherwise
+    nanoseconds proof_time = std::chrono::seconds(60);  // after so long a version is kept as a good one
 };
 struct reload_options {
     bool probation = true;   // false: what is replaced goes at once
@@ -202,6 +212,11 @@ public:
     void end_reloads();
 
     const std::string& plugin_dir() const noexcept;
+    /// Lifts the quarantine of a plugin, by id or file name; how many versions were held. [any]
+    result<std::size_t> admit(std::string_view name);
+    /// What crashed and is held; nothing unless it remembers. [any]
+    std::optional<crash_ledger> crashes() const;
+
     std::vector<std::shared_ptr<instance>> instances(std::string_view kind) const;
     std::shared_ptr<instance> find(std::string_view kind,
                                    std::string_view name) const;  // by name or component id

@@ -58,6 +58,10 @@ std::vector<plugin_info> plugin_set::infos() const {
         if (info.newest) info.newest->age_s = seconds_since(each.newest_since);
         info.pinned = !info.id.empty() && !pins_.copy_of(info.id).empty();
         info.retiring = std::move(older);
+        if (guard_ && !info.id.empty()) {
+            if (auto held = guard_->quarantine_of(info.id)) info.quarantine = held->version + ": " + held->reason;
+            info.crashes = guard_->crashes_of(info.id);
+        }
         out.push_back(std::move(info));
     }
     return out;

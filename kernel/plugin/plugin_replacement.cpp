@@ -26,7 +26,9 @@ result<void> start_instance(instance& each) {
 }
 
 result<std::shared_ptr<generation>> plugin_set::open(const examined& file) {
+    guard_->on_probation(file.sha256);
     SIGRUN_TRY(code, generation::open(file.bytes, file.identity, *stage_, rt_, options_.program));
+    code->keep_signature(file.signature);
     const std::string short_name = file.file.substr(file.file.rfind('/') + 1);
     for (const auto& name : {short_name.substr(0, short_name.rfind('.')), file.id})
         if (const auto* found = switches_of(name); found && found->keep_mapped) code->keep_mapped();
@@ -52,6 +54,8 @@ result<plugin_set::replacement> plugin_set::prepare(const examined& file) {
     made.info = running->info;
     describe(made.info, *code);
     made.info.reason.clear();
+    made.info.last_good = false;
+    made.info.signed_by = file.signed_by;
     made.info.file_gone = false;
     made.info.newest.reset();
     for (const auto& each : old) {

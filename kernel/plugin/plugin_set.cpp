@@ -17,6 +17,8 @@ constexpr sigrun_opt k_plugin_options[] = {
         {.def = "auto",
          .doc = "auto: the code of a replaced version is unmapped once nothing of it can run; never: it stays mapped",
          .choices = "auto,never"}),
+    sdk::option("signature", SIGRUN_OPT_CHOICE,
+                {.doc = "As [plugins] signature, for this one.", .choices = "off,warn,require"}),
 };
 
 bool contains(const std::vector<std::string>& list, const std::string& word) {
@@ -32,6 +34,8 @@ result<void> plugin_set::load() {
     stage_.emplace(std::move(opened));
     SIGRUN_CHECK_OK(read_switches());
     SIGRUN_TRY(files, find_plugin_files(options_.plugin_dir));
+    SIGRUN_TRY(guard, plugin_guard::open(options_, config_));
+    guard_ = std::move(guard);
     for (const auto& file : files) SIGRUN_CHECK_OK(load_file(file));
     for (const auto& each : switches_)
         if (!find_plugin(each.name)) return unknown_plugin("plugin " + each.name, each.name, each.origin);
@@ -68,38 +72,50 @@ result<void> plugin_set::load_file(const plugin_file& file) {
     return {};
 }
 
+bool plugin_set::switched_off(record& which, const std::string& name) const {
+    const switches* found = switches_of(name);
+    if (!found || found->enabled) return false;
+    which.now = state::disabled;
+    which.info.reason = "switched off in " + found->origin;
+    return true;
+}
+
 result<void> plugin_set::admit(record& to, const plugin_file& file) {
-    bool keep_mapped = false;
-    auto switched_off = [&](const std::string& name) {
-        const switches* found = switches_of(name);
-        keep_mapped = keep_mapped || (found && found->keep_mapped);
-        if (!found || found->enabled) return false;
-        to.now = state::disabled;
-        to.info.reason = "switched off in " + found->origin;
-        return true;
-    };
-    if (switched_off(file.name)) return {};
-    SIGRUN_TRY(bytes, read_plugin_file(file.path));
-    SIGRUN_TRY(identity, inspect_plugin(bytes));
+    if (switched_off(to, file.name)) return {};
+    std::string sha256;
+    auto admitted = admit_file(to, file, sha256);
+    return admitted ? admitted : admit_last_good(to, file, sha256, admitted.error());
+}
+
+result<void> plugin_set::admit_file(record& to, const plugin_file& file, std::string& sha256) {
+    SIGRUN_TRY(read, guard_->read(file.path));
+    sha256 = read.sha256;
+    SIGRUN_TRY(identity, inspect_plugin(read.bytes));
     to.info.id = identity.id;
     to.info.version = identity.version;
-    if (switched_off(identity.id)) return {};
-    if (auto other = instead_of(identity.id, bytes); !other.refusal.empty()) {
+    if (switched_off(to, identity.id)) return {};
+    if (auto other = instead_of(identity.id, read.sha256); !other.refusal.empty()) {
         if (other.instead.empty()) return make_problem(errc::forbidden, other.refusal);
-        SIGRUN_TRY(other_bytes, read_plugin_file(other.instead));
-        SIGRUN_TRY(other_identity, inspect_plugin(other_bytes));
-        if (other_identity.id != identity.id) return bad_value(other.instead, identity.id, other_identity.id);
         to.info.reason = "the file is not used: " + other.refusal;
-        to.info.newest = newest_info{identity.version, sha256_hex(bytes), other.refusal, plugin_state::rejected};
-        bytes = std::move(other_bytes);
-        identity = std::move(other_identity);
+        to.info.newest = newest_info{identity.version, read.sha256, other.refusal, plugin_state::rejected};
+        SIGRUN_TRY(kept, guard_->read_private(other.instead));
+        read = std::move(kept);
     }
+    SIGRUN_TRY(judged, guard_->judge(read, file.name));
+    if (judged.identity.id != identity.id) return bad_value(file.path, identity.id, judged.identity.id);
+    to.info.signed_by = judged.signed_by;
+    return take(to, read, judged.identity);
+}
+
+result<void> plugin_set::take(record& to, const plugin_guard::plugin_bytes& file, const plugin_identity& identity) {
     for (const auto& other : records_)
         if (other->info.id == identity.id && other->now == state::active)
             return bad_value("id", "a plugin that is not loaded yet", identity.id + " (" + other->info.file + ")");
 
-    SIGRUN_TRY(code, generation::open(bytes, identity, *stage_, rt_, options_.program));
-    if (keep_mapped) code->keep_mapped();
+    SIGRUN_TRY(code, generation::open(file.bytes, identity, *stage_, rt_, options_.program));
+    code->keep_signature(file.signature);
+    for (const auto& name : {to.short_name, identity.id})
+        if (const auto* found = switches_of(name); found && found->keep_mapped) code->keep_mapped();
     describe(to.info, *code);
     if (!needed(code->descriptor())) {
         to.now = state::not_needed;
@@ -113,8 +129,7 @@ result<void> plugin_set::admit(record& to, const plugin_file& file) {
     return {};
 }
 
-admission plugin_set::instead_of(const std::string& id, std::string_view bytes) const {
-    const std::string sha256 = sha256_hex(bytes);
+admission plugin_set::instead_of(const std::string& id, const std::string& sha256) const {
     if (const std::string copy = pins_.copy_of(id); !copy.empty() && pins::sha256_of(copy) != sha256)
         return {"the plugin is pinned to another version", copy};
     return options_.admission ? options_.admission(id, sha256) : admission{};

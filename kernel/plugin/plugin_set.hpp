@@ -5,6 +5,7 @@
 #include "kernel/plugin/catalogue.hpp"
 #include "kernel/plugin/generation.hpp"
 #include "kernel/plugin/pins.hpp"
+#include "kernel/plugin/plugin_guard.hpp"
 #include "kernel/plugin/plugin_host.hpp"
 
 #include <functional>
@@ -44,6 +45,7 @@ public:
         bool added = false;    // nothing of the plugin runs
         bool current = false;  // it holds the very bytes that run
         std::string bytes, sha256;
+        std::string signature, signed_by;
         plugin_identity identity;
         reload_report report;
     };
@@ -111,6 +113,13 @@ public:
     /// Lets go of the code, newest first.
     void unload();
 
+    // -- plugin_goodness.cpp
+    /// Keeps what has run for at least this long as a good version. `even_if_young`: where nothing is kept so far. [work]
+    void keep_good(nanoseconds least, bool even_if_young);
+    /// See plugin_host::admit.
+    result<std::size_t> admit_again(std::string_view name);
+    std::optional<crash_ledger> crashes() const { return guard_ ? guard_->ledger() : std::nullopt; }
+
 private:
     enum class state { active, rejected, disabled, not_needed, removed };
     struct record {
@@ -120,6 +129,7 @@ private:
         std::shared_ptr<generation> code;
         time_point since = std::chrono::steady_clock::now();
         time_point newest_since{};
+        std::uint64_t kept_generation = 0;  // as a good version
     };
     struct retiring {
         std::size_t record;
@@ -141,12 +151,16 @@ private:
     result<void> read_switches();
     result<void> load_file(const plugin_file& file);
     result<void> admit(record& to, const plugin_file& file);
+    result<void> admit_file(record& to, const plugin_file& file, std::string& sha256);
+    result<void> admit_last_good(record& to, const plugin_file& file, const std::string& sha256, const problem& why);
+    result<void> take(record& to, const plugin_guard::plugin_bytes& file, const plugin_identity& identity);
+    bool switched_off(record& which, const std::string& name) const;
     void describe(plugin_info& info, const generation& code) const;
     void reject(record& which, const std::string& reason);
     const switches* switches_of(const std::string& name) const;
     bool wanted(const std::string& instance_name, const std::string& component) const;
     bool needed(const plugin_descriptor& descriptor) const;
-    admission instead_of(const std::string& id, std::string_view bytes) const;
+    admission instead_of(const std::string& id, const std::string& sha256) const;
     result<void> configured_instances();
     void default_instances();
     result<std::optional<choice>> choose(const config_section& section, const std::string& name);
@@ -166,6 +180,7 @@ private:
     const settings& config_;
     std::shared_ptr<runtime> rt_;
     std::optional<stage> stage_;
+    std::unique_ptr<plugin_guard> guard_;
     pins pins_{options_.state_dir};
     std::vector<switches> switches_;
     std::vector<std::string> configured_;  // "plugin id:component" with a section of its own

@@ -1,5 +1,6 @@
 #include "kernel/plugin/runtime.hpp"
 
+#include "kernel/guard/crash_reporter.hpp"
 #include "kernel/log/log.hpp"
 #include "kernel/plugin/schedule.hpp"
 
@@ -12,6 +13,7 @@ const auto k_log = logger::get("plugin");
 
 void run_lane(boost::asio::io_context& lane, const std::string& name) {
     name_thread(name);
+    use_alternate_stack();
     for (;;) {
         try {
             lane.run();

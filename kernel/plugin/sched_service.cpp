@@ -1,4 +1,5 @@
 // The service sched/1 over the lanes of the runtime.
+#include "kernel/guard/crash_reporter.hpp"
 #include "kernel/plugin/guest.hpp"
 
 #include <sigrun/cpp/text.hpp>
@@ -81,6 +82,7 @@ sigrun_result thread_enter(const sigrun_host* host, sigrun_str name, std::uint64
         std::uint64_t entered = owner.thread_entered(text);
         if (token) *token = entered;
         if (!text.empty()) name_thread(text);
+        use_alternate_stack();
         return SIGRUN_OK;
     });
 }

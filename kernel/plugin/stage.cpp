@@ -1,7 +1,6 @@
 #include "kernel/plugin/stage.hpp"
 
-#include <Poco/DigestEngine.h>
-#include <Poco/SHA2Engine.h>
+#include "kernel/guard/private_file.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -18,56 +17,24 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t k_max_file = 256u * 1024 * 1024;
-
-class file_descriptor {
-public:
-    explicit file_descriptor(int fd) noexcept : fd_(fd) {}
-    file_descriptor(const file_descriptor&) = delete;
-    file_descriptor& operator=(const file_descriptor&) = delete;
-    ~file_descriptor() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    int get() const noexcept { return fd_; }
-
-private:
-    int fd_;
-};
-
-problem system_problem(const std::string& what, const std::string& path) {
-    return make_problem(errc::io, what + " '" + path + "': " + std::strerror(errno));
-}
-
 }  // namespace
 
 result<std::string> read_plugin_file(const std::string& path) {
-    file_descriptor file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
-    if (file.get() < 0 && errno == ELOOP) return bad_value("file", "a regular file", "a symbolic link");
-    if (file.get() < 0) return system_problem("cannot open", path);
+    owned_fd file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+    if (!file && errno == ELOOP) return bad_value("file", "a regular file", "a symbolic link");
+    if (!file) return system_problem("cannot open", path);
+    return read_plugin_file(file.get(), path);
+}
+
+result<std::string> read_plugin_file(int fd, const std::string& path) {
     struct stat info {};
-    if (fstat(file.get(), &info) != 0) return system_problem("cannot read", path);
+    if (::fstat(fd, &info) != 0) return system_problem("cannot read", path);
     if (!S_ISREG(info.st_mode)) return bad_value("file", "a regular file", "another kind of file");
     if (info.st_uid != 0 && info.st_uid != geteuid())
         return bad_value("file's owner", "root or user " + std::to_string(geteuid()),
                          "user " + std::to_string(info.st_uid));
     if (info.st_mode & S_IWOTH) return bad_value("file's mode", "not writable by everybody", "writable by everybody");
-
-    std::string bytes;
-    std::string chunk(256 * 1024, '\0');
-    for (;;) {
-        ssize_t n = ::read(file.get(), chunk.data(), chunk.size());
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return system_problem("cannot read", path);
-        if (n == 0) return bytes;
-        bytes.append(chunk, 0, static_cast<std::size_t>(n));
-        if (bytes.size() > k_max_file) return bad_value("file", "at most 256 MiB", "more");
-    }
-}
-
-std::string sha256_hex(std::string_view bytes) {
-    Poco::SHA2Engine engine(Poco::SHA2Engine::SHA_256);
-    engine.update(bytes.data(), bytes.size());
-    return Poco::DigestEngine::digestToHex(engine.digest());
+    return read_all(fd, path, k_max_plugin_file);
 }
 
 result<stage> stage::open(const std::string& state_dir) {
@@ -100,8 +67,8 @@ result<std::string> stage::add(std::string_view bytes, std::string_view id, std:
                                std::string_view sha256) const {
     const std::string path = folder_ + "/" + std::string(id) + "-g" + std::to_string(generation) + "-" +
                              std::string(sha256.substr(0, 12)) + ".so";
-    file_descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0500));
-    if (file.get() < 0) return system_problem("cannot write", path);
+    owned_fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0500));
+    if (!file) return system_problem("cannot write", path);
     while (!bytes.empty()) {
         ssize_t n = ::write(file.get(), bytes.data(), bytes.size());
         if (n < 0 && errno == EINTR) continue;

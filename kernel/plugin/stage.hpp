@@ -5,15 +5,17 @@
 
 #include "kernel/base/result.hpp"
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
 namespace sigrun {
 
-/// All bytes of a regular file that is not a symbolic link and that only its owner (root or this user) and
-/// group can write to; at most 256 MiB.
+inline constexpr std::size_t k_max_plugin_file = 256u * 1024 * 1024;
+/// All bytes of an open regular file that only its owner (root or this user) and group can write to; at most 256 MiB.
+result<std::string> read_plugin_file(int fd, const std::string& path);
+/// The same by path; a symbolic link is refused.
 result<std::string> read_plugin_file(const std::string& path);
-std::string sha256_hex(std::string_view bytes);
 
 /// <state>/stage, emptied at construction. Not thread-safe.
 class stage {

@@ -88,6 +88,7 @@ int run_as_plugin_host(int argc, char** argv) {
         plugin_host_options options;
         options.plugin_dir = argv[2];
         options.program = "sigrun plugin host";
+        options.private_folder = true;
         plugin_host host(std::move(options), settings::parse("", "trial").value(), numbers);
         auto loaded = host.load_all();
         if (!loaded) report = loaded.error().text();

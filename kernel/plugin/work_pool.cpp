@@ -1,5 +1,6 @@
 #include "kernel/plugin/work_pool.hpp"
 
+#include "kernel/guard/crash_reporter.hpp"
 #include "kernel/log/log.hpp"
 
 #include <pthread.h>
@@ -29,6 +30,7 @@ bool work_pool::post(std::function<void()> task, bool refusable) {
         if (tasks_.size() > idle_ && threads_.size() < max_threads_)
             threads_.emplace_back([this, name = "sigrun-work-" + std::to_string(threads_.size() + 1)] {
                 name_thread(name);
+                use_alternate_stack();
                 run();
             });
     }

@@ -1,5 +1,6 @@
 #include "kernel/serve/daemon.hpp"
 
+#include "kernel/guard/crash_reporter.hpp"
 #include "kernel/log/log.hpp"
 #include "kernel/serve/listener.hpp"
 #include "kernel/serve/methods.hpp"
@@ -125,12 +126,17 @@ result<void> daemon::impl::open_plugins() {
     o.program = "sigrund";
     o.trial_program = options.trial_program;
     o.probation = nanoseconds(bound.at("plugins").integer("probation"));
+    o.remember = true;
+    o.trust_dir = options.trust_dir;
+    o.signature = bound.at("plugins").text("signature");
+    SIGRUN_CHECK_OK(report_crashes_to(crash_ledger::crash_file(options.state_dir), "sigrund"));
     plugins = std::make_unique<plugin_host>(std::move(o), options.config, numbers);
     methods = std::make_unique<router>(numbers);
     plugins->set_call_handler(methods.get());
     events = std::make_unique<event_log>(time);
     plugins->set_observer(publish_plugin_events(*events, numbers));
     SIGRUN_CHECK_OK(plugins->load_all());
+    tell_of_crashes(*plugins, *events, numbers);
     for (const auto& p : plugins->plugins()) {
         auto detail = json::serialize(
             json::object{{"plugin", p.id.empty() ? p.file : p.id}, {"version", p.version}, {"reason", p.reason}});
@@ -331,6 +337,7 @@ result<void> daemon::start() {
     add_event_methods(*d.methods, *d.control);
     add_system_methods(*d.methods, *d.control);
     add_plugin_methods(*d.methods, *d.control);
+    add_crash_methods(*d.methods, *d.control);
     SIGRUN_CHECK_OK(d.plugins->start_all());
     SIGRUN_CHECK_OK(d.restore());
     d.ticker = std::jthread([&d](std::stop_token stop) {

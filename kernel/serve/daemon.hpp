@@ -16,6 +16,7 @@ struct daemon_options {
     std::string plugin_dir;
     std::string version;
     std::string trial_program;  // see plugin_host_options
+    std::string trust_dir;      // the same
 };
 
 class daemon {

@@ -31,6 +31,10 @@ void add_runner_methods(router& r, controller& c);
 void add_event_methods(router& r, controller& c);
 void add_system_methods(router& r, controller& c);
 void add_plugin_methods(router& r, controller& c);
+void add_crash_methods(router& r, controller& c);
+
+/// Once the plugins are loaded: events and numbers about what ended earlier runs.
+void tell_of_crashes(const plugin_host& plugins, event_log& events, metrics& numbers);
 
 /// Sends the log of a job until its end, or for ever with `follow`; at the pace of the reader.
 void stream_log(controller& c, const job_ptr& j, std::uint64_t offset, bool follow, const call_ptr& call);

@@ -1,5 +1,7 @@
 #include "kernel/serve/settings_table.hpp"
 
+#include "kernel/plugin/plugin_guard.hpp"
+
 #include <sigrun/cpp/options.hpp>
 
 #include <array>
@@ -103,6 +105,7 @@ constexpr std::array k_plugins{
          .doc =
              "How long a replaced version is kept warm, to have the work back if the new one is in trouble; 0s = not.",
          .max = 3600 * k_second}),
+    k_signature_option,
 };
 constexpr std::array k_runner{
     option("endpoint", SIGRUN_OPT_STRING,

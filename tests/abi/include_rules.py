@@ -8,12 +8,13 @@ import re
 import sys
 
 # What each module may include besides itself: the modules of the links in kernel/CMakeLists.txt, transitively.
-# app > serve, agent > job > link, select > runner, capability > store, plugin > config, metrics, log > base
-LAYERS = [["app"], ["serve", "agent"], ["job"], ["link", "select"], ["runner", "capability"], ["store", "plugin"],
+# app > serve, agent > job > link, select > runner, capability > store, plugin > guard > config, metrics, log > base
+LAYERS = [["app"], ["serve", "agent"], ["job"], ["link", "select"], ["runner", "capability"], ["store", "plugin"], ["guard"],
           ["config", "metrics", "log"], ["base"]]
 # Neighbours of one layer that one side builds on.
 SAME_LAYER = {("link", "select"), ("runner", "capability"), ("store", "plugin")}
 CONFINED = [(re.compile(r"boost/dll"), "kernel/plugin/"),
+            (re.compile(r"openssl/"), "kernel/guard/"),
             (re.compile(r"Poco/Util/"), "kernel/config/"),
             (re.compile(r"Poco/.*(Logger|Channel|Formatter|Message)\.h"), "kernel/log/")]
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')

@@ -1,6 +1,8 @@
 // sigrun-runner: the runner agent.
 #include "kernel/log/log.hpp"
+#include "kernel/plugin/plugin_guard.hpp"
 #include "kernel/plugin/trial.hpp"
+#include "kernel/serve/supervise.hpp"
 #include "runner_program.hpp"
 
 #include <CLI/CLI.hpp>
@@ -67,9 +69,10 @@ std::string joined(const std::vector<std::string>& items, bool labels) {
 
 result<void> check_sections(const sigrun::settings& config) {
     for (const auto& s : config.sections())
-        if (s.name != "runner" && !s.name.starts_with("plugin ") && !s.name.starts_with("instance "))
+        if (s.name != "runner" && s.name != "plugins" && !s.name.starts_with("plugin ") &&
+            !s.name.starts_with("instance "))
             return sigrun::problem{sigrun::errc::unknown_field, "unknown section", s.origin,
-                                   "[runner], [plugin NAME] or [instance NAME]", "[" + s.name + "]"};
+                                   "[runner], [plugins], [plugin NAME] or [instance NAME]", "[" + s.name + "]"};
     return {};
 }
 
@@ -77,20 +80,22 @@ result<std::unique_ptr<sigrun::runner_program>> build(const command_line& line,
                                                       std::function<void(const std::string&)> announce) {
     sigrun::config_sources sources;
     sources.file = line.config_file;
-    if (!line.config_file.empty())
-        sources.drop_in_dir = (std::filesystem::path(line.config_file).parent_path() / "plugins.d").string();
+    const auto beside = std::filesystem::absolute(line.config_file.empty() ? "." : line.config_file).parent_path();
+    if (!line.config_file.empty()) sources.drop_in_dir = (beside / "plugins.d").string();
     sources.overrides = line.overrides;
     SIGRUN_TRY(config, sigrun::settings::load(sources));
     SIGRUN_CHECK_OK(check_sections(config));
     SIGRUN_TRY(section, sigrun::bound_section::bind(config.find("runner"), sigrun::agent_option_table()));
     SIGRUN_TRY(agent, sigrun::read_agent_options(*section));
+    SIGRUN_TRY(policy, sigrun::bound_section::bind(config.find("plugins"), std::span(&sigrun::k_signature_option, 1)));
     sigrun::log_settings log;
     sigrun::parse_log_level(section->text("log_level"), log.level);
     if (section->has("log_file")) log.file = section->text("log_file");
     sigrun::start_logging(log);
     auto plugin_dir = section->has("plugin_dir") ? section->text("plugin_dir") : default_plugin_dir();
     return std::make_unique<sigrun::runner_program>(
-        sigrun::runner_program_options{config, agent, plugin_dir, std::move(announce)});
+        sigrun::runner_program_options{config, agent, plugin_dir, std::move(announce), policy->text("signature"),
+                                       sources.file.empty() ? std::string() : (beside / "trust.d").string()});
 }
 
 // SIGHUP: look for changed plugins. Others, the first: drain; the second: end now. Returns when nothing runs any more.
@@ -138,6 +143,8 @@ int main(int argc, char** argv) {
         if (k_flags[i].repeatable) option->take_all();
     }
     app.add_option("--set", overrides, "override one value: section.key=value (repeatable)")->expected(1)->take_all();
+    bool supervised = false;
+    app.add_flag("--supervise", supervised, "start it again when it crashes, from a small parent process");
     app.set_version_flag("--version", "sigrun-runner " SIGRUN_VERSION);
     CLI11_PARSE(app, argc, argv);
     for (std::size_t i = 0; i < std::size(k_flags); ++i)
@@ -146,6 +153,8 @@ int main(int argc, char** argv) {
                                      joined(values[i], k_flags[i].key == std::string_view("labels")));
     line.overrides.insert(line.overrides.end(), overrides.begin(), overrides.end());
 
+    if (supervised)
+        if (int code = sigrun::supervise({"sigrun-runner"}); code >= 0) return code;
     sigset_t signals;
     sigemptyset(&signals);
     for (int s : {SIGINT, SIGTERM, SIGQUIT, SIGHUP}) sigaddset(&signals, s);

@@ -4,6 +4,7 @@
 #include "kernel/agent/plugin_sweep.hpp"
 #include "kernel/agent/reception.hpp"
 #include "kernel/capability/detector.hpp"
+#include "kernel/guard/crash_reporter.hpp"
 #include "kernel/log/log.hpp"
 #include "kernel/serve/listener.hpp"
 #include "protocol_part.hpp"
@@ -26,6 +27,9 @@ plugin_host_options host_options(const runner_program_options& o) {
     host.program = "sigrun-runner";
     host.trial_program = "/proc/self/exe";
     host.probation = o.agent.plugin_probation;
+    host.remember = true;
+    host.signature = o.signature;
+    host.trust_dir = o.trust_dir;
     host.kinds = {SIGRUN_KIND_PROTOCOL, SIGRUN_KIND_EXECUTOR, SIGRUN_KIND_PROBE};
     return host;
 }
@@ -64,6 +68,7 @@ result<void> runner_program::start() {
     SIGRUN_TRY(identity, load_identity(o.name, o.state_dir));
     SIGRUN_TRY(lock, state_lock::take(o.state_dir));
     me.lock.emplace(std::move(lock));
+    SIGRUN_CHECK_OK(report_crashes_to(crash_ledger::crash_file(o.state_dir), "sigrun-runner"));
 
     me.host.set_call_handler(&me.reception);
     me.host.set_link_adopter(&me.reception);

@@ -16,6 +16,7 @@ struct runner_program_options {
     agent_options agent;
     std::string plugin_dir;
     std::function<void(const std::string&)> announce;  // one line when connected or listening
+    std::string signature = "off", trust_dir;          // see plugin_host_options
 };
 
 /// One thread starts, drains and stops it.

@@ -1,7 +1,7 @@
 // How a command ends early: thrown inside the CLI, printed once in main.
 #pragma once
 
-#include "kernel/base/problem.hpp"
+#include "kernel/base/result.hpp"
 
 #include <stdexcept>
 #include <string>
@@ -32,6 +32,11 @@ template <class Result>
 auto need(Result&& outcome, const std::string& hint = {}) {
     if (!outcome) throw failure(outcome.error(), hint);
     return std::move(*outcome);
+}
+
+/// The same for an outcome without a value.
+inline void need(result<void>&& outcome, const std::string& hint = {}) {
+    if (!outcome) throw failure(outcome.error(), hint);
 }
 
 }  // namespace sigrun::cli

@@ -1,4 +1,4 @@
-// sigrun plugin ls|show|reload, and the commands of plugin_commands.hpp
+// sigrun plugin ls|show|reload|admit, and the commands of plugin_commands.hpp
 #include "kernel/app/sigrun/lists.hpp"
 #include "kernel/app/sigrun/plugin_commands.hpp"
 #include "kernel/app/sigrun/table.hpp"
@@ -54,7 +54,8 @@ int list(context& ctx) {
         std::string_view name = text_or(*p, "id");
         t.add({name.empty() ? file_name(text_or(*p, "file")) : std::string(name), kinds,
                cell(std::string(state) + (bool_or(*p, "pinned", false) ? ", pinned" : ""), style_of_state(state)),
-               text_or(*p, "version"), reason.empty() ? text_or(*p, "doc") : reason});
+               std::string(text_or(*p, "version")) + (bool_or(*p, "last_good", false) ? " (last good)" : ""),
+               reason.empty() ? text_or(*p, "doc") : reason});
     }
     context::print(t.empty() ? "no plugins\n" : t.render(ctx.out()));
     return k_ok;
@@ -73,6 +74,9 @@ std::string details(const json::object& plugin, const terminal& where) {
     f.add("abi", text_or(plugin, "abi"));
     f.add("file", text_or(plugin, "file"));
     f.add("sha256", text_or(plugin, "sha256"));
+    f.add("signed by", text_or(plugin, "signed_by"));
+    f.add("quarantined", text_or(plugin, "quarantine"));
+    if (const auto n = number_or<std::uint64_t>(plugin, "crashes", 0)) f.add("crashes", std::to_string(n));
     f.add("generation", std::to_string(number_or<std::uint64_t>(plugin, "generation", 0)));
     if (const json::array* old = array_or_null(plugin, "retiring"))
         for (const auto& item : *old)
@@ -172,6 +176,25 @@ void add_life_commands(CLI::App& group, context& ctx) {
         [&ctx, name, unpin] { ctx.action = [&ctx, name, unpin] { return pin_plugin(ctx, *name, !*unpin); }; });
 }
 
+int admit(context& ctx, const std::string& name) {
+    json::object done;
+    try {
+        done = ctx.daemon().call_object("plugins.admit", {{"id", name}});
+    } catch (const failure& f) {
+        if (f.what_happened().code != errc::not_found) throw;
+        throw not_found_among(ctx, f.what_happened(), name, "plugin", "plugins.list", "id");
+    }
+    const std::string id(text_or(done, "id"));
+    if (ctx.json())
+        context::print(json::serialize(done) + "\n");
+    else if (number_or<std::uint64_t>(done, "lifted", 0) == 0)
+        context::print(id + ": nothing of it is in quarantine\n");
+    else
+        context::print(id + ": its quarantine is lifted and its crashes are forgotten; `sigrun plugin reload " + id +
+                       "` or the next start takes what its file holds\n");
+    return k_ok;
+}
+
 }  // namespace
 
 void add_plugin_commands(CLI::App& app, context& ctx) {
@@ -200,6 +223,11 @@ void add_plugin_commands(CLI::App& app, context& ctx) {
     reload_app->callback(
         [&ctx, names, at_once] { ctx.action = [&ctx, names, at_once] { return reload(ctx, *names, !*at_once); }; });
     add_life_commands(*group, ctx);
+    auto* admit_app = group->add_subcommand("admit", "Lift the quarantine of a plugin that crashed");
+    admit_app->add_option("plugin", *name, "Its id, e.g. sigrun.http")->required()->type_name("ID");
+    admit_app->footer("Example: sigrun plugin admit sigrun.round_robin && sigrun plugin reload sigrun.round_robin");
+    admit_app->callback([&ctx, name] { ctx.action = [&ctx, name] { return admit(ctx, *name); }; });
+    add_signature_commands(*group, ctx);
 }
 
 }  // namespace sigrun::cli

@@ -2,6 +2,7 @@
 //
 // The daemon takes no plugin over the network: who may put code into it is who may write into its folder, on its machine.
 #include "kernel/app/sigrun/plugin_commands.hpp"
+#include "kernel/guard/private_file.hpp"
 #include "kernel/plugin/elf_gate.hpp"
 #include "kernel/plugin/stage.hpp"
 #include "kernel/plugin/trial.hpp"
@@ -17,6 +18,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 
 namespace sigrun::cli {
 namespace {
@@ -24,6 +26,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::chrono::seconds k_trial_time{5};
+constexpr std::size_t k_max_signature = 4096;
 constexpr std::array<std::string_view, 5> k_kinds{"protocol", "balancer", "probe", "executor", "store"};
 
 failure no_file_access(const std::string& what, const fs::path& path) {
@@ -162,13 +165,21 @@ int install_plugin(context& ctx, const install_wish& wish) {
     const fs::path to = place_of(folder_of(ctx, plugins), plugins, wish, identity.id, kinds);
     json::object done;
     {
+        // First, so that the daemon finds it whenever it looks at the file.
+        std::optional<placed_file> signature;
+        if (const auto text = read_file(wish.file + ".sig", k_max_signature))
+            signature.emplace(fs::path(to.string() + ".sig"), *text);
         placed_file placed(to, bytes);
+        auto keep = [&] {
+            placed.keep();
+            if (signature) signature->keep();
+        };
         try {
             done = ctx.daemon().call_object("plugins.reload", {{"id", to.string()}, {"probation", wish.probation}});
-            placed.keep();
+            keep();
         } catch (const failure& f) {
             // Good, but not while the daemon runs: the next start takes it.
-            if (f.what_happened().code == errc::unsupported) placed.keep();
+            if (f.what_happened().code == errc::unsupported) keep();
             throw failure(f.what_happened(), f.what_happened().code == errc::unsupported
                                                  ? "it lies at " + to.string() + " for the next start of the daemon"
                                                  : "the file that was there before is back");

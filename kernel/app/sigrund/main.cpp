@@ -4,6 +4,7 @@
 #include "kernel/plugin/trial.hpp"
 #include "kernel/serve/daemon.hpp"
 #include "kernel/serve/settings_table.hpp"
+#include "kernel/serve/supervise.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -50,9 +51,13 @@ int main(int argc, char** argv) {
     app.add_option("--state-dir", state_dir, "where jobs, logs and identities are kept")->capture_default_str();
     app.add_option("--plugin-dir", plugin_dir, "where the plugins are")->capture_default_str();
     app.add_option("--set", overrides, "override one value: section.key=value (repeatable)");
+    bool supervised = false;
+    app.add_flag("--supervise", supervised, "start it again when it crashes, from a small parent process");
     app.set_version_flag("--version", "sigrund " SIGRUN_VERSION);
     CLI11_PARSE(app, argc, argv);
 
+    if (supervised)
+        if (int code = sigrun::supervise({"sigrund"}); code >= 0) return code;
     auto began = std::chrono::steady_clock::now();
     sigset_t signals;
     sigemptyset(&signals);
@@ -63,8 +68,8 @@ int main(int argc, char** argv) {
 
     sigrun::config_sources sources;
     sources.file = config_file;
-    if (!config_file.empty())
-        sources.drop_in_dir = (std::filesystem::path(config_file).parent_path() / "plugins.d").string();
+    const auto config_path = std::filesystem::absolute(config_file.empty() ? "." : config_file);
+    if (!config_file.empty()) sources.drop_in_dir = (config_path.parent_path() / "plugins.d").string();
     sources.overrides = overrides;
     auto config = sigrun::settings::load(sources);
     if (!config) return fail(config.error().text());
@@ -76,7 +81,8 @@ int main(int argc, char** argv) {
     sigrun::start_logging(log);
 
     {
-        sigrun::daemon daemon({*config, state_dir, plugin_dir, SIGRUN_VERSION, "/proc/self/exe"});
+        const auto trust_dir = config_file.empty() ? std::string() : (config_path.parent_path() / "trust.d").string();
+        sigrun::daemon daemon({*config, state_dir, plugin_dir, SIGRUN_VERSION, "/proc/self/exe", trust_dir});
         if (auto started = daemon.start(); !started) {
             daemon.stop();
             sigrun::stop_logging();

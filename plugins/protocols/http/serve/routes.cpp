@@ -80,6 +80,8 @@ constexpr route k_routes[] = {
      "keep the plugin as it is"},
     {"DELETE", "/v1/plugins/{id}", "plugins.remove", answer::json, body::none, 200, "", k_unplug,
      "take a plugin out of service"},
+    {"POST", "/v1/plugins/{id}/admit", "plugins.admit", answer::json, body::none, 200, "", k_only_id,
+     "lift the quarantine of a plugin that crashed"},
     {"GET", "/v1/config", "config.get", answer::json, body::none, 200, "", k_none, "settings in effect"},
     {"GET", "/v1/stats", "stats.get", answer::json, body::none, 200, "", k_none, "numbers of this daemon"},
     {"GET", "/v1/version", "version.get", answer::json, body::none, 200, "", k_none, "version of this daemon"},

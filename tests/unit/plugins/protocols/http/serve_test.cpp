@@ -36,6 +36,7 @@ TEST(http_serve, each_route_becomes_its_method_with_its_params) {
         {"POST", "/v1/runners/r/reload?plugin=sigrun.process", "", "runners.reload",
          R"({"id":"r","plugin":"sigrun.process"})"},
         {"GET", "/v1/plugins", "", "plugins.list", ""},
+        {"POST", "/v1/plugins/sigrun.http/admit", "", "plugins.admit", R"({"id":"sigrun.http"})"},
         {"GET", "/v1/plugins/sigrun.http", "", "plugins.get", R"({"id":"sigrun.http"})"},
         {"GET", "/v1/config", "", "config.get", ""},
         {"GET", "/v1/stats", "", "stats.get", ""},

@@ -1,0 +1,30 @@
+// Who can change what is in a folder: whoever may write to it, or to any folder on the way to it, or owns one of them. Plugins
+// are code that runs with the daemon's rights, so all of these must be the daemon's user or root.
+#pragma once
+
+#include "kernel/base/result.hpp"
+#include "kernel/guard/private_file.hpp"
+
+#include <string>
+#include <vector>
+
+namespace sigrun {
+
+class checked_folder {
+public:
+    /// Walks the path from / and looks at every folder and symbolic link on it through the descriptor it goes on with, so that
+    /// nothing can be exchanged between the look and the use. Refused: an owner other than root and this user, a folder that
+    /// everybody may write to without the sticky bit. Warned of: a folder that a group may write to.
+    static result<checked_folder> open(const std::string& path);
+
+    /// An open regular file of it, by its path below the folder. A symbolic link that leads out of the folder is refused.
+    result<owned_fd> open_file(const std::string& below) const;
+    const std::vector<std::string>& warnings() const noexcept { return warnings_; }
+
+private:
+    owned_fd folder_;
+    std::string path_;
+    std::vector<std::string> warnings_;
+};
+
+}  // namespace sigrun

@@ -1,0 +1,163 @@
+#include "kernel/guard/trust_store.hpp"
+
+#include "kernel/guard/ed25519.hpp"
+#include "kernel/guard/private_file.hpp"
+#include "kernel/log/log.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+
+namespace sigrun {
+namespace {
+
+namespace fs = std::filesystem;
+const auto k_log = logger::get("guard");
+constexpr std::size_t k_max_key = 64 * 1024, k_max_revoked = 4 * 1024 * 1024;
+
+std::string_view trim(std::string_view t) {
+    while (!t.empty() && (t.front() == ' ' || t.front() == '\t')) t.remove_prefix(1);
+    while (!t.empty() && (t.back() == ' ' || t.back() == '\t' || t.back() == '\r')) t.remove_suffix(1);
+    return t;
+}
+
+template <class Each>
+void for_each_line(std::string_view text, Each each) {
+    for (std::size_t number = 1; !text.empty(); ++number) {
+        const auto end = text.find('\n');
+        each(trim(text.substr(0, end)), number);
+        text = end == text.npos ? std::string_view() : text.substr(end + 1);
+    }
+}
+
+// "sigrun.*" covers what begins with "sigrun."; without a star the whole id.
+bool matches(std::string_view pattern, std::string_view id) {
+    if (pattern.ends_with('*')) return id.starts_with(pattern.substr(0, pattern.size() - 1));
+    return id == pattern;
+}
+
+bool is_day(std::string_view text) {
+    if (text.size() != 10 || text[4] != '-' || text[7] != '-') return false;
+    int y = 0, m = 0, d = 0;
+    auto number = [&](std::size_t at, std::size_t n, int& to) {
+        const auto* end = text.data() + at + n;
+        return std::from_chars(text.data() + at, end, to).ptr == end;
+    };
+    return number(0, 4, y) && number(5, 2, m) && number(8, 2, d) && m >= 1 && m <= 12 && d >= 1 && d <= 31;
+}
+
+bool is_sha256(std::string_view text) {
+    return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == text.npos;
+}
+
+}  // namespace
+
+bool trusted_key::covers(std::string_view plugin) const {
+    return plugins.empty() ||
+           std::any_of(plugins.begin(), plugins.end(), [&](const auto& pattern) { return matches(pattern, plugin); });
+}
+
+bool trusted_key::expired(std::int64_t wall_ns) const {
+    // Days compare as text, and today's is the first part of the time.
+    return !expires.empty() && to_rfc3339(wall_ns).substr(0, 10) > expires;
+}
+
+result<trusted_key> parse_trusted_key(std::string_view text, std::string name) {
+    trusted_key out;
+    const auto begin = text.find("-----BEGIN");
+    if (begin == text.npos) return bad_value(name, "a public key in PEM", "none");
+    problem wrong;
+    for_each_line(text.substr(0, begin), [&](std::string_view line, std::size_t number) {
+        if (line.empty() || line.front() == '#') return;
+        if (line.starts_with("plugins:")) {
+            for (auto rest = line.substr(8); !rest.empty();) {
+                const auto comma = rest.find(',');
+                if (auto pattern = trim(rest.substr(0, comma)); !pattern.empty()) out.plugins.emplace_back(pattern);
+                rest = comma == rest.npos ? std::string_view() : rest.substr(comma + 1);
+            }
+            if (!out.plugins.empty()) return;
+        } else if (line.starts_with("expires:")) {
+            out.expires = trim(line.substr(8));
+            if (is_day(out.expires)) return;
+        }
+        wrong = bad_value(name + ":" + std::to_string(number), "\"plugins: PATTERN, ...\" or \"expires: YYYY-MM-DD\"",
+                          "\"" + std::string(line.substr(0, 60)) + "\"");
+    });
+    if (!wrong.field.empty()) return wrong;
+    out.pem = text.substr(begin);
+    SIGRUN_TRY(id, ed25519_key_id(out.pem));
+    out.id = std::move(id);
+    out.name = std::move(name);
+    return out;
+}
+
+result<trust_store> trust_store::read(const std::string& folder) {
+    trust_store out;
+    out.folder_ = folder;
+    std::error_code ec;
+    if (folder.empty() || !fs::is_directory(folder, ec)) return out;
+    std::vector<fs::path> files;
+    for (fs::directory_iterator it(folder, ec), end; !ec && it != end; it.increment(ec))
+        if (it->path().extension() == ".pub") files.push_back(it->path());
+    if (ec)
+        return make_problem(errc::io, "the folder of trusted keys '" + folder + "' cannot be read: " + ec.message());
+    std::sort(files.begin(), files.end());
+    for (const auto& path : files) {
+        auto text = read_file(path.string(), k_max_key);
+        auto key = text ? parse_trusted_key(*text, path.filename().string()) : result<trusted_key>(text.error());
+        if (key)
+            out.keys_.push_back(std::move(*key));
+        else
+            SIGRUN_LOG(k_log, error, "the key ", path.string(), " counts for nothing: ", key.error().text());
+    }
+    const auto list = folder + "/revoked";
+    auto text = read_file(list, k_max_revoked);
+    if (!text && text.error().code == errc::not_found) return out;
+    if (!text) return text.error();
+    problem wrong;
+    for_each_line(*text, [&](std::string_view line, std::size_t number) {
+        if (line.empty() || line.front() == '#') return;
+        const auto hash = line.substr(0, line.find_first_of(" \t"));
+        if (!is_sha256(hash))
+            wrong = bad_value(list + ":" + std::to_string(number), "a SHA-256 in 64 lower-case hex digits",
+                              "\"" + std::string(hash.substr(0, 80)) + "\"");
+        out.revoked_.emplace_back(hash, trim(line.substr(hash.size())));
+    });
+    if (!wrong.field.empty()) return wrong;
+    return out;
+}
+
+std::optional<std::string> trust_store::revoked(std::string_view sha256) const {
+    for (const auto& [hash, text] : revoked_)
+        if (hash == sha256) return text;
+    return std::nullopt;
+}
+
+result<std::string> trust_store::check(std::string_view file_bytes, std::string_view signature_text,
+                                       std::string_view plugin, std::int64_t wall_ns) const {
+    const std::string where = folder_.empty() ? "the trusted keys (there is no trust.d)" : folder_;
+    if (signature_text.empty())
+        return bad_value("signature", "a file FILE.sig beside the plugin, by a key of " + where, "none");
+    SIGRUN_TRY(signature, parse_plugin_signature(signature_text));
+    const trusted_key* key = nullptr;
+    for (const auto& each : keys_)
+        if (each.id == signature.key_id) key = &each;
+    if (!key)
+        return bad_value("signature's key", keys_.empty() ? "one of " + where + ", which has none" : "one of " + where,
+                         signature.key_id);
+    if (key->expired(wall_ns))
+        return bad_value("signature's key", "one that has not expired",
+                         key->name + ", which expired after " + key->expires);
+    if (!key->covers(plugin)) {
+        std::string may;
+        for (const auto& each : key->plugins) may += (may.empty() ? "" : ", ") + each;
+        return bad_value("plugin id", "one that " + key->name + " may sign (" + may + ")", std::string(plugin));
+    }
+    SIGRUN_TRY(right, verify_plugin(file_bytes, signature, key->pem));
+    if (!right)
+        return bad_value("signature", "one over these bytes by " + key->name,
+                         "one over other bytes, or by another key");
+    return key->name;
+}
+
+}  // namespace sigrun
