@@ -3,6 +3,7 @@
 #include "kernel/base/quantity.hpp"
 #include "kernel/plugin/folder_watch.hpp"
 #include "kernel/plugin/plugin_set.hpp"
+#include "kernel/plugin/reconfigurer.hpp"
 #include "kernel/plugin/reloader.hpp"
 
 #include <sigrun/cpp/error.hpp>
@@ -50,7 +51,7 @@ void drain_all(const std::vector<std::shared_ptr<instance>>& instances, op_table
     std::vector<std::pair<const instance*, sigrun_op>> begun;
     for (const auto& each : instances) {
         sigrun_instance* abi = each->abi();
-        if (!SIGRUN_HAS(abi, drain)) continue;
+        if (!SIGRUN_HAS(abi, drain) || each->stuck) continue;
         waiting->add();
         sigrun_op op = ops.mint(each->generation_number(), [waiting](const result<buffer_ref>&) { waiting->done(); });
         begun.emplace_back(each.get(), op);
@@ -75,6 +76,7 @@ struct plugin_host::impl {
     reloader reloads{options, *rt, plugins};
     const std::int64_t made_ns = clock::system().wall_ns();
     std::unique_ptr<folder_watch> watching;
+    reconfigurer changes{plugins, reloads};
     std::once_flag ended;
 };
 
@@ -135,6 +137,15 @@ void plugin_host::set_observer(plugin_observer observer) { impl_->reloads.set_ob
 
 void plugin_host::reload(std::string name, reload_options how, std::function<void(result<reload_report>)> done) {
     impl_->reloads.reload(std::move(name), how, std::move(done));
+}
+
+void plugin_host::reconfigure(reconfigure_request request, std::function<void(result<reconfigure_report>)> done) {
+    impl_->changes.run(std::move(request), std::move(done));
+}
+
+std::vector<std::string> plugin_host::secret_options(const settings& config) {
+    auto wanted = impl_->plugins.wanted_instances(config);
+    return wanted ? wanted->secrets : std::vector<std::string>();
 }
 
 void plugin_host::remove(std::string name, bool force, std::function<void(result<std::string>)> done) {

@@ -30,7 +30,8 @@ constexpr const char* k_not_needed = "has no component of a kind that this progr
 result<void> plugin_set::load() {
     SIGRUN_TRY(opened, stage::open(options_.state_dir));
     stage_.emplace(std::move(opened));
-    SIGRUN_CHECK_OK(read_switches());
+    SIGRUN_TRY(read, read_switches(config_));
+    switches_ = std::move(read);
     SIGRUN_TRY(files, find_plugin_files(options_.plugin_dir));
     for (const auto& file : files) SIGRUN_CHECK_OK(load_file(file));
     for (const auto& each : switches_)
@@ -40,13 +41,14 @@ result<void> plugin_set::load() {
     return {};
 }
 
-result<void> plugin_set::read_switches() {
-    for (const config_section* section : config_.of_kind("plugin")) {
+result<std::vector<plugin_set::switches>> plugin_set::read_switches(const settings& config) const {
+    std::vector<switches> out;
+    for (const config_section* section : config.of_kind("plugin")) {
         SIGRUN_TRY(values, bound_section::bind(section, k_plugin_options));
         const std::string name = section->name.substr(section->name.find(' ') + 1);
-        switches_.push_back({name, section->origin, values->boolean("enabled"), values->text("unload") == "never"});
+        out.push_back({name, section->origin, values->boolean("enabled"), values->text("unload") == "never"});
     }
-    return {};
+    return out;
 }
 
 const plugin_set::switches* plugin_set::switches_of(const std::string& name) const {

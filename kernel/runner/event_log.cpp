@@ -7,11 +7,12 @@
 
 namespace sigrun {
 namespace {
-constexpr std::array<std::string_view, 16> k_names{
-    "RunnerRegistered", "RunnerDeregistered", "RunnerStatusChanged", "CapabilitiesUpdated",
-    "ProtocolMigrated", "JobSubmitted",       "JobStateChanged",     "PluginLoaded",
-    "PluginRejected",   "PluginReplaced",     "PluginProbation",     "PluginSwappedBack",
-    "PluginRetired",    "PluginGone",         "PluginRemoved",       "Gap"};
+constexpr std::array<std::string_view, 18> k_names{"RunnerRegistered",    "RunnerDeregistered", "RunnerStatusChanged",
+                                                   "CapabilitiesUpdated", "ProtocolMigrated",   "JobSubmitted",
+                                                   "JobStateChanged",     "PluginLoaded",       "PluginRejected",
+                                                   "PluginReplaced",      "PluginProbation",    "PluginSwappedBack",
+                                                   "PluginRetired",       "PluginGone",         "PluginRemoved",
+                                                   "ConfigReloaded",      "ConfigRefused",      "Gap"};
 }
 
 std::string_view to_string(event_type t) noexcept { return k_names[static_cast<std::size_t>(t)]; }

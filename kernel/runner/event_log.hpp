@@ -33,6 +33,8 @@ enum class event_type : std::uint8_t {
     plugin_retired,
     plugin_gone,
     plugin_removed,
+    config_reloaded,
+    config_refused,
     gap,
 };
 std::string_view to_string(event_type t) noexcept;

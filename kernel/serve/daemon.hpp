@@ -16,6 +16,7 @@ struct daemon_options {
     std::string plugin_dir;
     std::string version;
     std::string trial_program;  // see plugin_host_options
+    config_sources sources{};   // where `config` came from, to be read again
 };
 
 class daemon {
@@ -28,6 +29,8 @@ public:
     std::vector<std::string> addresses() const;
     std::size_t plugins() const;
     std::size_t restored_jobs() const;
+    /// Reads the configuration again; what comes of it is logged. [any], between start and stop.
+    void reload_configuration(const std::string& why);
     /// Stops accepting, tells callers, closes links, writes what waits to be written.
     void stop();
 
