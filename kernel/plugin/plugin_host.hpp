@@ -146,7 +146,6 @@ struct swapper {
     /// Optional. What the users of the kind saw of it beside the operations that the host counts itself.
     std::function<call_counts(const std::shared_ptr<instance>& which)> counts{};
 };
-};
 
 /// What a new configuration means for one section of plugins, [instance X] or [plugin X].
 struct section_effect {

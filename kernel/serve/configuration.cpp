@@ -133,7 +133,8 @@ void configuration::change(request what, answer done) {
                                       std::to_string(waiting_.size()),
                                       1000};
         lock.unlock();
-        return done(std::move(why));
+        if (done) done(std::move(why));
+        return;
     }
     waiting_.push_back(std::make_shared<attempt>(attempt{std::move(what), std::move(done)}));
     next(lock);

@@ -117,7 +117,7 @@ int check(context& ctx, const std::string& file) {
         check_runner(config);
     } else {
         const auto bound = need(bind_daemon_settings(config));
-        need(check_daemon_values(bound, config));
+        if (auto good = check_daemon_values(bound, config); !good) throw failure(good.error());
         balancer = bound.at("balancer").text("default_algorithm");
     }
     loaded_plugins plugins(ctx.plugins(), {}, config);
