@@ -38,6 +38,8 @@ public:
     /// once).
     void get(const std::string& key, const std::function<void(finish)>& run, reply done, bool fresh = false);
     void invalidate(const std::string& key);
+    /// For values that come from now on.
+    void set_ttl(nanoseconds ttl);
     cache_stats stats() const;
     /// Age and presence of an entry, without counting as an access.
     answer_info peek(const std::string& key) const;

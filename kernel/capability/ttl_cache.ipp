@@ -85,7 +85,7 @@ struct ttl_cache<Value>::impl {
     }
 
     const clock& clock_;
-    const nanoseconds ttl_;
+    nanoseconds ttl_;
     const std::size_t max_entries_;
     mutable std::mutex mutex_;
     std::list<entry> order_;  // most recently used first
@@ -149,6 +149,12 @@ void ttl_cache<Value>::invalidate(const std::string& key) {
         impl_->index_.erase(at);
     }
     impl_->flights_.erase(key);  // its waiters are answered, its result is not kept
+}
+
+template <class Value>
+void ttl_cache<Value>::set_ttl(nanoseconds ttl) {
+    std::lock_guard lock(impl_->mutex_);
+    impl_->ttl_ = ttl;
 }
 
 template <class Value>

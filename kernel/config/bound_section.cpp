@@ -161,4 +161,31 @@ std::map<std::string, std::string> bound_section::dump() const {
     return out;
 }
 
+std::vector<std::string> bound_section::differing_keys(const bound_section& other) const {
+    auto same = [](const bound_value& a, const bound_value& b) {
+        const bool number = a.option.type == SIGRUN_OPT_BOOL || a.option.type == SIGRUN_OPT_INT ||
+                            a.option.type == SIGRUN_OPT_FLOAT || a.option.type == SIGRUN_OPT_SIZE ||
+                            a.option.type == SIGRUN_OPT_DURATION;
+        return std::equal(a.items.begin(), a.items.end(), b.items.begin(), b.items.end(),
+                          [&](const option_item& x, const option_item& y) {
+                              return number ? x.integer == y.integer && x.real == y.real : x.text == y.text;
+                          });
+    };
+    std::vector<std::string> out;
+    for (const auto& [key, value] : impl_->values) {
+        auto found = other.impl_->values.find(key);
+        if (found == other.impl_->values.end() || !same(value, found->second)) out.push_back(key);
+    }
+    return out;
+}
+
+std::vector<std::string> bound_section::secret_keys() const {
+    std::vector<std::string> out;
+    for (const auto& [key, value] : impl_->values)
+        if (value.option.type == SIGRUN_OPT_SECRET) out.push_back(key);
+    return out;
+}
+
+bool bound_section::hot(std::string_view key) const { return impl_->declared(key).option.flags & SIGRUN_OPT_HOT; }
+
 }  // namespace sigrun

@@ -1,3 +1,4 @@
+#include "kernel/config/option_markdown.hpp"
 #include "kernel/config/option_value.hpp"
 #include "kernel/config/settings.hpp"
 
@@ -14,6 +15,7 @@ std::string remark(const sigrun_opt& option) {
     if (auto limits = option_limits(option); !limits.empty()) out += ", " + limits;
     if (option.flags & SIGRUN_OPT_REQUIRED) out += ", required";
     if (option.flags & SIGRUN_OPT_DEPRECATED) out += ", deprecated";
+    if (option.flags & SIGRUN_OPT_HOT) out += ", hot";
     return out;
 }
 
@@ -65,6 +67,31 @@ std::string options_table(std::span<const documented_section> sections) {
             for (std::size_t i = 0; i < width.size(); ++i)
                 out += "  " + r[i] + std::string(width[i] - r[i].size(), ' ');
             out += "  " + r[3] + "\n";
+        }
+    }
+    return out;
+}
+
+std::string options_markdown(std::span<const documented_section> sections) {
+    auto escaped = [](std::string_view text) {
+        std::string out;
+        for (char c : text) out += c == '|' ? std::string("\\|") : std::string(1, c);
+        return out;
+    };
+    std::string out;
+    for (const auto& section : sections) {
+        if (!out.empty()) out += '\n';
+        out += "### " + section.heading + "\n\n";
+        if (section.options.empty()) {
+            out += "No options.\n";
+            continue;
+        }
+        out += "| key | type | default | meaning |\n|---|---|---|---|\n";
+        for (const auto& option : section.options) {
+            const std::string_view def = sdk::view(option.def);
+            out += sdk::concat("| `", sdk::view(option.key), "` | ", escaped(remark(option)), " | ",
+                               def.empty() ? "" : sdk::concat("`", escaped(def), "`"), " | ",
+                               escaped(sdk::view(option.doc)), " |\n");
         }
     }
     return out;

@@ -41,32 +41,45 @@ result<std::vector<std::string>> drop_ins(const std::string& folder) {
     return files;
 }
 
-result<void> add_file(ini_layers& layers, const std::string& path) {
-    SIGRUN_TRY(text, read_file(path));
-    return layers.add_text(text, path);
-}
-
 }  // namespace
 
+result<std::vector<config_file>> read_config_files(const config_sources& sources) {
+    std::vector<config_file> files;
+    if (!sources.file.empty()) {
+        SIGRUN_TRY(text, read_file(sources.file));
+        files.push_back({sources.file, std::move(text)});
+    }
+    SIGRUN_TRY(names, drop_ins(sources.drop_in_dir));
+    for (const auto& name : names) {
+        SIGRUN_TRY(text, read_file(name));
+        files.push_back({name, std::move(text)});
+    }
+    return files;
+}
+
 result<settings> settings::load(const config_sources& sources) {
+    SIGRUN_TRY(files, read_config_files(sources));
+    return merge(files, sources);
+}
+
+result<settings> settings::merge(const std::vector<config_file>& files, const config_sources& sources) {
     ini_layers layers;
-    if (!sources.file.empty()) SIGRUN_CHECK_OK(add_file(layers, sources.file));
-    SIGRUN_TRY(files, drop_ins(sources.drop_in_dir));
-    for (const auto& file : files) SIGRUN_CHECK_OK(add_file(layers, file));
+    for (const auto& file : files) SIGRUN_CHECK_OK(layers.add_text(file.text, file.name));
     if (sources.environment) SIGRUN_CHECK_OK(layers.add_environment());
     for (const auto& text : sources.overrides) SIGRUN_CHECK_OK(layers.add_override(text));
     SIGRUN_TRY(merged, layers.merge());
-    settings out;
-    out.sections_ = std::make_shared<const std::vector<config_section>>(std::move(merged));
-    return out;
+    return of(std::move(merged));
 }
 
 result<settings> settings::parse(std::string_view ini_text, std::string_view file_name) {
-    ini_layers layers;
-    SIGRUN_CHECK_OK(layers.add_text(ini_text, std::string(file_name)));
-    SIGRUN_TRY(merged, layers.merge());
+    config_sources nothing_else;
+    nothing_else.environment = false;
+    return merge({{std::string(file_name), std::string(ini_text)}}, nothing_else);
+}
+
+settings settings::of(std::vector<config_section> sections) {
     settings out;
-    out.sections_ = std::make_shared<const std::vector<config_section>>(std::move(merged));
+    out.sections_ = std::make_shared<const std::vector<config_section>>(std::move(sections));
     return out;
 }
 

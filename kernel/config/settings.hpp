@@ -37,12 +37,22 @@ struct config_sources {
     bool environment = true;
 };
 
+struct config_file {
+    std::string name, text;
+};
+/// FILE and the drop-ins of `sources`, in the order in which they are merged.
+result<std::vector<config_file>> read_config_files(const config_sources& sources);
+
 /// The merged layers. Immutable, cheap to copy.
 class settings {
 public:
     /// Fails with file and line: not INI, duplicate key or section, unresolved ${...}, unreadable file.
     static result<settings> load(const config_sources& sources);
     static result<settings> parse(std::string_view ini_text, std::string_view file_name);
+    /// These texts as the files; environment and overrides come from `sources`, whose own files are not read.
+    static result<settings> merge(const std::vector<config_file>& files, const config_sources& sources);
+    /// Sections that were merged before.
+    static settings of(std::vector<config_section> sections);
 
     const std::vector<config_section>& sections() const noexcept;
     const config_section* find(std::string_view section) const noexcept;
@@ -76,6 +86,10 @@ public:
     std::vector<std::string> list(std::string_view key) const;
     /// key -> value as written or default; secrets as "***". For config.get.
     std::map<std::string, std::string> dump() const;
+    /// Keys whose values mean something else in `other`, a section bound to the same table: 10s and 10000ms do not.
+    std::vector<std::string> differing_keys(const bound_section& other) const;
+    std::vector<std::string> secret_keys() const;
+    bool hot(std::string_view key) const;  // can change without a restart or a new instance
 
 private:
     bound_section();

@@ -11,6 +11,7 @@ namespace {
 // The last document of this thread: callers that send many small jobs send the same text again and again.
 struct spec_cache {
     const void* owner = nullptr;
+    std::uint64_t changes = 0;  // of the defaults it was read with
     std::string text;
     spec_ptr spec;
 };
@@ -43,7 +44,20 @@ job_engine::job_engine(fleet& runners, selector& select, journal& store, event_l
       retries_(numbers.get_counter("sigrun_job_retries_total", "Attempts after the first")),
       offers_(numbers.get_counter("sigrun_offers_total", "Jobs offered to runners")),
       wait_seconds_(numbers.get_histogram("sigrun_job_wait_seconds", "From submit to the first offer",
-                                          {0.0001, 0.001, 0.01, 0.1, 1, 10, 60, 600})) {}
+                                          {0.0001, 0.001, 0.01, 0.1, 1, 10, 60, 600})) {
+    tune({options_.max_waiting, options_.keep_finished, options_.lease, options_.retry_delay,
+          options_.defaults.retry_infrastructure});
+}
+
+void job_engine::tune(const engine_tuning& now) {
+    tuned_.max_waiting = now.max_waiting;
+    tuned_.lease = now.lease;
+    tuned_.retry_delay = now.retry_delay;
+    tuned_.retry_infrastructure = now.retry_infrastructure;
+    table_.keep(now.keep_finished);
+    // After the values: who sees the new number sees them, too.
+    tuned_.changes.fetch_add(1, std::memory_order_release);
+}
 
 job_engine::~job_engine() { timers_.disarm(sweeper_); }
 
@@ -55,24 +69,27 @@ void job_engine::sweeper::on_timer() {
 void job_engine::submit(const submit_request& request, std::function<void(result<job_ptr>, bool)> accepted) {
     thread_local spec_cache cache;
     spec_ptr spec;
-    if (cache.owner == this && cache.text == request.document) {
+    const auto changes = tuned_.changes.load(std::memory_order_acquire);
+    if (cache.owner == this && cache.changes == changes && cache.text == request.document) {
         spec = cache.spec;
     } else {
-        auto parsed = parse_job_spec(request.document, select_, options_.defaults);
+        auto defaults = options_.defaults;
+        defaults.retry_infrastructure = tuned_.retry_infrastructure.load();
+        auto parsed = parse_job_spec(request.document, select_, defaults);
         if (!parsed) return accepted(parsed.error(), false);
         spec = *parsed;
-        cache = {this, std::string(request.document), spec};
+        cache = {this, changes, std::string(request.document), spec};
     }
     if (request.idempotency_key.size() > 256)
         return accepted(bad_value("idempotency_key", "at most 256 bytes",
                                   std::to_string(request.idempotency_key.size()) + " bytes"),
                         false);
     if (stopping_) return accepted(problem{errc::unavailable, "the daemon is stopping", "", "", "", 1000}, false);
-    if (queue_.size() >= options_.max_waiting)
-        return accepted(problem{errc::busy, "the queue is full", "jobs.max_waiting",
-                                "fewer than " + std::to_string(options_.max_waiting) + " waiting jobs",
-                                std::to_string(queue_.size()), 1000},
-                        false);
+    if (const auto most = tuned_.max_waiting.load(std::memory_order_relaxed); queue_.size() >= most)
+        return accepted(
+            problem{errc::busy, "the queue is full", "jobs.max_waiting",
+                    "fewer than " + std::to_string(most) + " waiting jobs", std::to_string(queue_.size()), 1000},
+            false);
     if (spec->keep == durability::fsync)
         if (auto why = store_.failed(); !why.empty())
             return accepted(problem{errc::unavailable, "nothing can be stored now: " + why, "durability",
@@ -196,7 +213,7 @@ void job_engine::cancel(const job_ptr& j, nanoseconds grace) {
         return finish(j, lock, std::move(how), {});
     }
     // The runner answers with a final STATE; should it not, the job ends without knowing what the runner does.
-    j->lease_deadline = clock_.now() + j->cancel_grace + options_.lease;
+    j->lease_deadline = clock_.now() + j->cancel_grace + tuned_.lease.load();
     arm(*j);
     send_cancel(j, lock);
 }

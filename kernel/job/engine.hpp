@@ -24,6 +24,15 @@ struct engine_options {
     spec_defaults defaults;
 };
 
+/// Of these, what can change while jobs run.
+struct engine_tuning {
+    std::uint64_t max_waiting = 0;
+    std::size_t keep_finished = 0;
+    nanoseconds lease{0};
+    nanoseconds retry_delay{0};
+    std::uint32_t retry_infrastructure = 0;
+};
+
 struct submit_request {
     std::string_view document;
     buffer_ref payload;  // overrides the document's
@@ -50,6 +59,8 @@ public:
     std::shared_ptr<job_log> log_of(const job_ptr& j);
     selector::explanation explain(const job_ptr& j) const;
     std::size_t waiting() const { return queue_.size(); }
+    /// Jobs keep what was decided for them; later decisions follow the new values. [any]
+    void tune(const engine_tuning& now);
 
     // -- start -----------------------------------------------------------------------------------------------------
     /// From the journal: ended jobs are remembered, waiting ones queued, running ones given the restart grace.
@@ -135,6 +146,12 @@ private:
     timer_wheel& timers_;
     const clock& clock_;
     engine_options options_;
+    struct {
+        std::atomic<std::uint64_t> max_waiting;
+        std::atomic<nanoseconds> lease, retry_delay;
+        std::atomic<std::uint32_t> retry_infrastructure;
+        std::atomic<std::uint64_t> changes{0};
+    } tuned_;
     job_table table_;
     wait_queue queue_;
     struct sweeper final : timer_node {

@@ -26,7 +26,7 @@ std::vector<job_ptr> job_table::finished(const job_ptr& j) {
     {
         std::lock_guard lock(finished_mutex_);
         finished_.push_back(j);
-        while (finished_.size() > keep_) {
+        while (finished_.size() > keep_.load(std::memory_order_relaxed)) {
             forgotten.push_back(std::move(finished_.front()));
             finished_.pop_front();
         }

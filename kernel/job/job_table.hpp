@@ -4,6 +4,7 @@
 #include "kernel/job/job.hpp"
 
 #include <array>
+#include <atomic>
 #include <deque>
 #include <unordered_map>
 
@@ -18,6 +19,8 @@ public:
     std::vector<job_ptr> finished(const job_ptr& j);
     void erase(const id& uid);
     std::vector<job_ptr> all() const;
+    /// From the next job on that ends.
+    void keep(std::size_t finished) noexcept { keep_.store(finished, std::memory_order_relaxed); }
 
 private:
     struct shard {
@@ -25,7 +28,7 @@ private:
         std::unordered_map<id, job_ptr> jobs;
     };
     std::array<shard, 64> shards_;
-    const std::size_t keep_;
+    std::atomic<std::size_t> keep_;
     std::mutex finished_mutex_;
     std::deque<job_ptr> finished_;
 };

@@ -7,6 +7,7 @@
 #include "kernel/base/id.hpp"
 #include "kernel/base/result.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -74,12 +75,14 @@ public:
     /// Files go to <dir>/<last two digits of the id>/<id>.{log,idx}.
     explicit log_store(std::string dir, std::uint64_t cap_bytes);
     std::shared_ptr<job_log> open(const id& job) const;
+    /// For logs that are opened from now on.
+    void set_cap(std::uint64_t bytes) noexcept { cap_.store(bytes, std::memory_order_relaxed); }
     /// Removes the logs of jobs that nobody knows any more. Returns how many.
     std::size_t remove_unknown(const std::function<bool(const id&)>& known) const;
 
 private:
     std::string dir_;
-    std::uint64_t cap_;
+    std::atomic<std::uint64_t> cap_;
 };
 
 }  // namespace sigrun

@@ -222,7 +222,7 @@ void job_engine::on_link_lost(const member_ptr& who, const link_ptr& via) {
         attempt* a = j->live();
         if (!a || a->where != who || a->via != via) continue;
         a->via.reset();
-        if (!j->cancelling) j->lease_deadline = clock_.now() + options_.lease;
+        if (!j->cancelling) j->lease_deadline = clock_.now() + tuned_.lease.load();
         arm(*j);
     }
 }

@@ -96,7 +96,7 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
     } else {
         auto from = j->state;
         j->state = job_state::queued;
-        j->retry_at = clock_.now() + backoff(options_.retry_delay, j->user_tries + j->infrastructure_tries);
+        j->retry_at = clock_.now() + backoff(tuned_.retry_delay.load(), j->user_tries + j->infrastructure_tries);
         j->reason = "waits to run again: " + how.why.message;
         publish(*j, from);
         arm(*j);

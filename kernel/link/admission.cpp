@@ -33,7 +33,7 @@ void fleet::apply_greeting(const member_ptr& m, const greeting& hello) {
         for (const auto& [k, v] : hello.labels) m->info->identity.labels.try_emplace(k, v);
     }
     std::vector<fact> facts;
-    if (hello.facts && options_.auto_detection) facts = hello.facts->facts();
+    if (hello.facts && tuned()->auto_detection) facts = hello.facts->facts();
     declare(facts, hello.slots, hello.kinds);
     runners_.set_facts(*m->info, std::make_shared<const capability_document>(std::move(facts)));
 }

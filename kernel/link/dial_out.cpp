@@ -54,6 +54,7 @@ void fleet::detect_protocols(const member_ptr& m, bool fresh, std::function<void
     }
     auto round = std::make_shared<detection_round>();
     round->done = std::move(done);
+    const auto how = tuned();
     const bool pinned = endpoint.find("://") != std::string::npos;
     if (pinned) {
         if (auto i = protocol_for_uri(host_, endpoint)) round->lanes.emplace_back(*i, endpoint);
@@ -63,7 +64,7 @@ void fleet::detect_protocols(const member_ptr& m, bool fresh, std::function<void
             if (!table || !table->dial || !SIGRUN_HAS(table->dial, detect) || !table->link) continue;
             auto name = sdk::view(table->name);
             if (!profile.empty() && name != "http") continue;
-            const auto& off = options_.disabled_detection;
+            const auto& off = how->disabled_detection;
             if (std::find(off.begin(), off.end(), name) != off.end()) continue;
             round->lanes.emplace_back(i, first_scheme(*table) + "://" + endpoint);
         }
@@ -80,7 +81,9 @@ void fleet::detect_protocols(const member_ptr& m, bool fresh, std::function<void
     };
     // Runs lane `index`; with parallel detection all start at once, otherwise the next begins when one ended.
     auto run_lane = std::make_shared<std::function<void(std::size_t)>>();
-    *run_lane = [self, m, round, profile, options, fresh, finish, weak = std::weak_ptr(run_lane)](std::size_t index) {
+    const bool parallel = how->parallel_detection;
+    *run_lane = [self, m, round, profile, options, fresh, finish, parallel,
+                 weak = std::weak_ptr(run_lane)](std::size_t index) {
         auto again = weak.lock();
         auto [protocol, uri] = round->lanes[index];
         std::string name(sdk::view(protocol->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL)->name));
@@ -88,7 +91,7 @@ void fleet::detect_protocols(const member_ptr& m, bool fresh, std::function<void
             const auto* table = protocol->template table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL);
             sigrun_endpoint target{sizeof(sigrun_endpoint), 0, sdk::str(uri), sdk::str(profile), sdk::str(options), 0};
             // One lane gets 1.2 s, within the bound of the whole detection.
-            auto limit = std::min<nanoseconds>(std::chrono::milliseconds(1200), self->options_.detection_timeout);
+            auto limit = std::min<nanoseconds>(std::chrono::milliseconds(1200), self->tuned()->detection_timeout);
             auto deadline = static_cast<std::uint64_t>((self->clock_.now() + limit).time_since_epoch().count());
             self->host_.call_async(
                 *protocol, [&](sigrun_op op) { return table->dial->detect(protocol->abi(), &target, deadline, op); },
@@ -105,7 +108,7 @@ void fleet::detect_protocols(const member_ptr& m, bool fresh, std::function<void
         };
         self->detections_.get(
             uri + "|" + profile, run,
-            [self, m, round, name, finish, index, again](result<std::shared_ptr<const json::object>> r) {
+            [self, m, round, name, finish, index, again, parallel](result<std::shared_ptr<const json::object>> r) {
                 bool supported = r && bool_or(**r, "supported", false);
                 {
                     std::lock_guard lock(m->info->mutex);
@@ -126,7 +129,7 @@ void fleet::detect_protocols(const member_ptr& m, bool fresh, std::function<void
                     std::lock_guard lock(round->mutex);
                     if (supported) round->found.push_back(round->lanes[index]);
                     last = --round->open == 0;
-                    if (!self->options_.parallel_detection && round->next_lane < round->lanes.size()) {
+                    if (!parallel && round->next_lane < round->lanes.size()) {
                         next = round->next_lane++;
                         ++round->open;
                         last = false;
@@ -139,7 +142,7 @@ void fleet::detect_protocols(const member_ptr& m, bool fresh, std::function<void
             },
             fresh);
     };
-    std::size_t first_lanes = options_.parallel_detection ? round->lanes.size() : 1;
+    std::size_t first_lanes = parallel ? round->lanes.size() : 1;
     round->open = first_lanes;
     round->next_lane = first_lanes;
     for (std::size_t i = 0; i < first_lanes; ++i) (*run_lane)(i);

@@ -34,10 +34,20 @@ fleet::fleet(plugin_host& host, registry& runners, selector& select, metrics& nu
         if (table) protocol_id(sdk::view(table->name));
     }
     // The ladder of rungs without evidence: best first. Third-party protocols come after the known ones.
-    std::vector<std::uint8_t> known = options_.strategy == "http_first" ? std::vector<std::uint8_t>{2, 0, 1, 3}
-                                                                        : std::vector<std::uint8_t>{0, 1, 3, 2};
-    ladder_ = known;
-    for (std::uint8_t i = 4; i < protocols_.size(); ++i) ladder_.push_back(i);
+    ladders_[0] = {0, 1, 3, 2};
+    ladders_[1] = {2, 0, 1, 3};
+    for (auto& ladder : ladders_)
+        for (std::uint8_t i = 4; i < protocols_.size(); ++i) ladder.push_back(i);
+    tune({options_.detection_timeout, options_.cache_ttl, options_.parallel_detection, options_.auto_detection,
+          options_.disabled_detection, options_.strategy});
+}
+
+void fleet::tune(fleet_tuning now) {
+    detections_.set_ttl(now.cache_ttl);
+    http_first_ = now.strategy == "http_first";
+    auto fresh = std::make_shared<const fleet_tuning>(std::move(now));
+    std::lock_guard lock(tuning_mutex_);
+    tuned_ = std::move(fresh);
 }
 
 std::uint8_t fleet::protocol_id(std::string_view name) {
@@ -85,13 +95,14 @@ member_ptr fleet::at(slot_ref slot) const {
 }
 
 chosen_link fleet::choose(const member_ptr& m, protocol_mask allowed) const {
+    const auto& ladder = ladders_[http_first_.load(std::memory_order_relaxed)];
     std::lock_guard lock(m->mutex);
     chosen_link best;
-    std::size_t best_rank = ladder_.size();
+    std::size_t best_rank = ladder.size();
     for (const auto& s : m->sessions) {
         if (!(allowed & (1u << s.protocol)) || !s.via->alive()) continue;
         ++best.usable;
-        auto rank = static_cast<std::size_t>(std::find(ladder_.begin(), ladder_.end(), s.protocol) - ladder_.begin());
+        auto rank = static_cast<std::size_t>(std::find(ladder.begin(), ladder.end(), s.protocol) - ladder.begin());
         if (rank < best_rank) {
             best_rank = rank;
             best.via = s.via;
@@ -367,7 +378,7 @@ sigrun_result fleet::on_hello(const member_ptr& m, const link_ptr& from, const j
     return SIGRUN_OK;
 }
 
-result<member_ptr> fleet::add(runner_identity identity, registry::stored_fn stored) {
+result<void> fleet::check(const runner_identity& identity) const {
     if (!valid_runner_name(identity.name))
         return bad_value("name", "1 to 64 letters, digits, dots, dashes or underscores",
                          "\"" + identity.name.substr(0, 80) + "\"");
@@ -388,6 +399,11 @@ result<member_ptr> fleet::add(runner_identity identity, registry::stored_fn stor
         auto known = protocol_for_uri(host_, identity.endpoint);
         if (!known) return known.error();
     }
+    return {};
+}
+
+result<member_ptr> fleet::add(runner_identity identity, registry::stored_fn stored) {
+    SIGRUN_CHECK_OK(check(identity));
     SIGRUN_TRY(r, runners_.add(std::move(identity), std::move(stored)));
     auto m = member_for(r);
     {
@@ -396,6 +412,9 @@ result<member_ptr> fleet::add(runner_identity identity, registry::stored_fn stor
     }
     drop_moved(m);
     dial_member(m);
+    // One that was known already may have other labels and slots now.
+    reindex(m);
+    refresh_status(m, "");
     return m;
 }
 

@@ -113,6 +113,13 @@ struct fleet_options {
     nanoseconds health_interval = std::chrono::seconds(30);
     std::string strategy = "valkyrie_first";
 };
+/// Of these, what can change while links are up: for detections, greetings and choices that come after it.
+struct fleet_tuning {
+    nanoseconds detection_timeout{0}, cache_ttl{0};
+    bool parallel_detection = true, auto_detection = true;
+    std::vector<std::string> disabled_detection;
+    std::string strategy;
+};
 
 struct greeting;
 
@@ -125,12 +132,15 @@ public:
     /// Members for the restored runners; begins dialling and the periodic checks.
     void start();
     void stop();
+    void tune(fleet_tuning now);
 
     // -- runners ---------------------------------------------------------------------------------------------------
     /// An agent says HELLO over an accepted connection; the answer is WELCOME with a ticket for adopt.
     result<std::string> admit(std::uint64_t session_number, std::string_view hello);
     /// An operator adds a runner that is to be dialled (or only declares one that dials in later).
     result<member_ptr> add(runner_identity identity, registry::stored_fn stored = {});
+    /// What add would say, without doing it: whether name, profile and endpoint can be used here.
+    result<void> check(const runner_identity& identity) const;
     result<void> remove(const member_ptr& m, std::string_view reason);
     void set_admin(const member_ptr& m, admin_state state, std::string_view reason, registry::stored_fn stored = {});
     /// Asks again what the runner can do; `done` runs once the answer is in the registry.
@@ -210,6 +220,10 @@ private:
     /// Closes the sessions that were dialled at an endpoint which is not the runner's any more. True if there were any.
     bool drop_moved(const member_ptr& m);
     void dial_failed(const member_ptr& m, const std::string& reason);
+    std::shared_ptr<const fleet_tuning> tuned() const {
+        std::lock_guard lock(tuning_mutex_);
+        return tuned_;
+    }
 
     // links that move to another connection (moving.cpp)
     struct moves;
@@ -234,6 +248,8 @@ private:
     metrics& numbers_;
     const clock& clock_;
     fleet_options options_;
+    mutable std::mutex tuning_mutex_;
+    std::shared_ptr<const fleet_tuning> tuned_;  // under its mutex
     attempt_handler* attempts_ = nullptr;
     ttl_cache<json::object> detections_;
 
@@ -241,8 +257,9 @@ private:
     std::unordered_map<id, member_ptr> members_;
     std::unordered_map<std::uint64_t, member_ptr> by_slot_;  // slot_key
     std::map<std::string, pending, std::less<>> tickets_;
-    std::vector<std::string> protocols_;  // by id
-    std::vector<std::uint8_t> ladder_;    // protocol ids, best first
+    std::vector<std::string> protocols_;    // by id
+    std::vector<std::uint8_t> ladders_[2];  // protocol ids, best first: by the strategies valkyrie_first, http_first
+    std::atomic<bool> http_first_{false};
 
     remote_reloads reloads_;
 

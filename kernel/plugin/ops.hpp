@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 namespace sigrun {
 
@@ -28,6 +29,9 @@ public:
     /// Takes over the reference to `out`. False: unknown, stale or completed already.
     bool complete(sigrun_op op, sigrun_result result, sigrun_buf* out) noexcept;
     std::size_t open(std::uint64_t owner) const noexcept;
+    /// The open ones themselves.
+    std::vector<sigrun_op> tokens(std::uint64_t owner) const;
+    bool is_open(sigrun_op op) const noexcept;
     std::size_t open() const noexcept;
     /// Completions that were ignored.
     std::uint64_t ignored() const noexcept;

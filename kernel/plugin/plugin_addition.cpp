@@ -49,6 +49,7 @@ result<plugin_set::addition> plugin_set::prepare_addition(const examined& file) 
         if (!wanted(name, component.id)) return {};
         SIGRUN_TRY(values, bound_section::bind(section, component.options, k_reserved, 1, options_.state_dir));
         SIGRUN_TRY(standby, generation::create(code, component, name, *values->abi()));
+        standby->set_values(values);
         SIGRUN_CHECK_OK(start_instance(*standby));
         made.instances.push_back(std::move(standby));
         for (auto& part : made.info.components)

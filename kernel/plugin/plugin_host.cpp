@@ -4,6 +4,7 @@
 #include "kernel/plugin/folder_watch.hpp"
 #include "kernel/plugin/plugin_set.hpp"
 #include "kernel/plugin/proving.hpp"
+#include "kernel/plugin/reconfigurer.hpp"
 #include "kernel/plugin/reloader.hpp"
 
 #include <sigrun/cpp/error.hpp>
@@ -51,7 +52,7 @@ void drain_all(const std::vector<std::shared_ptr<instance>>& instances, op_table
     std::vector<std::pair<const instance*, sigrun_op>> begun;
     for (const auto& each : instances) {
         sigrun_instance* abi = each->abi();
-        if (!SIGRUN_HAS(abi, drain)) continue;
+        if (!SIGRUN_HAS(abi, drain) || each->stuck) continue;
         waiting->add();
         sigrun_op op = ops.mint(each->generation_number(), [waiting](const result<buffer_ref>&) { waiting->done(); });
         begun.emplace_back(each.get(), op);
@@ -77,6 +78,7 @@ struct plugin_host::impl {
     const std::int64_t made_ns = clock::system().wall_ns();
     std::unique_ptr<folder_watch> watching;
     proving proofs{options, *rt, plugins};
+    reconfigurer changes{plugins, reloads};
     std::once_flag ended;
 };
 
@@ -139,6 +141,15 @@ void plugin_host::set_observer(plugin_observer observer) { impl_->reloads.set_ob
 
 void plugin_host::reload(std::string name, reload_options how, std::function<void(result<reload_report>)> done) {
     impl_->reloads.reload(std::move(name), how, std::move(done));
+}
+
+void plugin_host::reconfigure(reconfigure_request request, std::function<void(result<reconfigure_report>)> done) {
+    impl_->changes.run(std::move(request), std::move(done));
+}
+
+std::vector<std::string> plugin_host::secret_options(const settings& config) {
+    auto wanted = impl_->plugins.wanted_instances(config);
+    return wanted ? wanted->secrets : std::vector<std::string>();
 }
 
 void plugin_host::remove(std::string name, bool force, std::function<void(result<std::string>)> done) {

@@ -20,6 +20,7 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -114,6 +115,11 @@ public:
     /// A call into it was begun, with this result; a later completion counts by itself.
     void note_call(sigrun_result begun) const noexcept;
     sigrun_instance* abi() const noexcept { return abi_; }
+    /// What it runs with: the values of its creation, or those it has taken over since. On the control thread.
+    const std::shared_ptr<const bound_section>& values() const noexcept { return values_; }
+    void set_values(std::shared_ptr<const bound_section> values) noexcept { values_ = std::move(values); }
+    /// A call into it did not come back in time: until it does, nothing else is asked of the instance.
+    std::atomic<bool> stuck{false};
     /// The table of the instance's own kind, or of another interface; null if it has none.
     template <class Table>
     const Table* table(std::string_view id) const noexcept {
@@ -124,6 +130,7 @@ private:
     std::shared_ptr<generation> owner_;
     std::string name_, plugin_id_, component_, kind_;
     sigrun_instance* abi_;
+    std::shared_ptr<const bound_section> values_;
 };
 
 /// How the users of a kind change over from one started instance to another. All run on the control thread.
@@ -143,6 +150,26 @@ struct swapper {
     std::function<result<void>(const std::shared_ptr<instance>& old)> remove{};
     /// Optional. What the users of the kind saw of it beside the operations that the host counts itself.
     std::function<call_counts(const std::shared_ptr<instance>& which)> counts{};
+};
+
+/// What a new configuration means for one section of plugins, [instance X] or [plugin X].
+struct section_effect {
+    enum kind_t : std::uint8_t { none, hot, new_instance, added, removed, restart } kind = none;
+    std::string section;
+    std::vector<std::string> keys;  // that are not what runs
+    std::string reason;             // why not at once
+};
+struct reconfigure_report {
+    std::vector<section_effect> sections;
+    std::vector<std::string> secrets;  // "section.key" of values that must not be shown
+};
+struct reconfigure_request {
+    settings config;
+    bool dry_run = false;                         // asks, and lets everything as it is
+    nanoseconds limit = std::chrono::seconds(5);  // for each call into an instance
+    /// Everybody is ready: the last chance to refuse. Both on the control thread.
+    std::function<result<void>(const reconfigure_report&)> before_commit{};
+    std::function<void(const reconfigure_report&)> after_commit{};
 };
 
 struct plugin_host_options {
@@ -208,6 +235,13 @@ public:
     result<void> watch();
     /// Before load_all.
     void set_observer(plugin_observer observer);
+    /// Changes the configuration of all instances in two phases: everything is checked and prepared, then all of it is put to
+    /// use; one problem, or one instance that does not answer in time, and nothing has changed. Instances that cannot take
+    /// their new values while they run are replaced by new ones of the same generation if their kind has a swapper. What
+    /// needs a restart is told, and used from then on. [any]; `done` runs on the control thread, between reloads.
+    void reconfigure(reconfigure_request request, std::function<void(result<reconfigure_report>)> done);
+    /// "section.key" of the values in `config` that must not be shown. At start, or on the control thread.
+    std::vector<std::string> secret_options(const settings& config);
     /// No reload runs or begins once it returns; before what the swappers use is destroyed. shutdown does it, too.
     void end_reloads();
 

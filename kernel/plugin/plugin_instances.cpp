@@ -73,7 +73,7 @@ result<void> plugin_set::configured_instances() {
         configured_.push_back(chosen->plugin->info.id + ":" + chosen->component->id);
         SIGRUN_TRY(values, bound_section::bind(section, chosen->component->options, k_reserved, 1, options_.state_dir));
         warn_of_deprecated(*section, *chosen->component);
-        if (wanted(name, chosen->component->id)) create(*chosen, name, *values->abi());
+        if (wanted(name, chosen->component->id)) create(*chosen, name, values);
     }
     return {};
 }
@@ -97,15 +97,16 @@ void plugin_set::default_instances() {
             std::string name = component.id;
             for (const auto& other : instances_)
                 if (other->name() == name) name = each->short_name + "-" + component.id;
-            create({each.get(), &component}, name, *(*values)->abi());
+            create({each.get(), &component}, name, *values);
         }
     }
 }
 
-void plugin_set::create(const choice& what, const std::string& name, const sigrun_config& config) {
+void plugin_set::create(const choice& what, const std::string& name, std::shared_ptr<const bound_section> values) {
     record& plugin = *what.plugin;
-    auto made = generation::create(plugin.code, *what.component, name, config);
+    auto made = generation::create(plugin.code, *what.component, name, *values->abi());
     if (made) {
+        (*made)->set_values(std::move(values));
         std::lock_guard lock(mutex_);
         for (auto& component : plugin.info.components)
             if (component.id == what.component->id) component.instances.push_back(name);

@@ -19,7 +19,13 @@ bool plugin_set::reap(std::vector<ended>& done) {
         std::lock_guard lock(mutex_);
         for (auto& each : retiring_) {
             // An operation that is open may be a connection the plugin serves, or a call that is on its way back.
-            if (each.state == plugin_state::warm || rt_->ops.open(each.info.generation)) continue;
+            if (each.state == plugin_state::warm) continue;
+            if (each.begun) {
+                std::erase_if(*each.begun, [&](sigrun_op op) { return !rt_->ops.is_open(op); });
+                if (!each.begun->empty()) continue;
+            } else if (rt_->ops.open(each.info.generation)) {
+                continue;
+            }
             std::erase_if(each.instances, [&](auto& i) {
                 // This list alone holds it, and nobody else can get hold of it any more.
                 if (i.use_count() > 1) return false;
@@ -35,6 +41,7 @@ bool plugin_set::reap(std::vector<ended>& done) {
     // Joins the plugin's threads; without the lock, since they may ask for something on their way out.
     unused.clear();
     for (auto& code : codes) {
+        if (code.use_count() > 1) continue;  // an instance gave way to another one, and its code is still in use
         ended one{code->identity().id, code->identity().version, code->number(), {}};
         code.reset();
         for (const auto& stays : residents_of(one.id))

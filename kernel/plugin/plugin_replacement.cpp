@@ -68,6 +68,7 @@ result<plugin_set::replacement> plugin_set::prepare(const examined& file) {
         const auto* section = config_.find("instance " + each->name());
         SIGRUN_TRY(values, bound_section::bind(section, component->options, k_reserved, 1, options_.state_dir));
         SIGRUN_TRY(standby, generation::create(code, *component, each->name(), *values->abi()));
+        standby->set_values(values);
         SIGRUN_CHECK_OK(start_instance(*standby));
         made.info.components[static_cast<std::size_t>(component - descriptor.components.begin())].instances.push_back(
             each->name());

@@ -32,7 +32,8 @@ constexpr const char* k_not_needed = "has no component of a kind that this progr
 result<void> plugin_set::load() {
     SIGRUN_TRY(opened, stage::open(options_.state_dir));
     stage_.emplace(std::move(opened));
-    SIGRUN_CHECK_OK(read_switches());
+    SIGRUN_TRY(read, read_switches(config_));
+    switches_ = std::move(read);
     SIGRUN_TRY(files, find_plugin_files(options_.plugin_dir));
     SIGRUN_TRY(guard, plugin_guard::open(options_, config_));
     guard_ = std::move(guard);
@@ -44,13 +45,14 @@ result<void> plugin_set::load() {
     return {};
 }
 
-result<void> plugin_set::read_switches() {
-    for (const config_section* section : config_.of_kind("plugin")) {
+result<std::vector<plugin_set::switches>> plugin_set::read_switches(const settings& config) const {
+    std::vector<switches> out;
+    for (const config_section* section : config.of_kind("plugin")) {
         SIGRUN_TRY(values, bound_section::bind(section, k_plugin_options));
         const std::string name = section->name.substr(section->name.find(' ') + 1);
-        switches_.push_back({name, section->origin, values->boolean("enabled"), values->text("unload") == "never"});
+        out.push_back({name, section->origin, values->boolean("enabled"), values->text("unload") == "never"});
     }
-    return {};
+    return out;
 }
 
 const plugin_set::switches* plugin_set::switches_of(const std::string& name) const {

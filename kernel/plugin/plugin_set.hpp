@@ -21,7 +21,7 @@ namespace sigrun {
 class plugin_set {
 public:
     plugin_set(const plugin_host_options& options, const settings& config, std::shared_ptr<runtime> rt)
-        : options_(options), config_(config), rt_(std::move(rt)) {}
+        : options_(options), config_(config), first_config_(config), rt_(std::move(rt)) {}
 
     result<void> load();
     std::vector<std::shared_ptr<instance>> all() const;  // in order of creation
@@ -119,6 +119,38 @@ public:
     /// See plugin_host::admit.
     result<std::size_t> admit_again(std::string_view name);
     std::optional<crash_ledger> crashes() const { return guard_ ? guard_->ledger() : std::nullopt; }
+    // plugin_reconfigure.cpp, all [ctl]
+    /// An instance that a configuration asks for, with its checked values.
+    struct wanted_instance {
+        std::string name;
+        std::size_t record = 0;
+        std::shared_ptr<class generation> code;
+        const component_record* component = nullptr;  // of the code
+        std::shared_ptr<const bound_section> values;
+        bool configured = false;  // has a section of its own
+        std::string section() const { return "instance " + name; }
+    };
+    struct wanted_set {
+        std::vector<wanted_instance> instances;
+        std::vector<std::string> unused;   // sections whose plugin does not run
+        std::vector<std::string> secrets;  // "section.key"; of the unused sections nobody knows, so all of them
+    };
+    /// Checks every section about plugins as load does, and tells which instances there would be after a restart.
+    result<wanted_set> wanted_instances(const settings& config);
+    /// [plugin X] sections in which something is not as it was at start.
+    std::vector<std::string> changed_switches(const settings& config) const;
+    static result<std::shared_ptr<instance>> create_and_start(const wanted_instance& what);
+    /// A new instance of a plugin that runs is what all() returns, too; or is not any more.
+    void include(const std::shared_ptr<instance>& fresh);
+    void exclude(const std::shared_ptr<instance>& fresh);
+    /// Old without now: goes.
+    struct exchange {
+        std::shared_ptr<instance> old, now;
+    };
+    /// From here on all() returns the new instances, and `config` is what replacements are created with.
+    void commit(const settings& config, const std::vector<exchange>& exchanges);
+    /// Work goes to the new instances only: the old ones begin to retire.
+    void retire(const std::vector<exchange>& exchanges);
 
 private:
     enum class state { active, rejected, disabled, not_needed, removed };
@@ -138,6 +170,8 @@ private:
         std::vector<std::shared_ptr<instance>> instances;
         plugin_state state;
         time_point since;
+        // Newer instances run on the same code: of the open operations these were there when its work went over.
+        std::optional<std::vector<sigrun_op>> begun{};
     };
     struct choice {  // one component to create an instance of
         record* plugin;
@@ -148,7 +182,7 @@ private:
         bool enabled, keep_mapped;
     };
 
-    result<void> read_switches();
+    result<std::vector<switches>> read_switches(const settings& config) const;
     result<void> load_file(const plugin_file& file);
     result<void> admit(record& to, const plugin_file& file);
     result<void> admit_file(record& to, const plugin_file& file, std::string& sha256);
@@ -164,7 +198,7 @@ private:
     result<void> configured_instances();
     void default_instances();
     result<std::optional<choice>> choose(const config_section& section, const std::string& name);
-    void create(const choice& what, const std::string& name, const sigrun_config& config);
+    void create(const choice& what, const std::string& name, std::shared_ptr<const bound_section> values);
     record* find_plugin(std::string_view name) const;
     record* find_file(std::string_view name) const;
     std::size_t index_of(const record& which) const;
@@ -177,7 +211,8 @@ private:
     retiring* warm_of(std::size_t which);
 
     const plugin_host_options& options_;
-    const settings& config_;
+    settings config_;
+    settings first_config_;  // of the start
     std::shared_ptr<runtime> rt_;
     std::optional<stage> stage_;
     std::unique_ptr<plugin_guard> guard_;

@@ -33,8 +33,20 @@ public:
     void file_changed(const std::string& path);
     /// Brings the metrics of generations up to date. [any]
     void count_states();
+    /// Null: the kind cannot be replaced. On the control thread.
+    const swapper* swapper_of(std::string_view kind) const {
+        auto found = swappers_.find(kind);
+        return found == swappers_.end() ? nullptr : &found->second;
+    }
     /// No reload runs or begins once it returns.
     void end();
+
+    /// Runs on the control thread when it is its turn; with `true` if there will be none. Calls next() when it is over.
+    using step = std::function<void(bool stopping)>;
+    void in_turn(step what);
+    void next();
+    /// [ctl] Ends the probation of a plugin for good. False: it is not on probation.
+    bool settle(const std::string& id);
 
 private:
     struct errand {
@@ -49,12 +61,7 @@ private:
         probation_judge judge;
         time_point until;
     };
-    /// Runs on the control thread when it is its turn; with `true` if there will be none. Calls next() when it is over.
-    using step = std::function<void(bool stopping)>;
-
-    void in_turn(step what);
     void advance();
-    void next();
     result<void> examine(errand& what) const;            // [work]
     void conclude(errand& what, result<void> examined);  // [ctl], as is all below
     result<reload_report> replace(const plugin_set::examined& file, const errand& what);
@@ -62,8 +69,6 @@ private:
     result<std::string> take_out(const std::string& name, bool force);
     const swapper* swapper_of(const instance& which) const;
     call_counts counts_of(const plugin_set::replacement& what, bool old) const;
-    /// False: it is not on probation.
-    bool settle(const std::string& id);
     void let_go(const plugin_set::replacement& what);
     void swap_back(const std::string& id, const std::string& why);
     void judge();

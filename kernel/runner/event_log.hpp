@@ -35,6 +35,8 @@ enum class event_type : std::uint8_t {
     plugin_removed,
     plugin_quarantined,
     plugin_admitted,
+    config_reloaded,
+    config_refused,
     gap,
 };
 std::string_view to_string(event_type t) noexcept;

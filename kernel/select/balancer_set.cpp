@@ -99,7 +99,7 @@ result<std::unique_ptr<balancer_set>> balancer_set::with(const std::shared_ptr<i
 std::unique_ptr<balancer_set> balancer_set::copy() const {
     auto set = std::unique_ptr<balancer_set>(new balancer_set);
     set->loaded_ = loaded_;
-    set->default_ = default_;
+    set->default_ = default_index();
     return set;
 }
 
@@ -169,6 +169,12 @@ std::size_t balancer_set::find(std::string_view name) const noexcept {
     };
     const std::size_t named = by(&instance::name);
     return named < loaded_.size() ? named : by(&instance::component);
+}
+
+bool balancer_set::set_default(std::string_view name) noexcept {
+    const std::size_t i = find(name);
+    if (i < loaded_.size()) default_.store(i, std::memory_order_relaxed);
+    return i < loaded_.size();
 }
 
 std::vector<std::string> balancer_set::names() const {

@@ -65,7 +65,9 @@ public:
 
     std::size_t size() const noexcept { return loaded_.size(); }
     const loaded_balancer& operator[](std::size_t i) const noexcept { return loaded_[i]; }
-    std::size_t default_index() const noexcept { return default_; }
+    std::size_t default_index() const noexcept { return default_.load(std::memory_order_relaxed); }
+    /// False: no balancer has this name. [any]
+    bool set_default(std::string_view name) noexcept;
     call_counts counts(const instance& which) const noexcept;
     /// By instance name, else by component id; size() if there is none.
     std::size_t find(std::string_view name) const noexcept;
@@ -82,7 +84,7 @@ private:
 
     const std::uint64_t id_;
     std::vector<loaded_balancer> loaded_;
-    std::size_t default_ = 0;
+    std::atomic<std::size_t> default_{0};
     std::mutex mutex_;
     std::vector<std::shared_ptr<dispatcher>> dispatchers_;
 };

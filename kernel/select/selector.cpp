@@ -61,6 +61,11 @@ std::vector<std::string> selector::balancer_names() const {
     return impl_->owned_balancers->names();
 }
 
+bool selector::set_default(std::string_view name) {
+    std::lock_guard lock(impl_->mutex);  // the set is not replaced meanwhile
+    return impl_->owned_balancers->set_default(name);
+}
+
 result<void> selector::can_replace(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now) const {
     std::lock_guard lock(impl_->mutex);
     SIGRUN_CHECK_OK(impl_->fit(impl_->owned_balancers->with(old, now)));

@@ -94,6 +94,8 @@ public:
     std::uint16_t balancer_id(std::string_view name) const noexcept;
     std::string_view balancer_name(std::uint16_t id) const noexcept;
     std::vector<std::string> balancer_names() const;
+    /// Whom jobs get that name no balancer, from now on. False: there is none of this name. [any]
+    bool set_default(std::string_view name);
     /// Whether `now` could take the place of the balancer instance `old`.
     result<void> can_replace(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now) const;
     /// From here on `now` picks. When it returns true, no thread is in `old` or keeps state of it; false: this system

@@ -2,10 +2,13 @@
 
 #include "kernel/guard/crash_reporter.hpp"
 #include "kernel/log/log.hpp"
+#include "kernel/serve/config_watch.hpp"
+#include "kernel/serve/configuration.hpp"
 #include "kernel/serve/listener.hpp"
 #include "kernel/serve/methods.hpp"
 #include "kernel/serve/plugin_events.hpp"
 #include "kernel/serve/plugin_swappers.hpp"
+#include "kernel/serve/runner_sections.hpp"
 #include "kernel/serve/settings_table.hpp"
 #include "kernel/serve/storage_swappers.hpp"
 
@@ -18,7 +21,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -69,11 +71,6 @@ result<void> check_log_dir(const std::string& dir) {
     return {};
 }
 
-bool is_local(const std::string& address) {
-    return address.starts_with("127.") || address.starts_with("[::1]") || address.starts_with("localhost:") ||
-           address.starts_with("unix:");
-}
-
 void raise_fd_limit() {
     rlimit limit{};
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
@@ -102,6 +99,9 @@ struct daemon::impl {
     std::unique_ptr<log_store> logs;
     std::shared_ptr<fleet> links;
     std::unique_ptr<job_engine> jobs;
+    std::unique_ptr<runner_sections> declared;
+    std::unique_ptr<configuration> config;
+    std::unique_ptr<config_watch> watch;  // changed on the control thread, once the daemon runs
     std::unique_ptr<controller> control;
     std::unique_ptr<router> methods;
     std::unique_ptr<listener> sockets;
@@ -113,9 +113,10 @@ struct daemon::impl {
     result<void> open_store();
     result<void> open_fleet();
     result<void> restore();
-    result<void> check_addresses() const;
     result<void> listen();
-    void add_configured_runners();
+    result<void> check_values(const daemon_settings& now, const settings& from) const;
+    void apply(const daemon_settings& now);
+    void watch_config(bool wanted);
     void stop();
 };
 
@@ -213,41 +214,42 @@ result<void> daemon::impl::restore() {
     return {};
 }
 
-void daemon::impl::add_configured_runners() {
-    for (const auto& [name, section] : bound.runners) {
-        runner_identity r;
-        r.name = name;
-        r.endpoint = section->text("endpoint");
-        if (auto profile = section->text("profile"); profile != "native") r.profile = profile;
-        if (auto slots = section->integer("slots")) r.slots = static_cast<std::uint16_t>(slots);
-        r.options = section->text("options");
-        r.from_config = true;
-        for (const auto& label : section->list("labels")) {
-            auto eq = label.find('=');
-            r.labels[label.substr(0, eq)] = eq == std::string::npos ? "" : label.substr(eq + 1);
-        }
-        if (auto added = links->add(std::move(r)); !added)
-            SIGRUN_LOG(k_log, error, "[runner ", name, "] is not used: ", added.error().text());
+// What the option tables cannot judge, of a configuration that is to take over.
+result<void> daemon::impl::check_values(const daemon_settings& now, const settings& from) const {
+    SIGRUN_CHECK_OK(check_daemon_values(now, from));
+    if (auto name = now.at("balancer").text("default_algorithm"); !select->balancer_id(name)) {
+        std::string known;
+        for (const auto& each : select->balancer_names()) known += (known.empty() ? "one of " : ", ") + each;
+        return with_origin(bad_value("balancer.default_algorithm", known, "\"" + name + "\""), from);
     }
+    return declared->check(now, from);
 }
 
-// Before anything is opened or written.
-result<void> daemon::impl::check_addresses() const {
-    const auto& server = bound.at("server");
-    for (const auto& a : server.list("listen")) {
-        const auto colon = a.rfind(':');
-        std::uint16_t port = 0;
-        const char* end = a.data() + a.size();
-        const bool numbered = colon != std::string::npos && colon > 0 &&
-                              std::from_chars(a.data() + colon + 1, end, port).ptr == end && colon + 1 < a.size();
-        if (!numbered && !a.starts_with("unix:"))
-            return bad_value("server.listen", "HOST:PORT, [IPv6]:PORT or unix:PATH", "\"" + a + "\"");
-        if (!is_local(a) && !server.boolean("allow_remote"))
-            return problem{errc::forbidden, "others could reach this address, and callers are not authenticated yet",
-                           "server.listen", "a loopback address, or [server] allow_remote = yes on a trusted network",
-                           a};
-    }
-    return {};
+// Every option that is marked hot, whether it has changed or not.
+void daemon::impl::apply(const daemon_settings& now) {
+    log_level level = log_level::info;
+    if (parse_log_level(now.at("log").text("level"), level)) set_log_level(level);
+    const auto& d = now.at("detector");
+    const auto& i = now.at("interface");
+    const auto& j = now.at("jobs");
+    links->tune({nanoseconds(d.integer("detection_timeout")), nanoseconds(d.integer("cache_ttl")),
+                 d.boolean("parallel_detection"), now.at("registry").boolean("auto_capability_detection"),
+                 d.list("disabled"), i.text("strategy")});
+    jobs->tune({static_cast<std::uint64_t>(j.integer("max_waiting")),
+                static_cast<std::size_t>(j.integer("keep_finished")), nanoseconds(j.integer("lease")),
+                nanoseconds(i.integer("retry_delay")), static_cast<std::uint32_t>(i.integer("max_retries"))});
+    logs->set_cap(static_cast<std::uint64_t>(j.integer("log_limit")));
+    select->set_default(now.at("balancer").text("default_algorithm"));
+    declared->apply(now);
+    watch_config(now.at("server").boolean("watch_config"));
+}
+
+void daemon::impl::watch_config(bool wanted) {
+    if (options.sources.file.empty() || wanted == (watch != nullptr)) return;
+    watch.reset();
+    if (wanted)
+        watch = std::make_unique<config_watch>(options.sources.file, options.sources.drop_in_dir,
+                                               [this] { config->change({"file"}, {}); });
 }
 
 result<void> daemon::impl::listen() {
@@ -266,6 +268,8 @@ result<void> daemon::impl::listen() {
 void daemon::impl::stop() {
     if (stopped) return;
     stopped = true;
+    if (config) config->stop();
+    watch.reset();
     if (sockets) sockets->stop();
     if (jobs) jobs->stop();
     if (methods) methods->stop();
@@ -300,7 +304,7 @@ result<void> daemon::start() {
     raise_fd_limit();
     SIGRUN_TRY(bound, bind_daemon_settings(d.options.config));
     d.bound = std::move(bound);
-    SIGRUN_CHECK_OK(d.check_addresses());
+    SIGRUN_CHECK_OK(check_daemon_values(d.bound, d.options.config));
     SIGRUN_TRY(fd, lock_state_dir(d.options.state_dir));
     d.lock_fd = fd;
     SIGRUN_CHECK_OK(d.open_plugins());
@@ -319,27 +323,26 @@ result<void> daemon::start() {
     d.sockets = std::make_unique<listener>(*d.plugins, d.numbers);
     set_swappers(*d.plugins, *d.select, *d.local, *d.links, *d.sockets);
     set_storage_swappers(*d.plugins, *d.store);
-    d.control =
-        std::make_unique<controller>(controller{*d.plugins, d.numbers, *d.events, *d.runners, *d.links, *d.select,
-                                                *d.jobs, *d.store, *d.local, *d.timers, d.time, d.options.version,
-                                                [&d] {
-                                                    json::object o;
-                                                    for (const auto& [name, section] : d.bound.sections) {
-                                                        json::object values;
-                                                        for (const auto& [k, v] : section->dump()) values[k] = v;
-                                                        o[name] = std::move(values);
-                                                    }
-                                                    return o;
-                                                },
-                                                d.time.wall_ns()});
+    d.declared = std::make_unique<runner_sections>(*d.links, *d.select, *d.timers, d.time);
+    d.config = std::make_unique<configuration>(
+        d.options.sources, d.options.state_dir,
+        configuration_parts{
+            *d.plugins, d.numbers, *d.events, d.time,
+            [&d](const daemon_settings& now, const settings& from) { return d.check_values(now, from); },
+            [&d](const daemon_settings& now) { d.apply(now); }});
+    d.control = std::make_unique<controller>(controller{
+        *d.plugins, d.numbers, *d.events, *d.runners, *d.links, *d.select, *d.jobs, *d.store, *d.local, *d.timers,
+        d.time, d.options.version, [&d] { return d.config->in_effect(); }, d.time.wall_ns(), d.config.get()});
     add_job_methods(*d.methods, *d.control);
     add_runner_methods(*d.methods, *d.control);
     add_event_methods(*d.methods, *d.control);
     add_system_methods(*d.methods, *d.control);
     add_plugin_methods(*d.methods, *d.control);
     add_crash_methods(*d.methods, *d.control);
+    add_config_methods(*d.methods, *d.control);
     SIGRUN_CHECK_OK(d.plugins->start_all());
     SIGRUN_CHECK_OK(d.restore());
+    SIGRUN_CHECK_OK(d.config->begin(d.options.config, d.bound));
     d.ticker = std::jthread([&d](std::stop_token stop) {
         pthread_setname_np(pthread_self(), "sigrun-timers");
         while (!stop.stop_requested()) {
@@ -350,7 +353,8 @@ result<void> daemon::start() {
     d.links->start();
     d.jobs->start();
     SIGRUN_CHECK_OK(d.listen());
-    d.add_configured_runners();
+    d.declared->apply(d.bound);
+    d.watch_config(d.bound.at("server").boolean("watch_config"));
     if (d.bound.at("plugins").boolean("watch"))
         if (auto watched = d.plugins->watch(); !watched)
             SIGRUN_LOG(k_log, warning,
@@ -366,6 +370,7 @@ std::size_t daemon::plugins() const {
     return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [](const auto& p) { return p.active; }));
 }
 std::size_t daemon::restored_jobs() const { return impl_->restored; }
+void daemon::reload_configuration(const std::string& why) { impl_->config->change({why}, {}); }
 void daemon::stop() { impl_->stop(); }
 
 }  // namespace sigrun

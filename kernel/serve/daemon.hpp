@@ -17,6 +17,7 @@ struct daemon_options {
     std::string version;
     std::string trial_program;  // see plugin_host_options
     std::string trust_dir;      // the same
+    config_sources sources{};   // where `config` came from, to be read again
 };
 
 class daemon {
@@ -29,6 +30,8 @@ public:
     std::vector<std::string> addresses() const;
     std::size_t plugins() const;
     std::size_t restored_jobs() const;
+    /// Reads the configuration again; what comes of it is logged. [any], between start and stop.
+    void reload_configuration(const std::string& why);
     /// Stops accepting, tells callers, closes links, writes what waits to be written.
     void stop();
 

@@ -8,6 +8,7 @@
 
 namespace sigrun {
 
+class configuration;
 /// Everything the methods work on; outlives the router.
 struct controller {
     plugin_host& plugins;
@@ -24,6 +25,7 @@ struct controller {
     std::string version;
     std::function<json::object()> config_dump;
     std::int64_t started_ns = 0;
+    configuration* config = nullptr;
 };
 
 void add_job_methods(router& r, controller& c);
@@ -35,6 +37,8 @@ void add_crash_methods(router& r, controller& c);
 
 /// Once the plugins are loaded: events and numbers about what ended earlier runs.
 void tell_of_crashes(const plugin_host& plugins, event_log& events, metrics& numbers);
+/// Needs controller::config.
+void add_config_methods(router& r, controller& c);
 
 /// Sends the log of a job until its end, or for ever with `follow`; at the pace of the reader.
 void stream_log(controller& c, const job_ptr& j, std::uint64_t offset, bool follow, const call_ptr& call);

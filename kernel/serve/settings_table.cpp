@@ -5,6 +5,7 @@
 #include <sigrun/cpp/options.hpp>
 
 #include <array>
+#include <charconv>
 
 namespace sigrun {
 namespace {
@@ -30,10 +31,18 @@ constexpr std::array k_server{
             .doc = "A connection that has not shown its protocol by then is closed.",
             .min = 0.01 * k_second,
             .max = 300 * k_second}),
+    option("watch_config", SIGRUN_OPT_BOOL,
+           {.def = "yes",
+            .doc = "Load the configuration again when its file or plugins.d changes. SIGHUP and `sigrun config reload` "
+                   "do it at any time.",
+            .flags = SIGRUN_OPT_HOT}),
 };
 constexpr std::array k_log{
     option("level", SIGRUN_OPT_CHOICE,
-           {.def = "info", .doc = "What is written.", .choices = "error,warning,info,debug,trace"}),
+           {.def = "info",
+            .doc = "What is written.",
+            .choices = "error,warning,info,debug,trace",
+            .flags = SIGRUN_OPT_HOT}),
     option("file", SIGRUN_OPT_STRING, {.def = "", .doc = "Where; empty is stderr."}),
 };
 constexpr std::array k_registry{
@@ -45,7 +54,9 @@ constexpr std::array k_registry{
             .min = k_second,
             .max = 15 * k_second}),
     option("auto_capability_detection", SIGRUN_OPT_BOOL,
-           {.def = "yes", .doc = "Off: runners keep only declared facts; the rest is unknown and does not match."}),
+           {.def = "yes",
+            .doc = "Off: runners keep only declared facts; the rest is unknown and does not match.",
+            .flags = SIGRUN_OPT_HOT}),
 };
 constexpr std::array k_detector{
     option(
@@ -54,42 +65,63 @@ constexpr std::array k_detector{
          .doc =
              "Upper bound for the detection of one endpoint over one protocol; a lane never takes longer than 1.2 s.",
          .min = 0.01 * k_second,
-         .max = 300 * k_second}),
+         .max = 300 * k_second,
+         .flags = SIGRUN_OPT_HOT}),
     option("cache_ttl", SIGRUN_OPT_DURATION,
            {.def = "300s",
             .doc = "How long the detected protocols of an endpoint are believed.",
             .min = k_second,
-            .max = 86400 * k_second}),
-    option("parallel_detection", SIGRUN_OPT_BOOL, {.def = "yes", .doc = "Off: one protocol after another."}),
-    option("disabled", SIGRUN_OPT_LIST, {.def = "", .doc = "Protocols that are not looked for."}),
+            .max = 86400 * k_second,
+            .flags = SIGRUN_OPT_HOT}),
+    option("parallel_detection", SIGRUN_OPT_BOOL,
+           {.def = "yes", .doc = "Off: one protocol after another.", .flags = SIGRUN_OPT_HOT}),
+    option("disabled", SIGRUN_OPT_LIST,
+           {.def = "", .doc = "Protocols that are not looked for.", .flags = SIGRUN_OPT_HOT}),
 };
 constexpr std::array k_interface{
     option("strategy", SIGRUN_OPT_CHOICE,
            {.def = "valkyrie_first",
             .doc = "Which protocol a job uses when its runner has several.",
-            .choices = "valkyrie_first,http_first"}),
-    option("max_retries", SIGRUN_OPT_INT, {.def = "3", .doc = "Default of retry.infrastructure.", .max = 100}),
+            .choices = "valkyrie_first,http_first",
+            .flags = SIGRUN_OPT_HOT}),
+    option("max_retries", SIGRUN_OPT_INT,
+           {.def = "3", .doc = "Default of retry.infrastructure.", .max = 100, .flags = SIGRUN_OPT_HOT}),
     option("retry_delay", SIGRUN_OPT_DURATION,
            {.def = "500ms",
             .doc = "Base of the backoff between attempts; doubles up to a minute, with jitter.",
             .min = 0.001 * k_second,
-            .max = 60 * k_second}),
+            .max = 60 * k_second,
+            .flags = SIGRUN_OPT_HOT}),
 };
 constexpr std::array k_balancer{
-    option("default_algorithm", SIGRUN_OPT_STRING, {.def = "round_robin", .doc = "Balancer of jobs that name none."}),
+    option("default_algorithm", SIGRUN_OPT_STRING,
+           {.def = "round_robin", .doc = "Balancer of jobs that name none.", .flags = SIGRUN_OPT_HOT}),
 };
 constexpr std::array k_jobs{
     option("max_waiting", SIGRUN_OPT_INT,
-           {.def = "100000", .doc = "Jobs that may wait; beyond it submit answers busy.", .min = 1, .max = 10000000}),
+           {.def = "100000",
+            .doc = "Jobs that may wait; beyond it submit answers busy.",
+            .min = 1,
+            .max = 10000000,
+            .flags = SIGRUN_OPT_HOT}),
     option("keep_finished", SIGRUN_OPT_INT,
-           {.def = "10000", .doc = "Ended jobs that can still be asked for.", .min = 1, .max = 10000000}),
+           {.def = "10000",
+            .doc = "Ended jobs that can still be asked for.",
+            .min = 1,
+            .max = 10000000,
+            .flags = SIGRUN_OPT_HOT}),
     option("log_limit", SIGRUN_OPT_SIZE,
-           {.def = "256MiB", .doc = "Output kept per job; what comes after is dropped.", .min = 4096, .max = 1e12}),
+           {.def = "256MiB",
+            .doc = "Output kept per job; what comes after is dropped.",
+            .min = 4096,
+            .max = 1e12,
+            .flags = SIGRUN_OPT_HOT}),
     option("lease", SIGRUN_OPT_DURATION,
            {.def = "10s",
             .doc = "How long a runner may be gone before its jobs are given to others.",
             .min = k_second,
-            .max = 3600 * k_second}),
+            .max = 3600 * k_second,
+            .flags = SIGRUN_OPT_HOT}),
     option("restart_grace", SIGRUN_OPT_DURATION,
            {.def = "20s",
             .doc = "After a restart of the daemon: how long runners have to come back with their jobs.",
@@ -134,7 +166,43 @@ const std::array<documented_section, 9> k_sections{{
     {"[runner NAME]", "A runner that the daemon dials, one section each.", k_runner},
 }};
 
+bool is_local(const std::string& address) {
+    return address.starts_with("127.") || address.starts_with("[::1]") || address.starts_with("localhost:") ||
+           address.starts_with("unix:");
+}
+
+result<void> check_addresses(const bound_section& server) {
+    for (const auto& a : server.list("listen")) {
+        const auto colon = a.rfind(':');
+        std::uint16_t port = 0;
+        const char* end = a.data() + a.size();
+        const bool numbered = colon != std::string::npos && colon > 0 &&
+                              std::from_chars(a.data() + colon + 1, end, port).ptr == end && colon + 1 < a.size();
+        if (!numbered && !a.starts_with("unix:"))
+            return bad_value("server.listen", "HOST:PORT, [IPv6]:PORT or unix:PATH", "\"" + a + "\"");
+        if (!is_local(a) && !server.boolean("allow_remote"))
+            return problem{errc::forbidden, "others could reach this address, and callers are not authenticated yet",
+                           "server.listen", "a loopback address, or [server] allow_remote = yes on a trusted network",
+                           a};
+    }
+    return {};
+}
+
 }  // namespace
+
+problem with_origin(problem p, const settings& from) {
+    const auto dot = p.field.rfind('.');
+    const auto* section = from.find(p.field.substr(0, dot));
+    if (!section || dot == std::string::npos) return p;
+    if (auto value = section->values.find(p.field.substr(dot + 1)); value != section->values.end())
+        p.found += " (" + value->second.origin + ")";
+    return p;
+}
+
+result<void> check_daemon_values(const daemon_settings& bound, const settings& from) {
+    auto addresses = check_addresses(bound.at("server"));
+    return addresses ? addresses : result<void>(with_origin(addresses.error(), from));
+}
 
 std::span<const documented_section> daemon_sections() { return k_sections; }
 

@@ -21,5 +21,9 @@ struct daemon_settings {
 /// Fails with file, line and the nearest name for an unknown section or key. [plugin X] and [instance X] sections are
 /// left to the plugin host.
 result<daemon_settings> bind_daemon_settings(const settings& config);
+/// What the tables cannot judge: addresses that can be listened on, and only local ones unless others are wanted.
+result<void> check_daemon_values(const daemon_settings& bound, const settings& from);
+/// The problem of a value, with the place where it was written.
+problem with_origin(problem p, const settings& from);
 
 }  // namespace sigrun

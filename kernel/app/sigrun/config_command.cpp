@@ -1,9 +1,13 @@
-// sigrun config check|doc: what may stand in sigrun.ini, and whether a file is right. Needs no daemon.
+// sigrun config check|doc|example: what may stand in sigrun.ini, and whether a file is right. Needs no daemon.
+#include "kernel/agent/agent_options.hpp"
 #include "kernel/app/sigrun/cell_text.hpp"
 #include "kernel/app/sigrun/context.hpp"
 #include "kernel/app/sigrun/loaded_plugins.hpp"
+#include "kernel/config/option_markdown.hpp"
 #include "kernel/config/settings.hpp"
 #include "kernel/serve/settings_table.hpp"
+
+#include <sigrun/balancer.h>
 
 #include <filesystem>
 
@@ -43,12 +47,60 @@ std::string complete_ini(const std::vector<documented_section>& sections) {
     return out;
 }
 
-int doc(context& ctx, bool as_table) {
+int doc(context& ctx, bool as_table, bool as_markdown) {
     loaded_plugins plugins(ctx.plugins(), {}, no_settings());
     plugins.load();
     const auto sections = everything(plugins.host());
-    context::print(as_table ? options_table(sections) : complete_ini(sections));
+    context::print(as_markdown ? options_markdown(sections)
+                   : as_table  ? options_table(sections)
+                               : complete_ini(sections));
     return k_ok;
+}
+
+constexpr std::string_view k_daemon_head =
+    R"(; sigrund --config sigrun.ini
+; Every key is optional; what is written here is the default. Files in the folder plugins.d beside this one are read after
+; it, in the order of their names; then the environment (SIGRUN_SERVER__LISTEN=...), then --set section.key=value. An unknown
+; section or key is an error that names the nearest known one. "hot" values change at a reload (SIGHUP, `sigrun config
+; reload`, or a change of this file), others at the next start.
+;   sigrun config check sigrun.ini     checks this file and plugins.d without starting anything
+;   sigrun config doc                  prints every option, those of the plugins included
+;   sigrun config example              prints this file
+
+)";
+constexpr std::string_view k_runner_head =
+    R"(; sigrun-runner --config runner.ini
+; Every key is optional; what is written here is the default. Flags and --set win over this file. Plugins have their options
+; in sections of their own, e.g. [instance process]; `sigrun config doc` prints them.
+;   sigrun config example runner       prints this file
+
+)";
+
+int example(const std::string& of) {
+    if (of == "runner") {
+        const documented_section section{"[runner]", "The runner itself.", agent_option_table()};
+        context::print(std::string(k_runner_head) + example_ini(std::span(&section, 1)));
+        return k_ok;
+    }
+    std::string out(k_daemon_head);
+    const auto sections = daemon_sections();
+    context::print(out + complete_ini({sections.begin(), sections.end()}));
+    return k_ok;
+}
+
+void check_runner(const settings& config) {
+    for (const auto& section : config.sections())
+        if (section.name != "runner" && !section.name.starts_with("instance ") && !section.name.starts_with("plugin "))
+            throw failure(problem{errc::unknown_field, "unknown section",
+                                  "[" + section.name + "] (" + section.origin + ")",
+                                  "[runner], [instance NAME] or [plugin NAME]", "[" + section.name + "]"});
+    const auto bound = need(bound_section::bind(config.find("runner"), agent_option_table()));
+    auto options = read_agent_options(*bound);
+    if (!options) {
+        auto p = options.error();
+        p.field = "runner." + p.field;
+        throw failure(with_origin(std::move(p), config));
+    }
 }
 
 int check(context& ctx, const std::string& file) {
@@ -58,9 +110,27 @@ int check(context& ctx, const std::string& file) {
     const auto beside = std::filesystem::path(file).parent_path() / "plugins.d";
     sources.drop_in_dir = beside.string();
     const settings config = need(settings::load(sources));
-    need(bind_daemon_settings(config));
+    // A daemon's runners have names, the section of a runner's own file has none.
+    const bool of_runner = config.find("runner") != nullptr;
+    std::string balancer;
+    if (of_runner) {
+        check_runner(config);
+    } else {
+        const auto bound = need(bind_daemon_settings(config));
+        if (auto good = check_daemon_values(bound, config); !good) throw failure(good.error());
+        balancer = bound.at("balancer").text("default_algorithm");
+    }
     loaded_plugins plugins(ctx.plugins(), {}, config);
     plugins.load();
+    if (!of_runner && !plugins.host().find(SIGRUN_KIND_BALANCER, balancer)) {
+        std::string known;
+        for (const auto& each : plugins.host().instances(SIGRUN_KIND_BALANCER))
+            known += (known.empty() ? "one of " : ", ") + each->name();
+        throw failure(
+            with_origin(bad_value("balancer.default_algorithm",
+                                  known.empty() ? "a balancer plugin to be loaded" : known, "\"" + balancer + "\""),
+                        config));
+    }
     std::size_t rejected = 0;
     for (const auto& plugin : plugins.host().plugins()) {
         if (plugin.active) continue;
@@ -83,19 +153,35 @@ int check(context& ctx, const std::string& file) {
 }  // namespace
 
 void add_config_commands(CLI::App& app, context& ctx) {
-    auto* group = app.add_subcommand("config", "Configuration: check a file, print every option (needs no daemon)");
+    auto* group = app.add_subcommand(
+        "config", "Configuration: check a file, print every option; reload, history and rollback in the daemon");
     group->require_subcommand(1);
-    group->footer("Examples:\n  sigrun config doc > sigrun.ini\n  sigrun config check /etc/sigrun/sigrun.ini");
+    group->footer(
+        "Examples:\n  sigrun config doc > sigrun.ini\n  sigrun config check /etc/sigrun/sigrun.ini\n"
+        "  sigrun config reload --dry-run\n  sigrun config history\n  sigrun config rollback");
+    add_live_config_commands(*group, ctx);
     auto file = std::make_shared<std::string>();
-    auto* check_app = group->add_subcommand("check", "Check a file and the plugins.d folder beside it, start nothing");
+    auto* check_app = group->add_subcommand(
+        "check", "Check the file of a daemon or a runner and the plugins.d folder beside it, start nothing");
     check_app->add_option("file", *file, "The INI file")->required()->type_name("FILE");
     check_app->footer("Example: sigrun config check etc/sigrun.ini");
     check_app->callback([&ctx, file] { ctx.action = [&ctx, file] { return check(ctx, *file); }; });
     auto as_table = std::make_shared<bool>(false);
     auto* doc_app = group->add_subcommand("doc", "A complete INI with every option at its default, and what it means");
+    auto as_markdown = std::make_shared<bool>(false);
     doc_app->add_flag("--table", *as_table, "A table for reading instead");
+    doc_app->add_flag("--markdown", *as_markdown, "Tables for a README instead");
     doc_app->footer("Example: sigrun config doc --table | less");
-    doc_app->callback([&ctx, as_table] { ctx.action = [&ctx, as_table] { return doc(ctx, *as_table); }; });
+    doc_app->callback([&ctx, as_table, as_markdown] {
+        ctx.action = [&ctx, as_table, as_markdown] { return doc(ctx, *as_table, *as_markdown); };
+    });
+    auto of = std::make_shared<std::string>("daemon");
+    auto* example_app = group->add_subcommand("example", "The configuration file that is installed: etc/sigrun.ini");
+    example_app->add_option("program", *of, "daemon or runner")
+        ->capture_default_str()
+        ->check(CLI::IsMember({"daemon", "runner"}));
+    example_app->footer("Example: sigrun config example runner > runner.ini");
+    example_app->callback([&ctx, of] { ctx.action = [of] { return example(*of); }; });
 }
 
 }  // namespace sigrun::cli

@@ -44,7 +44,7 @@ int main(int argc, char** argv) {
     if (int code = sigrun::run_as_plugin_host(argc, argv); code >= 0) return code;
     CLI::App app{
         "sigrund: runs jobs on registered runners. Without a configuration file it starts on its defaults.\n"
-        "Stop it with SIGTERM or Ctrl-C; jobs that are stored survive."};
+        "Stop it with SIGTERM or Ctrl-C; jobs that are stored survive. SIGHUP reads the configuration again."};
     std::string config_file, state_dir = default_state_dir(), plugin_dir = default_plugin_dir();
     std::vector<std::string> overrides;
     app.add_option("-c,--config", config_file, "INI file; FILE's folder may have plugins.d/*.ini beside it");
@@ -82,7 +82,7 @@ int main(int argc, char** argv) {
 
     {
         const auto trust_dir = config_file.empty() ? std::string() : (config_path.parent_path() / "trust.d").string();
-        sigrun::daemon daemon({*config, state_dir, plugin_dir, SIGRUN_VERSION, "/proc/self/exe", trust_dir});
+        sigrun::daemon daemon({*config, state_dir, plugin_dir, SIGRUN_VERSION, "/proc/self/exe", trust_dir, sources});
         if (auto started = daemon.start(); !started) {
             daemon.stop();
             sigrun::stop_logging();
@@ -95,8 +95,10 @@ int main(int argc, char** argv) {
         std::cout << "\n";
         for (const auto& a : daemon.addresses()) std::cout << "listening on " << a << "\n";
         std::cout << std::flush;
-        int signal_number = 0;
-        sigwait(&signals, &signal_number);
+        for (int signal_number = SIGHUP; signal_number == SIGHUP;) {
+            sigwait(&signals, &signal_number);
+            if (signal_number == SIGHUP) daemon.reload_configuration("SIGHUP");
+        }
         daemon.stop();
     }
     sigrun::stop_logging();

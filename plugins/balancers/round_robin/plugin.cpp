@@ -11,7 +11,9 @@ namespace {
 constexpr sigrun_opt k_options[] = {
     sdk::option("protocol_weights", SIGRUN_OPT_LIST,
                 {.def = "valkyrie=1.2,grpc=1.1,http=1.0,websocket=0.9",
-                 .doc = "Share of a runner by the best protocol it has in common with the job; 1.0 where not named."}),
+                 .doc = "Share of a runner by the best protocol it has in common with the job, also by its id (5=1.1); "
+                        "0.01 to 100, "
+                        "1.0 where not named."}),
 };
 
 class balancer {

@@ -43,18 +43,30 @@ constexpr sigrun_dial k_dial{
 http_plugin::http_plugin(sdk::host host, const sdk::config_reader& config) : host_(std::move(host)) {
     const auto threads = config.integer("threads");
     for (std::int64_t i = 0; i < threads; ++i) loops_.push_back(std::make_unique<loop>(host_, sdk::concat("http/", i)));
-    const server_options serve{static_cast<std::size_t>(config.integer("max_header")),
-                               static_cast<std::size_t>(config.integer("max_body")),
-                               static_cast<std::size_t>(config.integer("max_connections")),
-                               config.duration("header_timeout"),
-                               config.duration("body_timeout"),
-                               config.duration("idle_timeout"),
-                               config.duration("write_timeout"),
-                               config.duration("session_timeout"),
-                               config.list("allowed_hosts")};
-    server_ = std::make_unique<server>(host_, serve, loops_);
-    dialler_ = std::make_unique<dialler>(
-        host_, dial_options{config.duration("connect_timeout"), config.duration("session_timeout")}, loops_);
+    auto options = read(config);
+    server_ = std::make_unique<server>(host_, std::move(options.serve), loops_);
+    dialler_ = std::make_unique<dialler>(host_, options.dial, loops_);
+}
+
+http_plugin::option_sets http_plugin::read(const sdk::config_reader& config) {
+    return {
+        {static_cast<std::size_t>(config.integer("max_header")), static_cast<std::size_t>(config.integer("max_body")),
+         static_cast<std::size_t>(config.integer("max_connections")), config.duration("header_timeout"),
+         config.duration("body_timeout"), config.duration("idle_timeout"), config.duration("write_timeout"),
+         config.duration("session_timeout"), config.list("allowed_hosts")},
+        {config.duration("connect_timeout"), config.duration("session_timeout")}};
+}
+
+bool http_plugin::reconfigure(const sdk::config_reader& config) {
+    next_ = read(config);
+    return true;
+}
+
+void http_plugin::commit() {
+    if (!next_) return;
+    server_->set_options(std::move(next_->serve));
+    dialler_->set_options(next_->dial);
+    next_.reset();
 }
 
 http_plugin::~http_plugin() {

@@ -18,14 +18,17 @@ using sdk::concat;
 using sdk::failure;
 
 constexpr sigrun_opt k_options[] = {
-    sdk::option("path", SIGRUN_OPT_PATH, {.def = "sigrun.db", .doc = "The database file; its folder must exist."}),
+    sdk::option("path", SIGRUN_OPT_PATH,
+                {.def = "sigrun.db", .doc = "The database file; its folder must exist. A new one gets mode 0600."}),
     sdk::option("busy_timeout", SIGRUN_OPT_DURATION,
                 {.def = "5s", .doc = "How long to wait for a lock that another process holds.", .min = 0, .max = 60e9}),
     sdk::option("cache_size", SIGRUN_OPT_SIZE,
                 {.def = "16MiB", .doc = "Memory for the page cache.", .min = 64.0 * 1024, .max = 4.0 * (1ull << 30)}),
     sdk::option("max_size", SIGRUN_OPT_SIZE,
                 {.def = "0", .doc = "The database file grows no larger; 0 = as large as the disk lets it."}),
-    sdk::option("check", SIGRUN_OPT_BOOL, {.def = "yes", .doc = "Look for damage in the whole file at each start."}),
+    sdk::option("check", SIGRUN_OPT_BOOL,
+                {.def = "yes",
+                 .doc = "Look for damage in the whole file at each start, which takes time in proportion to it."}),
 };
 
 constexpr std::size_t k_max_waiting = 1024;                     // requests

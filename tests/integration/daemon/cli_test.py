@@ -291,11 +291,20 @@ class CommandLine(FleetTest):
         file.write_text(doc.stdout)
         checked = sigrun("config", "check", file)
         self.assertEqual(checked.returncode, 0, checked.stderr)
-        shipped = sigrun("config", "check", SOURCE / "etc/sigrun.ini")
-        self.assertEqual(shipped.returncode, 0, shipped.stderr)
+        for shipped in ("etc/sigrun.ini", "etc/runner.ini"):
+            checked = sigrun("config", "check", SOURCE / shipped)
+            self.assertEqual(checked.returncode, 0, checked.stderr)
+        for program in ("daemon", "runner"):
+            file.write_text(sigrun("config", "example", program).stdout)
+            self.assertEqual(sigrun("config", "check", file).returncode, 0, program)
         for text, hint in (("[server]\nlisten_on = x\n", "listen"), ("[sever]\nlisten = x\n", "server"),
                            ("[jobs]\nmax_waiting = many\n", "max_waiting"),
-                           ("[instance valkyrie]\ncomponent = valkyrie:valkyrie\nthread = 2\n", "threads")):
+                           ("[instance valkyrie]\ncomponent = valkyrie:valkyrie\nthread = 2\n", "threads"),
+                           ("[server]\nlisten = 0.0.0.0:7070\n", "allow_remote"), ("[server]\nlisten = here\n", "sigrun.ini:2"),
+                           ("[balancer]\ndefault_algorithm = fair\n", "round_robin"),
+                           ("[runner far]\nend_point = 10.0.0.7:7071\n", "endpoint"),
+                           ("[runner]\nslotz = 3\n", "slots"), ("[runner]\nlabels = zone\n", "sigrun.ini:2"),
+                           ("[runner]\nslots = 3\n[instance process]\nkill_grace = soon\n", "kill_grace")):
             file.write_text(text)
             wrong = sigrun("config", "check", file)
             self.assertEqual(wrong.returncode, 5, text + wrong.stdout + wrong.stderr)

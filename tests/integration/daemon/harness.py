@@ -90,7 +90,7 @@ def free_port():
 
 
 class Daemon(Program):
-    def __init__(self, state_dir, port=0, settings=(), plugin_dir=None, config=None):
+    def __init__(self, state_dir, port=0, settings=(), plugin_dir=None, config=None, env=None):
         self.state_dir = pathlib.Path(state_dir)
         argv = [BIN / "sigrund", "--state-dir", state_dir, "--set", f"server.listen=127.0.0.1:{port}"]
         # A minute of probation is too long for tests; those that are about it say so.
@@ -102,7 +102,7 @@ class Daemon(Program):
             argv += ["--plugin-dir", plugin_dir]
         if config:
             argv += ["--config", config]
-        super().__init__(argv)
+        super().__init__(argv, env=env)
 
     def ready(self):
         line = self.wait_line("listening on 127.0.0.1:")

@@ -20,13 +20,13 @@ client_settings dialler::settings_for(const sigrun_endpoint& where) const {
     if (!profile.empty() && profile != "rustci")
         throw sdk::failure(SIGRUN_E_INVALID,
                            sdk::concat("profile: expected \"\" or \"rustci\", found \"", profile, "\""));
-    return {std::move(*peer), k_server, options_.connect_timeout, names_};
+    return {std::move(*peer), k_server, options_.now().connect_timeout, names_};
 }
 
 sigrun_result dialler::detect(const sigrun_endpoint& where, std::uint64_t deadline_ns, sigrun_op op) {
     auto settings = settings_for(where);
     const auto deadline =
-        deadline_ns ? time_point(std::chrono::nanoseconds(deadline_ns)) : clock::now() + options_.connect_timeout;
+        deadline_ns ? time_point(std::chrono::nanoseconds(deadline_ns)) : clock::now() + options_.now().connect_timeout;
     start_detection(host_, pick(), std::move(settings), sdk::view(where.profile) == "rustci", deadline, op);
     return SIGRUN_PENDING;
 }
@@ -47,7 +47,7 @@ sigrun_result dialler::open(const sigrun_endpoint& where, const sigrun_sink& fra
     auto credentials = credentials_header(options);
     options.finish();
     auto made = std::make_shared<native_link>(host_, on, std::move(settings), std::move(credentials),
-                                              options_.session_timeout, frames);
+                                              options_.now().session_timeout, frames);
     *link = made.get();
     made->open(op);
     return SIGRUN_PENDING;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "dial/client.hpp"
+#include "live_options.hpp"
 #include "loop.hpp"
 
 #include <sigrun/protocol.h>
@@ -24,6 +25,8 @@ public:
     /// Throws sdk::failure if the endpoint is malformed.
     sigrun_result detect(const sigrun_endpoint& where, std::uint64_t deadline_ns, sigrun_op op);
     sigrun_result open(const sigrun_endpoint& where, const sigrun_sink& frames, sigrun_op op, sigrun_link** link);
+    /// For what begins after it.
+    void set_options(dial_options next) { options_.set(next); }
     /// The plugin is going: no more name lookups; those that run are counted until they return.
     void stop_lookups() { names_->stop(); }
     std::size_t lookups_running() const noexcept { return names_->running(); }
@@ -33,7 +36,7 @@ private:
     loop& pick() { return *loops_[next_loop_.fetch_add(1) % loops_.size()]; }
 
     sdk::host host_;
-    dial_options options_;
+    live_options<dial_options> options_;
     std::vector<std::unique_ptr<loop>>& loops_;
     std::shared_ptr<name_lookups> names_;
     std::atomic<std::size_t> next_loop_{0};

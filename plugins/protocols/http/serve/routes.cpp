@@ -9,6 +9,15 @@ constexpr param k_id{source::path, "id", "id"};
 constexpr param k_limit{source::query, "limit", "limit", kind::integer, "how many items, 1 to 1000"};
 constexpr param k_cursor{source::query, "cursor", "cursor", kind::text, "the `next` of the page before"};
 constexpr param k_reason{source::query, "reason", "reason", kind::text, "shown to people"};
+constexpr std::array k_config_reload{
+    param{source::query, "dry_run", "dry_run", kind::boolean, "only say what would happen"}};
+constexpr std::array k_config_rollback{
+    param{source::query, "revision", "revision", kind::integer, "number to go back to; the one before if left out"},
+    param{source::query, "dry_run", "dry_run", kind::boolean, "only say what would happen"}};
+constexpr std::array k_config_revision{param{source::path, "id", "revision"}};
+constexpr std::array k_config_diff{
+    param{source::query, "from", "from", kind::integer, "number of a revision"},
+    param{source::query, "to", "to", kind::integer, "another one; the current one if left out"}};
 constexpr param k_token{source::path, "token", ""};
 
 constexpr std::array k_submit{
@@ -83,6 +92,18 @@ constexpr route k_routes[] = {
     {"POST", "/v1/plugins/{id}/admit", "plugins.admit", answer::json, body::none, 200, "", k_only_id,
      "lift the quarantine of a plugin that crashed"},
     {"GET", "/v1/config", "config.get", answer::json, body::none, 200, "", k_none, "settings in effect"},
+    {"POST", "/v1/config/reload", "config.reload", answer::json, body::none, 200, "", k_config_reload,
+     "read the configuration again"},
+    {"POST", "/v1/config/rollback", "config.rollback", answer::json, body::none, 200, "", k_config_rollback,
+     "load the files of an earlier revision"},
+    {"GET", "/v1/config/revisions", "config.history", answer::json, body::none, 200, "", k_none,
+     "configurations that were in use"},
+    {"GET", "/v1/config/revisions/current", "config.show", answer::json, body::none, 200, "", k_none,
+     "the configuration in use"},
+    {"GET", "/v1/config/revisions/{id}", "config.show", answer::json, body::none, 200, "", k_config_revision,
+     "one of them"},
+    {"GET", "/v1/config/diff", "config.diff", answer::json, body::none, 200, "", k_config_diff,
+     "what is different between two of them"},
     {"GET", "/v1/stats", "stats.get", answer::json, body::none, 200, "", k_none, "numbers of this daemon"},
     {"GET", "/v1/version", "version.get", answer::json, body::none, 200, "", k_none, "version of this daemon"},
     {"GET", "/v1/probe", "probe.run", answer::json, body::none, 200, "", k_probe, "facts of the daemon's machine"},

@@ -19,7 +19,7 @@ server::server(const sdk::host& host, const server_options& options, std::vector
 sigrun_result server::on_accept(const sigrun_accept& accept, sigrun_op lifetime) {
     if (!calls_) return SIGRUN_E_UNSUPPORTED;
     if (draining_.load()) return SIGRUN_E_CANCELLED;
-    if (connections_.fetch_add(1) >= options_.max_connections) {
+    if (connections_.fetch_add(1) >= options().max_connections) {
         connections_.fetch_sub(1);
         return SIGRUN_E_BUSY;
     }

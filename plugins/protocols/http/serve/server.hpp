@@ -1,6 +1,7 @@
 // The serving face: limits, the connections of all loops, and the sessions over HTTP they carry.
 #pragma once
 
+#include "live_options.hpp"
 #include "loop.hpp"
 #include "serve/session_table.hpp"
 
@@ -49,7 +50,9 @@ public:
     bool ends_idle() const noexcept { return in_last_call() || draining(); }
     std::size_t connections() const noexcept { return connections_.load(); }
 
-    const server_options& options() const noexcept { return options_; }
+    const server_options& options() const noexcept { return options_.now(); }
+    /// [any] For what begins after it.
+    void set_options(server_options next) { options_.set(std::move(next)); }
     const sdk::host& host() const noexcept { return host_; }
     const sigrun_svc_call* calls() const noexcept { return calls_; }
     const sigrun_svc_link* links() const noexcept { return links_; }
@@ -60,7 +63,7 @@ private:
     sdk::host host_;
     const sigrun_svc_call* calls_;
     const sigrun_svc_link* links_;
-    server_options options_;
+    live_options<server_options> options_;
     std::vector<std::unique_ptr<loop>>& loops_;
     session_table sessions_;
     std::atomic<std::size_t> connections_{0};

@@ -114,7 +114,8 @@ public:
             if (auto r = instance->start(instance, &error.abi); r < 0) throw failure(r, std::string(error.text()));
         return instance;
     }
-    /// config_prepare, then commit (or abort on failure, which is thrown); returns the effect.
+    /// config_prepare, then commit, or abort as the host does it: on failure, which is thrown, and when the values need a new
+    /// instance. Returns the effect.
     std::uint32_t reconfigure(sigrun_instance* instance, const sigrun_entry& entry, std::string_view component,
                               const std::map<std::string, std::string>& options) {
         mock::config config(find(entry, component), options);
@@ -124,7 +125,10 @@ public:
             instance->config_abort(instance);
             throw failure(r, std::string(error.text()));
         }
-        instance->config_commit(instance);
+        if (effect == SIGRUN_EFFECT_NEEDS_NEW_INSTANCE)
+            instance->config_abort(instance);
+        else
+            instance->config_commit(instance);
         return effect;
     }
     void destroy(sigrun_instance* instance) {

@@ -6,10 +6,15 @@
 //     const void* interface(std::string_view id) noexcept;                          // the kind's table, or null
 //     void start();                                                                 // optional, may throw
 //     void drain(std::uint64_t deadline_ns, sigrun::sdk::op done);                  // optional
-//     bool reconfigure(const sigrun::sdk::config_reader&);  // optional: hot options; false = needs a new instance
+//     bool reconfigure(const sigrun::sdk::config_reader&);  // optional: new values of hot options, to be checked and set
+//                                                           // aside; may throw; false = needs a new instance
+//     void commit();  // optional: what was set aside is used now,
+//     void abort();   // optional: or never; one of both follows each reconfigure
 //   };
 //   SIGRUN_PLUGIN("com.vendor.thing", "1.0.0", "What it does", 0,
 //                 sigrun::sdk::component<my_thing>("thing", SIGRUN_KIND_PROBE, "What it does", k_options))
+//
+// Values of options without SIGRUN_OPT_HOT never reach reconfigure: they mean a new instance, and nobody is asked.
 //
 // A slot of an interface table gets the object back with sdk::self<my_thing>(instance).
 #pragma once
@@ -22,6 +27,8 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
+#include <utility>
 
 namespace sigrun::sdk {
 
@@ -32,16 +39,35 @@ T& self(sigrun_instance* instance) noexcept {
 
 namespace detail {
 
+/// All values that are not hot, as one text: the same text, the same values.
+inline std::string fixed_values(const sigrun_component& what, const sigrun_config* config) {
+    std::string out;
+    const char* next = reinterpret_cast<const char*>(what.opts);
+    for (std::uint32_t i = 0; i < what.n_opts; ++i) {
+        const auto& option = *reinterpret_cast<const sigrun_opt*>(next);
+        next += option.struct_size;
+        if (option.flags & SIGRUN_OPT_HOT) continue;
+        sigrun_str item{nullptr, 0};
+        for (std::uint32_t n = 0; config->get_str(config, option.key, n, &item) == SIGRUN_OK; ++n)
+            out += concat(view(option.key), ' ', item.len, ' ', view(item), '\n');
+    }
+    return out;
+}
+
 template <class T>
 struct boxed {
     sigrun_instance abi{};  // first: the host's pointer to it is the pointer to the box
     const sigrun_host* owner = nullptr;
+    const sigrun_component* what = nullptr;
+    std::string fixed;
+    bool asked = false;  // between reconfigure and what follows it
     T object;
     boxed(host h, const config_reader& config) : object(h, config) {}
 };
 
 template <class T>
-sigrun_result create(const sigrun_host* h, const sigrun_config* config, sigrun_instance** out, sigrun_error* error) {
+sigrun_result create(const sigrun_host* h, const sigrun_component& what, const sigrun_config* config,
+                     sigrun_instance** out, sigrun_error* error) {
     return guarded(error, [&] {
         auto box = std::make_unique<boxed<T>>(host(h), config_reader(config));
         sigrun_instance& abi = box->abi;
@@ -56,19 +82,28 @@ sigrun_result create(const sigrun_host* h, const sigrun_config* config, sigrun_i
             });
         };
         if constexpr (requires(T & t, const config_reader& c) { t.reconfigure(c); }) {
+            box->what = &what;
+            box->fixed = fixed_values(what, config);
             abi.config_prepare = [](sigrun_instance* i, const sigrun_config* c, std::uint32_t* effect,
                                     sigrun_error* e) noexcept -> sigrun_result {
                 return guarded(e, [&] {
-                    *effect = self<T>(i).reconfigure(config_reader(c)) ? SIGRUN_EFFECT_APPLIED_HOT
-                                                                       : SIGRUN_EFFECT_NEEDS_NEW_INSTANCE;
+                    auto& me = *reinterpret_cast<boxed<T>*>(i);
+                    *effect = SIGRUN_EFFECT_NEEDS_NEW_INSTANCE;
+                    if (fixed_values(*me.what, c) != me.fixed) return;
+                    me.asked = true;
+                    if (me.object.reconfigure(config_reader(c))) *effect = SIGRUN_EFFECT_APPLIED_HOT;
                 });
             };
         }
         abi.config_commit = [](sigrun_instance* i) noexcept {
-            if constexpr (requires(T & t) { t.commit(); }) self<T>(i).commit();
+            const bool asked = std::exchange(reinterpret_cast<boxed<T>*>(i)->asked, false);
+            if constexpr (requires(T & t) { t.commit(); })
+                if (asked) self<T>(i).commit();
         };
         abi.config_abort = [](sigrun_instance* i) noexcept {
-            if constexpr (requires(T & t) { t.abort(); }) self<T>(i).abort();
+            const bool asked = std::exchange(reinterpret_cast<boxed<T>*>(i)->asked, false);
+            if constexpr (requires(T & t) { t.abort(); })
+                if (asked) self<T>(i).abort();
         };
         box->owner = h;
         if constexpr (requires(T & t, op o) { t.drain(std::uint64_t{}, std::move(o)); }) {
@@ -90,7 +125,8 @@ sigrun_result create(const sigrun_host* h, const sigrun_config* config, sigrun_i
 /// A component together with the function that makes it.
 struct component_def {
     sigrun_component abi;
-    sigrun_result (*create)(const sigrun_host*, const sigrun_config*, sigrun_instance**, sigrun_error*);
+    sigrun_result (*create)(const sigrun_host*, const sigrun_component&, const sigrun_config*, sigrun_instance**,
+                            sigrun_error*);
 };
 
 template <class T>
@@ -113,7 +149,7 @@ struct plugin_tables {
     sigrun_result create(const sigrun_host* h, sigrun_str id, const sigrun_config* config, sigrun_instance** out,
                          sigrun_error* error) const noexcept {
         for (const auto& def : defs)
-            if (view(def.abi.id) == view(id)) return def.create(h, config, out, error);
+            if (view(def.abi.id) == view(id)) return def.create(h, def.abi, config, out, error);
         return report(error, SIGRUN_E_NOT_FOUND, "no such component");
     }
 };
