@@ -104,12 +104,14 @@ result<void> plugin_host::start_all() {
         return p;
     }
     impl_->reloads.count_states();
+    impl_->rt->exchange->open([set = &impl_->plugins](std::string_view name) { return set->known_as(name); });
     return {};
 }
 
 void plugin_host::shutdown() {
     std::call_once(impl_->ended, [this] {
         end_reloads();
+        impl_->rt->exchange->close();
         auto instances = impl_->plugins.release_instances();
         // What was never started has nothing to finish, and perhaps no thread that could say so.
         if (impl_->started) drain_all(instances, impl_->rt->ops, impl_->options.drain_time);
