@@ -200,6 +200,8 @@ void add_plugin_commands(CLI::App& app, context& ctx) {
     reload_app->callback(
         [&ctx, names, at_once] { ctx.action = [&ctx, names, at_once] { return reload(ctx, *names, !*at_once); }; });
     add_life_commands(*group, ctx);
+    add_plugin_new_command(*group, ctx);
+    add_plugin_dev_command(*group, ctx);
 }
 
 }  // namespace sigrun::cli
