@@ -124,7 +124,7 @@ private:
 
     /// The file of the running plugin, or the place for a new one beside the others.
     fs::path where_it_runs() {
-        const auto all = ctx_.daemon().call_object("plugins.list", {{"limit", 1000}});
+        const auto all = ctx_.daemon().call_object("plugins.list", {});
         fs::path folder;
         if (const auto* items = array_or_null(all, "items"))
             for (const auto& item : *items) {

@@ -70,11 +70,24 @@ static const sigrun_balancer balancer = {
     .pick = pick,
 };
 
+/* Is the text this one? */
+static int is(sigrun_str text, const char* word) {
+    return text.len == strlen(word) && memcmp(text.ptr, word, (size_t)text.len) == 0;
+}
+
+static sigrun_result refuse(sigrun_error* error, sigrun_result code, const char* why) {
+    if (error) {
+        const size_t room = error->msg ? error->msg_cap : 0, n = strlen(why) < room ? strlen(why) : room;
+        error->code = code;
+        if (n) memcpy(error->msg, why, n);
+        error->msg_len = (uint32_t)n;
+    }
+    return code;
+}
+
 static const void* get_interface(sigrun_instance* instance, sigrun_str id) {
     (void)instance;
-    if (id.len == strlen(SIGRUN_KIND_BALANCER) && memcmp(id.ptr, SIGRUN_KIND_BALANCER, (size_t)id.len) == 0)
-        return &balancer;
-    return NULL;
+    return is(id, SIGRUN_KIND_BALANCER) ? &balancer : NULL;
 }
 
 static void destroy(sigrun_instance* instance) { (void)instance; }
@@ -86,9 +99,8 @@ static sigrun_instance the_instance = {
 static sigrun_result create(const sigrun_host* host, sigrun_str component, const sigrun_config* config,
                             sigrun_instance** out, sigrun_error* error) {
     (void)host;
-    (void)component;
     (void)config;
-    (void)error;
+    if (!is(component, "@name@")) return refuse(error, SIGRUN_E_NOT_FOUND, "component: expected @name@");
     *out = &the_instance;
     return SIGRUN_OK;
 }

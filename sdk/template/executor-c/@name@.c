@@ -43,7 +43,7 @@ static sigrun_result send_output(const executor* self, const sigrun_sink* sink, 
     if (!out) return SIGRUN_E_NOMEM;
     self->buffers->view(out, (void**)&bytes, NULL, NULL);
     for (uint64_t i = 0; i < len; ++i) bytes[i] = (unsigned char)toupper(bytes[i]);
-    clock_gettime(CLOCK_REALTIME, &now);
+    timespec_get(&now, TIME_UTC);
     memset(&frame, 0, sizeof frame);
     frame.struct_size = sizeof frame;
     frame.kind = SIGRUN_LOG;
@@ -55,6 +55,15 @@ static sigrun_result send_output(const executor* self, const sigrun_sink* sink, 
     return sent;
 }
 
+/* The job document names the one function there is. The host hands it on as it wrote it, without blanks, so this will do;
+ * who has more in the document brings a JSON parser. */
+static int names_upper(sigrun_str json) {
+    static const char wanted[] = "\"command\":[\"upper\"]";
+    for (uint64_t i = 0; i + sizeof wanted - 1 <= json.len; ++i)
+        if (memcmp(json.ptr + i, wanted, sizeof wanted - 1) == 0) return 1;
+    return 0;
+}
+
 /* [work] One attempt; the op completes when everything it started is gone. */
 static sigrun_result run(sigrun_instance* instance, const sigrun_task* task, const sigrun_sink* sink, sigrun_op op) {
     const executor* self = (const executor*)instance;
@@ -63,6 +72,10 @@ static sigrun_result run(sigrun_instance* instance, const sigrun_task* task, con
     void* content = NULL;
     uint64_t len = 0;
     sigrun_frame frame;
+    if (!names_upper(task->json))
+        return fail(self, op, SIGRUN_E_INVALID,
+                    "{\"class\":\"user\",\"code\":\"not_found\",\"message\":\"command: expected [\\\"upper\\\"]\","
+                    "\"exit_code\":127,\"signal\":null}");
     memset(&frame, 0, sizeof frame);
     frame.struct_size = sizeof frame;
     frame.kind = SIGRUN_STATE;
@@ -97,11 +110,24 @@ static const sigrun_executor table = {
     .cancel = cancel,
 };
 
+/* Is the text this one? */
+static int is(sigrun_str text, const char* word) {
+    return text.len == strlen(word) && memcmp(text.ptr, word, (size_t)text.len) == 0;
+}
+
+static sigrun_result refuse(sigrun_error* error, sigrun_result code, const char* why) {
+    if (error) {
+        const size_t room = error->msg ? error->msg_cap : 0, n = strlen(why) < room ? strlen(why) : room;
+        error->code = code;
+        if (n) memcpy(error->msg, why, n);
+        error->msg_len = (uint32_t)n;
+    }
+    return code;
+}
+
 static const void* get_interface(sigrun_instance* instance, sigrun_str id) {
     (void)instance;
-    if (id.len == strlen(SIGRUN_KIND_EXECUTOR) && memcmp(id.ptr, SIGRUN_KIND_EXECUTOR, (size_t)id.len) == 0)
-        return &table;
-    return NULL;
+    return is(id, SIGRUN_KIND_EXECUTOR) ? &table : NULL;
 }
 
 static void destroy(sigrun_instance* instance) { free(instance); }
@@ -109,19 +135,19 @@ static void destroy(sigrun_instance* instance) { free(instance); }
 static sigrun_result create(const sigrun_host* host, sigrun_str component, const sigrun_config* config,
                             sigrun_instance** out, sigrun_error* error) {
     const sigrun_str buffers = TEXT(SIGRUN_SVC_BUFFER);
-    executor* made = calloc(1, sizeof *made);
-    (void)component;
+    executor* made;
     (void)config;
-    (void)error;
-    if (!made) return SIGRUN_E_NOMEM;
+    if (!is(component, "@name@")) return refuse(error, SIGRUN_E_NOT_FOUND, "component: expected @name@");
+    made = calloc(1, sizeof *made);
+    if (!made) return refuse(error, SIGRUN_E_NOMEM, "out of memory");
     made->abi.struct_size = sizeof made->abi;
     made->abi.get_interface = get_interface;
     made->abi.destroy = destroy;
     made->host = host;
     made->buffers = host->get_service(host, buffers);
-    if (!made->buffers) {
+    if (!SIGRUN_HAS(made->buffers, set_len)) { /* by the last slot that is used: an older host's table may end before it */
         free(made);
-        return SIGRUN_E_UNSUPPORTED;
+        return refuse(error, SIGRUN_E_UNSUPPORTED, "the host has no service buffer/1");
     }
     *out = &made->abi;
     return SIGRUN_OK;

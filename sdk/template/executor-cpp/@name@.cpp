@@ -15,12 +15,20 @@ public:
     const void* interface(std::string_view id) noexcept { return id == SIGRUN_KIND_EXECUTOR ? &k_table : nullptr; }
 
 private:
+    // The job document names the one function there is. The host hands it on as it wrote it, without blanks, so this will
+    // do; who has more in the document brings a JSON parser.
+    static bool names_upper(sigrun_str json) { return view(json).find(R"("command":["upper"])") != std::string_view::npos; }
+
     // [work] One attempt; the op completes when everything it started is gone.
     static sigrun_result run(sigrun_instance* instance, const sigrun_task* task, const sigrun_sink* sink,
                              sigrun_op token) noexcept {
         const host& h = self<executor>(instance).host_;
         op done(h, token);
         guarded(nullptr, [&] {
+            if (!names_upper(task->json))
+                return done.fail(SIGRUN_E_INVALID,
+                                 R"({"class":"user","code":"not_found","message":"command: expected [\"upper\"]",)"
+                                 R"("exit_code":127,"signal":null})");
             send(*sink, SIGRUN_STATE, "{\"state\":\"running\"}", nullptr);
             std::string text(h.content(task->payload));
             if (text.size() > SIGRUN_LOG_MAX)

@@ -22,7 +22,8 @@ int main(int argc, char** argv) {
     const auto* table =
         static_cast<const sigrun_executor*>(instance->get_interface(instance, str(SIGRUN_KIND_EXECUTOR)));
     expect(view(table->kinds) == "@name@", "it runs jobs of its kind");
-    {
+    for (const bool right : {true, false}) {
+        const std::string document = right ? R"({"kind":"@name@","command":["upper"]})" : R"({"command":["lower"]})";
         recording_sink sink;
         buffer payload(host.get(), "hello");
         const sigrun_attempt attempt{sizeof attempt, 1, str("4b7a9c1e-0000-7000-8000-000000000001"), str("t")};
@@ -30,11 +31,15 @@ int main(int argc, char** argv) {
         task.struct_size = sizeof task;
         task.attempt = &attempt;
         task.kind = str("@name@");
-        task.json = str("{}");
+        task.json = str(document);
         task.payload = payload.get();
         const auto op = host.mint();
         expect(table->run(instance, &task, sink.abi(), op) >= 0, "run is accepted");
         const auto done = host.wait(op);
+        if (!right) {
+            expect(done.result < 0 && done.text.find("not_found") != std::string::npos, "an unknown function is refused");
+            continue;
+        }
         expect(done.result == SIGRUN_OK, "the task succeeds");
         expect(done.text.find("\"exit_code\":0") != std::string::npos, "with exit code 0");
         std::string output;

@@ -62,21 +62,35 @@ static const sigrun_probe table = {
     .run = run,
 };
 
+/* Is the text this one? */
+static int is(sigrun_str text, const char* word) {
+    return text.len == strlen(word) && memcmp(text.ptr, word, (size_t)text.len) == 0;
+}
+
+static sigrun_result refuse(sigrun_error* error, sigrun_result code, const char* why) {
+    if (error) {
+        const size_t room = error->msg ? error->msg_cap : 0, n = strlen(why) < room ? strlen(why) : room;
+        error->code = code;
+        if (n) memcpy(error->msg, why, n);
+        error->msg_len = (uint32_t)n;
+    }
+    return code;
+}
+
 static const void* get_interface(sigrun_instance* instance, sigrun_str id) {
     (void)instance;
-    if (id.len == strlen(SIGRUN_KIND_PROBE) && memcmp(id.ptr, SIGRUN_KIND_PROBE, (size_t)id.len) == 0) return &table;
-    return NULL;
+    return is(id, SIGRUN_KIND_PROBE) ? &table : NULL;
 }
 
 static void destroy(sigrun_instance* instance) { free(instance); }
 
 static sigrun_result create(const sigrun_host* host, sigrun_str component, const sigrun_config* config,
                             sigrun_instance** out, sigrun_error* error) {
-    probe* made = calloc(1, sizeof *made);
-    (void)component;
+    probe* made;
     (void)config;
-    (void)error;
-    if (!made) return SIGRUN_E_NOMEM;
+    if (!is(component, "@name@")) return refuse(error, SIGRUN_E_NOT_FOUND, "component: expected @name@");
+    made = calloc(1, sizeof *made);
+    if (!made) return refuse(error, SIGRUN_E_NOMEM, "out of memory");
     made->abi.struct_size = sizeof made->abi;
     made->abi.get_interface = get_interface;
     made->abi.destroy = destroy;

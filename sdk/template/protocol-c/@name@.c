@@ -84,10 +84,16 @@ static void on_writable(void* ctx, int32_t fd, uint32_t events) {
     c->owner->sched->stop(c->owner->host, c->watch, gone, c);
 }
 
-/* [any] After this the connection belongs to the io lane again. */
+/* [io] */
+static void begin_writing(void* ctx) {
+    connection* c = ctx;
+    if (c->owner->sched->fd_watch(c->owner->host, c->fd, SIGRUN_FD_WRITE, on_writable, c, &c->watch) < 0) gone(c);
+}
+
+/* [any] After this the connection belongs to the io lane again. Watches are begun there, so that none of its calls comes
+ * before its id is known. */
 static void start_writing(connection* c) {
-    const protocol* self = c->owner;
-    if (self->sched->fd_watch(self->host, c->fd, SIGRUN_FD_WRITE, on_writable, c, &c->watch) < 0) gone(c);
+    if (c->owner->sched->post(c->owner->host, SIGRUN_LANE_IO, begin_writing, c) < 0) gone(c);
 }
 
 static int append(connection* c, const void* bytes, size_t n) {
@@ -167,6 +173,12 @@ static void on_readable(void* ctx, int32_t fd, uint32_t events) {
         c->owner->sched->stop(c->owner->host, c->watch, on_line, c);
 }
 
+/* [io] */
+static void begin_reading(void* ctx) {
+    connection* c = ctx;
+    if (c->owner->sched->fd_watch(c->owner->host, c->fd, SIGRUN_FD_READ, on_readable, c, &c->watch) < 0) gone(c);
+}
+
 /* [io] Pure. */
 static sigrun_result recognise(sigrun_instance* instance, sigrun_bytes first, uint32_t flags) {
     const size_t whole = sizeof GREETING - 1, seen = first.len < whole ? (size_t)first.len : whole;
@@ -198,7 +210,7 @@ static sigrun_result on_accept(sigrun_instance* instance, const sigrun_accept* a
         free(c);
         return SIGRUN_E_CANCELLED;
     }
-    if (self->sched->fd_watch(self->host, c->fd, SIGRUN_FD_READ, on_readable, c, &c->watch) < 0) gone(c);
+    if (self->sched->post(self->host, SIGRUN_LANE_IO, begin_reading, c) < 0) gone(c);
     return SIGRUN_OK;
 }
 
@@ -215,11 +227,24 @@ static const sigrun_protocol table = {
     .serve = &serve,
 };
 
+/* Is the text this one? */
+static int is(sigrun_str text, const char* word) {
+    return text.len == strlen(word) && memcmp(text.ptr, word, (size_t)text.len) == 0;
+}
+
+static sigrun_result refuse(sigrun_error* error, sigrun_result code, const char* why) {
+    if (error) {
+        const size_t room = error->msg ? error->msg_cap : 0, n = strlen(why) < room ? strlen(why) : room;
+        error->code = code;
+        if (n) memcpy(error->msg, why, n);
+        error->msg_len = (uint32_t)n;
+    }
+    return code;
+}
+
 static const void* get_interface(sigrun_instance* instance, sigrun_str id) {
     (void)instance;
-    if (id.len == strlen(SIGRUN_KIND_PROTOCOL) && memcmp(id.ptr, SIGRUN_KIND_PROTOCOL, (size_t)id.len) == 0)
-        return &table;
-    return NULL;
+    return is(id, SIGRUN_KIND_PROTOCOL) ? &table : NULL;
 }
 
 /* [ctl] Nothing new; who still waits for a line reads its end, and what was asked is answered. */
@@ -252,11 +277,11 @@ static void destroy(sigrun_instance* instance) {
 static sigrun_result create(const sigrun_host* host, sigrun_str component, const sigrun_config* config,
                             sigrun_instance** out, sigrun_error* error) {
     const sigrun_str sched = TEXT(SIGRUN_SVC_SCHED), calls = TEXT(SIGRUN_SVC_CALL), buffers = TEXT(SIGRUN_SVC_BUFFER);
-    protocol* made = calloc(1, sizeof *made);
-    (void)component;
+    protocol* made;
     (void)config;
-    (void)error;
-    if (!made) return SIGRUN_E_NOMEM;
+    if (!is(component, "@name@")) return refuse(error, SIGRUN_E_NOT_FOUND, "component: expected @name@");
+    made = calloc(1, sizeof *made);
+    if (!made) return refuse(error, SIGRUN_E_NOMEM, "out of memory");
     made->abi.struct_size = sizeof made->abi;
     made->abi.get_interface = get_interface;
     made->abi.drain = drain;
@@ -265,9 +290,10 @@ static sigrun_result create(const sigrun_host* host, sigrun_str component, const
     made->sched = host->get_service(host, sched);
     made->calls = host->get_service(host, calls);
     made->buffers = host->get_service(host, buffers);
-    if (!made->sched || !made->calls || !made->buffers) {
+    /* By the last slot that is used: an older host's table may end before it. */
+    if (!SIGRUN_HAS(made->sched, stop) || !SIGRUN_HAS(made->calls, begin) || !SIGRUN_HAS(made->buffers, view)) {
         free(made);
-        return SIGRUN_E_UNSUPPORTED;
+        return refuse(error, SIGRUN_E_UNSUPPORTED, "the host lacks one of the services sched/1, call/1, buffer/1");
     }
     pthread_mutex_init(&made->mutex, NULL);
     pthread_cond_init(&made->changed, NULL);

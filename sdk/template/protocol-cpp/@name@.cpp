@@ -37,7 +37,7 @@ struct connection {
 class protocol {
 public:
     protocol(host h, const config_reader&) : host_(h), calls_(h.service<sigrun_svc_call>(SIGRUN_SVC_CALL)) {
-        if (!calls_) throw failure(SIGRUN_E_UNSUPPORTED, "the host has no service call/1");
+        if (!SIGRUN_HAS(calls_, begin)) throw failure(SIGRUN_E_UNSUPPORTED, "the host has no service call/1");
     }
 
     // [ctl] The host lets go of its calls first, so each connection comes to its end.
@@ -80,15 +80,29 @@ private:
             }
             auto* c = made.release();
             c->lifetime = op(me.host_, lifetime);
-            if (me.watch(*c, SIGRUN_FD_READ, &on_readable) < 0) gone(c);
+            me.on_io_lane(*c, &begin_reading);
             return SIGRUN_OK;
         });
     }
 
-    sigrun_result watch(connection& c, std::uint32_t events, void (*ready)(void*, std::int32_t, std::uint32_t)) {
-        return host_.sched()->fd_watch(host_.abi(), c.fd, events, ready, &c, &c.watch);
+    // Watches are begun on the io lane, so that none of their calls comes before the id is known.
+    void on_io_lane(connection& c, sigrun_fn step) {
+        if (host_.sched()->post(host_.abi(), SIGRUN_LANE_IO, step, &c) < 0) gone(&c);
+    }
+    void watch(connection& c, std::uint32_t events, void (*ready)(void*, std::int32_t, std::uint32_t)) {
+        if (host_.sched()->fd_watch(host_.abi(), c.fd, events, ready, &c, &c.watch) < 0) gone(&c);
     }
     void stop(connection& c, sigrun_fn then) { host_.sched()->stop(host_.abi(), c.watch, then, &c); }
+
+    // [io]
+    static void begin_reading(void* ctx) noexcept {
+        auto& c = *static_cast<connection*>(ctx);
+        c.owner.watch(c, SIGRUN_FD_READ, &on_readable);
+    }
+    static void begin_writing(void* ctx) noexcept {
+        auto& c = *static_cast<connection*>(ctx);
+        c.owner.watch(c, SIGRUN_FD_WRITE, &on_writable);
+    }
 
     // [io]
     static void on_readable(void* ctx, std::int32_t fd, std::uint32_t) noexcept {
@@ -122,7 +136,7 @@ private:
         const auto r = me.calls_->begin(me.host_.abi(), c.session, &call, &replies, &id, &error.abi);
         if (r >= 0) return;  // perhaps the connection is gone already
         guarded(nullptr, [&] { c.answer = concat(error.text(), "\n"); });
-        me.start_writing(c);
+        me.on_io_lane(c, &begin_writing);
     }
 
     // [any] One piece of the answer; the last one starts the writing. Touches nothing of the connection after that.
@@ -136,13 +150,9 @@ private:
                 return SIGRUN_E_INVALID;
             if (frame->json.len) c.answer += concat(view(frame->json), "\n");
             c.answer += payload;
-            if (last) c.owner.start_writing(c);
+            if (last) c.owner.on_io_lane(c, &begin_writing);
             return SIGRUN_OK;
         });
-    }
-
-    void start_writing(connection& c) {
-        if (watch(c, SIGRUN_FD_WRITE, &on_writable) < 0) gone(&c);
     }
 
     // [io] The socket takes more of the answer.

@@ -40,10 +40,10 @@ class Templates(AuthorTest):
         daemon = self.daemon_with_plugins()
         self.runner_with_plugins(daemon)
         for name, _ in names:
-            job = daemon.run(kind=name, command=["shout"], payload="hello")
+            job = daemon.run(kind=name, command=["upper"], payload="hello")
             self.assertEqual((job["state"], job["exit_code"]), ("succeeded", 0), job)
             self.assertIn("HELLO", daemon.log(job["id"]))
-            job = daemon.run(kind=name, command=["shout"], payload="x" * 70000, retry={"user": 0})
+            job = daemon.run(kind=name, command=["upper"], payload="x" * 70000, retry={"user": 0})
             self.assertEqual((job["state"], job["failure"]["code"]), ("failed", "too_large"), job)
 
     def test_a_protocol_answers_on_the_shared_port(self):

@@ -57,6 +57,12 @@ impl Protocol {
             let _ = unsafe { &*(*address as *const Connection) }.stream.shutdown(how);
         }
     }
+    /// Watches are begun on the io lane, so that none of their calls comes before the id is known.
+    unsafe fn on_io_lane(&self, c: *mut Connection, step: unsafe extern "C" fn(*mut c_void)) {
+        if self.sched.post.unwrap()(self.host.abi(), SIGRUN_LANE_IO, Some(step), c as *mut c_void) < 0 {
+            gone(c as *mut c_void);
+        }
+    }
     unsafe fn watch(&self, c: *mut Connection, events: u32, ready: unsafe extern "C" fn(*mut c_void, i32, u32)) {
         use std::os::unix::io::AsRawFd;
         let fd = (*c).stream.as_raw_fd();
@@ -145,16 +151,31 @@ unsafe extern "C" fn on_accept(instance: *mut sigrun_instance, accept: *const si
             state.connections.push(made as usize);
             made
         };
-        me.watch(made, SIGRUN_FD_READ, on_readable);
+        me.on_io_lane(made, begin_reading);
         Ok(SIGRUN_OK)
     })
 }
 
-/// Runs one step of a connection; after a panic the step ends the connection.
+/// Runs one step of a connection. A panic stops there: the connection stays until the host ends it.
 unsafe fn step(ctx: *mut c_void, body: impl FnOnce(*mut Connection)) {
-    if sigrun::guarded(std::ptr::null_mut(), || Ok({ body(ctx as *mut Connection); SIGRUN_OK })) < 0 {
-        (*(*(ctx as *mut Connection)).owner).host.log(SIGRUN_LOG_ERROR, "a connection panicked");
+    let host = (*(*(ctx as *mut Connection)).owner).host; // the connection may be gone after the step
+    let run = || {
+        body(ctx as *mut Connection);
+        Ok(SIGRUN_OK)
+    };
+    if sigrun::guarded(std::ptr::null_mut(), run) < 0 {
+        host.log(SIGRUN_LOG_ERROR, "a connection panicked");
     }
+}
+
+/// [io]
+unsafe extern "C" fn begin_reading(ctx: *mut c_void) {
+    step(ctx, |c| (*(*c).owner).watch(c, SIGRUN_FD_READ, on_readable))
+}
+
+/// [io]
+unsafe extern "C" fn begin_writing(ctx: *mut c_void) {
+    step(ctx, |c| (*(*c).owner).watch(c, SIGRUN_FD_WRITE, on_writable))
 }
 
 /// [io]
@@ -199,7 +220,7 @@ unsafe extern "C" fn on_line(ctx: *mut c_void) {
         }
         (*c).answer.extend_from_slice(&room[..error.msg_len as usize]);
         (*c).answer.push(b'\n');
-        me.watch(c, SIGRUN_FD_WRITE, on_writable);
+        me.on_io_lane(c, begin_writing);
     })
 }
 
@@ -220,7 +241,7 @@ unsafe extern "C" fn on_frame(ctx: *mut c_void, frame: *const sigrun_frame) -> s
         }
         (*c).answer.extend_from_slice(&payload);
         if last {
-            me.watch(c, SIGRUN_FD_WRITE, on_writable);
+            me.on_io_lane(c, begin_writing);
         }
         Ok(SIGRUN_OK)
     })

@@ -77,9 +77,14 @@ impl Host {
     pub fn abi(&self) -> *const sigrun_host {
         self.abi
     }
-    /// The table of a service. T must be the table that belongs to the id.
+    /// The table of a service; T must be the table that belongs to the id. None if the host does not have it, or an older one
+    /// whose table ends before the last slot that this SDK knows.
     pub fn service<T>(&self, id: &str) -> Option<&'static T> {
-        unsafe { ((*self.abi).get_service?(self.abi, lend(id)) as *const T).as_ref() }
+        unsafe {
+            let table = (*self.abi).get_service?(self.abi, lend(id));
+            let size = (table as *const u32).as_ref()?; // struct_size, the first member of every table
+            if (*size as usize) < std::mem::size_of::<T>() { None } else { (table as *const T).as_ref() }
+        }
     }
     pub fn log(&self, level: u32, message: &str) {
         if let Some(log) = self.service::<sigrun_svc_log>(SIGRUN_SVC_LOG) {
@@ -240,10 +245,13 @@ pub fn instance_of<T: Component>(host: Host, inside: T) -> *mut sigrun_instance 
 
 /// Used by the macro below.
 pub unsafe fn create(
-    host: *const sigrun_host, config: *const sigrun_config, out: *mut *mut sigrun_instance, error: *mut sigrun_error,
+    host: *const sigrun_host, asked: sigrun_str, known: &str, config: *const sigrun_config, out: *mut *mut sigrun_instance, error: *mut sigrun_error,
     make: fn(Host, &Config) -> Result<*mut sigrun_instance, Failure>,
 ) -> sigrun_result {
     guarded(error, || {
+        if view(asked) != known {
+            return Err(Failure::new(SIGRUN_E_NOT_FOUND, format!("component: expected {}, found {}", known, view(asked))));
+        }
         *out = make(Host::new(host), &Config(config))?;
         Ok(SIGRUN_OK)
     })
@@ -304,10 +312,10 @@ macro_rules! sigrun_plugin {
         }];
 
         unsafe extern "C" fn sigrun_create(
-            host: *const sigrun_sys::sigrun_host, _component: sigrun_sys::sigrun_str, config: *const sigrun_sys::sigrun_config,
+            host: *const sigrun_sys::sigrun_host, component: sigrun_sys::sigrun_str, config: *const sigrun_sys::sigrun_config,
             out: *mut *mut sigrun_sys::sigrun_instance, error: *mut sigrun_sys::sigrun_error,
         ) -> sigrun_sys::sigrun_result {
-            sigrun::create(host, config, out, error, $create)
+            sigrun::create(host, component, $component, config, out, error, $create)
         }
 
         static SIGRUN_ENTRY: sigrun_sys::sigrun_entry = sigrun_sys::sigrun_entry {
