@@ -73,9 +73,11 @@ void dev_daemon::start_daemon() {
         address_.clear();
         last_lines_.clear();
     }
-    std::vector<std::string> argv{program("sigrund"), "--state-dir", folder_ + "/state",          "--plugin-dir",
-                                  plugins_,           "--set",       "server.listen=127.0.0.1:0", "--set",
-                                  "log.level=debug"};
+    // What changes in its folder changes through us; and an author wants the new version, whatever it does.
+    std::vector<std::string> argv{
+        program("sigrund"),          "--state-dir", folder_ + "/state", "--plugin-dir", plugins_,           "--set",
+        "server.listen=127.0.0.1:0", "--set",       "log.level=debug",  "--set",        "plugins.watch=no", "--set",
+        "plugins.probation=0s"};
     for (const auto& s : settings_) argv.insert(argv.end(), {"--set", s});
     daemon_ = need(child_program::start(argv, [this](std::string_view line) { on_line("sigrund", line); }));
     const auto deadline = std::chrono::steady_clock::now() + k_start_time;

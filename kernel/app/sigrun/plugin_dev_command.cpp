@@ -68,9 +68,15 @@ private:
 
     bool build() {
         say("building: " + what_.build);
-        auto made = need(child_program::start({"/bin/sh", "-c", what_.build}, [](std::string_view line) {
-            context::print("build | " + std::string(line) + "\n");
-        }));
+        auto show = [](std::string_view line) {
+            try {
+                context::print("build | " + std::string(line) + "\n");
+            } catch (const reader_gone&) {
+                // On the reader's thread; the main one meets it as well, and ends.
+            } catch (const std::exception&) {
+            }
+        };
+        auto made = need(child_program::start({"/bin/sh", "-c", what_.build}, show));
         while (!made->ended())
             if (ctx_.waits().wait_until(std::chrono::steady_clock::now() + std::chrono::milliseconds(20)) ==
                 waiter::outcome::interrupted)
@@ -155,30 +161,44 @@ private:
     }
 
     void reload(const std::string& bytes) {
+        std::string refusal;
         try {
             ctx_.daemon().call_object("plugins.reload", {{"id", id_}});
         } catch (const failure& f) {
             if (f.from() == failure::source::interrupt) throw;
-            const auto code = f.what_happened().code;
-            if (private_ && (code == errc::unsupported || code == errc::not_found || code == errc::conflict)) {
-                say("cannot be replaced while the daemon runs (" + std::string(f.what()) + "); restarting it");
+            refusal = f.what();
+            if (private_ && f.what_happened().code == errc::unsupported) {
+                say("cannot be replaced while the daemon runs (" + refusal + "); restarting it");
+                refusal.clear();
                 private_->restart();
-            } else {
-                say("refused: " + std::string(f.what()));
             }
         }
-        tell_state(bytes);
+        tell_state(bytes, refusal);
     }
 
-    /// What the daemon says runs now, which is what counts.
-    void tell_state(const std::string& bytes) {
-        json::object plugin;
+    /// What the daemon says of the plugin; empty while it does not know it.
+    json::object state_now() {
         try {
-            plugin = ctx_.daemon().call_object("plugins.get", {{"id", id_}});
+            return ctx_.daemon().call_object("plugins.get", {{"id", id_}});
         } catch (const failure& f) {
             if (f.from() == failure::source::interrupt) throw;
-            return say("the daemon does not have " + id_ + ": " + std::string(f.what()));
+            return {};
         }
+    }
+
+    /// What the daemon says runs now, which is what counts. A daemon that follows its folder may be at it just now.
+    void tell_state(const std::string& bytes, const std::string& refusal = {}) {
+        const auto sha256 = sha256_hex(bytes);
+        auto plugin = state_now();
+        const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(private_ ? 0 : 10);
+        while (text_or(plugin, "sha256") != sha256 && std::chrono::steady_clock::now() < patience) {
+            if (ctx_.waits().wait_until(std::chrono::steady_clock::now() + k_look_again) ==
+                waiter::outcome::interrupted)
+                throw failure(make_problem(errc::cancelled, "interrupted"), {}, failure::source::interrupt);
+            plugin = state_now();
+        }
+        if (!refusal.empty() && text_or(plugin, "sha256") != sha256) say("refused: " + refusal);
+        if (plugin.empty()) return say("the daemon does not have " + id_ + "; does it follow its plugin folder?");
         std::vector<std::string> names{id_, fs::path(what_.file).stem().string()};
         bool on_runners = false;
         if (const auto* components = array_or_null(plugin, "components"))
@@ -191,7 +211,7 @@ private:
                         if (name.is_string()) names.emplace_back(name.get_string());
             }
         if (private_) private_->show_lines_of(std::move(names));
-        const bool same = text_or(plugin, "sha256") == sha256_hex(bytes);
+        const bool same = text_or(plugin, "sha256") == sha256;
         const std::string now =
             sdk::concat(id_, " ", text_or(plugin, "version"), ", generation ",
                         number_or<std::uint64_t>(plugin, "generation", 0), ", ", text_or(plugin, "state"));

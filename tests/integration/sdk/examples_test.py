@@ -117,7 +117,7 @@ class Examples(AuthorTest):
     def test_an_extension_adds_a_command_and_outlives_replacements(self):
         line = self.example("line_protocol")
         greeting = self.example("line_greeting", f"-DLINE_INCLUDE_DIR={line}/include")
-        daemon = self.daemon_with_plugins()
+        daemon = self.daemon_with_plugins(settings=["plugins.watch=no", "plugins.probation=0s"])
         self.is_listed(daemon, "example.line-greeting", "extension")
         client = Client(daemon)
         self.assertEqual(client.ask("GREET world"), "hello world")
