@@ -34,7 +34,7 @@ constexpr std::array k_pin{k_id, param{source::query, "pinned", "pinned", kind::
 constexpr std::array k_unplug{
     k_id, param{source::query, "force", "force", kind::boolean, "also if the configuration names it"}};
 constexpr std::array k_id_reason{k_id, k_reason};
-constexpr std::array k_reload{
+constexpr std::array k_reload_runner{
     k_id, param{source::query, "plugin", "plugin", kind::text, "id or file name; all that changed if left out"}};
 constexpr std::array k_events{
     param{source::header, "Last-Event-ID", "after", kind::integer, "number to resume from, as EventSource sends it"},
@@ -69,7 +69,7 @@ constexpr route k_routes[] = {
     {"POST", "/v1/runners/{id}/maintenance", "runners.maintenance", answer::json, body::none, 200, "", k_id_reason,
      "out of service"},
     {"POST", "/v1/runners/{id}/detect", "runners.detect", answer::json, body::none, 200, "", k_only_id, "fresh facts"},
-    {"POST", "/v1/runners/{id}/reload", "runners.reload", answer::json, body::none, 200, "", k_reload,
+    {"POST", "/v1/runners/{id}/reload", "runners.reload", answer::json, body::none, 200, "", k_reload_runner,
      "replace plugins of the runner by what their files hold now"},
     {"GET", "/v1/events", "events.watch", answer::events, body::none, 200, "", k_events, "what happens, as SSE"},
     {"GET", "/v1/plugins", "plugins.list", answer::json, body::none, 200, "", k_none, "plugins"},
