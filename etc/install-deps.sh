@@ -6,6 +6,7 @@ packages=(
     libboost1.81-dev libboost-json1.81-dev libboost-container1.81-dev libboost-filesystem1.81-dev
     libpoco-dev libhwloc-dev libcli11-dev prometheus-cpp-dev libxxhash-dev libsqlite3-dev libssl-dev
     libgtest-dev libbenchmark-dev
+    rustc cargo
     curl python3 jq procps
 )
 case "${1:-}" in

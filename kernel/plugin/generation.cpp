@@ -95,7 +95,13 @@ result<std::shared_ptr<instance>> generation::create(const std::shared_ptr<gener
         return bad_value("instance",
                          "get_interface and destroy in a table of at least " + std::to_string(needed) + " bytes",
                          raw->struct_size < needed ? std::to_string(raw->struct_size) + " bytes" : "NULL");
-    auto made = std::make_shared<instance>(self, name, self->descriptor_.id, component.id, component.kind, raw);
+    // What it borrowed from other plugins goes back when it is gone, even if it forgot to.
+    auto give_back = [exchange = self->guest_->rt->exchange, &face](instance* gone) {
+        delete gone;
+        exchange->drop(face);
+    };
+    std::shared_ptr<instance> made(new instance(self, name, self->descriptor_.id, component.id, component.kind, raw),
+                                   std::move(give_back));
     if (!made->table<void>(component.kind))
         return bad_value("get_interface", "a table for its own kind " + component.kind, "NULL");
     face.holder = made;
@@ -108,6 +114,7 @@ generation::~generation() {
         return;
     }
     if (started_ && entry_->unload) entry_->unload(&face_->abi);
+    guest_->rt->exchange->drop(*guest_);
     const std::string open = guest_->still_open();
     guest_->retire();
     std::string why;

@@ -96,6 +96,7 @@ void plugin_set::commit(addition& what) {
     place.now = what.code ? state::active : state::not_needed;
     place.info.active = what.code != nullptr;
     instances_.insert(instances_.end(), what.instances.begin(), what.instances.end());
+    rt_->exchange->look_again();
     if (place.info.active)
         SIGRUN_LOG(k_log, info, "plugin ", place.info.id, " ", place.info.version, " was loaded from ",
                    place.info.file);
@@ -142,6 +143,7 @@ void plugin_set::take_out(const departure& what) {
     place.info.active = false;
     if (place.now == state::active) {
         for (const auto& each : what.instances) std::erase(instances_, each);
+        rt_->exchange->look_again();
         retiring_.push_back({what.record, place.info, std::move(place.code), what.instances, plugin_state::draining,
                              std::chrono::steady_clock::now()});
         SIGRUN_LOG(k_log, info, "plugin ", what.id, " ", what.version, " was taken out of service");

@@ -109,6 +109,7 @@ result<void> plugin_host::start_all() {
     }
     impl_->reloads.count_states();
     impl_->proofs.begin();
+    impl_->rt->exchange->open([set = &impl_->plugins](std::string_view name) { return set->known_as(name); });
     return {};
 }
 
@@ -116,6 +117,7 @@ void plugin_host::shutdown() {
     std::call_once(impl_->ended, [this] {
         end_reloads();
         impl_->proofs.end();
+        impl_->rt->exchange->close();
         auto instances = impl_->plugins.release_instances();
         // What was never started has nothing to finish, and perhaps no thread that could say so.
         if (impl_->started) drain_all(instances, impl_->rt->ops, impl_->options.drain_time);

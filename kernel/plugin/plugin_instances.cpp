@@ -102,6 +102,16 @@ void plugin_set::default_instances() {
     }
 }
 
+std::shared_ptr<instance> plugin_set::known_as(std::string_view name) const {
+    std::shared_ptr<instance> by_component, by_plugin;
+    for (auto& each : all()) {
+        if (each->name() == name) return each;
+        if (!by_component && each->component() == name) by_component = each;
+        if (!by_plugin && each->plugin_id() == name) by_plugin = each;
+    }
+    return by_component ? by_component : by_plugin;
+}
+
 void plugin_set::create(const choice& what, const std::string& name, std::shared_ptr<const bound_section> values) {
     record& plugin = *what.plugin;
     auto made = generation::create(plugin.code, *what.component, name, *values->abi());

@@ -98,6 +98,7 @@ void plugin_set::commit(replacement& what, bool warm) {
     running.info = what.info;
     running.since = now;
     retiring_.push_back(std::move(old));
+    rt_->exchange->look_again();
 }
 
 plugin_set::retiring* plugin_set::warm_of(std::size_t which) {
@@ -128,6 +129,7 @@ void plugin_set::swap_back(const replacement& what, const std::string& why) {
         std::replace(instances_.begin(), instances_.end(), bad, old);
         place->instances.push_back(bad);
     }
+    rt_->exchange->look_again();
     place->state = plugin_state::draining;
     place->since = running.since = running.newest_since = now;
     running.info.reason = "swapped back from " + version + ": " + why;

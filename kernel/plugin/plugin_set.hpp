@@ -25,6 +25,8 @@ public:
 
     result<void> load();
     std::vector<std::shared_ptr<instance>> all() const;  // in order of creation
+    /// By name, else by component id, else by plugin id.
+    std::shared_ptr<instance> known_as(std::string_view name) const;
     std::vector<documented_section> documented() const;
     /// Gives up every instance, also of replaced generations; the caller destroys them.
     std::vector<std::shared_ptr<instance>> release_instances();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernel/metrics/metrics.hpp"
+#include "kernel/plugin/broker.hpp"
 #include "kernel/plugin/ops.hpp"
 #include "kernel/plugin/plugin_host.hpp"
 #include "kernel/plugin/work_pool.hpp"
@@ -33,6 +34,7 @@ public:
     boost::asio::io_context control{1};
     boost::asio::io_context io{1};
     std::unique_ptr<schedule> timers;
+    const std::shared_ptr<broker> exchange = std::make_shared<broker>(control);
     metrics& numbers;
     counter ignored_completions;
     std::atomic<call_handler*> calls{nullptr};

@@ -7,7 +7,7 @@
 
 namespace sigrun {
 namespace {
-constexpr std::array<std::string_view, 18> k_names{
+constexpr std::array<std::string_view, 20> k_names{
     "RunnerRegistered",  "RunnerDeregistered", "RunnerStatusChanged", "CapabilitiesUpdated", "ProtocolMigrated",
     "JobSubmitted",      "JobStateChanged",    "PluginLoaded",        "PluginRejected",      "PluginReplaced",
     "PluginProbation",   "PluginSwappedBack",  "PluginRetired",       "PluginGone",          "PluginRemoved",

@@ -3,6 +3,7 @@
 #include "kernel/serve/protocol_swapper.hpp"
 
 #include <sigrun/balancer.h>
+#include <sigrun/broker.h>
 #include <sigrun/probe.h>
 
 #include <boost/asio/post.hpp>
@@ -36,6 +37,13 @@ void set_swappers(plugin_host& plugins, selector& select, detector& local, fleet
         return result<void>();
     };
     plugins.set_swapper(SIGRUN_KIND_PROBE, std::move(probes));
+
+    // Nobody calls an extension; it follows what it extends through the broker, the new one as the old one did.
+    swapper extensions;
+    extensions.check = [](const auto&, const auto&) { return result<void>(); };
+    extensions.swap = [](const auto&, const auto&) { return true; };
+    extensions.add = extensions.remove = [](const auto&) { return result<void>(); };
+    plugins.set_swapper(SIGRUN_KIND_EXTENSION, std::move(extensions));
 
     // The fleet dials with what the plugin host has at the moment, so the swap needs nothing of it.
     protocol_users users;

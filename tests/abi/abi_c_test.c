@@ -2,6 +2,7 @@
  * can be written down. Fails by not compiling, or with the line that is wrong. */
 #include <sigrun/balancer.h>
 #include <sigrun/base.h>
+#include <sigrun/broker.h>
 #include <sigrun/executor.h>
 #include <sigrun/host.h>
 #include <sigrun/plugin.h>

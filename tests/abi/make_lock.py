@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 
-HEADERS = ["base", "host", "plugin", "protocol", "balancer", "probe", "executor", "store"]
+HEADERS = ["base", "host", "plugin", "protocol", "balancer", "probe", "executor", "store", "broker"]
 
 
 def without_comments(text):

@@ -228,6 +228,8 @@ void add_plugin_commands(CLI::App& app, context& ctx) {
     admit_app->footer("Example: sigrun plugin admit sigrun.round_robin && sigrun plugin reload sigrun.round_robin");
     admit_app->callback([&ctx, name] { ctx.action = [&ctx, name] { return admit(ctx, *name); }; });
     add_signature_commands(*group, ctx);
+    add_plugin_new_command(*group, ctx);
+    add_plugin_dev_command(*group, ctx);
 }
 
 }  // namespace sigrun::cli

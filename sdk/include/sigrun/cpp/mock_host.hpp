@@ -277,8 +277,7 @@ private:
             [](const sigrun_host* h, std::int32_t fd, std::uint32_t events, mock::io_lane::on_fd cb, void* ctx,
                std::uint64_t* id) noexcept -> sigrun_result {
                 if (fd < 0 || !events || (events & ~3u)) return SIGRUN_E_INVALID;
-                auto made = self(h).sched_.io.watch(fd, events, cb, ctx);
-                if (id) *id = made;
+                self(h).sched_.io.watch(fd, events, cb, ctx, id);
                 return SIGRUN_OK;
             },
             [](const sigrun_host* h, std::uint64_t id, sigrun_fn done, void* ctx) noexcept -> sigrun_result {

@@ -99,11 +99,13 @@ public:
         wake();
         return id;
     }
-    std::uint64_t watch(std::int32_t fd, std::uint32_t events, on_fd cb, void* ctx) {
+    /// `told`: gets the id before the first call, which may want to stop it.
+    std::uint64_t watch(std::int32_t fd, std::uint32_t events, on_fd cb, void* ctx, std::uint64_t* told = nullptr) {
         std::uint64_t id = 0;
         {
             std::lock_guard lock(mutex_);
             id = next_++;
+            if (told) *told = id;
             watches_.emplace(id, watch_entry{fd, events, cb, ctx});
         }
         wake();
