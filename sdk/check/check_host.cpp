@@ -104,7 +104,8 @@ void check_host::forget(sigrun_op op) {
 check_host::completion check_host::wait(sigrun_op op, int limit_ms) {
     std::unique_lock lock(mutex_);
     auto& record = ops_.at(op - 1);
-    changed_.wait_for(lock, std::chrono::milliseconds(limit_ms), [&] { return record.how.done; });
+    changed_.wait_for(lock, std::chrono::milliseconds(limit_ms < 0 ? patience_ms_ : limit_ms),
+                      [&] { return record.how.done; });
     return record.how;
 }
 

@@ -60,8 +60,10 @@ public:
     sigrun_op mint(std::string_view what);
     /// The starting call failed.
     void forget(sigrun_op op);
-    /// done is false on the deadline.
-    completion wait(sigrun_op op, int limit_ms = 5000);
+    /// done is false when the time is over; by default that of set_patience.
+    completion wait(sigrun_op op, int limit_ms = -1);
+    void set_patience(int ms) noexcept { patience_ms_ = ms; }
+    int patience() const noexcept { return patience_ms_; }
     bool completed(sigrun_op op) const;
 
     // ---- What the kernel behind a protocol does: every call is answered by one REPLY with this JSON.
@@ -130,6 +132,7 @@ private:
     std::map<std::string, double> metrics_;
     std::function<void(std::string_view)> reenter_;
     std::string injected_;
+    int patience_ms_ = 5000;
     std::atomic<std::uint32_t> fallible_{0};
     std::atomic<std::uint64_t> calls_{0}, effects_{0};
     std::atomic<bool> later_{false};

@@ -93,7 +93,7 @@ sigrun_result recognise(rig& r, sigrun_instance* instance, const sigrun_serve& s
 }
 
 conversation_end converse(rig& r, sigrun_instance* instance, const sigrun_serve& serve, std::string_view bytes,
-                          manner how, int limit_ms) {
+                          manner how) {
     conversation_end end;
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) return end;
@@ -124,7 +124,7 @@ conversation_end converse(rig& r, sigrun_instance* instance, const sigrun_serve&
     if (how == manner::half_close) ::shutdown(me, SHUT_WR);
     if (how != manner::silent) listen(me, end.reply, how == manner::half_close ? 1000 : 100);
     ::close(me);
-    end.lifetime_ended = r.host().wait(lifetime, limit_ms).done;
+    end.lifetime_ended = r.host().wait(lifetime).done;
     return end;
 }
 

@@ -24,7 +24,7 @@ struct conversation_end {
 };
 /// Talks like this, closes, and waits for the end of the connection's lifetime.
 conversation_end converse(rig& r, sigrun_instance* instance, const sigrun_serve& serve, std::string_view bytes,
-                          manner how, int limit_ms = 5000);
+                          manner how);
 
 /// The peer's end of a connection that stays; -1: refused. `lifetime` is open then.
 int stay_connected(rig& r, sigrun_instance* instance, const sigrun_serve& serve, sigrun_op* lifetime);

@@ -6,7 +6,11 @@
 
 #include <boost/json.hpp>
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <atomic>
+#include <thread>
 
 namespace sigrun::check {
 namespace {
@@ -68,9 +72,9 @@ void strange_documents(session& s) {
         frame_sink sink;
         const auto op = run(r, e, sink, document, e.kind);
         if (!op) continue;
-        const auto how = r.host().wait(op, 8000);
+        const auto how = r.host().wait(op, 2 * r.host().patience());
         if (!how.done)
-            return s.report.fail("kind/unknown-document", concat("an end for the document ", shown), "none after 8 s");
+            return s.report.fail("kind/unknown-document", concat("an end for the document ", shown), "none in time");
         if (how.result >= 0)
             return s.report.fail("kind/unknown-document", concat("an error for the document ", shown), "it ran");
         boost::system::error_code ec;
@@ -83,6 +87,26 @@ void strange_documents(session& s) {
     s.report.pass_unless_told("kind/unknown-document");
     s.report.pass_unless_told("kind/outcome-json");
 }
+
+// The same from a thread of its own, for a run that blocks until the task has ended. 0: refused, or not back yet.
+struct started {
+    std::thread caller;
+    std::atomic<bool> returned{false};
+    std::atomic<sigrun_op> op{0};
+    void begin(rig& r, const executing& e, const frame_sink& sink, std::string_view document) {
+        op = r.host().mint("executor.run");
+        caller = std::thread([this, &r, &e, &sink, text = std::string(document)] {
+            const sigrun_attempt attempt{sizeof attempt, 1, sdk::str("018f0000-0000-7000-8000-000000000003"),
+                                         sdk::str("check:run")};
+            const sigrun_task task{sizeof task, 0, &attempt, sdk::str(e.kind), sdk::str(text), sdk::str(r.in().scratch),
+                                   nullptr,     0};
+            sigrun_result result = SIGRUN_OK;
+            r.host().work("executor.run", [&] { result = e.table->run(e.instance, &task, sink.abi(), op); });
+            if (result < 0) r.host().forget(op);
+            returned = true;
+        });
+    }
+};
 
 // After the op: what is below this process now was left behind.
 bool nothing_runs(session& s, std::string_view when) {
@@ -105,39 +129,41 @@ void process_trees(session& s) {
     frame_sink quick;
     const auto probe = run(r, e, quick, R"({"command":["true"]})", e.kind);
     if (!probe) return skip_all("it takes no commands");
-    const auto first = r.host().wait(probe, 8000);
+    const auto first = r.host().wait(probe, 2 * r.host().patience());
     if (!first.done)
-        return s.report.fail("kind/no-process-left", "the command `true` comes to an end", "nothing after 8 s");
+        return s.report.fail("kind/no-process-left", "the command `true` comes to an end", "nothing in time");
     if (first.result < 0) return skip_all(concat("it runs no commands: ", first.text.substr(0, 200)));
     if (!nothing_runs(s, "after `true`")) return;
 
     // A task that leaves a process in a session of its own behind.
     frame_sink sink;
     auto op = run(r, e, sink, R"({"command":["sh","-c","setsid sleep 300 & (sleep 300 &) ; exit 0"]})", e.kind);
-    if (!op || !r.host().wait(op, 15'000).done)
+    if (!op || !r.host().wait(op, 3 * r.host().patience()).done)
         return s.report.fail("kind/no-process-left", "a task with processes in the background comes to an end",
-                             "nothing after 15 s");
+                             "nothing in time");
     if (!nothing_runs(s, "after a task that left them in the background")) return;
     s.report.pass_unless_told("kind/no-process-left");
 
     s.report.begin("kind/cancel-run");
     if (!SIGRUN_HAS(e.table, cancel)) return s.report.skip("kind/cancel-run", "it has no cancel");
     frame_sink running;
-    op = run(r, e, running, R"({"command":["sh","-c","trap '' TERM; sleep 300 & while :; do sleep 300; done"]})",
-             e.kind);
-    if (!op) return;
-    eventually([&] { return !running.frames().empty(); }, 5000);
-    sigrun_result result = SIGRUN_OK;
-    r.host().work("executor.cancel", [&] { result = e.table->cancel(e.instance, op, 200'000'000); });
-    const auto how = r.host().wait(op, 8000);
-    if (!how.done)
-        s.report.fail("kind/cancel-run", "a cancelled task ends after its grace of 200 ms", "nothing after 8 s");
-    else if (how.result != SIGRUN_E_CANCELLED)
+    started task;
+    task.begin(r, e, running, R"({"command":["sh","-c","trap '' TERM; sleep 300 & while :; do sleep 300; done"]})");
+    eventually([&] { return !running.frames().empty(); }, r.host().patience());
+    nap(100);  // so that the shell has come to its trap; earlier is fine, too
+    r.host().work("executor.cancel", [&] { e.table->cancel(e.instance, task.op, 200'000'000); });
+    const auto how = r.host().wait(task.op, 200 + r.host().patience());
+    if (!how.done) {
+        s.report.fail("kind/cancel-run", "a cancelled task ends after its grace of 200 ms", "nothing in time");
+        ::_exit(42);  // nothing can stop it in here
+    }
+    task.caller.join();
+    if (how.result != SIGRUN_E_CANCELLED)
         s.report.fail("kind/cancel-run", "a cancelled task ends with CANCELLED", result_name(how.result));
     else if (nothing_runs(s, "after a cancel"))
         s.report.pass("kind/cancel-run");
     // Too late: an error or nothing, but no second end.
-    r.host().work("executor.cancel", [&] { e.table->cancel(e.instance, op, 1); });
+    r.host().work("executor.cancel", [&] { e.table->cancel(e.instance, task.op, 1); });
 }
 
 void ends_with_destroy(session& s) {
@@ -147,10 +173,15 @@ void ends_with_destroy(session& s) {
     if (!e.table) return;
     if (e.is_inline()) return s.report.skip("kind/ends-with-destroy", "its tasks run inline");
     frame_sink sink;
-    const auto op = run(r, e, sink, R"({"command":["sleep","300"]})", e.kind);
-    if (!op) return s.report.skip("kind/ends-with-destroy", "it takes no commands");
+    started task;
+    task.begin(r, e, sink, R"({"command":["sleep","300"]})");
+    if (!eventually([&] { return task.returned.load(); }, 1000)) {
+        s.report.skip("kind/ends-with-destroy", "its run blocks until the task has ended");
+        ::_exit(42);
+    }
+    task.caller.join();
     r.destroy(e.instance);
-    if (!r.host().completed(op))
+    if (!r.host().completed(task.op))
         return s.report.fail("kind/ends-with-destroy", "open ops are completed before destroy returns",
                              "executor.run is open");
     if (const auto left = living_descendants(); !left.empty())

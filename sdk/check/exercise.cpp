@@ -18,7 +18,7 @@ namespace {
 
 using sdk::concat;
 
-std::string never(std::string_view what) { return concat("the op of ", what, " was not completed within 5 s"); }
+std::string never(std::string_view what) { return concat("the op of ", what, " was not completed in time"); }
 
 std::string probe(rig& r, sigrun_instance* instance, const sigrun_probe& table) {
     frame_sink sink;
@@ -84,7 +84,7 @@ std::string executor(rig& r, sigrun_instance* instance, const sigrun_executor& t
         r.host().forget(op);
         return {};  // a document that this executor does not know is refused; that is an answer
     }
-    return r.host().wait(op, 10'000).done ? std::string() : never("executor.run");
+    return r.host().wait(op, 2 * r.host().patience()).done ? std::string() : never("executor.run");
 }
 
 std::string store(rig& r, sigrun_instance* instance, const sigrun_store& table) {

@@ -25,7 +25,7 @@ void try_all(session& s, const faults& withheld, std::string_view rule_id, const
         if (!r.bind(component) || refused("create", r.create(component, &made))) continue;
         if (!refused("start", r.start(made))) {
             exercise(r, made, component);
-            if (const auto op = r.drain(made, in_ms(500))) r.host().wait(op, 3000);
+            if (const auto op = r.drain(made, in_ms(500))) r.host().wait(op);
         }
         r.destroy(made);
     }

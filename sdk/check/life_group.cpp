@@ -18,7 +18,7 @@ bool live_once(rig& r) {
             r.report().fail(r.report().current_rule(), concat("component ", component.id, " does its work"), problem);
             return false;
         }
-        if (const auto op = r.drain(instance, in_ms(k_drain_ms))) r.host().wait(op, 5000);
+        if (const auto op = r.drain(instance, in_ms(k_drain_ms))) r.host().wait(op);
         r.destroy(instance);
     }
     return true;
@@ -29,10 +29,11 @@ void cycles(session& s) {
     for (unsigned turn = 1; turn <= s.args.cycles; ++turn) {
         s.report.set_context(concat(" in round ", turn));
         rig r(s);
-        if (!r || !live_once(r)) return;
-        if (turn < s.args.cycles) continue;
+        if (!r) return;
+        const bool lived = live_once(r);
         r.finish();
-        r.report_leftovers();
+        const bool clean = r.report_leftovers();
+        if (!lived || !clean) return;
     }
     s.report.pass_unless_told("life/cycle");
     s.report.pass_unless_told("life/exception");
@@ -50,7 +51,7 @@ void without_start(session& s) {
             return s.report.fail("life/without-start", concat("create of ", component.id, " works"), a.say());
         r.interface(made, component.kind);
         if (const auto op = r.drain(made, in_ms(k_drain_ms)))
-            if (!r.host().wait(op, 5000).done)
+            if (!r.host().wait(op).done)
                 return s.report.fail("life/without-start", "drain completes, also before start", "it did not");
         r.destroy(made);
     }
@@ -101,7 +102,7 @@ bool with_call_refused(session& s, std::uint32_t number) {
             sigrun_instance* made = nullptr;
             if (!r.bind(component) || silent("create", r.create(component, &made))) continue;
             if (!silent("start", r.start(made)))
-                if (const auto op = r.drain(made, in_ms(k_drain_ms))) r.host().wait(op, 5000);
+                if (const auto op = r.drain(made, in_ms(k_drain_ms))) r.host().wait(op);
             r.destroy(made);
         }
     r.finish();

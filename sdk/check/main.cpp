@@ -136,7 +136,7 @@ int list_rules() {
 int main(int argc, char** argv) {
     set_log_level(log_level::error);
     arguments args;
-    std::string explained, fuzz, timeout;
+    std::string explained, fuzz, timeout, patience;
     bool list = false;
     CLI::App app("Checks a Sigrun plugin against the rules of the SDK, each test in a process of its own.",
                  "sigrun-plugin-check");
@@ -153,6 +153,8 @@ int main(int argc, char** argv) {
     app.add_option("--seed", args.seed, "Of everything random")->capture_default_str();
     app.add_option("--fuzz", fuzz, "Send changed requests to a protocol for so long")->type_name("DURATION");
     app.add_option("--timeout", timeout, "Limit of one test (default: 20s)")->type_name("DURATION");
+    app.add_option("--patience", patience, "For what must happen soon, such as the end of an op (default: 5s)")
+        ->type_name("DURATION");
     app.add_option("--cycles", args.cycles, "Lives in a row")->capture_default_str()->check(CLI::Range(1u, 100'000u));
     app.add_option("--reloads", args.reloads, "Versions replaced under load")
         ->capture_default_str()
@@ -181,6 +183,7 @@ int main(int argc, char** argv) {
         if (std::find(all_groups().begin(), all_groups().end(), name) == all_groups().end())
             cannot("no group " + name + ", see --list");
     if (!fuzz.empty()) args.fuzz = duration(fuzz, "--fuzz");
+    if (!patience.empty()) args.patience = duration(patience, "--patience");
     if (!timeout.empty()) args.timeout = duration(timeout, "--timeout");
     for (auto& path : args.corpus) {
         if (!std::ifstream(path)) cannot("cannot read " + path);

@@ -127,8 +127,7 @@ void facts(session& s) {
         s.report.set_context(" on this machine");
         frame_sink sink;
         const auto op = run(r, p, sink, "", in_ms(5000));
-        if (op && !r.host().wait(op).done)
-            return s.report.fail("kind/facts-valid", "run completes", "nothing after 5 s");
+        if (op && !r.host().wait(op).done) return s.report.fail("kind/facts-valid", "run completes", "nothing in time");
         facts_in(r, sink, keys);
     }
     s.report.begin("kind/sysroot");
@@ -138,7 +137,7 @@ void facts(session& s) {
     frame_sink sink;
     const auto op = run(r, p, sink, empty, in_ms(5000));
     if (op && !r.host().wait(op).done)
-        return s.report.fail("kind/sysroot", "run completes with an empty sysroot", "nothing after 5 s");
+        return s.report.fail("kind/sysroot", "run completes with an empty sysroot", "nothing in time");
     for (const auto& fact : facts_in(r, sink, keys)) {
         const auto* source = fact.if_contains("source");
         const std::string from = source && source->is_string() ? std::string(source->get_string()) : std::string();
@@ -150,12 +149,11 @@ void facts(session& s) {
 }
 
 void coming_to_an_end(session& s) {
-    constexpr int k_patience_ms = 2000;
     s.report.begin("kind/cancel");
     rig r(s);
     const auto p = begin_probing(r);
     if (!p.table) return;
-    const int limit = static_cast<int>(p.table->hard_ms) + k_patience_ms;
+    const int limit = static_cast<int>(p.table->hard_ms) + std::min(2000, r.host().patience());
     // A deadline in a moment.
     {
         s.report.begin("kind/deadline");

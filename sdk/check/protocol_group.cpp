@@ -108,10 +108,11 @@ void connections(session& s) {
     auto ends = [&](std::string_view rule_id, std::string_view bytes, manner how, std::string_view what) {
         s.report.begin(rule_id);
         s.report.set_context(concat(" with ", what));
+        if (s.report.failed("kind/connection-ends")) return conversation_end{};  // every way to end would fail
         const auto end = converse(r, p.instance, *p.serve, bytes, how);
-        if (end.accepted && !end.lifetime_ended)
+        if (end.accepted && !end.lifetime_ended && !s.report.failed(rule_id))
             s.report.fail(rule_id, concat("the connection of ", what, " ends when its peer has closed it"),
-                          "its lifetime is still open after 5 s");
+                          concat("its lifetime is still open after ", r.host().patience(), " ms"));
         return end;
     };
     ends("kind/connection-ends", {}, manner::silent, "a silent peer");
@@ -193,10 +194,10 @@ void dialling(session& s) {
             if (result < 0) {
                 r.host().forget(op);
             } else {
-                const auto how = r.host().wait(op, 700 + 2500);
+                const auto how = r.host().wait(op, 700 + r.host().patience() / 2);
                 if (!how.done)
                     s.report.fail("kind/detect", concat("detect of ", what, " completes by its deadline of 700 ms"),
-                                  "nothing after 3200 ms");
+                                  "nothing in time");
                 else if (how.result == SIGRUN_OK && how.text.find("\"supported\":true") != how.text.npos)
                     s.report.fail("kind/detect", concat("supported is false for ", what), how.text.substr(0, 200));
             }
@@ -212,9 +213,9 @@ void dialling(session& s) {
             if (result < 0) {
                 r.host().forget(op);
             } else {
-                const auto how = r.host().wait(op, 10'000);
+                const auto how = r.host().wait(op, 2 * r.host().patience());
                 if (!how.done)
-                    s.report.fail("kind/open-refused", "open of a closed port completes", "nothing after 10 s");
+                    s.report.fail("kind/open-refused", "open of a closed port completes", "nothing in time");
                 else if (how.result >= 0)
                     s.report.fail("kind/open-refused", "open of a closed port fails", "it completed with OK");
                 else if (how.text.empty())
@@ -245,7 +246,7 @@ void retiring(session& s) {
         if (peer >= 0) ::close(peer);
         return s.report.skip("kind/retire", concat("it answered ", result_name(result)));
     }
-    const bool done = r.host().wait(op, k_deadline_ms + 1500).done;
+    const bool done = r.host().wait(op, k_deadline_ms + r.host().patience() / 3).done;
     const bool ended = peer < 0 || r.host().completed(lifetime);
     if (peer >= 0) ::close(peer);
     if (!done)

@@ -34,7 +34,7 @@ struct generation_in_use {
     bool end(std::string& left) {
         for (auto& [instance, component] : instances) {
             if (const auto op = r.drain(instance, in_ms(1000)))
-                if (!r.host().wait(op, 5000).done) left = "its drain";
+                if (!r.host().wait(op).done) left = "its drain";
             r.destroy(instance);
         }
         r.finish();

@@ -27,6 +27,7 @@ rig::rig(session& s, faults withheld)
       host_(std::make_unique<check_host>(s.report, std::move(withheld))),
       descriptors_before_(open_descriptors()),
       threads_before_(threads_of_this_process().size()) {
+    host_->set_patience(static_cast<int>(s.args.patience.count()));
     s_.report.step("dlopen");
     code_ = std::make_unique<library>(s.file.bytes, s.scratch);
     if (!*code_) {
@@ -51,6 +52,15 @@ rig::rig(session& s, faults withheld)
 
 rig::~rig() {
     finish();
+    // A thread that is still in there would die with the mapping, and hide what is wrong with it.
+    if (threads_of_this_process().size() > threads_before_ || !host_->live_threads().empty()) {
+        if (!eventually(
+                [&] { return threads_of_this_process().size() <= threads_before_ && host_->live_threads().empty(); },
+                500)) {
+            [[maybe_unused]] auto* kept_code = code_.release();
+            [[maybe_unused]] auto* kept_host = host_.release();
+        }
+    }
     code_.reset();
 }
 
@@ -194,13 +204,15 @@ void rig::finish() {
     if (entry_) unload();
 }
 
-void rig::report_leftovers() {
+bool rig::report_leftovers() {
     auto& report = s_.report;
+    bool clean = true;
     auto check = [&](std::string_view rule_id, std::string_view expected, const std::string& found) {
         if (found.empty()) {
             report.pass_unless_told(rule_id);
         } else {
             report.fail(rule_id, std::string(expected), found);
+            clean = false;
         }
     };
     std::size_t threads = 0;
@@ -227,6 +239,7 @@ void rig::report_leftovers() {
     const auto children = children_of_this_process();
     check("life/children-left", "no process after destroy and unload",
           children.empty() ? std::string() : concat(children.size(), " still there or not waited for"));
+    return clean;
 }
 
 }  // namespace sigrun::check

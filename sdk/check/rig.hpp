@@ -62,8 +62,9 @@ public:
     const component_record* component_of(std::string_view kind) const;
     /// Destroys what is left and unloads; the file stays mapped until the rig goes.
     void finish();
-    /// What is left of threads, descriptors, timers, buffers, ops and processes, reported on the life/*-left rules.
-    void report_leftovers();
+    /// What is left of threads, descriptors, timers, buffers, ops and processes, reported on the life/*-left rules. True:
+    /// nothing.
+    bool report_leftovers();
 
 private:
     session& s_;

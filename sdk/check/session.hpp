@@ -24,6 +24,7 @@ struct arguments {
     std::uint64_t seed = 1;
     std::chrono::milliseconds fuzz{0};
     std::chrono::milliseconds timeout{20'000};
+    std::chrono::milliseconds patience{5000};  // for what must happen soon, such as the end of an op
     bool in_process = false, json = false, junit = false;
     unsigned cycles = 30, reloads = 25;
 };

@@ -20,8 +20,10 @@ bool own_code(rig& r, const char* which) {
     if (!r.code().contains(reinterpret_cast<const void*>(entry.create))) return complain("create");
     for (const auto& component : r.about().components) {
         if (!r.bind(component)) continue;
+        r.report().begin("side-by-side/any-order");
         auto* instance = r.running(component);
         if (!instance) return false;
+        r.report().begin("side-by-side/own-code");
         if (!r.code().contains(reinterpret_cast<const void*>(instance->get_interface)))
             return complain("get_interface");
         const void* table = r.interface(instance, component.kind);

@@ -110,6 +110,17 @@ void check_dependencies(reporter& report, const dynamic& dyn) {
     }
 }
 
+std::size_t unique_symbols(const elf_view& elf) {
+    std::size_t n = 0;
+    for (const auto& section : elf.sections()) {
+        if (section.sh_type != SHT_DYNSYM || section.sh_entsize != sizeof(Elf64_Sym)) continue;
+        const auto symbols = elf.at(section.sh_offset, section.sh_size);
+        for (std::size_t i = 0; i < symbols.size() / sizeof(Elf64_Sym); ++i)
+            n += ELF64_ST_BIND(elf_view::element<Elf64_Sym>(symbols, i).st_info) == STB_GNU_UNIQUE;
+    }
+    return n;
+}
+
 // Which rule the loader's own gate speaks of.
 std::string_view rule_of(const problem& why) {
     const std::string_view field = why.field;
@@ -135,6 +146,11 @@ void look(session& s) {
     const auto dyn = read_dynamic(*elf);
     check_hardening(report, *elf, dyn);
     check_dependencies(report, dyn);
+    // Counted here, because the gate below stops at the first export too many.
+    if (const auto n = unique_symbols(*elf))
+        report.fail("static/unique", "no symbol of binding GNU_UNIQUE (-fno-gnu-unique, version script)", concat(n));
+    else
+        report.pass("static/unique");
     auto identity = inspect_plugin(s.file.bytes);
     if (!identity) {
         const auto rule_id = rule_of(identity.error());
@@ -143,11 +159,6 @@ void look(session& s) {
         return;
     }
     for (auto id : {"static/elf", "static/note", "static/abi", "static/one-export"}) report.pass_unless_told(id);
-    if (identity->unique_symbols)
-        report.fail("static/unique", "no symbol of binding GNU_UNIQUE (-fno-gnu-unique, version script)",
-                    concat(identity->unique_symbols));
-    else
-        report.pass("static/unique");
 }
 
 }  // namespace

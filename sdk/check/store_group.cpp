@@ -86,7 +86,7 @@ private:
         const auto op = r_.host().mint(slot);
         sigrun_result result = SIGRUN_OK;
         r_.host().work(slot, [&] { result = start(op); });
-        if (result >= 0) return r_.host().wait(op, 8000);
+        if (result >= 0) return r_.host().wait(op, 2 * r_.host().patience());
         r_.host().forget(op);
         return {true, result, {}};
     }
@@ -118,7 +118,7 @@ private:
 
 std::string outcome_text(const check_host::completion& how) {
     return how.done ? concat(result_name(how.result), how.text.empty() ? "" : ": ", how.text.substr(0, 200))
-                    : std::string("no completion after 8 s");
+                    : std::string("no completion in time");
 }
 
 const record_text* find(const std::vector<record_text>& records, std::string_view key) {

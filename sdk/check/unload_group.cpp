@@ -14,7 +14,7 @@ bool live(rig& r) {
         if (!instance) return false;
         exercise(r, instance, component);
         r.interface(instance, component.kind);  // the main thread was in there, too
-        if (const auto op = r.drain(instance, in_ms(500))) r.host().wait(op, 3000);
+        if (const auto op = r.drain(instance, in_ms(500))) r.host().wait(op);
         r.destroy(instance);
     }
     r.finish();
