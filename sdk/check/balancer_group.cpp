@@ -227,7 +227,8 @@ bool forbid_system_calls() {
 void system_calls(session& s) {
     s.report.begin("kind/pick-system-calls");
 #if defined(__x86_64__)
-    if (s.args.in_process) return s.report.skip("kind/pick-system-calls", "not with --in-process");
+    if (s.args.in_process || k_sanitized)
+        return s.report.skip("kind/pick-system-calls", "not with --in-process or a sanitizer");
     fleet f(8);
     rig r(s);
     picker p(r, f);

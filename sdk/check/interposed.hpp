@@ -7,6 +7,12 @@
 
 namespace sigrun::check {
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool k_sanitized = true;
+#else
+inline constexpr bool k_sanitized = false;
+#endif
+
 /// Calls of malloc and its kin on this thread since it began to count. Negative: not known in this build.
 class allocation_count {
 public:

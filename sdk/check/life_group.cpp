@@ -106,12 +106,12 @@ bool with_call_refused(session& s, std::uint32_t number) {
             r.destroy(made);
         }
     r.finish();
+    const auto hit = r.host().injected();
+    const auto refused = hit.empty() ? std::string() : concat(", when ", hit, " was refused");
     if (const auto n = r.host().live_buffers())
-        s.report.fail("life/host-faults", "nothing is kept after a failure",
-                      concat(n, " buffers, when ", r.host().injected(), " was refused"));
+        s.report.fail("life/host-faults", "nothing is kept after a failure", concat(n, " buffers", refused));
     if (const auto names = r.host().live_threads(); !names.empty())
-        s.report.fail("life/host-faults", "nothing is kept after a failure",
-                      concat("thread ", names, ", when ", r.host().injected(), " was refused"));
+        s.report.fail("life/host-faults", "nothing is kept after a failure", concat("thread ", names, refused));
     return !r.host().injected().empty();
 }
 

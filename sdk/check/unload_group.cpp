@@ -84,6 +84,7 @@ void memory(session& s) {
     s.report.begin("unload-clean/memory");
     if (s.file.note.flags & SIGRUN_PLUGIN_PIN)
         return s.report.skip("unload-clean/memory", "it is marked SIGRUN_PLUGIN_PIN");
+    if (k_sanitized) return s.report.skip("unload-clean/memory", "a sanitizer keeps what was freed");
     std::size_t at[k_rounds + 1] = {};
     for (unsigned turn = 1; turn <= k_rounds; ++turn) {
         {
