@@ -200,6 +200,7 @@ void add_plugin_commands(CLI::App& app, context& ctx) {
     reload_app->callback(
         [&ctx, names, at_once] { ctx.action = [&ctx, names, at_once] { return reload(ctx, *names, !*at_once); }; });
     add_life_commands(*group, ctx);
+    add_plugin_check_command(*group, ctx);
 }
 
 }  // namespace sigrun::cli
