@@ -34,6 +34,9 @@ def complaint(where, included):
         return "a plugin never includes the kernel"
     if parts[0] in ("kernel", "sdk") and included.startswith("plugins/"):
         return f"{parts[0]} never includes a plugin"
+    # The conformance tool is a program beside the sdk: it looks at plugins with the loader's own eyes, and no further down.
+    if where.startswith("sdk/check/") and re.match(r"kernel/(plugin|config|log|base)/", included):
+        return None
     if parts[0] == "sdk" and included.startswith("kernel/"):
         return "the sdk never includes the kernel"
     if parts[0] != "kernel" or not included.startswith("kernel/"):
@@ -73,10 +76,11 @@ def self_test():
              ("plugins/probes/cpu/plugin.cpp", "kernel/base/id.hpp"), ("sdk/include/sigrun/base.h", "kernel/base/id.hpp"),
              ("kernel/job/job.cpp", "plugins/probes/cpu/cpu.hpp"), ("kernel/job/job.cpp", "boost/dll/shared_library.hpp"),
              ("kernel/serve/x.cpp", "Poco/Util/Option.h"), ("plugins/probes/cpu/plugin.cpp", "Poco/Logger.h"),
-             ("kernel/select/x.cpp", "kernel/job/job.hpp"), ("kernel/x/x.cpp", "kernel/base/id.hpp")]
+             ("sdk/check/x.cpp", "kernel/job/job.hpp"), ("kernel/select/x.cpp", "kernel/job/job.hpp"), ("kernel/x/x.cpp", "kernel/base/id.hpp")]
     right = [("kernel/job/job.cpp", "kernel/base/id.hpp"), ("kernel/link/link.cpp", "kernel/select/selector.hpp"),
              ("kernel/plugin/x.cpp", "boost/dll/shared_library.hpp"), ("kernel/log/log.cpp", "Poco/Logger.h"),
-             ("plugins/probes/cpu/plugin.cpp", "sigrun/cpp/plugin.hpp"), ("tests/unit/x.cpp", "kernel/base/id.hpp")]
+             ("plugins/probes/cpu/plugin.cpp", "sigrun/cpp/plugin.hpp"), ("tests/unit/x.cpp", "kernel/base/id.hpp"),
+             ("sdk/check/static_group.cpp", "kernel/plugin/elf_gate.hpp")]
     assert all(complaint(*w) for w in wrong), [w for w in wrong if not complaint(*w)]
     assert not any(complaint(*r) for r in right), [r for r in right if complaint(*r)]
 

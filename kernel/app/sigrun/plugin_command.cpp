@@ -230,6 +230,7 @@ void add_plugin_commands(CLI::App& app, context& ctx) {
     add_signature_commands(*group, ctx);
     add_plugin_new_command(*group, ctx);
     add_plugin_dev_command(*group, ctx);
+    add_plugin_check_command(*group, ctx);
 }
 
 }  // namespace sigrun::cli

@@ -76,9 +76,9 @@ settings read_settings(const sdk::config_reader& config) {
 protocol::protocol(sdk::host host, const sdk::config_reader& config) : shared_(std::make_shared<core>()) {
     shared_->host = host;
     shared_->options = read_settings(config);
-    shared_->calls = host.service<sigrun_svc_call>(SIGRUN_SVC_CALL);
-    shared_->links = host.service<sigrun_svc_link>(SIGRUN_SVC_LINK);
-    metrics_ = host.service<sigrun_svc_metric>(SIGRUN_SVC_METRIC);
+    shared_->calls = host.service(SIGRUN_SVC_CALL, &sigrun_svc_call::end);
+    shared_->links = host.service(SIGRUN_SVC_LINK, &sigrun_svc_link::adopt);
+    metrics_ = host.service(SIGRUN_SVC_METRIC, &sigrun_svc_metric::add);
     if (metrics_)
         turned_away_ = metrics_->counter(host.abi(), sdk::str("sigrun_valkyrie_connections_refused_total"),
                                          sdk::str("Connections refused because max_connections are open."), nullptr, 0);
@@ -159,6 +159,7 @@ void protocol::turn_away(int fd) noexcept {
 
 sigrun_result protocol::accept(const sigrun_accept& accepted, sigrun_op lifetime) {
     if (!running_ || shared_->draining) return SIGRUN_E_CANCELLED;
+    if (!shared_->calls || !shared_->links) return SIGRUN_E_UNSUPPORTED;  // a host that only dials
     auto seat = take_seat();
     if (!seat) {
         turn_away(accepted.fd);

@@ -11,8 +11,8 @@ namespace sigrun::http {
 
 server::server(const sdk::host& host, const server_options& options, std::vector<std::unique_ptr<loop>>& loops)
     : host_(host),
-      calls_(host.service<sigrun_svc_call>(SIGRUN_SVC_CALL)),
-      links_(host.service<sigrun_svc_link>(SIGRUN_SVC_LINK)),
+      calls_(host.service(SIGRUN_SVC_CALL, &sigrun_svc_call::end)),
+      links_(host.service(SIGRUN_SVC_LINK, &sigrun_svc_link::adopt)),
       options_(options),
       loops_(loops) {}
 

@@ -10,7 +10,7 @@
 
 namespace sigrun::sdk {
 
-/// The services of one host, looked up once. A missing required service throws failure.
+/// The services of one host, looked up once. A missing required service, or one that is too short, throws failure.
 class host {
 public:
     host() = default;
@@ -19,7 +19,8 @@ public:
           log_(service<sigrun_svc_log>(SIGRUN_SVC_LOG)),
           buffer_(service<sigrun_svc_buffer>(SIGRUN_SVC_BUFFER)),
           sched_(service<sigrun_svc_sched>(SIGRUN_SVC_SCHED)) {
-        if (!log_ || !buffer_ || !sched_)
+        // By the last slot of each that this layer uses: an older host's table may end before it.
+        if (!SIGRUN_HAS(log_, write) || !SIGRUN_HAS(buffer_, set_len) || !SIGRUN_HAS(sched_, thread_leave))
             throw failure(SIGRUN_E_UNSUPPORTED, "the host lacks one of the services log/1, buffer/1, sched/1");
     }
 
@@ -31,6 +32,14 @@ public:
     template <class Table>
     const Table* service(std::string_view id) const noexcept {
         return static_cast<const Table*>(abi_->get_service(abi_, str(id)));
+    }
+    /// The same, or null if the host's table ends before the slot `last`, e.g. &sigrun_svc_call::end.
+    template <class Table, class Slot>
+    const Table* service(std::string_view id, Slot Table::*last) const noexcept {
+        const auto* table = service<Table>(id);
+        if (!table) return nullptr;
+        const auto end = reinterpret_cast<const char*>(&(table->*last) + 1) - reinterpret_cast<const char*>(table);
+        return table->struct_size >= static_cast<std::uint64_t>(end) && table->*last ? table : nullptr;
     }
 
     bool logs(std::uint32_t level) const noexcept { return log_ && log_->level(abi_) >= level; }

@@ -1,0 +1,3 @@
+/* Keeps every rule: what the others are measured against. */
+#include "mini.h"
+#include "mini_plugin.h"

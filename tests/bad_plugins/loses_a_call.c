@@ -1,0 +1,14 @@
+/* Loses the fortieth call of each load. */
+#include "mini.h"
+static sigrun_result run(sigrun_instance* instance, const sigrun_probe_req* req, const sigrun_sink* sink,
+                         sigrun_op op) {
+    (void)instance;
+    (void)req;
+    (void)sink;
+    static int calls;
+    if (__atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED) == 40) return SIGRUN_PENDING;
+    mini_host->complete(mini_host, op, SIGRUN_OK, NULL);
+    return SIGRUN_PENDING;
+}
+#define PROBE_RUN run
+#include "mini_plugin.h"

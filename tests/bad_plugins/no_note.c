@@ -1,0 +1,3 @@
+/* Has no note. */
+#define NO_NOTE
+#include "mini_plugin.h"

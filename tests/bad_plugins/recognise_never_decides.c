@@ -1,0 +1,11 @@
+/* Always wants more bytes. */
+#include "mini.h"
+static sigrun_result recognise(sigrun_instance* instance, sigrun_bytes first, uint32_t flags) {
+    const char* at = (const char*)first.ptr;
+    (void)instance;
+    (void)flags;
+    (void)at;
+    return SIGRUN_NEED_MORE;
+}
+#define RECOGNISE recognise
+#include "mini_protocol.h"

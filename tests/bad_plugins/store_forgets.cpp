@@ -1,0 +1,2 @@
+// Keeps everything in memory only.
+#include "mini_store.hpp"

@@ -1,0 +1,3 @@
+// Lets a former owner write.
+#define FENCES false
+#include "mini_store.hpp"

@@ -1,0 +1,9 @@
+/* Uses a value that the host does not have. */
+#include "mini.h"
+static void use(const sigrun_config* config) {
+    sigrun_str words = {NULL, 0};
+    config->get_str(config, text_of("words"), 0, &words);
+    if (words.ptr[0] == 'x') abort();
+}
+#define AT_CREATE use(config);
+#include "mini_plugin.h"
