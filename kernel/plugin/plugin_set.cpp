@@ -32,12 +32,27 @@ result<void> plugin_set::load() {
     stage_.emplace(std::move(opened));
     SIGRUN_CHECK_OK(read_switches());
     SIGRUN_TRY(files, find_plugin_files(options_.plugin_dir));
+    try_new_ones(files);
     for (const auto& file : files) SIGRUN_CHECK_OK(load_file(file));
     for (const auto& each : switches_)
         if (!find_plugin(each.name)) return unknown_plugin("plugin " + each.name, each.name, each.origin);
     SIGRUN_CHECK_OK(configured_instances());
     default_instances();
     return {};
+}
+
+void plugin_set::try_new_ones(const std::vector<plugin_file>& files) {
+    // A start may wait longer than a reload: the machine may be starting, too.
+    trials_.emplace(options_.state_dir, options_.trial_program, 3 * options_.trial_time);
+    if (options_.trial_program.empty()) return;
+    std::vector<std::string> contents;
+    for (const auto& file : files) {
+        const switches* found = switches_of(file.name);
+        if (found && !found->enabled) continue;
+        auto bytes = read_plugin_file(file.path);
+        if (bytes && inspect_plugin(*bytes)) contents.push_back(std::move(*bytes));
+    }
+    trials_->try_together(contents);
 }
 
 result<void> plugin_set::read_switches() {
@@ -98,6 +113,7 @@ result<void> plugin_set::admit(record& to, const plugin_file& file) {
         if (other->info.id == identity.id && other->now == state::active)
             return bad_value("id", "a plugin that is not loaded yet", identity.id + " (" + other->info.file + ")");
 
+    SIGRUN_CHECK_OK(trials_->pass(bytes));
     SIGRUN_TRY(code, generation::open(bytes, identity, *stage_, rt_, options_.program));
     if (keep_mapped) code->keep_mapped();
     describe(to.info, *code);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernel/plugin/catalogue.hpp"
+#include "kernel/plugin/first_trials.hpp"
 #include "kernel/plugin/generation.hpp"
 #include "kernel/plugin/pins.hpp"
 #include "kernel/plugin/plugin_host.hpp"
@@ -140,6 +141,7 @@ private:
 
     result<void> read_switches();
     result<void> load_file(const plugin_file& file);
+    void try_new_ones(const std::vector<plugin_file>& files);
     result<void> admit(record& to, const plugin_file& file);
     void describe(plugin_info& info, const generation& code) const;
     void reject(record& which, const std::string& reason);
@@ -166,6 +168,7 @@ private:
     const settings& config_;
     std::shared_ptr<runtime> rt_;
     std::optional<stage> stage_;
+    std::optional<first_trials> trials_;
     pins pins_{options_.state_dir};
     std::vector<switches> switches_;
     std::vector<std::string> configured_;  // "plugin id:component" with a section of its own

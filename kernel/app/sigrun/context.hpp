@@ -65,7 +65,6 @@ void add_run_commands(CLI::App& app, context& ctx);
 void add_job_commands(CLI::App& app, context& ctx);
 void add_runner_commands(CLI::App& app, context& ctx);
 void add_plugin_commands(CLI::App& app, context& ctx);
-void add_plugin_check_command(CLI::App& plugin_group, context& ctx);
 void add_probe_command(CLI::App& app, context& ctx);
 void add_events_command(CLI::App& app, context& ctx);
 void add_bench_command(CLI::App& app, context& ctx);
