@@ -1,5 +1,6 @@
 // sigrun-plugin-check: does a plugin keep the rules of the SDK? Exit code 0: it does, 1: it breaks one, 2: cannot tell.
 #include "child.hpp"
+#include "kernel/guard/ed25519.hpp"
 #include "kernel/log/log.hpp"
 #include "kernel/plugin/stage.hpp"
 #include "output.hpp"
