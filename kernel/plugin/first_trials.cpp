@@ -1,5 +1,6 @@
 #include "kernel/plugin/first_trials.hpp"
 
+#include "kernel/guard/ed25519.hpp"
 #include "kernel/log/log.hpp"
 #include "kernel/plugin/stage.hpp"
 #include "kernel/plugin/trial.hpp"

@@ -4,6 +4,7 @@
 #include "kernel/app/sigrun/context.hpp"
 #include "kernel/app/sigrun/dev_daemon.hpp"
 #include "kernel/app/sigrun/source_watch.hpp"
+#include "kernel/guard/ed25519.hpp"
 #include "kernel/plugin/elf_gate.hpp"
 #include "kernel/plugin/stage.hpp"
 
