@@ -1,6 +1,7 @@
 """Protocol plugins are replaced in a running daemon while calls, connections and jobs go over them."""
 import json
 import os
+import pathlib
 import shutil
 import signal
 import socket
@@ -225,6 +226,14 @@ class ReloadProtocols(FleetTest):
         self.assertEqual(self.load.bad[:3], [])
         for runner in runners:
             self.assertEqual(d.runner(runner)["in_flight"], 0)
+        for p in self._programs[1:]:
+            for name in SHIPPED:
+                wait_until(f"older versions of {name} are gone", lambda: len(self.mapped(p.pid, name)) == 1, 60)
+
+    @staticmethod
+    def mapped(pid, name):
+        lines = pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines()
+        return {line.rsplit("/", 1)[-1] for line in lines if f"/sigrun.{name}-g" in line}
 
     def test_a_protocol_that_is_another_one_is_refused_and_the_running_one_goes_on(self):
         d = self.daemon(plugin_dir=self.plugins, settings=["plugins.watch=no"])
