@@ -1,6 +1,7 @@
 """Protocol plugins are replaced in a running daemon while calls, connections and jobs go over them."""
 import json
 import os
+import pathlib
 import shutil
 import signal
 import socket
@@ -60,13 +61,16 @@ class ReloadProtocols(FleetTest):
         self.load.stop()
         super().tearDown()
 
-    def replace(self, d, name, version):
+    def install(self, name, version):
         path = self.plugins / "protocols" / f"{name}.so"
         shipped = (BUILD / "plugins" / "protocols" / f"{name}.so").read_bytes()
         self.assertIn(SHIPPED[name], shipped)
         new = path.with_name("." + path.name + ".new")
         new.write_bytes(shipped.replace(SHIPPED[name], version.encode()))
         os.rename(new, path)
+
+    def replace(self, d, name, version):
+        self.install(name, version)
         for _ in range(5):
             status, done = d.request("POST", f"/v1/plugins/sigrun.{name}/reload")
             if status != 504:  # the machine is so busy with this test that the trial could not end in time
@@ -125,9 +129,9 @@ class ReloadProtocols(FleetTest):
         log = d.log(job["id"])
         return None if log == text else log
 
-    def listening(self, d, name):
+    def listening(self, d, name, *extra):
         port = free_port()
-        self.start_runner(name, "--listen", f"127.0.0.1:{port}", "--slots", "4", "--label", f"at={name}", wait="listening")
+        self.start_runner(name, "--listen", f"127.0.0.1:{port}", "--slots", "4", "--label", f"at={name}", *extra, wait="listening")
         status, body = d.request("POST", "/v1/runners", {"name": name, "endpoint": f"127.0.0.1:{port}"})
         self.assertIn(status, (200, 201), body)
         wait_until("both protocols are up", lambda: [p["name"] for p in d.runner(name)["protocols"] if p["state"] == "up"] ==
@@ -153,7 +157,7 @@ class ReloadProtocols(FleetTest):
         self.assertEqual(closed, [])
 
     def test_calls_and_connections_survive_twenty_replacements_of_each_protocol(self):
-        d = self.daemon(plugin_dir=self.plugins)
+        d = self.daemon(plugin_dir=self.plugins, settings=["plugins.watch=no"])
         self.runner_for(d, "r1", slots=8)
         self.runner_for(d, "r2", protocol="http", slots=8)
         benches = {"valkyrie": self.bench(d, "valkyrie", 512), "http": self.bench(d, "http", 16)}
@@ -173,7 +177,7 @@ class ReloadProtocols(FleetTest):
             self.assertEqual(d.get(f"/v1/plugins/sigrun.{name}")["version"], self.version(name, 19))
 
     def test_jobs_and_their_output_survive_replacements_on_every_kind_of_runner(self):
-        d = self.daemon(plugin_dir=self.plugins)
+        d = self.daemon(plugin_dir=self.plugins, settings=["plugins.watch=no"])
         self.runner_for(d, "over-valkyrie", labels=["at=over-valkyrie"])
         self.runner_for(d, "over-http", protocol="http", labels=["at=over-http"])
         self.listening(d, "listens")
@@ -193,8 +197,46 @@ class ReloadProtocols(FleetTest):
         for runner in ("over-valkyrie", "over-http", "listens", "old"):
             self.assertEqual(d.runner(runner)["in_flight"], 0)
 
+    def test_a_runner_replaces_its_own_protocols_while_its_jobs_run(self):
+        d = self.daemon()
+        own = ("--plugin-dir", self.plugins)
+        self.runner_for(d, "dials", labels=["at=dials"], extra=own)
+        self.runner_for(d, "dials-http", protocol="http", labels=["at=dials-http"], extra=own)
+        self.listening(d, "listens", *own)
+        runners = ("dials", "dials-http", "listens")
+        for runner in runners:
+            self.load.repeat(runner, lambda runner=runner: self.output_job(d, runner))
+        self.load.repeat("listens over http", lambda: self.output_job(d, "listens", "http"))
+
+        def version_of(runner, name):
+            for fact in d.runner(runner)["facts"]:
+                if fact["key"] == "runner.plugins":
+                    return {p["name"]: p["version"] for p in fact["value"]}.get(f"sigrun.{name}")
+            return None
+
+        for turn in range(4):
+            for name in SHIPPED:
+                version = self.version(name, turn)
+                self.install(name, version)
+                for runner in runners:
+                    self.sigrun(d, "runner", "reload", runner, f"sigrun.{name}")
+                    wait_until(f"{runner} has {version}", lambda: version_of(runner, name) == version)
+            self.load.wait_progress()
+        self.load.stop()
+        self.assertEqual(self.load.bad[:3], [])
+        for runner in runners:
+            self.assertEqual(d.runner(runner)["in_flight"], 0)
+        for p in self._programs[1:]:
+            for name in SHIPPED:
+                wait_until(f"older versions of {name} are gone", lambda: len(self.mapped(p.pid, name)) == 1, 60)
+
+    @staticmethod
+    def mapped(pid, name):
+        lines = pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines()
+        return {line.rsplit("/", 1)[-1] for line in lines if f"/sigrun.{name}-g" in line}
+
     def test_a_protocol_that_is_another_one_is_refused_and_the_running_one_goes_on(self):
-        d = self.daemon(plugin_dir=self.plugins)
+        d = self.daemon(plugin_dir=self.plugins, settings=["plugins.watch=no"])
         self.runner_for(d)
         path = self.plugins / "protocols" / "http.so"
         content = path.read_bytes()
