@@ -96,7 +96,7 @@ void folder_watch::on_event(int watch, std::uint32_t mask, std::string_view name
     if (mask & IN_MOVE_SELF) ::inotify_rm_watch(events_.native_handle(), watch);  // it is somewhere else now
     if (mask & (IN_IGNORED | IN_MOVE_SELF)) followed_.erase(folder);
     if (mask & (IN_IGNORED | IN_MOVE_SELF | IN_DELETE_SELF | IN_ISDIR)) return plan_scan(nanoseconds(0));
-    if (may_be_plugin(name)) touch(folder->second + "/" + std::string(name));
+    if (may_be_plugin(name)) touch(folder->second + "/" + std::string(name), mask & ~IN_ATTRIB);
 }
 
 void folder_watch::follow(const std::string& folder) {
@@ -133,10 +133,10 @@ void folder_watch::scan() {
             if (first_ && ::lstat(path.c_str(), &s) == 0 && in_ns(s.st_ctim) < since_)
                 known_.insert_or_assign(path, now);
             else if (auto known = known_.find(path); known == known_.end() || known->second != now)
-                touch(path);
+                touch(path, false);
         }
         for (const auto& [path, seen] : known_)
-            if (!there.contains(path)) touch(path);
+            if (!there.contains(path)) touch(path, false);
     }
     first_ = false;
     plan_scan(missing ? times_.missing : times_.rescan);
@@ -150,11 +150,13 @@ void folder_watch::plan_scan(nanoseconds after) {
     });
 }
 
-void folder_watch::touch(const std::string& path) {
+void folder_watch::touch(const std::string& path, bool happened) {
     const signature now = look_at(path);
     auto [at, fresh] = marks_.try_emplace(path);
+    at->second.happened = at->second.happened || happened;
     if (!fresh && at->second.seen == now) return;  // the time it rests is already running
-    at->second = {now, std::chrono::steady_clock::now() + times_.quiet};
+    at->second.seen = now;
+    at->second.due = std::chrono::steady_clock::now() + times_.quiet;
     plan_marks();
 }
 
@@ -177,13 +179,15 @@ void folder_watch::settle_marks() {
             continue;
         }
         if (const signature seen = look_at(at->first); seen != at->second.seen) {
-            at->second = {seen, now + times_.quiet};
+            at->second.seen = seen;
+            at->second.due = now + times_.quiet;
             ++at;
             continue;
         }
         // What was never told is news even if it is gone already: others may have found it before.
         const auto known = known_.find(at->first);
-        if (known == known_.end() || known->second != at->second.seen) resting.push_back(at->first);
+        if (at->second.happened || known == known_.end() || known->second != at->second.seen)
+            resting.push_back(at->first);
         if (at->second.seen == signature{})
             known_.erase(at->first);
         else

@@ -46,6 +46,7 @@ private:
     struct mark {
         signature seen;
         time_point due;
+        bool happened = false;  // told even if it looks as before: it may have been away in between
     };
 
     static signature look_at(const std::string& path);
@@ -55,7 +56,7 @@ private:
     void follow(const std::string& folder);
     void scan();
     void plan_scan(nanoseconds after);
-    void touch(const std::string& path);
+    void touch(const std::string& path, bool happened);
     void plan_marks();
     void settle_marks();
 

@@ -82,6 +82,13 @@ TEST_F(watched, a_file_that_goes_takes_nothing_away_and_may_come_back) {
     EXPECT_EQ(r.swaps, 0);
 }
 
+TEST_F(watched, a_removed_plugin_comes_back_with_its_file_however_soon) {
+    const auto aside = r.remove().value();
+    EXPECT_EQ(r.number(), 0u);
+    fs::rename(aside, file());
+    EXPECT_TRUE(runs(1));
+}
+
 TEST_F(watched, the_folder_may_go_and_come_back_with_another_version) {
     fs::remove_all(r.folder.plugins());
     EXPECT_TRUE(r.wait_until([&] { return r.info().file_gone; }));

@@ -41,13 +41,16 @@ public:
         table_.struct_size = sizeof table_;
         table_.name = sdk::str(name_);
         table_.serve = &serve_;
-        abi_.struct_size = sizeof abi_;
-        abi_.self = this;
-        abi_.get_interface = [](sigrun_instance* i, sigrun_str id) noexcept -> const void* {
+        auto abi = std::make_shared<sigrun_instance>();
+        abi->struct_size = sizeof *abi;
+        abi->self = this;
+        abi->get_interface = [](sigrun_instance* i, sigrun_str id) noexcept -> const void* {
             return sdk::view(id) == SIGRUN_KIND_PROTOCOL ? &of(i).table_ : nullptr;
         };
-        abi_.destroy = [](sigrun_instance*) noexcept {};
-        wrapped_ = std::make_shared<instance>(nullptr, name_, "test." + name_, name_, SIGRUN_KIND_PROTOCOL, &abi_);
+        abi->destroy = [](sigrun_instance*) noexcept {};
+        // A listener that a test's fixture owns may let go of it later than the test.
+        wrapped_ = {new instance(nullptr, name_, "test." + name_, name_, SIGRUN_KIND_PROTOCOL, abi.get()),
+                    [abi](instance* wrapped) { delete wrapped; }};
     }
     ~fake_protocol() {
         for (const auto& a : connections_) ::close(a.fd);
@@ -90,7 +93,6 @@ private:
     std::string name_, greeting_;
     sigrun_serve serve_{};
     sigrun_protocol table_{};
-    sigrun_instance abi_{};
     std::shared_ptr<instance> wrapped_;
     std::mutex mutex_;
     std::condition_variable changed_;

@@ -92,6 +92,23 @@ TEST_F(door, the_same_with_the_two_exchanged_takes_it_back) {
     EXPECT_EQ(after.wrapped().use_count(), 1);
 }
 
+TEST_F(door, a_protocol_that_comes_later_is_asked_and_may_go_again) {
+    fake_protocol here("alpha", "ALPHA"), later("beta", "BETA");
+    start({here.wrapped()});
+    EXPECT_TRUE(ears->replace(nullptr, later.wrapped()));
+    say(connect(), "BETA");
+    later.wait(0);
+    say(connect(), "ALPHA");
+    here.wait(0);
+    EXPECT_TRUE(ears->replace(later.wrapped(), nullptr));
+    EXPECT_EQ(later.wrapped().use_count(), 1) << "it is still held";
+    const int fd = connect();
+    say(fd, "BETA");
+    char byte = 0;
+    EXPECT_LE(::recv(fd, &byte, 1, 0), 0) << "nobody knows it any more";
+    EXPECT_EQ(later.count(), 1u);
+}
+
 TEST_F(door, the_order_stays) {
     auto& first = protocol("first", "SAME");
     auto& second = protocol("second", "SAME");
