@@ -51,6 +51,7 @@ void plugin_set::keep_good(nanoseconds least, bool even_if_young) {
         const auto now = std::chrono::steady_clock::now();
         for (const auto& each : records_) {
             if (each->now != state::active || !each->code || each->info.last_good) continue;
+            if (warm_of(index_of(*each))) continue;  // on probation: the version before may have the work again
             const auto generation = each->code->number();
             if (each->kept_generation == generation || now - each->code->since() < least) continue;
             if (!even_if_young) each->kept_generation = generation;
