@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 
 namespace sigrun::sqlite {
 
@@ -44,7 +46,7 @@ database::database(std::string path, std::int64_t busy_timeout_ms)
     try {
         if (code != SQLITE_OK) fail(code);
         sqlite3_extended_result_codes(db_, 1);
-        sqlite3_busy_timeout(db_, static_cast<int>(busy_timeout_ms));
+        sqlite3_busy_handler(db_, &database::wait_for_lock, this);
         if (sqlite3_db_readonly(db_, "main") == 1)
             throw failure(SIGRUN_E_IO,
                           concat("database '", path_, "' is read-only for this user; it must be writable"));
@@ -52,6 +54,20 @@ database::database(std::string path, std::int64_t busy_timeout_ms)
         sqlite3_close_v2(db_);
         throw;
     }
+}
+
+// SQLite's own handler cannot be called off, and whoever destroys an instance would wait as long as it.
+int database::wait_for_lock(void* self, int tries) noexcept {
+    auto& me = *static_cast<database*>(self);
+    static constexpr std::int64_t k_steps_ms[] = {1, 2, 5, 10, 15, 20, 25};
+    if (tries == 0) me.waited_ms_ = 0;
+    const auto step =
+        std::min(k_steps_ms[std::min<std::size_t>(static_cast<std::size_t>(tries), std::size(k_steps_ms) - 1)],
+                 me.busy_timeout_ms_ - me.waited_ms_);
+    if (step <= 0 || me.hurried_) return 0;
+    sqlite3_sleep(static_cast<int>(step));
+    me.waited_ms_ += step;
+    return 1;
 }
 
 database::~database() { sqlite3_close_v2(db_); }

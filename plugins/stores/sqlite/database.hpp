@@ -4,6 +4,7 @@
 
 #include <sigrun/cpp/error.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -33,11 +34,17 @@ public:
     std::int64_t number(const std::string& sql);  // first column of the first row, 0 without rows
     std::string text(const std::string& sql);
     [[noreturn]] void fail(int code) const;
+    /// [any] Nobody waits for a lock of another process any more; who does is told that it is locked.
+    void stop_waiting() noexcept { hurried_ = true; }
 
 private:
+    static int wait_for_lock(void* self, int tries) noexcept;
+
     std::string path_;
     sqlite3* db_ = nullptr;
     std::int64_t busy_timeout_ms_;
+    std::int64_t waited_ms_ = 0;
+    std::atomic<bool> hurried_{false};
 };
 
 class statement {

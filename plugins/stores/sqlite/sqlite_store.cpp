@@ -97,6 +97,7 @@ public:
             ending_ = true;
         }
         changed_.notify_all();
+        if (db_) db_->stop_waiting();
         if (thread_.joinable()) thread_.join();
         for (auto& r : queue_) r.op.fail(SIGRUN_E_CANCELLED, "the store is closing");
     }

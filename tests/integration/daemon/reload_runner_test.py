@@ -290,7 +290,8 @@ class ReloadRunner(FleetTest):
         self.assertIn("not connected", gone.stdout + gone.stderr)
 
     def test_a_store_that_cannot_be_taken_over_is_refused_and_calls_wait_for_the_old_one(self):
-        d, _ = self.start()
+        # The old one waits longer for the lock than the daemon waits for the new one.
+        d, _ = self.start(settings=["instance sqlite.busy_timeout=60s"])
         self.install(self.plugins, "stores/sqlite.so", "0.2.0", shipped="0.1.0")
         first = d.submit(command=["true"])
         submitted = []
@@ -307,6 +308,7 @@ class ReloadRunner(FleetTest):
             lock.execute("ROLLBACK")
             lock.close()
         waiting.join()
+        self.assertEqual(len(submitted), 1)
         plugin = d.get("/v1/plugins/sigrun.sqlite")
         self.assertEqual(plugin["version"], "0.1.0")
         self.assertIn("not replaced", plugin["reason"])
