@@ -15,8 +15,8 @@ std::string name_of(const config_section& section) { return section.name.substr(
 }  // namespace
 
 result<plugin_set::wanted_set> plugin_set::wanted_instances(const settings& config) {
-    SIGRUN_TRY(wanted_switches, read_switches(config));
-    for (const auto& each : wanted_switches)
+    SIGRUN_TRY(written, read_switches(config));
+    for (const auto& each : written)
         if (!find_plugin(each.name)) return unknown_plugin("plugin " + each.name, each.name, each.origin).error();
 
     wanted_set out;

@@ -1,5 +1,6 @@
 #include "kernel/plugin/watched_call.hpp"
 
+#include "kernel/guard/crash_reporter.hpp"
 #include "kernel/plugin/work_pool.hpp"
 
 #include <condition_variable>
@@ -22,6 +23,7 @@ bool run_within(nanoseconds limit, std::function<void()> task, std::function<voi
     auto between = std::make_shared<handover>();
     std::thread thread([between, task = std::move(task), late = std::move(late)] {
         name_thread("sigrun-config");
+        use_alternate_stack();
         task();
         {
             std::lock_guard lock(between->mutex);
