@@ -79,6 +79,7 @@ result<std::shared_ptr<instance>> plugin_set::create_and_start(const wanted_inst
 void plugin_set::include(const std::shared_ptr<instance>& fresh) {
     std::lock_guard lock(mutex_);
     instances_.push_back(fresh);
+    rt_->exchange->look_again();
     if (auto* plugin = find_plugin(fresh->plugin_id()))
         for (auto& component : plugin->info.components)
             if (component.id == fresh->component()) component.instances.push_back(fresh->name());
@@ -87,6 +88,7 @@ void plugin_set::include(const std::shared_ptr<instance>& fresh) {
 void plugin_set::exclude(const std::shared_ptr<instance>& fresh) {
     std::lock_guard lock(mutex_);
     std::erase(instances_, fresh);
+    rt_->exchange->look_again();
     if (auto* plugin = find_plugin(fresh->plugin_id()))
         for (auto& component : plugin->info.components)
             if (component.id == fresh->component()) std::erase(component.instances, fresh->name());
@@ -99,6 +101,7 @@ void plugin_set::commit(const settings& config, const std::vector<exchange>& exc
     config_ = config;
     for (const auto& [old, now] : exchanges)
         if (now) std::replace(instances_.begin(), instances_.end(), old, now);
+    rt_->exchange->look_again();
 }
 
 void plugin_set::retire(const std::vector<exchange>& exchanges) {
