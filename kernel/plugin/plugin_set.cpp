@@ -37,12 +37,31 @@ result<void> plugin_set::load() {
     SIGRUN_TRY(files, find_plugin_files(options_.plugin_dir));
     SIGRUN_TRY(guard, plugin_guard::open(options_, config_));
     guard_ = std::move(guard);
+    try_new_ones(files);
     for (const auto& file : files) SIGRUN_CHECK_OK(load_file(file));
     for (const auto& each : switches_)
         if (!find_plugin(each.name)) return unknown_plugin("plugin " + each.name, each.name, each.origin);
     SIGRUN_CHECK_OK(configured_instances());
     default_instances();
     return {};
+}
+
+void plugin_set::try_new_ones(const std::vector<plugin_file>& files) {
+    // A start may wait longer than a reload: the machine may be starting, too.
+    trials_.emplace(options_.state_dir, options_.trial_program, 3 * options_.trial_time);
+    if (options_.trial_program.empty()) return;
+    std::vector<std::string> contents;
+    for (const auto& file : files) {
+        const switches* found = switches_of(file.name);
+        if (found && !found->enabled) continue;
+        // What will be refused for other reasons must not run in a child either.
+        auto read = guard_->read(file.path);
+        if (!read) continue;
+        auto judged = guard_->judge(*read, file.name);
+        if (judged && instead_of(judged->identity.id, read->sha256).refusal.empty())
+            contents.push_back(std::move(read->bytes));
+    }
+    trials_->try_together(contents);
 }
 
 result<std::vector<plugin_set::switches>> plugin_set::read_switches(const settings& config) const {
@@ -114,6 +133,7 @@ result<void> plugin_set::take(record& to, const plugin_guard::plugin_bytes& file
         if (other->info.id == identity.id && other->now == state::active)
             return bad_value("id", "a plugin that is not loaded yet", identity.id + " (" + other->info.file + ")");
 
+    SIGRUN_CHECK_OK(trials_->pass(file.bytes));
     SIGRUN_TRY(code, generation::open(file.bytes, identity, *stage_, rt_, options_.program));
     code->keep_signature(file.signature);
     for (const auto& name : {to.short_name, identity.id})

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernel/plugin/catalogue.hpp"
+#include "kernel/plugin/first_trials.hpp"
 #include "kernel/plugin/generation.hpp"
 #include "kernel/plugin/pins.hpp"
 #include "kernel/plugin/plugin_guard.hpp"
@@ -186,6 +187,7 @@ private:
 
     result<std::vector<switches>> read_switches(const settings& config) const;
     result<void> load_file(const plugin_file& file);
+    void try_new_ones(const std::vector<plugin_file>& files);
     result<void> admit(record& to, const plugin_file& file);
     result<void> admit_file(record& to, const plugin_file& file, std::string& sha256);
     result<void> admit_last_good(record& to, const plugin_file& file, const std::string& sha256, const problem& why);
@@ -218,6 +220,7 @@ private:
     std::shared_ptr<runtime> rt_;
     std::optional<stage> stage_;
     std::unique_ptr<plugin_guard> guard_;
+    std::optional<first_trials> trials_;
     pins pins_{options_.state_dir};
     std::vector<switches> switches_;
     std::vector<std::string> configured_;  // "plugin id:component" with a section of its own

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -71,6 +72,31 @@ int end_child(pid_t child, time_point deadline, bool& hung) {
     return status;
 }
 
+// What the plugins of a trial left in its process; ended, so that nothing of it keeps the parent's pipe open.
+std::string what_is_left() {
+    std::string left;
+    pid_t child;
+    while ((child = ::waitpid(-1, nullptr, WNOHANG)) >= 0) {
+        left = "it left a process behind in its trial";
+        if (child > 0) continue;
+        for (const auto& entry : fs::directory_iterator("/proc")) {
+            std::ifstream in(entry.path() / "stat");
+            std::string stat;
+            std::getline(in, stat);
+            const auto name_end = stat.rfind(')');
+            if (name_end != std::string::npos &&
+                std::atoi(stat.c_str() + std::min(name_end + 4, stat.size())) == ::getpid())
+                ::kill(std::atoi(stat.c_str()), SIGKILL);
+        }
+        ::poll(nullptr, 0, 1);
+    }
+    // The host's own threads have been joined; the kernel may take a moment to forget them.
+    auto threads = [] { return std::distance(fs::directory_iterator("/proc/self/task"), fs::directory_iterator()); };
+    for (int i = 0; i < 200 && threads() > 1; ++i) ::poll(nullptr, 0, 1);
+    if (left.empty() && threads() > 1) left = "it left a thread behind in its trial";
+    return left;
+}
+
 }  // namespace
 
 int run_as_plugin_host(int argc, char** argv) {
@@ -98,6 +124,7 @@ int run_as_plugin_host(int argc, char** argv) {
         }
         host.shutdown();
     }
+    if (report.empty()) report = what_is_left();
     const bool good = report.empty();
     if (good) report = std::string(k_good) + kinds;
     [[maybe_unused]] auto written = ::write(parent, report.data(), report.size());
@@ -106,11 +133,16 @@ int run_as_plugin_host(int argc, char** argv) {
 
 result<void> try_plugin(std::string_view bytes, const std::string& program, const std::string& scratch,
                         nanoseconds limit, std::vector<std::string>* kinds) {
+    return try_plugins({bytes}, program, scratch, limit, kinds);
+}
+
+result<void> try_plugins(const std::vector<std::string_view>& all_bytes, const std::string& program,
+                         const std::string& scratch, nanoseconds limit, std::vector<std::string>* kinds) {
     temporary_folder folder{scratch + "/trial-XXXXXX"};
     if (!::mkdtemp(folder.path.data())) return os_problem("cannot make a folder for the trial in " + scratch, errno);
-    {
-        std::ofstream out(folder.path + "/plugin.so", std::ios::binary);
-        out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    for (std::size_t i = 0; i < all_bytes.size(); ++i) {
+        std::ofstream out(folder.path + "/plugin-" + std::to_string(i) + ".so", std::ios::binary);
+        out.write(all_bytes[i].data(), static_cast<std::streamsize>(all_bytes[i].size()));
         if (!out.flush()) return os_problem("cannot write " + folder.path, errno);
     }
     int ends[2];

@@ -19,5 +19,8 @@ int run_as_plugin_host(int argc, char** argv);
 /// Blocks, `limit` at most. A problem says what the plugin did. `kinds`: filled with the kinds of its components.
 result<void> try_plugin(std::string_view bytes, const std::string& program, const std::string& scratch,
                         nanoseconds limit, std::vector<std::string>* kinds = nullptr);
+/// Several in one child: all are good, or a problem of one of them.
+result<void> try_plugins(const std::vector<std::string_view>& files, const std::string& program,
+                         const std::string& scratch, nanoseconds limit, std::vector<std::string>* kinds = nullptr);
 
 }  // namespace sigrun

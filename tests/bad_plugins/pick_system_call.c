@@ -3,5 +3,5 @@
 
 #include <sys/syscall.h>
 #include <unistd.h>
-#define CHOSEN syscall(SYS_sched_yield);
+#define CHOSEN syscall(SYS_getppid);
 #include "mini_balancer.h"

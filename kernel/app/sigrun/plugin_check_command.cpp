@@ -1,5 +1,5 @@
 // sigrun plugin check: hands over to sigrun-plugin-check, which is installed beside this program.
-#include "kernel/app/sigrun/context.hpp"
+#include "kernel/app/sigrun/plugin_check_command.hpp"
 
 #include <unistd.h>
 

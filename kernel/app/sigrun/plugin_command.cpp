@@ -1,5 +1,6 @@
 // sigrun plugin ls|show|reload|admit, and the commands of plugin_commands.hpp
 #include "kernel/app/sigrun/lists.hpp"
+#include "kernel/app/sigrun/plugin_check_command.hpp"
 #include "kernel/app/sigrun/plugin_commands.hpp"
 #include "kernel/app/sigrun/table.hpp"
 

@@ -6,10 +6,10 @@ import unittest
 from harness import BIN, BUILD, FleetTest
 
 SEEDED = BUILD / "tests" / "bad_plugins"
-# Those that end or stop the process that maps them: the daemon meets them only by a reload, whose trial runs elsewhere.
-# What a folder holds at the start is trusted as much as the program itself.
-DEADLY = {"constructor_crashes", "constructor_exits", "constructor_hangs", "constructor_forks", "constructor_spawns",
-          "crashes_when_asked_twice"}
+# What happens to the process that maps them; the daemon sees it happen to another one.
+DEADLY = {"constructor_crashes": "crashed", "constructor_exits": "ended its trial by itself", "constructor_forks": "a process",
+          "constructor_spawns": "a thread", "crashes_when_asked_twice": "crashed"}
+HANGING = {"constructor_hangs": "did not get through its trial"}
 # Refused by what their files or descriptors are.
 REFUSED = {"extra_export": "exported symbols", "wrong_major": "ABI major", "no_note": "note", "executable_stack": "stack",
            "missing_symbol": "nobody_has_this_function", "note_disagrees": "as in the note", "short_descriptor": "struct_size",
@@ -29,13 +29,14 @@ class BadPlugins(FleetTest):
     def test_the_daemon_starts_with_all_of_them_and_says_why_it_does_without(self):
         folder = self.plugins / "seeded"
         folder.mkdir()
-        for name in REFUSED:
+        expected = REFUSED | DEADLY
+        for name in expected:
             shutil.copy(SEEDED / f"{name}.so", folder)
         d = self.daemon(plugin_dir=self.plugins)
         self.runner_for(d)
         self.assertEqual(d.run(command=["true"])["state"], "succeeded")
         listed = {p["file"].rsplit("/", 1)[-1][:-3]: p for p in d.get("/v1/plugins")["items"]}
-        for name, reason in REFUSED.items():
+        for name, reason in expected.items():
             self.assertNotEqual(listed[name]["state"], "active", name)
             self.assertIn(reason, listed[name]["reason"], name)
 
@@ -45,7 +46,7 @@ class BadPlugins(FleetTest):
         shutil.copy(SEEDED / "good.so", path)
         d = self.daemon(plugin_dir=self.plugins)
         self.runner_for(d)
-        for name in sorted(DEADLY | set(REFUSED)):
+        for name, reason in (DEADLY | HANGING | REFUSED).items():
             new = path.with_name(".new")
             # The id is the good one's, so that it is this plugin's file that went bad.
             new.write_bytes((SEEDED / f"{name}.so").read_bytes().replace(id_of(name).encode(), id_of("good").encode()))
@@ -54,7 +55,7 @@ class BadPlugins(FleetTest):
             self.assertGreaterEqual(status, 400, (name, problem))
             now = d.get(f"/v1/plugins/{id_of('good')}")
             self.assertEqual((now["state"], now["version"]), ("active", "1.0.0"), (name, now))
-            self.assertTrue(now["reason"], name)
+            self.assertIn(reason, f"{now['reason']} {problem}", name)
             self.assertEqual(d.run(command=["true"])["state"], "succeeded", name)
 
     def test_the_command_line_runs_the_tool(self):
