@@ -54,9 +54,12 @@ void plugin_set::try_new_ones(const std::vector<plugin_file>& files) {
     for (const auto& file : files) {
         const switches* found = switches_of(file.name);
         if (found && !found->enabled) continue;
+        // What will be refused for other reasons must not run in a child either.
         auto read = guard_->read(file.path);
-        // What may not be loaded is not run in a child either.
-        if (read && guard_->judge(*read, file.name)) contents.push_back(std::move(read->bytes));
+        if (!read) continue;
+        auto judged = guard_->judge(*read, file.name);
+        if (judged && instead_of(judged->identity.id, read->sha256).refusal.empty())
+            contents.push_back(std::move(read->bytes));
     }
     trials_->try_together(contents);
 }

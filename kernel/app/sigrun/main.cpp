@@ -30,7 +30,7 @@ void add_global_options(CLI::App& app, context& ctx) {
 /// Options may stand before or behind the command's name, on every level.
 void let_fall_through(CLI::App& app) {
     for (CLI::App* sub : app.get_subcommands([](CLI::App*) { return true; })) {
-        sub->fallthrough();
+        sub->fallthrough(!sub->get_prefix_command());  // what is behind those is not ours
         let_fall_through(*sub);
     }
 }
