@@ -128,13 +128,9 @@ result<void> plugin_set::examine(std::string_view name, bool automatic,
     out.id = out.report.id = out.identity.id;
     if (runs && out.id != expected_id) return bad_value("id", expected_id, out.id);
     if (const auto* found = switches_of(out.id); !runs && found && !found->enabled) return {};
-    const std::string pinned = pins_.copy_of(out.id);
-    if (!pinned.empty() && pins::sha256_of(pinned) != out.sha256)
+    if (!pinned_instead(out.id, out.sha256).empty())
         return problem{errc::conflict, "the plugin is pinned to another version", "id", "a plugin that is not pinned",
                        out.id};
-    if (options_.admission)
-        if (const auto may = options_.admission(out.id, out.sha256); !may.refusal.empty())
-            return problem{errc::forbidden, may.refusal, "", "", ""};
     SIGRUN_TRY(judged, guard_->judge(read, std::filesystem::path(out.file).stem().string()));
     out.signed_by = std::move(judged.signed_by);
     out.signature = std::move(read.signature);

@@ -8,7 +8,6 @@
 #include "kernel/config/settings.hpp"
 #include "kernel/guard/crash_ledger.hpp"
 #include "kernel/metrics/metrics.hpp"
-#include "kernel/plugin/admission.hpp"
 #include "kernel/plugin/call_counts.hpp"
 #include "kernel/plugin/ops.hpp"
 #include "kernel/plugin/plugin_event.hpp"
@@ -182,7 +181,6 @@ struct plugin_host_options {
     std::string trial_program;                         // runs the trials of replacements (trial.hpp); empty = no trials
     nanoseconds trial_time = std::chrono::seconds(5);
     nanoseconds probation{0};    // how long a replaced generation is kept warm; 0 = not at all
-    admission_rule admission{};  // asked for every file; empty = all may be loaded
     watch_times watch{};
     bool remember = false;                              // crashes, quarantine and last good versions, in state_dir
     bool private_folder = false;                        // plugin_dir was made by this program's parent for it alone

@@ -58,7 +58,7 @@ void plugin_set::try_new_ones(const std::vector<plugin_file>& files) {
         auto read = guard_->read(file.path);
         if (!read) continue;
         auto judged = guard_->judge(*read, file.name);
-        if (judged && instead_of(judged->identity.id, read->sha256).refusal.empty())
+        if (judged && pinned_instead(judged->identity.id, read->sha256).empty())
             contents.push_back(std::move(read->bytes));
     }
     trials_->try_together(contents);
@@ -115,11 +115,11 @@ result<void> plugin_set::admit_file(record& to, const plugin_file& file, std::st
     to.info.id = identity.id;
     to.info.version = identity.version;
     if (switched_off(to, identity.id)) return {};
-    if (auto other = instead_of(identity.id, read.sha256); !other.refusal.empty()) {
-        if (other.instead.empty()) return make_problem(errc::forbidden, other.refusal);
-        to.info.reason = "the file is not used: " + other.refusal;
-        to.info.newest = newest_info{identity.version, read.sha256, other.refusal, plugin_state::rejected};
-        SIGRUN_TRY(kept, guard_->read_private(other.instead));
+    if (const auto copy = pinned_instead(identity.id, read.sha256); !copy.empty()) {
+        const std::string reason = "the plugin is pinned to another version";
+        to.info.reason = "the file is not used: " + reason;
+        to.info.newest = newest_info{identity.version, read.sha256, reason, plugin_state::rejected};
+        SIGRUN_TRY(kept, guard_->read_private(copy));
         read = std::move(kept);
     }
     SIGRUN_TRY(judged, guard_->judge(read, file.name));
@@ -151,10 +151,9 @@ result<void> plugin_set::take(record& to, const plugin_guard::plugin_bytes& file
     return {};
 }
 
-admission plugin_set::instead_of(const std::string& id, const std::string& sha256) const {
-    if (const std::string copy = pins_.copy_of(id); !copy.empty() && pins::sha256_of(copy) != sha256)
-        return {"the plugin is pinned to another version", copy};
-    return options_.admission ? options_.admission(id, sha256) : admission{};
+std::string plugin_set::pinned_instead(const std::string& id, const std::string& sha256) const {
+    std::string copy = pins_.copy_of(id);
+    return copy.empty() || pins::sha256_of(copy) == sha256 ? std::string() : copy;
 }
 
 bool plugin_set::needed(const plugin_descriptor& descriptor) const {

@@ -198,7 +198,8 @@ private:
     const switches* switches_of(const std::string& name) const;
     bool wanted(const std::string& instance_name, const std::string& component) const;
     bool needed(const plugin_descriptor& descriptor) const;
-    admission instead_of(const std::string& id, const std::string& sha256) const;
+    /// The copy that a pinned plugin keeps, if these bytes are not it; else empty.
+    std::string pinned_instead(const std::string& id, const std::string& sha256) const;
     result<void> configured_instances();
     void default_instances();
     result<std::optional<choice>> choose(const config_section& section, const std::string& name);

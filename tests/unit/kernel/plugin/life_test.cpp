@@ -219,26 +219,6 @@ TEST(pinned, neither_a_reload_nor_a_restart_changes_it) {
     EXPECT_EQ(r.number(), 2u);
 }
 
-// -- what may be loaded
-
-TEST(admitted, a_rule_refuses_bytes_and_may_name_others_at_start) {
-    plugin_folder good;
-    const auto good_file = good.add("plain").string();
-    const auto bad = sha256_hex(content_of(fixture_plugin("plain_v2")));
-    auto rule = [=](std::string_view, std::string_view sha256) {
-        return sha256 == bad ? admission{"it crashed three times", good_file} : admission{};
-    };
-    running_host r({.admission = rule});
-    r.folder.add("plain_v2", "plain");
-    auto done = r.reload();
-    ASSERT_FALSE(done);
-    EXPECT_EQ(done.error().text(), "it crashed three times");
-    EXPECT_EQ(r.number(), 1u);
-    r.restart({.admission = rule});
-    EXPECT_EQ(r.number(), 1u);
-    EXPECT_NE(r.info().reason.find("it crashed three times"), std::string::npos);
-}
-
 // -- code that stays mapped
 
 TEST(unloading, never_keeps_the_code_and_says_so_until_there_is_no_room) {

@@ -16,7 +16,6 @@ struct host_wish {
     bool with_trial = true;
     settings config{};
     watch_times watch{std::chrono::milliseconds(20), std::chrono::seconds(30), std::chrono::milliseconds(20)};
-    admission_rule admission{};
 };
 
 struct running_host {
@@ -40,7 +39,6 @@ struct running_host {
         options.trial_time = std::chrono::seconds(3);
         options.probation = h.probation;
         options.watch = h.watch;
-        options.admission = h.admission;
         host = std::make_unique<plugin_host>(options, h.config, numbers);
         swapper probes{[](const auto&, const auto&) { return result<void>(); },
                        [this](const auto&, const auto&) { return ++swaps > 0; }};
