@@ -94,6 +94,7 @@ problem problem::from_abi(sigrun_result result, std::string_view text) {
             p.code = c.code;
             break;
         }
+    if (result == SIGRUN_E_CONFIG) p.code = errc::invalid;
     if (result == SIGRUN_E_FENCED) p.code = errc::forbidden;  // a newer owner exists
     return p;
 }

@@ -61,7 +61,8 @@ std::string members(const json::object& o) {
 
 struct configuration::attempt {
     request what;
-    answer done;
+    std::vector<answer> done;
+    bool plain_reload() const { return !what.dry_run && !what.revision; }
     std::vector<config_file> files{};
     settings merged{};
     daemon_settings bound{};
@@ -124,6 +125,15 @@ config_revision configuration::make_revision(const attempt& a) const {
 
 void configuration::change(request what, answer done) {
     std::unique_lock lock(mutex_);
+    auto wanted = std::make_shared<attempt>(attempt{std::move(what), {}});
+    if (done) wanted->done.push_back(std::move(done));
+    // Who waits has not read the files yet: one look is enough for all who ask meanwhile.
+    if (wanted->plain_reload() && !stopped_)
+        for (const auto& other : waiting_)
+            if (other->plain_reload()) {
+                for (auto& each : wanted->done) other->done.push_back(std::move(each));
+                return;
+            }
     if (stopped_ || waiting_.size() >= k_max_waiting) {
         auto why = stopped_ ? make_problem(errc::unavailable, "the daemon is stopping")
                             : problem{errc::busy,
@@ -133,10 +143,10 @@ void configuration::change(request what, answer done) {
                                       std::to_string(waiting_.size()),
                                       1000};
         lock.unlock();
-        if (done) done(std::move(why));
+        for (auto& each : wanted->done) each(why);
         return;
     }
-    waiting_.push_back(std::make_shared<attempt>(attempt{std::move(what), std::move(done)}));
+    waiting_.push_back(std::move(wanted));
     next(lock);
 }
 
@@ -307,7 +317,7 @@ void configuration::ended(const attempt_ptr& a, result<reconfigure_report> outco
     } else {
         count(why, "unchanged");
     }
-    if (a->done) a->done(std::move(reply));
+    for (auto& each : a->done) each(reply);
     std::unique_lock lock(mutex_);
     busy_ = false;
     idle_.notify_all();
@@ -323,7 +333,7 @@ void configuration::stop() {
         idle_.wait(lock, [this] { return !busy_; });
     }
     for (const auto& a : refused)
-        if (a->done) a->done(make_problem(errc::unavailable, "the daemon is stopping"));
+        for (auto& each : a->done) each(make_problem(errc::unavailable, "the daemon is stopping"));
 }
 
 json::object configuration::in_effect() const {
