@@ -2,7 +2,6 @@
 
 #include "kernel/guard/ed25519.hpp"
 #include "kernel/log/log.hpp"
-#include "kernel/plugin/stage.hpp"
 #include "kernel/plugin/trial.hpp"
 
 #include <filesystem>

@@ -2,7 +2,6 @@
 #include "child.hpp"
 #include "kernel/guard/ed25519.hpp"
 #include "kernel/log/log.hpp"
-#include "kernel/plugin/stage.hpp"
 #include "output.hpp"
 #include "rules.hpp"
 #include "waivers.hpp"

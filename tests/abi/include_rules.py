@@ -35,7 +35,7 @@ def complaint(where, included):
     if parts[0] in ("kernel", "sdk") and included.startswith("plugins/"):
         return f"{parts[0]} never includes a plugin"
     # The conformance tool is a program beside the sdk: it looks at plugins with the loader's own eyes, and no further down.
-    if where.startswith("sdk/check/") and re.match(r"kernel/(plugin|config|log|base)/", included):
+    if where.startswith("sdk/check/") and re.match(r"kernel/(plugin|guard|config|log|base)/", included):
         return None
     if parts[0] == "sdk" and included.startswith("kernel/"):
         return "the sdk never includes the kernel"
