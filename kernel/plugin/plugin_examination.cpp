@@ -52,9 +52,7 @@ result<void> plugin_set::room_for_another(const record& running) const {
                    10'000};
 }
 
-result<void> plugin_set::examine_running(const record& running, bool automatic,
-                                         const std::function<bool(std::string_view)>& replaceable,
-                                         examined& out) const {
+result<void> plugin_set::examine_running(const record& running, bool automatic, examined& out) const {
     out.id = out.report.id = running.info.id;
     out.report.old_version = out.report.new_version = running.info.version;
     out.report.old_generation = out.report.new_generation = running.info.generation;
@@ -63,7 +61,7 @@ result<void> plugin_set::examine_running(const record& running, bool automatic,
     if (!pins_.copy_of(out.id).empty())
         return problem{errc::conflict, "the plugin is pinned; `sigrun plugin pin --unpin` lets go of it", "id",
                        "a plugin that is not pinned", out.id};
-    return all_replaceable(out.id, replaceable);
+    return {};
 }
 
 result<void> plugin_set::all_replaceable(std::string_view id,
@@ -92,7 +90,7 @@ result<void> plugin_set::examine(std::string_view name, bool automatic,
                                std::string(name) + ": " + known->info.reason};
             runs = known->now == state::active;
             if (runs) {
-                SIGRUN_CHECK_OK(examine_running(*known, automatic, replaceable, out));
+                SIGRUN_CHECK_OK(examine_running(*known, automatic, out));
                 running_sha256 = known->info.sha256;
             }
             if (known->info.newest && known->info.newest->state == plugin_state::rejected)

@@ -208,8 +208,7 @@ private:
     record* find_file(std::string_view name) const;
     std::size_t index_of(const record& which) const;
     result<void> unknown_plugin(const std::string& field, const std::string& name, const std::string& origin) const;
-    result<void> examine_running(const record& running, bool automatic,
-                                 const std::function<bool(std::string_view)>& replaceable, examined& out) const;
+    result<void> examine_running(const record& running, bool automatic, examined& out) const;
     result<void> all_replaceable(std::string_view id, const std::function<bool(std::string_view)>& replaceable) const;
     result<void> room_for_another(const record& running) const;
     result<std::shared_ptr<generation>> open(const examined& file);

@@ -91,7 +91,7 @@ class ConfigReload(FleetTest):
     def test_one_bad_section_keeps_all_good_ones_out(self):
         d = self.started("")
         self.runner_for(d)
-        body = json.dumps({"command": ["true"], "labels": {"x": "y" * 100_000}})
+        body = json.dumps({"command": ["true"], "labels": {"x": "y" * 50_000, "z": "y" * 50_000}})
         answer = self.reload(d, "[instance http]\nmax_body = 64KiB\n[instance round_robin]\nprotocol_weights = http=fast\n"
                              "[jobs]\nmax_waiting = 5\n", status=400)
         self.assertEqual(answer["field"], "instance round_robin.protocol_weights")

@@ -81,7 +81,7 @@ class ReplaceEverything(FleetTest):
         self.ids.append((job["id"], name))
 
     def test_no_job_is_lost_or_runs_twice_and_no_connection_is_refused(self):
-        d = self.daemon(plugin_dir=self.plugins, settings=["plugins.watch=no"])
+        d = self.daemon(plugin_dir=self.plugins, settings=["plugins.watch=no", "jobs.keep_finished=1000000"])
         extra = ["--plugin-dir", self.plugins, "--set", "runner.plugin_watch=no", "--set", "runner.plugin_probation=0s"]
         for protocol in ("valkyrie", "http"):
             self.runner_for(d, f"by-{protocol}", protocol, slots=64, extra=extra)

@@ -42,7 +42,7 @@ INSTANTIATE_TEST_SUITE_P(
     each, bad_plugin,
     ::testing::Values(
         bad_case{"wrong_major", "ABI major of the note: expected 1, found 2"},
-        bad_case{"newer_minor", "ABI minor of this host: expected at least 99, found 0"},
+        bad_case{"newer_minor", "ABI minor of this host: expected at least 99, found 1"},
         bad_case{"no_note", "note .note.sigrun: expected a Sigrun plugin's note, found none"},
         bad_case{"no_entry", "exported function: expected sigrun_plugin_entry_v1, found none of that name"},
         bad_case{"next_major", "found sigrun_plugin_entry_v2: built for another major"},

@@ -36,7 +36,7 @@ TEST(plugin_host, loads_creates_starts_and_ends_a_plugin) {
     EXPECT_TRUE(plugins[0].active);
     EXPECT_EQ(plugins[0].id, "test.plain");
     EXPECT_EQ(plugins[0].version, "1.0.0");
-    EXPECT_EQ(plugins[0].abi, "1.0");
+    EXPECT_EQ(plugins[0].abi, "1.1");
     EXPECT_EQ(plugins[0].sha256.size(), 64u);
     ASSERT_EQ(plugins[0].components.size(), 1u);
     EXPECT_EQ(plugins[0].components[0].instances, std::vector<std::string>{"plain"});
