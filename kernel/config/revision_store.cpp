@@ -128,7 +128,10 @@ result<void> revision_store::open() {
         const std::string_view suffix(rest, static_cast<std::size_t>(name.data() + name.size() - rest));
         if (error == std::errc() && number && suffix == ".json") numbers_.push_back(number);
     }
-    if (ec) return make_problem(errc::io, "folder '" + folder_ + "' cannot be read: " + ec.message());
+    if (ec) {
+        errno = ec.value();
+        return cannot("earlier configurations cannot be kept", folder_);
+    }
     std::sort(numbers_.begin(), numbers_.end());
     return {};
 }
