@@ -52,7 +52,7 @@ class ConfigReload(FleetTest):
         d = self.started("[jobs]\nmax_waiting = 5\n")
         self.runner_for(d)
         self.assertEqual(self.current(d)["revision"], 1)
-        watch = self.program("curl", "-sSN", f"http://127.0.0.1:{d.port}/v1/events?types=Config")
+        watch = self.program("curl", "-sSN", f"http://127.0.0.1:{d.port}/v1/events?types=Config&after=0")
         self.file.write_text("[jobs]\nmax_waiting = 6\n[interface]\nmax_retries = 7\n")
         self.hang_up(d)
         self.revision(d, 2)
@@ -91,7 +91,7 @@ class ConfigReload(FleetTest):
     def test_one_bad_section_keeps_all_good_ones_out(self):
         d = self.started("")
         self.runner_for(d)
-        body = json.dumps({"command": ["true"], "labels": {"x": "y" * 50_000, "z": "y" * 50_000}})
+        body = json.dumps({"kind": "call", "command": ["echo"], "payload": "y" * 100_000, "durability": "memory"})
         answer = self.reload(d, "[instance http]\nmax_body = 64KiB\n[instance round_robin]\nprotocol_weights = http=fast\n"
                              "[jobs]\nmax_waiting = 5\n", status=400)
         self.assertEqual(answer["field"], "instance round_robin.protocol_weights")
