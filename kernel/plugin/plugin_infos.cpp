@@ -13,7 +13,7 @@ double seconds_since(time_point then) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - then).count();
 }
 
-std::string uses(std::size_t n) { return std::to_string(n) + " links or calls"; }
+std::string uses(std::size_t n) { return std::to_string(n) + (n == 1 ? " link or call" : " links or calls"); }
 
 }  // namespace
 

@@ -66,7 +66,7 @@ std::string details(const json::object& plugin, const terminal& where) {
     fields f;
     const auto state = text_or(plugin, "state");
     f.add("id", {text_or(plugin, "id"), style::strong});
-    f.add("state", {std::string(state) + " since " + age_text(number_or<double>(plugin, "age_s", 0)) +
+    f.add("state", {std::string(state) + " for " + age_text(number_or<double>(plugin, "age_s", 0)) +
                         (bool_or(plugin, "pinned", false) ? ", pinned" : ""),
                     style_of_state(state)});
     f.add("reason", text_or(plugin, "reason"));
@@ -84,7 +84,7 @@ std::string details(const json::object& plugin, const terminal& where) {
             if (const json::object* o = item.if_object())
                 f.add("older",
                       sdk::concat(text_or(*o, "version"), " (generation ",
-                                  number_or<std::uint64_t>(*o, "generation", 0), "), ", text_or(*o, "state"), " since ",
+                                  number_or<std::uint64_t>(*o, "generation", 0), "), ", text_or(*o, "state"), " for ",
                                   age_text(number_or<double>(*o, "age_s", 0)), ": ", text_or(*o, "held_by")));
     std::string out = f.render(where);
     const json::array* components = array_or_null(plugin, "components");

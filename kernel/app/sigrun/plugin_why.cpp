@@ -28,10 +28,12 @@ std::string newest_text(const json::object& plugin) {
 }
 
 std::string why_text(const json::object& plugin, std::uint64_t only) {
-    std::string out = sdk::concat(text_or(plugin, "id"), " ", generation_text(plugin), " is ", text_or(plugin, "state"),
-                                  " since ", age_text(number_or<double>(plugin, "age_s", 0)),
+    const auto state = text_or(plugin, "state");
+    std::string out = sdk::concat(text_or(plugin, "id"), " ", generation_text(plugin), " is ",
+                                  state == "probation" ? "on probation" : state, " for ",
+                                  age_text(number_or<double>(plugin, "age_s", 0)),
                                   bool_or(plugin, "pinned", false) ? ", and pinned" : "", ".\n");
-    if (text_or(plugin, "state") == "rejected") out += sdk::concat(text_or(plugin, "reason"), "\n");
+    if (state == "rejected") out += sdk::concat(text_or(plugin, "reason"), "\n");
     if (!only) out += newest_text(plugin);
     std::size_t shown = 0;
     if (const json::array* old = array_or_null(plugin, "retiring"))
@@ -40,7 +42,7 @@ std::string why_text(const json::object& plugin, std::uint64_t only) {
             if (!o || (only && number_or<std::uint64_t>(*o, "generation", 0) != only)) continue;
             ++shown;
             out +=
-                sdk::concat(generation_text(*o), " is ", text_or(*o, "state"), " since ",
+                sdk::concat(generation_text(*o), " is ", text_or(*o, "state"), " for ",
                             age_text(number_or<double>(*o, "age_s", 0)), "; held by ", text_or(*o, "held_by"), ":\n");
             if (const json::array* holds = array_or_null(*o, "holds"))
                 for (const auto& hold : *holds)

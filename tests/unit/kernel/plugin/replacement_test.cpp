@@ -43,9 +43,9 @@ TEST(replacement, who_holds_the_old_one_keeps_it_alive_and_is_shown) {
     EXPECT_EQ(held->table<sigrun_probe>(SIGRUN_KIND_PROBE)->soft_ms, 1u);
     ASSERT_EQ(r.info().retiring.size(), 1u);
     EXPECT_EQ(r.info().retiring[0].version, "1.0.0");
-    EXPECT_EQ(r.info().retiring[0].held_by, "1 links or calls");
+    EXPECT_EQ(r.info().retiring[0].held_by, "1 link or call");
     EXPECT_EQ(r.info().retiring[0].state, plugin_state::draining);
-    EXPECT_EQ(r.info().retiring[0].holds, std::vector<std::string>{"instance plain: 1 links or calls"});
+    EXPECT_EQ(r.info().retiring[0].holds, std::vector<std::string>{"instance plain: 1 link or call"});
     held.reset();
     EXPECT_TRUE(r.wait_until_old_is_gone());
 }
