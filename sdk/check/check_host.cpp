@@ -1,6 +1,7 @@
 #include "check_host.hpp"
 
 #include "check_host_parts.hpp"
+#include "process_state.hpp"
 
 #include <sigrun/cpp/error.hpp>
 #include <sigrun/cpp/text.hpp>
@@ -58,8 +59,10 @@ void check_host::on_lane(tag as, std::string_view slot, const std::function<void
 }
 
 bool check_host::enter(std::string_view slot, bool can_fail, bool has_effect) {
-    ++calls_;
-    if (has_effect) ++effects_;
+    if (const char* counted = counted_slot_; counted && t_thread.slot == counted) {
+        ++calls_;
+        if (has_effect) ++effects_;
+    }
     if (t_thread.as == tag::hot)
         report_.fail("kind/pick-calls-host", sdk::concat("no call into the host from ", t_thread.slot),
                      sdk::concat("a call of ", slot));
@@ -113,6 +116,10 @@ check_host::completion check_host::wait(sigrun_op op, int limit_ms) {
 bool check_host::completed(sigrun_op op) const {
     std::lock_guard lock(mutex_);
     return ops_.at(op - 1).how.done;
+}
+
+bool check_host::quiesce() {
+    return eventually([&] { return posted_ == 0; }, patience_ms_);
 }
 
 void check_host::set_reentry(std::function<void(std::string_view)> reenter) {

@@ -80,9 +80,17 @@ public:
     std::uint32_t fallible_calls() const noexcept { return fallible_; }
     /// The call that fail_call hit, "buffer.create"; empty = none.
     std::string injected() const;
+    /// Calls on the stack of the slot that was named last; other threads of the plugin may be calling all the time.
+    /// `effects`: only those that change something: timers, watches, posts, threads, metrics, completions.
+    void count_calls_of(const char* slot) noexcept {
+        counted_slot_ = slot;
+        calls_ = effects_ = 0;
+    }
     std::uint64_t calls() const noexcept { return calls_; }
-    /// Calls that change something: timers, watches, posts, threads, metrics, completions.
     std::uint64_t effects() const noexcept { return effects_; }
+    /// Waits until no posted function of the plugin is or will be running: whoever unmaps its code comes after. False: one
+    /// goes on for longer than set_patience.
+    bool quiesce();
 
     struct slots;  // the functions of the tables, in check_host_services.cpp
 
@@ -134,7 +142,9 @@ private:
     std::string injected_;
     int patience_ms_ = 5000;
     std::atomic<std::uint32_t> fallible_{0};
+    std::atomic<const char*> counted_slot_{nullptr};
     std::atomic<std::uint64_t> calls_{0}, effects_{0};
+    std::atomic<int> posted_{0};  // functions that wait for a lane or run on it
     std::atomic<bool> later_{false};
     sdk::mock::lane answers_{1};  // replies, and the ends of calls behind them
     sdk::mock::scheduler sched_;  // last: the threads end before what they use

@@ -120,9 +120,12 @@ struct check_host::slots {
         void* ctx;
     };
     static sdk::mock::task wrapped(check_host& me, tag as, sigrun_fn fn, void* ctx) {
+        ++me.posted_;
         return {[](void* p) {
                     std::unique_ptr<posted> what(static_cast<posted*>(p));
-                    what->owner->here(what->as, "a posted function", [&] { what->fn(what->ctx); });
+                    auto& host = *what->owner;
+                    host.here(what->as, "a posted function", [&] { what->fn(what->ctx); });
+                    --host.posted_;
                 },
                 new posted{&me, as, fn, ctx}};
     }
@@ -157,7 +160,9 @@ struct check_host::slots {
                                            std::lock_guard lock(one.owner->mutex_);
                                            one.live = false;
                                        }
+                                       ++one.owner->posted_;
                                        one.owner->here(tag::io, "a timer's function", [&] { one.fn(one.ctx); });
+                                       --one.owner->posted_;
                                    },
                                    &s});
         if (id) *id = s.id;
@@ -177,7 +182,9 @@ struct check_host::slots {
             fd, events,
             [](void* p, std::int32_t ready, std::uint32_t what) {
                 auto& one = *static_cast<scheduled*>(p);
+                ++one.owner->posted_;
                 one.owner->here(tag::io, "a watch's function", [&] { one.on_fd(one.ctx, ready, what); });
+                --one.owner->posted_;
             },
             &s);
         if (id) *id = s.id;
@@ -243,13 +250,16 @@ struct check_host::slots {
         *id = ++me.next_call_;
         me.open_calls_.insert(*id);
         me.later_calls_.push_back(std::make_unique<later_call>(later_call{&me, *replies, *id}));
+        ++me.posted_;
         me.answers_.post({[](void* p) {
                               auto& one = *static_cast<later_call*>(p);
+                              bool wanted = false;
                               {
                                   std::lock_guard inner(one.owner->mutex_);
-                                  if (!one.owner->open_calls_.erase(one.id)) return;
+                                  wanted = one.owner->open_calls_.erase(one.id) > 0;
                               }
-                              one.owner->here(tag::any, "a reply sink", [&] { send_answer(one.sink); });
+                              if (wanted) one.owner->here(tag::any, "a reply sink", [&] { send_answer(one.sink); });
+                              --one.owner->posted_;
                           },
                           me.later_calls_.back().get()});
         return SIGRUN_PENDING;

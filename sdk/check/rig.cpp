@@ -61,7 +61,13 @@ rig::~rig() {
             [[maybe_unused]] auto* kept_host = host_.release();
         }
     }
+    if (host_) host_->quiesce();
     code_.reset();
+}
+
+bool rig::close() noexcept {
+    host_->quiesce();
+    return code_->close();
 }
 
 answer rig::load() {

@@ -62,6 +62,8 @@ public:
     const component_record* component_of(std::string_view kind) const;
     /// Destroys what is left and unloads; the file stays mapped until the rig goes.
     void finish();
+    /// dlclose, once nothing posted runs in it. True: nothing of it is mapped any more.
+    bool close() noexcept;
     /// What is left of threads, descriptors, timers, buffers, ops and processes, reported on the life/*-left rules. True:
     /// nothing.
     bool report_leftovers();

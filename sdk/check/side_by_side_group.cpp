@@ -67,12 +67,12 @@ void two_versions(session& s) {
         s.report.begin("side-by-side/any-order");
         if (older_first) {
             first.finish();
-            first.code().close();
+            first.close();
             if (!as_expected(*second, other.version) || !own_code(*second, "second version")) return;
             second->finish();
         } else {
             second->finish();
-            second->code().close();
+            second->close();
             second.reset();
             if (!as_expected(first, s.file.note.version) || !own_code(first, "first version")) return;
         }

@@ -59,7 +59,7 @@ void difference_of_the_process(session& s) {
         s.report.step("dlclose");
         if (!(s.file.note.flags & SIGRUN_PLUGIN_PIN)) {
             asked = true;
-            unmapped = r.code().close();
+            unmapped = r.close();
         }
         compare(s.report, before, read_settings());
         if (const auto seen = exit_handlers_seen(); !seen.empty())
@@ -90,7 +90,7 @@ void memory(session& s) {
         {
             rig r(s);
             if (!r || !live(r)) return;
-            if (!r.code().close() && turn == 1)
+            if (!r.close() && turn == 1)
                 return s.report.skip("unload-clean/memory", "it stays mapped, see unload-clean/unmapped");
         }
         at[turn] = private_memory();
