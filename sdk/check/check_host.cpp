@@ -5,7 +5,10 @@
 #include <sigrun/cpp/error.hpp>
 #include <sigrun/cpp/text.hpp>
 
+#include <atomic>
+#include <barrier>
 #include <chrono>
+#include <thread>
 
 namespace sigrun::check {
 
@@ -58,8 +61,13 @@ void check_host::on_lane(tag as, std::string_view slot, const std::function<void
 }
 
 bool check_host::enter(std::string_view slot, bool can_fail, bool has_effect) {
-    ++calls_;
-    if (has_effect) ++effects_;
+    {
+        std::lock_guard lock(mutex_);
+        auto found = asked_.find(t_thread.slot);
+        if (found == asked_.end()) found = asked_.emplace(t_thread.slot, asked{}).first;
+        ++found->second.calls;
+        found->second.effects += has_effect;
+    }
     if (t_thread.as == tag::hot)
         report_.fail("kind/pick-calls-host", sdk::concat("no call into the host from ", t_thread.slot),
                      sdk::concat("a call of ", slot));
@@ -147,6 +155,37 @@ std::size_t check_host::live_timers() const {
     std::size_t n = 0;
     for (const auto& s : scheduled_) n += s->live;
     return n;
+}
+
+check_host::asked check_host::asked_by(std::string_view slot) const {
+    std::lock_guard lock(mutex_);
+    auto found = asked_.find(slot);
+    return found == asked_.end() ? asked{} : found->second;
+}
+
+void check_host::settle() {
+    // A task for each thread of a lane, which waits for the others: when all are there, everything before has returned.
+    auto meet = [](auto& lane, std::ptrdiff_t threads) {
+        struct meeting {
+            std::barrier<> all;
+            std::atomic<std::ptrdiff_t> left;
+        } here{std::barrier<>(threads + 1), threads};
+        for (std::ptrdiff_t i = 0; i < threads; ++i)
+            lane.post({[](void* p) {
+                           auto& m = *static_cast<meeting*>(p);
+                           m.all.arrive_and_wait();
+                           --m.left;
+                       },
+                       &here});
+        here.all.arrive_and_wait();
+        while (here.left) std::this_thread::yield();
+    };
+    for (int round = 0; round < 2; ++round) {  // what ran on one lane may have posted to another
+        meet(sched_.io, 1);
+        meet(sched_.ctl, 1);
+        meet(sched_.work, 2);
+        meet(answers_, 1);
+    }
 }
 
 std::string check_host::injected() const {

@@ -80,9 +80,16 @@ public:
     std::uint32_t fallible_calls() const noexcept { return fallible_; }
     /// The call that fail_call hit, "buffer.create"; empty = none.
     std::string injected() const;
-    std::uint64_t calls() const noexcept { return calls_; }
-    /// Calls that change something: timers, watches, posts, threads, metrics, completions.
-    std::uint64_t effects() const noexcept { return effects_; }
+    /// What a slot of the plugin asked of this host on its own stack; what the plugin's threads do meanwhile is not its.
+    struct asked {
+        std::uint64_t calls = 0;
+        std::uint64_t effects =
+            0;  // those that change something: timers, watches, posts, threads, metrics, completions
+    };
+    asked asked_by(std::string_view slot) const;
+
+    /// Waits until no lane is inside the plugin and nothing is posted any more.
+    void settle();
 
     struct slots;  // the functions of the tables, in check_host_services.cpp
 
@@ -134,7 +141,7 @@ private:
     std::string injected_;
     int patience_ms_ = 5000;
     std::atomic<std::uint32_t> fallible_{0};
-    std::atomic<std::uint64_t> calls_{0}, effects_{0};
+    std::map<std::string, asked, std::less<>> asked_;  // by slot
     std::atomic<bool> later_{false};
     sdk::mock::lane answers_{1};  // replies, and the ends of calls behind them
     sdk::mock::scheduler sched_;  // last: the threads end before what they use

@@ -197,14 +197,15 @@ void prepare(session& s) {
         const auto fds = open_descriptors().size();
         const auto threads = threads_of_this_process().size();
         const auto files = files_below(s.scratch);
-        const auto effects = r.host().effects();
+        const auto effects = r.host().asked_by("config_prepare").effects;
         std::uint32_t effect = 0;
         auto a = ask(effect);
         std::string did;
         if (open_descriptors().size() != fds) did = "a descriptor opened or closed";
         if (threads_of_this_process().size() != threads) did = "a thread started or ended";
         if (files_below(s.scratch) != files) did = "a file made or removed";
-        if (r.host().effects() != effects) did = "a timer, watch, post, thread, metric or completion at the host";
+        if (r.host().asked_by("config_prepare").effects != effects)
+            did = "a timer, watch, post, thread, metric or completion at the host";
         if (!did.empty()) return s.report.fail("config/prepare-pure", "config_prepare changes nothing", did);
         if (!a.ok() && a.text.empty()) s.report.fail("life/error-text", "config_prepare says why it refuses", a.say());
         s.report.pass_unless_told("config/prepare-pure");

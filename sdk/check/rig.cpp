@@ -202,6 +202,8 @@ const component_record* rig::component_of(std::string_view kind) const {
 void rig::finish() {
     while (!instances_.empty()) destroy(instances_.back());
     if (entry_) unload();
+    // A function of the plugin that told its end, and so let destroy return, still has to return itself.
+    host_->settle();
 }
 
 bool rig::report_leftovers() {

@@ -60,7 +60,7 @@ public:
     sigrun_instance* running(const component_record& component, const option_values& values = {});
     /// The first component of a kind; null if there is none.
     const component_record* component_of(std::string_view kind) const;
-    /// Destroys what is left and unloads; the file stays mapped until the rig goes.
+    /// Destroys what is left, unloads, and waits until no lane is inside the plugin; the file stays mapped until the rig goes.
     void finish();
     /// What is left of threads, descriptors, timers, buffers, ops and processes, reported on the life/*-left rules. True:
     /// nothing.
