@@ -74,10 +74,11 @@ void fleet::set_load(std::uint32_t slot, std::uint32_t jobs) {
             if (level_[q][p]) cohorts_[page_cohort_[p]].level_mask |= 1ull << q;
 }
 
-sigrun_req fleet::request(std::uint64_t random, std::uint16_t alternates) const noexcept {
+sigrun_req fleet::request(std::uint64_t random, std::uint16_t alternates, bool all) const noexcept {
     sigrun_req req{};
     req.now_ns = 1'000'000'000 + random;
     req.rng = random * 0x9e3779b97f4a7c15u + 1;
+    req.pred_id = all ? 1 : 2;
     req.protos = 3;
     req.prio = 2;
     req.want_k = alternates;

@@ -24,7 +24,8 @@ public:
     bool free(std::uint32_t slot) const noexcept { return load(slot) < places_; }
     /// Bits of the pages a request may use.
     const std::vector<std::uint64_t>& pages_of(bool all) const noexcept { return all ? all_ : odd_; }
-    sigrun_req request(std::uint64_t random, std::uint16_t alternates = 1) const noexcept;
+    /// `all`: of the predicate whose pages are pages_of(true). A predicate has one set of pages, and balancers rely on it.
+    sigrun_req request(std::uint64_t random, std::uint16_t alternates = 1, bool all = true) const noexcept;
 
 private:
     void put(std::vector<std::uint64_t>& plane, std::vector<std::uint64_t>& any, std::uint32_t slot, bool on);

@@ -10,11 +10,11 @@
 # the plugin's file as its argument; see sigrun/cpp/mock_file.hpp.
 #
 # Where sigrun-plugin-check is installed, each plugin gets a test plugin_check.<name>.
-set(sigrun_plugin_kinds protocols balancers probes executors stores extensions)
-
 function(sigrun_check_plugin_arguments function name kind sources)
-  if(NOT kind IN_LIST sigrun_plugin_kinds)
-    message(FATAL_ERROR "${function}(${name}): KIND must be one of ${sigrun_plugin_kinds}, not '${kind}'")
+  # Here and not above: where find_package was called in a function, its variables are gone by now.
+  set(kinds protocols balancers probes executors stores extensions)
+  if(NOT kind IN_LIST kinds)
+    message(FATAL_ERROR "${function}(${name}): KIND must be one of ${kinds}, not '${kind}'")
   endif()
   if(NOT sources)
     message(FATAL_ERROR "${function}(${name}): SOURCES is empty")

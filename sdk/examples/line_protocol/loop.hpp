@@ -30,6 +30,7 @@ public:
     loop& operator=(const loop&) = delete;
 
     void start(client& serves);
+    bool started() const noexcept { return thread_.joinable(); }  // [ctl]
     /// [any] Runs the task on the thread; never blocks.
     void post(std::function<void()> task);
     /// Waits until the client has finished, and joins.

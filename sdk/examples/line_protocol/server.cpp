@@ -62,6 +62,7 @@ sigrun_result server::retire(sigrun_instance* i, std::uint64_t deadline_ns, sigr
 }
 
 void server::drain(std::uint64_t deadline_ns, op done) {
+    if (!loop_.started()) return done.ok();  // never started, so there is nobody to wait for
     begin_to_retire(deadline_ns, std::make_shared<op>(std::move(done)));
 }
 

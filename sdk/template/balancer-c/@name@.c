@@ -2,6 +2,7 @@
  * one batch are spread over different runners. */
 #include <sigrun/balancer.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 SIGRUN_EMIT_NOTE("@id@", "1.0.0", 0);
@@ -90,18 +91,21 @@ static const void* get_interface(sigrun_instance* instance, sigrun_str id) {
     return is(id, SIGRUN_KIND_BALANCER) ? &balancer : NULL;
 }
 
-static void destroy(sigrun_instance* instance) { (void)instance; }
-
-/* It keeps no state, so every instance is the same one. */
-static sigrun_instance the_instance = {
-    .struct_size = sizeof(sigrun_instance), .get_interface = get_interface, .destroy = destroy};
+static void destroy(sigrun_instance* instance) { free(instance); }
 
 static sigrun_result create(const sigrun_host* host, sigrun_str component, const sigrun_config* config,
                             sigrun_instance** out, sigrun_error* error) {
+    sigrun_instance* made;
     (void)host;
     (void)config;
     if (!is(component, "@name@")) return refuse(error, SIGRUN_E_NOT_FOUND, "component: expected @name@");
-    *out = &the_instance;
+    /* One of its own for each create, though it keeps no state: the host tells instances apart by their address. */
+    made = calloc(1, sizeof *made);
+    if (!made) return refuse(error, SIGRUN_E_NOMEM, "out of memory");
+    made->struct_size = sizeof *made;
+    made->get_interface = get_interface;
+    made->destroy = destroy;
+    *out = made;
     return SIGRUN_OK;
 }
 

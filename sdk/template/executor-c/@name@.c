@@ -55,12 +55,24 @@ static sigrun_result send_output(const executor* self, const sigrun_sink* sink, 
     return sent;
 }
 
-/* The job document names the one function there is. The host hands it on as it wrote it, without blanks, so this will do;
- * who has more in the document brings a JSON parser. */
+static int is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
+/* Does `wanted`, JSON without blanks, begin at `at`? */
+static int begins(const char* at, const char* end, const char* wanted) {
+    int quoted = 0;
+    for (; *wanted; ++wanted, ++at) {
+        while (!quoted && at < end && is_blank(*at)) ++at;
+        if (at == end || *at != *wanted) return 0;
+        quoted ^= *at == '"';
+    }
+    return 1;
+}
+
+/* The job document names the one function there is. It comes as the client wrote it, with blanks anywhere; who has more in
+ * the document brings a JSON parser. */
 static int names_upper(sigrun_str json) {
-    static const char wanted[] = "\"command\":[\"upper\"]";
-    for (uint64_t i = 0; i + sizeof wanted - 1 <= json.len; ++i)
-        if (memcmp(json.ptr + i, wanted, sizeof wanted - 1) == 0) return 1;
+    for (uint64_t i = 0; i < json.len; ++i)
+        if (begins(json.ptr + i, json.ptr + json.len, "\"command\":[\"upper\"]")) return 1;
     return 0;
 }
 
@@ -145,7 +157,8 @@ static sigrun_result create(const sigrun_host* host, sigrun_str component, const
     made->abi.destroy = destroy;
     made->host = host;
     made->buffers = host->get_service(host, buffers);
-    if (!SIGRUN_HAS(made->buffers, set_len)) { /* by the last slot that is used: an older host's table may end before it */
+    if (!SIGRUN_HAS(made->buffers,
+                    set_len)) { /* by the last slot that is used: an older host's table may end before it */
         free(made);
         return refuse(error, SIGRUN_E_UNSUPPORTED, "the host has no service buffer/1");
     }

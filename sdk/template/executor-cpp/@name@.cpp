@@ -15,9 +15,18 @@ public:
     const void* interface(std::string_view id) noexcept { return id == SIGRUN_KIND_EXECUTOR ? &k_table : nullptr; }
 
 private:
-    // The job document names the one function there is. The host hands it on as it wrote it, without blanks, so this will
-    // do; who has more in the document brings a JSON parser.
-    static bool names_upper(sigrun_str json) { return view(json).find(R"("command":["upper"])") != std::string_view::npos; }
+    // The job document names the one function there is. It comes as the client wrote it, with blanks anywhere; who has more
+    // in the document brings a JSON parser.
+    static bool names_upper(sigrun_str json) {
+        std::string dense;
+        bool quoted = false, escaped = false;
+        for (const char c : view(json)) {
+            if (c == '"' && !escaped) quoted = !quoted;
+            escaped = c == '\\' && !escaped;
+            if (quoted || !std::isspace(static_cast<unsigned char>(c))) dense += c;
+        }
+        return dense.find(R"("command":["upper"])") != std::string::npos;
+    }
 
     // [work] One attempt; the op completes when everything it started is gone.
     static sigrun_result run(sigrun_instance* instance, const sigrun_task* task, const sigrun_sink* sink,

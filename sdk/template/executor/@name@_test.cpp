@@ -22,8 +22,10 @@ int main(int argc, char** argv) {
     const auto* table =
         static_cast<const sigrun_executor*>(instance->get_interface(instance, str(SIGRUN_KIND_EXECUTOR)));
     expect(view(table->kinds) == "@name@", "it runs jobs of its kind");
-    for (const bool right : {true, false}) {
-        const std::string document = right ? R"({"kind":"@name@","command":["upper"]})" : R"({"command":["lower"]})";
+    // The document comes as the client wrote it, so with blanks, too.
+    for (const std::string document : {R"({"kind":"@name@","command":["upper"]})",
+                                       R"({ "workdir": "a\" b", "command" : [ "upper" ] })", R"({"command": ["lower"]})"}) {
+        const bool right = document.find("lower") == document.npos;
         recording_sink sink;
         buffer payload(host.get(), "hello");
         const sigrun_attempt attempt{sizeof attempt, 1, str("4b7a9c1e-0000-7000-8000-000000000001"), str("t")};

@@ -2,6 +2,7 @@
  * one batch are spread over different runners. */
 #include <sigrun/balancer.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 SIGRUN_EMIT_NOTE("com.example.c-first-fit", "1.0.0", 0);
@@ -77,19 +78,20 @@ static const void* get_interface(sigrun_instance* instance, sigrun_str id) {
     return NULL;
 }
 
-static void destroy(sigrun_instance* instance) { (void)instance; }
-
-/* It keeps no state, so every instance is the same one. */
-static sigrun_instance the_instance = {
-    .struct_size = sizeof(sigrun_instance), .get_interface = get_interface, .destroy = destroy};
+static void destroy(sigrun_instance* instance) { free(instance); }
 
 static sigrun_result create(const sigrun_host* host, sigrun_str component, const sigrun_config* config,
                             sigrun_instance** out, sigrun_error* error) {
+    sigrun_instance* made = calloc(1, sizeof *made);
     (void)host;
     (void)component;
     (void)config;
     (void)error;
-    *out = &the_instance;
+    if (!made) return SIGRUN_E_NOMEM;
+    made->struct_size = sizeof *made;
+    made->get_interface = get_interface;
+    made->destroy = destroy;
+    *out = made;
     return SIGRUN_OK;
 }
 

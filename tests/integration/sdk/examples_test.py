@@ -1,5 +1,5 @@
 """The SDK's examples, built with the installed SDK alone, at work in real programs."""
-import json
+import shutil
 import socket
 import threading
 import unittest
@@ -40,14 +40,28 @@ class Client:
 
 
 class Examples(AuthorTest):
-    def example(self, name, *settings):
-        import shutil
-        project = self.dir / name
-        if not project.exists():
-            shutil.copytree(self.prefix / "share/sigrun/examples" / name, project)
-        built = self.build(project, *settings, run_tests=name != "first_fit" and name != "line_greeting")
+    def example(self, name, *settings, changes=None):
+        """Builds an example, with changes {file: [(old, new)]} if there are any, and puts it into the daemon's folder."""
+        project = self.prefix / "share/sigrun/examples" / name
+        if changes:
+            project = shutil.copytree(project, self.dir / name)
+            for file, pairs in changes.items():
+                text = (project / file).read_text()
+                for old, new in pairs:
+                    self.assertIn(old, text)
+                    text = text.replace(old, new)
+                (project / file).write_text(text)
+        built = self.build(project, *settings)
         self.put(built)
-        return project
+        return built
+
+    def test_they_pass_their_tests_and_keep_every_rule(self):
+        self.keeps_the_rules(self.example("line_protocol"))
+        self.keeps_the_rules(self.example("rust_uptime"))
+        # All of its tests: among them the one that sigrun_add_plugin adds where the tool is installed.
+        built = self.example("first_fit")
+        self.assertIn("plugin_check.first_fit", self.command("ctest", "--test-dir", built, "-N").stdout)
+        self.passes_its_tests(built)
 
     def test_a_job_per_line(self):
         self.example("line_protocol")
@@ -116,7 +130,8 @@ class Examples(AuthorTest):
 
     def test_an_extension_adds_a_command_and_outlives_replacements(self):
         line = self.example("line_protocol")
-        greeting = self.example("line_greeting", f"-DLINE_INCLUDE_DIR={line}/include")
+        include = f"-DLINE_INCLUDE_DIR={line.parent}/project/include"
+        self.example("line_greeting", include)
         daemon = self.daemon_with_plugins(settings=["plugins.watch=no", "plugins.probation=0s"])
         self.is_listed(daemon, "example.line-greeting", "extension")
         client = Client(daemon)
@@ -134,9 +149,8 @@ class Examples(AuthorTest):
         asking = threading.Thread(target=ask_all_the_time)
         asking.start()
         try:
-            source = greeting / "plugin.cpp"
-            source.write_text(source.read_text().replace('.def = "hello"', '.def = "good day"').replace('"1.0.0"', '"1.1.0"'))
-            self.put(self.build(greeting, run_tests=False))
+            self.example("line_greeting", include, changes={
+                "plugin.cpp": [('.def = "hello"', '.def = "good day"'), ('"1.0.0"', '"1.1.0"')]})
             daemon.request("POST", "/v1/plugins/example.line-greeting/reload")
             wait_until("the new extension answers", lambda: client.ask("GREET world") == "good day world")
         finally:
@@ -149,9 +163,7 @@ class Examples(AuthorTest):
                    lambda: not daemon.get("/v1/plugins/example.line-greeting")["retiring"])
 
         # A new version of the provider: the extension moves over. An old connection stays with the old one.
-        source = line / "server.cpp"
-        source.write_text(source.read_text().replace('"1.0.0"', '"1.2.0"'))
-        self.put(self.build(line, run_tests=False))
+        self.example("line_protocol", changes={"server.cpp": [('"1.0.0"', '"1.2.0"')]})
         status, answer = daemon.request("POST", "/v1/plugins/example.line/reload")
         if status == 501 or (isinstance(answer, dict) and answer.get("code") == "unsupported"):
             self.skipTest("protocols cannot be replaced in this daemon")

@@ -13,7 +13,9 @@ class Templates(AuthorTest):
         for lang in ("c", "cpp", "rust") if EVERY else (ordinary,):
             name = f"my_{kind}_{lang}"
             self.new(kind, name, lang)
-            self.put(self.build(self.dir / name))
+            built = self.build(self.dir / name)
+            self.keeps_the_rules(built)
+            self.put(built)
             yield name, "com.example." + name.replace("_", "-")
 
     def test_a_probe_tells_its_fact(self):

@@ -18,10 +18,19 @@ impl Component for Executor {
     }
 }
 
-/// The job document names the one function there is. The host hands it on as it wrote it, without blanks, so this will do; who
-/// has more in the document brings a JSON parser.
+/// The job document names the one function there is. It comes as the client wrote it, with blanks anywhere; who has more in
+/// the document brings a JSON parser.
 fn names_upper(document: &str) -> bool {
-    document.contains("\"command\":[\"upper\"]")
+    let (mut quoted, mut escaped) = (false, false);
+    let dense: String = document
+        .chars()
+        .filter(|&c| {
+            quoted ^= c == '"' && !escaped;
+            escaped = c == '\\' && !escaped;
+            quoted || !c.is_ascii_whitespace()
+        })
+        .collect();
+    dense.contains("\"command\":[\"upper\"]")
 }
 
 fn output_of(payload: &[u8]) -> Result<Vec<u8>, &'static str> {
@@ -125,6 +134,14 @@ sigrun_plugin! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_document_may_have_blanks() {
+        assert!(names_upper("{ \"workdir\": \"a\\\" b\", \"command\" : [ \"upper\" ] }"));
+        assert!(names_upper("{\"command\":[\"upper\"]}"));
+        assert!(!names_upper("{\"command\":[\"upper\",\"x\"]}"));
+        assert!(!names_upper("{\"command\":[\"up per\"]}"));
+    }
 
     #[test]
     fn the_output_is_in_upper_case() {
