@@ -64,10 +64,8 @@ public:
                      std::uint32_t* count = nullptr) {
         sigrun_pick out{};
         std::uint32_t n = 0;
-        sigrun_req asked = req;
-        asked.pred_id = all ? 1 : 2;  // as in the kernel, one set of pages has one id
         r_.host().here(tag::hot, "balancer.pick", [&] {
-            n = table_->pick(state ? state : state_, &f.view(), &asked, 1, f.pages_of(all).data(), &out);
+            n = table_->pick(state ? state : state_, &f.view(), &req, 1, f.pages_of(all).data(), &out);
         });
         if (count) *count = n;
         return out;
