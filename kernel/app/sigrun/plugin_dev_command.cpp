@@ -39,7 +39,19 @@ class dev_loop {
 public:
     dev_loop(context& ctx, const dev_options& what) : ctx_(ctx), what_(what) {}
 
+    /// Until Ctrl-C, which is the ordinary end at whatever moment it comes.
     int run() {
+        try {
+            watch();
+        } catch (const failure& f) {
+            if (f.from() != failure::source::interrupt) throw;
+        }
+        say("done");
+        return k_ok;
+    }
+
+private:
+    void watch() {
         ctx_.waits();  // before any thread: they inherit the blocked signals
         if (!what_.build.empty() && !build()) say("waiting for the next change");
         // With no daemon named it gets one of its own.
@@ -48,7 +60,7 @@ public:
         source_watch sources(what_.watch), file({what_.file});
         for (;;) {
             const auto woken = ctx_.waits().wait_until(std::chrono::steady_clock::now() + k_look_again);
-            if (woken == waiter::outcome::interrupted) break;
+            if (woken == waiter::outcome::interrupted) return;
             if (private_ && private_->died()) {
                 say("a program of the private daemon has ended; starting it again");
                 private_->restart();
@@ -60,11 +72,8 @@ public:
             else
                 replace();
         }
-        say("done");
-        return k_ok;
     }
 
-private:
     void say(std::string_view text) { context::print("dev | " + std::string(text) + "\n"); }
 
     bool build() {
