@@ -132,6 +132,7 @@ TEST(replacement, unknown_names_and_kinds_that_cannot_be_swapped_are_refused) {
     metrics numbers;
     plugin_host host(folder.options(), {}, numbers);
     ASSERT_TRUE(host.load_all());
+    folder.add("plain_v2", "plain");
     std::promise<result<reload_report>> answer;
     host.reload("plain", [&](result<reload_report> got) { answer.set_value(std::move(got)); });
     auto got = answer.get_future().get();
