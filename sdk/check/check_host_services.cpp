@@ -200,7 +200,12 @@ struct check_host::slots {
         }
         sdk::mock::task task{nullptr, nullptr};
         if (done) task = wrapped(me, tag::io, done, ctx);
-        return me.sched_.io.stop(id, task) ? SIGRUN_OK : SIGRUN_E_NOT_FOUND;
+        if (me.sched_.io.stop(id, task)) return SIGRUN_OK;
+        if (done) {
+            delete static_cast<posted*>(task.ctx);  // done is not called for an id that was never given
+            --me.posted_;
+        }
+        return SIGRUN_E_NOT_FOUND;
     }
     static sigrun_result thread_enter(const sigrun_host* h, sigrun_str name, std::uint64_t* token) noexcept {
         auto& me = of(h);
