@@ -136,7 +136,7 @@ class ReloadRunner(FleetTest):
         return {}
 
     def reload_runner(self, d, *plugin):
-        return self.sigrun(d, "runner", "reload", "r1", *plugin)
+        return self.sigrun(d, "--timeout", "2m", "runner", "reload", "r1", *plugin)
 
     def reload_store(self, d):
         return d.request("POST", "/v1/plugins/sigrun.sqlite/reload")
@@ -279,7 +279,7 @@ class ReloadRunner(FleetTest):
         self.assertIn("sigrun.call: its file holds what runs already", self.reload_runner(d, "sigrun.call").stdout)
         self.assertIn("sigrun.process 1.0.0", self.sigrun(d, "runner", "show", "r1", check=0).stdout)
         self.assertEqual(self.reload_runner(d, "sigrun.nothing").returncode, 5)
-        self.assertEqual(self.sigrun(d, "runner", "reload", "r2").returncode, 4)
+        self.assertEqual(self.sigrun(d, "--timeout", "2m", "runner", "reload", "r2").returncode, 4)
         found = self.sigrun(d, "runner", "ls", "--where",
                             'any(p in runner.plugins, p.name == "sigrun.process" && p.version >= v"1.0")', check=0)
         self.assertIn("r1", found.stdout)
