@@ -43,7 +43,7 @@ class Bench:
         shutil.copytree(build / "plugins", self.plugins)
         self.started = []
         self.daemon = self.start([build / "bin/sigrund", "--state-dir", self.dir / "d", "--plugin-dir", self.plugins,
-                                  "--set", "server.listen=127.0.0.1:0"])
+                                  "--set", "server.listen=127.0.0.1:0", "--set", "plugins.watch=no"])
         self.port = int(self.wait_for(self.daemon, r"listening on 127\.0\.0\.1:(\d+)"))
         runner = self.start([build / "bin/sigrun-runner", "--name", "bench", "--state-dir", self.dir / "r", "--slots", "256",
                              "--url", f"valkyrie://127.0.0.1:{self.port}"])
@@ -73,7 +73,7 @@ class Bench:
         new.write_bytes(shipped.replace(old, version.encode()))
         os.rename(new, path)
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        connection.request("POST", f"/v1/plugins/sigrun.{path.stem}/reload?probation=0s")
+        connection.request("POST", f"/v1/plugins/sigrun.{path.stem}/reload?probation=no")
         began = time.monotonic()
         answer = connection.getresponse()
         body = json.loads(answer.read())
