@@ -9,6 +9,7 @@ trap 'rm -rf "$work"' EXIT
 "$cmake" --install "$build" --component sdk --prefix "$work/prefix" >/dev/null
 # A copy, so that no relative path leads back into the tree.
 cp -r "$source/tests/integration/outside_plugins" "$work/project"
+cp "$source/sdk/examples/first_fit/first_fit.c" "$work/project"
 "$cmake" -G Ninja -S "$work/project" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/prefix" -DCMAKE_BUILD_TYPE=Release >"$work/log" 2>&1 \
     && "$cmake" --build "$work/build" >>"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 ! grep -rqF "$source" "$work/prefix" || { echo "the installed SDK names the source tree:"; grep -rlF "$source" "$work/prefix"; exit 1; }
@@ -20,10 +21,10 @@ export PKG_CONFIG_PATH=$(dirname "$(find "$work/prefix" -name sigrun.pc)")
 mkdir "$work/by_hand" "$work/by_hand/balancers"
 cc -std=c11 -Wall -Wextra -Wpedantic -Werror -fPIC -fvisibility=hidden $(pkg-config --cflags sigrun) \
     -shared -Wl,--version-script="$(pkg-config --variable=versionscript sigrun)" -Wl,-z,noexecstack \
-    -o "$work/by_hand/balancers/c_first_fit.so" "$work/project/c_first_fit.c"
+    -o "$work/by_hand/balancers/first_fit.so" "$work/project/first_fit.c"
 "$source/tests/abi/exports_test.sh" "$work/by_hand"
 
-printf '[instance first]\ncomponent = c_first_fit:c_first_fit\n' >"$work/one.ini"
+printf '[instance first]\ncomponent = first_fit:first_fit\n' >"$work/one.ini"
 load() { "$build/tests/load_plugins" "$@" 2>"$work/err" || { cat "$work/err"; return 1; }; }
 expect() { # jq filter, wanted, file
     got=$(jq -r "$1" "$3")
@@ -32,7 +33,7 @@ expect() { # jq filter, wanted, file
 load "$work/build/plugins" "$work/one.ini" >"$work/list.json"
 expect 'length' 2 "$work/list.json"
 expect 'map(select(.active)) | length' 2 "$work/list.json"
-expect '.[] | select(.id == "com.example.c-first-fit") | .components[0].instances | join(",")' first "$work/list.json"
+expect '.[] | select(.id == "example.first-fit") | .components[0].instances | join(",")' first "$work/list.json"
 expect '.[] | select(.id == "com.example.load-probe") | .components[0].instances | join(",")' load_probe "$work/list.json"
 load "$work/by_hand" "$work/one.ini" >"$work/list.json"
 expect '.[0].active' true "$work/list.json"

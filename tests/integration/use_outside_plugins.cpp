@@ -24,7 +24,7 @@ void expect(bool condition, std::string_view what) {
 // Two pages of 64 slots; slot 3 is free in tier 1, slots 70 and 71 in tier 0; the second request may use page
 // 0 only.
 void use_balancer(plugin_host& host) {
-    auto which = host.find(SIGRUN_KIND_BALANCER, "c_first_fit");
+    auto which = host.find(SIGRUN_KIND_BALANCER, "first_fit");
     expect(which != nullptr, "the balancer has an instance");
     if (!which) return;
     const auto* table = which->table<sigrun_balancer>(SIGRUN_KIND_BALANCER);
