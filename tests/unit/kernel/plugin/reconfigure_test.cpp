@@ -375,7 +375,9 @@ TEST(reconfigure, an_operation_of_the_old_instance_keeps_it_and_one_of_the_new_i
     h.on_swap = [&](const auto& now) { of_the_new.push_back(h.open_op(now)); };
     ASSERT_TRUE(h.change("[instance tunable]\nsize = 9\n"));
     of_the_new.push_back(h.open_op(h.find("tunable")));
-    EXPECT_EQ(info_of(h.host->plugins(), "configurable")->retiring.size(), 1u);
+    const auto retiring = info_of(h.host->plugins(), "configurable")->retiring;
+    ASSERT_EQ(retiring.size(), 1u);
+    EXPECT_EQ(retiring[0].holds, std::vector<std::string>{"instance tunable: 1 open operation"});
     h.host->ops().complete(before, SIGRUN_OK, nullptr);
     EXPECT_TRUE(h.within([&] { return h.calls("destroyed") == 1; }));
     for (auto op : of_the_new) h.host->ops().complete(op, SIGRUN_OK, nullptr);
