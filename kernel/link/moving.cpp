@@ -12,8 +12,8 @@ namespace {
 const auto k_log = logger::get("fleet");
 constexpr std::size_t k_at_once = 32;                    // dialled, and told, at a time
 constexpr std::chrono::milliseconds k_pass{100};         // between two looks at what is under way
-constexpr std::chrono::milliseconds k_slow_pass{1'000};  // when nothing came for
-constexpr std::chrono::seconds k_quick{3};  // long attempts may stay with an old link, and a look costs all jobs
+constexpr std::chrono::milliseconds k_slow_pass{1'000};  // the same for what takes long: a look goes over all jobs
+constexpr std::chrono::seconds k_quick{3};               // from then on, since the last that came
 constexpr std::chrono::milliseconds k_first_pause{250};  // after a dial that failed; doubled up to
 constexpr std::chrono::milliseconds k_longest_pause{8'000};
 constexpr std::chrono::minutes k_patience{10};  // then the old link is left to its own end
