@@ -34,9 +34,15 @@ std::vector<plugin_info> plugin_set::infos() const {
                 const auto n = static_cast<std::size_t>(which.use_count() - 1);
                 holders += n;
                 if (n) one.holds.push_back("instance " + which->name() + ": " + uses(n));
+                if (!old.shares_code) continue;
+                if (const auto ops = rt_->ops.open(op_owner(*which)))
+                    one.holds.push_back("instance " + which->name() + ": " + std::to_string(ops) + " open operation" +
+                                        (ops == 1 ? "" : "s"));
             }
             one.held_by = uses(holders);
-            for (auto& thing : old.code->open_things()) one.holds.push_back(std::move(thing));
+            // What the code as a whole has open may be the newer instances'.
+            if (!old.shares_code)
+                for (auto& thing : old.code->open_things()) one.holds.push_back(std::move(thing));
             older.push_back(std::move(one));
         }
         for (const auto& stays : residents_of(each.info.id))

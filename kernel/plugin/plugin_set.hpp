@@ -173,8 +173,7 @@ private:
         std::vector<std::shared_ptr<instance>> instances;
         plugin_state state;
         time_point since;
-        // Newer instances run on the same code: of the open operations these were there when its work went over.
-        std::optional<std::vector<sigrun_op>> begun{};
+        bool shares_code = false;  // newer instances run on it: their operations are none of these instances' business
     };
     struct choice {  // one component to create an instance of
         record* plugin;
@@ -230,6 +229,9 @@ private:
     std::vector<std::shared_ptr<instance>> instances_;
     std::vector<retiring> retiring_;
 };
+
+/// The tag of operations that this instance will complete.
+std::uint64_t op_owner(const instance& which) noexcept;
 
 /// Calls the instance's `start`, if it has one.
 result<void> start_instance(instance& each);

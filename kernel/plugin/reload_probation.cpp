@@ -52,7 +52,7 @@ void reloader::judge() {
     std::vector<std::string> passed;
     std::vector<std::pair<std::string, std::string>> failed;
     for (auto& [id, each] : on_probation_) {
-        if (auto why = each.judge.look(counts_of(each.what, false)); !why.empty())
+        if (auto why = each.judge.look(counts_of(each.what, false), counts_of(each.what, true)); !why.empty())
             failed.emplace_back(id, std::move(why));
         else if (now >= each.until)
             passed.push_back(id);

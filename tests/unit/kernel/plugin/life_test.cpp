@@ -24,10 +24,18 @@ TEST(probation_judge, compares_with_what_was_usual_before) {
     EXPECT_NE(judge.look({40, 29}), "") << "15 of the next 20";
 }
 
+TEST(probation_judge, what_fails_over_the_old_generation_too_is_no_fault_of_the_new_one) {
+    probation_judge judge({100, 0}, {});
+    EXPECT_EQ(judge.look({20, 15}, {140, 30}), "");
+    EXPECT_NE(judge.look({40, 35}, {145, 30}), "") << "all of its calls fail, and not so many of the old one's";
+    probation_judge few({100, 0}, {});
+    EXPECT_NE(few.look({20, 15}, {103, 3}), "") << "three calls are no evidence";
+}
+
 TEST(probation_judge, sees_what_goes_bad_late) {
     probation_judge judge({100, 0}, {});
     EXPECT_EQ(judge.look({100'000, 3}), "");
-    EXPECT_EQ(judge.look({100'020, 23}), "20 of its last 20 calls failed (100 %; before the replacement 0 %)");
+    EXPECT_EQ(judge.look({100'020, 23}), "20 of its last 20 calls failed (100 %; usual is 0 %)");
 }
 
 TEST(probation_judge, a_few_failures_are_no_trouble) {
