@@ -176,6 +176,7 @@ result<void> plugin_host::watch() {
 
 void plugin_host::end_reloads() {
     impl_->reloads.end();
+    // A second time through the control thread: what the swappers posted on their way has run, too.
     std::promise<void> over;
     boost::asio::post(impl_->rt->control, [this, &over] {
         if (impl_->watching) impl_->watching->end();

@@ -3,6 +3,11 @@
 #include "kernel/plugin/stage.hpp"
 #include "running_host.hpp"
 
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 namespace sigrun {
 namespace {
 
@@ -247,6 +252,34 @@ TEST(unloading, never_keeps_the_code_and_says_so_until_there_is_no_room) {
     auto done = r.reload("stays");
     ASSERT_FALSE(done);
     EXPECT_NE(done.error().text().find("restart"), std::string::npos) << done.error().text();
+}
+
+// -- the folder for copies
+
+// In a process with mounts of its own; its exit code, 77 where that is not allowed.
+int in_a_folder_that_is_noexec(const std::string& at, bool (*right)(const std::string&)) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+            ::mount("none", at.c_str(), "tmpfs", MS_NOEXEC, nullptr) != 0)
+            ::_exit(77);
+        ::_exit(right(at) ? 0 : 1);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST(stage, refuses_a_file_system_on_which_nothing_may_run) {
+    plugin_folder folder;
+    const auto refused = [](const std::string& state) {
+        auto opened = stage::open(state);
+        return !opened && opened.error().field == "state-dir" &&
+               opened.error().text().find("noexec") != std::string::npos;
+    };
+    const int outcome = in_a_folder_that_is_noexec(folder.plugins().string(), refused);
+    if (outcome == 77) GTEST_SKIP() << "mounting is not allowed here";
+    EXPECT_EQ(outcome, 0);
 }
 
 }  // namespace
