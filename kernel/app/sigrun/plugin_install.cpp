@@ -174,7 +174,7 @@ int install_plugin(context& ctx, const install_wish& wish) {
             if (signature) signature->keep();
         };
         try {
-            done = ctx.daemon().call_object("plugins.reload", {{"id", to.string()}, {"probation", wish.probation}});
+            done = ctx.daemon().call_object("plugins.reload", {{"id", to.string()}, {"probation", !wish.at_once}});
             keep();
         } catch (const failure& f) {
             // Good, but not while the daemon runs: the next start takes it.

@@ -76,7 +76,7 @@ TEST(bad_file, that_is_not_elf) {
 TEST(bad_file, that_is_empty) {
     plugin_folder folder;
     folder.write("empty.so", "");
-    EXPECT_EQ(reason_for(folder), "file: expected an ELF shared library, found something else");
+    EXPECT_EQ(reason_for(folder), "file: expected an ELF shared library, found an empty file");
 }
 
 TEST(bad_file, that_is_half_copied) {
