@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+"""A fleet of runners with real sessions on one daemon: what watching them costs, and how soon a dead one is noticed.
+
+usage: bench/fleet/fleet.py [--build DIR] [--runners N] [--dead N] [--protocol valkyrie] [--quiet-time S]
+
+N runners (10000), in ten processes, connect and send beats. After a quiet time, whose CPU and memory are told, one process is
+stopped (SIGSTOP: its connections stay open and silent), one is killed; each holds --dead runners (1000). For both it is told
+after how long each of them was offline, and whether the events name exactly these. Then the stopped one goes on, and its
+runners must come back. Fails if a runner is noticed later than 10 s (12 s for a stopped one: its last beat may be 3 s old when
+it is stopped, but counts), or if an event is missing or too many. Loopback only, a temporary folder, no traces."""
+import argparse
+import http.client
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+LIMIT_S = 10.0
+
+
+def status_of(pid):
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return {key: int(re.search(rf"^{name}:\s+(\d+)", text, re.M)[1]) for key, name in (("kib", "VmRSS"), ("threads", "Threads"))}
+
+
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Events(threading.Thread):
+    """Every change of a runner's status, with the time it was heard here."""
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.connection = http.client.HTTPConnection("127.0.0.1", port)
+        self.connection.request("GET", "/v1/events?types=Runner", headers={"Accept": "text/event-stream"})
+        self.answer = self.connection.getresponse()
+        self.changed = threading.Condition()
+        self.heard, self.gaps = [], 0
+
+    def run(self):
+        for line in self.answer:
+            if not line.startswith(b"data:") or b'"type"' not in line:
+                continue
+            event = json.loads(line[5:])
+            with self.changed:
+                if event["type"] == "Gap":
+                    self.gaps += 1
+                elif event["type"] == "RunnerStatusChanged":
+                    self.heard.append((time.monotonic(), event["runner"], event.get("from"), event.get("to")))
+                self.changed.notify_all()
+
+    def wait_for(self, count, since, seconds):
+        """The status changes after the first `since` ones, once they are `count`, or what there is after `seconds`."""
+        deadline = time.monotonic() + seconds
+        with self.changed:
+            while len(self.heard) - since < count and time.monotonic() < deadline:
+                self.changed.wait(deadline - time.monotonic())
+            return self.heard[since:]
+
+
+class Bench:
+    def __init__(self, chosen):
+        self.build, self.chosen, self.started = chosen.build, chosen, []
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="sigrun-fleet-"))
+        self.daemon = self.start([self.build / "bin/sigrund", "--state-dir", self.dir / "d", "--set", "server.listen=127.0.0.1:0",
+                                  "--set", f"registry.max_runners={chosen.runners}"])
+        self.port = int(self.wait_for(self.daemon, r"listening on 127\.0\.0\.1:(\d+)"))
+        threading.Thread(target=self.daemon.stdout.read, daemon=True).start()
+        self.events = Events(self.port)
+        self.events.start()
+
+    def start(self, argv):
+        process = subprocess.Popen([str(a) for a in argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.started.append(process)
+        return process
+
+    @staticmethod
+    def wait_for(process, pattern):
+        last = ""
+        for line in process.stdout:
+            last = line
+            found = re.search(pattern, line)
+            if found:
+                return found[1]
+        raise SystemExit(f"{process.args[0]} ended early: {last}")
+
+    def load(self, first, count):
+        return self.start([self.build / "bench/fleet_load", "--url", f"{self.chosen.protocol}://127.0.0.1:{self.port}",
+                           "--plugin-dir", self.build / "plugins", "--first", first, "--count", count])
+
+    def names(self):
+        """Name by id, of all runners."""
+        found, cursor = {}, ""
+        while cursor is not None:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+            connection.request("GET", f"/v1/runners?limit=1000{'&cursor=' + cursor if cursor else ''}")
+            page = json.loads(connection.getresponse().read())
+            connection.close()
+            found.update({item["id"]: item["name"] for item in page["items"]})
+            cursor = page["next"]
+        return found
+
+    def end(self):
+        for process in reversed(self.started):
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.terminate()
+                try:
+                    process.wait(30)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def noticed(bench, names, process, how, dead, patience):
+    """Ends or stops the process and tells how its runners were noticed."""
+    since = len(bench.events.heard)
+    began = time.monotonic()
+    process.send_signal(how)
+    heard = bench.events.wait_for(len(dead), since, patience)
+    offline = {names[runner]: at - began for at, runner, _, to in heard if to == "offline"}
+    others = [h for h in heard if h[3] != "offline" or names[h[1]] not in dead]
+    missing = dead - offline.keys()
+    late = sorted(offline.values())
+    word = "stopped" if how == signal.SIGSTOP else "killed"
+    print(f"{word:<10}{len(dead):>7} runners: offline after {late[0]:.2f} s (first), {late[len(late) // 2]:.2f} s (median), "
+          f"{late[-1]:.2f} s (last); {len(missing)} missing, {len(others)} other events" if late else
+          f"{word}: nothing noticed in {patience} s", flush=True)
+    return not missing and not others and late[-1] <= LIMIT_S + (2 if how == signal.SIGSTOP else 0)
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--build", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parents[2] / "build/release")
+    arguments.add_argument("--runners", type=int, default=10000)
+    arguments.add_argument("--dead", type=int, default=1000)
+    arguments.add_argument("--protocol", default="valkyrie")
+    arguments.add_argument("--quiet-time", type=float, default=30)
+    chosen = arguments.parse_args()
+    if chosen.dead * 2 > chosen.runners:
+        arguments.error("--dead must be at most half of --runners: one process is stopped, one is killed")
+    bench = Bench(chosen)
+    good = True
+    try:
+        began = time.monotonic()
+        firsts = range(0, chosen.runners, chosen.dead)
+        loads = [bench.load(first, min(chosen.dead, chosen.runners - first)) for first in firsts]
+        for load in loads:
+            bench.wait_for(load, r"connected (\d+)")
+            threading.Thread(target=load.stdout.read, daemon=True).start()
+        online = bench.events.wait_for(chosen.runners, 0, 60)
+        print(f"{chosen.runners} runners over {chosen.protocol} online in {time.monotonic() - began:.1f} s "
+              f"({cpu_seconds(bench.daemon.pid):.2f} s CPU of the daemon)", flush=True)
+        good &= len(online) == chosen.runners and not bench.events.gaps
+
+        used = cpu_seconds(bench.daemon.pid)
+        time.sleep(chosen.quiet_time)
+        used = cpu_seconds(bench.daemon.pid) - used
+        now = status_of(bench.daemon.pid)
+        quiet = len(bench.events.heard) == chosen.runners
+        print(f"quiet for {chosen.quiet_time:.0f} s: {100 * used / chosen.quiet_time:.1f} % of a core, {now['kib'] / 1024:.0f} MiB resident, "
+              f"{now['threads']} threads; {'nobody' if quiet else 'SOMEBODY'} lost", flush=True)
+        good &= quiet
+
+        names = bench.names()
+        mine = lambda i: {f"fleet-{n}" for n in range(firsts[i], min(firsts[i] + chosen.dead, chosen.runners))}
+        good &= noticed(bench, names, loads[1], signal.SIGSTOP, mine(1), 30)
+        good &= noticed(bench, names, loads[0], signal.SIGKILL, mine(0), 30)
+        since, began = len(bench.events.heard), time.monotonic()
+        loads[1].send_signal(signal.SIGCONT)
+        back = bench.events.wait_for(len(mine(1)), since, 60)
+        returned = {names[runner] for _, runner, _, to in back if to == "online"}
+        print(f"continued {len(returned):>7} runners: back after {time.monotonic() - began:.2f} s (last)", flush=True)
+        good &= returned == mine(1)
+        print(f"at the end: {status_of(bench.daemon.pid)['kib'] / 1024:.0f} MiB resident, {bench.events.gaps} gaps in the events")
+    finally:
+        bench.end()
+    print("mission_N5: " + ("held" if good else "NOT HELD"))
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
