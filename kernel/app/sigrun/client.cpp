@@ -1,6 +1,7 @@
 #include "kernel/app/sigrun/client.hpp"
 
 #include "kernel/app/sigrun/failure.hpp"
+#include "kernel/net/url_security.hpp"
 
 #include <sigrun/protocol.h>
 
@@ -47,7 +48,10 @@ std::string unreachable_hint(const std::string& url) {
 }  // namespace
 
 client::client(target where, waiter& waits)
-    : where_(std::move(where)), waits_(waits), plugins_(where_.plugin_dir, {SIGRUN_KIND_PROTOCOL}, no_settings()) {
+    : where_(std::move(where)), waits_(waits), plugins_(where_.plugin_dir, {SIGRUN_KIND_PROTOCOL}, where_.config) {
+    if (!where_.token.empty() && !may_carry_secrets(where_.url))
+        throw failure(problem{errc::forbidden, "the token could be read on the way", "--token",
+                              "an encrypted --url such as valkyrie+tls://HOST:PORT", where_.url});
     plugins_.load();
     plugins_.start();
     if (plugins_.host().instances(SIGRUN_KIND_PROTOCOL).empty())
@@ -59,7 +63,8 @@ client::client(target where, waiter& waits)
         p.field = "--url";
         throw failure(p);
     }
-    lines_ = std::make_shared<lines>(plugins_.host(), *protocol, where_.url, [&waits] { waits.wake(); });
+    lines_ = std::make_shared<lines>(plugins_.host(), *protocol, where_.url,
+                                     where_.token.empty() ? std::string() : "bearer " + where_.token, [&waits] { waits.wake(); });
 }
 
 client::~client() {
