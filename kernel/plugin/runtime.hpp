@@ -19,6 +19,7 @@
 
 namespace sigrun {
 
+class network;
 class schedule;
 
 class runtime {
@@ -33,6 +34,7 @@ public:
     work_pool work;
     boost::asio::io_context control{1};
     boost::asio::io_context io{1};
+    const std::unique_ptr<network> connections;  // what plugins dial
     std::unique_ptr<schedule> timers;
     const std::shared_ptr<broker> exchange = std::make_shared<broker>(control);
     metrics& numbers;
