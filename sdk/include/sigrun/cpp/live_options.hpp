@@ -1,5 +1,6 @@
-// Options that are replaced while other threads read them: a reader has a whole set, the old one or the new one, for as
-// long as it likes. Replaced sets are kept until the end, a few hundred bytes each: nobody has to say when he is done.
+// sigrun/cpp/live_options.hpp: options that are replaced while other threads read them: a reader has a whole set, the old one
+// or the new one, for as long as it likes. Replaced sets are kept until the end, a few hundred bytes each: nobody has to say
+// when he is done.
 #pragma once
 
 #include <atomic>
@@ -8,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace sigrun::http {
+namespace sigrun::sdk {
 
 template <class Options>
 class live_options {
@@ -28,4 +29,4 @@ private:
     std::atomic<const Options*> now_{nullptr};
 };
 
-}  // namespace sigrun::http
+}  // namespace sigrun::sdk

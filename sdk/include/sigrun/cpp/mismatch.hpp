@@ -1,9 +1,9 @@
-// Why text from a peer was refused: what was expected of which part, and what was found. Pure.
+// sigrun/cpp/mismatch.hpp: why text from a peer was refused: what was expected of which part, and what was found. Pure.
 #pragma once
 
 #include <string>
 
-namespace sigrun::http {
+namespace sigrun::sdk {
 
 struct mismatch {
     std::string field;  // "frame.seq"; empty: the whole
@@ -15,4 +15,4 @@ struct mismatch {
     }
 };
 
-}  // namespace sigrun::http
+}  // namespace sigrun::sdk
