@@ -48,7 +48,7 @@ void connection::prepare_stream(bool offer_deflate) {
     beast::websocket::permessage_deflate deflate;
     deflate.server_enable = accepted && shared_->options.now().deflate != compression::off;
     deflate.client_enable = !accepted && offer_deflate;
-    deflate.server_max_window_bits = deflate.client_max_window_bits = 13;  // a fourth of the memory, nearly the gain
+    deflate.server_max_window_bits = 13;  // a fourth of the memory, nearly the gain
     deflate.compLevel = 3;
     deflate.msg_size_threshold = k_worth_compressing;
     ws_.set_option(deflate);

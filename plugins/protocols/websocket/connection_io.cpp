@@ -29,12 +29,12 @@ void connection::read() {
     }
     reading_ = true;
     ws_.async_read_some(in_, k_read_piece, [self = shared_from_this()](const error_code& ec, std::size_t n) {
-        self->reading_ = false;
         self->on_read(ec, n);
     });
 }
 
 void connection::on_read(const error_code& ec, std::size_t n) {
+    if (ec || phase_ == phase::lingering || phase_ == phase::dead) reading_ = false;
     if (phase_ == phase::lingering || phase_ == phase::dead) return;
     if (ec) return on_read_failed(ec);
     if (n && !message_since_) message_since_ = clock::now();
@@ -51,6 +51,7 @@ void connection::on_read(const error_code& ec, std::size_t n) {
         in_.consume(in_.size());
         if (in_.capacity() > k_kept_buffer) in_.shrink_to_fit();
     }
+    reading_ = false;  // not earlier: what the message leads to must not read into the buffer it lies in
     read();
 }
 
