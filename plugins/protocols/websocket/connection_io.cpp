@@ -28,9 +28,8 @@ void connection::read() {
         if (outbox_.bytes() > shared_->options.now().max_output) return;  // flush() comes here again
     }
     reading_ = true;
-    ws_.async_read_some(in_, k_read_piece, [self = shared_from_this()](const error_code& ec, std::size_t n) {
-        self->on_read(ec, n);
-    });
+    ws_.async_read_some(in_, k_read_piece,
+                        [self = shared_from_this()](const error_code& ec, std::size_t n) { self->on_read(ec, n); });
 }
 
 void connection::on_read(const error_code& ec, std::size_t n) {

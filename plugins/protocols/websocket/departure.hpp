@@ -15,7 +15,7 @@
 
 namespace sigrun::websocket {
 
-class connection;
+class dial_table;
 
 class departure : public ticking, public std::enable_shared_from_this<departure> {
 public:
@@ -23,8 +23,8 @@ public:
 
     /// `done` is completed exactly once: when no connection is left, at the deadline of a drain, or, if the host still holds
     /// links some time after the cut, with E_TIMEOUT.
-    departure(core_ptr shared, const std::vector<std::unique_ptr<loop>>& loops, manner how, time_point until,
-              sdk::op done);
+    departure(core_ptr shared, const std::vector<std::unique_ptr<loop>>& loops, dial_table& dials, manner how,
+              time_point until, sdk::op done);
     /// [any] Once, after the flag in the core was set.
     void begin();
 
@@ -32,11 +32,12 @@ public:
     void shut() override;
 
 private:
-    void on_each(void (*what)(connection&));
+    void on_each(void (*what)(ticking&));
     void leave();
 
     const core_ptr shared_;
     const std::vector<std::unique_ptr<loop>>& loops_;
+    dial_table& dials_;
     const manner how_;
     time_point until_;
     bool cut_ = false;

@@ -170,7 +170,7 @@ sigrun_result websocket_plugin::retire(std::uint64_t deadline_ns, sigrun_op toke
 }
 
 void websocket_plugin::depart(departure::manner how, std::uint64_t deadline_ns, sdk::op done) {
-    std::make_shared<departure>(shared_, loops_, how, at(deadline_ns), std::move(done))->begin();
+    std::make_shared<departure>(shared_, loops_, dials_, how, at(deadline_ns), std::move(done))->begin();
 }
 
 std::shared_ptr<void> websocket_plugin::take_seat() {

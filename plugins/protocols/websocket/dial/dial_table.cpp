@@ -39,15 +39,23 @@ void dial_table::start(const sdk::net& net, const sdk::net_target& to, sdk::net_
     if (give_up) net.cancel(id);
 }
 
-void dial_table::stop(const sdk::net& net) {
+void dial_table::cancel_all(const sdk::net& net) {
     std::vector<std::uint64_t> ids;
-    std::unique_lock lock(mutex_);
-    stopping_ = true;
-    for (const auto& [number, id] : open_)
-        if (id) ids.push_back(id);
-    lock.unlock();
+    {
+        std::lock_guard lock(mutex_);
+        for (const auto& [number, id] : open_)
+            if (id) ids.push_back(id);
+    }
     for (auto id : ids) net.cancel(id);
-    lock.lock();
+}
+
+void dial_table::stop(const sdk::net& net) {
+    {
+        std::lock_guard lock(mutex_);
+        stopping_ = true;
+    }
+    cancel_all(net);
+    std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return open_.empty(); });
 }
 

@@ -15,6 +15,8 @@ class dial_table {
 public:
     /// [any] As sdk::net::dial; `done` runs on a thread of the host. Throws sdk::failure.
     void start(const sdk::net& net, const sdk::net_target& to, sdk::net_done done);
+    /// [any] Gives up those that are under way.
+    void cancel_all(const sdk::net& net);
     /// [ctl] Gives all of them up, and those that still begin; returns when no `done` runs or will run.
     void stop(const sdk::net& net);
 

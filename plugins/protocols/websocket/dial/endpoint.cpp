@@ -53,7 +53,6 @@ std::string with_port(std::string_view authority, std::string_view usual, std::s
 /// Keys auth, token, username, password, header_name, header_value; "tls" is the host's.
 std::string read_options(std::string_view text) {
     sdk::endpoint_options options(text);
-    options.skip("tls");
     auto headers = sdk::credentials_header(options);
     options.finish();
     return headers;

@@ -29,15 +29,13 @@ public:
     std::chrono::nanoseconds duration(std::string_view key, std::chrono::nanoseconds otherwise);
     std::size_t size(std::string_view key, std::size_t otherwise, std::size_t max);
     bool boolean(std::string_view key, bool otherwise);
-    /// Somebody else reads this key.
-    void skip(std::string_view key) { read_.emplace(key); }
     void finish() const;
 
 private:
     const boost::json::value* find(std::string_view key);
     [[noreturn]] static void refuse(std::string_view key, std::string_view expected, const boost::json::value& found);
     boost::json::object values_;
-    std::set<std::string, std::less<>> read_;
+    std::set<std::string, std::less<>> read_{"tls"};  // that one is read by the host
 };
 
 /// Keys auth (none, bearer, basic, header), token, username, password, header_name, header_value: the
