@@ -8,6 +8,7 @@ packages=(
     libgtest-dev libbenchmark-dev
     rustc cargo
     curl python3 jq procps
+    python3-websockets nodejs node-ws
 )
 case "${1:-}" in
     --bench) packages+=(gearman-job-server libgearman-dev) ;;

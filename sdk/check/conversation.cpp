@@ -67,6 +67,9 @@ std::vector<std::pair<std::string, std::string>> corpus_of(const arguments& args
         {"HTTP GET", "GET /v1/version HTTP/1.1\r\nHost: localhost\r\n\r\n"},
         {"HTTP POST", "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"},
         {"HTTP HEAD", "HEAD /health HTTP/1.1\r\nHost: localhost\r\n\r\n"},
+        {"WebSocket",
+         "GET /v1/session HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"},
         {"HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"},
         {"Valkyrie preface", std::string("\x9dVLK1\r\n\x1a\x01\0\0\0", 12)},
         {"TLS ClientHello", std::string("\x16\x03\x01\0\xc8\x01\0\0\xc4\x03\x03", 11) + std::string(194, '\x11')},

@@ -99,6 +99,8 @@ result<void> runner_program::start() {
     listener_options where;
     where.addresses = o.listen;
     where.protocol_order = o.protocols;
+    // As the daemon's default: http would take every request for a WebSocket.
+    if (where.protocol_order.empty()) where.protocol_order = {"valkyrie", "grpc", "websocket", "http"};
     SIGRUN_CHECK_OK(me.ears->start(where));
     for (const auto& address : me.ears->bound())
         if (me.options.announce)

@@ -27,9 +27,7 @@ namespace sigrun::http {
 
 const sigrun_link_ops& link_ops() noexcept;
 
-/// Hands a frame to a sink; the frame's payload becomes a host buffer.
-sigrun_result deliver_frame(const sdk::host& host, const sigrun_sink& sink, const wire_frame& frame);
-/// BYE with FRAME_LAST; `reason` is text, or a JSON object that is passed on.
-void deliver_bye(const sigrun_sink& sink, std::string_view reason);
+using sdk::deliver_bye;
+using sdk::deliver_frame;
 
 }  // namespace sigrun::http

@@ -12,7 +12,7 @@ import unittest
 
 from harness import BIN, BUILD, SOURCE, FleetTest, free_port, wait_until
 
-SHIPPED = {"http": b"0.1.0", "valkyrie": b"1.0.0"}
+SHIPPED = {"http": b"0.1.0", "valkyrie": b"1.0.0", "websocket": b"0.1.0"}
 LINES = 20
 
 
@@ -131,8 +131,8 @@ class ReloadProtocols(FleetTest):
         self.start_runner(name, "--listen", f"127.0.0.1:{port}", "--slots", "4", "--label", f"at={name}", *extra, wait="listening")
         status, body = d.request("POST", "/v1/runners", {"name": name, "endpoint": f"127.0.0.1:{port}"})
         self.assertIn(status, (200, 201), body)
-        wait_until("both protocols are up", lambda: [p["name"] for p in d.runner(name)["protocols"] if p["state"] == "up"] ==
-                   ["http", "valkyrie"])
+        wait_until("all protocols are up", lambda: [p["name"] for p in d.runner(name)["protocols"] if p["state"] == "up"] ==
+                   sorted(SHIPPED))
 
     def legacy(self, d, name):
         port = free_port()
@@ -145,7 +145,7 @@ class ReloadProtocols(FleetTest):
 
     def assert_nothing_lost(self, d):
         self.assertEqual(self.load.bad[:3], [])
-        for name in ("http", "valkyrie"):
+        for name in SHIPPED:
             self.wait_retired(d, name)
         retries = [line for line in d.request("GET", "/metrics")[1].splitlines() if line.startswith("sigrun_job_retries_total")]
         self.assertEqual([float(line.rsplit(" ", 1)[1]) for line in retries], [0.0])
@@ -157,7 +157,8 @@ class ReloadProtocols(FleetTest):
         d = self.daemon(plugin_dir=self.plugins, settings=["plugins.watch=no"])
         self.runner_for(d, "r1", slots=8)
         self.runner_for(d, "r2", protocol="http", slots=8)
-        benches = {"valkyrie": self.bench(d, "valkyrie", 512), "http": self.bench(d, "http", 16)}
+        self.runner_for(d, "r3", protocol="ws", slots=8)
+        benches = {"valkyrie": self.bench(d, "valkyrie", 512), "http": self.bench(d, "http", 16), "websocket": self.bench(d, "ws", 64)}
         self.load.repeat("connects", lambda: self.connect(d))
         self.load.repeat("keep-alive", lambda: self.keep_alive(d))
         self.load.wait_progress()
@@ -177,11 +178,13 @@ class ReloadProtocols(FleetTest):
         d = self.daemon(plugin_dir=self.plugins, settings=["plugins.watch=no"])
         self.runner_for(d, "over-valkyrie", labels=["at=over-valkyrie"])
         self.runner_for(d, "over-http", protocol="http", labels=["at=over-http"])
+        self.runner_for(d, "over-websocket", protocol="ws", labels=["at=over-websocket"])
         self.listening(d, "listens")
         self.legacy(d, "old")
-        for runner in ("over-valkyrie", "over-http", "listens", "old"):
+        for runner in ("over-valkyrie", "over-http", "over-websocket", "listens", "old"):
             self.load.repeat(runner, lambda runner=runner: self.output_job(d, runner))
-        self.load.repeat("listens over http", lambda: self.output_job(d, "listens", "http"))
+        for protocol in ("http", "websocket"):
+            self.load.repeat(f"listens over {protocol}", lambda protocol=protocol: self.output_job(d, "listens", protocol))
         self.load.wait_progress()
         for turn in range(20):
             for name in SHIPPED:
@@ -191,7 +194,7 @@ class ReloadProtocols(FleetTest):
                 self.load.wait_progress()
         self.load.stop()
         self.assert_nothing_lost(d)
-        for runner in ("over-valkyrie", "over-http", "listens", "old"):
+        for runner in ("over-valkyrie", "over-http", "over-websocket", "listens", "old"):
             self.assertEqual(d.runner(runner)["in_flight"], 0)
 
     def test_a_runner_replaces_its_own_protocols_while_its_jobs_run(self):

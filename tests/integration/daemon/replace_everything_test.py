@@ -39,8 +39,8 @@ class ReplaceEverything(FleetTest):
         self.threads.append(threading.Thread(target=loop))
         self.threads[-1].start()
 
-    def bench(self, d, protocol, outstanding):
-        return subprocess.Popen([str(BIN / "sigrun"), "--url", f"{protocol}://127.0.0.1:{d.port}", "--output", "json", "bench",
+    def bench(self, d, protocol, scheme, outstanding):
+        return subprocess.Popen([str(BIN / "sigrun"), "--url", f"{scheme}://127.0.0.1:{d.port}", "--output", "json", "bench",
                                  "--kind", "call", "--command", "echo", "--payload", "hello", "--durability", "memory",
                                  "--protocol", protocol, "--outstanding", str(outstanding), "--seconds", "3600"],
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=dict(os.environ, NO_COLOR="1"))
@@ -83,10 +83,10 @@ class ReplaceEverything(FleetTest):
     def test_no_job_is_lost_or_runs_twice_and_no_connection_is_refused(self):
         d = self.daemon(plugin_dir=self.plugins, settings=["plugins.watch=no"])
         extra = ["--plugin-dir", self.plugins, "--set", "runner.plugin_watch=no", "--set", "runner.plugin_probation=0s"]
-        for protocol in ("valkyrie", "http"):
-            self.runner_for(d, f"by-{protocol}", protocol, slots=64, extra=extra)
+        for protocol, scheme in (("valkyrie", "valkyrie"), ("http", "http"), ("websocket", "ws")):
+            self.runner_for(d, f"by-{protocol}", scheme, slots=64, extra=extra)
         self.names, self.connections = [], 0
-        benches = [self.bench(d, "valkyrie", 48), self.bench(d, "http", 16)]
+        benches = [self.bench(d, "valkyrie", "valkyrie", 48), self.bench(d, "http", "http", 16), self.bench(d, "websocket", "ws", 16)]
         self.addCleanup(lambda: [b.poll() is None and b.kill() for b in benches])
         self.repeat(lambda: self.connect(d))
         self.repeat(lambda: self.write_a_line(d))
@@ -105,7 +105,7 @@ class ReplaceEverything(FleetTest):
             for path in files:
                 status, answer = d.request("POST", f"/v1/plugins/sigrun.{path.stem}/reload")
                 self.assertEqual((status, answer.get("new", {}).get("version")), (200, versions[path.stem]), answer)
-            for runner in ("by-valkyrie", "by-http"):
+            for runner in ("by-valkyrie", "by-http", "by-websocket"):
                 status, answer = d.request("POST", f"/v1/runners/{runner}/reload")
                 self.assertEqual((status, [p for p in answer["plugins"] if "error" in p]), (200, []))
             self.assertEqual(self.bad, [])
@@ -123,9 +123,9 @@ class ReplaceEverything(FleetTest):
         for name, version in versions.items():
             self.assertEqual(d.get(f"/v1/plugins/sigrun.{name}")["version"], version)
             wait_until(f"older versions of {name} are gone", lambda: d.get(f"/v1/plugins/sigrun.{name}")["retiring"] == [], 120)
-        for runner in ("by-valkyrie", "by-http"):
+        for runner in ("by-valkyrie", "by-http", "by-websocket"):
             facts = json.dumps(d.runner(runner))
-            for name in ("process", "call", "cpu", "valkyrie", "http"):
+            for name in ("process", "call", "cpu", "valkyrie", "http", "websocket"):
                 self.assertIn(versions[name], facts)
 
 

@@ -24,15 +24,15 @@ class Runners(FleetTest):
         status, body = d.request("POST", "/v1/runners", {"name": "hybrid", "endpoint": endpoint, "labels": {"kind": "hybrid"}})
         self.assertIn(status, (200, 201), body)
 
-        def both_up():
+        def all_up():
             r = d.runner("hybrid")
-            return r if [p["name"] for p in r["protocols"] if p["state"] == "up"] == ["http", "valkyrie"] else None
+            return r if [p["name"] for p in r["protocols"] if p["state"] == "up"] == ["http", "valkyrie", "websocket"] else None
 
-        r = wait_until("both protocols are up", both_up)
+        r = wait_until("all protocols are up", all_up)
         self.assertEqual((r["type"], r["rung"], r["slots"]), ("hybrid", "valkyrie", 2))
         self.assertEqual(wait_until("round trips are measured", lambda: all(
             p["latency_us"] for p in d.runner("hybrid")["protocols"])), True)
-        for protocol in ("auto", "http", "valkyrie"):
+        for protocol in ("auto", "http", "valkyrie", "websocket"):
             job = d.run(command=["echo", protocol], protocol=protocol)
             self.assertEqual(job["state"], "succeeded", job)
             self.assertEqual(job["protocol"], "valkyrie" if protocol == "auto" else protocol)

@@ -1,7 +1,6 @@
 #include "dial/detect.hpp"
 
-#include "wire/json_text.hpp"
-#include "wire/utf8.hpp"
+#include "wire/text.hpp"
 
 #include <algorithm>
 

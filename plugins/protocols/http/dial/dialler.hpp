@@ -3,9 +3,9 @@
 #pragma once
 
 #include "dial/client.hpp"
-#include "live_options.hpp"
 #include "loop.hpp"
 
+#include <sigrun/cpp/live_options.hpp>
 #include <sigrun/protocol.h>
 
 #include <atomic>
@@ -36,7 +36,7 @@ private:
     loop& pick() { return *loops_[next_loop_.fetch_add(1) % loops_.size()]; }
 
     sdk::host host_;
-    live_options<dial_options> options_;
+    sdk::live_options<dial_options> options_;
     std::vector<std::unique_ptr<loop>>& loops_;
     std::shared_ptr<sdk::dial_group> dials_;
     std::atomic<std::size_t> next_loop_{0};

@@ -1,5 +1,4 @@
 #include "link.hpp"
-#include "wire/json_text.hpp"
 
 #include <sigrun/cpp/error.hpp>
 
@@ -37,39 +36,5 @@ constexpr sigrun_link_ops k_ops{
 }  // namespace
 
 const sigrun_link_ops& link_ops() noexcept { return k_ops; }
-
-sigrun_result deliver_frame(const sdk::host& host, const sigrun_sink& sink, const wire_frame& f) {
-    const sigrun_attempt attempt{sizeof attempt, f.attempt.value_or(0), sdk::str(f.job), sdk::str(f.token)};
-    sdk::buffer payload;
-    if (f.has_payload) payload = sdk::buffer(host, f.payload);
-    const sigrun_frame frame{sizeof frame,
-                             f.kind,
-                             f.flags,
-                             f.stream,
-                             f.seq,
-                             0,
-                             f.offset,
-                             f.time_ns,
-                             0,
-                             f.attempt ? &attempt : nullptr,
-                             sdk::str(f.json),
-                             payload.get()};
-    return sink.on_frame(sink.ctx, &frame);
-}
-
-void deliver_bye(const sigrun_sink& sink, std::string_view reason) {
-    std::string json(reason);
-    if (json.empty() || json[0] != '{') {
-        json_members m;
-        m.text("reason", reason);
-        json = m.finish();
-    }
-    sigrun_frame bye{};
-    bye.struct_size = sizeof bye;
-    bye.kind = SIGRUN_BYE;
-    bye.flags = SIGRUN_FRAME_LAST;
-    bye.json = sdk::str(json);
-    sink.on_frame(sink.ctx, &bye);
-}
 
 }  // namespace sigrun::http

@@ -2,8 +2,7 @@
 
 #include "rustci/legacy_link.hpp"
 #include "rustci/retry_after.hpp"
-#include "wire/json_text.hpp"
-#include "wire/utf8.hpp"
+#include "wire/text.hpp"
 
 #include <ctime>
 #include <random>

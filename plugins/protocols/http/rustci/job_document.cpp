@@ -1,6 +1,6 @@
 #include "rustci/job_document.hpp"
 
-#include "wire/duration.hpp"
+#include "wire/text.hpp"
 
 #include <boost/json.hpp>
 

@@ -3,7 +3,7 @@
 #include "rustci/job.hpp"
 #include "rustci/job_document.hpp"
 #include "rustci/request.hpp"
-#include "wire/json_text.hpp"
+#include "wire/text.hpp"
 
 namespace sigrun::http::rustci {
 namespace {

@@ -1,7 +1,7 @@
 #include "rustci/request.hpp"
 
 #include "rustci/script.hpp"
-#include "wire/json_text.hpp"
+#include "wire/text.hpp"
 
 #include <boost/json.hpp>
 #include <boost/uuid/name_generator_sha1.hpp>

@@ -1,6 +1,6 @@
 #include "rustci/status_reply.hpp"
 
-#include "wire/utf8.hpp"
+#include "wire/text.hpp"
 
 #include <boost/json.hpp>
 

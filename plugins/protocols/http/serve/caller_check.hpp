@@ -1,30 +1,18 @@
-// Did a web page send this request? Browsers reach loopback ports for any page a user opens: by a form or fetch of
-// another origin (CSRF), or under the page's own name once that name resolves to 127.0.0.1 (DNS rebinding). Nothing
-// here asks who the user is. Pure.
+// Did a web page send this request? sigrun/cpp/browser_check.hpp, asked about the parser's fields. Pure.
 #pragma once
 
-#include "serve/problem.hpp"
+#include <sigrun/cpp/browser_check.hpp>
 
 #include <boost/beast/http/fields.hpp>
 
 #include <optional>
-#include <string>
-#include <string_view>
-#include <vector>
 
 namespace sigrun::http {
 
-/// What a request may call the machine it was sent to.
-struct host_rule {
-    bool loopback = false;             // accepted on a loopback address: loopback names only
-    std::vector<std::string> allowed;  // names, or name:port, that are right there as well
-};
+using sdk::host_rule;
+using sdk::refused_caller;
 
-struct refused_caller {
-    int status;  // 403: another origin; 421: not a name of this machine
-    problem why;
-};
-/// Nothing if the request may go on. Requests without a Host (HTTP/1.0) pass the rule for hosts.
+/// Nothing if the request may go on.
 std::optional<refused_caller> check_caller(const boost::beast::http::fields& head, const host_rule& rule);
 
 }  // namespace sigrun::http

@@ -4,7 +4,7 @@
 #include "serve/server.hpp"
 #include "serve/session_routes.hpp"
 #include "wire/frame_codec.hpp"
-#include "wire/json_text.hpp"
+#include "wire/text.hpp"
 
 #include <boost/json.hpp>
 

@@ -1,7 +1,6 @@
 #include "serve/problem.hpp"
 
-#include "wire/json_text.hpp"
-#include "wire/utf8.hpp"
+#include "wire/text.hpp"
 
 #include <boost/json.hpp>
 
@@ -31,42 +30,10 @@ constexpr std::array<coded, 14> k_codes{{{"invalid", 400},
 
 }  // namespace
 
-std::string to_json(const problem& p) {
-    json_members m;
-    m.text("code", p.code);
-    m.text("title", p.title);
-    if (!p.field.empty()) m.text("field", p.field);
-    if (!p.expected.empty()) m.text("expected", p.expected);
-    if (!p.found.empty()) m.text("found", p.found);
-    return m.finish();
-}
-
-problem problem_of(const mismatch& why, std::string_view otherwise) {
-    return {"invalid", "wrong value", why.field.empty() ? std::string(otherwise) : why.field, why.expected, why.found};
-}
-
 int status_of_code(std::string_view code) noexcept {
     for (const auto& c : k_codes)
         if (c.code == code) return c.status;
     return 500;
-}
-
-std::string_view code_of_result(sigrun_result result) noexcept {
-    switch (result) {
-        case SIGRUN_E_INVALID:
-        case SIGRUN_E_CONFIG: return "invalid";
-        case SIGRUN_E_UNSUPPORTED: return "unsupported";
-        case SIGRUN_E_BUSY: return "busy";
-        case SIGRUN_E_TIMEOUT: return "timeout";
-        case SIGRUN_E_CANCELLED: return "cancelled";
-        case SIGRUN_E_NOMEM: return "unavailable";
-        case SIGRUN_E_IO: return "io";
-        case SIGRUN_E_NOT_FOUND: return "not_found";
-        case SIGRUN_E_DENIED: return "forbidden";
-        case SIGRUN_E_FENCED:
-        case SIGRUN_E_EXISTS: return "conflict";
-        default: return "internal";
-    }
 }
 
 problem_reply read_problem(std::string_view json, sigrun_result result) {

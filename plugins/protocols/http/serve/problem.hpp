@@ -1,10 +1,10 @@
 // Problem documents (RFC 9457) and what they are as HTTP. Pure.
 #pragma once
 
-#include "wire/mismatch.hpp"
-#include "wire/utf8.hpp"
+#include "wire/text.hpp"
 
 #include <sigrun/base.h>
+#include <sigrun/cpp/problem.hpp>
 
 #include <cstdint>
 #include <string>
@@ -12,22 +12,13 @@
 
 namespace sigrun::http {
 
-/// A problem this plugin found by itself.
-struct problem {
-    std::string_view code;  // invalid, not_found ...: the kernel's stable words
-    std::string title;
-    std::string field{};
-    std::string expected{};
-    std::string found{};
-};
-std::string to_json(const problem& p);
-/// Code invalid. A mismatch that names no field is one of `otherwise`.
-problem problem_of(const mismatch& why, std::string_view otherwise);
+using sdk::code_of_result;
+using sdk::problem;  // one that this plugin found by itself
+using sdk::problem_of;
+using sdk::to_json;
 
 /// The HTTP status for a code; 500 for unknown ones.
 int status_of_code(std::string_view code) noexcept;
-/// The code for an ABI result.
-std::string_view code_of_result(sigrun_result result) noexcept;
 
 /// A problem document as an answer.
 struct problem_reply {

@@ -3,6 +3,7 @@
 #include "serve/params.hpp"
 #include "wire/frame_codec.hpp"
 
+#include <sigrun/cpp/authorization.hpp>
 #include <sigrun/cpp/text.hpp>
 
 #include <boost/beast/core/string.hpp>
@@ -61,26 +62,12 @@ std::optional<head_verdict> check_framing(const request_header& head) {
     return bad;
 }
 
-/// Only what a peer can prove with a secret; "uid N" is how the kernel is told of a UNIX peer.
 std::optional<head_verdict> read_authorization(const request_header& head, std::string& auth) {
-    const auto given = head.count(bhttp::field::authorization);
-    if (given == 0) return std::nullopt;
-    const auto value = *header_of(head, "Authorization");
-    const auto space = value.find(' ');
-    const auto scheme = value.substr(0, space);
-    const auto secret = space == std::string_view::npos ? std::string_view() : value.substr(space + 1);
-    for (const std::string_view known : {"bearer", "basic"})
-        if (given == 1 && beast::iequals(scheme, known) && !secret.empty()) {
-            auth = sdk::concat(known, " ", secret);
-            return std::nullopt;
-        }
-    const auto found = given > 1        ? std::string("several headers")
-                       : secret.empty() ? std::string("one word")  // maybe the secret itself
-                                        : shown(scheme);
-    return refuse(
-        401,
-        {"unauthenticated", "unknown kind of credentials", "Authorization", "Bearer TOKEN or Basic CREDENTIALS", found},
-        "WWW-Authenticate: Bearer\r\n");
+    std::vector<std::string_view> given;
+    const auto found = head.equal_range(bhttp::field::authorization);
+    for (auto it = found.first; it != found.second; ++it) given.push_back(sv(it->value()));
+    if (const auto bad = sdk::read_authorization(given, auth)) return refuse(401, *bad, "WWW-Authenticate: Bearer\r\n");
+    return std::nullopt;
 }
 
 /// What must hold of any request, whatever it asks for.

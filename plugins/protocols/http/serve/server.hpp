@@ -1,11 +1,11 @@
 // The serving face: limits, the connections of all loops, and the sessions over HTTP they carry.
 #pragma once
 
-#include "live_options.hpp"
 #include "loop.hpp"
 #include "serve/session_table.hpp"
 
 #include <sigrun/cpp/host.hpp>
+#include <sigrun/cpp/live_options.hpp>
 #include <sigrun/protocol.h>
 
 #include <atomic>
@@ -63,7 +63,7 @@ private:
     sdk::host host_;
     const sigrun_svc_call* calls_;
     const sigrun_svc_link* links_;
-    live_options<server_options> options_;
+    sdk::live_options<server_options> options_;
     std::vector<std::unique_ptr<loop>>& loops_;
     session_table sessions_;
     std::atomic<std::size_t> connections_{0};

@@ -1,7 +1,7 @@
 #include "serve/session.hpp"
 
 #include "serve/server.hpp"
-#include "wire/json_text.hpp"
+#include "wire/text.hpp"
 
 namespace sigrun::http {
 namespace {

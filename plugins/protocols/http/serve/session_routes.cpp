@@ -3,7 +3,7 @@
 #include "serve/connection.hpp"
 #include "serve/server.hpp"
 #include "serve/session.hpp"
-#include "wire/duration.hpp"
+#include "wire/text.hpp"
 
 #include <charconv>
 

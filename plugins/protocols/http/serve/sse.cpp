@@ -1,7 +1,6 @@
 #include "serve/sse.hpp"
 
-#include "wire/json_text.hpp"
-#include "wire/utf8.hpp"
+#include "wire/text.hpp"
 
 namespace sigrun::http {
 namespace {

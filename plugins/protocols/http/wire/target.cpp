@@ -1,6 +1,6 @@
 #include "wire/target.hpp"
 
-#include "wire/utf8.hpp"
+#include "wire/text.hpp"
 
 #include <sigrun/cpp/text.hpp>
 

@@ -1,7 +1,7 @@
 // The target of a request: path segments and query, percent-decoded and checked. Pure.
 #pragma once
 
-#include "wire/mismatch.hpp"
+#include "wire/text.hpp"
 
 #include <optional>
 #include <string>

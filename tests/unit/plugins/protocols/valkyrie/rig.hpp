@@ -22,6 +22,12 @@
 #include <map>
 #include <thread>
 
+// Tests of another protocol say which.
+#ifndef SIGRUN_RIG_COMPONENT
+#define SIGRUN_RIG_COMPONENT "valkyrie"
+#define SIGRUN_RIG_SCHEME "valkyrie"
+#endif
+
 namespace rig {
 
 using namespace sigrun;
@@ -85,7 +91,7 @@ struct side {
     const sigrun_protocol* table = nullptr;
 
     void start(const options& with = {}) {
-        instance = host.start(host.create("valkyrie", with));
+        instance = host.start(host.create(SIGRUN_RIG_COMPONENT, with));
         table = static_cast<const sigrun_protocol*>(instance->get_interface(instance, str(SIGRUN_KIND_PROTOCOL)));
     }
     void stop() {
@@ -239,17 +245,17 @@ private:
         if (bind(listener_, reinterpret_cast<sockaddr*>(&a), n) || listen(listener_, 1024) ||
             getsockname(listener_, reinterpret_cast<sockaddr*>(&a), &n))
             throw std::runtime_error("no listener");
-        uri = sdk::concat("valkyrie://127.0.0.1:", ntohs(a.sin_port));
+        uri = sdk::concat(SIGRUN_RIG_SCHEME "://127.0.0.1:", ntohs(a.sin_port));
     }
     void listen_unix() {
-        path = sdk::concat(testing::TempDir(), "valkyrie_test_", getpid(), "_", reinterpret_cast<std::uintptr_t>(this));
+        path = sdk::concat(testing::TempDir(), SIGRUN_RIG_COMPONENT "_test_", getpid(), "_", reinterpret_cast<std::uintptr_t>(this));
         listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         sockaddr_un a{};
         a.sun_family = AF_UNIX;
         path.copy(a.sun_path, sizeof a.sun_path - 1);
         if (bind(listener_, reinterpret_cast<sockaddr*>(&a), sizeof a) || listen(listener_, 1024))
             throw std::runtime_error("no listener");
-        uri = "valkyrie+unix://" + path;
+        uri = SIGRUN_RIG_SCHEME "+unix://" + path;
     }
     void accept_loop() {
         for (;;) {
