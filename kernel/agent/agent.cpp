@@ -88,6 +88,14 @@ result<void> agent::start() {
         with.replaced = [weak](const agent_link_ptr& link) {
             if (auto self = weak.lock()) self->forget_link(link);
         };
+        with.refused = [weak](const agent_link_ptr& link, const std::string& protocol, const std::string& reason) {
+            auto self = weak.lock();
+            auto via = link->via.lock();
+            if (!self || !via) return;
+            auto refusal = self->facts_document(false);
+            refusal["move_refused"] = json::object{{"protocol", protocol}, {"reason", reason}};
+            send_text(via, SIGRUN_HELLO, json::serialize(answer));
+        };
         uplinks_.push_back(std::make_shared<uplink>(host_, rungs, options_.rung_retry, weak_from_this(), with));
     }
     for (const auto& u : uplinks_) u->start();
@@ -243,7 +251,8 @@ sigrun_result agent::on_frame(const link_ptr& from, const sigrun_frame& frame) {
             auto o = parse_object(sdk::view(frame.json));
             auto u = link->dialled.lock();
             if (u && o && bool_or(*o, "reconnect", false))
-                u->leave(std::static_pointer_cast<agent_link>(from->context()));
+                u->leave(std::static_pointer_cast<agent_link>(from->context()),
+                         std::string(text_or(*o, "protocol").substr(0, 64)));
             return SIGRUN_OK;
         }
         case SIGRUN_BEAT: return SIGRUN_OK;
