@@ -398,7 +398,9 @@ sigrun_result fleet::on_hello(const member_ptr& m, const link_ptr& from, const j
     if (!attempts_) return SIGRUN_OK;
     // Over a link that is about to go nothing is taken up again.
     if (leaving_answered(m, from)) return SIGRUN_OK;
-    if (hello.contains("inventory")) {
+    // Nobody asked: one of its links is gone, and what ran over it may go on here.
+    const bool stays = bool_or(hello, "orphaned", false) && !tuned()->migration;
+    if (hello.contains("inventory") && !stays) {
         auto verdicts = attempts_->reconcile(m, *inventory, false);
         send_verdicts(from, *inventory, verdicts);
         attempts_->on_session(m, from, switch_reason(m));
