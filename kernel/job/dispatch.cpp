@@ -93,10 +93,10 @@ bool job_engine::pick_rung(job& j, pick_result& picked, member_ptr& where, chose
     bool found = false, too_slow = false;
     for (int tries = 0; tries < k_max_misses && !found; ++tries) {
         if (!pick_for(j, picked)) {
-            j.reason = picked.outcome == pick_outcome::queued
-                           ? fleet_.mask_of(j.spec->protocol) == k_auto_protocol
-                                 ? "waits: neither the job nor a runner that matches names a protocol, or those are busy"
-                                 : "waits: every runner that matches is busy, closed or on another protocol"
+            const bool unnamed = fleet_.mask_of(j.spec->protocol) == k_auto_protocol;
+            j.reason = unnamed ? "waits: neither the job nor a runner that matches and is free names a protocol"
+                       : picked.outcome == pick_outcome::queued
+                           ? "waits: every runner that matches is busy, closed or on another protocol"
                            : "waits: no runner matches";
             break;
         }
