@@ -14,6 +14,7 @@ namespace {
 
 const auto k_log = logger::get("fleet");
 constexpr std::size_t k_kept_slots = 8;
+constexpr std::size_t k_max_leaving = 64;  // of one runner
 
 std::uint64_t slot_key(slot_ref s) noexcept { return s.slot | (std::uint64_t{s.generation} << 32); }
 
@@ -182,13 +183,28 @@ void fleet::attach_session(const member_ptr& m, session s, bool gently) {
     const session made = s;
     std::vector<link_ptr> replaced;
     std::vector<std::string> left;
-    bool leaving = false, other_run_came = false;
+    bool leaving = false, restarted = false;
     std::string came_because = via->protocol_name() + " came up";
     {
-        std::lock_guard lock(m->mutex);
+        std::unique_lock lock(m->mutex);
+        if (stopping_ || m->removed) {
+            lock.unlock();
+            return via->close();
+        }
+        // The runner had its WELCOME, and came over the next connection, before this one was adopted.
+        const bool overtaken = std::any_of(m->sessions.begin(), m->sessions.end(), [&](const session& each) {
+            return !s.key.empty() && each.key == s.key && each.generation > s.generation && each.via->alive();
+        });
+        if (overtaken) {
+            m->leaving.push_back({via, clock_.now()});
+            lock.unlock();
+            moves_->note_leaving(m);
+            return wake_moves();
+        }
         for (auto it = m->sessions.begin(); it != m->sessions.end();) {
             // A newer connection over the same protocol replaces the older one, and a new run of the agent all of them.
             bool other_run = !s.process.empty() && !it->process.empty() && it->process != s.process;
+            restarted = restarted || other_run;
             // The same session of a runner that dials in, over another protocol now.
             bool other_rung = s.endpoint.empty() && it->endpoint.empty() && !s.key.empty() && it->key == s.key;
             if (it->protocol == s.protocol || other_run || other_rung) {
@@ -200,19 +216,20 @@ void fleet::attach_session(const member_ptr& m, session s, bool gently) {
                 } else {
                     replaced.push_back(it->via);
                     // It says that the other way does not work any more, before we have seen it.
-                    if (other_rung && !gently && !other_run) {
-                        came_because = "the runner came back over " + via->protocol_name();
-                        m->rungs.lost(it->protocol, came_because, false, clock_.now());
+                    if (other_rung && !gently && !other_run && it->protocol != s.protocol) {
+                        came_because = it->via->protocol_name() + " was lost: its runner came back over another protocol";
+                        m->rungs.lost(it->protocol, "the runner came back over another protocol", false, clock_.now());
                     }
                 }
-                other_run_came = other_run_came || other_run;
                 it = m->sessions.erase(it);
             } else {
                 ++it;
             }
         }
+        for (; m->leaving.size() > k_max_leaving; m->leaving.erase(m->leaving.begin()))
+            replaced.push_back(m->leaving.front().via);
         s.last_frame = clock_.now();
-        if (other_run_came) m->rungs.forgive();
+        if (restarted) m->rungs.forgive();
         m->rungs.connected(s.protocol, s.last_frame);
         m->sessions.push_back(std::move(s));
         m->dial_failures = 0;
@@ -221,6 +238,7 @@ void fleet::attach_session(const member_ptr& m, session s, bool gently) {
     rerank(m, came_because);
     const std::string why = switch_reason(m);
     for (const auto& old : replaced) old->close(SIGRUN_E_FENCED);
+    if (restarted) reloads_.lost(m);  // nobody is left there who was asked
     // The operator may have given the runner another endpoint while this link was made.
     if (drop_moved(m)) return dial_member(m);
     {
@@ -255,6 +273,11 @@ void fleet::attach_session(const member_ptr& m, session s, bool gently) {
     }
     // It was on its way when its plugin was replaced.
     if (!is_current(via->protocol())) move_away(m, made);
+    // It was lost before it was noted here: nobody else comes to take it out.
+    if (!via->alive()) {
+        drop_session(m, via, "connection lost");
+        return migration_done(m, made.protocol, make_problem(errc::unavailable, "the new connection was lost at once"));
+    }
     ping(m, via);
     migration_done(m, made.protocol, {});
 }
@@ -397,10 +420,11 @@ sigrun_result fleet::on_hello(const member_ptr& m, const link_ptr& from, const j
     if (const auto* refused = object_or_null(hello, "move_refused")) migration_refused(m, *refused);
     if (!attempts_) return SIGRUN_OK;
     // Over a link that is about to go nothing is taken up again.
-    if (leaving_answered(m, from)) return SIGRUN_OK;
+    const bool with_attempts = hello.contains("inventory");
+    if (leaving_answered(m, from, with_attempts)) return SIGRUN_OK;
     // Nobody asked: one of its links is gone, and what ran over it may go on here.
     const bool stays = bool_or(hello, "orphaned", false) && !tuned()->migration;
-    if (hello.contains("inventory") && !stays) {
+    if (with_attempts && !stays) {
         auto verdicts = attempts_->reconcile(m, *inventory, false);
         send_verdicts(from, *inventory, verdicts);
         attempts_->on_session(m, from, switch_reason(m));

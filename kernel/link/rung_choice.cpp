@@ -130,6 +130,8 @@ void fleet::rerank(const member_ptr& m, const std::string& why) {
             const bool asked = !reason.empty();
             if (reason.empty())
                 reason = order.why == rung_why::score ? with_scores(order)
+                         : !from_stands && before && !before->last_failure.empty()
+                             ? sdk::concat(protocol_name(from), " was lost: ", before->last_failure)
                          : from_stands                ? sdk::concat(protocol_name(board.rung), " is back, and better by the rules")
                                                       : why;
             changed = from != 0xff && (asked || !from_stands || !before || now - before->up_since > k_settling);
