@@ -89,6 +89,14 @@ result<void> agent::start() {
             if (auto self = weak.lock()) self->forget_link(link);
         };
         if (!options_.join.empty()) with.auth = "bearer " + options_.join;
+        with.refused = [weak](const agent_link_ptr& link, const std::string& protocol, const std::string& reason) {
+            auto self = weak.lock();
+            auto via = link->via.lock();
+            if (!self || !via) return;
+            auto refusal = self->facts_document(false);
+            refusal["move_refused"] = json::object{{"protocol", protocol}, {"reason", reason}};
+            send_text(via, SIGRUN_HELLO, json::serialize(refusal));
+        };
         uplinks_.push_back(std::make_shared<uplink>(host_, rungs, options_.rung_retry, weak_from_this(), with));
     }
     for (const auto& u : uplinks_) u->start();
@@ -244,7 +252,8 @@ sigrun_result agent::on_frame(const link_ptr& from, const sigrun_frame& frame) {
             auto o = parse_object(sdk::view(frame.json));
             auto u = link->dialled.lock();
             if (u && o && bool_or(*o, "reconnect", false))
-                u->leave(std::static_pointer_cast<agent_link>(from->context()));
+                u->leave(std::static_pointer_cast<agent_link>(from->context()),
+                         std::string(text_or(*o, "protocol").substr(0, 64)));
             return SIGRUN_OK;
         }
         case SIGRUN_BEAT: return SIGRUN_OK;
@@ -256,15 +265,24 @@ void agent::on_lost(const link_ptr& which, const std::string& reason) {
     auto link = std::static_pointer_cast<agent_link>(which->context());
     if (!link) return;
     bool replaced = false;  // by another link of the same controller: it moved
+    link_ptr other;         // to the same controller
     {
         std::lock_guard lock(mutex_);
         links_.erase(link);
         for (const auto& l : links_) {
             auto via = l->via.lock();
-            replaced = replaced || (via && via->alive() && via->protocol_name() == which->protocol_name());
+            if (!via || !via->alive()) continue;
+            replaced = replaced || via->protocol_name() == which->protocol_name();
+            if (l->controller == link->controller && l->dialled.lock() == link->dialled.lock()) other = via;
         }
     }
     if (table_) table_->on_link_lost(which);
+    // What ran over it goes on over the other one as soon as the controller has heard of it there.
+    if (table_ && other && table_->open()) {
+        auto mine = facts_document(true);
+        mine["orphaned"] = true;
+        send_text(other, SIGRUN_HELLO, json::serialize(mine));
+    }
     if (auto u = link->dialled.lock())
         u->lost(link, reason);
     else if (!replaced)

@@ -97,14 +97,29 @@ sigrun_result assignment_table::on_offer(const link_ptr& via, const sigrun_frame
         weak_from_this(), host_,
         assignment_offer{names, std::move(terms), std::string(sdk::view(frame.json)), buffer_ref::share(frame.payload)},
         std::move(executor));
-    bool full = false;
+    bool full = false, ended = false;
+    assignment_ptr same;  // it came over two links at once
     {
         std::lock_guard lock(mutex_);
         full = open_.size() >= k_max_open;
+        ended = ended_.contains(names.token);
         for (auto it = open_.lower_bound(names.job + "/"); it != open_.end() && it->second->names().job == names.job;
              ++it)
             stale.push_back(it->second);
-        if (!full) open_.emplace(key_of(names.job, names.number), made);
+        if (!full && !ended) {
+            auto [at, inserted] = open_.emplace(key_of(names.job, names.number), made);
+            if (!inserted) same = at->second;
+        }
+    }
+    if (same) {
+        place_freed();
+        if (same->names().token == names.token) same->offered_again(via);
+        return SIGRUN_OK;
+    }
+    if (ended) {
+        place_freed();
+        refuse(via, frame, errc::conflict, "this attempt has been here and is over");
+        return SIGRUN_OK;
     }
     if (full) {
         place_freed();
@@ -269,6 +284,7 @@ void assignment_table::forget(const assignment& which) {
         if (it == open_.end() || it->second.get() != &which) return;
         keep = std::move(it->second);
         open_.erase(it);
+        ended_.add(which.names().token);
     }
     notify();
 }

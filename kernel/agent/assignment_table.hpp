@@ -5,6 +5,7 @@
 
 #include "kernel/agent/agent_options.hpp"
 #include "kernel/agent/assignment.hpp"
+#include "kernel/agent/ended_tokens.hpp"
 #include "kernel/agent/executor_set.hpp"
 #include "kernel/base/json.hpp"
 
@@ -73,6 +74,7 @@ private:
     mutable std::mutex mutex_;                                 // the next group
     std::map<std::string, assignment_ptr, std::less<>> open_;  // by "job/number"
     std::function<void()> observer_;
+    ended_tokens ended_;
 
     std::atomic<bool> retry_armed_{false};
     boost::asio::steady_timer retry_;

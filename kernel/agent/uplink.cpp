@@ -11,7 +11,6 @@ namespace sigrun {
 namespace {
 
 const auto k_log = logger::get("agent");
-constexpr std::chrono::seconds k_register_deadline{10};
 constexpr std::uint32_t k_longest_window_s = 8;
 constexpr std::chrono::milliseconds k_move_window{1000};  // between tries to leave a link that still works
 constexpr std::chrono::seconds k_leave_limit{30};         // for the controller to close what was left
@@ -28,8 +27,9 @@ uplink::uplink(plugin_host& host, std::vector<rung> rungs, nanoseconds rung_retr
       hooks_(std::move(with)),
       session_(id::make().text()),
       retry_(host.io()),
-      deadline_(host.io()),
-      better_(host.io()) {}
+      stagger_(host.io()),
+      better_(host.io()),
+      memory_(rungs_.size()) {}
 
 void uplink::on_io(std::function<void(uplink&)> what) {
     boost::asio::post(host_.io(), [weak = weak_from_this(), what = std::move(what)] {
@@ -38,103 +38,27 @@ void uplink::on_io(std::function<void(uplink&)> what) {
 }
 
 void uplink::start() {
-    on_io([](uplink& me) {
-        me.try_end_ = me.rungs_.size();
-        me.try_rung(0);
-    });
+    on_io([](uplink& me) { me.race(me.memory_.to_try(me.rungs_.size(), true, clock::system().now())); });
 }
 
 void uplink::stop() {
     on_io([](uplink& me) {
         me.stopped_ = true;
-        ++me.attempt_;
         me.retry_.cancel();
-        me.deadline_.cancel();
         me.better_.cancel();
-        for (auto& l : {me.pending_, me.active_})
-            if (l)
-                if (auto via = l->via.lock()) via->close();
+        me.end_race();
+        if (me.active_)
+            if (auto via = me.active_->via.lock()) via->close();
         for (auto& l : me.leaving_)
             if (auto via = l.link->via.lock()) via->close();
         me.leaving_.clear();
-        me.pending_ = me.active_ = nullptr;
+        me.active_ = nullptr;
     });
 }
 
-void uplink::try_rung(std::size_t index) {
-    if (stopped_) return;
-    trying_ = true;
-    trying_index_ = index;
-    auto attempt = ++attempt_;
-    const auto& to = rungs_[index];
-    auto self = shared_from_this();
-    dial(host_, to.protocol, {to.uri, "", ""}, handler_, [self, attempt](result<link_ptr> r) {
-        if (!r) {
-            auto why = r.error();
-            self->on_io([attempt, why](uplink& me) { me.dialled(attempt, why); });
-            return;
-        }
-        // Frames may follow at once, so the context is set here and not on the io thread.
-        auto made = std::make_shared<agent_link>();
-        made->via = *r;
-        made->dialled = self;
-        (*r)->set_context(made);
-        (*r)->set_auth(self->hooks_.auth);
-        self->on_io([attempt, made](uplink& me) { me.dialled(attempt, made); });
-    });
-}
-
-void uplink::dialled(std::uint64_t attempt, const result<agent_link_ptr>& r) {
-    auto via = r ? (*r)->via.lock() : nullptr;
-    if (attempt != attempt_ || stopped_) {
-        if (via) via->close();
-        return;
-    }
-    if (!r) return next_rung(r.error());
-    if (!via) return next_rung(make_problem(errc::io, "the connection ended at once"));
-    pending_ = *r;
-    // Its protocol may have been replaced while it was dialled.
-    pending_due_ = via->protocol() != rungs_[trying_index_].protocol;
-    auto weak = weak_from_this();
-    deadline_.expires_after(k_register_deadline);
-    deadline_.async_wait([weak, attempt](boost::system::error_code ec) {
-        auto self = weak.lock();
-        if (self && !ec) self->answered(attempt, make_problem(errc::timeout, "no answer to runners.register in 10 s"));
-    });
-    auto before = active_ && active_index_ == trying_index_ ? active_->via.lock() : nullptr;
-    auto hello = hooks_.hello(session_, ++generation_, before && before->alive());
-    via->call_once("runners.register", "", hello, [self = shared_from_this(), attempt](result<std::string> welcome) {
-        self->on_io([attempt, welcome = std::move(welcome)](uplink& me) { me.answered(attempt, welcome); });
-    });
-}
-
-void uplink::answered(std::uint64_t attempt, const result<std::string>& welcome) {
-    if (attempt != attempt_ || stopped_ || !pending_) return;
-    deadline_.cancel();
-    ++attempt_;
-    auto fresh = std::exchange(pending_, nullptr);
-    const bool due = std::exchange(pending_due_, false);
-    auto via = fresh->via.lock();
-    if (!welcome || !via || !via->alive()) {
-        auto why = welcome ? make_problem(errc::io, "the connection was lost right after the answer") : welcome.error();
-        if (via) via->close();
-        return next_rung(why);
-    }
-    auto old = std::exchange(active_, fresh);
-    const bool same_rung = active_index_ == trying_index_;
-    active_index_ = trying_index_;
-    trying_ = false;
-    failures_ = 0;
-    active_due_ = due;
-    hooks_.connected(fresh, rungs_[active_index_], *welcome);
-    if (old && same_rung) {
-        let_go(old);
-    } else if (old) {
-        hooks_.replaced(old);
-        if (auto before = old->via.lock()) before->close();
-    }
-    watch_for_better();
-    move_if_due();
+bool uplink::working() const {
+    auto via = active_ ? active_->via.lock() : nullptr;
+    return via && via->alive();
 }
 
 // Offers may be on their way over it, and it alone knows when the last one was: the controller closes it.
@@ -155,12 +79,31 @@ void uplink::let_go(const agent_link_ptr& old) {
     if (auto via = oldest->via.lock()) via->close();
 }
 
-void uplink::leave(const agent_link_ptr& which) {
-    on_io([which](uplink& me) {
-        if (which == me.active_)
-            me.active_due_ = true;
-        else if (which == me.pending_)
-            me.pending_due_ = true;
+void uplink::leave(const agent_link_ptr& which, const std::string& protocol) {
+    on_io([which, protocol](uplink& me) {
+        if (which != me.active_) {
+            for (const auto& l : me.lanes_)
+                if (l->link == which) l->due = true;
+            return;
+        }
+        if (protocol == "auto") {
+            me.pinned_ = false;
+            return me.watch_for_better(nanoseconds(0));
+        }
+        auto to = me.active_index_;
+        if (!protocol.empty()) {
+            const auto at = std::find_if(me.rungs_.begin(), me.rungs_.end(),
+                                         [&](const rung& r) { return r.name == protocol; });
+            if (at == me.rungs_.end())
+                return me.hooks_.refused(which, protocol, "this runner has no way to its controller over " + protocol);
+            to = static_cast<std::size_t>(at - me.rungs_.begin());
+            if (to == me.active_index_) {
+                me.pinned_ = true;
+                return;
+            }
+        }
+        me.active_due_ = true;
+        me.due_index_ = to;
         me.move_if_due();
     });
 }
@@ -178,30 +121,30 @@ void uplink::leave_protocol(const std::shared_ptr<instance>& old) {
             auto via = l ? l->via.lock() : nullptr;
             return via && via->protocol() == old;
         };
-        me.active_due_ = me.active_due_ || is_old(me.active_);
-        me.pending_due_ = me.pending_due_ || is_old(me.pending_);
+        if (is_old(me.active_) && !me.active_due_) {
+            me.active_due_ = true;
+            me.due_index_ = me.active_index_;
+        }
+        for (const auto& l : me.lanes_) l->due = l->due || is_old(l->link);
         me.move_if_due();
     });
 }
 
-// Not over another rung: the old link works meanwhile, and there is time to try again.
+// Over that rung alone: the old link works meanwhile, and there is time to try again.
 void uplink::move_if_due() {
-    if (!active_ || !active_due_ || trying_ || stopped_) return;
-    try_end_ = active_index_ + 1;
-    try_rung(active_index_);
+    if (!active_ || !active_due_ || stopped_) return;
+    end_race();
+    race({due_index_});
 }
 
-void uplink::next_rung(const problem& why) {
-    const auto& tried = rungs_[trying_index_];
-    bool refused = why.code == errc::unauthenticated || why.code == errc::forbidden;
-    // Once per outage; a better rung that is still absent is normal.
-    if (!active_ && failures_ == 0)
-        SIGRUN_LOG(k_log, warning, tried.uri, ": ", why.text());
-    else
-        SIGRUN_LOG(k_log, debug, tried.uri, ": ", why.text());
-    // A controller that refuses this runner is not asked again over another protocol at once.
-    if (!refused && trying_index_ + 1 < try_end_) return try_rung(trying_index_ + 1);
-    trying_ = false;
+void uplink::race_lost(const problem& why) {
+    if (stopped_) return;
+    if (active_ && active_due_ && due_index_ != active_index_) {
+        active_due_ = false;
+        hooks_.refused(active_, rungs_[due_index_].name, why.text());
+        due_index_ = active_index_;
+        return watch_for_better(rung_retry_);
+    }
     if (active_ && active_due_) {
         retry_.expires_after(
             nanoseconds(random_u64() % static_cast<std::uint64_t>(nanoseconds(k_move_window).count())));
@@ -210,7 +153,7 @@ void uplink::next_rung(const problem& why) {
         });
         return;
     }
-    if (active_) return watch_for_better();
+    if (active_) return watch_for_better(rung_retry_);
     ++failures_;
     wait_and_retry();
 }
@@ -223,37 +166,44 @@ void uplink::wait_and_retry() {
     retry_.expires_after(wait);
     retry_.async_wait([weak = weak_from_this()](boost::system::error_code ec) {
         auto self = weak.lock();
-        if (!self || ec || self->stopped_ || self->active_ || self->trying_) return;
-        self->try_end_ = self->rungs_.size();
-        self->try_rung(0);
+        if (!self || ec || self->stopped_ || self->active_ || self->racing()) return;
+        self->race(self->memory_.to_try(self->rungs_.size(), true, clock::system().now()));
     });
 }
 
-void uplink::watch_for_better() {
-    if (stopped_ || !active_ || active_index_ == 0) return;
-    better_.expires_after(rung_retry_);
+void uplink::watch_for_better(nanoseconds after) {
+    if (stopped_ || !active_ || active_index_ == 0 || pinned_) return;
+    better_.expires_after(after);
     better_.async_wait([weak = weak_from_this()](boost::system::error_code ec) {
         auto self = weak.lock();
-        if (!self || ec || self->stopped_ || !self->active_ || self->trying_) return;
-        self->try_end_ = self->active_index_;
-        self->try_rung(0);
+        if (!self || ec || self->stopped_ || !self->active_ || self->racing() || self->pinned_) return;
+        auto better = self->memory_.to_try(self->active_index_, false, clock::system().now());
+        if (better.empty()) return self->watch_for_better(self->rung_retry_);
+        self->race(better);
     });
 }
 
 void uplink::lost(const agent_link_ptr& which, const std::string& reason) {
     on_io([which, reason](uplink& me) {
         if (std::erase_if(me.leaving_, [&](const leaving_link& l) { return l.link == which; })) return;
-        if (which == me.pending_) return me.answered(me.attempt_, make_problem(errc::io, "the connection was lost"));
+        for (const auto& l : me.lanes_)
+            if (l->link == which) return me.lane_failed(l, make_problem(errc::io, "the connection was lost"));
         if (which != me.active_) return;
         me.active_ = nullptr;
-        me.active_due_ = false;
+        me.active_due_ = me.pinned_ = false;
+        me.memory_.failed(me.active_index_, clock::system().now());
         me.retry_.cancel();
         SIGRUN_LOG(k_log, warning, "lost ", me.rungs_[me.active_index_].uri, reason.empty() ? "" : ": ", reason);
         me.better_.cancel();
-        if (me.trying_)
-            me.try_end_ = me.rungs_.size();  // a better rung is being tried: it may go on to all of them
-        else
-            me.wait_and_retry();
+        if (!me.racing()) return me.wait_and_retry();
+        // A better rung is being tried: it may go on to all of them.
+        for (auto rung : me.memory_.to_try(me.rungs_.size(), true, clock::system().now())) {
+            const bool tried = std::any_of(me.lanes_.begin(), me.lanes_.end(),
+                                           [&](const lane_ptr& l) { return l->rung == rung; });
+            if (!tried && std::find(me.next_.begin(), me.next_.end(), rung) == me.next_.end()) me.next_.push_back(rung);
+        }
+        me.stagger_.cancel();
+        me.start_lane();
     });
 }
 

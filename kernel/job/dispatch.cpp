@@ -11,6 +11,7 @@ namespace {
 const auto k_log = logger::get("jobs");
 constexpr std::size_t k_max_attempts = 64;
 constexpr int k_max_misses = 4;
+constexpr std::size_t k_bulky = 64u << 10;
 constexpr std::size_t k_sweep_lanes = 1'000;
 
 std::string make_token(std::uint32_t number) {
@@ -74,6 +75,50 @@ bool job_engine::pick_for(job& j, pick_result& out) {
     return out.outcome == pick_outcome::picked;
 }
 
+rung_request job_engine::request_for(const job& j) const {
+    rung_request r;
+    r.allowed = fleet_.mask_of(j.spec->protocol);
+    r.named = j.spec->names_protocol;
+    r.urgent = j.spec->priority <= priority_band::high ||
+               (j.spec->max_latency.count() && j.spec->max_latency < std::chrono::milliseconds(100));
+    r.bulky = j.payload.view().size() >= k_bulky;
+    r.max_latency = j.spec->max_latency;
+    if (!j.spec->preferred_protocol.empty()) r.preferred = fleet_.protocol_of(j.spec->preferred_protocol);
+    return r;
+}
+
+// A runner, and a protocol of it that suits; false: with a reason, and nothing is claimed.
+bool job_engine::pick_rung(job& j, pick_result& picked, member_ptr& where, chosen_link& rung) {
+    const auto known = j.excluded.size();
+    bool found = false, too_slow = false;
+    for (int tries = 0; tries < k_max_misses && !found; ++tries) {
+        if (!pick_for(j, picked)) {
+            const bool unnamed = fleet_.mask_of(j.spec->protocol) == k_auto_protocol;
+            j.reason = unnamed ? "waits: neither the job nor a runner that matches and is free names a protocol"
+                       : picked.outcome == pick_outcome::queued
+                           ? "waits: every runner that matches is busy, closed or on another protocol"
+                           : "waits: no runner matches";
+            break;
+        }
+        where = fleet_.at(picked.slot);
+        rung = {};
+        if (where) rung = fleet_.choose(where, request_for(j));
+        found = rung.via != nullptr;
+        if (found) break;
+        select_.release(picked.slot);
+        too_slow = rung.too_slow > 0;
+        j.reason = too_slow ? "waits: no protocol of the runners that match answers within max_latency (" +
+                                  format_duration(j.spec->max_latency) + ")"
+                            : "waits: the link to the chosen runner was just lost";
+        // Lost: the runner leaves the index on its own thread. Too slow: another runner may be faster.
+        if (!too_slow) break;
+        j.excluded.push_back(picked.slot.slot);
+    }
+    // Left out for this once.
+    j.excluded.resize(std::min(known, j.excluded.size()));
+    return found;
+}
+
 bool job_engine::try_dispatch(const job_ptr& j) {
     job_lock lock(j->mutex);
     if (j->state != job_state::queued || j->cancelling || j->settling) return true;
@@ -82,21 +127,9 @@ bool job_engine::try_dispatch(const job_ptr& j) {
         return true;
     }
     pick_result picked;
-    if (!pick_for(*j, picked)) {
-        j->reason = picked.outcome == pick_outcome::queued
-                        ? "waits: every runner that matches is busy, closed or on another protocol"
-                        : "waits: no runner matches";
-        return false;
-    }
-    auto where = fleet_.at(picked.slot);
+    member_ptr where;
     chosen_link rung;
-    if (where) rung = fleet_.choose(where, fleet_.mask_of(j->spec->protocol));
-    if (!rung.via) {
-        // The link went away a moment ago; the runner leaves the index on its own thread.
-        select_.release(picked.slot);
-        j->reason = "waits: the link to the chosen runner was just lost";
-        return false;
-    }
+    if (!pick_rung(*j, picked, where, rung)) return false;
     begin_attempt(j, where, rung, picked);
     auto number = j->current()->number;
     if (j->spec->keep == durability::fsync) {
@@ -133,7 +166,10 @@ void job_engine::begin_attempt(const job_ptr& j, const member_ptr& where, const 
     a.explain = picked.explain;
     a.rungs = rung.usable;
     a.rung_latency_ns = rung.latency_ns;
-    a.pinned = j->spec->protocol != "auto";
+    a.rung = rung.protocol;
+    a.rung_reason = rung.why;
+    a.rung_score = rung.score;
+    a.next_score = rung.next_score;
     a.holds_place = true;
     a.foreign = where->info->foreign;
     a.offered_ns = clock_.wall_ns();
@@ -163,6 +199,9 @@ void job_engine::send_offer(const job_ptr& j, std::uint32_t number) {
         token = a->token;
         payload = j->payload;
         a->sent = true;
+        a->sent_at = clock_.now();
+        if (payload && a->where)
+            if (auto* record = a->where->rungs.find(a->rung)) record->evidence.moved(payload.view().size());
     }
     auto uid = j->uid.chars();
     sigrun_attempt which{sizeof(sigrun_attempt), number, {uid.data(), uid.size()}, sdk::str(token)};
@@ -175,8 +214,9 @@ void job_engine::send_offer(const job_ptr& j, std::uint32_t number) {
     offers_.add();
     sigrun_result r = via ? via->execute(offer) : SIGRUN_E_IO;
     // The link was given up between the choice and now, most likely for another one: the runner has not seen the offer.
-    for (int tries = 0; r == SIGRUN_E_IO && tries < 2; ++tries) {
-        via = other_link(j, number, via);
+    // Or it is larger than this protocol carries there.
+    for (int tries = 0; (r == SIGRUN_E_IO || r == SIGRUN_E_INVALID) && tries < 2; ++tries) {
+        via = other_link(j, number, via, r == SIGRUN_E_INVALID);
         if (!via) break;
         r = via->execute(offer);
     }
@@ -195,16 +235,17 @@ void job_engine::send_offer(const job_ptr& j, std::uint32_t number) {
     via->cancel(which, nanoseconds(0));
 }
 
-// The offer did not leave over `gone`; null if there is no other link, or the job is no longer to be offered.
-link_ptr job_engine::other_link(const job_ptr& j, std::uint32_t number, const link_ptr& gone) {
+// The offer did not leave over `not_this`; null if there is no other link, or the job is no longer to be offered.
+link_ptr job_engine::other_link(const job_ptr& j, std::uint32_t number, const link_ptr& not_this, bool refused) {
     job_lock lock(j->mutex);
     attempt* a = j->live();
     if (j->state != job_state::offered || !a || a->number != number || j->settling || !a->where) return nullptr;
-    if (gone && gone->alive()) return nullptr;
-    auto rung = fleet_.choose(a->where, fleet_.mask_of(j->spec->protocol));
-    if (!rung.via || rung.via == gone) return nullptr;
-    a->via = rung.via;
-    a->protocol = rung.via->protocol_name();
+    if (!refused && not_this && not_this->alive()) return nullptr;
+    auto request = request_for(*j);
+    request.not_over = not_this.get();
+    auto rung = fleet_.choose(a->where, request);
+    if (!rung.via || rung.via == not_this) return nullptr;
+    goes_over(*a, rung.via, refused ? "the offer is too large for the first" : "the link was lost before the offer left");
     return rung.via;
 }
 
@@ -274,7 +315,11 @@ void job_engine::pump(slot_ref slot) {
         const auto open = select_.open_protocols(slot);
         if (!open) return;
         job_ptr j = queue_.pop(
-            [&](const predicate& p, protocol_mask allowed) { return (allowed & open) && select_.matches(p, slot); });
+            [&](const predicate& p, protocol_mask allowed) {
+                // Parked while a protocol had to be named, and it need not be any more.
+                if (allowed == k_auto_protocol) allowed = fleet_.mask_of("auto");
+                return (allowed & open) && select_.matches(p, slot);
+            });
         if (!j) return;
         {
             job_lock lock(j->mutex);

@@ -77,7 +77,7 @@ public:
     sigrun_result on_attempt_frame(const member_ptr& from, const link_ptr& via, const sigrun_frame& frame) override;
     std::vector<verdict> reconcile(const member_ptr& who, const std::vector<inventory_item>& inventory,
                                    bool restarted) override;
-    void on_session(const member_ptr& who, const link_ptr& via) override;
+    void on_session(const member_ptr& who, const link_ptr& via, const std::string& why = {}) override;
     void on_link_lost(const member_ptr& who, const link_ptr& via) override;
     void on_capacity(slot_ref slot) override;
     std::unordered_set<const link*> links_in_use() override;
@@ -95,9 +95,11 @@ private:
     bool place_for(job& j, slot_ref& out);
     bool try_dispatch(const job_ptr& j);  // false: no place now
     bool pick_for(job& j, pick_result& out);
+    bool pick_rung(job& j, pick_result& picked, member_ptr& where, chosen_link& rung);
+    rung_request request_for(const job& j) const;
     void begin_attempt(const job_ptr& j, const member_ptr& where, const chosen_link& rung, const pick_result& picked);
     void send_offer(const job_ptr& j, std::uint32_t number);
-    link_ptr other_link(const job_ptr& j, std::uint32_t number, const link_ptr& gone);
+    link_ptr other_link(const job_ptr& j, std::uint32_t number, const link_ptr& not_this, bool refused);
     void take_back(const job_ptr& j, std::uint32_t number, attempt_state as, failure why, bool exclude);
     void forget_old_attempts(job& j);
     void pump(slot_ref slot);
@@ -130,6 +132,10 @@ private:
     void claim_again(attempt& a);
     void not_listed(const job_ptr& j, const member_ptr& who, bool restarted);
     void attach(const job_ptr& j, job_lock& lock, const link_ptr& via);
+
+    // rung_path.cpp: over another protocol of the same runner
+    void goes_over(attempt& a, const link_ptr& via, std::string_view why);
+    bool reroute(const job_ptr& j, job_lock& lock);
 
     // moving.cpp: over another link of the same runner
     void look_for(const job_ptr& j, job_lock& lock, const link_ptr& from, const link_ptr& to);

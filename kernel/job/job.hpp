@@ -69,6 +69,12 @@ struct ending {
 enum class attempt_state : std::uint8_t { offered, running, succeeded, failed, cancelled, lost, refused };
 std::string_view to_string(attempt_state s) noexcept;
 
+/// Over which protocol an attempt went on, from when, and why.
+struct rung_step {
+    std::string protocol, reason;
+    std::int64_t at_ns = 0;  // wall clock
+};
+
 struct attempt {
     std::uint32_t number = 0;
     attempt_state state = attempt_state::offered;
@@ -81,12 +87,19 @@ struct attempt {
     explain_record explain{};
     std::int64_t rung_latency_ns = 0;  // measured round trip of the chosen protocol when it was chosen; 0 = none yet
     std::uint8_t rungs = 0;            // protocols that were usable
-    bool pinned = false;               // the job named the protocol
+    std::uint8_t rung = 0xff;          // protocol id of `via`
+    rung_why rung_reason = rung_why::only;
+    float rung_score = 0, next_score = 0;
+    std::vector<rung_step> steps;  // empty while it is on the protocol it began with
+    std::uint32_t more_steps = 0;  // that are not kept
     std::string reason;                // of a restored attempt; otherwise made from the fields above when asked
     slot_ref place;                    // what was claimed for it; given back exactly once while holds_place
     bool holds_place = false;
     bool sent = false;  // its offer is on the way, or was
-    bool kept = false;  // the runner has listed it on a session that is about to begin
+    time_point sent_at{};
+    bool kept = false;     // the runner has listed it on a session that is about to begin
+    bool missing = false;  // it has not: the offer did not arrive, and goes over that session
+    bool rerouted = false; // the offer was sent over another protocol, since the first did not answer
     bool foreign = false;
     bool looked_for = false;  // over the link that takes the place of `via`; the answer is on its way
     std::int64_t offered_ns = 0, started_ns = 0, finished_ns = 0;  // wall clock

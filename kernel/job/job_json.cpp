@@ -7,6 +7,8 @@
 #include <sigrun/balancer.h>
 #include <sigrun/cpp/text.hpp>
 
+#include <cstdio>
+
 namespace sigrun {
 namespace {
 
@@ -112,19 +114,43 @@ void summary_members(json_writer& w, job& j) {
     w.member("durability", to_string(j.spec->keep));
 }
 
+void step_member(json_writer& w, std::string_view protocol, std::string_view reason, std::int64_t at_ns) {
+    w.open_object().member("protocol", protocol).member("reason", reason);
+    time_member(w, "at", at_ns);
+    w.close_object();
+}
+
+// Over which protocols it went, first to last.
+void rungs_member(json_writer& w, const attempt& a) {
+    w.key("rungs").open_array();
+    for (const auto& step : a.steps) step_member(w, step.protocol, step.reason, step.at_ns);
+    if (a.steps.empty() && !a.protocol.empty()) step_member(w, a.protocol, a.reason.empty() ? rung_reason(a) : a.reason, a.offered_ns);
+    w.close_array();
+    if (a.more_steps) w.member("rungs_left_out", a.more_steps);
+}
+
 }  // namespace
 
 std::string choice_reason(const attempt& a) {
     if (!a.reason.empty()) return a.reason;
     std::string out =
-        sdk::concat(a.balancer, " took ", a.runner_name, " (", why_text(a.explain.reason), "); ", a.protocol);
-    if (a.pinned)
-        out += ": named by the job";
-    else if (a.rungs > 1)
-        out += sdk::concat(": best of ", static_cast<unsigned>(a.rungs), " usable protocols");
-    else
-        out += ": the only usable protocol";
+        sdk::concat(a.balancer, " took ", a.runner_name, " (", why_text(a.explain.reason), "); ",
+                    a.steps.empty() ? a.protocol : a.steps.front().protocol);
+    out += ": " + rung_reason(a);
     if (a.rung_latency_ns) out += sdk::concat(", ", span_of_time(a.rung_latency_ns), " round trip");
+    return out;
+}
+
+std::string rung_reason(const attempt& a) {
+    if (a.rung_reason == rung_why::named || a.rung_reason == rung_why::only) return std::string(to_string(a.rung_reason));
+    std::string out =
+        sdk::concat("best of ", static_cast<unsigned>(a.rungs), " usable protocols, ", to_string(a.rung_reason));
+    if (a.rung_score > 0 && a.next_score > 0) {
+        char scores[64];
+        std::snprintf(scores, sizeof scores, " (score %.2f, next %.2f)", static_cast<double>(a.rung_score),
+                      static_cast<double>(a.next_score));
+        out += scores;
+    }
     return out;
 }
 
@@ -150,6 +176,7 @@ void append_job_json(std::string& out, job& j, bool replayed) {
         time_member(w, "finished_at", a.finished_ns);
         optional_number(w, "exit_code", a.exit_code);
         failure_member(w, a.why);
+        rungs_member(w, a);
         w.close_object();
     }
     w.close_array();
@@ -197,6 +224,16 @@ std::string job_record(const job& j) {
         w.member("started_ns", a.started_ns).member("finished_ns", a.finished_ns);
         if (a.exit_code) w.member("exit_code", *a.exit_code);
         failure_member(w, a.why);
+        if (!a.steps.empty()) {
+            w.key("steps").open_array();
+            for (const auto& step : a.steps)
+                w.open_object()
+                    .member("protocol", step.protocol)
+                    .member("reason", step.reason)
+                    .member("at_ns", step.at_ns)
+                    .close_object();
+            w.close_array().member("more_steps", a.more_steps);
+        }
         w.close_object();
     }
     w.close_array();
@@ -253,6 +290,12 @@ attempt attempt_of(const json::object& o) {
     a.finished_ns = number_or<std::int64_t>(o, "finished_ns", 0);
     a.exit_code = int_of(o, "exit_code");
     a.why = failure_of(o);
+    a.more_steps = number_or<std::uint32_t>(o, "more_steps", 0);
+    if (const auto* steps = array_or_null(o, "steps"))
+        for (const auto& v : *steps)
+            if (const auto* step = v.if_object())
+                a.steps.push_back({std::string(text_or(*step, "protocol")), std::string(text_or(*step, "reason")),
+                                   number_or<std::int64_t>(*step, "at_ns", 0)});
     return a;
 }
 

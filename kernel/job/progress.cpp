@@ -81,6 +81,8 @@ sigrun_result job_engine::on_ack(const job_ptr& j, job_lock& lock, const sigrun_
         return SIGRUN_OK;
     }
     if (j->state != job_state::offered) return SIGRUN_OK;
+    if (auto* record = a->where ? a->where->rungs.find(a->rung) : nullptr; record && a->sent_at != time_point{})
+        record->evidence.answered(clock_.now() - a->sent_at);
     mark_running(*j);
     arm(*j);
     if (j->spec->keep != durability::memory) save(j, lock, false, {});
@@ -91,8 +93,10 @@ sigrun_result job_engine::on_log(const job_ptr& j, job_lock& lock, const link_pt
     mark_running(*j);
     if (!j->log) j->log = logs_.open(j->uid);
     auto log = j->log;
-    lock.unlock();
     auto bytes = frame.payload ? buffer_ref::share(frame.payload) : buffer_ref();
+    if (const attempt* a = j->current(); a->where)
+        if (auto* record = a->where->rungs.find(a->rung)) record->evidence.moved(bytes.view().size());
+    lock.unlock();
     auto stored = log->append(frame.offset, frame.stream, frame.time_ns, bytes.view());
     if (!stored) {
         // What cannot be stored is not acknowledged: the runner keeps it and offers it again, many times a second.

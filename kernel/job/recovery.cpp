@@ -153,6 +153,11 @@ void job_engine::not_listed(const job_ptr& j, const member_ptr& who, bool restar
     // Over another link of the same process the offer, or the result, may be on its way.
     if (!j->live() || j->settling || !a->sent || (!restarted && a->via && a->via->alive())) return;
     if (j->state == job_state::offered && j->spec->idempotent) {
+        // The same process came back without it: it goes there again with its token, and counts as one attempt.
+        if (!restarted && !j->cancelling && a->where == who && j->offer_deadline > clock_.now()) {
+            a->missing = true;
+            return;
+        }
         auto number = a->number;
         lock.unlock();
         return take_back(j, number, attempt_state::lost,
@@ -164,7 +169,7 @@ void job_engine::not_listed(const job_ptr& j, const member_ptr& who, bool restar
     attempt_ended(j, lock, std::move(how));
 }
 
-void job_engine::on_session(const member_ptr& who, const link_ptr& via) {
+void job_engine::on_session(const member_ptr& who, const link_ptr& via, const std::string& why) {
     for (const auto& j : table_.all()) {
         job_lock lock(j->mutex);
         attempt* a = j->live();
@@ -177,9 +182,19 @@ void job_engine::on_session(const member_ptr& who, const link_ptr& via) {
             attach(j, lock, via);
             continue;
         }
-        if (a->where != who || !std::exchange(a->kept, false)) continue;
-        a->via = via;
-        a->protocol = via->protocol_name();
+        if (a->where != who) continue;
+        if (std::exchange(a->missing, false) && j->state == job_state::offered && !j->cancelling) {
+            goes_over(*a, via, why);
+            j->offer_deadline = clock_.now() + options_.offer_timeout;
+            j->lease_deadline = {};
+            arm(*j);
+            auto number = a->number;
+            lock.unlock();
+            send_offer(j, number);
+            continue;
+        }
+        if (!std::exchange(a->kept, false)) continue;
+        goes_over(*a, via, why);
         claim_again(*a);
         j->reason.clear();
         if (j->cancelling) {
@@ -230,7 +245,11 @@ void job_engine::on_link_lost(const member_ptr& who, const link_ptr& via) {
         attempt* a = j->live();
         if (!a || a->where != who || a->via != via) continue;
         a->via.reset();
-        if (!j->cancelling) j->lease_deadline = clock_.now() + tuned_.lease.load();
+        const auto patience = fleet_.fallback_timeout();
+        if (!j->cancelling) j->lease_deadline = clock_.now() + std::max(tuned_.lease.load(), patience);
+        // The runner has this long to come over another way; then the offer is void.
+        if (j->state == job_state::offered && j->spec->idempotent && !a->foreign)
+            j->offer_deadline = clock_.now() + patience;
         arm(*j);
     }
 }

@@ -282,7 +282,8 @@ void job_engine::on_timer(const job_ptr& j) {
             return arm(*j);
         }
         auto number = a->number;
-        lock.unlock();
+        if (a->sent && reroute(j, lock)) return;
+        if (lock) lock.unlock();
         return take_back(j, number, attempt_state::lost,
                          {failure_class::infra_runner, "no_ack", "the runner did not answer the offer"}, true);
     }

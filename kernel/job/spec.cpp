@@ -18,7 +18,8 @@ constexpr std::array<std::string_view, 3> k_durabilities{"fsync", "relaxed", "me
 
 const std::vector<std::string> k_fields{"kind",     "command", "steps",    "env",    "workdir",    "payload",
                                         "requires", "prefers", "queue",    "tenant", "priority",   "balancer",
-                                        "protocol", "labels",  "timeouts", "retry",  "durability", "idempotent"};
+                                        "protocol", "labels",  "timeouts", "retry",  "durability", "idempotent",
+                                        "preferred_protocol", "max_latency"};
 
 std::string kind_of(const json::value& v) {
     switch (v.kind()) {
@@ -250,9 +251,13 @@ struct parser {
         } else if (f == "balancer") {
             SIGRUN_TRY(text, text_field(v, f));
             spec.balancer = text;
-        } else if (f == "protocol") {
+        } else if (f == "protocol" || f == "preferred_protocol") {
             SIGRUN_TRY(text, text_field(v, f));
-            spec.protocol = text;
+            (f == "protocol" ? spec.protocol : spec.preferred_protocol) = text;
+        } else if (f == "max_latency") {
+            SIGRUN_TRY(d, duration_field(v, f));
+            if (d.count() <= 0) return bad_value(f, "a duration above 0", kind_of(v));
+            spec.max_latency = d;
         } else if (f == "labels") {
             return map_field(v, f, &spec.labels);
         } else if (f == "timeouts") {
@@ -266,6 +271,13 @@ struct parser {
             return unknown("", name, k_fields);
         }
         return {};
+    }
+
+    result<void> known_protocol(const std::string& field, std::string known, const std::string& name) const {
+        const auto& all = defaults.protocols;
+        if (std::find(all.begin(), all.end(), name) != all.end()) return {};
+        for (const auto& each : all) known += each + ", ";
+        return bad_value(field, "one of " + known.substr(0, known.size() - 2), "\"" + name + "\"");
     }
 
     result<void> finish(const json::object& o) {
@@ -291,12 +303,10 @@ struct parser {
                 return bad_value("balancer", known, "\"" + spec.balancer + "\"");
             }
         }
-        if (spec.protocol != "auto" && std::find(defaults.protocols.begin(), defaults.protocols.end(), spec.protocol) ==
-                                           defaults.protocols.end()) {
-            std::string known = "auto";
-            for (const auto& n : defaults.protocols) known += ", " + n;
-            return bad_value("protocol", "one of " + known, "\"" + spec.protocol + "\"");
-        }
+        spec.names_protocol = spec.protocol != "auto";
+        if (spec.names_protocol) SIGRUN_CHECK_OK(known_protocol("protocol", "auto, ", spec.protocol));
+        if (!spec.preferred_protocol.empty())
+            SIGRUN_CHECK_OK(known_protocol("preferred_protocol", "", spec.preferred_protocol));
         return {};
     }
 };

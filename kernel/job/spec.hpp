@@ -39,6 +39,9 @@ struct job_spec {
     std::string balancer;  // "" = default
     std::uint16_t balancer_id = 0;
     std::string protocol = "auto";
+    bool names_protocol = false;     // protocol is not "auto"
+    std::string preferred_protocol;  // taken unless another one is clearly better
+    nanoseconds max_latency{0};      // of a round trip to the runner; 0 = any
     label_map labels;
     nanoseconds queue_timeout{0};  // 0 = none
     nanoseconds run_timeout = std::chrono::hours(1);

@@ -24,6 +24,7 @@ struct fleet::detection_round {
     std::size_t open = 0;
     std::vector<std::pair<std::shared_ptr<instance>, std::string>> lanes;  // protocol, uri
     std::vector<std::pair<std::shared_ptr<instance>, std::string>> found;
+    std::vector<std::uint8_t> absent;  // protocol ids
     std::size_t next_lane = 0;
     std::function<void()> done;
 };
@@ -41,10 +42,45 @@ void fleet::dial_member(const member_ptr& m) {
         std::lock_guard lock(m->mutex);
         again = m->dial_failures > 0;
     }
-    detect_protocols(m, again, [] {});
+    detect_protocols(m, again, true, [] {});
 }
 
-void fleet::detect_protocols(const member_ptr& m, bool fresh, std::function<void()> done) {
+// A rung is looked at when its breaker lets it, which holds for as long as the runner can be reached in another way.
+bool fleet::may_dial(const member_ptr& m, std::uint8_t protocol) {
+    std::lock_guard lock(m->mutex);
+    const auto now = clock_.now();
+    const bool others = std::any_of(m->sessions.begin(), m->sessions.end(),
+                                    [&](const session& s) { return s.protocol != protocol && s.via->alive(); });
+    auto& gate = m->rungs.at(protocol).gate;
+    if (gate.admit(now) || !others) return true;
+    m->next_dial = std::min(m->next_dial, std::max(gate.next_trial(), now + std::chrono::seconds(1)));
+    return false;
+}
+
+// Protocols that the endpoint does not speak now. One that it has spoken before is in trouble; the others may come some day.
+void fleet::not_found(const member_ptr& m, const std::vector<std::uint8_t>& absent, bool dialling) {
+    const auto now = clock_.now();
+    std::lock_guard lock(m->mutex);
+    m->dialling = dialling;
+    bool in_trouble = false;
+    for (const auto protocol : absent) {
+        auto& record = m->rungs.at(protocol);
+        if (record.up_since == time_point{}) {
+            record.gate.given_up(now);
+            continue;
+        }
+        record.gate.failed(now);
+        record.last_failure = "it is not found at the endpoint";
+        in_trouble = true;
+        m->next_dial = std::min(m->next_dial, record.gate.usable(now) ? now + std::chrono::seconds(2)
+                                                                      : std::max(record.gate.next_trial(), now));
+    }
+    if (in_trouble || absent.empty()) return;
+    // 1 min, doubled up to 1 h.
+    m->next_dial = std::min(m->next_dial, now + std::chrono::minutes(std::min(1u << std::min(m->absent_looks++, 6u), 60u)));
+}
+
+void fleet::detect_protocols(const member_ptr& m, bool fresh, bool missing_only, std::function<void()> done) {
     std::string endpoint, profile, options;
     {
         std::lock_guard lock(m->info->mutex);
@@ -56,6 +92,12 @@ void fleet::detect_protocols(const member_ptr& m, bool fresh, std::function<void
     round->done = std::move(done);
     const auto how = tuned();
     const bool pinned = endpoint.find("://") != std::string::npos;
+    protocol_mask up = 0;
+    {
+        std::lock_guard lock(m->mutex);
+        for (const auto& s : m->sessions)
+            if (missing_only && s.via->alive() && s.endpoint == endpoint) up |= static_cast<protocol_mask>(1u << s.protocol);
+    }
     if (pinned) {
         if (auto i = protocol_for_uri(host_, endpoint)) round->lanes.emplace_back(*i, endpoint);
     } else {
@@ -66,17 +108,26 @@ void fleet::detect_protocols(const member_ptr& m, bool fresh, std::function<void
             if (!profile.empty() && name != "http") continue;
             const auto& off = how->disabled_detection;
             if (std::find(off.begin(), off.end(), name) != off.end()) continue;
+            const auto known_as = protocol_id(name);
+            if ((up & (1u << known_as)) || (missing_only && up && !may_dial(m, known_as))) continue;
             round->lanes.emplace_back(i, first_scheme(*table) + "://" + endpoint);
         }
     }
+    if (round->lanes.empty() && up) {
+        std::lock_guard lock(m->mutex);
+        m->dialling = false;
+    }
+    if (round->lanes.empty() && up) return round->done();
     if (round->lanes.empty()) {
         dial_failed(m, "no loaded protocol can reach " + endpoint);
         return round->done();
     }
     auto self = shared_from_this();
-    auto finish = [self, m, round, endpoint] {
-        for (const auto& [protocol, uri] : round->found) self->open_link(m, protocol, uri, endpoint);
-        if (round->found.empty()) self->dial_failed(m, "nothing at " + endpoint + " speaks a protocol known here");
+    auto finish = [self, m, round, endpoint, up, pinned] {
+        if (up || !round->found.empty()) {
+            if (!pinned) self->not_found(m, round->absent, !round->found.empty());
+            for (const auto& [protocol, uri] : round->found) self->open_link(m, protocol, uri, endpoint);
+        } else self->dial_failed(m, "nothing at " + endpoint + " speaks a protocol known here");
         round->done();
     };
     // Runs lane `index`; with parallel detection all start at once, otherwise the next begins when one ended.
@@ -113,7 +164,8 @@ void fleet::detect_protocols(const member_ptr& m, bool fresh, std::function<void
                 {
                     std::lock_guard lock(m->info->mutex);
                     auto& seen = m->info->protocols[name];
-                    seen.supported = supported;
+                    // A link that stands is the better evidence.
+                    seen.supported = supported || seen.up;
                     if (r) {
                         seen.version = text_or(**r, "version");
                         if (!seen.up) seen.reason = text_or(**r, "evidence");
@@ -127,7 +179,10 @@ void fleet::detect_protocols(const member_ptr& m, bool fresh, std::function<void
                 bool last = false;
                 {
                     std::lock_guard lock(round->mutex);
-                    if (supported) round->found.push_back(round->lanes[index]);
+                    if (supported)
+                        round->found.push_back(round->lanes[index]);
+                    else
+                        round->absent.push_back(self->protocol_id(name));
                     last = --round->open == 0;
                     if (!parallel && round->next_lane < round->lanes.size()) {
                         next = round->next_lane++;
@@ -175,7 +230,7 @@ void fleet::open_over(const member_ptr& m, const std::shared_ptr<instance>& prot
     }
     auto self = shared_from_this();
     dial(host_, protocol, target, weak_from_this(), [self, m, id_of, endpoint, instead_of](result<link_ptr> r) {
-        if (!r) return self->not_dialled(m, instead_of, r.error().text());
+        if (!r) return self->not_dialled(m, id_of, instead_of, r.error());
         auto via = *r;
         via->set_context(m);
         bool foreign = false;
@@ -203,10 +258,22 @@ void fleet::greet(const member_ptr& m, const link_ptr& via, const std::string& e
             auto hello = r ? parse_greeting(*r) : result<greeting>(r.error());
             if (!hello) {
                 via->close(SIGRUN_E_INVALID);
-                return self->not_dialled(m, instead_of, "the runner's HELLO: " + hello.error().text());
+                auto why = hello.error();
+                why.message = "the runner's HELLO: " + why.message;
+                return self->not_dialled(m, self->protocol_id(via->protocol_name()), instead_of, why);
             }
             self->apply_greeting(m, *hello);
-            if (self->attempts_) {
+            // What runs stays on the link it is on, if there is one: this is one more way to the same runner.
+            bool beside = false;
+            if (!instead_of) {
+                std::lock_guard lock(m->mutex);
+                for (const auto& s : m->sessions)
+                    beside = beside || (s.via->alive() && !s.suspect && !hello->process.empty() && s.process == hello->process &&
+                                        s.via->protocol_name() != via->protocol_name());
+            }
+            if (beside) {
+                self->send_verdicts(via, {}, {});
+            } else if (self->attempts_) {
                 auto verdicts = self->attempts_->reconcile(m, hello->inventory, self->is_restart(m, hello->process));
                 self->send_verdicts(via, hello->inventory, verdicts);
             }
@@ -233,11 +300,23 @@ void fleet::dialled(const member_ptr& m, session s, const link_ptr& instead_of) 
     attach_session(m, std::move(s), true);
 }
 
-void fleet::not_dialled(const member_ptr& m, const link_ptr& instead_of, const std::string& reason) {
+void fleet::not_dialled(const member_ptr& m, std::uint8_t protocol, const link_ptr& instead_of, const problem& why) {
+    {
+        std::lock_guard lock(m->mutex);
+        auto& record = m->rungs.at(protocol);
+        record.last_failure = why.text();
+        // "Not enabled there" is no failure of the way.
+        if (why.code == errc::unsupported || why.code == errc::not_found)
+            record.gate.not_here(clock_.now());
+        else
+            record.gate.failed(clock_.now());
+        if (!instead_of) record.evidence.failed();
+    }
+    migration_done(m, protocol, why);
     if (instead_of)
-        move_failed(instead_of, reason);
+        move_failed(instead_of, why.text());
     else
-        dial_failed(m, reason);
+        dial_failed(m, why.text());
 }
 
 void fleet::dial_failed(const member_ptr& m, const std::string& reason) {
@@ -270,14 +349,16 @@ void fleet::detect(const member_ptr& m, std::function<void(result<void>)> done) 
         std::lock_guard lock(m->mutex);
         for (const auto& s : m->sessions) links.push_back(s.via);
     }
-    if (!links.empty() && !m->info->foreign) ask_again(links.front());
+    if (auto via = choose(m, 0xffff).via; via && !m->info->foreign) ask_again(via);
     for (const auto& via : links) ping(m, via);
     if (endpoint.empty()) return done({});
     {
         std::lock_guard lock(m->mutex);
         m->dialling = true;
+        for (std::uint8_t i = 0; i < k_max_protocols; ++i)
+            if (auto* record = m->rungs.find(i)) record->gate.reset();
     }
-    detect_protocols(m, true, [done] { done({}); });
+    detect_protocols(m, true, false, [done] { done({}); });
 }
 
 ttl_cache<json::object>::answer_info fleet::detection_age(const runner& r) const {

@@ -2,6 +2,7 @@
 
 #include "kernel/base/json.hpp"
 #include "kernel/link/greeting.hpp"
+#include "kernel/link/migrations.hpp"
 #include "kernel/link/moves.hpp"
 #include "kernel/log/log.hpp"
 
@@ -28,27 +29,41 @@ fleet::fleet(plugin_host& host, registry& runners, selector& select, metrics& nu
       clock_(clk),
       options_(std::move(options)),
       detections_(clk, options_.cache_ttl, 20'000),
+      migrations_(std::make_shared<migrations>()),
       moves_(std::make_shared<moves>(host.control())) {
     protocols_ = {"valkyrie", "grpc", "http", "websocket"};
     for (const auto& i : host_.instances(SIGRUN_KIND_PROTOCOL)) {
         const auto* table = i->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL);
         if (table) protocol_id(sdk::view(table->name));
     }
-    // The ladder of rungs without evidence: best first. Third-party protocols come after the known ones.
-    ladders_[0] = {0, 1, 3, 2};
-    ladders_[1] = {2, 0, 1, 3};
-    for (auto& ladder : ladders_)
-        for (std::uint8_t i = 4; i < protocols_.size(); ++i) ladder.push_back(i);
-    tune({options_.detection_timeout, options_.cache_ttl, options_.parallel_detection, options_.auto_detection,
-          options_.disabled_detection, options_.strategy});
+    fleet_tuning first;
+    first.detection_timeout = options_.detection_timeout;
+    first.cache_ttl = options_.cache_ttl;
+    first.parallel_detection = options_.parallel_detection;
+    first.auto_detection = options_.auto_detection;
+    first.disabled_detection = options_.disabled_detection;
+    tune(std::move(first));
 }
 
 void fleet::tune(fleet_tuning now) {
     detections_.set_ttl(now.cache_ttl);
-    http_first_ = now.strategy == "http_first";
+    fill_rules(now);
+    fallback_timeout_ = now.fallback_timeout.count();
+    const bool reindexed = auto_selection_.exchange(now.auto_selection) != now.auto_selection;
     auto fresh = std::make_shared<const fleet_tuning>(std::move(now));
-    std::lock_guard lock(tuning_mutex_);
-    tuned_ = std::move(fresh);
+    {
+        std::lock_guard lock(tuning_mutex_);
+        tuned_ = std::move(fresh);
+    }
+    std::vector<member_ptr> all;
+    {
+        std::shared_lock lock(mutex_);
+        for (const auto& [uid, m] : members_) all.push_back(m);
+    }
+    for (const auto& m : all) {
+        if (reindexed) reindex(m);
+        rerank(m, "the configuration was changed");
+    }
 }
 
 std::uint8_t fleet::protocol_id(std::string_view name) {
@@ -63,10 +78,15 @@ std::string_view fleet::protocol_name(std::uint8_t protocol) const noexcept {
 }
 
 protocol_mask fleet::mask_of(std::string_view protocol) const noexcept {
-    if (protocol == "auto") return 0xffff;
-    for (std::size_t i = 0; i < protocols_.size() && i < 16; ++i)
-        if (protocols_[i] == protocol) return static_cast<protocol_mask>(1u << i);
-    return 0;
+    if (protocol == "auto") return auto_selection_.load(std::memory_order_relaxed) ? 0xffff : k_auto_protocol;
+    const auto at = protocol_of(protocol);
+    return at < k_max_protocols ? static_cast<protocol_mask>(1u << at) : protocol_mask{0};
+}
+
+std::uint8_t fleet::protocol_of(std::string_view name) const noexcept {
+    for (std::size_t i = 0; i < protocols_.size() && i < k_max_protocols; ++i)
+        if (protocols_[i] == name) return static_cast<std::uint8_t>(i);
+    return 0xff;
 }
 
 std::vector<std::string> fleet::protocol_names() const {
@@ -95,25 +115,6 @@ member_ptr fleet::at(slot_ref slot) const {
     return it == by_slot_.end() ? nullptr : it->second;
 }
 
-chosen_link fleet::choose(const member_ptr& m, protocol_mask allowed) const {
-    const auto& ladder = ladders_[http_first_.load(std::memory_order_relaxed)];
-    std::lock_guard lock(m->mutex);
-    chosen_link best;
-    std::size_t best_rank = ladder.size();
-    for (const auto& s : m->sessions) {
-        if (!(allowed & (1u << s.protocol)) || !s.via->alive()) continue;
-        ++best.usable;
-        auto rank = static_cast<std::size_t>(std::find(ladder.begin(), ladder.end(), s.protocol) - ladder.begin());
-        if (rank < best_rank) {
-            best_rank = rank;
-            best.via = s.via;
-            best.protocol = s.protocol;
-            best.latency_ns = s.latency_ns;
-        }
-    }
-    return best;
-}
-
 void fleet::reindex(const member_ptr& m) {
     runner_profile profile;
     {
@@ -122,6 +123,8 @@ void fleet::reindex(const member_ptr& m) {
         profile.labels = std::make_shared<const label_map>(m->info->identity.labels);
         profile.places = std::max<std::uint16_t>(1, m->info->identity.slots.value_or(m->info->places));
     }
+    // Jobs that name no protocol, where the choice is not made for them.
+    if (!auto_selection_.load(std::memory_order_relaxed) && names_protocol(m)) profile.protocols |= k_auto_protocol;
     slot_ref now;
     bool fresh = false;
     std::optional<std::uint64_t> outdated;
@@ -129,7 +132,10 @@ void fleet::reindex(const member_ptr& m) {
         std::lock_guard lock(m->mutex);
         if (m->removed) return;
         for (const auto& s : m->sessions) profile.protocols |= static_cast<protocol_mask>(1u << s.protocol);
-        if (!profile.protocols && !m->indexed) return;
+        if (m->sessions.empty()) {
+            if (!m->indexed) return;
+            profile.protocols = 0;
+        }
         auto r = m->indexed ? select_.update(m->slot, profile) : select_.add(profile);
         if (!r) {
             SIGRUN_LOG(k_log, error, "runner ", m->info->identity.name, " cannot be indexed: ", r.error().text());
@@ -176,7 +182,9 @@ void fleet::attach_session(const member_ptr& m, session s, bool gently) {
     link_ptr via = s.via;
     const session made = s;
     std::vector<link_ptr> replaced;
+    std::vector<std::string> left;
     bool leaving = false, restarted = false;
+    std::string came_because = via->protocol_name() + " came up";
     {
         std::unique_lock lock(m->mutex);
         if (stopping_ || m->removed) {
@@ -197,13 +205,21 @@ void fleet::attach_session(const member_ptr& m, session s, bool gently) {
             // A newer connection over the same protocol replaces the older one, and a new run of the agent all of them.
             bool other_run = !s.process.empty() && !it->process.empty() && it->process != s.process;
             restarted = restarted || other_run;
-            if (it->protocol == s.protocol || other_run) {
+            // The same session of a runner that dials in, over another protocol now.
+            bool other_rung = s.endpoint.empty() && it->endpoint.empty() && !s.key.empty() && it->key == s.key;
+            if (it->protocol == s.protocol || other_run || other_rung) {
                 // What is on its way over a link that works, and was not broken off, arrives before it is closed.
                 if (!other_run && it->via->alive() && (gently || !is_current(it->via->protocol()))) {
                     m->leaving.push_back({it->via, clock_.now()});
                     leaving = true;
+                    left.push_back(it->via->protocol_name());
                 } else {
                     replaced.push_back(it->via);
+                    // It says that the other way does not work any more, before we have seen it.
+                    if (other_rung && !gently && !other_run && it->protocol != s.protocol) {
+                        came_because = it->via->protocol_name() + " was lost: its runner came back over another protocol";
+                        m->rungs.lost(it->protocol, "the runner came back over another protocol", false, clock_.now());
+                    }
                 }
                 it = m->sessions.erase(it);
             } else {
@@ -213,10 +229,14 @@ void fleet::attach_session(const member_ptr& m, session s, bool gently) {
         for (; m->leaving.size() > k_max_leaving; m->leaving.erase(m->leaving.begin()))
             replaced.push_back(m->leaving.front().via);
         s.last_frame = clock_.now();
+        if (restarted) m->rungs.forgive();
+        m->rungs.connected(s.protocol, s.last_frame);
         m->sessions.push_back(std::move(s));
         m->dial_failures = 0;
         m->ping_failures = 0;
     }
+    rerank(m, came_because);
+    const std::string why = switch_reason(m);
     for (const auto& old : replaced) old->close(SIGRUN_E_FENCED);
     if (restarted) reloads_.lost(m);  // nobody is left there who was asked
     // The operator may have given the runner another endpoint while this link was made.
@@ -231,12 +251,14 @@ void fleet::attach_session(const member_ptr& m, session s, bool gently) {
         m->info->leaving = false;
         for (const auto& old : replaced)
             if (old->protocol_name() != via->protocol_name()) m->info->protocols[old->protocol_name()].up = false;
+        for (const auto& l : left)
+            if (l != via->protocol_name()) m->info->protocols[l].up = false;
     }
     reindex(m);
     refresh_status(m, "connected over " + via->protocol_name());
     SIGRUN_LOG(k_log, info, "runner ", m->info->identity.name, " connected over ", via->protocol_name());
     if (attempts_) {
-        attempts_->on_session(m, via);
+        attempts_->on_session(m, via, why);
         for (const auto& old : replaced) attempts_->on_link_lost(m, old);
         slot_ref slot;
         {
@@ -252,17 +274,23 @@ void fleet::attach_session(const member_ptr& m, session s, bool gently) {
     // It was on its way when its plugin was replaced.
     if (!is_current(via->protocol())) move_away(m, made);
     // It was lost before it was noted here: nobody else comes to take it out.
-    if (!via->alive()) return drop_session(m, via, "connection lost");
+    if (!via->alive()) {
+        drop_session(m, via, "connection lost");
+        return migration_done(m, made.protocol, make_problem(errc::unavailable, "the new connection was lost at once"));
+    }
     ping(m, via);
+    migration_done(m, made.protocol, {});
 }
 
 void fleet::drop_session(const member_ptr& m, const link_ptr& via, const std::string& why) {
     bool had = false;
     std::string reason = why;
+    bool left = false;
     {
         // A runner that said it would leave has left; how its connection ended is no news.
         std::lock_guard lock(m->info->mutex);
-        if (m->info->leaving) reason = "it was stopped";
+        left = m->info->leaving;
+        if (left) reason = "it was stopped";
     }
     link_ptr survivor;
     if (end_leaving(m, via)) return;
@@ -270,12 +298,19 @@ void fleet::drop_session(const member_ptr& m, const link_ptr& via, const std::st
         std::lock_guard lock(m->mutex);
         auto it = std::find_if(m->sessions.begin(), m->sessions.end(), [&](const session& s) { return s.via == via; });
         had = it != m->sessions.end();
-        if (had) m->sessions.erase(it);
+        std::uint8_t protocol = 0;
+        if (had) {
+            protocol = it->protocol;
+            m->sessions.erase(it);
+        }
         for (const auto& s : m->sessions)
             if (s.via->alive()) survivor = s.via;
         m->next_dial = clock_.now();
+        if (had && !left)
+            m->rungs.lost(protocol, reason.empty() ? "connection lost" : reason, survivor != nullptr, clock_.now());
     }
     if (!had) return;
+    rerank(m, via->protocol_name() + " was lost: " + (reason.empty() ? "the connection ended" : reason));
     {
         std::lock_guard lock(m->info->mutex);
         auto& seen = m->info->protocols[via->protocol_name()];
@@ -288,7 +323,7 @@ void fleet::drop_session(const member_ptr& m, const link_ptr& via, const std::st
     if (!survivor) reloads_.lost(m);
     if (attempts_) attempts_->on_link_lost(m, via);
     // What ran over the lost link goes on over another one, once the runner has listed it there.
-    if (survivor && !m->info->foreign) ask_again(survivor);
+    if (survivor && !m->info->foreign && tuned()->migration) gather(m, switch_reason(m));
 }
 
 bool fleet::drop_moved(const member_ptr& m) {
@@ -382,14 +417,17 @@ sigrun_result fleet::on_hello(const member_ptr& m, const link_ptr& from, const j
     runners_.set_facts(*m->info, std::make_shared<const capability_document>(std::move(all)));
     reindex(m);
     if (const auto* reloaded = object_or_null(hello, "reloaded")) reloads_.answered(m, *reloaded);
+    if (const auto* refused = object_or_null(hello, "move_refused")) migration_refused(m, *refused);
     if (!attempts_) return SIGRUN_OK;
     // Over a link that is about to go nothing is taken up again.
     const bool with_attempts = hello.contains("inventory");
     if (leaving_answered(m, from, with_attempts)) return SIGRUN_OK;
-    if (with_attempts) {
+    // Nobody asked: one of its links is gone, and what ran over it may go on here.
+    const bool stays = bool_or(hello, "orphaned", false) && !tuned()->migration;
+    if (with_attempts && !stays) {
         auto verdicts = attempts_->reconcile(m, *inventory, false);
         send_verdicts(from, *inventory, verdicts);
-        attempts_->on_session(m, from);
+        attempts_->on_session(m, from, switch_reason(m));
     }
     slot_ref slot;
     {

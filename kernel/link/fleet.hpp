@@ -8,6 +8,7 @@
 #include "kernel/capability/ttl_cache.hpp"
 #include "kernel/link/link.hpp"
 #include "kernel/link/remote_reload.hpp"
+#include "kernel/link/rung_board.hpp"
 #include "kernel/runner/registry.hpp"
 #include "kernel/select/selector.hpp"
 
@@ -28,6 +29,7 @@ struct session {
     std::int64_t latency_ns = 0;  // measured round trip, EWMA; 0 = not measured yet
     std::string endpoint;         // the runner's endpoint when it was dialled; empty: it dialled in
     std::string process;          // which run of the agent it belongs to; empty: not told
+    bool suspect = false;         // no frame for two beats
 };
 
 /// A link in whose place another one of the same runner has come while it still had work. Offers it carried are answered
@@ -51,11 +53,13 @@ struct member : std::enable_shared_from_this<member> {
     std::mutex mutex;  // everything below
     std::vector<session> sessions;
     std::vector<leaving_link> leaving;
+    rung_board rungs;
     slot_ref slot;
     std::vector<std::uint64_t> slot_keys;  // its last slots; a pick of a moment ago may still name an older one
     bool indexed = false;
     bool removed = false;
     std::uint32_t dial_failures = 0;
+    std::uint32_t absent_looks = 0;  // at protocols that it was never seen to speak
     bool dialling = false;
     time_point next_dial{};
     std::uint32_t ping_failures = 0;
@@ -63,12 +67,26 @@ struct member : std::enable_shared_from_this<member> {
 };
 using member_ptr = std::shared_ptr<member>;
 
+/// What a job asks of the link.
+struct rung_request {
+    protocol_mask allowed = 0xffff;
+    bool named = false;   // the job names its protocol
+    bool urgent = false;  // it asks for low latency, or has a high priority
+    bool bulky = false;   // it moves much
+    nanoseconds max_latency{0};
+    std::uint8_t preferred = 0xff;    // protocol id
+    const link* not_over = nullptr;   // this one has just failed it
+};
+
 /// What a job gets: a link and why this one.
 struct chosen_link {
     link_ptr via;
     std::uint8_t protocol = 0;
     std::int64_t latency_ns = 0;  // measured, 0 = not yet
     std::uint8_t usable = 0;      // rungs that would have done
+    std::uint8_t too_slow = 0;    // rungs that were left out for their latency
+    rung_why why = rung_why::only;
+    float score = 0, next_score = 0;  // of this one and of the next; 0 = no evidence
 };
 
 /// An attempt as a runner's HELLO lists it, and what to do with it.
@@ -91,8 +109,9 @@ public:
     /// if the agent was `restarted`.
     virtual std::vector<verdict> reconcile(const member_ptr& who, const std::vector<inventory_item>& inventory,
                                            bool restarted) = 0;
-    /// The kept attempts continue over this link.
-    virtual void on_session(const member_ptr& who, const link_ptr& via) = 0;
+    /// The kept attempts continue over this link; offers that did not arrive are sent again over it. `why` they come here,
+    /// if it is known.
+    virtual void on_session(const member_ptr& who, const link_ptr& via, const std::string& why = {}) = 0;
     virtual void on_link_lost(const member_ptr& who, const link_ptr& via) = 0;
     /// A place appeared: a runner came online or got more places.
     virtual void on_capacity(slot_ref slot) = 0;
@@ -112,17 +131,29 @@ struct fleet_options {
     bool auto_detection = true;  // off: dial only the protocol an endpoint names, keep declared facts only
     std::vector<std::string> disabled_detection;  // protocol names
     nanoseconds health_interval = std::chrono::seconds(30);
-    std::string strategy = "valkyrie_first";
 };
 /// Of these, what can change while links are up: for detections, greetings and choices that come after it.
 struct fleet_tuning {
     nanoseconds detection_timeout{0}, cache_ttl{0};
     bool parallel_detection = true, auto_detection = true;
     std::vector<std::string> disabled_detection;
-    std::string strategy;
+    // Which protocol a job uses.
+    rung_rules rungs;
+    std::map<std::string, double> protocol_weights;  // instead of the defaults
+    std::string preferred_protocol;
+    bool auto_selection = true;  // off: the job or the runner must name the protocol
+    // When work that runs goes over to another protocol.
+    bool migration = true;
+    nanoseconds fallback_timeout = std::chrono::seconds(5);
+    nanoseconds link_dwell = std::chrono::seconds(60);
+    nanoseconds monitoring_interval = std::chrono::seconds(10);  // between pings, and the window of evidence
+    nanoseconds load_window = std::chrono::seconds(60);
 };
 
 struct greeting;
+
+/// Of a mask: jobs that name no protocol, while `auto_protocol_selection` is off. Runners that name theirs have it.
+inline constexpr protocol_mask k_auto_protocol = 1u << 15;
 
 class fleet final : public link_adopter, public link_handler, public std::enable_shared_from_this<fleet> {
 public:
@@ -155,10 +186,20 @@ public:
     /// dialled here are dialled again; runners that dialled in are asked to, if the plugin does not do that itself.
     void leave_protocol(const std::shared_ptr<instance>& old);
 
+    /// Has the runner's work go over another protocol, make before break, and stay there until it breaks; "auto" takes that
+    /// back. `done` runs once: the link is in use, or why not.
+    void migrate(const member_ptr& m, const std::string& protocol, std::function<void(result<void>)> done);
+
     // -- for the job engine ----------------------------------------------------------------------------------------
     member_ptr at(slot_ref slot) const;
-    /// The best live link whose protocol is in `allowed`; null if none.
-    chosen_link choose(const member_ptr& m, protocol_mask allowed) const;
+    /// The best live link that suits; null if none. Only looks at an order that was made when something had changed.
+    chosen_link choose(const member_ptr& m, const rung_request& request) const;
+    chosen_link choose(const member_ptr& m, protocol_mask allowed) const { return choose(m, rung_request{allowed}); }
+    /// The transport of this rung failed in what it was used for.
+    void note_failure(const member_ptr& m, std::uint8_t protocol, const std::string& why);
+    nanoseconds fallback_timeout() const { return nanoseconds(fallback_timeout_.load(std::memory_order_relaxed)); }
+    /// The id of a protocol by name; 0xff if there is none.
+    std::uint8_t protocol_of(std::string_view name) const noexcept;
     std::string_view protocol_name(std::uint8_t protocol) const noexcept;
     /// The bit of a protocol by name, all for "auto".
     protocol_mask mask_of(std::string_view protocol) const noexcept;
@@ -191,6 +232,8 @@ private:
     bool is_restart(const member_ptr& m, const std::string& process) const;
     /// Asks a native runner for its facts and its attempts; the answer is a HELLO.
     static void ask_again(const link_ptr& via);
+    /// As a member of its frames may: "refused" of a request to change the protocol.
+    void migration_refused(const member_ptr& m, const json::object& refused);
     sigrun_result on_hello(const member_ptr& m, const link_ptr& from, const json::object& hello);
     void send_verdicts(const link_ptr& via, const std::vector<inventory_item>& items,
                        const std::vector<verdict>& verdicts) const;
@@ -205,10 +248,27 @@ private:
     void ping(const member_ptr& m, const link_ptr& via);
     void note_latency(const member_ptr& m, const link_ptr& via, std::int64_t rtt_ns);
 
+    // which protocol is used (rung_choice.cpp)
+    /// Makes the orders anew; tells when another rung is in use now.
+    void rerank(const member_ptr& m, const std::string& why);
+    void care_for_rungs(const member_ptr& m, time_point now);
+    void compare_windows(const member_ptr& m, const fleet_tuning& how, time_point now);
+    bool names_protocol(const member_ptr& m) const;
+    static std::string switch_reason(const member_ptr& m);
+    void fill_rules(fleet_tuning& how);
+
+    // work goes over to another protocol (migration.cpp)
+    struct migrations;
+    void gather(const member_ptr& m, const std::string& why);
+    void migration_done(const member_ptr& m, std::uint8_t protocol, const result<void>& how);
+    void expire_migrations(time_point now);
+    result<void> begin_migration(const member_ptr& m, std::uint8_t protocol, bool& waits);
+
     // dial-out (dial_out.cpp)
     struct detection_round;
     void dial_member(const member_ptr& m);
-    void detect_protocols(const member_ptr& m, bool fresh, std::function<void()> done);
+    /// `missing_only`: not those that have a link already, nor those whose breaker is open.
+    void detect_protocols(const member_ptr& m, bool fresh, bool missing_only, std::function<void()> done);
     /// `endpoint` is the one the uri was made of; it may have been changed when the link is there.
     void open_link(const member_ptr& m, const std::shared_ptr<instance>& protocol, const std::string& uri,
                    const std::string& endpoint);
@@ -217,7 +277,9 @@ private:
                    const std::string& endpoint, const link_ptr& instead_of);
     void greet(const member_ptr& m, const link_ptr& via, const std::string& endpoint, const link_ptr& instead_of);
     void dialled(const member_ptr& m, session s, const link_ptr& instead_of);
-    void not_dialled(const member_ptr& m, const link_ptr& instead_of, const std::string& reason);
+    void not_dialled(const member_ptr& m, std::uint8_t protocol, const link_ptr& instead_of, const problem& why);
+    bool may_dial(const member_ptr& m, std::uint8_t protocol);
+    void not_found(const member_ptr& m, const std::vector<std::uint8_t>& absent, bool dialling);
     /// Closes the sessions that were dialled at an endpoint which is not the runner's any more. True if there were any.
     bool drop_moved(const member_ptr& m);
     void dial_failed(const member_ptr& m, const std::string& reason);
@@ -259,8 +321,9 @@ private:
     std::unordered_map<std::uint64_t, member_ptr> by_slot_;  // slot_key
     std::map<std::string, pending, std::less<>> tickets_;
     std::vector<std::string> protocols_;    // by id
-    std::vector<std::uint8_t> ladders_[2];  // protocol ids, best first: by the strategies valkyrie_first, http_first
-    std::atomic<bool> http_first_{false};
+    std::atomic<std::int64_t> fallback_timeout_{5'000'000'000};
+    std::atomic<bool> auto_selection_{true};
+    std::shared_ptr<migrations> migrations_;
 
     remote_reloads reloads_;
 

@@ -27,6 +27,7 @@ void fleet::start() {
 void fleet::stop() {
     stopping_ = true;
     reloads_.end();
+    expire_migrations(clock_.now());
     if (timer_) timer_->each.cancel();
     std::vector<member_ptr> all;
     std::vector<link_ptr> closing;
@@ -74,6 +75,7 @@ void fleet::tick() {
     }
     for (const auto& m : all) check_liveness(m);
     reloads_.expire(clock_.now());
+    expire_migrations(clock_.now());
     ++timer_->count;
     timer_->each.expires_after(std::chrono::seconds(1));
     auto self = weak_from_this();
@@ -88,14 +90,17 @@ void fleet::check_liveness(const member_ptr& m) {
         std::max<nanoseconds>(std::chrono::seconds(10), 3 * options_.beat_period + std::chrono::seconds(1));
     std::vector<session> silent, to_ping;
     bool dial = false;
+    care_for_rungs(m, now);
     // Each member has its own second of the interval, so that pings do not come in waves.
-    const auto phase = m->info->uid().low % 10;
+    const auto interval = static_cast<std::uint64_t>(
+        std::max<std::int64_t>(tuned()->monitoring_interval / std::chrono::seconds(1), 1));
+    const auto phase = m->info->uid().low % interval;
     {
         std::lock_guard lock(m->mutex);
         for (const auto& s : m->sessions) {
             if (!s.via->foreign() && !m->info->foreign && now - s.last_frame > limit)
                 silent.push_back(s);
-            else if (timer_->count % 10 == phase)
+            else if (timer_->count % interval == phase)
                 to_ping.push_back(s);
         }
         std::lock_guard guard(m->info->mutex);
@@ -131,15 +136,13 @@ void fleet::freshen(const std::vector<std::string>& keys) {
                    f->observed_ns + std::int64_t{f->ttl_s} * 1'000'000'000 <= wall;
         };
         if (m->info->foreign || std::none_of(keys.begin(), keys.end(), old)) continue;
-        link_ptr via;
         {
             std::lock_guard lock(m->mutex);
             if (m->next_question > now) continue;
             m->next_question = now + std::chrono::seconds(2);
-            for (const auto& s : m->sessions)
-                if (s.via->alive()) via = s.via;
         }
-        if (via) ask_again(via);
+        // Over the rung in use: what runs is bound to the link that answers.
+        if (auto via = choose(m, 0xffff).via) ask_again(via);
     }
 }
 
@@ -159,6 +162,8 @@ void fleet::ping(const member_ptr& m, const link_ptr& via) {
             return;
         }
         if (r.error().code == errc::unsupported || !via->alive()) return;
+        if (!m->info->foreign)
+            return me->note_failure(m, me->protocol_of(via->protocol_name()), "a ping was not answered: " + r.error().text());
         // A foreign runner has no beats: three failed health requests in a row end its link.
         bool give_up = false;
         {
@@ -174,17 +179,32 @@ void fleet::ping(const member_ptr& m, const link_ptr& via) {
 
 void fleet::note_latency(const member_ptr& m, const link_ptr& via, std::int64_t rtt_ns) {
     std::int64_t smoothed = 0;
+    const auto protocol = protocol_of(via->protocol_name());
+    if (protocol == 0xff) return;
+    bool several = false, more = false;
+    const auto enough = tuned()->rungs.min_samples;
+    {
+        std::lock_guard lock(m->mutex);
+        auto& record = m->rungs.at(protocol);
+        record.evidence.round_trip(nanoseconds(rtt_ns));
+        record.window_worst = std::max(record.window_worst, nanoseconds(rtt_ns));
+        const auto seen = record.evidence.snapshot();
+        smoothed = seen.latency.count();
+        for (auto& s : m->sessions)
+            if (s.via == via) s.latency_ns = smoothed;
+        several = m->sessions.size() > 1;
+        more = several && seen.samples < enough && via->alive();
+    }
     {
         std::lock_guard lock(m->info->mutex);
         auto& seen = m->info->protocols[via->protocol_name()];
-        seen.latency_ns = seen.samples ? seen.latency_ns + (rtt_ns - seen.latency_ns) / 10 : rtt_ns;
+        seen.latency_ns = smoothed;
         ++seen.samples;
-        smoothed = seen.latency_ns;
         m->info->last_seen_ns = clock_.wall_ns();
     }
-    std::lock_guard lock(m->mutex);
-    for (auto& s : m->sessions)
-        if (s.via == via) s.latency_ns = smoothed;
+    // Where there is a choice, the first samples come one after another, so that it is soon an informed one.
+    if (more) return ping(m, via);
+    if (several) rerank(m, "the evidence changed");
 }
 
 }  // namespace sigrun

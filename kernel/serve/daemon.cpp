@@ -11,6 +11,7 @@
 #include "kernel/serve/methods.hpp"
 #include "kernel/serve/plugin_events.hpp"
 #include "kernel/serve/plugin_swappers.hpp"
+#include "kernel/serve/rung_settings.hpp"
 #include "kernel/serve/runner_sections.hpp"
 #include "kernel/serve/security_settings.hpp"
 #include "kernel/serve/settings_table.hpp"
@@ -182,8 +183,9 @@ result<void> daemon::impl::open_fleet() {
     o.cache_ttl = nanoseconds(d.integer("cache_ttl"));
     o.parallel_detection = d.boolean("parallel_detection");
     o.disabled_detection = d.list("disabled");
-    o.strategy = bound.at("interface").text("strategy");
     links = std::make_shared<fleet>(*plugins, *runners, *select, numbers, time, std::move(o));
+    SIGRUN_CHECK_OK(check_rung_settings(bound, links->protocol_names()));
+    links->tune(fleet_tuning_of(bound));
     plugins->set_link_adopter(links.get());
 
     engine_options e;
@@ -249,6 +251,7 @@ result<void> daemon::impl::check_values(const daemon_settings& now, const settin
         return with_origin(bad_value("balancer.default_algorithm", known, "\"" + name + "\""), from);
     }
     SIGRUN_CHECK_OK(check_security(now, from));
+    if (auto rungs = check_rung_settings(now, links->protocol_names()); !rungs) return with_origin(rungs.error(), from);
     return declared->check(now, from);
 }
 
@@ -256,12 +259,9 @@ result<void> daemon::impl::check_values(const daemon_settings& now, const settin
 void daemon::impl::apply(const daemon_settings& now) {
     log_level level = log_level::info;
     if (parse_log_level(now.at("log").text("level"), level)) set_log_level(level);
-    const auto& d = now.at("detector");
     const auto& i = now.at("interface");
     const auto& j = now.at("jobs");
-    links->tune({nanoseconds(d.integer("detection_timeout")), nanoseconds(d.integer("cache_ttl")),
-                 d.boolean("parallel_detection"), now.at("registry").boolean("auto_capability_detection"),
-                 d.list("disabled"), i.text("strategy")});
+    links->tune(fleet_tuning_of(now));
     jobs->tune({static_cast<std::uint64_t>(j.integer("max_waiting")),
                 static_cast<std::size_t>(j.integer("keep_finished")), nanoseconds(j.integer("lease")),
                 nanoseconds(i.integer("retry_delay")), static_cast<std::uint32_t>(i.integer("max_retries"))});

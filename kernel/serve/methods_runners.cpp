@@ -174,6 +174,19 @@ void add_runner_methods(router& r, controller& c) {
             });
         });
     });
+    r.add("runners.migrate", [&c](const call_input& in, const call_ptr& call) {
+        auto o = parse_params(in.params, {"id", "to"});
+        with_runner(c, o, call, [&](const member_ptr& m) {
+            auto to = required_text(*o, "to");
+            if (!to) return void(call->fail(to.error()));
+            c.links.migrate(m, *to, [&c, m, call](result<void> done) {
+                if (done)
+                    answer(c, m, call);
+                else
+                    call->fail(done.error());
+            });
+        });
+    });
     r.add("runners.reload", [&c](const call_input& in, const call_ptr& call) {
         auto o = parse_params(in.params, {"id", "plugin"});
         with_runner(c, o, call, [&](const member_ptr& m) {

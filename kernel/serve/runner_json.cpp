@@ -18,6 +18,60 @@ std::string_view type_of(const runner& r) {
     return supported > 1 ? "hybrid" : one;
 }
 
+json::value us_or_null(nanoseconds t) {
+    return t.count() ? json::value(static_cast<double>(t.count()) / 1000) : json::value();
+}
+
+std::string rfc3339_of(time_point t, const clock& time) {
+    return to_rfc3339(time.wall_ns() + nanoseconds(t - time.now()).count());
+}
+
+// What was measured of a protocol, and whether it may be used. Under the member's lock.
+json::object evidence_json(const rung_record& record, const clock& time) {
+    const auto seen = record.evidence.snapshot();
+    const auto next = record.gate.next_trial();
+    return {{"samples", seen.samples},
+            {"latency_us", us_or_null(seen.latency)},
+            {"latency_p99_us", us_or_null(seen.latency_p99)},
+            {"answer_us", us_or_null(seen.answer)},
+            {"answer_p99_us", us_or_null(seen.answer_p99)},
+            {"success", seen.success},
+            {"successes", seen.successes},
+            {"failures", seen.failures},
+            {"bytes_per_s", seen.bytes_per_s},
+            {"breaker", to_string(record.gate.at(time.now()))},
+            {"failures_in_a_row", record.gate.failures()},
+            {"next_trial_at", next == time_point{} ? json::value() : json::value(rfc3339_of(next, time))},
+            {"last_failure", record.last_failure}};
+}
+
+// The protocols of a runner as they are used, best first. Under the member's lock.
+void add_rungs(json::object& o, const member& m, const fleet& links, const clock& time) {
+    const auto& board = m.rungs;
+    const auto& order = board.orders[0];
+    json::array ranking;
+    for (std::uint8_t i = 0; i < order.size; ++i)
+        ranking.push_back(json::object{{"protocol", links.protocol_name(order.protocol[i])},
+                                       {"score", order.score[i] > 0 ? json::value(order.score[i]) : json::value()}});
+    json::object choice{{"reason", order.size ? json::value(to_string(order.why)) : json::value()},
+                        {"ranking", std::move(ranking)},
+                        {"switches", board.switches},
+                        {"wanted", board.wanted == 0xff ? json::value() : json::value(links.protocol_name(board.wanted))}};
+    if (board.switches)
+        choice["last_switch"] = {{"from", links.protocol_name(board.last_switch.from)},
+                                 {"to", links.protocol_name(board.last_switch.to)},
+                                 {"reason", board.last_switch.reason},
+                                 {"at", to_rfc3339(board.last_switch.at_ns)}};
+    else
+        choice["last_switch"] = nullptr;
+    o["choice"] = std::move(choice);
+    for (auto& item : o["protocols"].as_array()) {
+        auto& p = item.as_object();
+        const auto* record = board.find(links.protocol_of(p["name"].as_string()));
+        p["evidence"] = record ? json::value(evidence_json(*record, time)) : json::value();
+    }
+}
+
 json::array protocols_json(const runner& r) {
     json::array out;
     for (const auto& [name, seen] : r.protocols) {
@@ -49,6 +103,7 @@ json::object runner_json(controller& c, const member_ptr& m, bool with_facts) {
     }
     auto age = c.links.detection_age(r);
     auto stats = c.links.detection_stats();
+    std::lock_guard guard(m->mutex);
     std::lock_guard lock(r.mutex);
     json::object labels;
     for (const auto& [k, v] : r.identity.labels) labels[k] = v;
@@ -76,6 +131,7 @@ json::object runner_json(controller& c, const member_ptr& m, bool with_facts) {
                          {"age_s", static_cast<double>(age.age.count()) / 1e9},
                          {"hits", stats.hits},
                          {"misses", stats.misses}};
+    add_rungs(o, *m, c.links, c.runners.time());
     if (with_facts) o["facts"] = r.facts ? r.facts->to_json() : json::array{};
     return o;
 }

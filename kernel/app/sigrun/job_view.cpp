@@ -80,6 +80,26 @@ cell state_cell(const json::object& o) {
     return {state, style_of_state(state)};
 }
 
+/// Attempts that changed their protocol on the way: "attempt 1: valkyrie, then http (valkyrie was lost: ...)".
+std::string rung_lines(const json::array& attempts) {
+    std::string out;
+    for (const auto& item : attempts) {
+        const json::object* a = item.if_object();
+        const json::array* steps = a ? array_or_null(*a, "rungs") : nullptr;
+        if (!steps || steps->size() < 2) continue;
+        out += "  attempt " + std::to_string(number_or<int>(*a, "number", 0)) + " went over ";
+        for (std::size_t i = 0; i < steps->size(); ++i) {
+            const json::object* step = (*steps)[i].if_object();
+            if (!step) continue;
+            if (i) out += ", then ";
+            out += std::string(text_or(*step, "protocol"));
+            if (i) out += " (" + std::string(text_or(*step, "reason")) + ")";
+        }
+        out += "\n";
+    }
+    return out;
+}
+
 std::string attempts_table(const json::array& attempts, const terminal& where, std::int64_t now_ns) {
     table t({{"#", column::k_right | column::k_whole},
              {"state", column::k_whole},
@@ -168,7 +188,8 @@ std::string job_details(const json::object& job, const terminal& where, std::int
     std::string out = f.render(where);
     const json::array* attempts = array_or_null(job, "attempts");
     if (attempts && !attempts->empty())
-        out += where.paint("attempts", style::strong) + "\n" + attempts_table(*attempts, where, now_ns);
+        out += where.paint("attempts", style::strong) + "\n" + attempts_table(*attempts, where, now_ns) +
+               rung_lines(*attempts);
     return out;
 }
 

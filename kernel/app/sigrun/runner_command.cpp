@@ -1,4 +1,4 @@
-// sigrun runner ls|show|add|rm|drain|resume|maintenance|detect|reload
+// sigrun runner ls|show|add|rm|drain|resume|maintenance|detect|migrate|reload
 #include "kernel/app/sigrun/context.hpp"
 #include "kernel/app/sigrun/job_document.hpp"
 #include "kernel/app/sigrun/lists.hpp"
@@ -11,7 +11,7 @@ namespace sigrun::cli {
 namespace {
 
 struct choice {
-    std::string name, endpoint, profile, where, reason, plugin;
+    std::string name, endpoint, profile, where, reason, plugin, to;
     std::vector<std::string> labels, options;
     int slots = 0;
     bool force = false, facts = false;
@@ -199,6 +199,20 @@ void add_runner_commands(CLI::App& app, context& ctx) {
     detect->footer("Example: sigrun runner detect build-1");
     action(detect, [](context& c, const choice& w) {
         return show(c, call_named(c, "runners.detect", {{"id", w.name}}), w.facts);
+    });
+
+    auto* migrate = named("migrate", "Its work goes over another protocol, also what runs; nothing stops");
+    migrate->add_option("--to", what->to, "A protocol, kept until it breaks; auto gives the choice back")
+        ->required()
+        ->type_name("PROTOCOL");
+    migrate->footer("Example: sigrun runner migrate build-1 --to http");
+    action(migrate, [](context& c, const choice& w) {
+        const json::object runner = call_named(c, "runners.migrate", {{"id", w.name}, {"to", w.to}});
+        if (c.json())
+            context::print(json::serialize(runner) + "\n");
+        else
+            context::print(std::string(text_or(runner, "name")) + " works over " + std::string(text_or(runner, "rung")) + "\n");
+        return static_cast<int>(k_ok);
     });
 
     auto* reload_app = named("reload", "Replace its plugins by what their files hold now, while jobs run");

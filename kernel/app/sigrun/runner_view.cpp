@@ -51,18 +51,47 @@ std::string latency_text(const json::object& protocol) {
     return us && us->is_number() ? fact_text("latency_us", *us) : std::string();
 }
 
+/// "closed", "open, next trial 12:00:31", with what failed.
+std::string breaker_text(const json::object& evidence) {
+    std::string out(text_or(evidence, "breaker"));
+    if (out == "closed") return {};
+    if (auto next = text_or(evidence, "next_trial_at"); !next.empty())
+        out += ", next trial " + std::string(next.substr(11, 8)) + " UTC";
+    if (auto why = text_or(evidence, "last_failure"); !why.empty()) out += ": " + std::string(why);
+    return out;
+}
+
+/// "3 % of 120 failed; 1.2 MB/s".
+std::string record_text(const json::object& protocol) {
+    const json::object* e = object_or_null(protocol, "evidence");
+    if (!e) return {};
+    const auto good = number_or<std::uint64_t>(*e, "successes", 0), bad = number_or<std::uint64_t>(*e, "failures", 0);
+    return good + bad ? std::to_string(bad) + " of " + std::to_string(good + bad) : std::string();
+}
+
+std::string switch_text(const json::object& choice, std::int64_t now_ns) {
+    const json::object* last = object_or_null(choice, "last_switch");
+    if (!last) return {};
+    const auto when = age_of(text_or(*last, "at"), now_ns);
+    return std::string(text_or(*last, "from")) + " -> " + std::string(text_or(*last, "to")) + ", " +
+           (when == "now" ? when : when + " ago") + ": " + std::string(text_or(*last, "reason"));
+}
+
 std::string protocol_table(const json::array& protocols, const terminal& where) {
     table t({{"protocol", column::k_whole},
              {"state", column::k_whole},
              {"latency", column::k_right | column::k_whole},
+             {"failed", column::k_right | column::k_whole | column::k_optional},
              {"version", 0, 8},
              {"evidence", 0, 16}});
     for (const auto& item : protocols) {
         const json::object* p = item.if_object();
         if (!p) continue;
         const auto state = text_or(*p, "state");
-        t.add({text_or(*p, "name"), cell(state, style_of_state(state)), latency_text(*p), text_or(*p, "version"),
-               text_or(*p, "reason")});
+        const json::object* seen = object_or_null(*p, "evidence");
+        const auto breaker = seen ? breaker_text(*seen) : std::string();
+        t.add({text_or(*p, "name"), cell(state, style_of_state(state)), latency_text(*p), record_text(*p),
+               text_or(*p, "version"), breaker.empty() ? std::string(text_or(*p, "reason")) : "breaker " + breaker});
     }
     return t.empty() ? std::string("  none detected yet\n") : t.render(where, "  ");
 }
@@ -102,7 +131,10 @@ std::string runner_details(const json::object& runner, bool all_facts, const ter
     f.add("profile", text_or(runner, "profile"));
     f.add("labels", labels_text(runner));
     f.add("load", load_text(runner));
-    f.add("protocol in use", rung_of(runner));
+    const json::object* choice = object_or_null(runner, "choice");
+    const auto why = choice ? text_or(*choice, "reason") : std::string_view();
+    f.add("protocol in use", std::string(rung_of(runner)) + (why.empty() || rung_of(runner).empty() ? "" : ": " + std::string(why)));
+    if (choice) f.add("last change", switch_text(*choice, now_ns));
     if (const json::object* stats = object_or_null(runner, "stats"))
         f.add("jobs", grouped(number_or<std::uint64_t>(*stats, "completed", 0)) + " completed, " +
                           grouped(number_or<std::uint64_t>(*stats, "failed", 0)) + " failed");

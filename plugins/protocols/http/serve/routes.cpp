@@ -43,6 +43,8 @@ constexpr std::array k_pin{k_id, param{source::query, "pinned", "pinned", kind::
 constexpr std::array k_unplug{
     k_id, param{source::query, "force", "force", kind::boolean, "also if the configuration names it"}};
 constexpr std::array k_id_reason{k_id, k_reason};
+constexpr std::array k_runner_migrate{
+    k_id, param{source::query, "to", "to", kind::text, "name of a protocol, or auto"}};
 constexpr std::array k_runner_reload{
     k_id, param{source::query, "plugin", "plugin", kind::text, "id or file name; all that changed if left out"}};
 constexpr std::array k_events{
@@ -78,6 +80,8 @@ constexpr route k_routes[] = {
     {"POST", "/v1/runners/{id}/maintenance", "runners.maintenance", answer::json, body::none, 200, "", k_id_reason,
      "out of service"},
     {"POST", "/v1/runners/{id}/detect", "runners.detect", answer::json, body::none, 200, "", k_only_id, "fresh facts"},
+    {"POST", "/v1/runners/{id}/migrate", "runners.migrate", answer::json, body::none, 200, "", k_runner_migrate,
+     "its work goes over another protocol"},
     {"POST", "/v1/runners/{id}/reload", "runners.reload", answer::json, body::none, 200, "", k_runner_reload,
      "replace plugins of the runner by what their files hold now"},
     {"GET", "/v1/events", "events.watch", answer::events, body::none, 200, "", k_events, "what happens, as SSE"},

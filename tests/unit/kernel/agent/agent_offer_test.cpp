@@ -140,6 +140,22 @@ TEST_F(agent_offer, a_newer_attempt_of_the_same_job_ends_the_older_one) {
     for (const auto& f : controller_.frames(old)) EXPECT_FALSE(f.final_state()) << "a fenced attempt reports nothing";
 }
 
+TEST_F(agent_offer, an_offer_of_an_attempt_that_is_over_is_refused_and_runs_nothing) {
+    connect();
+    auto file = runner_->dir() / "ran";
+    try_of t;
+    controller_.offer_shell(t, "echo x >> " + file);
+    controller_.wait_final(t);
+    wait_forgotten();
+    controller_.forget_frames();
+    controller_.offer_shell(t, "echo x >> " + file);  // it was stuck on a dying link
+    EXPECT_TRUE(controller_.wait_answer(t).refusal());
+    try_of other;
+    controller_.offer_shell(other, "cat " + file);
+    controller_.wait_final(other);
+    EXPECT_EQ(controller_.log_of(other), "x\n");
+}
+
 TEST_F(agent_offer, a_full_runner_refuses_and_takes_again_when_a_place_is_free) {
     connect();
     try_of a, b, c, d;
