@@ -43,6 +43,7 @@ void departure::on_each_accepted(void (*what)(accepted&)) {
 }
 
 void departure::cut() {
+    if (shared_->dials) shared_->dials->end();
     on_each_accepted([](accepted& one) { one.cut(); });
     for (auto* each : all_)
         each->post([each] {

@@ -66,7 +66,7 @@ grpc_plugin::grpc_plugin(sdk::host host, const sdk::config_reader& config)
     google::protobuf::SetLogHandler(nullptr);
     shared_->calls = host.service(SIGRUN_SVC_CALL, &sigrun_svc_call::end);
     shared_->links = host.service(SIGRUN_SVC_LINK, &sigrun_svc_link::adopt);
-    if (host.service(SIGRUN_SVC_NET, &sigrun_svc_net::cancel)) shared_->net.emplace(host);
+    if (host.service(SIGRUN_SVC_NET, &sigrun_svc_net::cancel)) shared_->dials.emplace(host);
     const auto threads = config.integer("threads");
     for (std::int64_t i = 0; i < threads; ++i)
         loops_.push_back(std::make_unique<loop>(host, sdk::concat("grpc-io-", i)));
@@ -74,6 +74,7 @@ grpc_plugin::grpc_plugin(sdk::host host, const sdk::config_reader& config)
 
 grpc_plugin::~grpc_plugin() {
     running_ = false;
+    if (shared_->dials) shared_->dials->end();
     for (auto& each : loops_) each->stop();
     // The host may still be finishing end() of calls and its dials; their done callbacks are code of this plugin.
     auto busy = [this] { return shared_->open_calls + shared_->connections; };
@@ -104,6 +105,7 @@ void grpc_plugin::commit() {
 
 void grpc_plugin::drain(std::uint64_t deadline_ns, sdk::op done) {
     shared_->draining = true;
+    if (shared_->dials) shared_->dials->end();
     if (!running_) return done.ok();
     depart(departure::manner::drain, deadline_ns, std::move(done));
 }

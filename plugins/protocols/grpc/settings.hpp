@@ -1,10 +1,10 @@
 // The options of an instance, and what all its connections share.
 #pragma once
 
+#include "dial/pending_dials.hpp"
 #include "live_options.hpp"
 
 #include <sigrun/cpp/host.hpp>
-#include <sigrun/cpp/net.hpp>
 #include <sigrun/cpp/options.hpp>
 
 #include <atomic>
@@ -53,7 +53,7 @@ struct core {
     sdk::host host;
     const sigrun_svc_call* calls = nullptr;  // null: this host takes no calls
     const sigrun_svc_link* links = nullptr;
-    std::optional<sdk::net> net;  // nothing: this host opens no connections
+    std::optional<pending_dials> dials;  // nothing: this host opens no connections
     live_options<settings> options;
     counters count;
     std::atomic<std::size_t> connections{0};  // being dialled, dialled and accepted; also closed ones held as links

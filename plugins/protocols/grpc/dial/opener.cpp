@@ -21,7 +21,7 @@ std::string told_by_host(const std::string& why, sigrun_result result) {
 
 void open_connection(const dial_request& request, std::function<void(opened)> done) {
     const auto shared = request.shared;
-    if (!shared->net)
+    if (!shared->dials)
         return done({nullptr, SIGRUN_E_UNSUPPORTED,
                      "this host opens no connections for plugins (no service sigrun.host.net/1): it can be served, not dialled from",
                      0});
@@ -45,7 +45,7 @@ void open_connection(const dial_request& request, std::function<void(opened)> do
         if (to.fd >= 0) close(to.fd);
         done({nullptr, SIGRUN_E_CANCELLED, "the plugin is stopping", 0});
     };
-    shared->net->dial(target, std::move(connected));
+    shared->dials->dial(target, std::move(connected));
 }
 
 }  // namespace sigrun::grpc
