@@ -1,0 +1,81 @@
+#include "departure.hpp"
+
+#include "dial/dialled.hpp"
+#include "serve/accepted.hpp"
+
+#include <algorithm>
+
+namespace sigrun::grpc {
+
+namespace {
+constexpr std::uint64_t k_first_look_ns = 5'000'000;
+constexpr std::uint64_t k_longest_pause_ns = 100'000'000;
+// After the cut: a connection lingers for a second, and the host closes links that said BYE.
+constexpr std::uint64_t k_after_cut_ns = 3'000'000'000;
+}  // namespace
+
+departure::departure(core_ptr shared, std::vector<loop*> all, manner how, std::uint64_t deadline, sdk::op done)
+    : shared_(std::move(shared)),
+      all_(std::move(all)),
+      loop_(*all_.front()),
+      how_(how),
+      deadline_(deadline),
+      pause_(k_first_look_ns),
+      done_(std::move(done)) {}
+
+departure::~departure() {
+    if (done_) done_.fail(SIGRUN_E_CANCELLED, "the plugin is stopping");
+}
+
+void departure::begin() {
+    if (how_ == manner::retire) on_each_accepted([](accepted& one) { one.retire(); });
+    auto me = std::static_pointer_cast<departure>(shared_from_this());
+    loop_.post([me] { me->on_deadline(now_ns()); });
+}
+
+void departure::on_each_accepted(void (*what)(accepted&)) {
+    for (auto* each : all_)
+        each->post([each, what] {
+            each->each([what](io_handler& handler) {
+                if (auto* one = dynamic_cast<accepted*>(&handler)) what(*one);
+            });
+        });
+}
+
+void departure::cut() {
+    if (shared_->dials) shared_->dials->end();
+    on_each_accepted([](accepted& one) { one.cut(); });
+    for (auto* each : all_)
+        each->post([each] {
+            each->each([](io_handler& handler) {
+                if (auto* one = dynamic_cast<dialled*>(&handler))
+                    one->end(SIGRUN_E_TIMEOUT, NGHTTP2_NO_ERROR, "retired: the deadline has passed");
+            });
+        });
+}
+
+std::size_t departure::left() const noexcept {
+    return shared_->connections + (how_ == manner::retire ? shared_->open_calls.load() : 0);
+}
+
+void departure::on_deadline(std::uint64_t now) {
+    if (!done_) return;
+    if (left() == 0) return done_.ok();
+    if (now >= deadline_) {
+        if (how_ == manner::drain) return done_.ok();
+        if (cut_)
+            return done_.fail(
+                SIGRUN_E_TIMEOUT,
+                sdk::concat("the deadline has passed; expected no connection, link or call to be left, found ", left()));
+        cut_ = true;
+        deadline_ = now + k_after_cut_ns;
+        pause_ = k_first_look_ns;
+        cut();
+    }
+    if (how_ == manner::drain)
+        on_each_accepted([](accepted& one) { one.end_if_idle(NGHTTP2_NO_ERROR, "draining"); });
+    loop_.arm(*this, std::min(now + pause_, deadline_));
+    pause_ = std::min(pause_ * 2, how_ == manner::drain ? 4 * k_first_look_ns : k_longest_pause_ns);
+}
+
+}  // namespace sigrun::grpc

@@ -1,0 +1,50 @@
+// How an instance goes, seen from all its connections.
+//
+//   drain    the daemon stops: idle connections end at once, busy ones may finish until the deadline
+//   retire   a newer generation takes what is new: each peer is told to go there, nothing is ended that a call may still
+//            come over, and what is left at the deadline is cut
+//
+// Lives on one loop and looks at the others through a counter; owned by the plugin, which outlives the loops' threads.
+#pragma once
+
+#include "loop.hpp"
+#include "settings.hpp"
+
+#include <vector>
+
+namespace sigrun::grpc {
+
+class accepted;
+
+class departure final : public io_handler {
+public:
+    enum class manner { drain, retire };
+
+    /// `done` is completed exactly once: when nothing is left, at the deadline of a drain, or, if the host still holds links
+    /// some time after the cut, with E_TIMEOUT.
+    departure(core_ptr shared, std::vector<loop*> all, manner how, std::uint64_t deadline, sdk::op done);
+    ~departure() override;
+
+    /// [any] Once, after the flag in the core was set.
+    void begin();
+
+    void on_events(std::uint32_t) override {}
+    void on_deadline(std::uint64_t now) override;
+    void on_stop() override {}
+
+private:
+    void on_each_accepted(void (*what)(accepted&));
+    void cut();
+    std::size_t left() const noexcept;
+
+    core_ptr shared_;
+    std::vector<loop*> all_;
+    loop& loop_;
+    const manner how_;
+    std::uint64_t deadline_;
+    std::uint64_t pause_;
+    bool cut_ = false;
+    sdk::op done_;
+};
+
+}  // namespace sigrun::grpc
