@@ -111,7 +111,7 @@ class WebSocket(FleetTest):
         self.assert_calls_went_well(out, ["to err", "to out"], 3)
         self.assertEqual(out["states"], ["succeeded"])
         (flags, problem), (_, unknown) = out["refused"]
-        self.assertEqual((flags, problem["code"]), (3, "not_found"), problem)
+        self.assertEqual((flags, problem["code"]), (3, "invalid"), problem)
         self.assertIn("code", unknown)
 
     def test_node_ws_drives_the_control_api(self):
