@@ -8,9 +8,9 @@
 #include "serve/recognise.hpp"
 #include "serve/request_check.hpp"
 #include "serve/sse.hpp"
-#include "wire/text.hpp"
 #include "wire/frame_codec.hpp"
 #include "wire/target.hpp"
+#include "wire/text.hpp"
 
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>

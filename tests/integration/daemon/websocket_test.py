@@ -1,6 +1,7 @@
 """WebSocket with real programs: peers on libraries that nobody here wrote, and our own runner over it, both ways of dialling."""
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -111,8 +112,16 @@ class WebSocket(FleetTest):
         self.assert_calls_went_well(out, ["to err", "to out"], 3)
         self.assertEqual(out["states"], ["succeeded"])
         (flags, problem), (_, unknown) = out["refused"]
-        self.assertEqual((flags, problem["code"]), (3, "not_found"), problem)
+        self.assertEqual((flags, problem["code"]), (3, "invalid"), problem)
         self.assertIn("code", unknown)
+
+    def test_the_example_of_the_readme_runs(self):
+        d = self.daemon()
+        self.runner_for(d)
+        readme = (SOURCE / "plugins/protocols/websocket/README.md").read_text()
+        example = re.search(r"```python\n(.*?)```", readme, re.DOTALL).group(1).replace("127.0.0.1:7070", f"127.0.0.1:{d.port}")
+        done = subprocess.run([python_with_websockets(), "-c", example], capture_output=True, text=True, timeout=60)
+        self.assertEqual((done.returncode, done.stdout), (0, "1\n2\n3\n"), done.stderr)
 
     def test_node_ws_drives_the_control_api(self):
         d = self.daemon()

@@ -4,10 +4,10 @@
 #include "serve/recognise.hpp"
 #include "serve/routes.hpp"
 #include "serve/sse.hpp"
-#include "wire/text.hpp"
 #include "wire/frame_codec.hpp"
 #include "wire/outbox.hpp"
 #include "wire/target.hpp"
+#include "wire/text.hpp"
 
 #include <boost/json.hpp>
 #include <gtest/gtest.h>

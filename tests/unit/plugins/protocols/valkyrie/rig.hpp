@@ -248,7 +248,8 @@ private:
         uri = sdk::concat(SIGRUN_RIG_SCHEME "://127.0.0.1:", ntohs(a.sin_port));
     }
     void listen_unix() {
-        path = sdk::concat(testing::TempDir(), SIGRUN_RIG_COMPONENT "_test_", getpid(), "_", reinterpret_cast<std::uintptr_t>(this));
+        path = sdk::concat(testing::TempDir(), SIGRUN_RIG_COMPONENT "_test_", getpid(), "_",
+                           reinterpret_cast<std::uintptr_t>(this));
         listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         sockaddr_un a{};
         a.sun_family = AF_UNIX;
