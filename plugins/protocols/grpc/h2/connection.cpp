@@ -8,6 +8,7 @@ namespace sigrun::grpc {
 namespace {
 constexpr std::int32_t k_connection_window = 4 << 20;
 constexpr std::uint32_t k_stream_window = 512 << 10;
+constexpr std::int32_t k_every_stream = 0x7fffffff;  // of the first GOAWAY of a graceful end
 // A peer that opens streams and resets them at once makes work for nothing (CVE-2023-44487).
 constexpr double k_reset_burst = 1000;
 constexpr double k_resets_per_s = 100;
@@ -75,8 +76,7 @@ struct connection::callbacks {
             });
         nghttp2_session_callbacks_set_on_frame_send_callback(
             c, [](nghttp2_session*, const nghttp2_frame* frame, void* user) noexcept {
-                const bool ends = frame->hd.type == NGHTTP2_HEADERS && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM);
-                return ends ? guard([&] { of(user).on_trailers_sent(frame->hd.stream_id); }) : 0;
+                return guard([&] { of(user).on_sent(*frame); });
             });
         return c;
     }
@@ -347,10 +347,12 @@ void connection::reset(stream& s, std::uint32_t h2_error) {
     wake();
 }
 
-/// The answer is complete, whether or not the peer has finished its request.
-void connection::on_trailers_sent(std::int32_t id) {
-    if (side_ == role::accepted && nghttp2_session_get_stream_remote_close(h2_, id) == 0)
-        nghttp2_submit_rst_stream(h2_, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
+void connection::on_sent(const nghttp2_frame& frame) {
+    if (frame.hd.type == NGHTTP2_GOAWAY && frame.goaway.last_stream_id != k_every_stream) final_goaway_ = true;
+    // The answer is complete, whether or not the peer has finished its request.
+    if (frame.hd.type == NGHTTP2_HEADERS && (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) && side_ == role::accepted &&
+        nghttp2_session_get_stream_remote_close(h2_, frame.hd.stream_id) == 0)
+        nghttp2_submit_rst_stream(h2_, NGHTTP2_FLAG_NONE, frame.hd.stream_id, NGHTTP2_NO_ERROR);
 }
 
 sigrun_result connection::ping(ping_fn done) {
