@@ -1,13 +1,13 @@
 // What a peer sends inside a stream: the first byte says which parser gets the rest.
-#include "session/frame_codec.hpp"
 #include "serve/documents.hpp"
 #include "serve/methods.hpp"
+#include "session/frame_codec.hpp"
 #include "wire/deframer.hpp"
 #include "wire/metadata.hpp"
 
-#include <google/protobuf/stubs/logging.h>
-
 #include <sigrun/cpp/text.hpp>
+
+#include <google/protobuf/stubs/logging.h>
 
 #include <cstdint>
 #include <cstdlib>
@@ -48,8 +48,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             break;
         }
         case 2: {  // requests of each method
-            for (auto path : {"/sigrun.v1.Jobs/Submit", "/sigrun.v1.Jobs/List", "/sigrun.v1.Jobs/Logs", "/sigrun.v1.Runners/Add",
-                              "/sigrun.v1.Events/Watch", "/sigrun.v1.Calls/Call"}) {
+            for (auto path : {"/sigrun.v1.Jobs/Submit", "/sigrun.v1.Jobs/List", "/sigrun.v1.Jobs/Logs",
+                              "/sigrun.v1.Runners/Add", "/sigrun.v1.Events/Watch", "/sigrun.v1.Calls/Call"}) {
                 call_parts parts;
                 const auto* what = find_method(path);
                 must(what);

@@ -10,7 +10,8 @@ constexpr std::int32_t k_connection_window = 4 << 20;
 constexpr std::uint32_t k_stream_window = 512 << 10;
 constexpr std::int32_t k_every_stream = 0x7fffffff;  // of the first GOAWAY of a graceful end
 // A peer that opens streams and resets them at once makes work for nothing (CVE-2023-44487).
-constexpr double k_reset_burst = 1000;
+constexpr double k_reset_burst =
+    800;  // nghttp2 has a limit of its own from 1.57 on, and where distributions took it over
 constexpr double k_resets_per_s = 100;
 
 std::vector<nghttp2_nv> view_of(const std::vector<field>& list) {
@@ -18,8 +19,8 @@ std::vector<nghttp2_nv> view_of(const std::vector<field>& list) {
     out.reserve(list.size());
     for (const auto& f : list)
         out.push_back({reinterpret_cast<std::uint8_t*>(const_cast<char*>(f.name.data())),
-                       reinterpret_cast<std::uint8_t*>(const_cast<char*>(f.value.data())), f.name.size(), f.value.size(),
-                       NGHTTP2_NV_FLAG_NONE});
+                       reinterpret_cast<std::uint8_t*>(const_cast<char*>(f.value.data())), f.name.size(),
+                       f.value.size(), NGHTTP2_NV_FLAG_NONE});
     return out;
 }
 
@@ -118,9 +119,10 @@ void connection::on_block(const nghttp2_frame& frame) {
     const auto id = frame.hd.stream_id;
     const bool end = (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
     const bool too_large = std::exchange(block_too_large_, false);
-    const status oversized{code::resource_exhausted,
-                           sdk::concat("metadata: expected at most ", shared_->options.now().max_header, " bytes (max_header)"),
-                           {}};
+    const status oversized{
+        code::resource_exhausted,
+        sdk::concat("metadata: expected at most ", shared_->options.now().max_header, " bytes (max_header)"),
+        {}};
     last_activity_ = loop_.now();
     auto* found = find(id);
     if (!found) {
@@ -192,9 +194,7 @@ void connection::on_pong(const nghttp2_frame& frame) {
 bool connection::many_resets(std::uint64_t now) noexcept {
     resets_ = std::max(0.0, resets_ - static_cast<double>(now - resets_at_) / 1e9 * k_resets_per_s) + 1;
     resets_at_ = now;
-    if (resets_ <= k_reset_burst) return false;
-    shared_->count.abused();
-    return true;
+    return resets_ > k_reset_burst;
 }
 
 void connection::on_data(std::int32_t id, std::string_view bytes) {
@@ -228,6 +228,7 @@ void connection::on_stream_close(std::int32_t id, std::uint32_t h2_error) {
         gone->out_.clear();
     }
     last_activity_ = loop_.now();
+    if (streams_.empty()) arm_deadlines();  // from now on it is idle
     if (h2_error == NGHTTP2_NO_ERROR) return gone->on_closed(SIGRUN_OK, "");
     const auto result = h2_error == NGHTTP2_CANCEL ? SIGRUN_E_CANCELLED : SIGRUN_E_IO;
     gone->on_closed(result, sdk::concat("the stream was reset: ", nghttp2_http2_strerror(h2_error)));

@@ -1,12 +1,11 @@
 // A client of nghttp2 for tests: one connection, blocking, a stream at a time or many; says what came, byte for byte.
 #pragma once
 
-#include <nghttp2/nghttp2.h>
-
 #include <gtest/gtest.h>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <nghttp2/nghttp2.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -62,8 +61,8 @@ public:
         nghttp2_session_callbacks* c = nullptr;
         nghttp2_session_callbacks_new(&c);
         nghttp2_session_callbacks_set_on_header_callback(
-            c, [](nghttp2_session*, const nghttp2_frame* f, const std::uint8_t* n, std::size_t ns, const std::uint8_t* v,
-                  std::size_t vs, std::uint8_t, void* me) {
+            c, [](nghttp2_session*, const nghttp2_frame* f, const std::uint8_t* n, std::size_t ns,
+                  const std::uint8_t* v, std::size_t vs, std::uint8_t, void* me) {
                 self(me).all[f->hd.stream_id].fields[std::string(reinterpret_cast<const char*>(n), ns)] =
                     std::string(reinterpret_cast<const char*>(v), vs);
                 return 0;
@@ -98,8 +97,12 @@ public:
     }
 
     static headers usual(const std::string& path, headers more = {}) {
-        headers out{{":method", "POST"}, {":scheme", "http"}, {":path", path}, {":authority", "t"},
-                    {"content-type", "application/grpc"}, {"te", "trailers"}};
+        headers out{{":method", "POST"},
+                    {":scheme", "http"},
+                    {":path", path},
+                    {":authority", "t"},
+                    {"content-type", "application/grpc"},
+                    {"te", "trailers"}};
         for (auto& h : more) out.push_back(std::move(h));
         return out;
     }
@@ -113,8 +116,8 @@ public:
         auto& kept = bodies_.back();
         nghttp2_data_provider provider{};
         provider.source.ptr = &kept;
-        provider.read_callback = [](nghttp2_session*, std::int32_t, std::uint8_t* to, std::size_t room, std::uint32_t* flags,
-                                    nghttp2_data_source* source, void*) -> ssize_t {
+        provider.read_callback = [](nghttp2_session*, std::int32_t, std::uint8_t* to, std::size_t room,
+                                    std::uint32_t* flags, nghttp2_data_source* source, void*) -> ssize_t {
             auto& b = *static_cast<body_left*>(source->ptr);
             const auto n = std::min(room, b.bytes.size() - b.sent);
             std::memcpy(to, b.bytes.data() + b.sent, n);
@@ -131,7 +134,8 @@ public:
     bool until(const std::function<bool()>& done, int ms = 20000) {
         const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(ms);
         while (!done()) {
-            const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
+            const auto left =
+                std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
             pollfd one{fd_, POLLIN, 0};
             if (left <= 0 || poll(&one, 1, static_cast<int>(left)) <= 0) return done();
             char room[65536];
@@ -140,7 +144,8 @@ public:
                 over = true;
                 return done();
             }
-            if (nghttp2_session_mem_recv(session_, reinterpret_cast<std::uint8_t*>(room), static_cast<std::size_t>(n)) < 0) {
+            if (nghttp2_session_mem_recv(session_, reinterpret_cast<std::uint8_t*>(room), static_cast<std::size_t>(n)) <
+                0) {
                 over = true;
                 return done();
             }

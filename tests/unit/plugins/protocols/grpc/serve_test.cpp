@@ -1,8 +1,7 @@
 // Requests as any client of gRPC sends them, and as none should.
+#include "grpc/health/v1/health.pb.h"
 #include "h2_client.hpp"
 #include "rig.hpp"
-
-#include "grpc/health/v1/health.pb.h"
 #include "sigrun/v1/calls.pb.h"
 #include "sigrun/v1/jobs.pb.h"
 #include "wire/metadata.hpp"
@@ -67,13 +66,15 @@ TEST(grpc_serve, typed_requests_become_documents) {
     const auto seen = c.last_seen();
     EXPECT_EQ(seen.method, "jobs.submit");
     EXPECT_EQ(seen.params, R"({"wait":"1s","idempotency_key":"key"})");
-    EXPECT_EQ(seen.json,
-              R"({"command":["sh","-c"],"env":{"A":"1","B":"2"},"requires":"cpu.cores > 1","prefers":[{"if":"x","weight":2E0}],)"
-              R"("timeouts":{"run":"10m"},"retry":{"user":0},"idempotent":false})");
+    EXPECT_EQ(
+        seen.json,
+        R"({"command":["sh","-c"],"env":{"A":"1","B":"2"},"requires":"cpu.cores > 1","prefers":[{"if":"x","weight":2E0}],)"
+        R"("timeouts":{"run":"10m"},"retry":{"user":0},"idempotent":false})");
     EXPECT_EQ(seen.payload, "bytes");
     EXPECT_EQ(message_in<v1::Job>(got.data).result(), "bytes");
     // The document as it is.
-    r.set_document(R"({"id":"j","state":"failed","exit_code":7,"failure":{"class":"user"},"log_bytes":9007199254740993})");
+    r.set_document(
+        R"({"id":"j","state":"failed","exit_code":7,"failure":{"class":"user"},"log_bytes":9007199254740993})");
     const auto job = message_in<v1::Job>(k.ask("/sigrun.v1.Jobs/Submit", r.SerializeAsString()).data);
     EXPECT_EQ(job.id(), "j");
     EXPECT_EQ(job.exit_code(), 7);
@@ -252,7 +253,8 @@ TEST(grpc_limits, connections_streams_and_time) {
 TEST(grpc_limits, a_message_that_stops_half_way_ends_its_call) {
     controller c(options{{"read_timeout", "150ms"}});
     h2_client k(c.uri);
-    const auto id = k.send(h2_client::usual("/sigrun.v1.Jobs/List"), grpc_message(std::string(100, 'x')).substr(0, 50), false);
+    const auto id =
+        k.send(h2_client::usual("/sigrun.v1.Jobs/List"), grpc_message(std::string(100, 'x')).substr(0, 50), false);
     ASSERT_TRUE(k.until([&] { return k.all[id].closed; }));
     EXPECT_EQ(k.all[id].grpc_status(), 4);
     EXPECT_EQ(k.ask("/sigrun.v1.Jobs/List", "").grpc_status(), 0);
@@ -264,7 +266,8 @@ TEST(grpc_limits, unfinished_messages_are_bounded_on_a_connection) {
     // Six messages of 120 KiB that never end: the connection holds four times the largest.
     std::vector<std::int32_t> ids;
     for (int i = 0; i < 6; ++i)
-        ids.push_back(k.send(h2_client::usual("/sigrun.v1.Jobs/List"), grpc_message(std::string(120 << 10, 'x')).substr(0, 119 << 10), false));
+        ids.push_back(k.send(h2_client::usual("/sigrun.v1.Jobs/List"),
+                             grpc_message(std::string(120 << 10, 'x')).substr(0, 119 << 10), false));
     ASSERT_TRUE(k.until([&] {
         int refused = 0;
         for (auto id : ids) refused += k.all[id].grpc_status() == 8;
