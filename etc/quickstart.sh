@@ -116,11 +116,12 @@ if [ "$build" = yes ]; then
     plugins=()
     for folder in plugins/*/*/CMakeLists.txt; do plugins+=("$(basename "$(dirname "$folder")")"); done
     began=$SECONDS
+    say "programs and ${#plugins[@]} plugins; the first time takes some minutes (follow it: tail -f $state/build.log)"
     etc/build.sh release sigrund sigrun-runner sigrun-shim sigrun "${plugins[@]}" >"$state/build.log" 2>&1 || {
         tail -n 40 "$state/build.log"
         exit 1
     }
-    say "programs and ${#plugins[@]} plugins in build/release ($((SECONDS - began)) s)"
+    say "done: build/release ($((SECONDS - began)) s)"
 else
     say "skipped: using $bin"
 fi

@@ -1,5 +1,6 @@
 // What the agent does by the clock: beats, silent links, changed facts.
 #include "kernel/agent/agent.hpp"
+#include "kernel/agent/own_facts.hpp"
 #include "kernel/log/log.hpp"
 
 #include <sigrun/cpp/text.hpp>
@@ -13,8 +14,6 @@ namespace {
 
 const auto k_log = logger::get("agent");
 constexpr std::chrono::milliseconds k_tick{50};
-// Facts that can change while the machine runs and are cheap to read again.
-const std::vector<std::string> k_changing{"cpu.", "memory.", "network."};
 
 }  // namespace
 
@@ -84,7 +83,10 @@ void agent::arm_facts() {
 
 void agent::refresh_facts(const link_ptr& asker) {
     detect_options what;
-    what.only = k_changing;
+    {
+        std::lock_guard lock(mutex_);
+        what.only = keys_to_read_again(*facts_);
+    }
     what.fresh = true;
     detector_.detect(what, [weak = weak_from_this(), asker](capability_ptr found) {
         if (auto self = weak.lock()) self->facts_found(found, asker);

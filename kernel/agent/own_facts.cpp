@@ -67,4 +67,14 @@ std::vector<fact> renewed_facts(const capability_document& known, const capabili
     return all;
 }
 
+std::vector<std::string> keys_to_read_again(const capability_document& known) {
+    const std::vector<std::string> always{"cpu.", "memory.", "network."};
+    auto keys = always;
+    for (const auto& f : known.facts())
+        if (f.volatility == fact_volatility::fast &&
+            std::none_of(always.begin(), always.end(), [&](const auto& prefix) { return f.key.starts_with(prefix); }))
+            keys.push_back(f.key);
+    return keys;
+}
+
 }  // namespace sigrun

@@ -17,4 +17,8 @@ std::vector<fact> own_facts(const plugin_host& host, const std::string& name, st
 /// before. Keys that nobody answers any more are gone.
 std::vector<fact> renewed_facts(const capability_document& known, const capability_document& found);
 
+/// What is read again while the runner works: what can change and is cheap to read, and each fact of which its probe says
+/// that it changes all the time, whoever made that probe.
+std::vector<std::string> keys_to_read_again(const capability_document& known);
+
 }  // namespace sigrun

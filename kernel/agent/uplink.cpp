@@ -15,6 +15,7 @@ constexpr std::chrono::seconds k_register_deadline{10};
 constexpr std::uint32_t k_longest_window_s = 8;
 constexpr std::chrono::milliseconds k_move_window{1000};  // between tries to leave a link that still works
 constexpr std::chrono::seconds k_leave_limit{30};         // for the controller to close what was left
+constexpr std::size_t k_max_leaving = 64;
 
 }  // namespace
 
@@ -56,7 +57,7 @@ void uplink::stop() {
         for (auto& l : me.leaving_)
             if (auto via = l.link->via.lock()) via->close();
         me.leaving_.clear();
-        me.pending_ = me.active_ = me.due_ = nullptr;
+        me.pending_ = me.active_ = nullptr;
     });
 }
 
@@ -91,6 +92,8 @@ void uplink::dialled(std::uint64_t attempt, const result<agent_link_ptr>& r) {
     if (!r) return next_rung(r.error());
     if (!via) return next_rung(make_problem(errc::io, "the connection ended at once"));
     pending_ = *r;
+    // Its protocol may have been replaced while it was dialled.
+    pending_due_ = via->protocol() != rungs_[trying_index_].protocol;
     auto weak = weak_from_this();
     deadline_.expires_after(k_register_deadline);
     deadline_.async_wait([weak, attempt](boost::system::error_code ec) {
@@ -109,6 +112,7 @@ void uplink::answered(std::uint64_t attempt, const result<std::string>& welcome)
     deadline_.cancel();
     ++attempt_;
     auto fresh = std::exchange(pending_, nullptr);
+    const bool due = std::exchange(pending_due_, false);
     auto via = fresh->via.lock();
     if (!welcome || !via || !via->alive()) {
         auto why = welcome ? make_problem(errc::io, "the connection was lost right after the answer") : welcome.error();
@@ -120,8 +124,8 @@ void uplink::answered(std::uint64_t attempt, const result<std::string>& welcome)
     active_index_ = trying_index_;
     trying_ = false;
     failures_ = 0;
+    active_due_ = due;
     hooks_.connected(fresh, rungs_[active_index_], *welcome);
-    if (due_ == old) due_ = nullptr;
     if (old && same_rung) {
         let_go(old);
     } else if (old) {
@@ -143,12 +147,19 @@ void uplink::let_go(const agent_link_ptr& old) {
         if (auto via = old->via.lock()) via->close();
     });
     leaving_.push_back({old, std::move(limit)});
+    if (leaving_.size() <= k_max_leaving) return;
+    auto oldest = leaving_.front().link;
+    leaving_.erase(leaving_.begin());
+    hooks_.replaced(oldest);
+    if (auto via = oldest->via.lock()) via->close();
 }
 
 void uplink::leave(const agent_link_ptr& which) {
     on_io([which](uplink& me) {
-        if (which != me.active_ && which != me.pending_) return;
-        me.due_ = which;
+        if (which == me.active_)
+            me.active_due_ = true;
+        else if (which == me.pending_)
+            me.pending_due_ = true;
         me.move_if_due();
     });
 }
@@ -162,19 +173,19 @@ void uplink::replace(const std::shared_ptr<instance>& old, const std::shared_ptr
 
 void uplink::leave_protocol(const std::shared_ptr<instance>& old) {
     on_io([old](uplink& me) {
-        for (const auto& l : {me.active_, me.pending_})
-            if (auto via = l ? l->via.lock() : nullptr; via && via->protocol() == old) me.due_ = l;
+        const auto is_old = [&](const agent_link_ptr& l) {
+            auto via = l ? l->via.lock() : nullptr;
+            return via && via->protocol() == old;
+        };
+        me.active_due_ = me.active_due_ || is_old(me.active_);
+        me.pending_due_ = me.pending_due_ || is_old(me.pending_);
         me.move_if_due();
     });
 }
 
 // Not over another rung: the old link works meanwhile, and there is time to try again.
 void uplink::move_if_due() {
-    if (!due_ || trying_ || stopped_) return;
-    if (due_ != active_) {
-        due_ = nullptr;
-        return;
-    }
+    if (!active_ || !active_due_ || trying_ || stopped_) return;
     try_end_ = active_index_ + 1;
     try_rung(active_index_);
 }
@@ -190,7 +201,7 @@ void uplink::next_rung(const problem& why) {
     // A controller that refuses this runner is not asked again over another protocol at once.
     if (!refused && trying_index_ + 1 < try_end_) return try_rung(trying_index_ + 1);
     trying_ = false;
-    if (active_ && due_ == active_) {
+    if (active_ && active_due_) {
         retry_.expires_after(
             nanoseconds(random_u64() % static_cast<std::uint64_t>(nanoseconds(k_move_window).count())));
         retry_.async_wait([weak = weak_from_this()](boost::system::error_code ec) {
@@ -234,6 +245,7 @@ void uplink::lost(const agent_link_ptr& which, const std::string& reason) {
         if (which == me.pending_) return me.answered(me.attempt_, make_problem(errc::io, "the connection was lost"));
         if (which != me.active_) return;
         me.active_ = nullptr;
+        me.active_due_ = false;
         me.retry_.cancel();
         SIGRUN_LOG(k_log, warning, "lost ", me.rungs_[me.active_index_].uri, reason.empty() ? "" : ": ", reason);
         me.better_.cancel();

@@ -74,8 +74,8 @@ private:
     std::size_t trying_index_ = 0;
     std::size_t try_end_ = 0;  // rungs up to here are tried
     agent_link_ptr pending_, active_;
-    agent_link_ptr due_;  // is to be left for another connection
-    std::vector<leaving_link> leaving_;
+    bool pending_due_ = false, active_due_ = false;  // is to be left for another connection
+    std::vector<leaving_link> leaving_;              // oldest first
     std::size_t active_index_ = 0;
     std::uint32_t failures_ = 0;
 };

@@ -2,6 +2,7 @@
 
 #include "kernel/base/base64.hpp"
 #include "kernel/base/json_writer.hpp"
+#include "kernel/base/time_text.hpp"
 
 #include <sigrun/balancer.h>
 #include <sigrun/cpp/text.hpp>
@@ -123,7 +124,7 @@ std::string choice_reason(const attempt& a) {
         out += sdk::concat(": best of ", static_cast<unsigned>(a.rungs), " usable protocols");
     else
         out += ": the only usable protocol";
-    if (a.rung_latency_ns) out += sdk::concat(", ", a.rung_latency_ns / 1000, " us round trip");
+    if (a.rung_latency_ns) out += sdk::concat(", ", span_of_time(a.rung_latency_ns), " round trip");
     return out;
 }
 

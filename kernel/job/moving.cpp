@@ -39,7 +39,7 @@ void job_engine::look_for(const job_ptr& j, job_lock& lock, const link_ptr& from
     lock.unlock();
     auto uid = j->uid.chars();
     sigrun_attempt which{sizeof(sigrun_attempt), number, {uid.data(), uid.size()}, sdk::str(token)};
-    to->attach(which, offset, [j, from, to, number](const result<buffer_ref>& found) {
+    to->attach(which, offset, [this, j, from, to, number](const result<buffer_ref>& found) {
         job_lock inner(j->mutex);
         attempt* now = j->live();
         if (!now || now->number != number) return;
@@ -48,6 +48,9 @@ void job_engine::look_for(const job_ptr& j, job_lock& lock, const link_ptr& from
             SIGRUN_LOG(k_log, debug, "job ", j->uid.text(), " stays with its old link: ", found.error().text());
         } else if (now->via == from) {
             now->via = to;
+            auto who = now->where;
+            inner.unlock();
+            if (!to->alive()) on_link_lost(who, to);  // it was lost while it was asked: nobody says so again
         }
     });
 }

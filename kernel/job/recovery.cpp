@@ -190,6 +190,8 @@ void job_engine::on_session(const member_ptr& who, const link_ptr& via) {
         j->lease_deadline = {};
         arm(*j);
     }
+    // It may have been lost before its attempts were bound to it: nobody says so again.
+    if (!via->alive()) on_link_lost(who, via);
 }
 
 // A foreign runner has no inventory; its plugin looks for the attempt by its id.
@@ -204,10 +206,16 @@ void job_engine::attach(const job_ptr& j, job_lock& lock, const link_ptr& via) {
     lock.unlock();
     auto uid = j->uid.chars();
     sigrun_attempt which{sizeof(sigrun_attempt), number, {uid.data(), uid.size()}, sdk::str(token)};
-    via->attach(which, offset, [this, j, number](result<buffer_ref> found) {
+    via->attach(which, offset, [this, j, via, number](result<buffer_ref> found) {
         job_lock inner(j->mutex);
         attempt* now = j->live();
         if (found || !now || now->number != number || j->settling) return;
+        if (!via->alive()) {
+            // Not the runner's answer: the link was lost before there was one.
+            auto who = now->where;
+            inner.unlock();
+            return on_link_lost(who, via);
+        }
         ending how;
         how.why = {failure_class::infra_runner, "lost",
                    "the runner is back, but the job cannot be found there: " + found.error().text()};

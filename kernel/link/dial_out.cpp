@@ -229,7 +229,8 @@ void fleet::dialled(const member_ptr& m, session s, const link_ptr& instead_of) 
         std::lock_guard lock(m->mutex);
         m->dialling = false;
     }
-    attach_session(m, std::move(s), instead_of != nullptr);
+    // Gently even without: another dial may have been on its way, and what that one opened works.
+    attach_session(m, std::move(s), true);
 }
 
 void fleet::not_dialled(const member_ptr& m, const link_ptr& instead_of, const std::string& reason) {

@@ -13,6 +13,7 @@ namespace {
 
 const auto k_log = logger::get("fleet");
 constexpr std::size_t k_kept_slots = 8;
+constexpr std::size_t k_max_leaving = 64;  // of one runner
 
 std::uint64_t slot_key(slot_ref s) noexcept { return s.slot | (std::uint64_t{s.generation} << 32); }
 
@@ -175,12 +176,27 @@ void fleet::attach_session(const member_ptr& m, session s, bool gently) {
     link_ptr via = s.via;
     const session made = s;
     std::vector<link_ptr> replaced;
-    bool leaving = false;
+    bool leaving = false, restarted = false;
     {
-        std::lock_guard lock(m->mutex);
+        std::unique_lock lock(m->mutex);
+        if (stopping_ || m->removed) {
+            lock.unlock();
+            return via->close();
+        }
+        // The runner had its WELCOME, and came over the next connection, before this one was adopted.
+        const bool overtaken = std::any_of(m->sessions.begin(), m->sessions.end(), [&](const session& each) {
+            return !s.key.empty() && each.key == s.key && each.generation > s.generation && each.via->alive();
+        });
+        if (overtaken) {
+            m->leaving.push_back({via, clock_.now()});
+            lock.unlock();
+            moves_->note_leaving(m);
+            return wake_moves();
+        }
         for (auto it = m->sessions.begin(); it != m->sessions.end();) {
             // A newer connection over the same protocol replaces the older one, and a new run of the agent all of them.
             bool other_run = !s.process.empty() && !it->process.empty() && it->process != s.process;
+            restarted = restarted || other_run;
             if (it->protocol == s.protocol || other_run) {
                 // What is on its way over a link that works, and was not broken off, arrives before it is closed.
                 if (!other_run && it->via->alive() && (gently || !is_current(it->via->protocol()))) {
@@ -194,12 +210,15 @@ void fleet::attach_session(const member_ptr& m, session s, bool gently) {
                 ++it;
             }
         }
+        for (; m->leaving.size() > k_max_leaving; m->leaving.erase(m->leaving.begin()))
+            replaced.push_back(m->leaving.front().via);
         s.last_frame = clock_.now();
         m->sessions.push_back(std::move(s));
         m->dial_failures = 0;
         m->ping_failures = 0;
     }
     for (const auto& old : replaced) old->close(SIGRUN_E_FENCED);
+    if (restarted) reloads_.lost(m);  // nobody is left there who was asked
     // The operator may have given the runner another endpoint while this link was made.
     if (drop_moved(m)) return dial_member(m);
     {
@@ -232,6 +251,8 @@ void fleet::attach_session(const member_ptr& m, session s, bool gently) {
     }
     // It was on its way when its plugin was replaced.
     if (!is_current(via->protocol())) move_away(m, made);
+    // It was lost before it was noted here: nobody else comes to take it out.
+    if (!via->alive()) return drop_session(m, via, "connection lost");
     ping(m, via);
 }
 
@@ -363,8 +384,9 @@ sigrun_result fleet::on_hello(const member_ptr& m, const link_ptr& from, const j
     if (const auto* reloaded = object_or_null(hello, "reloaded")) reloads_.answered(m, *reloaded);
     if (!attempts_) return SIGRUN_OK;
     // Over a link that is about to go nothing is taken up again.
-    if (leaving_answered(m, from)) return SIGRUN_OK;
-    if (hello.contains("inventory")) {
+    const bool with_attempts = hello.contains("inventory");
+    if (leaving_answered(m, from, with_attempts)) return SIGRUN_OK;
+    if (with_attempts) {
         auto verdicts = attempts_->reconcile(m, *inventory, false);
         send_verdicts(from, *inventory, verdicts);
         attempts_->on_session(m, from);

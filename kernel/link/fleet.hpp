@@ -36,6 +36,7 @@ struct leaving_link {
     link_ptr via;
     time_point since{};
     time_point asked{};      // when a question went out that has not been answered
+    link_ptr asked_over{};   // its successor at that moment
     bool clean = false;      // no attempt was bound to it when its successor was asked
     int rounds = 0;          // answers of the successor in a row that found it so
     bool last_word = false;  // it was asked itself
@@ -239,7 +240,7 @@ private:
 
     // links that others have replaced (leaving.cpp)
     bool look_after_leaving(const member_ptr& m, const std::unordered_set<const link*>& in_use);
-    bool leaving_answered(const member_ptr& m, const link_ptr& from);
+    bool leaving_answered(const member_ptr& m, const link_ptr& from, bool with_attempts);
     bool end_leaving(const member_ptr& m, const link_ptr& via);
 
     plugin_host& host_;

@@ -4,7 +4,8 @@
 //
 // Native runners: its successor is asked for the attempts until an answer shows that every attempt has moved there and that
 // the runner knows (two answers, since the first one's verdicts must have arrived before the second is given). Then the old
-// link itself is asked; its answer comes behind everything the runner had sent over it.
+// link itself is asked; its answer comes behind everything the runner had sent over it. Where several links leave at once,
+// one question over their successor is for all of them; where the successor leaves, too, its own successor is asked.
 // Foreign runners: each running attempt is looked for over the new link, and stays with the old one until it was found.
 #include "kernel/link/moves.hpp"
 #include "kernel/log/log.hpp"
@@ -47,6 +48,7 @@ bool fleet::look_after_leaving(const member_ptr& m, const std::unordered_set<con
                 attempts_->move_attempts(m, each.via, each.next);
             continue;
         }
+        if (stopping_) return false;
         link_ptr ask;
         bool over = each.late;
         {
@@ -59,11 +61,24 @@ bool fleet::look_after_leaving(const member_ptr& m, const std::unordered_set<con
                 l->last_word = l->done = false;
             }
             over = over || l->done;
-            if (!over && each.next && (l->asked == time_point{} || now - l->asked > k_ask_again)) {
-                l->asked = now;
-                l->clean = each.free;
-                l->last_word = l->rounds >= 2;
-                ask = l->last_word ? l->via : each.next;
+            const bool in_vain = !l->last_word && l->asked_over != each.next;  // who was asked leaves now, or is gone
+            if (!over && each.next && (l->asked == time_point{} || now - l->asked > k_ask_again || in_vain)) {
+                const bool last_word = l->rounds >= 2;
+                bool joins = false, waits = false;  // for the answer to a question that another one has asked
+                for (const auto& other : m->leaving)
+                    if (!last_word && &other != &*l && !other.last_word && other.asked_over == each.next &&
+                        other.asked != time_point{} && now - other.asked <= k_ask_again)
+                        (other.asked == now ? joins : waits) = true;
+                if (joins || !waits) {
+                    l->asked = now;
+                    l->asked_over = each.next;
+                    l->clean = each.free;
+                    l->last_word = last_word;
+                    if (last_word)
+                        ask = l->via;
+                    else if (!joins)
+                        ask = each.next;
+                }
             }
         }
         if (over) end_leaving(m, each.via);
@@ -73,15 +88,18 @@ bool fleet::look_after_leaving(const member_ptr& m, const std::unordered_set<con
     return !m->leaving.empty();
 }
 
-// A runner told its attempts. True if it did so over a link that leaves: then they mean nothing.
-bool fleet::leaving_answered(const member_ptr& m, const link_ptr& from) {
+// A runner told its facts, and its attempts if it was asked. True if it did so over a link that leaves: then the attempts mean
+// nothing.
+bool fleet::leaving_answered(const member_ptr& m, const link_ptr& from, bool with_attempts) {
     std::lock_guard lock(m->mutex);
     for (auto& l : m->leaving) {
-        if (l.via == from) {
-            if (l.last_word) l.done = true;
-            return true;
-        }
-        if (l.asked == time_point{} || l.last_word || l.via->protocol_name() != from->protocol_name()) continue;
+        if (l.via != from) continue;
+        if (l.last_word && with_attempts) l.done = true;
+        return true;
+    }
+    if (!with_attempts) return false;
+    for (auto& l : m->leaving) {
+        if (l.asked == time_point{} || l.last_word || l.asked_over != from) continue;
         l.asked = {};
         l.rounds = l.clean ? l.rounds + 1 : 0;
     }

@@ -1,6 +1,6 @@
 // Periodic care for members: beats, health of foreign runners, latency, dialling again.
 #include "kernel/base/json.hpp"
-#include "kernel/link/fleet.hpp"
+#include "kernel/link/moves.hpp"
 #include "kernel/log/log.hpp"
 
 #include <boost/asio/steady_timer.hpp>
@@ -30,6 +30,13 @@ void fleet::stop() {
     if (timer_) timer_->each.cancel();
     std::vector<member_ptr> all;
     std::vector<link_ptr> closing;
+    {
+        // What waits to be moved holds links, and they their plugins.
+        std::lock_guard lock(moves_->mutex);
+        moves_->waiting.clear();
+        moves_->to_tell.clear();
+        moves_->with_leaving.clear();
+    }
     {
         std::shared_lock lock(mutex_);
         for (const auto& [uid, m] : members_) all.push_back(m);
@@ -95,8 +102,8 @@ void fleet::check_liveness(const member_ptr& m) {
         dial = !m->info->identity.endpoint.empty() && !m->dialling && m->next_dial <= now;
     }
     for (const auto& s : silent) {
+        s.via->close(SIGRUN_E_TIMEOUT);  // first: what is bound to a link that was dropped must find it closed
         drop_session(m, s.via, "no beat for " + std::to_string(limit / std::chrono::seconds(1)) + " s");
-        s.via->close(SIGRUN_E_TIMEOUT);
     }
     for (const auto& s : to_ping) ping(m, s.via);
     if (dial) dial_member(m);
@@ -159,8 +166,8 @@ void fleet::ping(const member_ptr& m, const link_ptr& via) {
             give_up = m->info->foreign && ++m->ping_failures >= 3;
         }
         if (give_up) {
-            me->drop_session(m, via, "three health requests failed: " + r.error().text());
             via->close(SIGRUN_E_TIMEOUT);
+            me->drop_session(m, via, "three health requests failed: " + r.error().text());
         }
     });
 }

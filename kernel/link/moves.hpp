@@ -36,6 +36,8 @@ struct fleet::moves {
     std::vector<member_ptr> with_leaving;  // that have links in leaving
     bool armed = false;                    // a pass is going to run
     bool again = false;                    // something came while one ran
+    bool slow = false;                     // the next pass is not soon
+    time_point quick_until{};
     boost::asio::steady_timer timer;
 };
 

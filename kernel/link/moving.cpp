@@ -12,6 +12,8 @@ namespace {
 const auto k_log = logger::get("fleet");
 constexpr std::size_t k_at_once = 32;                    // dialled, and told, at a time
 constexpr std::chrono::milliseconds k_pass{100};         // between two looks at what is under way
+constexpr std::chrono::milliseconds k_slow_pass{1'000};  // the same for what takes long: a look goes over all jobs
+constexpr std::chrono::seconds k_quick{3};               // from then on, since the last that came
 constexpr std::chrono::milliseconds k_first_pause{250};  // after a dial that failed; doubled up to
 constexpr std::chrono::milliseconds k_longest_pause{8'000};
 constexpr std::chrono::minutes k_patience{10};  // then the old link is left to its own end
@@ -94,13 +96,17 @@ void fleet::move_failed(const link_ptr& from, const std::string& reason) {
 }
 
 void fleet::wake_moves() {
+    bool first = false;
     {
         std::lock_guard lock(moves_->mutex);
         moves_->again = true;
-        if (std::exchange(moves_->armed, true)) return;
+        moves_->quick_until = clock_.now() + k_quick;
+        first = !std::exchange(moves_->armed, true);
+        if (!first && !std::exchange(moves_->slow, false)) return;
     }
-    boost::asio::post(host_.control(), [weak = weak_from_this()] {
-        if (auto me = weak.lock()) me->care_for_moves();
+    boost::asio::post(host_.control(), [weak = weak_from_this(), first] {
+        auto me = weak.lock();
+        if (me && (first || me->moves_->timer.cancel())) me->care_for_moves();
     });
 }
 
@@ -129,8 +135,9 @@ void fleet::care_for_moves() {
             moves_->armed = false;
             return;
         }
+        moves_->slow = clock_.now() > moves_->quick_until;
+        moves_->timer.expires_after(moves_->slow ? k_slow_pass : k_pass);
     }
-    moves_->timer.expires_after(k_pass);
     moves_->timer.async_wait([weak = weak_from_this()](boost::system::error_code ec) {
         if (auto me = weak.lock(); me && !ec) me->care_for_moves();
     });
@@ -164,7 +171,13 @@ void fleet::begin_moves() {
     bye.struct_size = sizeof bye;
     bye.kind = SIGRUN_BYE;
     bye.json = sdk::str(k_bye);
-    for (const auto& via : tell) via->send(bye);
+    std::vector<link_ptr> full;
+    for (const auto& via : tell)
+        if (via->send(bye) == SIGRUN_E_BUSY) full.push_back(via);
+    if (!full.empty()) {
+        std::lock_guard lock(moves_->mutex);
+        moves_->to_tell.insert(moves_->to_tell.end(), full.begin(), full.end());
+    }
     for (const auto& each : begin)
         if (!begin_move(each.who, each.from)) move_over(each.from);
 }

@@ -20,7 +20,7 @@ result<void> collect(const fs::path& folder, bool deeper, std::vector<plugin_fil
             SIGRUN_CHECK_OK(collect(path, false, out));
         } else if (path.extension() == ".so" && !it->is_directory(ignored)) {
             if (out.size() >= k_max_files) return bad_value(folder.string(), "at most 1000 plugin files", "more");
-            out.push_back({path.string(), path.stem().string()});
+            out.push_back({path.string(), stem_of(path.string())});
         }
     }
     if (ec) return make_problem(errc::io, "plugin folder '" + folder.string() + "' cannot be read: " + ec.message());
@@ -28,6 +28,8 @@ result<void> collect(const fs::path& folder, bool deeper, std::vector<plugin_fil
 }
 
 }  // namespace
+
+std::string stem_of(std::string_view path) { return fs::path(path).stem().string(); }
 
 result<std::vector<plugin_file>> find_plugin_files(const std::string& folder) {
     std::vector<plugin_file> out;

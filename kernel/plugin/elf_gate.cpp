@@ -4,6 +4,7 @@
 
 #include <sigrun/plugin.h>
 
+#include <algorithm>
 #include <optional>
 
 namespace sigrun {
@@ -105,6 +106,43 @@ result<void> check_symbols(const elf_view& elf, plugin_identity& out) {
     return {};
 }
 
+// What the dynamic loader would be told to do beyond mapping: write to the code, or look for libraries where somebody else
+// may put them.
+result<void> check_dynamic(const elf_view& elf) {
+    for (const auto& section : elf.sections()) {
+        if (section.sh_type != SHT_DYNAMIC) continue;
+        const auto entries = elf.at(section.sh_offset, section.sh_size);
+        std::string_view names;
+        if (section.sh_link < elf.sections().size()) {
+            const auto& strings = elf.sections()[section.sh_link];
+            names = elf.at(strings.sh_offset, strings.sh_size);
+        }
+        for (std::size_t i = 0; i < entries.size() / sizeof(Elf64_Dyn); ++i) {
+            const auto entry = elf_view::element<Elf64_Dyn>(entries, i);
+            if (entry.d_tag == DT_NULL) break;
+            if (entry.d_tag == DT_TEXTREL || (entry.d_tag == DT_FLAGS && (entry.d_un.d_val & DF_TEXTREL)))
+                return bad_value("relocations", "none in the code (-fPIC)", "some");
+            if (entry.d_tag != DT_RUNPATH && entry.d_tag != DT_RPATH) continue;
+            for (auto rest = elf_view::text(names, entry.d_un.d_val); !rest.empty();) {
+                const auto one = rest.substr(0, rest.find(':'));
+                if (one != "$ORIGIN" && !one.starts_with("$ORIGIN/"))
+                    return bad_value("library search path", "none but $ORIGIN", std::string(one.substr(0, 80)));
+                rest.remove_prefix(std::min(one.size() + 1, rest.size()));
+            }
+        }
+    }
+    return {};
+}
+
+// The loader takes a library that does not say for one that needs an executable stack.
+result<void> check_stack(const elf_view& elf) {
+    const char* found = "executable, as nothing says otherwise";
+    for (const auto& segment : elf.segments())
+        if (segment.p_type == PT_GNU_STACK) found = segment.p_flags & PF_X ? "executable" : nullptr;
+    if (!found) return {};
+    return bad_value("stack", "not executable (-z noexecstack)", found);
+}
+
 }  // namespace
 
 bool is_plugin_id(std::string_view text) noexcept {
@@ -116,9 +154,8 @@ bool is_plugin_id(std::string_view text) noexcept {
 
 result<plugin_identity> inspect_plugin(std::string_view file_bytes) {
     SIGRUN_TRY(elf, elf_view::open(file_bytes));
-    for (const auto& segment : elf.segments())
-        if (segment.p_type == PT_GNU_STACK && (segment.p_flags & PF_X))
-            return bad_value("stack", "not executable (-z noexecstack)", "executable");
+    SIGRUN_CHECK_OK(check_stack(elf));
+    SIGRUN_CHECK_OK(check_dynamic(elf));
     SIGRUN_TRY(identity, read_note(elf));
     SIGRUN_CHECK_OK(check_symbols(elf, identity));
     return identity;

@@ -30,12 +30,27 @@ std::uint64_t end_of(std::uint64_t offset, std::uint64_t size) noexcept {
     return size > UINT64_MAX - offset ? UINT64_MAX : offset + size;
 }
 
+/// With the name that `uname -m` uses, where it is a usual one.
+std::string machine_name(std::uint16_t machine) {
+    const char* name = machine == EM_X86_64    ? "x86_64"
+                       : machine == EM_AARCH64 ? "aarch64"
+                       : machine == EM_386     ? "i386"
+                       : machine == EM_ARM     ? "arm"
+                       : machine == EM_RISCV   ? "riscv64"
+                       : machine == EM_PPC64   ? "ppc64"
+                       : machine == EM_S390    ? "s390x"
+                                               : nullptr;
+    const std::string number = std::to_string(machine);
+    return name ? name + (" (" + number + ")") : number;
+}
+
 }  // namespace
 
 result<elf_view> elf_view::open(std::string_view bytes) {
     elf_view out;
     out.bytes_ = bytes;
-    if (bytes.substr(0, SELFMAG) != ELFMAG) return bad_value("file", "an ELF shared library", "something else");
+    if (bytes.substr(0, SELFMAG) != ELFMAG)
+        return bad_value("file", "an ELF shared library", bytes.empty() ? "an empty file" : "something else");
     if (bytes.size() < sizeof(Elf64_Ehdr)) return truncated("ELF header", sizeof(Elf64_Ehdr), bytes.size());
     auto head = element<Elf64_Ehdr>(bytes, 0);
     if (head.e_ident[EI_CLASS] != ELFCLASS64)
@@ -43,7 +58,7 @@ result<elf_view> elf_view::open(std::string_view bytes) {
     if (head.e_ident[EI_DATA] != k_data)
         return bad_value("ELF byte order", std::to_string(k_data), std::to_string(head.e_ident[EI_DATA]));
     if (head.e_machine != k_machine)
-        return bad_value("ELF machine", std::to_string(k_machine), std::to_string(head.e_machine));
+        return bad_value("ELF machine", machine_name(k_machine), machine_name(head.e_machine));
     if (head.e_type != ET_DYN) return bad_value("ELF type", "shared library (3)", std::to_string(head.e_type));
     if (head.e_phentsize != sizeof(Elf64_Phdr) || head.e_phnum == 0)
         return bad_value("program headers", "some of 56 bytes each",

@@ -2,7 +2,6 @@
 
 #include "kernel/guard/ed25519.hpp"
 #include "kernel/log/log.hpp"
-#include "kernel/plugin/trial.hpp"
 
 #include <filesystem>
 #include <fstream>
@@ -11,24 +10,27 @@ namespace sigrun {
 namespace {
 
 const auto k_log = logger::get("plugin");
-// Of versions that came and went; a file that is forgotten is tried once more.
+// Of versions that came and went; then all are forgotten, and those that are still there tried once more.
 constexpr std::size_t k_most_remembered = 1000;
 
 }  // namespace
 
-first_trials::first_trials(const std::string& state_dir, std::string program, nanoseconds limit)
+first_trials::first_trials(const std::string& state_dir, std::string program, trial_limits limits)
     : memory_(state_dir.empty() ? std::string() : state_dir + "/tried-plugins"),
-      scratch_(state_dir.empty() ? std::filesystem::temp_directory_path().string() : state_dir + "/stage"),
-      program_(std::move(program)),
-      limit_(limit) {
-    if (program_.empty() || memory_.empty()) return;
+      setting_{std::move(program),
+               state_dir.empty() ? std::filesystem::temp_directory_path().string() : state_dir + "/stage", limits} {
+    if (setting_.program.empty() || memory_.empty()) return;
     std::ifstream in(memory_);
     for (std::string line; std::getline(in, line) && good_.size() < k_most_remembered;)
         if (line.size() == 64) good_.insert(line);
+    if (good_.size() < k_most_remembered) return;
+    std::error_code ignored;
+    std::filesystem::remove(memory_, ignored);
+    good_.clear();
 }
 
 void first_trials::try_together(const std::vector<std::string>& files) {
-    if (program_.empty()) return;
+    if (setting_.program.empty()) return;
     std::vector<std::string_view> unknown;
     std::vector<std::string> hashes;
     for (const auto& bytes : files) {
@@ -38,15 +40,15 @@ void first_trials::try_together(const std::vector<std::string>& files) {
         hashes.push_back(std::move(sha256));
     }
     // One alone is tried by pass(), which says what is wrong with it.
-    if (unknown.size() < 2 || !try_plugins(unknown, program_, scratch_, limit_)) return;
+    if (unknown.size() < 2 || !try_plugins(unknown, setting_)) return;
     for (const auto& sha256 : hashes) remember(sha256);
 }
 
 result<void> first_trials::pass(std::string_view bytes) {
-    if (program_.empty()) return {};
+    if (setting_.program.empty()) return {};
     const std::string sha256 = sha256_hex(bytes);
     if (good_.contains(sha256)) return {};
-    auto tried = try_plugins({bytes}, program_, scratch_, limit_);
+    auto tried = try_plugin(bytes, setting_);
     if (tried) {
         remember(sha256);
     } else if (tried.error().code == errc::io) {
@@ -60,7 +62,7 @@ result<void> first_trials::pass(std::string_view bytes) {
 void first_trials::remember(const std::string& sha256) {
     good_.insert(sha256);
     if (memory_.empty()) return;
-    std::ofstream out(memory_, good_.size() > k_most_remembered ? std::ios::trunc : std::ios::app);
+    std::ofstream out(memory_, std::ios::app);
     out << sha256 << "\n";
     if (!out.flush())
         SIGRUN_LOG(k_log, warning, "cannot write ", memory_, ": plugins are tried again at the next start");

@@ -3,8 +3,8 @@
 // Used by one thread.
 #pragma once
 
-#include "kernel/base/clock.hpp"
 #include "kernel/base/result.hpp"
+#include "kernel/plugin/trial.hpp"
 
 #include <set>
 #include <string>
@@ -16,7 +16,7 @@ namespace sigrun {
 class first_trials {
 public:
     /// An empty `program`: no trials, everything passes. An empty `state_dir`: nothing is remembered.
-    first_trials(const std::string& state_dir, std::string program, nanoseconds limit);
+    first_trials(const std::string& state_dir, std::string program, trial_limits limits);
     /// Tries those of `files` (the bytes of each) that are not known, in one child; says nothing about them if not all pass.
     void try_together(const std::vector<std::string>& files);
     /// Known to be good, or tried now, alone.
@@ -25,8 +25,8 @@ public:
 private:
     void remember(const std::string& sha256);
 
-    std::string memory_, scratch_, program_;
-    nanoseconds limit_;
+    std::string memory_;
+    trial_setting setting_;
     std::set<std::string> good_;
 };
 

@@ -24,7 +24,7 @@ std::uint64_t next_number() noexcept {
 
 result<std::shared_ptr<generation>> generation::open(std::string_view bytes, const plugin_identity& identity,
                                                      const stage& staging, std::shared_ptr<runtime> rt,
-                                                     const std::string& program) {
+                                                     const std::string& program, std::uint64_t features) {
     std::shared_ptr<generation> made(new generation);
     made->number_ = next_number();
     made->identity_ = identity;
@@ -46,11 +46,11 @@ result<std::shared_ptr<generation>> generation::open(std::string_view bytes, con
     }
     if (!map_plugin_code(path, tag))
         SIGRUN_LOG(k_log, warning, identity.id, ": a crash in it could not be told from one in a library");
-    SIGRUN_CHECK_OK(made->negotiate(program));
+    SIGRUN_CHECK_OK(made->negotiate(program, features));
     return made;
 }
 
-result<void> generation::negotiate(const std::string& program) {
+result<void> generation::negotiate(const std::string& program, std::uint64_t features) {
     using entry_fn = const sigrun_entry*(const sigrun_hello*);
     if (!library_.has(SIGRUN_ENTRY_SYMBOL)) return bad_value("exported function", SIGRUN_ENTRY_SYMBOL, "none");
     auto& entry = library_.get<entry_fn>(SIGRUN_ENTRY_SYMBOL);
@@ -58,6 +58,7 @@ result<void> generation::negotiate(const std::string& program) {
     hello.struct_size = sizeof hello;
     hello.abi_major = SIGRUN_ABI_MAJOR;
     hello.abi_minor = SIGRUN_ABI_MINOR;
+    hello.features = features;
     hello.host_name = sdk::str(program);
     hello.host_version = sdk::str(SIGRUN_SDK_VERSION);
     const sigrun_entry* first = entry(&hello);

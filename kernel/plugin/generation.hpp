@@ -20,10 +20,11 @@ inline constexpr const char* k_stage_field = "state-dir";
 class generation {
 public:
     /// Stages and maps bytes that passed inspect_plugin, and negotiates. Runs the plugin's static
-    /// constructors and its entry function, nothing else. Numbers are unique in the process.
+    /// constructors and its entry function, nothing else. Numbers are unique in the process. `features`: what it is told
+    /// in sigrun_hello.
     static result<std::shared_ptr<generation>> open(std::string_view bytes, const plugin_identity& identity,
                                                     const stage& staging, std::shared_ptr<runtime> rt,
-                                                    const std::string& program);
+                                                    const std::string& program, std::uint64_t features);
     ~generation();
     generation(const generation&) = delete;
     generation& operator=(const generation&) = delete;
@@ -53,7 +54,7 @@ public:
 
 private:
     generation() = default;
-    result<void> negotiate(const std::string& program);
+    result<void> negotiate(const std::string& program, std::uint64_t features);
 
     std::uint64_t number_ = 0;
     plugin_identity identity_;

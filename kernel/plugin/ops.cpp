@@ -19,6 +19,10 @@ constexpr std::uint64_t k_shard_bits = 4;
 constexpr std::uint64_t k_max_slots = 1ull << 28;
 const auto k_log = logger::get("plugin");
 
+bool belongs_to(std::uint64_t tag, std::uint64_t owner) noexcept {
+    return tag == owner || (owner >> 32 == 0 && static_cast<std::uint32_t>(tag) == owner);
+}
+
 struct slot {
     std::uint32_t generation = 1;
     bool used = false;
@@ -111,29 +115,9 @@ std::size_t op_table::open(std::uint64_t owner) const noexcept {
     std::size_t n = 0;
     for (const auto& s : impl_->shards) {
         std::lock_guard lock(s.mutex);
-        for (const auto& each : s.slots) n += each.used && each.owner == owner;
+        for (const auto& each : s.slots) n += each.used && belongs_to(each.owner, owner);
     }
     return n;
-}
-
-std::vector<sigrun_op> op_table::tokens(std::uint64_t owner) const {
-    std::vector<sigrun_op> out;
-    for (std::size_t n = 0; n < k_shards; ++n) {
-        const auto& s = impl_->shards[n];
-        std::lock_guard lock(s.mutex);
-        for (std::size_t i = 0; i < s.slots.size(); ++i)
-            if (s.slots[i].used && s.slots[i].owner == owner)
-                out.push_back((std::uint64_t{s.slots[i].generation} << 32) | (std::uint64_t{i} << k_shard_bits) | n);
-    }
-    return out;
-}
-
-bool op_table::is_open(sigrun_op op) const noexcept {
-    const auto& s = impl_->shards[op & (k_shards - 1)];
-    const std::uint64_t place = (op >> k_shard_bits) & (k_max_slots - 1);
-    std::lock_guard lock(s.mutex);
-    return place < s.slots.size() && s.slots[place].used &&
-           s.slots[place].generation == static_cast<std::uint32_t>(op >> 32);
 }
 
 std::size_t op_table::open() const noexcept {

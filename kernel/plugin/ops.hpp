@@ -20,8 +20,8 @@ class op_table {
 public:
     op_table();
     ~op_table();
-    /// `owner` tags the op with the plugin generation that will complete it (for why-is-it-still-loaded
-    /// counts).
+    /// `owner` tags the op with who will complete it: the number of a plugin generation in the lower half, and in the upper
+    /// one which of its instances, or 0. Asked for a generation alone, the ops of all its instances count.
     sigrun_op mint(std::uint64_t owner, op_callback callback);
     /// Withdraws an op whose starting call failed; its callback is destroyed without being run. False: it was
     /// completed (or is not known).
@@ -29,9 +29,6 @@ public:
     /// Takes over the reference to `out`. False: unknown, stale or completed already.
     bool complete(sigrun_op op, sigrun_result result, sigrun_buf* out) noexcept;
     std::size_t open(std::uint64_t owner) const noexcept;
-    /// The open ones themselves.
-    std::vector<sigrun_op> tokens(std::uint64_t owner) const;
-    bool is_open(sigrun_op op) const noexcept;
     std::size_t open() const noexcept;
     /// Completions that were ignored.
     std::uint64_t ignored() const noexcept;

@@ -1,26 +1,16 @@
 #include "kernel/plugin/pins.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
+#include "kernel/guard/private_file.hpp"
+#include "kernel/plugin/stage.hpp"
 
-#include <cerrno>
-#include <cstring>
+#include <algorithm>
 #include <filesystem>
+#include <vector>
 
 namespace sigrun {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A pin must outlive a power failure: the copy first, then its name.
-result<void> write_through(const std::string& path) {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    const bool good = fd >= 0 && ::fsync(fd) == 0;
-    const int error = errno;
-    if (fd >= 0) ::close(fd);
-    if (good) return {};
-    return make_problem(errc::io, "cannot write '" + path + "': " + std::strerror(error));
-}
 
 }  // namespace
 
@@ -40,26 +30,37 @@ std::string pins::sha256_of(std::string_view copy) {
     return std::string(copy.substr(at + 1, copy.size() - at - 4));
 }
 
-result<void> pins::add(const std::string& id, const std::string& sha256, const std::string& file) const {
+result<void> pins::add(const std::string& id, const std::string& sha256, const std::string& file,
+                       const std::string& signature) const {
     if (folder_.empty()) return make_problem(errc::unsupported, "without a state directory nothing can be pinned");
-    const std::string to = folder_ + "/" + id + "@" + sha256 + ".so", part = folder_ + "/." + id;
+    const std::string to = folder_ + "/" + id + "@" + sha256 + ".so";
     std::error_code ec;
     fs::create_directories(folder_, ec);
-    fs::permissions(folder_, fs::perms::owner_all, ec);
-    if (!ec) fs::copy_file(file, part, fs::copy_options::overwrite_existing, ec);
-    if (ec) return make_problem(errc::io, "cannot write '" + part + "': " + ec.message());
-    SIGRUN_CHECK_OK(write_through(part));
-    SIGRUN_CHECK_OK(remove(id));
-    fs::rename(part, to, ec);
-    if (ec) return make_problem(errc::io, "cannot write '" + to + "': " + ec.message());
-    return write_through(folder_);
+    if (!ec) fs::permissions(folder_, fs::perms::owner_all, ec);
+    if (ec) return make_problem(errc::io, "folder '" + folder_ + "' cannot be made: " + ec.message());
+    // The name of the copy is the pin, so it comes last, and what it takes the place of goes after it.
+    if (!signature.empty()) SIGRUN_CHECK_OK(write_whole_file(to + ".sig", signature, 0600));
+    SIGRUN_TRY(bytes, read_file(file, k_max_plugin_file));
+    SIGRUN_CHECK_OK(write_whole_file(to, bytes, 0500));
+    return remove_others(id, to);
 }
 
-result<void> pins::remove(std::string_view id) const {
-    for (std::string copy = copy_of(id); !copy.empty(); copy = copy_of(id)) {
-        std::error_code ec;
-        fs::remove(copy, ec);
-        if (ec) return make_problem(errc::io, "cannot remove '" + copy + "': " + ec.message());
+result<void> pins::remove(std::string_view id) const { return remove_others(id, ""); }
+
+result<void> pins::remove_others(std::string_view id, const std::string& but) const {
+    const std::string begin = std::string(id) + "@";
+    std::vector<fs::path> gone;
+    std::error_code ec;
+    for (fs::directory_iterator it(folder_, ec), end; !ec && it != end; it.increment(ec))
+        if (const auto& path = it->path();
+            path.filename().string().starts_with(begin) && (but.empty() || !path.string().starts_with(but)))
+            gone.push_back(path);
+    if (ec == std::errc::no_such_file_or_directory) return {};
+    // Copies before their signatures, which come later by name: a copy without its own may not run.
+    std::sort(gone.begin(), gone.end());
+    for (const auto& path : gone) {
+        if (!ec) fs::remove(path, ec);
+        if (ec) return make_problem(errc::io, "cannot remove '" + path.string() + "': " + ec.message());
     }
     return {};
 }

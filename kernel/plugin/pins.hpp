@@ -17,11 +17,15 @@ public:
     std::string copy_of(std::string_view id) const;
     /// The hash in the name of a copy.
     static std::string sha256_of(std::string_view copy);
-    /// `file` holds the bytes that run.
-    result<void> add(const std::string& id, const std::string& sha256, const std::string& file) const;
+    /// `file` holds the bytes that run; `signature` is the text it came with, or empty. On disk when it returns. What was
+    /// pinned before stays pinned if it fails.
+    result<void> add(const std::string& id, const std::string& sha256, const std::string& file,
+                     const std::string& signature) const;
     result<void> remove(std::string_view id) const;
 
 private:
+    result<void> remove_others(std::string_view id, const std::string& but) const;
+
     std::string folder_;
 };
 

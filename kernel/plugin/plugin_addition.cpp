@@ -1,11 +1,8 @@
 // Plugins that come and go while the program runs, and pins.
-#include "kernel/guard/private_file.hpp"
 #include "kernel/plugin/plugin_set.hpp"
 
 #include <sigrun/protocol.h>
 #include <sigrun/store.h>
-
-#include <unistd.h>
 
 #include <algorithm>
 
@@ -34,9 +31,8 @@ result<plugin_set::addition> plugin_set::prepare_addition(const examined& file) 
     made.report = file.report;
     record* known = find_file(file.file);
     made.info.file = file.file;
-    std::string short_name = file.file.substr(file.file.rfind('/') + 1);
-    short_name.resize(short_name.rfind('.'));
-    SIGRUN_TRY(code, open(file));
+    const std::string short_name = stem_of(file.file);
+    SIGRUN_TRY(code, open(file.bytes, file.signature, file.identity, short_name));
     describe(made.info, *code);
     made.info.signed_by = file.signed_by;
     made.report.new_version = made.info.version;
@@ -166,13 +162,7 @@ result<void> plugin_set::pin(std::string_view name, bool pinned) {
         copy = which->code->staged();
         signature = which->code->signature();
     }
-    if (!pinned) {
-        if (const auto kept = pins_.copy_of(id); !kept.empty()) ::unlink((kept + ".sig").c_str());
-        return pins_.remove(id);
-    }
-    SIGRUN_CHECK_OK(pins_.add(id, sha256, copy));
-    if (signature.empty()) return {};
-    return write_whole_file(pins_.copy_of(id) + ".sig", signature, 0600);
+    return pinned ? pins_.add(id, sha256, copy, signature) : pins_.remove(id);
 }
 
 }  // namespace sigrun

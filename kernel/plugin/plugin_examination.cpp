@@ -52,18 +52,6 @@ result<void> plugin_set::room_for_another(const record& running) const {
                    10'000};
 }
 
-result<void> plugin_set::examine_running(const record& running, bool automatic, examined& out) const {
-    out.id = out.report.id = running.info.id;
-    out.report.old_version = out.report.new_version = running.info.version;
-    out.report.old_generation = out.report.new_generation = running.info.generation;
-    // Unasked, what stands against it matters only if there is something to replace.
-    if (automatic) return {};
-    if (!pins_.copy_of(out.id).empty())
-        return problem{errc::conflict, "the plugin is pinned; `sigrun plugin pin --unpin` lets go of it", "id",
-                       "a plugin that is not pinned", out.id};
-    return {};
-}
-
 result<void> plugin_set::all_replaceable(std::string_view id,
                                          const std::function<bool(std::string_view)>& replaceable) const {
     for (const auto& each : instances_)
@@ -74,78 +62,104 @@ result<void> plugin_set::all_replaceable(std::string_view id,
     return {};
 }
 
-result<void> plugin_set::examine(std::string_view name, bool automatic,
-                                 const std::function<bool(std::string_view)>& replaceable, examined& out) const {
-    bool runs = false;
-    std::string running_sha256, refused_sha256;
+result<plugin_set::located> plugin_set::locate(std::string_view name, bool automatic, examined& out) const {
+    located at;
+    bool known = false, removed = false;
     {
         std::lock_guard lock(mutex_);
-        const record* known = find_file(name);
-        if (!known) known = find_plugin(name);
-        if (known && known->now == state::removed && !std::filesystem::exists(known->info.file)) known = nullptr;
-        if (known) {
-            out.file = known->info.file;
-            if (known->now == state::disabled)
+        const record* of = find_file(name);
+        if (!of) of = find_plugin(name);
+        if (of) {
+            if (of->now == state::disabled)
                 return problem{errc::conflict, "the plugin is switched off", "id", "a plugin that is in use",
-                               std::string(name) + ": " + known->info.reason};
-            runs = known->now == state::active;
-            if (runs) {
-                SIGRUN_CHECK_OK(examine_running(*known, automatic, out));
-                running_sha256 = known->info.sha256;
-            }
-            if (known->info.newest && known->info.newest->state == plugin_state::rejected)
-                refused_sha256 = known->info.newest->sha256;
-        } else {
-            // A file that nobody has looked at yet.
-            if (auto files = find_plugin_files(options_.plugin_dir))
-                for (const auto& file : *files)
-                    if (file.path == name || file.name == name || file.name + ".so" == name) out.file = file.path;
-            if (out.file.empty()) {
-                std::vector<std::string> names;
-                for (const auto& each : records_)
-                    if (each->now != state::removed) names.push_back(each->info.id);
-                const std::string near = nearest_name(name, names);
-                return problem{errc::not_found, "no such plugin", "id",
-                               near.empty() ? "the id or file name of a plugin" : "\"" + near + "\"",
-                               "\"" + std::string(name.substr(0, 80)) + "\""};
-            }
+                               std::string(name) + ": " + of->info.reason};
+            known = true;
+            removed = of->now == state::removed;
+            at.runs = of->now == state::active;
+            out.file = of->info.file;
+            if (of->info.newest && of->info.newest->state == plugin_state::rejected)
+                at.refused_sha256 = of->info.newest->sha256;
         }
-        const std::string stem = std::filesystem::path(out.file).stem().string();
-        if (const auto* found = switches_of(stem); !runs && found && !found->enabled) return {};
+        if (at.runs) {
+            out.id = out.report.id = of->info.id;
+            out.report.old_version = out.report.new_version = of->info.version;
+            out.report.old_generation = out.report.new_generation = of->info.generation;
+            at.running_sha256 = of->info.sha256;
+        }
     }
+    // Unasked, what stands against it matters only if there is something to replace.
+    if (at.runs && !automatic && !pins_.copy_of(out.id).empty())
+        return problem{errc::conflict, "the plugin is pinned; `sigrun plugin pin --unpin` lets go of it", "id",
+                       "a plugin that is not pinned", out.id};
+    std::error_code ec;
+    if (known && !(removed && !std::filesystem::exists(out.file, ec))) return at;
+    SIGRUN_CHECK_OK(locate_new(name, out));
+    return located{};
+}
+
+// A file that nobody has looked at yet.
+result<void> plugin_set::locate_new(std::string_view name, examined& out) const {
+    out.file.clear();
+    if (auto files = find_plugin_files(options_.plugin_dir))
+        for (const auto& file : *files)
+            if (file.path == name || file.name == name || file.name + ".so" == name) out.file = file.path;
+    if (!out.file.empty()) return {};
+    std::lock_guard lock(mutex_);
+    std::vector<std::string> names;
+    for (const auto& each : records_)
+        if (each->now != state::removed) names.push_back(each->info.id);
+    const std::string near = nearest_name(name, names);
+    return problem{errc::not_found, "no such plugin", "id",
+                   near.empty() ? "the id or file name of a plugin" : "\"" + near + "\"",
+                   "\"" + std::string(name.substr(0, 80)) + "\""};
+}
+
+bool plugin_set::switched_off(std::string_view file, const std::string& id) const {
+    for (const auto& name : {stem_of(file), id})
+        if (const auto* found = switches_of(name); found && !found->enabled) return true;
+    return false;
+}
+
+result<void> plugin_set::could_replace(const examined& file, bool runs,
+                                       const std::function<bool(std::string_view)>& replaceable) const {
+    std::lock_guard lock(mutex_);
+    for (const auto& other : records_) {
+        if (other->info.id != file.id || other->now != state::active) continue;
+        if (!runs) return bad_value("id", "a plugin that is not loaded yet", file.id + " (" + other->info.file + ")");
+        SIGRUN_CHECK_OK(room_for_another(*other));
+    }
+    if (!runs) return {};
+    SIGRUN_CHECK_OK(all_replaceable(file.id, replaceable));
+    if (file.identity.unique_symbols || (file.identity.flags & SIGRUN_PLUGIN_NO_SIDE_BY_SIDE))
+        return problem{errc::unsupported, "this plugin cannot be loaded beside its older version; restart the program",
+                       "file", "no STB_GNU_UNIQUE symbols and no flag NO_SIDE_BY_SIDE",
+                       std::to_string(file.identity.unique_symbols) + " unique symbols"};
+    return {};
+}
+
+result<void> plugin_set::examine(std::string_view name, bool automatic,
+                                 const std::function<bool(std::string_view)>& replaceable, examined& out) const {
+    SIGRUN_TRY(at, locate(name, automatic, out));
+    if (!at.runs && switched_off(out.file, "")) return {};
     SIGRUN_TRY(read, guard_->read(out.file));
     out.sha256 = read.sha256;
-    out.current = runs && out.sha256 == running_sha256;
+    out.current = at.runs && out.sha256 == at.running_sha256;
     if (out.current) return {};
-    if (automatic && out.sha256 == refused_sha256) return {};  // and why was said then
-    out.added = !runs;
-    auto seen = inspect_plugin(read.bytes);
-    if (!seen) return seen.error();
+    if (automatic && out.sha256 == at.refused_sha256) return {};  // and why was said then
+    out.added = !at.runs;
+    SIGRUN_TRY(seen, inspect_plugin(read.bytes));
     const std::string expected_id = out.id;
-    out.identity = std::move(*seen);
+    out.identity = std::move(seen);
     out.id = out.report.id = out.identity.id;
-    if (runs && out.id != expected_id) return bad_value("id", expected_id, out.id);
-    if (const auto* found = switches_of(out.id); !runs && found && !found->enabled) return {};
+    if (at.runs && out.id != expected_id) return bad_value("id", expected_id, out.id);
+    if (!at.runs && switched_off(out.file, out.id)) return {};
     if (!pinned_instead(out.id, out.sha256).empty())
         return problem{errc::conflict, "the plugin is pinned to another version", "id", "a plugin that is not pinned",
                        out.id};
-    SIGRUN_TRY(judged, guard_->judge(read, std::filesystem::path(out.file).stem().string()));
+    SIGRUN_TRY(judged, guard_->judge(read, stem_of(out.file)));
     out.signed_by = std::move(judged.signed_by);
     out.signature = std::move(read.signature);
-    {
-        std::lock_guard lock(mutex_);
-        for (const auto& other : records_) {
-            if (other->info.id != out.id || other->now != state::active) continue;
-            if (!runs)
-                return bad_value("id", "a plugin that is not loaded yet", out.id + " (" + other->info.file + ")");
-            SIGRUN_CHECK_OK(room_for_another(*other));
-        }
-        if (runs) SIGRUN_CHECK_OK(all_replaceable(out.id, replaceable));
-    }
-    if (runs && (out.identity.unique_symbols || (out.identity.flags & SIGRUN_PLUGIN_NO_SIDE_BY_SIDE)))
-        return problem{errc::unsupported, "this plugin cannot be loaded beside its older version; restart the program",
-                       "file", "no STB_GNU_UNIQUE symbols and no flag NO_SIDE_BY_SIDE",
-                       std::to_string(out.identity.unique_symbols) + " unique symbols"};
+    SIGRUN_CHECK_OK(could_replace(out, at.runs, replaceable));
     out.changed = out.report.changed = true;
     out.bytes = std::move(read.bytes);
     return {};

@@ -118,7 +118,7 @@ result<plugin_guard::verdict> plugin_guard::judge(const plugin_bytes& file, std:
 std::optional<plugin_guard::substitute> plugin_guard::instead_of(std::string_view id, std::string_view name) const {
     std::vector<std::pair<good_version, std::string>> kept;
     {
-        std::lock_guard lock(mutex_);
+        std::lock_guard lock(writing_);
         if (!good_) return std::nullopt;
         for (const auto& each : good_->versions(id.empty() ? name : id))
             if (auto bytes = good_->bytes(each)) kept.emplace_back(each, std::move(*bytes));
@@ -134,18 +134,35 @@ std::optional<plugin_guard::substitute> plugin_guard::instead_of(std::string_vie
     return std::nullopt;
 }
 
-void plugin_guard::on_probation(const std::string& sha256) {
+// On a copy, so that whoever asks meanwhile does not wait for the disk.
+template <class Change>
+auto plugin_guard::change_ledger(Change change) {
+    std::optional<crash_ledger> changed;
+    {
+        std::lock_guard lock(mutex_);
+        changed = ledger_;
+    }
+    auto outcome = change(*changed);
     std::lock_guard lock(mutex_);
+    ledger_ = std::move(changed);
+    return outcome;
+}
+
+void plugin_guard::on_probation(const std::string& sha256) {
+    std::lock_guard lock(writing_);
     if (!ledger_) return;
-    if (auto r = ledger_->begin_probation(sha256); !r) SIGRUN_LOG(k_log, warning, r.error().text());
+    auto begun = change_ledger([&](crash_ledger& l) { return l.begin_probation(sha256); });
+    if (!begun) SIGRUN_LOG(k_log, warning, begun.error().text());
 }
 
 void plugin_guard::served(const good_version& what, const std::string& staged_file, bool even_if_young) {
-    std::lock_guard lock(mutex_);
+    std::lock_guard lock(writing_);
     if (!ledger_ || !good_) return;
     if (even_if_young ? !good_->versions(what.id).empty() : ledger_->crashes_of(what.sha256) > 0) return;
-    if (!even_if_young)
-        if (auto r = ledger_->end_probation(what.sha256); !r) SIGRUN_LOG(k_log, warning, r.error().text());
+    if (!even_if_young) {
+        auto ended = change_ledger([&](crash_ledger& l) { return l.end_probation(what.sha256); });
+        if (!ended) SIGRUN_LOG(k_log, warning, ended.error().text());
+    }
     auto bytes = read_file(staged_file, k_max_plugin_file);
     auto kept = bytes ? good_->keep(what, *bytes) : result<void>(bytes.error());
     if (!kept)
@@ -170,9 +187,9 @@ std::size_t plugin_guard::crashes_of(std::string_view id) const {
 }
 
 result<std::size_t> plugin_guard::admit(std::string_view id) {
-    std::lock_guard lock(mutex_);
+    std::lock_guard lock(writing_);
     if (!ledger_) return std::size_t{0};
-    return ledger_->admit(id);
+    return change_ledger([&](crash_ledger& l) { return l.admit(id); });
 }
 
 std::optional<crash_ledger> plugin_guard::ledger() const {

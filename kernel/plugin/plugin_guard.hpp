@@ -2,7 +2,7 @@
 // Rights of folder and file, revocation, signature, quarantine; and what runs in place of a file that may not. The parts are in
 // kernel/guard; a host that does not remember has neither quarantine nor last good versions.
 //
-// All [any].
+// All [any]; what writes or reads files may take as long as the disk does.
 #pragma once
 
 #include "kernel/guard/crash_ledger.hpp"
@@ -58,7 +58,7 @@ public:
     /// The newest good version that may run, of the plugin with this id or file name; nothing if there is none.
     std::optional<substitute> instead_of(std::string_view id, std::string_view name) const;
 
-    /// A replacement is about to run: until it served well, one crash is enough.
+    /// A replacement is about to run: until it served well, one crash is enough. Writes a file.
     void on_probation(const std::string& sha256);
     /// It served well, and is kept, unless it crashed before. `even_if_young`: only if nothing of the plugin is kept so far.
     void served(const good_version& what, const std::string& staged_file, bool even_if_young);
@@ -80,9 +80,13 @@ private:
     std::string folder_, trust_dir_;
     signing default_ = signing::off;
     std::map<std::string, signing, std::less<>> by_name_;
-    mutable std::mutex mutex_;
-    std::optional<crash_ledger> ledger_;
+    template <class Change>
+    auto change_ledger(Change change);
+
+    mutable std::mutex writing_;  // held while files are written: of the ledger, and what is kept
     std::optional<last_good> good_;
+    mutable std::mutex mutex_;  // never held while files are written; taken after the other one
+    std::optional<crash_ledger> ledger_;
 };
 
 }  // namespace sigrun

@@ -176,6 +176,7 @@ result<void> plugin_host::watch() {
 
 void plugin_host::end_reloads() {
     impl_->reloads.end();
+    // A second time through the control thread: what the swappers posted on their way has run, too.
     std::promise<void> over;
     boost::asio::post(impl_->rt->control, [this, &over] {
         if (impl_->watching) impl_->watching->end();
@@ -216,7 +217,7 @@ void plugin_host::post_work(std::function<void()> task) {
 void plugin_host::call_async(const instance& target, const std::function<sigrun_result(sigrun_op)>& start,
                              op_callback callback) {
     auto shared = std::make_shared<op_callback>(std::move(callback));
-    sigrun_op op = impl_->rt->ops.mint(target.generation_number(),
+    sigrun_op op = impl_->rt->ops.mint(op_owner(target),
                                        [shared](result<buffer_ref> outcome) { (*shared)(std::move(outcome)); });
     sigrun_result r = start(op);
     target.note_call(r);

@@ -18,6 +18,19 @@ std::string uses(std::size_t n) { return std::to_string(n) + (n == 1 ? " link or
 }  // namespace
 
 std::vector<plugin_info> plugin_set::infos() const {
+    auto out = shown();
+    // Without the lock: the disk may be slow, and who waits for it is only who wants to see it.
+    for (auto& info : out) {
+        if (info.id.empty()) continue;
+        info.pinned = !pins_.copy_of(info.id).empty();
+        if (!guard_) continue;
+        if (auto held = guard_->quarantine_of(info.id)) info.quarantine = held->version + ": " + held->reason;
+        info.crashes = guard_->crashes_of(info.id);
+    }
+    return out;
+}
+
+std::vector<plugin_info> plugin_set::shown() const {
     std::lock_guard lock(mutex_);
     std::vector<plugin_info> out;
     for (std::size_t i = 0; i < records_.size(); ++i) {
@@ -34,9 +47,15 @@ std::vector<plugin_info> plugin_set::infos() const {
                 const auto n = static_cast<std::size_t>(which.use_count() - 1);
                 holders += n;
                 if (n) one.holds.push_back("instance " + which->name() + ": " + uses(n));
+                if (!old.shares_code) continue;
+                if (const auto ops = rt_->ops.open(op_owner(*which)))
+                    one.holds.push_back("instance " + which->name() + ": " + std::to_string(ops) + " open operation" +
+                                        (ops == 1 ? "" : "s"));
             }
             one.held_by = uses(holders);
-            for (auto& thing : old.code->open_things()) one.holds.push_back(std::move(thing));
+            // What the code as a whole has open may be the newer instances'.
+            if (!old.shares_code)
+                for (auto& thing : old.code->open_things()) one.holds.push_back(std::move(thing));
             older.push_back(std::move(one));
         }
         for (const auto& stays : residents_of(each.info.id))
@@ -56,12 +75,7 @@ std::vector<plugin_info> plugin_set::infos() const {
                      : on_probation               ? plugin_state::probation
                                                   : plugin_state::active;
         if (info.newest) info.newest->age_s = seconds_since(each.newest_since);
-        info.pinned = !info.id.empty() && !pins_.copy_of(info.id).empty();
         info.retiring = std::move(older);
-        if (guard_ && !info.id.empty()) {
-            if (auto held = guard_->quarantine_of(info.id)) info.quarantine = held->version + ": " + held->reason;
-            info.crashes = guard_->crashes_of(info.id);
-        }
         out.push_back(std::move(info));
     }
     return out;
@@ -69,7 +83,7 @@ std::vector<plugin_info> plugin_set::infos() const {
 
 std::map<plugin_state, std::size_t> plugin_set::states() const {
     std::map<plugin_state, std::size_t> out;
-    for (const auto& each : infos()) {
+    for (const auto& each : shown()) {
         ++out[each.state];
         for (const auto& old : each.retiring) ++out[old.state];
     }
@@ -93,8 +107,7 @@ bool plugin_set::note_refusal(const examined& file, const problem& why) {
         if (!of) {
             auto made = std::make_unique<record>();
             made->info.file = file.file;
-            made->short_name = file.file.substr(file.file.rfind('/') + 1);
-            made->short_name.resize(made->short_name.size() - std::string_view(".so").size());
+            made->short_name = stem_of(file.file);
             made->now = state::removed;
             records_.push_back(std::move(made));
             of = records_.back().get();

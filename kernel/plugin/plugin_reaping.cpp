@@ -11,6 +11,13 @@ const auto k_log = logger::get("plugin");
 
 }  // namespace
 
+// The address is as good as a number: an instance is not destroyed before its operations are over.
+std::uint64_t op_owner(const instance& which) noexcept {
+    const auto place = reinterpret_cast<std::uintptr_t>(&which) / alignof(instance);
+    const auto half = static_cast<std::uint32_t>(place ^ (place >> 32));
+    return (std::uint64_t{half ? half : 1} << 32) | static_cast<std::uint32_t>(which.generation_number());
+}
+
 bool plugin_set::reap(std::vector<ended>& done) {
     std::vector<std::shared_ptr<instance>> unused;
     std::vector<std::shared_ptr<generation>> codes;
@@ -20,15 +27,10 @@ bool plugin_set::reap(std::vector<ended>& done) {
         for (auto& each : retiring_) {
             // An operation that is open may be a connection the plugin serves, or a call that is on its way back.
             if (each.state == plugin_state::warm) continue;
-            if (each.begun) {
-                std::erase_if(*each.begun, [&](sigrun_op op) { return !rt_->ops.is_open(op); });
-                if (!each.begun->empty()) continue;
-            } else if (rt_->ops.open(each.info.generation)) {
-                continue;
-            }
+            if (!each.shares_code && rt_->ops.open(each.info.generation)) continue;
             std::erase_if(each.instances, [&](auto& i) {
                 // This list alone holds it, and nobody else can get hold of it any more.
-                if (i.use_count() > 1) return false;
+                if (i.use_count() > 1 || (each.shares_code && rt_->ops.open(op_owner(*i)))) return false;
                 unused.push_back(std::move(i));
                 return true;
             });

@@ -115,7 +115,7 @@ void plugin_set::retire(const std::vector<exchange>& exchanges) {
                              {old},
                              plugin_state::draining,
                              std::chrono::steady_clock::now(),
-                             rt_->ops.tokens(plugin->info.generation)});
+                             true});
     }
 }
 

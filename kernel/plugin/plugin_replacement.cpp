@@ -25,16 +25,6 @@ result<void> start_instance(instance& each) {
     return p;
 }
 
-result<std::shared_ptr<generation>> plugin_set::open(const examined& file) {
-    guard_->on_probation(file.sha256);
-    SIGRUN_TRY(code, generation::open(file.bytes, file.identity, *stage_, rt_, options_.program));
-    code->keep_signature(file.signature);
-    const std::string short_name = file.file.substr(file.file.rfind('/') + 1);
-    for (const auto& name : {short_name.substr(0, short_name.rfind('.')), file.id})
-        if (const auto* found = switches_of(name); found && found->keep_mapped) code->keep_mapped();
-    return std::move(code);
-}
-
 result<plugin_set::replacement> plugin_set::prepare(const examined& file) {
     record* running = find_plugin(file.id);
     if (!running || running->now != state::active || running->info.generation != file.report.old_generation)
@@ -45,7 +35,7 @@ result<plugin_set::replacement> plugin_set::prepare(const examined& file) {
     replacement made;
     made.report = file.report;
     made.record = index_of(*running);
-    SIGRUN_TRY(code, open(file));
+    SIGRUN_TRY(code, open(file.bytes, file.signature, file.identity, stem_of(file.file)));
     SIGRUN_CHECK_OK(code->start());
     const auto& descriptor = code->descriptor();
     note_newest(file.file, descriptor.version, file.sha256, plugin_state::loaded);

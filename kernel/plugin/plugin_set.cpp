@@ -47,8 +47,9 @@ result<void> plugin_set::load() {
 }
 
 void plugin_set::try_new_ones(const std::vector<plugin_file>& files) {
-    // A start may wait longer than a reload: the machine may be starting, too.
-    trials_.emplace(options_.state_dir, options_.trial_program, 3 * options_.trial_time);
+    // All of them may be in one child.
+    trials_.emplace(options_.state_dir, options_.trial_program,
+                    trial_limits{3 * options_.trial_time, trial_limits::of(options_.trial_time).wall});
     if (options_.trial_program.empty()) return;
     std::vector<std::string> contents;
     for (const auto& file : files) {
@@ -134,10 +135,7 @@ result<void> plugin_set::take(record& to, const plugin_guard::plugin_bytes& file
             return bad_value("id", "a plugin that is not loaded yet", identity.id + " (" + other->info.file + ")");
 
     SIGRUN_CHECK_OK(trials_->pass(file.bytes));
-    SIGRUN_TRY(code, generation::open(file.bytes, identity, *stage_, rt_, options_.program));
-    code->keep_signature(file.signature);
-    for (const auto& name : {to.short_name, identity.id})
-        if (const auto* found = switches_of(name); found && found->keep_mapped) code->keep_mapped();
+    SIGRUN_TRY(code, open(file.bytes, file.signature, identity, to.short_name));
     describe(to.info, *code);
     if (!needed(code->descriptor())) {
         to.now = state::not_needed;
@@ -149,6 +147,16 @@ result<void> plugin_set::take(record& to, const plugin_guard::plugin_bytes& file
     to.info.active = true;
     to.code = std::move(code);
     return {};
+}
+
+result<std::shared_ptr<generation>> plugin_set::open(std::string_view bytes, const std::string& signature,
+                                                     const plugin_identity& identity, const std::string& short_name) {
+    const std::uint64_t features = options_.private_folder ? SIGRUN_HELLO_TRIAL : 0;
+    SIGRUN_TRY(code, generation::open(bytes, identity, *stage_, rt_, options_.program, features));
+    code->keep_signature(signature);
+    for (const auto& name : {short_name, identity.id})
+        if (const auto* found = switches_of(name); found && found->keep_mapped) code->keep_mapped();
+    return std::move(code);
 }
 
 std::string plugin_set::pinned_instead(const std::string& id, const std::string& sha256) const {

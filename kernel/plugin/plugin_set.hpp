@@ -33,10 +33,10 @@ public:
     std::vector<std::shared_ptr<instance>> release_instances();
 
     // -- plugin_infos.cpp
-    std::vector<plugin_info> infos() const;
+    std::vector<plugin_info> infos() const;  // asks the folder of pins, too
     /// How many generations are in each state, for the metrics.
     std::map<plugin_state, std::size_t> states() const;
-    /// A file on its way in, shown with its plugin.
+    /// A file on its way in, shown with its plugin. [any]
     void note_newest(const std::string& file, std::string_view version, std::string_view sha256, plugin_state stage);
 
     // -- plugin_examination.cpp
@@ -59,6 +59,8 @@ public:
     /// Keeps why a file was refused, to be shown with the plugin that goes on or on its own, and not to try it again unasked.
     /// False: the same was said before.
     bool note_refusal(const examined& file, const problem& why);
+    /// From here until it has served well, one crash is enough to hold it. Writes a file: [work]
+    void begin_probation(const examined& file) { guard_->on_probation(file.sha256); }
     /// It holds what runs: whatever was said of the file before is over.
     void note_current(const examined& file);
     /// The file at this path is not there any more. What was loaded from it; empty: nothing, or it was known.
@@ -102,7 +104,7 @@ public:
     result<departure> removable(std::string_view name, bool force) const;
     void take_out(const departure& what);
 
-    /// Pins the running version, or lets go of it.
+    /// Pins the running version, or lets go of it. Writes files: [work]
     result<void> pin(std::string_view name, bool pinned);
 
     // -- plugin_reaping.cpp
@@ -173,8 +175,7 @@ private:
         std::vector<std::shared_ptr<instance>> instances;
         plugin_state state;
         time_point since;
-        // Newer instances run on the same code: of the open operations these were there when its work went over.
-        std::optional<std::vector<sigrun_op>> begun{};
+        bool shares_code = false;  // newer instances run on it: their operations are none of these instances' business
     };
     struct choice {  // one component to create an instance of
         record* plugin;
@@ -185,6 +186,7 @@ private:
         bool enabled, keep_mapped;
     };
 
+    std::vector<plugin_info> shown() const;
     result<std::vector<switches>> read_switches(const settings& config) const;
     result<void> load_file(const plugin_file& file);
     void try_new_ones(const std::vector<plugin_file>& files);
@@ -208,10 +210,19 @@ private:
     record* find_file(std::string_view name) const;
     std::size_t index_of(const record& which) const;
     result<void> unknown_plugin(const std::string& field, const std::string& name, const std::string& origin) const;
-    result<void> examine_running(const record& running, bool automatic, examined& out) const;
+    struct located {
+        bool runs = false;
+        std::string running_sha256, refused_sha256;
+    };
+    result<located> locate(std::string_view name, bool automatic, examined& out) const;
+    result<void> locate_new(std::string_view name, examined& out) const;
+    result<void> could_replace(const examined& file, bool runs,
+                               const std::function<bool(std::string_view kind)>& replaceable) const;
+    bool switched_off(std::string_view file, const std::string& id) const;
     result<void> all_replaceable(std::string_view id, const std::function<bool(std::string_view)>& replaceable) const;
     result<void> room_for_another(const record& running) const;
-    result<std::shared_ptr<generation>> open(const examined& file);
+    result<std::shared_ptr<generation>> open(std::string_view bytes, const std::string& signature,
+                                             const plugin_identity& identity, const std::string& short_name);
     retiring* warm_of(std::size_t which);
 
     const plugin_host_options& options_;
@@ -230,6 +241,9 @@ private:
     std::vector<std::shared_ptr<instance>> instances_;
     std::vector<retiring> retiring_;
 };
+
+/// The tag of operations that this instance will complete.
+std::uint64_t op_owner(const instance& which) noexcept;
 
 /// Calls the instance's `start`, if it has one.
 result<void> start_instance(instance& each);

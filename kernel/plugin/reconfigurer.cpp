@@ -1,5 +1,6 @@
 #include "kernel/plugin/reconfigurer.hpp"
 
+#include "kernel/base/guarded.hpp"
 #include "kernel/base/quantity.hpp"
 #include "kernel/log/log.hpp"
 #include "kernel/plugin/watched_call.hpp"
@@ -242,8 +243,7 @@ void reconfigurer::commit(transaction& t) {
     for (const auto& each : t.leaving) t.exchanges.push_back({each, nullptr});
     plugins_.commit(t.request.config, t.exchanges);
     for (const auto& [old, now] : swaps)
-        if (!reloads_.swapper_of(now->kind())->swap(old, now))
-            new std::shared_ptr<instance>(old);  // never let go: nobody can tell when the last thread has left it
+        if (!reloads_.swapper_of(now->kind())->swap(old, now)) never_let_go(old);
     for (const auto& [old, now] : swaps)
         if (const auto& settle = reloads_.swapper_of(now->kind())->settle) settle(old, now);
     plugins_.retire(t.exchanges);
@@ -265,9 +265,9 @@ result<reconfigure_report> reconfigurer::carry_out(reconfigure_request& request)
 }
 
 void reconfigurer::run(reconfigure_request request, std::function<void(result<reconfigure_report>)> done) {
-    auto step = [this, request = std::move(request), done = std::move(done)](bool too_late) mutable {
-        if (too_late) return done(make_problem(errc::unavailable, "the program is stopping"));
-        done(carry_out(request));
+    auto step = [this, request = std::move(request), done = std::move(done)](const problem* refused) mutable {
+        if (refused) return done(*refused);
+        done(guarded([&] { return carry_out(request); }));
         reloads_.next();
     };
     reloads_.in_turn(std::move(step));

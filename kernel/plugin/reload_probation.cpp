@@ -38,8 +38,7 @@ void reloader::swap_back(const std::string& id, const std::string& why) {
     if (found.empty()) return;
     const auto& what = found.mapped().what;
     for (const auto& [old, now] : what.instances)
-        if (!swapper_of(*now)->swap(now, old))
-            new std::shared_ptr<instance>(now);  // never let go: nobody can tell when the last thread has left it
+        if (!swapper_of(*now)->swap(now, old)) never_let_go(now);
     plugins_.swap_back(what, why);
     for (const auto& [old, now] : what.instances)
         if (const auto& settle = swapper_of(*now)->settle) settle(now, old);
@@ -52,7 +51,7 @@ void reloader::judge() {
     std::vector<std::string> passed;
     std::vector<std::pair<std::string, std::string>> failed;
     for (auto& [id, each] : on_probation_) {
-        if (auto why = each.judge.look(counts_of(each.what, false)); !why.empty())
+        if (auto why = each.judge.look(counts_of(each.what, false), counts_of(each.what, true)); !why.empty())
             failed.emplace_back(id, std::move(why));
         else if (now >= each.until)
             passed.push_back(id);

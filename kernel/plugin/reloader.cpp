@@ -1,5 +1,6 @@
 #include "kernel/plugin/reloader.hpp"
 
+#include "kernel/base/guarded.hpp"
 #include "kernel/plugin/trial.hpp"
 
 #include <boost/asio/post.hpp>
@@ -7,16 +8,28 @@
 #include <chrono>
 #include <filesystem>
 #include <future>
+#include <mutex>
 
 namespace sigrun {
 namespace {
 
-constexpr std::chrono::milliseconds k_reap_again{20};
+constexpr std::chrono::milliseconds k_reap_again{20}, k_soon{0};
+// That somebody asked for; of the files that changed no more wait than there are files.
+constexpr std::size_t k_max_waiting = 64;
 const auto k_log = logger::get("plugin");
 
 problem stopping() { return make_problem(errc::unavailable, "the program is stopping"); }
 
 }  // namespace
+
+void never_let_go(const std::shared_ptr<instance>& which) {
+    static std::mutex mutex;
+    static auto& kept = *new std::vector<std::shared_ptr<instance>>;
+    SIGRUN_LOG(k_log, warning, "instance ", which->name(), " of generation ", which->generation_number(),
+               " stays for good: it could not be seen that every thread has left it");
+    std::lock_guard lock(mutex);
+    kept.push_back(which);
+}
 
 void reloader::set_swapper(std::string_view kind, swapper how) {
     swappers_.insert_or_assign(std::string(kind), std::move(how));
@@ -28,12 +41,14 @@ const swapper* reloader::swapper_of(const instance& which) const {
 }
 
 void reloader::end() {
+    ending_ = true;
     std::promise<void> over;
     boost::asio::post(rt_.control, [this, &over] {
         stopped_ = true;
         reaping_.cancel();
         judging_.cancel();
-        for (auto& each : std::exchange(waiting_, {})) each(true);
+        const problem why = stopping();
+        for (auto& each : std::exchange(waiting_, {})) each(&why);
         on_probation_.clear();
         over.set_value();
     });
@@ -41,11 +56,25 @@ void reloader::end() {
 }
 
 void reloader::in_turn(step what) {
-    boost::asio::post(rt_.control, [this, what = std::move(what)]() mutable {
-        if (stopped_) return what(true);
-        waiting_.push_back(std::move(what));
-        advance();
-    });
+    boost::asio::post(rt_.control, [this, what = std::move(what)]() mutable { enqueue(std::move(what), true); });
+}
+
+void reloader::enqueue(step what, bool refusable) {
+    if (stopped_) {
+        const problem why = stopping();
+        return what(&why);
+    }
+    if (refusable && waiting_.size() >= k_max_waiting) {
+        const problem why{errc::busy,
+                          "too many changes of plugins wait already",
+                          "",
+                          "fewer than " + std::to_string(k_max_waiting),
+                          std::to_string(waiting_.size()),
+                          1000};
+        return what(&why);
+    }
+    waiting_.push_back(std::move(what));
+    advance();
 }
 
 void reloader::advance() {
@@ -53,13 +82,15 @@ void reloader::advance() {
     busy_ = true;
     const step first = std::move(waiting_.front());
     waiting_.pop_front();
-    first(false);
+    first(nullptr);
 }
 
 void reloader::next() {
     busy_ = false;
     if (stopped_) return;
-    reap();
+    // Not in this step: what the new one posted while it was started, such as its look at what it follows, comes before the
+    // old one goes.
+    reap_after(k_soon);
     count_states();
     advance();
 }
@@ -83,30 +114,40 @@ void reloader::count_states() {
 void reloader::reload(std::string name, reload_options how, std::function<void(result<reload_report>)> done) {
     auto what =
         std::make_shared<errand>(errand{std::move(name), how, std::move(done), std::chrono::steady_clock::now(), {}});
-    in_turn([this, what](bool too_late) {
-        if (too_late) return what->done(stopping());
-        auto look = [this, what] {
-            auto examined = examine(*what);
-            boost::asio::post(rt_.control, [this, what, examined = std::move(examined)] {
-                conclude(*what, examined);
-                next();
-            });
-        };
-        if (rt_.work.post(std::move(look), false)) return;
-        what->done(stopping());
-        next();
+    in_turn([this, what](const problem* refused) {
+        if (refused) return what->done(*refused);
+        begin(what);
     });
 }
 
-// What may take long.
+void reloader::begin(const std::shared_ptr<errand>& what) {
+    auto look = [this, what] {
+        auto examined = guarded([&] { return examine(*what); });
+        boost::asio::post(rt_.control, [this, what, examined = std::move(examined)] {
+            conclude(*what, examined);
+            next();
+        });
+    };
+    if (rt_.work.post(std::move(look), false)) return;
+    what->done(stopping());
+    next();
+}
+
+// What may take long, or writes files.
 result<void> reloader::examine(errand& what) const {
     auto replaceable = [this](std::string_view kind) { return swappers_.contains(kind); };
     SIGRUN_CHECK_OK(plugins_.examine(what.name, what.how.automatic, replaceable, what.file));
     if (!what.file.changed) return {};
     plugins_.note_newest(what.file.file, what.file.identity.version, what.file.sha256, plugin_state::staged);
-    if (options_.trial_program.empty()) return {};
+    if (!options_.trial_program.empty()) SIGRUN_CHECK_OK(on_trial(what));
+    plugins_.begin_probation(what.file);
+    return {};
+}
+
+result<void> reloader::on_trial(errand& what) const {
     const auto scratch = options_.state_dir.empty() ? std::string("/tmp") : options_.state_dir + "/stage";
-    SIGRUN_CHECK_OK(try_plugin(what.file.bytes, options_.trial_program, scratch, options_.trial_time));
+    SIGRUN_CHECK_OK(try_plugin(what.file.bytes,
+                               {options_.trial_program, scratch, trial_limits::of(options_.trial_time), &ending_}));
     plugins_.note_newest(what.file.file, what.file.identity.version, what.file.sha256, plugin_state::tried);
     return {};
 }
@@ -114,17 +155,17 @@ result<void> reloader::examine(errand& what) const {
 void reloader::conclude(errand& what, result<void> examined) {
     const auto& file = what.file;
     result<reload_report> report = file.report;
-    if (stopped_)
+    if (ending_)
         report = stopping();
     else if (!examined)
         report = examined.error();
     else if (file.changed)
-        report = file.added ? add(file, what) : replace(file, what);
+        report = guarded([&] { return file.added ? add(file, what) : replace(file, what); });
     else if (file.current) {
         plugins_.note_current(file);
         if (!what.how.probation) report->probation_ended = settle(file.id);
     }
-    if (!report && !stopped_ && !file.file.empty() && report.error().code != errc::not_found &&
+    if (!report && !ending_ && !file.file.empty() && report.error().code != errc::not_found &&
         plugins_.note_refusal(file, report.error()))
         tell({plugin_event::kind::rejected, file.id.empty() ? file.file : file.id, file.report.old_version,
               file.identity.version, file.report.old_generation, report.error().text()});
@@ -132,16 +173,15 @@ void reloader::conclude(errand& what, result<void> examined) {
 }
 
 result<reload_report> reloader::replace(const plugin_set::examined& file, const errand& what) {
-    settle(file.id);
     SIGRUN_TRY(standby, plugins_.prepare(file));
     for (const auto& [old, now] : standby.instances) SIGRUN_CHECK_OK(swapper_of(*now)->check(old, now));
+    settle(file.id);  // nothing can fail any more: until here the generation before might have had to come back
     const bool warm = what.how.probation && options_.probation > nanoseconds(0);
     const auto ready = std::chrono::steady_clock::now();
     const call_counts before = counts_of(standby, true), start = counts_of(standby, false);
     plugins_.commit(standby, warm);
     for (const auto& [old, now] : standby.instances)
-        if (!swapper_of(*now)->swap(old, now))
-            new std::shared_ptr<instance>(old);  // never let go: nobody can tell when the last thread has left it
+        if (!swapper_of(*now)->swap(old, now)) never_let_go(old);
     standby.report.prepared = ready - what.began;
     standby.report.swapped = std::chrono::steady_clock::now() - ready;
     standby.report.probation = warm ? options_.probation : nanoseconds(0);
@@ -187,9 +227,14 @@ result<reload_report> reloader::add(const plugin_set::examined& file, const erra
 void reloader::file_changed(const std::string& path) {
     std::error_code ec;
     if (std::filesystem::symlink_status(path, ec).type() != std::filesystem::file_type::not_found) {
-        reload_options unasked;
-        unasked.automatic = true;
-        return reload(path, unasked, [](const result<reload_report>&) {});
+        if (!files_waiting_.insert(path).second) return;
+        auto what = std::make_shared<errand>(errand{
+            path, {.automatic = true}, [](const result<reload_report>&) {}, std::chrono::steady_clock::now(), {}});
+        auto look = [this, what](const problem* refused) {
+            files_waiting_.erase(what->name);
+            if (!refused) begin(what);
+        };
+        return enqueue(std::move(look), false);
     }
     if (auto of = plugins_.note_gone(path))
         tell({plugin_event::kind::gone, of->id, of->version, "", of->generation, of->reason});
@@ -197,17 +242,25 @@ void reloader::file_changed(const std::string& path) {
 }
 
 void reloader::pin(std::string name, bool pinned, std::function<void(result<void>)> done) {
-    in_turn([this, name = std::move(name), pinned, done = std::move(done)](bool too_late) {
-        if (too_late) return done(stopping());
-        done(plugins_.pin(name, pinned));
+    in_turn([this, name = std::move(name), pinned, done = std::move(done)](const problem* refused) {
+        if (refused) return done(*refused);
+        auto write = [this, name, pinned, done] {
+            auto outcome = guarded([&] { return plugins_.pin(name, pinned); });
+            boost::asio::post(rt_.control, [this, done, outcome = std::move(outcome)] {
+                done(outcome);
+                next();
+            });
+        };
+        if (rt_.work.post(std::move(write), false)) return;
+        done(stopping());
         next();
     });
 }
 
 void reloader::remove(std::string name, bool force, std::function<void(result<std::string>)> done) {
-    in_turn([this, name = std::move(name), force, done = std::move(done)](bool too_late) {
-        if (too_late) return done(stopping());
-        done(take_out(name, force));
+    in_turn([this, name = std::move(name), force, done = std::move(done)](const problem* refused) {
+        if (refused) return done(*refused);
+        done(guarded([&] { return take_out(name, force); }));
         next();
     });
 }
@@ -254,8 +307,11 @@ void reloader::reap() {
         tell({plugin_event::kind::retired, each.id, each.version, "", each.generation,
               each.resident.empty() ? "" : "its code stays mapped: " + each.resident});
     if (!ended.empty()) count_states();
-    if (!more) return;
-    reaping_.expires_after(k_reap_again);
+    if (more) reap_after(k_reap_again);
+}
+
+void reloader::reap_after(std::chrono::milliseconds wait) {
+    reaping_.expires_after(wait);
     reaping_.async_wait([this](boost::system::error_code ec) {
         if (!ec && !stopped_) reap();
     });

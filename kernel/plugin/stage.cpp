@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -16,6 +17,16 @@ namespace sigrun {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Said once here, instead of by the dynamic loader about every plugin.
+result<void> check_may_execute(const std::string& folder) {
+    struct statvfs system {};
+    if (::statvfs(folder.c_str(), &system) != 0) return system_problem("cannot look at", folder);
+    if (system.f_flag & ST_NOEXEC)
+        return problem{errc::io, "plugins could not be run from there", "state-dir",
+                       "a folder on a file system that is not mounted noexec", folder};
+    return {};
+}
 
 }  // namespace
 
@@ -41,13 +52,16 @@ result<stage> stage::open(const std::string& state_dir) {
     if (state_dir.empty()) {
         std::string folder = (fs::temp_directory_path() / "sigrun-stage-XXXXXX").string();
         if (!mkdtemp(folder.data())) return system_problem("cannot make a folder", folder);
-        return stage(folder, true);
+        stage made(folder, true);
+        SIGRUN_CHECK_OK(check_may_execute(folder));
+        return made;
     }
     std::error_code ec;
     const fs::path folder = fs::path(state_dir) / "stage";
     fs::create_directories(folder, ec);
     if (!ec) fs::permissions(folder, fs::perms::owner_all, ec);
     if (ec) return make_problem(errc::io, "folder '" + folder.string() + "' cannot be made: " + ec.message());
+    SIGRUN_CHECK_OK(check_may_execute(folder.string()));
     for (fs::directory_iterator it(folder, ec), end; !ec && it != end; it.increment(ec)) {
         std::error_code ignored;
         if (it->path().extension() == ".so" || it->path().filename().string().starts_with("trial-"))

@@ -2,9 +2,10 @@
 // defaults. Whoever crashes, hangs or exits there has not touched the program that wants to use it.
 #pragma once
 
-#include "kernel/base/clock.hpp"
 #include "kernel/base/result.hpp"
+#include "kernel/plugin/trial_limits.hpp"
 
+#include <atomic>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,12 +16,18 @@ namespace sigrun {
 /// are the arguments of an ordinary start.
 int run_as_plugin_host(int argc, char** argv);
 
-/// Runs the trial of these bytes with `program` (which calls run_as_plugin_host) in a folder of its own below `scratch`.
-/// Blocks, `limit` at most. A problem says what the plugin did. `kinds`: filled with the kinds of its components.
-result<void> try_plugin(std::string_view bytes, const std::string& program, const std::string& scratch,
-                        nanoseconds limit, std::vector<std::string>* kinds = nullptr);
+struct trial_setting {
+    std::string program;  // calls run_as_plugin_host
+    std::string scratch;  // the trial gets a folder of its own below
+    trial_limits limits{};
+    const std::atomic<bool>* give_up = nullptr;  // once true, the trial ends as unavailable
+};
+/// Runs the trial of these bytes. Blocks, `limits.wall` at most. A problem says what the plugin did. `kinds`: filled with
+/// the kinds of its components.
+result<void> try_plugin(std::string_view bytes, const trial_setting& setting,
+                        std::vector<std::string>* kinds = nullptr);
 /// Several in one child: all are good, or a problem of one of them.
-result<void> try_plugins(const std::vector<std::string_view>& files, const std::string& program,
-                         const std::string& scratch, nanoseconds limit, std::vector<std::string>* kinds = nullptr);
+result<void> try_plugins(const std::vector<std::string_view>& files, const trial_setting& setting,
+                         std::vector<std::string>* kinds = nullptr);
 
 }  // namespace sigrun

@@ -1,5 +1,6 @@
 #include "kernel/serve/configuration.hpp"
 
+#include "kernel/base/guarded.hpp"
 #include "kernel/log/log.hpp"
 
 #include <algorithm>
@@ -185,7 +186,7 @@ result<void> configuration::read(attempt& a) const {
 }
 
 void configuration::begin_attempt(const attempt_ptr& a) {
-    if (auto good = read(*a); !good) return ended(a, good.error());
+    if (auto good = guarded([&] { return read(*a); }); !good) return ended(a, good.error());
     if (a->changes.empty()) return ended(a, reconfigure_report{});
     reconfigure_request r;
     r.config = a->merged;

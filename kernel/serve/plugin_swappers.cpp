@@ -19,11 +19,15 @@ void set_swappers(plugin_host& plugins, selector& select, detector& local, fleet
     balancers.counts = [&](const auto& which) { return select.balancer_counts(which); };
     plugins.set_swapper(SIGRUN_KIND_BALANCER, std::move(balancers));
 
-    // The detector asks for the probes of the moment at each run; a new one is tried at once, and a removed one let go.
-    auto probe_again = [&] {
-        detect_options again;
-        again.fresh = true;
-        local.detect(again, [](const capability_ptr&) {});
+    // The detector asks for the probes of the moment at each run; a new one is tried at once, and a removed one let go. After
+    // the step that changes them: only then are the host's probes those it is to see, and none of its time is the swap's.
+    // What is posted here has run when end_reloads returns: it waits for the control thread once more after the last step.
+    auto probe_again = [&plugins, &local] {
+        boost::asio::post(plugins.control(), [&local] {
+            detect_options again;
+            again.fresh = true;
+            local.detect(again, [](const capability_ptr&) {});
+        });
     };
     swapper probes;
     probes.check = [](const auto&, const auto&) { return result<void>(); };
@@ -31,9 +35,8 @@ void set_swappers(plugin_host& plugins, selector& select, detector& local, fleet
         probe_again();
         return true;
     };
-    // After this step, when the host's probes are those without the removed one: only then the detector lets go of it.
-    probes.add = probes.remove = [&plugins, probe_again](const auto&) {
-        boost::asio::post(plugins.control(), probe_again);
+    probes.add = probes.remove = [probe_again](const auto&) {
+        probe_again();
         return result<void>();
     };
     plugins.set_swapper(SIGRUN_KIND_PROBE, std::move(probes));

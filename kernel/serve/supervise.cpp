@@ -1,6 +1,7 @@
 #include "kernel/serve/supervise.hpp"
 
 #include "kernel/base/quantity.hpp"
+#include "kernel/base/time_text.hpp"
 
 #include <signal.h>
 #include <sys/prctl.h>
@@ -58,7 +59,7 @@ public:
         if (stopping_) return 128 + signal;
         if (ran >= options_.good_run) delay_ = nanoseconds(0);
         delay_ = delay_ == nanoseconds(0) ? options_.first_delay : std::min(2 * delay_, options_.longest_delay);
-        std::cerr << options_.program << ": ended by " << ::strsignal(signal) << " after " << format_duration(ran)
+        std::cerr << options_.program << ": ended by " << ::strsignal(signal) << " after " << span_of_time(ran.count())
                   << ", is started again in " << format_duration(delay_) << std::endl;
         if (!pause(delay_)) return 128 + signal;
         return std::nullopt;

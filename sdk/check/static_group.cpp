@@ -125,6 +125,8 @@ std::size_t unique_symbols(const elf_view& elf) {
 std::string_view rule_of(const problem& why) {
     const std::string_view field = why.field;
     if (field == "stack") return "static/no-executable-data";
+    if (field == "relocations") return "static/textrel";
+    if (field == "library search path") return "static/runpath";
     if (field.starts_with("ABI m")) return "static/abi";
     if (field.starts_with("note")) return "static/note";
     if (field.starts_with("exported")) return "static/one-export";

@@ -44,20 +44,29 @@ std::string unreachable_hint(const std::string& url) {
     return "is sigrund running at " + url + "? start it with `sigrund`, or name another one with --url or SIGRUN_URL";
 }
 
+/// Perhaps the plugin that is missing is there, but was refused.
+std::string hint_with_refused(std::string hint, const std::string& refused) {
+    if (refused.empty()) return hint;
+    return hint + (hint.empty() ? "" : "\n") + "refused plugin files:\n" + refused;
+}
+
 }  // namespace
 
 client::client(target where, waiter& waits)
-    : where_(std::move(where)), waits_(waits), plugins_(where_.plugin_dir, {SIGRUN_KIND_PROTOCOL}, no_settings()) {
+    : where_(std::move(where)),
+      waits_(waits),
+      plugins_(where_.plugin_dir, {SIGRUN_KIND_PROTOCOL}, no_settings(), true) {
     plugins_.load();
     plugins_.start();
     if (plugins_.host().instances(SIGRUN_KIND_PROTOCOL).empty())
-        throw failure(make_problem(errc::unavailable, "no protocol plugin in " + where_.plugin_dir),
-                      "name the plugin folder with --plugin-dir or SIGRUN_PLUGIN_DIR");
+        throw failure(
+            make_problem(errc::unavailable, "no protocol plugin in " + where_.plugin_dir),
+            hint_with_refused("name the plugin folder with --plugin-dir or SIGRUN_PLUGIN_DIR", plugins_.refused()));
     auto protocol = protocol_for_uri(plugins_.host(), where_.url);
     if (!protocol) {
         problem p = protocol.error();
         p.field = "--url";
-        throw failure(p);
+        throw failure(p, hint_with_refused("", plugins_.refused()));
     }
     lines_ = std::make_shared<lines>(plugins_.host(), *protocol, where_.url, [&waits] { waits.wake(); });
 }

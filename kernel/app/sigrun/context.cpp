@@ -71,7 +71,11 @@ void context::complain(const failure& f) {
         rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
     }
     const auto retry = f.what_happened().retry_after_ms;
-    if (!f.hint().empty()) text += k_indent + printable(f.hint()) + "\n";
+    for (std::string_view hint = f.hint(); !hint.empty();) {
+        const auto end = hint.find('\n');
+        text += k_indent + printable(hint.substr(0, end)) + "\n";
+        hint.remove_prefix(end == std::string_view::npos ? hint.size() : end + 1);
+    }
     if (retry) text += k_indent + "try again in " + format_duration(std::chrono::milliseconds(retry)) + "\n";
     [[maybe_unused]] const auto n = ::write(STDERR_FILENO, text.data(), text.size());
 }

@@ -85,9 +85,10 @@ public:
     followed run() {
         open_feed();
         for (;;) {
+            look_at_placement();
+            // Output waits for the answer about the place, so that the line about it stands before it.
             const bool holding = !placed_ && watch_->asking();
             if (!holding) write_pieces();
-            look_at_placement();
             if (auto end = feed_->ended()) {
                 if (end->how) return {end->state, placed_ && options_.placement};
                 if (!end->by_transport) throw failure(end->how.error());
@@ -143,7 +144,7 @@ private:
             }
         }
         const auto now = steady_clock::now();
-        // The first output asks at once, so that the line about the place stands before it.
+        // The first output asks at once.
         const bool due = now >= next_look_ || (feed_->has_pieces() && !asked_for_output_);
         if (watch_->asking() || !due) return;
         asked_for_output_ = asked_for_output_ || feed_->has_pieces();

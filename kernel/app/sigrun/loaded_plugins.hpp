@@ -15,17 +15,22 @@ namespace sigrun::cli {
 /// staged copies gone from the disk again. Throws failure.
 class loaded_plugins {
 public:
-    loaded_plugins(const std::string& plugin_dir, std::vector<std::string> kinds, const settings& config);
+    /// `quiet`: refused files are not told on stderr, but by refused().
+    loaded_plugins(const std::string& plugin_dir, std::vector<std::string> kinds, const settings& config,
+                   bool quiet = false);
     ~loaded_plugins();
     loaded_plugins(const loaded_plugins&) = delete;
     loaded_plugins& operator=(const loaded_plugins&) = delete;
     void load();
     void start();
     plugin_host& host() noexcept { return *host_; }
+    /// What was refused and why, one "FILE: REASON" per line; empty if nothing was.
+    std::string refused() const;
 
 private:
     metrics metrics_;
     std::string state_dir_;
+    bool quiet_;
     std::unique_ptr<plugin_host> host_;
 };
 

@@ -84,6 +84,7 @@ int main(int argc, char** argv) {
     app.require_subcommand(1);
     app.get_formatter()->column_width(34);
     add_global_options(app, ctx);
+    app.set_version_flag("--version", "sigrun " SIGRUN_VERSION, "The version of this program");
     add_run_commands(app, ctx);
     add_job_commands(app, ctx);
     add_runner_commands(app, ctx);
@@ -107,7 +108,7 @@ int main(int argc, char** argv) {
     for (int i = own + 1; i < argc; ++i) ctx.command_words.emplace_back(argv[i]);
     try {
         app.parse(own, argv);
-    } catch (const CLI::CallForHelp& e) {
+    } catch (const CLI::Success& e) {  // --help, --version
         return app.exit(e);
     } catch (const CLI::ParseError& e) {
         return complain_about_usage(app, e);

@@ -33,7 +33,7 @@ void add_plugin_check_command(CLI::App& plugin_group, context& ctx) {
     check->prefix_command();
     check->footer(
         "Examples:\n  sigrun plugin check mine.so\n  sigrun plugin check mine.so --group threads --json\n"
-        "  sigrun plugin check x --list   the rules; more: sigrun-plugin-check --help");
+        "  sigrun plugin check --list   the rules; more: sigrun-plugin-check --help");
     check->callback([check, &ctx] {
         const auto words = check->remaining();
         ctx.action = [words] { return hand_over(words); };

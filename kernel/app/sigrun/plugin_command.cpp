@@ -52,8 +52,9 @@ int list(context& ctx) {
                     if (kinds.find(kind) == std::string::npos) kinds += (kinds.empty() ? "" : " ") + kind;
                 }
         const auto state = text_or(*p, "state"), reason = text_or(*p, "reason");
-        std::string_view name = text_or(*p, "id");
-        t.add({name.empty() ? file_name(text_or(*p, "file")) : std::string(name), kinds,
+        // A refused file is known by its name: its id may be that of a plugin which runs.
+        const bool by_file = state == "rejected" || text_or(*p, "id").empty();
+        t.add({by_file ? file_name(text_or(*p, "file")) : std::string(text_or(*p, "id")), kinds,
                cell(std::string(state) + (bool_or(*p, "pinned", false) ? ", pinned" : ""), style_of_state(state)),
                std::string(text_or(*p, "version")) + (bool_or(*p, "last_good", false) ? " (last good)" : ""),
                reason.empty() ? text_or(*p, "doc") : reason});
@@ -150,7 +151,7 @@ void add_life_commands(CLI::App& group, context& ctx) {
     install->add_option("file", wish->file, "The plugin, e.g. build/mine.so")->required()->type_name("FILE");
     install->add_option("--kind", wish->kind, "Folder to put it in: protocol, balancer, probe, executor, store");
     install->add_option("--name", wish->name, "File name in the folder (default: that of FILE)");
-    install->add_flag("!--no-probation", wish->probation, "Let go of the version before at once");
+    install->add_flag("--no-probation", wish->at_once, "Let go of the version before at once");
     install->footer("Example: sigrun plugin install build/mine.so\nOnly on the daemon's own machine.");
     install->callback([&ctx, wish] { ctx.action = [&ctx, wish] { return install_plugin(ctx, *wish); }; });
 

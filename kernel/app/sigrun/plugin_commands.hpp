@@ -11,9 +11,9 @@ namespace sigrun::cli {
 
 struct install_wish {
     std::string file;
-    std::string kind;  // "probe"; empty: what its components are
-    std::string name;  // of the file in the folder, without .so; empty: as it is called
-    bool probation = true;
+    std::string kind;      // "probe"; empty: what its components are
+    std::string name;      // of the file in the folder, without .so; empty: as it is called
+    bool at_once = false;  // without probation
 };
 /// Checks the file, puts it into the plugin folder of the daemon on this machine by rename, and has it loaded.
 int install_plugin(context& ctx, const install_wish& wish);

@@ -25,7 +25,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::chrono::seconds k_trial_time{5};
 constexpr std::size_t k_max_signature = 4096;
 constexpr std::array<std::string_view, 5> k_kinds{"protocol", "balancer", "probe", "executor", "store"};
 
@@ -159,7 +158,7 @@ int install_plugin(context& ctx, const install_wish& wish) {
     const std::string bytes = need(read_plugin_file(wish.file));
     const plugin_identity identity = need(inspect_plugin(bytes), "it was not installed");
     std::vector<std::string> kinds;
-    const auto tried = try_plugin(bytes, "/proc/self/exe", fs::temp_directory_path().string(), k_trial_time, &kinds);
+    const auto tried = try_plugin(bytes, {"/proc/self/exe", fs::temp_directory_path().string()}, &kinds);
     if (!tried) throw failure(tried.error(), "it was not installed");
     const json::object plugins = ctx.daemon().call_object("plugins.list", {});
     const fs::path to = place_of(folder_of(ctx, plugins), plugins, wish, identity.id, kinds);
@@ -175,7 +174,7 @@ int install_plugin(context& ctx, const install_wish& wish) {
             if (signature) signature->keep();
         };
         try {
-            done = ctx.daemon().call_object("plugins.reload", {{"id", to.string()}, {"probation", wish.probation}});
+            done = ctx.daemon().call_object("plugins.reload", {{"id", to.string()}, {"probation", !wish.at_once}});
             keep();
         } catch (const failure& f) {
             // Good, but not while the daemon runs: the next start takes it.

@@ -22,6 +22,17 @@ std::string default_template_dir(const surroundings& around) {
     return std::filesystem::path(bin + "/../share/sigrun/template").lexically_normal().string();
 }
 
+/// Where the project finds the SDK, if CMake does not look there by itself.
+std::string prefix_option(const std::string& template_dir) {
+    const std::filesystem::path at = std::filesystem::absolute(template_dir).lexically_normal();
+    const auto folder = at.has_filename() ? at : at.parent_path();
+    const auto share = folder.parent_path().parent_path();  // PREFIX/share/sigrun/template
+    const auto prefix = share.parent_path();
+    if (share.filename() != "share" || prefix == "/usr" || prefix == "/usr/local") return {};
+    if (!std::filesystem::exists(prefix / "include/sigrun/plugin.h")) return {};
+    return " -DCMAKE_PREFIX_PATH=" + prefix.string();
+}
+
 int make_new(context& ctx, const typed_words& typed) {
     new_project what = typed.project;
     if (what.lang == "c++") what.lang = "cpp";
@@ -41,8 +52,8 @@ int make_new(context& ctx, const typed_words& typed) {
     }
     std::string text = what.folder + ": " + what.kind + " in " + what.lang + "\n";
     for (const auto& file : files) text += "  " + file + "\n";
-    text += "next: cd " + what.folder +
-            " && cmake -B build && cmake --build build && ctest --test-dir build; see README.md\n";
+    text += "next: cd " + what.folder + " && cmake -B build" + prefix_option(from) +
+            " && cmake --build build && ctest --test-dir build; see README.md\n";
     context::print(text);
     return k_ok;
 }

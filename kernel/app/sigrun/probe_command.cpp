@@ -49,9 +49,9 @@ int probe(context& ctx, const choice& what) {
         throw failure(make_problem(errc::not_found, "no fact begins with " + wanted), "sigrun probe lists all of them");
     }
     context::print(fact_groups(list, ctx.out()) + "\n" +
-                   ctx.out().paint(std::to_string(list.size()) + " facts from " +
-                                       std::to_string(plugins.host().instances(SIGRUN_KIND_PROBE).size()) +
-                                       " probes in " + span_of_time(took.count()),
+                   ctx.out().paint(count_of(list.size(), "fact") + " from " +
+                                       count_of(plugins.host().instances(SIGRUN_KIND_PROBE).size(), "probe") + " in " +
+                                       span_of_time(took.count()),
                                    style::faint) +
                    "\n");
     return k_ok;

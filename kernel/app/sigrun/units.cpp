@@ -11,21 +11,7 @@
 namespace sigrun::cli {
 namespace {
 
-constexpr std::int64_t k_us = 1'000, k_ms = 1'000'000, k_s = 1'000'000'000, k_minute = 60 * k_s, k_hour = 60 * k_minute,
-                       k_day = 24 * k_hour;
-
-/// Three significant digits, without trailing zeros behind the point.
-std::string three_digits(double value) {
-    char text[48];
-    const double size = std::fabs(value);
-    std::snprintf(text, sizeof text, size >= 100 ? "%.0f" : size >= 10 ? "%.1f" : "%.2f", value);
-    std::string out = text;
-    if (out.find('.') != std::string::npos) {
-        out.erase(out.find_last_not_of('0') + 1);
-        if (out.back() == '.') out.pop_back();
-    }
-    return out;
-}
+constexpr std::int64_t k_s = 1'000'000'000, k_minute = 60 * k_s, k_hour = 60 * k_minute, k_day = 24 * k_hour;
 
 std::string scaled(double value, const char* unit) {
     constexpr std::array<const char*, 5> k_prefixes{"", "k", "M", "G", "T"};
@@ -55,18 +41,6 @@ std::string age(std::int64_t then_ns, std::int64_t now_ns) {
     if (ns < 2 * k_hour) return std::to_string(ns / k_minute) + "m";
     if (ns < 2 * k_day) return std::to_string(ns / k_hour) + "h";
     return std::to_string(ns / k_day) + "d";
-}
-
-std::string span_of_time(std::int64_t ns) {
-    if (ns < 0) return "-" + span_of_time(-ns);
-    if (ns < k_us) return std::to_string(ns) + " ns";
-    const auto value = static_cast<double>(ns);
-    if (ns < k_ms) return three_digits(value / static_cast<double>(k_us)) + " us";
-    if (ns < k_s) return three_digits(value / static_cast<double>(k_ms)) + " ms";
-    if (ns < k_minute) return three_digits(value / static_cast<double>(k_s)) + " s";
-    if (ns < k_hour) return std::to_string(ns / k_minute) + "m " + std::to_string(ns % k_minute / k_s) + "s";
-    if (ns < k_day) return std::to_string(ns / k_hour) + "h " + std::to_string(ns % k_hour / k_minute) + "m";
-    return std::to_string(ns / k_day) + "d " + std::to_string(ns % k_day / k_hour) + "h";
 }
 
 std::optional<std::int64_t> parse_time(std::string_view text) {
@@ -99,6 +73,10 @@ std::optional<std::int64_t> parse_time(std::string_view text) {
 std::string age_of(std::string_view rfc3339, std::int64_t now_ns) {
     auto then = parse_time(rfc3339);
     return then ? age(*then, now_ns) : std::string();
+}
+
+std::string count_of(std::uint64_t number, std::string_view what) {
+    return std::to_string(number) + " " + std::string(what) + (number == 1 ? "" : "s");
 }
 
 std::string grouped(std::uint64_t number) {

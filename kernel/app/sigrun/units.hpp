@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernel/base/json.hpp"
+#include "kernel/base/time_text.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -12,13 +13,14 @@ namespace sigrun::cli {
 
 /// "now", "42s", "5m", "3h", "12d"; a time in the future counts as now.
 std::string age(std::int64_t then_ns, std::int64_t now_ns);
-/// Three digits and a unit: "412 us", "83.2 ms", "1.24 s", "3m 20s", "2h 5m".
-std::string span_of_time(std::int64_t ns);
+using sigrun::span_of_time;
 /// Nanoseconds since 1970 of "2026-01-05T10:00:00.123Z" (an offset instead of Z is read too); nothing if it
 /// is not one.
 std::optional<std::int64_t> parse_time(std::string_view rfc3339);
 /// The age of an RFC 3339 text; "" for an empty or unreadable one.
 std::string age_of(std::string_view rfc3339, std::int64_t now_ns);
+/// "1 fact", "2 facts"
+std::string count_of(std::uint64_t number, std::string_view what);
 /// "1,234,567"
 std::string grouped(std::uint64_t number);
 /// A fact's value with the unit its key ends in: `_bytes` "24.0 GiB", `_bps` "1.2 Gb/s", `_hz`, `_ns`, `_us`,

@@ -134,8 +134,7 @@ class ConfigReload(FleetTest):
             t.join()
         self.assertEqual(bad, [])
         for plugin in ("round_robin", "http", "valkyrie", "sqlite"):
-            # A runner closes by itself after 30 s what was left behind by many moves at once.
-            wait_until(f"older instances of {plugin} are gone", lambda: d.get(f"/v1/plugins/sigrun.{plugin}")["retiring"] == [], 90)
+            wait_until(f"older instances of {plugin} are gone", lambda: d.get(f"/v1/plugins/sigrun.{plugin}")["retiring"] == [], 8)
 
     def test_hot_values_are_used_at_once(self):
         d = self.started("[jobs]\nmax_waiting = 5\n")

@@ -36,7 +36,7 @@ class Mover(Puppet):
         token, seen = self.former[-1][0], self.seen.setdefault(self.former[-1][0], [])
         status, frames, _ = self._request("GET", f"/v1/sessions/{token}/frames?wait=100ms&ack={seen[-1]['seq'] if seen else 0}")
         seen += frames if status == 200 else []
-        return None if status == 410 or any(f["kind"] == "bye" and f.get("flags") for f in seen) else seen
+        return None if status in (404, 410) or any(f["kind"] == "bye" and f.get("flags") for f in seen) else seen
 
     def answer_hello(self, inventory=()):
         """Over the newest session; waits until it was asked."""
@@ -87,6 +87,35 @@ class Moving(FleetTest):
         self.assertLess(time.monotonic() - began, 8, "it was ended by its limit")
         p.end(offer)
         self.assertEqual(d.finished(job_id)["state"], "succeeded")
+
+    def test_connections_left_one_after_another_are_all_closed_soon(self):
+        d = self.daemon()
+        p = self.mover(d)
+        p.move()
+        p.move()  # before anything was shown over the second one, which will not answer any more
+        first, second = [token for token, _ in p.former]
+        began = time.monotonic()
+        over = set()
+
+        def all_over():
+            for token in {first, second} - over:
+                p.former.sort(key=lambda f: f[0] == token)  # the one to be looked at is the last
+                frames = p.poll_former()
+                if frames is None:
+                    over.add(token)
+                elif any(f["kind"] == "hello" and not f.get("json") for f in frames[p.answered.get(token, 0):]) and p.rounds >= 2:
+                    p.answered[token] = len(frames)
+                    p.say_over_former({"kind": "hello", "json": {"facts": [], "inventory": []}})
+            for f in [f for f in p.others if f["kind"] == "hello" and not f.get("json")]:
+                p.others.remove(f)
+                p.rounds += 1
+                p.send({"kind": "hello", "json": {"facts": [], "inventory": []}})
+            return len(over) == 2
+
+        p.answered, p.rounds = {}, 0
+        wait_until("both are over", all_over)
+        self.assertLess(time.monotonic() - began, 8, "they were ended by their limit")
+        self.assertLessEqual(p.rounds, 8, "one question is for all that leave")
 
     def test_a_runner_that_shows_nothing_has_its_former_connection_closed_after_a_while_and_keeps_its_job(self):
         d = self.daemon()

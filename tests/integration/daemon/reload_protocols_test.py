@@ -71,10 +71,7 @@ class ReloadProtocols(FleetTest):
 
     def replace(self, d, name, version):
         self.install(name, version)
-        for _ in range(5):
-            status, done = d.request("POST", f"/v1/plugins/sigrun.{name}/reload")
-            if status != 504:  # the machine is so busy with this test that the trial could not end in time
-                break
+        status, done = d.request("POST", f"/v1/plugins/sigrun.{name}/reload")
         self.assertEqual((status, done.get("new", {}).get("version")), (200, version), done)
 
     @staticmethod

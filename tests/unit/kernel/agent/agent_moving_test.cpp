@@ -19,6 +19,16 @@ protected:
         f.attempt = &a;
         EXPECT_GE(via->execute(f), 0);
     }
+    /// The controller's protocol tells everybody to go elsewhere, also those that come from now on.
+    void retire_protocol() {
+        const auto protocol = controller_.host().find(SIGRUN_KIND_PROTOCOL, "valkyrie");
+        const auto* serve = protocol->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL)->serve;
+        const auto deadline = (clock::system().now() + std::chrono::minutes(1)).time_since_epoch().count();
+        const auto begin = [&](sigrun_op op) {
+            return serve->retire(protocol->abi(), static_cast<std::uint64_t>(deadline), op);
+        };
+        controller_.host().call_async(*protocol, begin, [](const result<buffer_ref>&) {});
+    }
     void wait_beat() {
         controller_.forget_frames();
         controller_.wait_for([](const seen_frame& f) { return f.kind == SIGRUN_BEAT; });
@@ -70,6 +80,19 @@ TEST_F(agent_moving, while_it_cannot_it_works_over_the_old_link_and_tries_again)
     controller_.wait_link(2);
     EXPECT_EQ(controller_.hellos().back()["moving"], true);
     EXPECT_TRUE(first->alive());
+}
+
+TEST_F(agent_moving, a_try_that_was_told_to_move_itself_and_then_failed_is_made_again) {
+    connect();
+    std::atomic<int> asked{0};
+    controller_.welcome = [&](const json::object&) {
+        if (++asked == 1) throw std::runtime_error("not now");
+        return json::object{{"beat_ms", 100}, {"verdicts", json::array{}}};
+    };
+    retire_protocol();
+    controller_.wait_link(2);
+    EXPECT_GE(asked, 2);
+    runner_.reset();  // it goes on moving as long as it is told to
 }
 
 TEST_F(agent_moving, asked_again_over_the_new_link_it_moves_again) {

@@ -194,5 +194,17 @@ TEST(renewed_facts, what_nobody_answers_any_more_goes_and_what_failed_this_time_
     EXPECT_EQ(now.find("runner.name"), nullptr) << "the agent's own facts are made anew";
 }
 
+TEST(keys_to_read_again, hold_what_changes_all_the_time_by_any_probe) {
+    auto with = [](const std::string& key, fact_volatility volatility) {
+        fact f = made_fact(key, fact_status::ok, 1);
+        f.volatility = volatility;
+        return f;
+    };
+    using enum fact_volatility;
+    const capability_document known({with("battery.charge", fast), with("battery.model", boot),
+                                     with("memory.available_bytes", fast), with("os.name", slow)});
+    EXPECT_EQ(keys_to_read_again(known), (std::vector<std::string>{"cpu.", "memory.", "network.", "battery.charge"}));
+}
+
 }  // namespace
 }  // namespace sigrun::agent_test

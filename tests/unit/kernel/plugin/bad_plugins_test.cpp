@@ -76,7 +76,7 @@ TEST(bad_file, that_is_not_elf) {
 TEST(bad_file, that_is_empty) {
     plugin_folder folder;
     folder.write("empty.so", "");
-    EXPECT_EQ(reason_for(folder), "file: expected an ELF shared library, found something else");
+    EXPECT_EQ(reason_for(folder), "file: expected an ELF shared library, found an empty file");
 }
 
 TEST(bad_file, that_is_half_copied) {
@@ -165,6 +165,63 @@ TEST(elf_gate, names_the_wrong_machine_class_and_type) {
     EXPECT_EQ(with([](Elf64_Ehdr& h) { h.e_phnum = 0; }), "program headers");
     EXPECT_EQ(with([](Elf64_Ehdr& h) { h.e_phoff = ~0ull - 8; }), "program headers");
     EXPECT_EQ(with([](Elf64_Ehdr& h) { h.e_shoff = ~0ull - 8; }), "section headers");
+}
+
+/// `bytes` with the first element of this type and tag changed.
+template <class Element, class Change>
+std::string with_changed(std::string bytes, std::size_t offset, std::size_t n, Change change) {
+    for (std::size_t i = 0; i < n; ++i) {
+        Element one;
+        std::memcpy(&one, bytes.data() + offset + i * sizeof one, sizeof one);
+        if (!change(one)) continue;
+        std::memcpy(bytes.data() + offset + i * sizeof one, &one, sizeof one);
+        return bytes;
+    }
+    ADD_FAILURE() << "nothing to change";
+    return bytes;
+}
+
+TEST(elf_gate, refuses_what_says_nothing_of_its_stack) {
+    const auto bytes = content_of(fixture_plugin("plain"));
+    Elf64_Ehdr head;
+    std::memcpy(&head, bytes.data(), sizeof head);
+    const auto silent = with_changed<Elf64_Phdr>(bytes, head.e_phoff, head.e_phnum, [](Elf64_Phdr& p) {
+        return p.p_type == PT_GNU_STACK && (p.p_type = PT_NULL, true);
+    });
+    auto found = inspect_plugin(silent);
+    ASSERT_FALSE(found);
+    EXPECT_EQ(found.error().text(),
+              "stack: expected not executable (-z noexecstack), found executable, as nothing says otherwise");
+}
+
+TEST(elf_gate, refuses_relocations_in_the_code_and_foreign_search_paths) {
+    const auto bytes = content_of(fixture_plugin("plain"));
+    Elf64_Ehdr head;
+    std::memcpy(&head, bytes.data(), sizeof head);
+    Elf64_Phdr dynamic{};
+    for (std::size_t i = 0; i < head.e_phnum; ++i) {
+        Elf64_Phdr p;
+        std::memcpy(&p, bytes.data() + head.e_phoff + i * sizeof p, sizeof p);
+        if (p.p_type == PT_DYNAMIC) dynamic = p;
+    }
+    auto with = [&](Elf64_Sxword tag, Elf64_Xword value) {
+        const auto changed =
+            with_changed<Elf64_Dyn>(bytes, dynamic.p_offset, dynamic.p_filesz / sizeof(Elf64_Dyn), [&](Elf64_Dyn& d) {
+                if (d.d_tag != DT_INIT) return false;  // it is not run here
+                d.d_tag = tag;
+                d.d_un.d_val = value;
+                return true;
+            });
+        auto found = inspect_plugin(changed);
+        return found ? std::string("good") : found.error().field;
+    };
+    EXPECT_EQ(with(DT_TEXTREL, 0), "relocations");
+    EXPECT_EQ(with(DT_FLAGS, DF_TEXTREL), "relocations");
+    EXPECT_EQ(with(DT_FLAGS, DF_BIND_NOW), "good");
+    EXPECT_EQ(with(DT_RUNPATH, 1), "library search path") << "the first name in the table, whatever it is";
+    EXPECT_EQ(with(DT_RPATH, 1), "library search path");
+    EXPECT_EQ(with(DT_RUNPATH, 0), "good") << "an empty one";
+    EXPECT_EQ(with(DT_RUNPATH, ~0ull), "good") << "the loader finds no text there either";
 }
 
 }  // namespace

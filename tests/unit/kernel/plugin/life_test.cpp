@@ -3,6 +3,11 @@
 #include "kernel/plugin/stage.hpp"
 #include "running_host.hpp"
 
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 namespace sigrun {
 namespace {
 
@@ -24,10 +29,18 @@ TEST(probation_judge, compares_with_what_was_usual_before) {
     EXPECT_NE(judge.look({40, 29}), "") << "15 of the next 20";
 }
 
+TEST(probation_judge, what_fails_over_the_old_generation_too_is_no_fault_of_the_new_one) {
+    probation_judge judge({100, 0}, {});
+    EXPECT_EQ(judge.look({20, 15}, {140, 30}), "");
+    EXPECT_NE(judge.look({40, 35}, {145, 30}), "") << "all of its calls fail, and not so many of the old one's";
+    probation_judge few({100, 0}, {});
+    EXPECT_NE(few.look({20, 15}, {103, 3}), "") << "three calls are no evidence";
+}
+
 TEST(probation_judge, sees_what_goes_bad_late) {
     probation_judge judge({100, 0}, {});
     EXPECT_EQ(judge.look({100'000, 3}), "");
-    EXPECT_EQ(judge.look({100'020, 23}), "20 of its last 20 calls failed (100 %; before the replacement 0 %)");
+    EXPECT_EQ(judge.look({100'020, 23}), "20 of its last 20 calls failed (100 %; usual is 0 %)");
 }
 
 TEST(probation_judge, a_few_failures_are_no_trouble) {
@@ -239,6 +252,34 @@ TEST(unloading, never_keeps_the_code_and_says_so_until_there_is_no_room) {
     auto done = r.reload("stays");
     ASSERT_FALSE(done);
     EXPECT_NE(done.error().text().find("restart"), std::string::npos) << done.error().text();
+}
+
+// -- the folder for copies
+
+// In a process with mounts of its own; its exit code, 77 where that is not allowed.
+int in_a_folder_that_is_noexec(const std::string& at, bool (*right)(const std::string&)) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+            ::mount("none", at.c_str(), "tmpfs", MS_NOEXEC, nullptr) != 0)
+            ::_exit(77);
+        ::_exit(right(at) ? 0 : 1);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST(stage, refuses_a_file_system_on_which_nothing_may_run) {
+    plugin_folder folder;
+    const auto refused = [](const std::string& state) {
+        auto opened = stage::open(state);
+        return !opened && opened.error().field == "state-dir" &&
+               opened.error().text().find("noexec") != std::string::npos;
+    };
+    const int outcome = in_a_folder_that_is_noexec(folder.plugins().string(), refused);
+    if (outcome == 77) GTEST_SKIP() << "mounting is not allowed here";
+    EXPECT_EQ(outcome, 0);
 }
 
 }  // namespace

@@ -39,6 +39,18 @@ TEST(ops, an_error_arrives_as_a_problem) {
     EXPECT_EQ(seen.message, "no reason given");
 }
 
+TEST(ops, those_of_an_instance_count_for_it_and_for_its_generation) {
+    op_table ops;
+    const std::uint64_t one = (5ull << 32) | 7, other = (6ull << 32) | 7;
+    auto a = ops.mint(one, [](auto) {}), b = ops.mint(other, [](auto) {}), c = ops.mint(7, [](auto) {});
+    EXPECT_EQ(ops.open(one), 1u);
+    EXPECT_EQ(ops.open(other), 1u);
+    EXPECT_EQ(ops.open(7), 3u);
+    EXPECT_EQ(ops.open(5), 0u);
+    for (auto op : {a, b, c}) ops.complete(op, SIGRUN_OK, nullptr);
+    EXPECT_EQ(ops.open(7), 0u);
+}
+
 TEST(ops, a_stale_token_never_reaches_the_slots_next_op) {
     op_table ops;
     int first = 0, second = 0;

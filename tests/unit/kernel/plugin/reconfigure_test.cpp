@@ -18,6 +18,7 @@ struct configured_host {
     std::string refused_addition;  // name of an instance its users do not want
     nanoseconds limit = std::chrono::seconds(20);
     std::function<result<void>(const reconfigure_report&)> before_commit;
+    std::function<void(const std::shared_ptr<instance>& now)> on_swap;
     int commits = 0;
 
     explicit configured_host(std::string_view config = "", bool replaceable = true,
@@ -26,7 +27,10 @@ struct configured_host {
         host = std::make_unique<plugin_host>(folder.options(), ini(config), numbers);
         if (replaceable)
             host->set_swapper(SIGRUN_KIND_PROBE, {[](const auto&, const auto&) { return result<void>(); },
-                                                  [this](const auto&, const auto&) { return ++swaps > 0; },
+                                                  [this](const auto&, const auto& now) {
+                                                      if (on_swap) on_swap(now);
+                                                      return ++swaps > 0;
+                                                  },
                                                   {},
                                                   [this](const auto& now) { return listed(now); },
                                                   [this](const auto&) { return ++removals, result<void>(); }});
@@ -54,6 +58,16 @@ struct configured_host {
         if (future.wait_for(std::chrono::seconds(60)) != std::future_status::ready)
             return make_problem(errc::timeout, "no answer");
         return future.get();
+    }
+    /// An operation that this instance has not completed yet.
+    sigrun_op open_op(const std::shared_ptr<instance>& of) const {
+        sigrun_op opened = 0;
+        const auto begin = [&](sigrun_op op) {
+            opened = op;
+            return SIGRUN_PENDING;
+        };
+        host->call_async(*of, begin, [](const result<buffer_ref>&) {});
+        return opened;
     }
     std::shared_ptr<instance> find(const std::string& name) const {
         for (auto& each : host->instances(SIGRUN_KIND_PROBE))
@@ -353,16 +367,20 @@ TEST(reconfigure, an_instance_that_is_not_wanted_by_its_users_ends_the_change) {
     EXPECT_TRUE(h.within([&] { return h.calls("destroyed") == 2; }));
 }
 
-TEST(reconfigure, an_operation_that_was_open_keeps_the_old_instance_and_a_later_one_does_not) {
+TEST(reconfigure, an_operation_of_the_old_instance_keeps_it_and_one_of_the_new_instance_does_not) {
     configured_host h;
-    const auto generation = h.find("tunable")->generation_number();
-    sigrun_op before = h.host->ops().mint(generation, [](const result<buffer_ref>&) {});
+    const sigrun_op before = h.open_op(h.find("tunable"));
+    std::vector<sigrun_op> of_the_new;
+    // New work may go to it while the exchange is still under way.
+    h.on_swap = [&](const auto& now) { of_the_new.push_back(h.open_op(now)); };
     ASSERT_TRUE(h.change("[instance tunable]\nsize = 9\n"));
-    sigrun_op after = h.host->ops().mint(generation, [](const result<buffer_ref>&) {});
-    EXPECT_EQ(info_of(h.host->plugins(), "configurable")->retiring.size(), 1u);
+    of_the_new.push_back(h.open_op(h.find("tunable")));
+    const auto retiring = info_of(h.host->plugins(), "configurable")->retiring;
+    ASSERT_EQ(retiring.size(), 1u);
+    EXPECT_EQ(retiring[0].holds, std::vector<std::string>{"instance tunable: 1 open operation"});
     h.host->ops().complete(before, SIGRUN_OK, nullptr);
     EXPECT_TRUE(h.within([&] { return h.calls("destroyed") == 1; }));
-    h.host->ops().complete(after, SIGRUN_OK, nullptr);
+    for (auto op : of_the_new) h.host->ops().complete(op, SIGRUN_OK, nullptr);
 }
 
 struct wrong_config {

@@ -106,9 +106,62 @@ INSTANTIATE_TEST_SUITE_P(each, refused,
                                            refusal{"create_fails", "threads: expected fewer, found too many"},
                                            refusal{"start_fails", "cannot start"},
                                            refusal{"crashes", "it crashed in its trial: Aborted"},
-                                           refusal{"exits", "it ended its trial by itself, with exit code 0"},
-                                           refusal{"hangs", "it did not get through its trial in 3000 ms"}),
+                                           refusal{"exits", "it ended its trial by itself, with exit code 0"}),
                          [](const auto& i) { return std::string(i.param.fixture); });
+
+TEST(replacement, one_that_fails_leaves_the_probation_before_it_as_it_was) {
+    running_host r({.probation = std::chrono::hours(1), .with_trial = false});
+    r.folder.add("plain_v2", "plain");
+    ASSERT_TRUE(r.reload());
+    ASSERT_EQ(r.info().state, plugin_state::probation);
+    for (const char* bad : {"create_fails", "start_fails"}) {
+        r.folder.add(bad, "plain");
+        EXPECT_FALSE(r.reload()) << bad;
+        EXPECT_EQ(r.info().state, plugin_state::probation) << bad;
+        ASSERT_EQ(r.info().retiring.size(), 1u) << bad;
+        EXPECT_EQ(r.info().retiring.front().state, plugin_state::warm) << bad;
+        EXPECT_EQ(r.settled, 0) << bad;
+    }
+    r.folder.add("plain", "plain");
+    ASSERT_TRUE(r.reload());
+    EXPECT_EQ(r.settled, 1) << "of the first replacement, when the second one took over";
+}
+
+TEST(replacement, what_throws_is_refused_and_the_next_one_has_its_turn) {
+    running_host r({.with_trial = false});
+    bool throws = true;
+    r.host->set_swapper(SIGRUN_KIND_PROBE, swapper{[&](const auto&, const auto&) -> result<void> {
+                                                       if (throws) throw std::runtime_error("nobody expected this");
+                                                       return {};
+                                                   },
+                                                   [](const auto&, const auto&) { return true; }});
+    r.folder.add("plain_v2", "plain");
+    auto done = r.reload();
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().code, errc::internal);
+    EXPECT_NE(done.error().text().find("nobody expected this"), std::string::npos) << done.error().text();
+    EXPECT_EQ(r.number(), 1u);
+    throws = false;
+    ASSERT_TRUE(r.reload());
+    EXPECT_EQ(r.number(), 2u);
+}
+
+TEST(replacement, no_more_wait_than_there_is_room_for) {
+    running_host r({.trial_time = std::chrono::seconds(10)});
+    r.folder.add("hangs", "plain");
+    std::atomic<int> busy{0}, stopping{0};
+    auto count = [&](const result<reload_report>& got) {
+        if (!got && got.error().code == errc::unavailable) ++stopping;
+        if (!got && got.error().code == errc::busy && got.error().retry_after_ms) ++busy;
+    };
+    for (int i = 0; i < 200; ++i) r.host->reload("plain", count);
+    EXPECT_TRUE(running_host::wait_until([&] { return busy == 200 - 64 - 1; })) << busy;
+    // One is in its trial, which does not keep the end waiting.
+    const auto before = std::chrono::steady_clock::now();
+    r.host->shutdown();
+    EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(20)) << "half of what the trial may take";
+    EXPECT_EQ(stopping, 64 + 1);
+}
 
 TEST(replacement, a_half_copied_file_changes_nothing) {
     running_host r;

@@ -14,6 +14,7 @@ namespace sigrun::testing {
 struct host_wish {
     nanoseconds probation{0};
     bool with_trial = true;
+    nanoseconds trial_time = std::chrono::seconds(2);  // of processor; four times as much of the clock
     settings config{};
     watch_times watch{std::chrono::milliseconds(20), std::chrono::seconds(30), std::chrono::milliseconds(20)};
 };
@@ -36,7 +37,7 @@ struct running_host {
     void start(host_wish h) {
         auto options = folder.options();
         if (h.with_trial) options.trial_program = SIGRUN_BUILD_DIR "/bin/sigrund";
-        options.trial_time = std::chrono::seconds(3);
+        options.trial_time = h.trial_time;
         options.probation = h.probation;
         options.watch = h.watch;
         host = std::make_unique<plugin_host>(options, h.config, numbers);

@@ -1,0 +1,202 @@
+// Links of one runner that come and leave faster than they are finished with. The protocol is played by the test.
+#include "kernel/base/json.hpp"
+#include "kernel/link/fleet.hpp"
+#include "kernel/store/journal.hpp"
+
+#include <sigrun/balancer.h>
+#include <sigrun/cpp/text.hpp>
+#include <sigrun/store.h>
+
+#include <gtest/gtest.h>
+
+#include <poll.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+struct sigrun_link {
+    explicit sigrun_link(sigrun::plugin_host& h) : host(h) {}
+    sigrun::plugin_host& host;
+    const sigrun_sink* frames = nullptr;
+    std::atomic<int> questions{0};  // for the runner's attempts
+    std::atomic<bool> closed{false};
+};
+
+namespace sigrun {
+namespace {
+
+using end_ptr = std::shared_ptr<sigrun_link>;
+
+sigrun_result take_frame(sigrun_link* link, const sigrun_frame* frame) noexcept {
+    if (frame->kind == SIGRUN_HELLO && frame->json.len == 0) ++link->questions;
+    return SIGRUN_OK;
+}
+
+void close_link(sigrun_link* link, sigrun_result, sigrun_op op) noexcept {
+    link->closed = true;
+    link->host.ops().complete(op, SIGRUN_OK, nullptr);
+}
+
+const sigrun_link_ops k_ops{
+    sizeof(sigrun_link_ops), 0, nullptr, nullptr, nullptr, nullptr, nullptr, &take_frame, nullptr, &close_link};
+const sigrun_protocol k_table{
+    sizeof(sigrun_protocol), 0, sdk::str("valkyrie"), sdk::str("valkyrie"), {nullptr, 0}, nullptr, nullptr, &k_ops};
+
+/// No jobs at all.
+struct idle_engine final : attempt_handler {
+    sigrun_result on_attempt_frame(const member_ptr&, const link_ptr&, const sigrun_frame&) override {
+        return SIGRUN_OK;
+    }
+    std::vector<verdict> reconcile(const member_ptr&, const std::vector<inventory_item>& items, bool) override {
+        return std::vector<verdict>(items.size());
+    }
+    void on_session(const member_ptr&, const link_ptr&) override {}
+    void on_link_lost(const member_ptr&, const link_ptr&) override {}
+    void on_capacity(slot_ref) override {}
+    std::unordered_set<const link*> links_in_use() override { return {}; }
+    void move_attempts(const member_ptr&, const link_ptr&, const link_ptr&) override {}
+};
+
+class leaving : public testing::Test {
+protected:
+    leaving() {
+        char name[] = "/tmp/sigrun-leaving-XXXXXX";
+        if (!mkdtemp(name)) throw std::runtime_error("mkdtemp failed");
+        dir_ = name;
+        plugin_host_options options;
+        options.plugin_dir = SIGRUN_BUILD_DIR "/plugins";
+        options.state_dir = dir_;
+        options.program = "unit_link";
+        options.kinds = {SIGRUN_KIND_STORE, SIGRUN_KIND_BALANCER};
+        host_ = std::make_unique<plugin_host>(options, settings::parse("", "test").value(), numbers_);
+        host_->load_all().value();
+        host_->start_all().value();
+        store_ = std::make_unique<journal>(*host_, host_->find(SIGRUN_KIND_STORE, "sqlite"), numbers_);
+        store_->open([](record_kind, std::string_view, std::string_view) {}).value();
+        events_ = std::make_unique<event_log>(clock::system());
+        runners_ = std::make_unique<registry>(*events_, *store_, clock::system(), 10);
+        select_ = selector::create({}, host_->instances(SIGRUN_KIND_BALANCER)).value();
+        fleet_ = std::make_shared<fleet>(*host_, *runners_, *select_, numbers_, clock::system(), fleet_options{});
+        fleet_->set_attempt_handler(&engine_);
+        fleet_->start();
+        abi_.struct_size = sizeof abi_;
+        abi_.get_interface = [](sigrun_instance*, sigrun_str) noexcept -> const void* { return &k_table; };
+        abi_.destroy = [](sigrun_instance*) noexcept {};
+        protocol_ = std::make_shared<instance>(nullptr, "played", "test.played", "played", SIGRUN_KIND_PROTOCOL, &abi_);
+    }
+    ~leaving() override {
+        fleet_->stop();
+        fleet_.reset();
+        protocol_.reset();
+        select_.reset();
+        runners_.reset();
+        store_.reset();
+        host_->shutdown();
+        std::filesystem::remove_all(dir_);
+    }
+    std::string ticket(std::uint64_t generation) {
+        const json::object hello{{"name", "r"},
+                                 {"key", std::string(32, 'k')},
+                                 {"session", "s"},
+                                 {"generation", generation},
+                                 {"process", "one"},
+                                 {"slots", 1},
+                                 {"moving", generation > 1}};
+        const auto welcome = fleet_->admit(generation, json::serialize(hello)).value();
+        return std::string(text_or(parse_object(welcome).value(), "ticket"));
+    }
+    end_ptr adopt(std::uint64_t generation, const std::string& with) {
+        auto made = std::make_shared<sigrun_link>(*host_);
+        ends_.push_back(made);
+        EXPECT_EQ(fleet_->adopt(protocol_, generation, with, made.get(), &made->frames, nullptr), SIGRUN_OK);
+        return made;
+    }
+    end_ptr connect(std::uint64_t generation) { return adopt(generation, ticket(generation)); }
+    /// The runner's answer if it was asked over this link.
+    static void answer(const end_ptr& over) {
+        if (over->closed || !over->questions.exchange(0)) return;
+        sigrun_frame frame{};
+        frame.struct_size = sizeof frame;
+        frame.kind = SIGRUN_HELLO;
+        frame.json = sdk::str(R"({"facts":[],"inventory":[]})");
+        over->frames->on_frame(over->frames->ctx, &frame);
+    }
+    bool in_use(const end_ptr& which) {
+        const auto chosen = fleet_->choose(fleet_->find("r").value(), 0xffff);
+        return chosen.via && chosen.via->sink() == which->frames;
+    }
+    template <class Done>
+    static bool within(std::chrono::milliseconds limit, Done done) {
+        const auto until = std::chrono::steady_clock::now() + limit;
+        while (!done()) {
+            if (std::chrono::steady_clock::now() > until) return false;
+            ::poll(nullptr, 0, 2);
+        }
+        return true;
+    }
+    /// `left` are closed well before the limit of their own, while the runner answers.
+    static void expect_closed(const std::vector<end_ptr>& left, const end_ptr& stays,
+                              std::chrono::milliseconds limit = std::chrono::seconds(7)) {
+        EXPECT_TRUE(within(limit, [&] {
+            answer(stays);
+            bool all = true;
+            for (const auto& each : left) {
+                answer(each);
+                all = all && each->closed;
+            }
+            return all;
+        }));
+        EXPECT_FALSE(stays->closed);
+    }
+
+    std::string dir_;
+    metrics numbers_;
+    std::unique_ptr<plugin_host> host_;
+    std::unique_ptr<journal> store_;
+    std::unique_ptr<event_log> events_;
+    std::unique_ptr<registry> runners_;
+    std::unique_ptr<selector> select_;
+    idle_engine engine_;
+    std::vector<end_ptr> ends_;
+    sigrun_instance abi_{};
+    std::shared_ptr<instance> protocol_;
+    std::shared_ptr<fleet> fleet_;
+};
+
+TEST_F(leaving, a_chain_of_links_is_closed_but_for_the_last) {
+    std::vector<end_ptr> left;
+    for (std::uint64_t n = 1; n < 20; ++n) left.push_back(connect(n));
+    const auto last = connect(20);
+    EXPECT_TRUE(in_use(last));
+    expect_closed(left, last);
+    EXPECT_TRUE(in_use(last));
+}
+
+TEST_F(leaving, a_link_adopted_after_the_next_one_does_not_replace_it) {
+    const auto first = connect(1);
+    const auto second_ticket = ticket(2), third_ticket = ticket(3);
+    const auto third = adopt(3, third_ticket);
+    const auto second = adopt(2, second_ticket);
+    EXPECT_TRUE(in_use(third));
+    expect_closed({first, second}, third);
+    EXPECT_TRUE(in_use(third));
+}
+
+TEST_F(leaving, what_is_not_answered_any_more_over_a_link_that_left_is_asked_over_its_successor) {
+    const auto first = connect(1), second = connect(2);
+    EXPECT_TRUE(within(std::chrono::seconds(5), [&] { return second->questions > 0; }));
+    const auto third = connect(3);
+    second->questions = 0;
+    expect_closed({first, second}, third,
+                  std::chrono::seconds(2));  // which is when it would be asked again in any case
+}
+
+TEST_F(leaving, nobody_is_taken_in_once_it_has_stopped) {
+    const auto late = ticket(1);
+    fleet_->stop();
+    const auto link = adopt(1, late);
+    EXPECT_TRUE(within(std::chrono::seconds(5), [&] { return link->closed.load(); }));
+}
+
+}  // namespace
+}  // namespace sigrun
