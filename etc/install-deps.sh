@@ -5,7 +5,9 @@ packages=(
     g++ cmake ninja-build ccache mold pkg-config git
     libboost1.81-dev libboost-json1.81-dev libboost-container1.81-dev libboost-filesystem1.81-dev
     libpoco-dev libhwloc-dev libcli11-dev prometheus-cpp-dev libxxhash-dev libsqlite3-dev libssl-dev
+    libnghttp2-dev libprotobuf-dev protobuf-compiler
     libgtest-dev libbenchmark-dev
+    python3-grpcio python3-protobuf protobuf-compiler-grpc nodejs
     rustc cargo
     curl python3 jq procps
     python3-websockets nodejs node-ws
@@ -18,6 +20,8 @@ case "${1:-}" in
     "") ;;
     *) echo "etc/install-deps.sh: unknown option '$1' (try --help)" >&2; exit 2 ;;
 esac
+# Some packages of nodejs bring npm along.
+command -v npm >/dev/null || packages+=(npm)
 missing=()
 for p in "${packages[@]}"; do
     dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing+=("$p")

@@ -66,14 +66,14 @@ void departure::on_deadline(std::uint64_t now) {
         if (cut_)
             return done_.fail(
                 SIGRUN_E_TIMEOUT,
-                sdk::concat("the deadline has passed; expected no connection, link or call to be left, found ", left()));
+                sdk::concat("the deadline has passed; expected no connection, link or call to be left, found ",
+                            left()));
         cut_ = true;
         deadline_ = now + k_after_cut_ns;
         pause_ = k_first_look_ns;
         cut();
     }
-    if (how_ == manner::drain)
-        on_each_accepted([](accepted& one) { one.end_if_idle(NGHTTP2_NO_ERROR, "draining"); });
+    if (how_ == manner::drain) on_each_accepted([](accepted& one) { one.end_if_idle(NGHTTP2_NO_ERROR, "draining"); });
     loop_.arm(*this, std::min(now + pause_, deadline_));
     pause_ = std::min(pause_ * 2, how_ == manner::drain ? 4 * k_first_look_ns : k_longest_pause_ns);
 }

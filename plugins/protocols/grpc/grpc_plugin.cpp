@@ -5,10 +5,10 @@
 #include "link.hpp"
 #include "serve/accepted.hpp"
 
+#include <sigrun/cpp/plugin.hpp>
+
 #include <google/protobuf/stubs/logging.h>
 #include <sys/socket.h>
-
-#include <sigrun/cpp/plugin.hpp>
 
 #include <thread>
 
@@ -41,23 +41,15 @@ constexpr sigrun_serve k_serve{
 
 constexpr sigrun_dial k_dial{
     sizeof(sigrun_dial), 0,
-    [](sigrun_instance* i, const sigrun_endpoint* endpoint, std::uint64_t deadline,
-       sigrun_op op) noexcept -> sigrun_result {
-        return sdk::guarded(nullptr, [&] { return self(i).detect(*endpoint, deadline, op); });
-    },
+    [](sigrun_instance* i, const sigrun_endpoint* endpoint, std::uint64_t deadline, sigrun_op op) noexcept
+    -> sigrun_result { return sdk::guarded(nullptr, [&] { return self(i).detect(*endpoint, deadline, op); }); },
     [](sigrun_instance* i, const sigrun_endpoint* endpoint, const sigrun_sink* frames, sigrun_op op,
        sigrun_link** link) noexcept -> sigrun_result {
         return sdk::guarded(nullptr, [&] { return self(i).open(*endpoint, *frames, op, link); });
     }};
 
-constexpr sigrun_protocol k_table{sizeof(sigrun_protocol),
-                                  0,
-                                  sdk::str("grpc"),
-                                  sdk::str("grpc,grpcs,grpc+unix"),
-                                  sdk::str("h2"),
-                                  &k_serve,
-                                  &k_dial,
-                                  &k_link_ops};
+constexpr sigrun_protocol k_table{sizeof(sigrun_protocol), 0,        sdk::str("grpc"), sdk::str("grpc,grpcs,grpc+unix"),
+                                  sdk::str("h2"),          &k_serve, &k_dial,          &k_link_ops};
 }  // namespace
 
 grpc_plugin::grpc_plugin(sdk::host host, const sdk::config_reader& config)
@@ -147,8 +139,9 @@ void grpc_plugin::turn_away(int fd) noexcept {
     char unread[4096];  // closing a socket with unread bytes would reset it before the GOAWAY is read
     [[maybe_unused]] auto got = recv(fd, unread, sizeof unread, MSG_DONTWAIT);
     static constexpr char k_settings[] = "\0\0\0\4\0\0\0\0\0";
-    static constexpr char k_goaway[] = "\0\0\x08\7\0\0\0\0\0"  // nothing was taken, ENHANCE_YOUR_CALM
-                                       "\0\0\0\0\0\0\0\x0b";
+    static constexpr char k_goaway[] =
+        "\0\0\x08\7\0\0\0\0\0"  // nothing was taken, ENHANCE_YOUR_CALM
+        "\0\0\0\0\0\0\0\x0b";
     [[maybe_unused]] auto sent = send(fd, k_settings, 9, MSG_NOSIGNAL | MSG_DONTWAIT);
     sent = send(fd, k_goaway, 17, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
@@ -177,7 +170,8 @@ sigrun_result grpc_plugin::open(const sigrun_endpoint& where, const sigrun_sink&
     if (!running_ || shared_->draining) return SIGRUN_E_CANCELLED;
     if (where.profile.len) return SIGRUN_E_UNSUPPORTED;
     auto& on = next_loop();
-    dial_request request{shared_, &on, parse_endpoint(sdk::view(where.uri), sdk::view(where.options)), connect_deadline()};
+    dial_request request{shared_, &on, parse_endpoint(sdk::view(where.uri), sdk::view(where.options)),
+                         connect_deadline()};
     const auto made = std::make_shared<dialled_link>(shared_, on, frames);
     *link = made.get();
     made->open(request, sdk::op(shared_->host, op));

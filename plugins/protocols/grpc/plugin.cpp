@@ -40,12 +40,13 @@ constexpr sigrun_opt k_options[] = {
             .doc = "A peer whose socket takes nothing is disconnected after it; 0s = never",
             .max = 24 * k_hour,
             .flags = SIGRUN_OPT_HOT}),
-    option("ping_interval", SIGRUN_OPT_DURATION,
-           {.def = "30s",
-            .doc = "A silent peer with open calls gets an HTTP/2 PING after it, and is disconnected after two unanswered "
-                   "ones; 0s = never",
-            .max = 24 * k_hour,
-            .flags = SIGRUN_OPT_HOT}),
+    option(
+        "ping_interval", SIGRUN_OPT_DURATION,
+        {.def = "30s",
+         .doc = "A silent peer with open calls gets an HTTP/2 PING after it, and is disconnected after two unanswered "
+                "ones; 0s = never",
+         .max = 24 * k_hour,
+         .flags = SIGRUN_OPT_HOT}),
     option("max_connections", SIGRUN_OPT_INT,
            {.def = "10000",
             .doc = "Accepted connections at a time; more are refused with GOAWAY",
@@ -59,11 +60,7 @@ constexpr sigrun_opt k_options[] = {
             .max = 256 * k_mib,
             .flags = SIGRUN_OPT_HOT}),
     option("max_header", SIGRUN_OPT_SIZE,
-           {.def = "16KiB",
-            .doc = "Largest metadata of a call",
-            .min = k_kib,
-            .max = k_mib,
-            .flags = SIGRUN_OPT_HOT}),
+           {.def = "16KiB", .doc = "Largest metadata of a call", .min = k_kib, .max = k_mib, .flags = SIGRUN_OPT_HOT}),
     option("max_streams", SIGRUN_OPT_INT,
            {.def = "1024",
             .doc = "Calls that may be open on one connection, for connections from then on",
@@ -79,6 +76,7 @@ constexpr sigrun_opt k_options[] = {
 };
 }  // namespace
 
-SIGRUN_PLUGIN("sigrun.grpc", "1.0.0", "gRPC: the services sigrun.v1, runner sessions, grpc.health.v1", SIGRUN_PLUGIN_OWN_THREADS,
+SIGRUN_PLUGIN("sigrun.grpc", "1.0.0", "gRPC: the services sigrun.v1, runner sessions, grpc.health.v1",
+              SIGRUN_PLUGIN_OWN_THREADS,
               sigrun::sdk::component<sigrun::grpc::grpc_plugin>("grpc", SIGRUN_KIND_PROTOCOL,
                                                                 "gRPC, served and dialled", k_options))

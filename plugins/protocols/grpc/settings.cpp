@@ -26,7 +26,8 @@ counters::counters(const sdk::host& host) : table_(host.service(SIGRUN_SVC_METRI
     calls_ = make("sigrun_grpc_calls_total", "Calls that began, sessions and health checks included.");
     failed_ = make("sigrun_grpc_calls_failed_total", "Calls that ended with a status other than OK.");
     refused_ = make("sigrun_grpc_connections_refused_total", "Connections refused because max_connections are open.");
-    abused_ = make("sigrun_grpc_connections_broken_total", "Connections ended because the peer broke HTTP/2 or its limits.");
+    abused_ =
+        make("sigrun_grpc_connections_broken_total", "Connections ended because the peer broke HTTP/2 or its limits.");
 }
 
 }  // namespace sigrun::grpc

@@ -131,8 +131,8 @@ class ReloadProtocols(FleetTest):
         self.start_runner(name, "--listen", f"127.0.0.1:{port}", "--slots", "4", "--label", f"at={name}", *extra, wait="listening")
         status, body = d.request("POST", "/v1/runners", {"name": name, "endpoint": f"127.0.0.1:{port}"})
         self.assertIn(status, (200, 201), body)
-        wait_until("all protocols are up", lambda: [p["name"] for p in d.runner(name)["protocols"] if p["state"] == "up"] ==
-                   sorted(SHIPPED))
+        wait_until("all protocols are up", lambda: SHIPPED.keys() <= {
+            p["name"] for p in d.runner(name)["protocols"] if p["state"] == "up"})
 
     def legacy(self, d, name):
         port = free_port()

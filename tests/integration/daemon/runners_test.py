@@ -26,13 +26,13 @@ class Runners(FleetTest):
 
         def all_up():
             r = d.runner("hybrid")
-            return r if [p["name"] for p in r["protocols"] if p["state"] == "up"] == ["http", "valkyrie", "websocket"] else None
+            return r if [p["name"] for p in r["protocols"] if p["state"] == "up"] == ["grpc", "http", "valkyrie", "websocket"] else None
 
         r = wait_until("all protocols are up", all_up)
         self.assertEqual((r["type"], r["rung"], r["slots"]), ("hybrid", "valkyrie", 2))
         self.assertEqual(wait_until("round trips are measured", lambda: all(
             p["latency_us"] for p in d.runner("hybrid")["protocols"])), True)
-        for protocol in ("auto", "http", "valkyrie", "websocket"):
+        for protocol in ("auto", "grpc", "http", "valkyrie", "websocket"):
             job = d.run(command=["echo", protocol], protocol=protocol)
             self.assertEqual(job["state"], "succeeded", job)
             self.assertEqual(job["protocol"], "valkyrie" if protocol == "auto" else protocol)

@@ -47,10 +47,12 @@ private:
 
     void on_health(const health_answer& a) {
         if (a.result != SIGRUN_OK)
-            return answer_no(sdk::concat("HTTP/2 SETTINGS came, but no answer of the health service: ", a.why), connect_ns_);
-        if (!a.grpc)
-            return answer_no(sdk::concat("HTTP/2, but no gRPC: the health service was answered with HTTP status ", a.http),
+            return answer_no(sdk::concat("HTTP/2 SETTINGS came, but no answer of the health service: ", a.why),
                              connect_ns_);
+        if (!a.grpc)
+            return answer_no(
+                sdk::concat("HTTP/2, but no gRPC: the health service was answered with HTTP status ", a.http),
+                connect_ns_);
         health_ = a;
         ask_health(peer_, "sigrun.v1.Sessions", [me = shared_from_this()](const health_answer& native) {
             me->native_ = native.result == SIGRUN_OK && native.grpc && native.what == code::ok;
@@ -62,8 +64,9 @@ private:
         if (!peer_) return;
         const auto result = peer_->ping([me = shared_from_this()](sigrun_result answer, std::uint64_t rtt_ns) {
             if (answer != SIGRUN_OK)
-                return me->answer_no("the health service answered, but PING was not: the connection ended or the deadline passed",
-                                     me->connect_ns_);
+                return me->answer_no(
+                    "the health service answered, but PING was not: the connection ended or the deadline passed",
+                    me->connect_ns_);
             me->samples_.push_back(rtt_ns);
             if (me->samples_.size() < k_samples) return me->next_sample();
             me->answer_yes();
@@ -86,10 +89,10 @@ private:
         if (native_) features.emplace_back("sessions");
         facts["features"] = std::move(features);
         facts["native"] = native_;
-        facts["evidence"] = sdk::concat("SETTINGS, then grpc.health.v1.Health/Check -> ", name_of(health_.what),
-                                        knows ? sdk::concat(" (", k_serving[health_.serving], ")") : std::string(),
-                                        "; median of ", samples_.size(), " PING round trips, least ", samples_.front() / 1000,
-                                        " us");
+        facts["evidence"] =
+            sdk::concat("SETTINGS, then grpc.health.v1.Health/Check -> ", name_of(health_.what),
+                        knows ? sdk::concat(" (", k_serving[health_.serving], ")") : std::string(), "; median of ",
+                        samples_.size(), " PING round trips, least ", samples_.front() / 1000, " us");
         answer(facts);
     }
 

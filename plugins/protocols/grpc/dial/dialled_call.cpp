@@ -23,7 +23,11 @@ code code_of_http(std::string_view http) noexcept {
 
 dialled_call::dialled_call(std::shared_ptr<dialled> on, const sigrun_sink& replies, sdk::op done,
                            std::uint64_t deadline_ns, ends tell)
-    : session_stream(on), owner_(*on), replies_(replies), op_(std::move(done)), deadline_ns_(deadline_ns),
+    : session_stream(on),
+      owner_(*on),
+      replies_(replies),
+      op_(std::move(done)),
+      deadline_ns_(deadline_ns),
       tell_(std::move(tell)) {}
 
 void dialled_call::start(std::string message, std::string authorization) {
@@ -114,9 +118,10 @@ bool dialled_call::give(const v1::Frame& reply) {
 
 /// What the server answered instead of a reply becomes one.
 void dialled_call::give_problem(const status& how) {
-    const auto json = how.problem.empty() || !sdk::is_utf8(how.problem)
-                          ? to_json({problem_code_of(how.what), how.message.empty() ? std::string(name_of(how.what)) : how.message})
-                          : how.problem;
+    const auto json =
+        how.problem.empty() || !sdk::is_utf8(how.problem)
+            ? to_json({problem_code_of(how.what), how.message.empty() ? std::string(name_of(how.what)) : how.message})
+            : how.problem;
     sigrun_frame frame{};
     frame.struct_size = sizeof frame;
     frame.kind = SIGRUN_REPLY;

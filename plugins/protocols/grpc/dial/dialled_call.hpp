@@ -15,7 +15,8 @@ public:
         std::function<void(const std::shared_ptr<dialled_call>&)> opened;
         std::function<void()> over;
     };
-    dialled_call(std::shared_ptr<dialled> on, const sigrun_sink& replies, sdk::op done, std::uint64_t deadline_ns, ends tell);
+    dialled_call(std::shared_ptr<dialled> on, const sigrun_sink& replies, sdk::op done, std::uint64_t deadline_ns,
+                 ends tell);
 
     /// [loop] Sends the request. The op is completed if that is not possible.
     void start(std::string message, std::string authorization);

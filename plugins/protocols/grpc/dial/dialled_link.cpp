@@ -141,7 +141,8 @@ void dialled_link::lost(const std::string& why) {
 
 void dialled_link::close(sigrun_result why, sigrun_op token) {
     auto op = std::make_shared<sdk::op>(shared_->host, token);
-    const auto text = why == SIGRUN_OK ? std::string("closed by the host") : sdk::concat("closed by the host (result ", why, ")");
+    const auto text =
+        why == SIGRUN_OK ? std::string("closed by the host") : sdk::concat("closed by the host (result ", why, ")");
     auto finish = [me = shared_from_this(), op, text] {
         const auto keep = std::move(me->self_);
         if (const auto session = me->session()) {

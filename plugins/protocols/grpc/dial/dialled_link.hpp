@@ -9,7 +9,8 @@ namespace sigrun::grpc {
 
 class dialled_link final : public sigrun_link, public std::enable_shared_from_this<dialled_link> {
 public:
-    dialled_link(core_ptr shared, loop& on, const sigrun_sink& frames) : shared_(std::move(shared)), loop_(on), frames_(frames) {}
+    dialled_link(core_ptr shared, loop& on, const sigrun_sink& frames)
+        : shared_(std::move(shared)), loop_(on), frames_(frames) {}
 
     /// [any] Connects, asks whether the peer has sigrun.v1.Sessions, then completes the op.
     void open(const dial_request& request, sdk::op done);

@@ -29,8 +29,9 @@ void read_options(std::string_view text, endpoint& out) {
         if (key == "tls") continue;  // the host's
         if (key != "token") refuse("options", "only the keys token and tls", key);
         const auto token = member.is_string() ? std::string_view(member.get_string()) : std::string_view();
-        if (token.empty() || token.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=") !=
-                                 std::string_view::npos)
+        if (token.empty() ||
+            token.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=") !=
+                std::string_view::npos)
             throw sdk::failure(SIGRUN_E_INVALID, "options.token: expected a bearer token, found something else");
         out.authorization = sdk::concat("Bearer ", token);
     }

@@ -59,7 +59,8 @@ private:
 };
 }  // namespace
 
-void ask_health(const std::shared_ptr<dialled>& peer, std::string_view service, std::function<void(const health_answer&)> done) {
+void ask_health(const std::shared_ptr<dialled>& peer, std::string_view service,
+                std::function<void(const health_answer&)> done) {
     std::make_shared<question>(peer, std::move(done))->start(service);
 }
 

@@ -21,7 +21,8 @@ public:
             mine = ++last_;
             open_[mine] = 0;
         }
-        auto answered = [this, mine, then = std::move(done)](sigrun_result result, sdk::net_connection made, std::string why) {
+        auto answered = [this, mine, then = std::move(done)](sigrun_result result, sdk::net_connection made,
+                                                             std::string why) {
             forget(mine);  // before the answer, after which this object may be gone
             then(result, std::move(made), std::move(why));
         };

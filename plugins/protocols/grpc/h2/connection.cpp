@@ -8,8 +8,10 @@ namespace sigrun::grpc {
 namespace {
 constexpr std::int32_t k_connection_window = 4 << 20;
 constexpr std::uint32_t k_stream_window = 512 << 10;
+constexpr std::int32_t k_every_stream = 0x7fffffff;  // of the first GOAWAY of a graceful end
 // A peer that opens streams and resets them at once makes work for nothing (CVE-2023-44487).
-constexpr double k_reset_burst = 1000;
+constexpr double k_reset_burst =
+    800;  // nghttp2 has a limit of its own from 1.57 on, and where distributions took it over
 constexpr double k_resets_per_s = 100;
 
 std::vector<nghttp2_nv> view_of(const std::vector<field>& list) {
@@ -17,8 +19,8 @@ std::vector<nghttp2_nv> view_of(const std::vector<field>& list) {
     out.reserve(list.size());
     for (const auto& f : list)
         out.push_back({reinterpret_cast<std::uint8_t*>(const_cast<char*>(f.name.data())),
-                       reinterpret_cast<std::uint8_t*>(const_cast<char*>(f.value.data())), f.name.size(), f.value.size(),
-                       NGHTTP2_NV_FLAG_NONE});
+                       reinterpret_cast<std::uint8_t*>(const_cast<char*>(f.value.data())), f.name.size(),
+                       f.value.size(), NGHTTP2_NV_FLAG_NONE});
     return out;
 }
 
@@ -75,8 +77,7 @@ struct connection::callbacks {
             });
         nghttp2_session_callbacks_set_on_frame_send_callback(
             c, [](nghttp2_session*, const nghttp2_frame* frame, void* user) noexcept {
-                const bool ends = frame->hd.type == NGHTTP2_HEADERS && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM);
-                return ends ? guard([&] { of(user).on_trailers_sent(frame->hd.stream_id); }) : 0;
+                return guard([&] { of(user).on_sent(*frame); });
             });
         return c;
     }
@@ -118,9 +119,10 @@ void connection::on_block(const nghttp2_frame& frame) {
     const auto id = frame.hd.stream_id;
     const bool end = (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
     const bool too_large = std::exchange(block_too_large_, false);
-    const status oversized{code::resource_exhausted,
-                           sdk::concat("metadata: expected at most ", shared_->options.now().max_header, " bytes (max_header)"),
-                           {}};
+    const status oversized{
+        code::resource_exhausted,
+        sdk::concat("metadata: expected at most ", shared_->options.now().max_header, " bytes (max_header)"),
+        {}};
     last_activity_ = loop_.now();
     auto* found = find(id);
     if (!found) {
@@ -192,9 +194,7 @@ void connection::on_pong(const nghttp2_frame& frame) {
 bool connection::many_resets(std::uint64_t now) noexcept {
     resets_ = std::max(0.0, resets_ - static_cast<double>(now - resets_at_) / 1e9 * k_resets_per_s) + 1;
     resets_at_ = now;
-    if (resets_ <= k_reset_burst) return false;
-    shared_->count.abused();
-    return true;
+    return resets_ > k_reset_burst;
 }
 
 void connection::on_data(std::int32_t id, std::string_view bytes) {
@@ -228,6 +228,7 @@ void connection::on_stream_close(std::int32_t id, std::uint32_t h2_error) {
         gone->out_.clear();
     }
     last_activity_ = loop_.now();
+    if (streams_.empty()) arm_deadlines();  // from now on it is idle
     if (h2_error == NGHTTP2_NO_ERROR) return gone->on_closed(SIGRUN_OK, "");
     const auto result = h2_error == NGHTTP2_CANCEL ? SIGRUN_E_CANCELLED : SIGRUN_E_IO;
     gone->on_closed(result, sdk::concat("the stream was reset: ", nghttp2_http2_strerror(h2_error)));
@@ -347,10 +348,12 @@ void connection::reset(stream& s, std::uint32_t h2_error) {
     wake();
 }
 
-/// The answer is complete, whether or not the peer has finished its request.
-void connection::on_trailers_sent(std::int32_t id) {
-    if (side_ == role::accepted && nghttp2_session_get_stream_remote_close(h2_, id) == 0)
-        nghttp2_submit_rst_stream(h2_, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
+void connection::on_sent(const nghttp2_frame& frame) {
+    if (frame.hd.type == NGHTTP2_GOAWAY && frame.goaway.last_stream_id != k_every_stream) final_goaway_ = true;
+    // The answer is complete, whether or not the peer has finished its request.
+    if (frame.hd.type == NGHTTP2_HEADERS && (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) && side_ == role::accepted &&
+        nghttp2_session_get_stream_remote_close(h2_, frame.hd.stream_id) == 0)
+        nghttp2_submit_rst_stream(h2_, NGHTTP2_FLAG_NONE, frame.hd.stream_id, NGHTTP2_NO_ERROR);
 }
 
 sigrun_result connection::ping(ping_fn done) {

@@ -113,7 +113,7 @@ private:
     void on_frame(const nghttp2_frame& frame);
     void on_data(std::int32_t id, std::string_view bytes);
     void on_stream_close(std::int32_t id, std::uint32_t h2_error);
-    void on_trailers_sent(std::int32_t id);
+    void on_sent(const nghttp2_frame& frame);
     ssize_t give_data(std::int32_t id, char* to, std::size_t room, std::uint32_t& flags);
     stream* find(std::int32_t id) const {
         auto found = streams_.find(id);
@@ -131,6 +131,7 @@ private:
     std::uint32_t interest_ = 0;
     bool want_write_ = false;
     bool told_to_go_ = false;
+    bool final_goaway_ = false;  // sent: what the peer began after its last stream is not served
     bool first_bytes_seen_ = false;
     fields block_;  // of the frame HEADERS that arrives
     bool block_too_large_ = false;

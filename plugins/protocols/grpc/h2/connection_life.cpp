@@ -151,10 +151,10 @@ void connection::write_out() {
     if (want_write_) return;
     if (phase_ == phase::lingering) {
         shutdown(fd_, SHUT_WR);
-    } else if (!nghttp2_session_want_read(h2_) && !nghttp2_session_want_write(h2_)) {
-        // nghttp2 has said GOAWAY because of what the peer did.
-        if (!told_to_go_) shared_->count.abused();
-        end(SIGRUN_E_IO, NGHTTP2_NO_ERROR, told_to_go_ ? "the peer ended the connection" : "the peer broke HTTP/2");
+    } else if (final_goaway_ || (told_to_go_ && streams_.empty())) {
+        // nghttp2 has said GOAWAY because of what the peer did, or the peer has, and nothing is left.
+        if (final_goaway_) shared_->count.abused();
+        end(SIGRUN_E_IO, NGHTTP2_NO_ERROR, final_goaway_ ? "the peer broke HTTP/2" : "the peer ended the connection");
     }
 }
 

@@ -52,7 +52,8 @@ void stream::feed(std::string_view bytes) {
     });
     const auto before = std::exchange(kept_, in_.kept());
     if (!bad && !on_->keeps(before, kept_))
-        bad = status{code::resource_exhausted, "the connection: expected fewer bytes of unfinished messages at once", {}};
+        bad =
+            status{code::resource_exhausted, "the connection: expected fewer bytes of unfinished messages at once", {}};
     if (bad && !malformed_) {
         malformed_ = true;
         on_malformed(*bad);

@@ -47,15 +47,19 @@ std::shared_ptr<stream> accepted::make_stream(std::int32_t id, const fields& blo
     if (const auto given = block.find("grpc-timeout"); !given.empty()) {
         const auto left = parse_timeout(given);
         if (!left)
-            return refuse(id, status_of({"invalid", "wrong value", "grpc-timeout", "digits and a unit", shown(given)})), nullptr;
+            return refuse(id, status_of({"invalid", "wrong value", "grpc-timeout", "digits and a unit", shown(given)})),
+                   nullptr;
         head.deadline_ns = now_ns() + std::max<std::uint64_t>(*left, 1);
     }
     head.auth = from_.auth;
     if (const auto given = block.find("authorization"); !given.empty()) {
         const auto known = credentials(given);
         if (!known || !sdk::is_utf8(*known))
-            return refuse(id, status_of({"unauthenticated", "unknown credentials", "authorization",
-                                         "the scheme Bearer or Basic", {}})),
+            return refuse(id, status_of({"unauthenticated",
+                                         "unknown credentials",
+                                         "authorization",
+                                         "the scheme Bearer or Basic",
+                                         {}})),
                    nullptr;
         head.auth = *known;
     }

@@ -11,7 +11,7 @@ struct method;
 
 struct origin {
     std::uint64_t session = 0;
-    std::string auth;            // what the socket itself proves, e.g. "uid 0"
+    std::string auth;  // what the socket itself proves, e.g. "uid 0"
     sigrun_op lifetime = 0;
     std::shared_ptr<void> seat;  // counts among max_connections
 };

@@ -65,8 +65,8 @@ sigrun_result health_call::reply(const sigrun_frame& frame) {
     if (frame.flags & SIGRUN_FRAME_ERROR) {
         const auto how = status_of(sdk::view(frame.json), SIGRUN_E_INTERNAL);
         // A runner's agent knows no such method, and is ready when it answers.
-        const bool unknown = how.what == code::not_found || how.what == code::unimplemented ||
-                             how.what == code::invalid_argument;
+        const bool unknown =
+            how.what == code::not_found || how.what == code::unimplemented || how.what == code::invalid_argument;
         if (!unknown) serving = answer::NOT_SERVING;
     }
     tell(serving);

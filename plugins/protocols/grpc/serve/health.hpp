@@ -31,8 +31,8 @@ private:
     const bool watches_;
     std::string service_;
     bool has_request_ = false;
-    int told_ = -1;              // the last status of a Watch; under the mutex
-    std::uint64_t ask_at_ = 0;   // a Watch looks again
+    int told_ = -1;             // the last status of a Watch; under the mutex
+    std::uint64_t ask_at_ = 0;  // a Watch looks again
     std::shared_ptr<host_call> call_;
 };
 

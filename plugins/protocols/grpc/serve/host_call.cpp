@@ -23,18 +23,19 @@ sigrun_result host_call::begin(std::uint64_t session, const sigrun_call& call, r
 
 sigrun_result host_call::on_frame(void* ctx, const sigrun_frame* frame) noexcept {
     auto& call = *static_cast<host_call*>(ctx);
+    std::shared_ptr<host_call> keep;  // the stream may let go of it while the reply is given
     {
         std::lock_guard lock(call.mutex_);
         if (call.ended_) return SIGRUN_E_CANCELLED;
+        keep = call.self_;
     }
     if (frame->kind != SIGRUN_REPLY) return SIGRUN_E_INVALID;
     const bool last = (frame->flags & SIGRUN_FRAME_LAST) != 0;
     const auto result = sdk::guarded(nullptr, [&] { return call.reply_(*frame); });
     if (!last || result == SIGRUN_E_BUSY || result == SIGRUN_E_INVALID) return result;
-    std::shared_ptr<host_call> release;
     std::lock_guard lock(call.mutex_);
     call.over_ = true;
-    if (!call.inside_begin_) release = std::move(call.self_);
+    if (!call.inside_begin_) call.self_.reset();
     return result;
 }
 

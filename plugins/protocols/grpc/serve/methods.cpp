@@ -19,7 +19,8 @@ template <class Request>
 std::optional<problem> read(std::string_view bytes, Request& out) {
     if (out.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return std::nullopt;
     return problem{"invalid", "malformed request", "message",
-                   sdk::concat("a ", out.GetTypeName(), " whose texts are UTF-8"), sdk::concat(bytes.size(), " other bytes")};
+                   sdk::concat("a ", out.GetTypeName(), " whose texts are UTF-8"),
+                   sdk::concat(bytes.size(), " other bytes")};
 }
 
 void text(json::object& o, std::string_view key, const std::string& value) {
@@ -199,7 +200,8 @@ constexpr std::array<method, 19> k_methods{{
     {"/sigrun.v1.Runners/Drain", shape::unary, SIGRUN_GRPC_CHANGE("runners.drain"), &give<runner_of>},
     {"/sigrun.v1.Runners/Resume", shape::unary, SIGRUN_GRPC_CHANGE("runners.resume"), &give<runner_of>},
     {"/sigrun.v1.Runners/Maintenance", shape::unary, SIGRUN_GRPC_CHANGE("runners.maintenance"), &give<runner_of>},
-    {"/sigrun.v1.Runners/Detect", shape::unary, SIGRUN_GRPC_BY_ID(GetRunnerRequest, "runners.detect"), &give<runner_of>},
+    {"/sigrun.v1.Runners/Detect", shape::unary, SIGRUN_GRPC_BY_ID(GetRunnerRequest, "runners.detect"),
+     &give<runner_of>},
     {"/sigrun.v1.Events/Watch", shape::streaming, &watch, &give<event_of>},
     {"/sigrun.v1.Calls/Call", shape::streaming, &any_call, &give_reply},
     {"/sigrun.v1.Sessions/Open", shape::session, nullptr, nullptr},

@@ -16,7 +16,8 @@ void plain_call::on_message(std::string message) {
 }
 
 void plain_call::on_remote_end() {
-    if (!has_request_) return on_malformed({code::unimplemented, "expected one message in the request, found none", {}});
+    if (!has_request_)
+        return on_malformed({code::unimplemented, "expected one message in the request, found none", {}});
     if (!call_) begin();
 }
 
@@ -72,7 +73,8 @@ sigrun_result plain_call::reply(const sigrun_frame& frame) {
     if (frame.flags & SIGRUN_FRAME_ERROR) {
         how = status_of(json, SIGRUN_E_INTERNAL);
     } else if (frame.flags & SIGRUN_FRAME_LINK) {
-        how = status_of({"invalid", "this method opens a session", "method", "another one, or sigrun.v1.Sessions/Open", {}});
+        how = status_of(
+            {"invalid", "this method opens a session", "method", "another one, or sigrun.v1.Sessions/Open", {}});
     } else if (streams || last) {
         if (!sdk::is_utf8(json)) return SIGRUN_E_INVALID;
         message = head_.what->render({json, shared.host.content(frame.payload), frame.payload != nullptr, last});

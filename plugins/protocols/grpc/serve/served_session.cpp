@@ -70,7 +70,8 @@ void served_session::on_call(v1::CallRequest call) {
     request.json = sdk::str(call.document());
     request.auth = sdk::str(head_.auth);
     request.payload = payload.get();
-    if (call.timeout_us()) request.deadline_ns = now_ns() + std::min<std::uint64_t>(call.timeout_us(), 1ull << 50) * 1000;
+    if (call.timeout_us())
+        request.deadline_ns = now_ns() + std::min<std::uint64_t>(call.timeout_us(), 1ull << 50) * 1000;
     call_ = std::make_shared<host_call>(owner_.shared_ptr());
     const auto weak = weak_from_this();
     std::string problem;

@@ -21,7 +21,9 @@ public:
 
 protected:
     void on_call(v1::CallRequest call) override;
-    void on_reply(v1::Frame) override { fail({code::invalid_argument, "frame.kind: a REPLY comes from the other side", {}}); }
+    void on_reply(v1::Frame) override {
+        fail({code::invalid_argument, "frame.kind: a REPLY comes from the other side", {}});
+    }
     bool granted() override;
     void fail(const status& why) override;
     void on_ended(sigrun_result result, const std::string& why) override;

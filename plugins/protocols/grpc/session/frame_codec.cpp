@@ -81,7 +81,8 @@ std::optional<std::string> fault_of(const v1::Frame& f) {
     const auto kind = static_cast<std::uint32_t>(f.kind());
     if (kind != SIGRUN_REPLY && (kind < SIGRUN_HELLO || kind > SIGRUN_BYE))
         return sdk::concat("frame.kind: expected a session frame, found ", kind);
-    const bool needs_attempt = kind == SIGRUN_OFFER || kind == SIGRUN_LOG || kind == SIGRUN_STATE || kind == SIGRUN_CANCEL;
+    const bool needs_attempt =
+        kind == SIGRUN_OFFER || kind == SIGRUN_LOG || kind == SIGRUN_STATE || kind == SIGRUN_CANCEL;
     if (needs_attempt && !f.has_attempt()) return "frame.attempt: expected one, found none";
     if (kind == SIGRUN_LOG && f.payload().size() > SIGRUN_LOG_MAX)
         return sdk::concat("frame.payload: expected at most 65536 bytes of a LOG, found ", f.payload().size());

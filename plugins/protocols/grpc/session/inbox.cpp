@@ -3,9 +3,7 @@
 namespace sigrun::grpc {
 
 namespace {
-bool is_final(const v1::Frame& f) noexcept {
-    return f.kind() == v1::Frame::BYE && (f.flags() & SIGRUN_FRAME_LAST);
-}
+bool is_final(const v1::Frame& f) noexcept { return f.kind() == v1::Frame::BYE && (f.flags() & SIGRUN_FRAME_LAST); }
 std::size_t weight(const v1::Frame& f) noexcept { return f.payload().size() + f.json().size() + 64; }
 
 /// What the sink's answer means for the stream. A LOG that does not fit to its attempt (a gap) is settled between the two
@@ -32,8 +30,8 @@ std::optional<std::string> inbox::take(v1::Frame frame) {
     if (auto bad = fault_of(frame)) return bad;
     const auto key = attempt_key(frame);
     if (state_ == expected || !kept_.empty()) {
-        const bool passes = state_ == opened && frame.kind() != v1::Frame::LOG && !is_final(frame) &&
-                            !(key && kept_keys_.count(key));
+        const bool passes =
+            state_ == opened && frame.kind() != v1::Frame::LOG && !is_final(frame) && !(key && kept_keys_.count(key));
         if (!passes) return keep(std::move(frame), key), std::nullopt;
     }
     bye_said_ = is_final(frame);  // the peer's own BYE with LAST is the one that the sink gets

@@ -10,7 +10,8 @@ constexpr std::size_t k_max_pings = 64;
 constexpr std::size_t k_large = 64 << 10;
 }  // namespace
 
-session_stream::session_stream(std::shared_ptr<connection> on) : stream(std::move(on)), inbox_(this->on().shared().host) {
+session_stream::session_stream(std::shared_ptr<connection> on)
+    : stream(std::move(on)), inbox_(this->on().shared().host) {
     out().grant(k_log_window);
 }
 
@@ -64,7 +65,9 @@ sigrun_result session_stream::ping_peer(sigrun_op op) {
 void session_stream::on_message(std::string bytes) {
     v1::SessionMessage message;
     if (!message.ParseFromString(bytes))
-        return fail({code::invalid_argument, "the message is no sigrun.v1.SessionMessage, or has a text that is not UTF-8", {}});
+        return fail({code::invalid_argument,
+                     "the message is no sigrun.v1.SessionMessage, or has a text that is not UTF-8",
+                     {}});
     switch (message.content_case()) {
         case v1::SessionMessage::kCall: return on_call(std::move(*message.mutable_call()));
         case v1::SessionMessage::kFrame:

@@ -36,8 +36,7 @@ template <class Message>
 std::string framed_message(const Message& message) {
     const auto size = message.ByteSizeLong();
     std::string out(5 + size, '\0');
-    for (int i = 0; i < 4; ++i)
-        out[static_cast<std::size_t>(4 - i)] = static_cast<char>(size >> (8 * i) & 255);
+    for (int i = 0; i < 4; ++i) out[static_cast<std::size_t>(4 - i)] = static_cast<char>(size >> (8 * i) & 255);
     message.SerializeWithCachedSizesToArray(reinterpret_cast<unsigned char*>(out.data() + 5));
     return out;
 }

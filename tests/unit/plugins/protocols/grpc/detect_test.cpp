@@ -28,7 +28,8 @@ struct scripted {
             std::vector<int> open;
             for (int fd; (fd = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC)) >= 0;) {
                 char room[256];
-                if (recv(fd, room, sizeof room, 0) > 0 && !answer.empty()) send(fd, answer.data(), answer.size(), MSG_NOSIGNAL);
+                if (recv(fd, room, sizeof room, 0) > 0 && !answer.empty())
+                    send(fd, answer.data(), answer.size(), MSG_NOSIGNAL);
                 if (closes)
                     ::close(fd);
                 else
@@ -95,7 +96,8 @@ TEST(grpc_detect, the_silent_the_closed_and_the_strange) {
         EXPECT_FALSE(facts(k.detect(gone.uri(), 3000)).at("supported").as_bool());
     }
     {
-        scripted other("SSH-2.0-OpenSSH_9.2\r\nand more that is no frame of HTTP/2 at all, whatever one may think of it");
+        scripted other(
+            "SSH-2.0-OpenSSH_9.2\r\nand more that is no frame of HTTP/2 at all, whatever one may think of it");
         EXPECT_FALSE(facts(k.detect(other.uri(), 3000)).at("supported").as_bool());
     }
     {
@@ -103,7 +105,8 @@ TEST(grpc_detect, the_silent_the_closed_and_the_strange) {
         scripted half(std::string("\0\0\0\4\0\0\0\0\0", 9), false);
         const auto f = facts(k.detect(half.uri(), 400));
         EXPECT_FALSE(f.at("supported").as_bool());
-        EXPECT_NE(std::string(f.at("evidence").as_string()).find("SETTINGS came"), std::string::npos) << f.at("evidence");
+        EXPECT_NE(std::string(f.at("evidence").as_string()).find("SETTINGS came"), std::string::npos)
+            << f.at("evidence");
     }
     std::uint16_t port;
     { port = scripted("").port; }
@@ -141,7 +144,8 @@ TEST(grpc_detect, a_host_without_the_net_service_gets_a_clear_error) {
     sigrun_instance* instance = nullptr;
     ASSERT_EQ(entry->create(&lame, str("grpc"), config.abi(), &instance, nullptr), SIGRUN_OK);
     ASSERT_EQ(instance->start(instance, nullptr), SIGRUN_OK);
-    const auto* table = static_cast<const sigrun_protocol*>(instance->get_interface(instance, str(SIGRUN_KIND_PROTOCOL)));
+    const auto* table =
+        static_cast<const sigrun_protocol*>(instance->get_interface(instance, str(SIGRUN_KIND_PROTOCOL)));
     sigrun_endpoint to{sizeof to, 0, str("grpc://127.0.0.1:1"), str(""), str(""), 0};
     auto op = host.mint();
     ASSERT_EQ(table->dial->detect(instance, &to, in_ms(1000), op), SIGRUN_PENDING);

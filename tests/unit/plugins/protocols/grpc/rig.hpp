@@ -204,7 +204,10 @@ struct controller : side {
         a.session = lifetimes.size() + 1;
         lifetimes.push_back(host.mint());
         auto result = table->serve->on_accept(instance, &a, lifetimes.back());
-        if (result < 0) host.forget(lifetimes.back());
+        if (result < 0) {
+            host.forget(lifetimes.back());
+            lifetimes.pop_back();
+        }
         return result;
     }
     sigrun_op retire(int ms) {
@@ -253,8 +256,9 @@ private:
                             std::string(sdk::view(c.auth)), std::string(sdk::mock::content(c.payload)), c.deadline_ns});
         }
         if (method == "fail")
-            return sdk::report(error, SIGRUN_E_INVALID,
-                               R"({"code":"not_found","title":"no such job","field":"id","expected":"one","found":"none"})");
+            return sdk::report(
+                error, SIGRUN_E_INVALID,
+                R"({"code":"not_found","title":"no such job","field":"id","expected":"one","found":"none"})");
         if (method == "health.ready" && !is_ready)
             return sdk::report(error, SIGRUN_E_IO, R"({"code":"unavailable","title":"not ready"})");
         if (method == "hold" || method == "jobs.logs" || method == "events.watch" || method == "jobs.cancel") {

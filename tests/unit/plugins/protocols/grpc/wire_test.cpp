@@ -1,10 +1,9 @@
-#include "wire/deframer.hpp"
-#include "wire/metadata.hpp"
-#include "wire/problem.hpp"
-
 #include "dial/endpoint.hpp"
 #include "h2/outbox.hpp"
 #include "session/frame_codec.hpp"
+#include "wire/deframer.hpp"
+#include "wire/metadata.hpp"
+#include "wire/problem.hpp"
 
 #include <sigrun/cpp/error.hpp>
 
@@ -73,14 +72,16 @@ TEST(grpc_deframer, limits_and_compression_are_told) {
 }
 
 TEST(grpc_status, each_problem_code_has_its_status) {
-    EXPECT_EQ(status_of(R"({"code":"not_found","title":"t","detail":"d","field":"id"})", SIGRUN_E_IO).what, code::not_found);
+    EXPECT_EQ(status_of(R"({"code":"not_found","title":"t","detail":"d","field":"id"})", SIGRUN_E_IO).what,
+              code::not_found);
     EXPECT_EQ(status_of(R"({"code":"busy","title":"t"})", SIGRUN_E_IO).what, code::resource_exhausted);
     EXPECT_EQ(status_of(R"({"code":"conflict","title":"t"})", SIGRUN_E_IO).what, code::failed_precondition);
     EXPECT_EQ(status_of(R"({"code":"never heard","title":"t"})", SIGRUN_E_IO).what, code::unknown);
     const auto plain = status_of("no json", SIGRUN_E_TIMEOUT);
     EXPECT_EQ(plain.what, code::deadline_exceeded);
     EXPECT_EQ(plain.problem, R"({"code":"timeout","title":"no json"})");
-    const auto full = status_of(R"({"code":"invalid","title":"bad","field":"f","expected":"e","found":"g"})", SIGRUN_E_IO);
+    const auto full =
+        status_of(R"({"code":"invalid","title":"bad","field":"f","expected":"e","found":"g"})", SIGRUN_E_IO);
     EXPECT_EQ(full.message, "bad; field f, expected e, found g");
 }
 
