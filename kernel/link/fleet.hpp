@@ -148,6 +148,8 @@ struct fleet_tuning {
     nanoseconds link_dwell = std::chrono::seconds(60);
     nanoseconds monitoring_interval = std::chrono::seconds(10);  // between pings, and the window of evidence
     nanoseconds load_window = std::chrono::seconds(60);
+    nanoseconds metrics_interval = std::chrono::seconds(60);  // between samples of the history
+    nanoseconds history_retention = std::chrono::hours(24);
 };
 
 struct greeting;

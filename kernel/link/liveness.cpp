@@ -187,6 +187,7 @@ void fleet::note_latency(const member_ptr& m, const link_ptr& via, std::int64_t 
         std::lock_guard lock(m->mutex);
         auto& record = m->rungs.at(protocol);
         record.evidence.round_trip(nanoseconds(rtt_ns));
+        record.history.observe(nanoseconds(rtt_ns));
         record.window_worst = std::max(record.window_worst, nanoseconds(rtt_ns));
         const auto seen = record.evidence.snapshot();
         smoothed = seen.latency.count();

@@ -6,6 +6,7 @@
 
 #include "kernel/link/breaker.hpp"
 #include "kernel/link/evidence.hpp"
+#include "kernel/link/rung_history.hpp"
 #include "kernel/link/rung_score.hpp"
 
 #include <array>
@@ -18,6 +19,7 @@ namespace sigrun {
 struct rung_record {
     rung_evidence evidence;
     breaker gate;
+    rung_history history;
     time_point up_since{};       // of its present link
     time_point lost_at{};        // while others of the runner stood
     std::uint32_t losses = 0;    // of late

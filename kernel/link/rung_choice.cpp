@@ -256,6 +256,10 @@ void fleet::care_for_rungs(const member_ptr& m, time_point now) {
             if (s.protocol >= k_max_protocols) continue;
             auto& record = m->rungs.at(s.protocol);
             record.evidence.fold(now, how->load_window);
+            if (record.history.due(now, how->metrics_interval)) {
+                const auto seen = record.evidence.snapshot();
+                record.history.add(clock_.wall_ns(), seen.success, seen.bytes_per_s, how->history_retention);
+            }
             // It carries, and has for a while: what failed before is over.
             if (record.gate.failures() && now - record.up_since > breaker::k_span && now - s.last_frame < options_.beat_period)
                 record.gate.worked();

@@ -69,6 +69,8 @@ fleet_tuning fleet_tuning_of(const daemon_settings& bound) {
     t.link_dwell = nanoseconds(i.integer("migration_dwell"));
     t.monitoring_interval = nanoseconds(b.integer("performance_monitoring_interval"));
     t.load_window = nanoseconds(b.integer("load_window"));
+    t.metrics_interval = nanoseconds(i.integer("metrics_interval"));
+    t.history_retention = nanoseconds(i.integer("history_retention"));
     return t;
 }
 

@@ -90,8 +90,11 @@ std::string protocol_table(const json::array& protocols, const terminal& where) 
         const auto state = text_or(*p, "state");
         const json::object* seen = object_or_null(*p, "evidence");
         const auto breaker = seen ? breaker_text(*seen) : std::string();
+        const json::object* trend = seen ? object_or_null(*seen, "latency_trend") : nullptr;
+        auto note = breaker.empty() ? std::string(text_or(*p, "reason")) : "breaker " + breaker;
+        if (trend) note += ", latency is " + std::string(text_or(*trend, "direction"));
         t.add({text_or(*p, "name"), cell(state, style_of_state(state)), latency_text(*p), record_text(*p),
-               text_or(*p, "version"), breaker.empty() ? std::string(text_or(*p, "reason")) : "breaker " + breaker});
+               text_or(*p, "version"), note});
     }
     return t.empty() ? std::string("  none detected yet\n") : t.render(where, "  ");
 }
