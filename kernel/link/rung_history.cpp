@@ -10,7 +10,8 @@ constexpr std::size_t k_least = 10;
 constexpr double k_one_percent = 2.576;  // two-sided
 
 // Each counts by how many intervals it stands for.
-rung_history::sample merged(const rung_history::sample& a, const rung_history::sample& b, float weight_a, float weight_b) {
+rung_history::sample merged(const rung_history::sample& a, const rung_history::sample& b, float weight_a,
+                            float weight_b) {
     rung_history::sample out;
     out.at_s = b.at_s;
     const float all = weight_a + weight_b;
@@ -43,8 +44,8 @@ bool rung_history::due(time_point now, nanoseconds interval) noexcept {
 }
 
 void rung_history::add(std::int64_t wall_ns, double success, double bytes_per_s, nanoseconds retention) {
-    sample fresh{wall_ns / 1'000'000'000, count_ ? static_cast<float>(sum_us_ / count_) : 0, static_cast<float>(success),
-                 static_cast<float>(bytes_per_s)};
+    sample fresh{wall_ns / 1'000'000'000, count_ ? static_cast<float>(sum_us_ / count_) : 0,
+                 static_cast<float>(success), static_cast<float>(bytes_per_s)};
     sum_us_ = 0;
     count_ = 0;
     if (open_ > 0 && open_ < per_sample_ && !samples_.empty()) {

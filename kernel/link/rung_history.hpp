@@ -11,7 +11,8 @@ namespace sigrun {
 
 class rung_history {
 public:
-    static constexpr std::size_t k_most = 240;  // samples; beyond it neighbours are merged, so that the whole time stays covered
+    static constexpr std::size_t k_most =
+        240;  // samples; beyond it neighbours are merged, so that the whole time stays covered
 
     struct sample {
         std::int64_t at_s = 0;  // wall clock, seconds since 1970: its end

@@ -18,7 +18,8 @@ result<weight> read_weight(const std::string& item) {
     const std::string number = eq == std::string::npos ? "" : item.substr(eq + 1);
     const auto end = number.data() + number.size();
     const auto read = std::from_chars(number.data(), end, w.factor);
-    if (w.protocol.empty() || number.empty() || read.ec != std::errc{} || read.ptr != end || !(w.factor > 0) || w.factor > 100)
+    if (w.protocol.empty() || number.empty() || read.ec != std::errc{} || read.ptr != end || !(w.factor > 0) ||
+        w.factor > 100)
         return bad_value("balancer.protocol_weights", "PROTOCOL=FACTOR, with a factor above 0 and at most 100",
                          "\"" + item + "\"");
     return w;

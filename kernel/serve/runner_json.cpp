@@ -31,24 +31,25 @@ json::object evidence_json(const rung_record& record, const clock& time, bool wi
     const auto seen = record.evidence.snapshot();
     const auto next = record.gate.next_trial();
     json::object o{{"samples", seen.samples},
-            {"latency_us", us_or_null(seen.latency)},
-            {"latency_p99_us", us_or_null(seen.latency_p99)},
-            {"answer_us", us_or_null(seen.answer)},
-            {"answer_p99_us", us_or_null(seen.answer_p99)},
-            {"success", seen.success},
-            {"successes", seen.successes},
-            {"failures", seen.failures},
-            {"bytes_per_s", seen.bytes_per_s},
-            {"breaker", to_string(record.gate.at(time.now()))},
-            {"failures_in_a_row", record.gate.failures()},
-            {"next_trial_at", next == time_point{} ? json::value() : json::value(rfc3339_of(next, time))},
-            {"last_failure", record.last_failure}};
+                   {"latency_us", us_or_null(seen.latency)},
+                   {"latency_p99_us", us_or_null(seen.latency_p99)},
+                   {"answer_us", us_or_null(seen.answer)},
+                   {"answer_p99_us", us_or_null(seen.answer_p99)},
+                   {"success", seen.success},
+                   {"successes", seen.successes},
+                   {"failures", seen.failures},
+                   {"bytes_per_s", seen.bytes_per_s},
+                   {"breaker", to_string(record.gate.at(time.now()))},
+                   {"failures_in_a_row", record.gate.failures()},
+                   {"next_trial_at", next == time_point{} ? json::value() : json::value(rfc3339_of(next, time))},
+                   {"last_failure", record.last_failure}};
     if (!with_history) return o;
     const auto trend = record.history.latency_trend();
     using way = rung_history::direction;
-    o["latency_trend"] = trend.way == way::none ? json::value()
-                                                : json::value({{"direction", trend.way == way::rising ? "rising" : "falling"},
-                                                               {"percent_per_hour", trend.percent_per_hour}});
+    o["latency_trend"] = trend.way == way::none
+                             ? json::value()
+                             : json::value({{"direction", trend.way == way::rising ? "rising" : "falling"},
+                                            {"percent_per_hour", trend.percent_per_hour}});
     json::array history;
     for (const auto& s : record.history.samples())
         history.push_back(json::object{{"at", to_rfc3339(s.at_s * 1'000'000'000)},
@@ -67,10 +68,11 @@ void add_rungs(json::object& o, const member& m, const fleet& links, const clock
     for (std::uint8_t i = 0; i < order.size; ++i)
         ranking.push_back(json::object{{"protocol", links.protocol_name(order.protocol[i])},
                                        {"score", order.score[i] > 0 ? json::value(order.score[i]) : json::value()}});
-    json::object choice{{"reason", order.size ? json::value(to_string(order.why)) : json::value()},
-                        {"ranking", std::move(ranking)},
-                        {"switches", board.switches},
-                        {"wanted", board.wanted == 0xff ? json::value() : json::value(links.protocol_name(board.wanted))}};
+    json::object choice{
+        {"reason", order.size ? json::value(to_string(order.why)) : json::value()},
+        {"ranking", std::move(ranking)},
+        {"switches", board.switches},
+        {"wanted", board.wanted == 0xff ? json::value() : json::value(links.protocol_name(board.wanted))}};
     if (board.switches)
         choice["last_switch"] = {{"from", links.protocol_name(board.last_switch.from)},
                                  {"to", links.protocol_name(board.last_switch.to)},

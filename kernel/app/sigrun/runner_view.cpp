@@ -136,7 +136,8 @@ std::string runner_details(const json::object& runner, bool all_facts, const ter
     f.add("load", load_text(runner));
     const json::object* choice = object_or_null(runner, "choice");
     const auto why = choice ? text_or(*choice, "reason") : std::string_view();
-    f.add("protocol in use", std::string(rung_of(runner)) + (why.empty() || rung_of(runner).empty() ? "" : ": " + std::string(why)));
+    f.add("protocol in use",
+          std::string(rung_of(runner)) + (why.empty() || rung_of(runner).empty() ? "" : ": " + std::string(why)));
     if (choice) f.add("last change", switch_text(*choice, now_ns));
     if (const json::object* stats = object_or_null(runner, "stats"))
         f.add("jobs", grouped(number_or<std::uint64_t>(*stats, "completed", 0)) + " completed, " +
