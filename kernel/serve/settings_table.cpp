@@ -81,7 +81,7 @@ constexpr std::array k_detector{
 constexpr std::array k_interface{
     option(
         "strategy", SIGRUN_OPT_CHOICE,
-        {.def = "adaptive",
+        {.def = "valkyrie_first",
          .doc = "Which protocol a job uses when its runner has several: one of them first, the best by measurement, or "
                 "adaptive: by measurement, and before that Valkyrie for urgent jobs and HTTP for others.",
          .choices = "valkyrie_first,http_first,performance,adaptive,round_robin",

@@ -48,7 +48,7 @@ double oracle(const rung_rules& rules, const rung_view& r, const std::vector<run
     const double tier = us < 10 ? 1 : us < 100 ? 0.95 : us < 1000 ? 0.9 : 0.85;
     sum += rules.performance_weight / 0.4 * std::log(tier);
     sum += 2 * rules.reliability_weight / 0.3 * std::log(r.success);
-    if (us - best >= 5) sum += rules.latency_weight / 0.2 * std::log(best / us);
+    if (std::llround(1000 * (us - best)) >= 5000) sum += rules.latency_weight / 0.2 * std::log(best / us);
     if (bulky && r.bytes_per_s > 0) sum += rules.throughput_weight / 0.1 * std::log(r.bytes_per_s / fastest);
     if (r.protocol == rules.preferred) sum += std::log(1 + rules.preferred_bias);
     return sum;
