@@ -92,8 +92,8 @@ void uplink::leave(const agent_link_ptr& which, const std::string& protocol) {
         }
         auto to = me.active_index_;
         if (!protocol.empty()) {
-            const auto at = std::find_if(me.rungs_.begin(), me.rungs_.end(),
-                                         [&](const rung& r) { return r.name == protocol; });
+            const auto at =
+                std::find_if(me.rungs_.begin(), me.rungs_.end(), [&](const rung& r) { return r.name == protocol; });
             if (at == me.rungs_.end())
                 return me.hooks_.refused(which, protocol, "this runner has no way to its controller over " + protocol);
             to = static_cast<std::size_t>(at - me.rungs_.begin());
@@ -198,8 +198,8 @@ void uplink::lost(const agent_link_ptr& which, const std::string& reason) {
         if (!me.racing()) return me.wait_and_retry();
         // A better rung is being tried: it may go on to all of them.
         for (auto rung : me.memory_.to_try(me.rungs_.size(), true, clock::system().now())) {
-            const bool tried = std::any_of(me.lanes_.begin(), me.lanes_.end(),
-                                           [&](const lane_ptr& l) { return l->rung == rung; });
+            const bool tried =
+                std::any_of(me.lanes_.begin(), me.lanes_.end(), [&](const lane_ptr& l) { return l->rung == rung; });
             if (!tried && std::find(me.next_.begin(), me.next_.end(), rung) == me.next_.end()) me.next_.push_back(rung);
         }
         me.stagger_.cancel();

@@ -104,9 +104,9 @@ private:
 
     agent_link_ptr active_;
     std::size_t active_index_ = 0;
-    bool active_due_ = false;    // is to be left for another connection
-    std::size_t due_index_ = 0;  // over this rung
-    bool pinned_ = false;        // the controller named the rung in use: no better one is looked for
+    bool active_due_ = false;            // is to be left for another connection
+    std::size_t due_index_ = 0;          // over this rung
+    bool pinned_ = false;                // the controller named the rung in use: no better one is looked for
     std::vector<leaving_link> leaving_;  // oldest first
     std::uint32_t failures_ = 0;
 };

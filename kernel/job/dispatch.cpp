@@ -245,7 +245,8 @@ link_ptr job_engine::other_link(const job_ptr& j, std::uint32_t number, const li
     request.not_over = not_this.get();
     auto rung = fleet_.choose(a->where, request);
     if (!rung.via || rung.via == not_this) return nullptr;
-    goes_over(*a, rung.via, refused ? "the offer is too large for the first" : "the link was lost before the offer left");
+    goes_over(*a, rung.via,
+              refused ? "the offer is too large for the first" : "the link was lost before the offer left");
     return rung.via;
 }
 
@@ -314,12 +315,11 @@ void job_engine::pump(slot_ref slot) {
     for (int misses = 0; misses < k_max_misses;) {
         const auto open = select_.open_protocols(slot);
         if (!open) return;
-        job_ptr j = queue_.pop(
-            [&](const predicate& p, protocol_mask allowed) {
-                // Parked while a protocol had to be named, and it need not be any more.
-                if (allowed == k_auto_protocol) allowed = fleet_.mask_of("auto");
-                return (allowed & open) && select_.matches(p, slot);
-            });
+        job_ptr j = queue_.pop([&](const predicate& p, protocol_mask allowed) {
+            // Parked while a protocol had to be named, and it need not be any more.
+            if (allowed == k_auto_protocol) allowed = fleet_.mask_of("auto");
+            return (allowed & open) && select_.matches(p, slot);
+        });
         if (!j) return;
         {
             job_lock lock(j->mutex);

@@ -92,14 +92,14 @@ struct attempt {
     float rung_score = 0, next_score = 0;
     std::vector<rung_step> steps;  // empty while it is on the protocol it began with
     std::uint32_t more_steps = 0;  // that are not kept
-    std::string reason;                // of a restored attempt; otherwise made from the fields above when asked
-    slot_ref place;                    // what was claimed for it; given back exactly once while holds_place
+    std::string reason;            // of a restored attempt; otherwise made from the fields above when asked
+    slot_ref place;                // what was claimed for it; given back exactly once while holds_place
     bool holds_place = false;
     bool sent = false;  // its offer is on the way, or was
     time_point sent_at{};
-    bool kept = false;     // the runner has listed it on a session that is about to begin
-    bool missing = false;  // it has not: the offer did not arrive, and goes over that session
-    bool rerouted = false; // the offer was sent over another protocol, since the first did not answer
+    bool kept = false;      // the runner has listed it on a session that is about to begin
+    bool missing = false;   // it has not: the offer did not arrive, and goes over that session
+    bool rerouted = false;  // the offer was sent over another protocol, since the first did not answer
     bool foreign = false;
     bool looked_for = false;  // over the link that takes the place of `via`; the answer is on its way
     std::int64_t offered_ns = 0, started_ns = 0, finished_ns = 0;  // wall clock

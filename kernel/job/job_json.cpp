@@ -124,7 +124,8 @@ void step_member(json_writer& w, std::string_view protocol, std::string_view rea
 void rungs_member(json_writer& w, const attempt& a) {
     w.key("rungs").open_array();
     for (const auto& step : a.steps) step_member(w, step.protocol, step.reason, step.at_ns);
-    if (a.steps.empty() && !a.protocol.empty()) step_member(w, a.protocol, a.reason.empty() ? rung_reason(a) : a.reason, a.offered_ns);
+    if (a.steps.empty() && !a.protocol.empty())
+        step_member(w, a.protocol, a.reason.empty() ? rung_reason(a) : a.reason, a.offered_ns);
     w.close_array();
     if (a.more_steps) w.member("rungs_left_out", a.more_steps);
 }
@@ -133,16 +134,16 @@ void rungs_member(json_writer& w, const attempt& a) {
 
 std::string choice_reason(const attempt& a) {
     if (!a.reason.empty()) return a.reason;
-    std::string out =
-        sdk::concat(a.balancer, " took ", a.runner_name, " (", why_text(a.explain.reason), "); ",
-                    a.steps.empty() ? a.protocol : a.steps.front().protocol);
+    std::string out = sdk::concat(a.balancer, " took ", a.runner_name, " (", why_text(a.explain.reason), "); ",
+                                  a.steps.empty() ? a.protocol : a.steps.front().protocol);
     out += ": " + rung_reason(a);
     if (a.rung_latency_ns) out += sdk::concat(", ", span_of_time(a.rung_latency_ns), " round trip");
     return out;
 }
 
 std::string rung_reason(const attempt& a) {
-    if (a.rung_reason == rung_why::named || a.rung_reason == rung_why::only) return std::string(to_string(a.rung_reason));
+    if (a.rung_reason == rung_why::named || a.rung_reason == rung_why::only)
+        return std::string(to_string(a.rung_reason));
     std::string out =
         sdk::concat("best of ", static_cast<unsigned>(a.rungs), " usable protocols, ", to_string(a.rung_reason));
     if (a.rung_score > 0 && a.next_score > 0) {

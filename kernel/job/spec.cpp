@@ -16,10 +16,26 @@ constexpr std::size_t k_max_words = 4096;
 constexpr std::array<std::string_view, 5> k_bands{"critical", "high", "normal", "low", "background"};
 constexpr std::array<std::string_view, 3> k_durabilities{"fsync", "relaxed", "memory"};
 
-const std::vector<std::string> k_fields{"kind",     "command", "steps",    "env",    "workdir",    "payload",
-                                        "requires", "prefers", "queue",    "tenant", "priority",   "balancer",
-                                        "protocol", "labels",  "timeouts", "retry",  "durability", "idempotent",
-                                        "preferred_protocol", "max_latency"};
+const std::vector<std::string> k_fields{"kind",
+                                        "command",
+                                        "steps",
+                                        "env",
+                                        "workdir",
+                                        "payload",
+                                        "requires",
+                                        "prefers",
+                                        "queue",
+                                        "tenant",
+                                        "priority",
+                                        "balancer",
+                                        "protocol",
+                                        "labels",
+                                        "timeouts",
+                                        "retry",
+                                        "durability",
+                                        "idempotent",
+                                        "preferred_protocol",
+                                        "max_latency"};
 
 std::string kind_of(const json::value& v) {
     switch (v.kind()) {

@@ -77,7 +77,8 @@ void fleet::not_found(const member_ptr& m, const std::vector<std::uint8_t>& abse
     }
     if (in_trouble || absent.empty()) return;
     // 1 min, doubled up to 1 h.
-    m->next_dial = std::min(m->next_dial, now + std::chrono::minutes(std::min(1u << std::min(m->absent_looks++, 6u), 60u)));
+    m->next_dial =
+        std::min(m->next_dial, now + std::chrono::minutes(std::min(1u << std::min(m->absent_looks++, 6u), 60u)));
 }
 
 void fleet::detect_protocols(const member_ptr& m, bool fresh, bool missing_only, std::function<void()> done) {
@@ -96,7 +97,8 @@ void fleet::detect_protocols(const member_ptr& m, bool fresh, bool missing_only,
     {
         std::lock_guard lock(m->mutex);
         for (const auto& s : m->sessions)
-            if (missing_only && s.via->alive() && s.endpoint == endpoint) up |= static_cast<protocol_mask>(1u << s.protocol);
+            if (missing_only && s.via->alive() && s.endpoint == endpoint)
+                up |= static_cast<protocol_mask>(1u << s.protocol);
     }
     if (pinned) {
         if (auto i = protocol_for_uri(host_, endpoint)) round->lanes.emplace_back(*i, endpoint);
@@ -127,7 +129,8 @@ void fleet::detect_protocols(const member_ptr& m, bool fresh, bool missing_only,
         if (up || !round->found.empty()) {
             if (!pinned) self->not_found(m, round->absent, !round->found.empty());
             for (const auto& [protocol, uri] : round->found) self->open_link(m, protocol, uri, endpoint);
-        } else self->dial_failed(m, "nothing at " + endpoint + " speaks a protocol known here");
+        } else
+            self->dial_failed(m, "nothing at " + endpoint + " speaks a protocol known here");
         round->done();
     };
     // Runs lane `index`; with parallel detection all start at once, otherwise the next begins when one ended.
@@ -268,8 +271,8 @@ void fleet::greet(const member_ptr& m, const link_ptr& via, const std::string& e
             if (!instead_of) {
                 std::lock_guard lock(m->mutex);
                 for (const auto& s : m->sessions)
-                    beside = beside || (s.via->alive() && !s.suspect && !hello->process.empty() && s.process == hello->process &&
-                                        s.via->protocol_name() != via->protocol_name());
+                    beside = beside || (s.via->alive() && !s.suspect && !hello->process.empty() &&
+                                        s.process == hello->process && s.via->protocol_name() != via->protocol_name());
             }
             if (beside) {
                 self->send_verdicts(via, {}, {});

@@ -40,7 +40,7 @@ private:
 
 class rung_evidence {
 public:
-    static constexpr std::chrono::seconds k_half_life{30};  // of outcomes
+    static constexpr std::chrono::seconds k_half_life{30};    // of outcomes
     static constexpr std::chrono::seconds k_rate_window{60};  // of which the best second counts
 
     /// A ping came back.
@@ -55,11 +55,11 @@ public:
     void fold(time_point now, nanoseconds rate_window = k_rate_window) noexcept;
 
     struct numbers {
-        nanoseconds latency{0}, latency_p99{0};  // round trips; 0: not measured
-        nanoseconds answer{0}, answer_p99{0};    // offer to ACK
-        double success = 0.9;                    // (s + 9) / (s + f + 10)
-        double bytes_per_s = 0;                  // the best second of the last one to two minutes
-        std::uint32_t samples = 0;               // round trips and answers
+        nanoseconds latency{0}, latency_p99{0};     // round trips; 0: not measured
+        nanoseconds answer{0}, answer_p99{0};       // offer to ACK
+        double success = 0.9;                       // (s + 9) / (s + f + 10)
+        double bytes_per_s = 0;                     // the best second of the last one to two minutes
+        std::uint32_t samples = 0;                  // round trips and answers
         std::uint64_t successes = 0, failures = 0;  // since the daemon started
     };
     [[nodiscard]] numbers snapshot() const noexcept;

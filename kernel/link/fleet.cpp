@@ -31,7 +31,8 @@ fleet::fleet(plugin_host& host, registry& runners, selector& select, metrics& nu
       detections_(clk, options_.cache_ttl, 20'000),
       migrations_(std::make_shared<migrations>()),
       moves_(std::make_shared<moves>(host.control())) {
-    protocols_ = {"valkyrie", "grpc", "http", "websocket"};
+    protocols_.reserve(64);  // it is read without a lock: names are added at its end, and none ever moves
+    for (const char* name : {"valkyrie", "grpc", "http", "websocket"}) protocols_.emplace_back(name);
     for (const auto& i : host_.instances(SIGRUN_KIND_PROTOCOL)) {
         const auto* table = i->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL);
         if (table) protocol_id(sdk::view(table->name));
@@ -217,7 +218,8 @@ void fleet::attach_session(const member_ptr& m, session s, bool gently) {
                     replaced.push_back(it->via);
                     // It says that the other way does not work any more, before we have seen it.
                     if (other_rung && !gently && !other_run && it->protocol != s.protocol) {
-                        came_because = it->via->protocol_name() + " was lost: its runner came back over another protocol";
+                        came_because =
+                            it->via->protocol_name() + " was lost: its runner came back over another protocol";
                         m->rungs.lost(it->protocol, "the runner came back over another protocol", false, clock_.now());
                     }
                 }

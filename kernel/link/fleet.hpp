@@ -74,8 +74,8 @@ struct rung_request {
     bool urgent = false;  // it asks for low latency, or has a high priority
     bool bulky = false;   // it moves much
     nanoseconds max_latency{0};
-    std::uint8_t preferred = 0xff;    // protocol id
-    const link* not_over = nullptr;   // this one has just failed it
+    std::uint8_t preferred = 0xff;   // protocol id
+    const link* not_over = nullptr;  // this one has just failed it
 };
 
 /// What a job gets: a link and why this one.
@@ -148,6 +148,8 @@ struct fleet_tuning {
     nanoseconds link_dwell = std::chrono::seconds(60);
     nanoseconds monitoring_interval = std::chrono::seconds(10);  // between pings, and the window of evidence
     nanoseconds load_window = std::chrono::seconds(60);
+    nanoseconds metrics_interval = std::chrono::seconds(60);  // between samples of the history
+    nanoseconds history_retention = std::chrono::hours(24);
 };
 
 struct greeting;
@@ -320,7 +322,7 @@ private:
     std::unordered_map<id, member_ptr> members_;
     std::unordered_map<std::uint64_t, member_ptr> by_slot_;  // slot_key
     std::map<std::string, pending, std::less<>> tickets_;
-    std::vector<std::string> protocols_;    // by id
+    std::vector<std::string> protocols_;  // by id
     std::atomic<std::int64_t> fallback_timeout_{5'000'000'000};
     std::atomic<bool> auto_selection_{true};
     std::shared_ptr<migrations> migrations_;

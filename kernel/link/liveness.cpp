@@ -94,8 +94,8 @@ void fleet::check_liveness(const member_ptr& m) {
     bool dial = false;
     care_for_rungs(m, now);
     // Each member has its own second of the interval, so that pings do not come in waves.
-    const auto interval = static_cast<std::uint64_t>(
-        std::max<std::int64_t>(tuned()->monitoring_interval / std::chrono::seconds(1), 1));
+    const auto interval =
+        static_cast<std::uint64_t>(std::max<std::int64_t>(tuned()->monitoring_interval / std::chrono::seconds(1), 1));
     const auto phase = m->info->uid().low % interval;
     {
         std::lock_guard lock(m->mutex);
@@ -165,7 +165,8 @@ void fleet::ping(const member_ptr& m, const link_ptr& via) {
         }
         if (r.error().code == errc::unsupported || !via->alive()) return;
         if (!m->info->foreign)
-            return me->note_failure(m, me->protocol_of(via->protocol_name()), "a ping was not answered: " + r.error().text());
+            return me->note_failure(m, me->protocol_of(via->protocol_name()),
+                                    "a ping was not answered: " + r.error().text());
         // A foreign runner has no beats: three failed health requests in a row end its link.
         bool give_up = false;
         {
@@ -189,6 +190,7 @@ void fleet::note_latency(const member_ptr& m, const link_ptr& via, std::int64_t 
         std::lock_guard lock(m->mutex);
         auto& record = m->rungs.at(protocol);
         record.evidence.round_trip(nanoseconds(rtt_ns));
+        record.history.observe(nanoseconds(rtt_ns));
         record.window_worst = std::max(record.window_worst, nanoseconds(rtt_ns));
         const auto seen = record.evidence.snapshot();
         smoothed = seen.latency.count();

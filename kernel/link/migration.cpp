@@ -85,14 +85,16 @@ result<void> fleet::begin_migration(const member_ptr& m, std::uint8_t protocol, 
         if (!dialled_in || protocol != 0xff) return {};
     }
     if (dialled_in) {
-        const auto text = json::serialize(json::object{{"reason", "an operator asked for another protocol"},
-                                                       {"reconnect", true},
-                                                       {"protocol", protocol == 0xff ? "auto" : protocol_name(protocol)}});
+        const auto text =
+            json::serialize(json::object{{"reason", "an operator asked for another protocol"},
+                                         {"reconnect", true},
+                                         {"protocol", protocol == 0xff ? "auto" : protocol_name(protocol)}});
         sigrun_frame bye{};
         bye.struct_size = sizeof bye;
         bye.kind = SIGRUN_BYE;
         bye.json = sdk::str(text);
-        if (dialled_in->send(bye) < 0) return make_problem(errc::unavailable, "the runner cannot be asked at the moment");
+        if (dialled_in->send(bye) < 0)
+            return make_problem(errc::unavailable, "the runner cannot be asked at the moment");
         waits = protocol != 0xff;
         return {};
     }

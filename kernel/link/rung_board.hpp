@@ -6,6 +6,7 @@
 
 #include "kernel/link/breaker.hpp"
 #include "kernel/link/evidence.hpp"
+#include "kernel/link/rung_history.hpp"
 #include "kernel/link/rung_score.hpp"
 
 #include <array>
@@ -18,10 +19,11 @@ namespace sigrun {
 struct rung_record {
     rung_evidence evidence;
     breaker gate;
-    time_point up_since{};       // of its present link
-    time_point lost_at{};        // while others of the runner stood
-    std::uint32_t losses = 0;    // of late
-    nanoseconds window_worst{0}; // round trips of the current window
+    rung_history history;
+    time_point up_since{};        // of its present link
+    time_point lost_at{};         // while others of the runner stood
+    std::uint32_t losses = 0;     // of late
+    nanoseconds window_worst{0};  // round trips of the current window
     std::uint32_t bad_windows = 0;
     std::string last_failure;
 };
@@ -58,17 +60,17 @@ public:
         std::string reason;
         std::int64_t at_ns = 0;  // wall clock
     } last_switch;
-    std::uint8_t rung = 0xff;      // of which the last event told
+    std::uint8_t rung = 0xff;  // of which the last event told
     std::uint64_t switches = 0;
-    std::uint8_t wanted = 0xff;    // an operator moved it there
-    std::string next_reason;       // why the next change of rung happens, if the one who causes it knows
-    std::uint32_t turn = 0;        // of the strategy that rotates
-    bool rotate = false;           // of the rules by which the orders were made, as the next
+    std::uint8_t wanted = 0xff;  // an operator moved it there
+    std::string next_reason;     // why the next change of rung happens, if the one who causes it knows
+    std::uint32_t turn = 0;      // of the strategy that rotates
+    bool rotate = false;         // of the rules by which the orders were made, as the next
     double preferred_bias = 0;
     /// When attempts that run follow a change of rung: at once, after the dwell, or when round trips stay bad.
     enum class follow : std::uint8_t { nothing, after_dwell, when_degraded } moves = follow::nothing;
-    time_point moved_at{};         // they did, last
-    time_point window_began{};     // of round trips that are compared
+    time_point moved_at{};      // they did, last
+    time_point window_began{};  // of round trips that are compared
 
 private:
     std::array<std::atomic<rung_record*>, k_max_protocols> records_{};

@@ -22,15 +22,16 @@ std::string_view label_of(std::string_view reason) {
     if (reason.find("suspect") != std::string_view::npos) return "suspect";
     if (reason.find("operator") != std::string_view::npos) return "operator";
     if (reason.find("breaker") != std::string_view::npos) return "breaker";
-    if (reason.find("came") != std::string_view::npos || reason.find("is back") != std::string_view::npos) return "returned";
+    if (reason.find("came") != std::string_view::npos || reason.find("is back") != std::string_view::npos)
+        return "returned";
     if (reason.find("configuration") != std::string_view::npos) return "configuration";
     return "evidence";
 }
 
 std::string with_scores(const rung_order& order) {
     char text[80];
-    std::snprintf(text, sizeof text, "better by measurement: score %.2f against %.2f", static_cast<double>(order.score[0]),
-                  static_cast<double>(order.score[1]));
+    std::snprintf(text, sizeof text, "better by measurement: score %.2f against %.2f",
+                  static_cast<double>(order.score[0]), static_cast<double>(order.score[1]));
     return text;
 }
 
@@ -92,7 +93,7 @@ void fleet::rerank(const member_ptr& m, const std::string& why) {
                 auto& record = board.at(s.protocol);
                 if (!any && (s.suspect || !record.gate.usable(now))) continue;
                 const auto seen = record.evidence.snapshot();
-                views[n++] = {s.protocol,   seen.latency, seen.success,
+                views[n++] = {s.protocol,       seen.latency, seen.success,
                               seen.bytes_per_s, seen.samples, board.held(s.protocol, rules, now)};
             }
             if (n) break;
@@ -132,15 +133,15 @@ void fleet::rerank(const member_ptr& m, const std::string& why) {
                 reason = order.why == rung_why::score ? with_scores(order)
                          : !from_stands && before && !before->last_failure.empty()
                              ? sdk::concat(protocol_name(from), " was lost: ", before->last_failure)
-                         : from_stands                ? sdk::concat(protocol_name(board.rung), " is back, and better by the rules")
-                                                      : why;
+                         : from_stands ? sdk::concat(protocol_name(board.rung), " is back, and better by the rules")
+                                       : why;
             changed = from != 0xff && (asked || !from_stands || !before || now - before->up_since > k_settling);
             if (changed) {
                 board.last_switch = {from, board.rung, reason, clock_.wall_ns()};
                 ++board.switches;
-                board.moves = !from_stands || asked           ? rung_board::follow::nothing
-                              : order.why == rung_why::score  ? rung_board::follow::when_degraded
-                                                              : rung_board::follow::after_dwell;
+                board.moves = !from_stands || asked          ? rung_board::follow::nothing
+                              : order.why == rung_why::score ? rung_board::follow::when_degraded
+                                                             : rung_board::follow::after_dwell;
                 if (auto* r = board.find(from)) r->bad_windows = 0;
                 told = board.last_switch;
             }
@@ -153,8 +154,8 @@ void fleet::rerank(const member_ptr& m, const std::string& why) {
         .get_counter("sigrun_rung_switch_total", "Changes of the protocol that a runner's work uses.",
                      {{"from", from}, {"to", to}, {"reason", std::string(label_of(told.reason))}})
         .add();
-    auto detail = json::serialize(json::object{
-        {"name", m->info->identity.name}, {"from", from}, {"to", to}, {"reason", told.reason}});
+    auto detail = json::serialize(
+        json::object{{"name", m->info->identity.name}, {"from", from}, {"to", to}, {"reason", told.reason}});
     runners_.events().publish(event_type::protocol_migrated, m->info->uid(), {}, detail.substr(1, detail.size() - 2));
 }
 
@@ -207,7 +208,8 @@ chosen_link fleet::choose(const member_ptr& m, const rung_request& r) const {
     if (r.preferred != 0xff) {
         for (std::uint8_t i = 0; i < n; ++i) {
             const auto mine = order.score[place[i]], first = order.score[place[0]];
-            const bool close = mine == 0 || first == 0 || mine * (1 + board.preferred_bias) >= static_cast<double>(first);
+            const bool close =
+                mine == 0 || first == 0 || mine * (1 + board.preferred_bias) >= static_cast<double>(first);
             if (fit[i]->protocol != r.preferred || !close) continue;
             taken = i;
             best.why = rung_why::preferred;
@@ -256,8 +258,13 @@ void fleet::care_for_rungs(const member_ptr& m, time_point now) {
             if (s.protocol >= k_max_protocols) continue;
             auto& record = m->rungs.at(s.protocol);
             record.evidence.fold(now, how->load_window);
+            if (record.history.due(now, how->metrics_interval)) {
+                const auto seen = record.evidence.snapshot();
+                record.history.add(clock_.wall_ns(), seen.success, seen.bytes_per_s, how->history_retention);
+            }
             // It carries, and has for a while: what failed before is over.
-            if (record.gate.failures() && now - record.up_since > breaker::k_span && now - s.last_frame < options_.beat_period)
+            if (record.gate.failures() && now - record.up_since > breaker::k_span &&
+                now - s.last_frame < options_.beat_period)
                 record.gate.worked();
             if (m->info->foreign) continue;
             const bool silent = now - s.last_frame > 2 * options_.beat_period + std::chrono::milliseconds(500);
@@ -304,7 +311,8 @@ void fleet::compare_windows(const member_ptr& m, const fleet_tuning& how, time_p
     if (from && to && from != to && board.moves == rung_board::follow::when_degraded) {
         const auto worse = static_cast<double>(from->window_worst.count());
         const auto better = static_cast<double>(to->window_worst.count());
-        from->bad_windows = worse > 0 && better > 0 && worse > (1 + how.rungs.threshold) * better ? from->bad_windows + 1 : 0;
+        from->bad_windows =
+            worse > 0 && better > 0 && worse > (1 + how.rungs.threshold) * better ? from->bad_windows + 1 : 0;
     }
     for (const auto& s : m->sessions)
         if (auto* r = board.find(s.protocol)) r->window_worst = nanoseconds(0);

@@ -116,13 +116,13 @@ rung_order rank_rungs(const rung_rules& rules, std::span<const rung_view> usable
     });
     rung_order out;
     if (n == 0) return out;
-    out.why = n == 1                                     ? rung_why::only
-              : all[0].rung.protocol == rules.first      ? rung_why::first
-              : by_score && all[0].measured              ? rung_why::score
-                                                         : rung_why::prior;
+    out.why = n == 1                                ? rung_why::only
+              : all[0].rung.protocol == rules.first ? rung_why::first
+              : by_score && all[0].measured         ? rung_why::score
+                                                    : rung_why::prior;
     // Hysteresis: what is in use stays unless the new one is clearly better, and has been so for a while.
-    const auto current = std::find_if(all.begin(), end,
-                                      [&](const entry& e) { return e.rung.protocol == before.protocol; });
+    const auto current =
+        std::find_if(all.begin(), end, [&](const entry& e) { return e.rung.protocol == before.protocol; });
     if (current != all.begin() && current != end && !current->rung.held && out.why == rung_why::score &&
         current->measured && current->rung.protocol != rules.first &&
         (all[0].score < (1 + rules.threshold) * current->score || now - before.since < rules.dwell)) {

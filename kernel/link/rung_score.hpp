@@ -34,9 +34,9 @@ struct rung_rules {
     double threshold = 0.2;  // how much better another rung must be
     nanoseconds dwell = std::chrono::seconds(10);
     // Filled in from the strategy and the ladder.
-    std::uint8_t first = 0xff;         // used whenever it is usable
-    std::vector<std::uint8_t> urgent;  // order without evidence: of jobs for which latency matters
-    std::vector<std::uint8_t> relaxed; // of others
+    std::uint8_t first = 0xff;          // used whenever it is usable
+    std::vector<std::uint8_t> urgent;   // order without evidence: of jobs for which latency matters
+    std::vector<std::uint8_t> relaxed;  // of others
     bool rotate = false;
 };
 

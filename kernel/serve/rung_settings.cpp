@@ -18,7 +18,8 @@ result<weight> read_weight(const std::string& item) {
     const std::string number = eq == std::string::npos ? "" : item.substr(eq + 1);
     const auto end = number.data() + number.size();
     const auto read = std::from_chars(number.data(), end, w.factor);
-    if (w.protocol.empty() || number.empty() || read.ec != std::errc{} || read.ptr != end || !(w.factor > 0) || w.factor > 100)
+    if (w.protocol.empty() || number.empty() || read.ec != std::errc{} || read.ptr != end || !(w.factor > 0) ||
+        w.factor > 100)
         return bad_value("balancer.protocol_weights", "PROTOCOL=FACTOR, with a factor above 0 and at most 100",
                          "\"" + item + "\"");
     return w;
@@ -69,6 +70,8 @@ fleet_tuning fleet_tuning_of(const daemon_settings& bound) {
     t.link_dwell = nanoseconds(i.integer("migration_dwell"));
     t.monitoring_interval = nanoseconds(b.integer("performance_monitoring_interval"));
     t.load_window = nanoseconds(b.integer("load_window"));
+    t.metrics_interval = nanoseconds(i.integer("metrics_interval"));
+    t.history_retention = nanoseconds(i.integer("history_retention"));
     return t;
 }
 

@@ -27,36 +27,52 @@ std::string rfc3339_of(time_point t, const clock& time) {
 }
 
 // What was measured of a protocol, and whether it may be used. Under the member's lock.
-json::object evidence_json(const rung_record& record, const clock& time) {
+json::object evidence_json(const rung_record& record, const clock& time, bool with_history) {
     const auto seen = record.evidence.snapshot();
     const auto next = record.gate.next_trial();
-    return {{"samples", seen.samples},
-            {"latency_us", us_or_null(seen.latency)},
-            {"latency_p99_us", us_or_null(seen.latency_p99)},
-            {"answer_us", us_or_null(seen.answer)},
-            {"answer_p99_us", us_or_null(seen.answer_p99)},
-            {"success", seen.success},
-            {"successes", seen.successes},
-            {"failures", seen.failures},
-            {"bytes_per_s", seen.bytes_per_s},
-            {"breaker", to_string(record.gate.at(time.now()))},
-            {"failures_in_a_row", record.gate.failures()},
-            {"next_trial_at", next == time_point{} ? json::value() : json::value(rfc3339_of(next, time))},
-            {"last_failure", record.last_failure}};
+    json::object o{{"samples", seen.samples},
+                   {"latency_us", us_or_null(seen.latency)},
+                   {"latency_p99_us", us_or_null(seen.latency_p99)},
+                   {"answer_us", us_or_null(seen.answer)},
+                   {"answer_p99_us", us_or_null(seen.answer_p99)},
+                   {"success", seen.success},
+                   {"successes", seen.successes},
+                   {"failures", seen.failures},
+                   {"bytes_per_s", seen.bytes_per_s},
+                   {"breaker", to_string(record.gate.at(time.now()))},
+                   {"failures_in_a_row", record.gate.failures()},
+                   {"next_trial_at", next == time_point{} ? json::value() : json::value(rfc3339_of(next, time))},
+                   {"last_failure", record.last_failure}};
+    if (!with_history) return o;
+    const auto trend = record.history.latency_trend();
+    using way = rung_history::direction;
+    o["latency_trend"] = trend.way == way::none
+                             ? json::value()
+                             : json::value({{"direction", trend.way == way::rising ? "rising" : "falling"},
+                                            {"percent_per_hour", trend.percent_per_hour}});
+    json::array history;
+    for (const auto& s : record.history.samples())
+        history.push_back(json::object{{"at", to_rfc3339(s.at_s * 1'000'000'000)},
+                                       {"latency_us", s.latency_us > 0 ? json::value(s.latency_us) : json::value()},
+                                       {"success", s.success},
+                                       {"bytes_per_s", s.bytes_per_s}});
+    o["history"] = std::move(history);
+    return o;
 }
 
 // The protocols of a runner as they are used, best first. Under the member's lock.
-void add_rungs(json::object& o, const member& m, const fleet& links, const clock& time) {
+void add_rungs(json::object& o, const member& m, const fleet& links, const clock& time, bool with_history) {
     const auto& board = m.rungs;
     const auto& order = board.orders[0];
     json::array ranking;
     for (std::uint8_t i = 0; i < order.size; ++i)
         ranking.push_back(json::object{{"protocol", links.protocol_name(order.protocol[i])},
                                        {"score", order.score[i] > 0 ? json::value(order.score[i]) : json::value()}});
-    json::object choice{{"reason", order.size ? json::value(to_string(order.why)) : json::value()},
-                        {"ranking", std::move(ranking)},
-                        {"switches", board.switches},
-                        {"wanted", board.wanted == 0xff ? json::value() : json::value(links.protocol_name(board.wanted))}};
+    json::object choice{
+        {"reason", order.size ? json::value(to_string(order.why)) : json::value()},
+        {"ranking", std::move(ranking)},
+        {"switches", board.switches},
+        {"wanted", board.wanted == 0xff ? json::value() : json::value(links.protocol_name(board.wanted))}};
     if (board.switches)
         choice["last_switch"] = {{"from", links.protocol_name(board.last_switch.from)},
                                  {"to", links.protocol_name(board.last_switch.to)},
@@ -68,7 +84,7 @@ void add_rungs(json::object& o, const member& m, const fleet& links, const clock
     for (auto& item : o["protocols"].as_array()) {
         auto& p = item.as_object();
         const auto* record = board.find(links.protocol_of(p["name"].as_string()));
-        p["evidence"] = record ? json::value(evidence_json(*record, time)) : json::value();
+        p["evidence"] = record ? json::value(evidence_json(*record, time, with_history)) : json::value();
     }
 }
 
@@ -131,7 +147,7 @@ json::object runner_json(controller& c, const member_ptr& m, bool with_facts) {
                          {"age_s", static_cast<double>(age.age.count()) / 1e9},
                          {"hits", stats.hits},
                          {"misses", stats.misses}};
-    add_rungs(o, *m, c.links, c.runners.time());
+    add_rungs(o, *m, c.links, c.runners.time(), with_facts);
     if (with_facts) o["facts"] = r.facts ? r.facts->to_json() : json::array{};
     return o;
 }

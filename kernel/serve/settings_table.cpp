@@ -81,30 +81,34 @@ constexpr std::array k_detector{
            {.def = "", .doc = "Protocols that are not looked for.", .flags = SIGRUN_OPT_HOT}),
 };
 constexpr std::array k_interface{
-    option("strategy", SIGRUN_OPT_CHOICE,
-           {.def = "adaptive",
-            .doc = "Which protocol a job uses when its runner has several: one of them first, the best by measurement, or "
-                   "adaptive: by measurement, and before that Valkyrie for urgent jobs and HTTP for others.",
-            .choices = "valkyrie_first,http_first,performance,adaptive,round_robin",
-            .flags = SIGRUN_OPT_HOT}),
-    option("auto_protocol_selection", SIGRUN_OPT_BOOL,
-           {.def = "yes",
-            .doc = "Off: a job runs only over a protocol that it names, or on a runner whose endpoint names one or that "
-                   "dialled in over one.",
-            .flags = SIGRUN_OPT_HOT}),
+    option(
+        "strategy", SIGRUN_OPT_CHOICE,
+        {.def = "valkyrie_first",
+         .doc = "Which protocol a job uses when its runner has several: one of them first, the best by measurement, or "
+                "adaptive: by measurement, and before that Valkyrie for urgent jobs and HTTP for others.",
+         .choices = "valkyrie_first,http_first,performance,adaptive,round_robin",
+         .flags = SIGRUN_OPT_HOT}),
+    option(
+        "auto_protocol_selection", SIGRUN_OPT_BOOL,
+        {.def = "yes",
+         .doc = "Off: a job runs only over a protocol that it names, or on a runner whose endpoint names one or that "
+                "dialled in over one.",
+         .flags = SIGRUN_OPT_HOT}),
     option("preferred_protocol", SIGRUN_OPT_STRING,
            {.def = "", .doc = "A protocol that is preferred by preferred_protocol_bias.", .flags = SIGRUN_OPT_HOT}),
     option("enable_protocol_migration", SIGRUN_OPT_BOOL,
            {.def = "yes",
             .doc = "Off: what runs stays with the protocol it began with, also when that one is lost.",
             .flags = SIGRUN_OPT_HOT}),
-    option("fallback_timeout", SIGRUN_OPT_DURATION,
-           {.def = "5s",
-            .doc = "How long an offer may take to reach its runner over another protocol when the first one broke or gave no "
-                   "answer; then it is void.",
-            .min = 0.1 * k_second,
-            .max = 300 * k_second,
-            .flags = SIGRUN_OPT_HOT}),
+    option(
+        "fallback_timeout", SIGRUN_OPT_DURATION,
+        {.def = "5s",
+         .doc =
+             "How long an offer may take to reach its runner over another protocol when the first one broke or gave no "
+             "answer; then it is void.",
+         .min = 0.1 * k_second,
+         .max = 300 * k_second,
+         .flags = SIGRUN_OPT_HOT}),
     option("migration_threshold", SIGRUN_OPT_FLOAT,
            {.def = "0.2",
             .doc = "Another protocol is taken when its score is better by this share.",
@@ -116,16 +120,29 @@ constexpr std::array k_interface{
             .min = 1,
             .max = 1000,
             .flags = SIGRUN_OPT_HOT}),
-    option("switch_dwell", SIGRUN_OPT_DURATION,
-           {.def = "10s",
-            .doc = "New jobs stay at least this long with a protocol that works; one that broke must stand this long, and "
-                   "twice as long each time it breaks again.",
-            .max = 3600 * k_second,
-            .flags = SIGRUN_OPT_HOT}),
+    option(
+        "switch_dwell", SIGRUN_OPT_DURATION,
+        {.def = "10s",
+         .doc = "New jobs stay at least this long with a protocol that works; one that broke must stand this long, and "
+                "twice as long each time it breaks again.",
+         .max = 3600 * k_second,
+         .flags = SIGRUN_OPT_HOT}),
     option("migration_dwell", SIGRUN_OPT_DURATION,
            {.def = "60s",
             .doc = "Jobs that run change to a better protocol at most once in this time.",
             .max = 3600 * k_second,
+            .flags = SIGRUN_OPT_HOT}),
+    option("metrics_interval", SIGRUN_OPT_DURATION,
+           {.def = "60s",
+            .doc = "How often what was measured of a protocol becomes a sample of its history.",
+            .min = k_second,
+            .max = 3600 * k_second,
+            .flags = SIGRUN_OPT_HOT}),
+    option("history_retention", SIGRUN_OPT_DURATION,
+           {.def = "24h",
+            .doc = "How long samples are kept; at most 240 per protocol and runner, neighbours are merged.",
+            .min = 60 * k_second,
+            .max = 30 * 86400 * k_second,
             .flags = SIGRUN_OPT_HOT}),
     option("performance_weight", SIGRUN_OPT_FLOAT,
            {.def = "0.4",
@@ -155,14 +172,12 @@ constexpr std::array k_balancer{
            {.def = "round_robin", .doc = "Balancer of jobs that name none.", .flags = SIGRUN_OPT_HOT}),
     option("protocol_weights", SIGRUN_OPT_LIST,
            {.def = "",
-            .doc = "PROTOCOL=FACTOR, ...: what a protocol's score is multiplied by until it has been measured 10 times. Without: "
+            .doc = "PROTOCOL=FACTOR, ...: what a protocol's score is multiplied by until it has been measured 10 "
+                   "times. Without: "
                    "valkyrie=1.2, grpc=1.1, http=1.0, websocket=0.9.",
             .flags = SIGRUN_OPT_HOT}),
     option("preferred_protocol_bias", SIGRUN_OPT_FLOAT,
-           {.def = "0.2",
-            .doc = "What the score of a preferred protocol gains.",
-            .max = 100,
-            .flags = SIGRUN_OPT_HOT}),
+           {.def = "0.2", .doc = "What the score of a preferred protocol gains.", .max = 100, .flags = SIGRUN_OPT_HOT}),
     option("performance_monitoring_interval", SIGRUN_OPT_DURATION,
            {.def = "10s",
             .doc = "How often idle links are measured, and how long a window of evidence is.",

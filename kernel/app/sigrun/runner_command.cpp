@@ -211,7 +211,8 @@ void add_runner_commands(CLI::App& app, context& ctx) {
         if (c.json())
             context::print(json::serialize(runner) + "\n");
         else
-            context::print(std::string(text_or(runner, "name")) + " works over " + std::string(text_or(runner, "rung")) + "\n");
+            context::print(std::string(text_or(runner, "name")) + " works over " +
+                           std::string(text_or(runner, "rung")) + "\n");
         return static_cast<int>(k_ok);
     });
 

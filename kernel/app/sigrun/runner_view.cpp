@@ -90,8 +90,11 @@ std::string protocol_table(const json::array& protocols, const terminal& where) 
         const auto state = text_or(*p, "state");
         const json::object* seen = object_or_null(*p, "evidence");
         const auto breaker = seen ? breaker_text(*seen) : std::string();
+        const json::object* trend = seen ? object_or_null(*seen, "latency_trend") : nullptr;
+        auto note = breaker.empty() ? std::string(text_or(*p, "reason")) : "breaker " + breaker;
+        if (trend) note += ", latency is " + std::string(text_or(*trend, "direction"));
         t.add({text_or(*p, "name"), cell(state, style_of_state(state)), latency_text(*p), record_text(*p),
-               text_or(*p, "version"), breaker.empty() ? std::string(text_or(*p, "reason")) : "breaker " + breaker});
+               text_or(*p, "version"), note});
     }
     return t.empty() ? std::string("  none detected yet\n") : t.render(where, "  ");
 }
@@ -133,7 +136,8 @@ std::string runner_details(const json::object& runner, bool all_facts, const ter
     f.add("load", load_text(runner));
     const json::object* choice = object_or_null(runner, "choice");
     const auto why = choice ? text_or(*choice, "reason") : std::string_view();
-    f.add("protocol in use", std::string(rung_of(runner)) + (why.empty() || rung_of(runner).empty() ? "" : ": " + std::string(why)));
+    f.add("protocol in use",
+          std::string(rung_of(runner)) + (why.empty() || rung_of(runner).empty() ? "" : ": " + std::string(why)));
     if (choice) f.add("last change", switch_text(*choice, now_ns));
     if (const json::object* stats = object_or_null(runner, "stats"))
         f.add("jobs", grouped(number_or<std::uint64_t>(*stats, "completed", 0)) + " completed, " +

@@ -307,7 +307,7 @@ class Ladder(FleetTest):
         self.assertEqual((used.count("http"), used.count("valkyrie")), (10, 10))
 
     def test_mission_I5_adaptive_begins_with_the_prior_and_goes_by_measurement(self):
-        self.d = self.daemon(settings=["interface.switch_dwell=2s", "balancer.performance_monitoring_interval=1s"])
+        self.d = self.daemon(settings=["interface.strategy=adaptive", "interface.switch_dwell=2s", "balancer.performance_monitoring_interval=1s"])
         port = free_port()
         self.start_runner("r1", "--listen", f"127.0.0.1:{port}", "--slots", "4", wait="listening")
         self.d.request("POST", "/v1/runners", {"name": "r1", "endpoint": f"127.0.0.1:{port}"})

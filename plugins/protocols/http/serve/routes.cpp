@@ -43,8 +43,8 @@ constexpr std::array k_pin{k_id, param{source::query, "pinned", "pinned", kind::
 constexpr std::array k_unplug{
     k_id, param{source::query, "force", "force", kind::boolean, "also if the configuration names it"}};
 constexpr std::array k_id_reason{k_id, k_reason};
-constexpr std::array k_runner_migrate{
-    k_id, param{source::query, "to", "to", kind::text, "name of a protocol, or auto"}};
+constexpr std::array k_runner_migrate{k_id,
+                                      param{source::query, "to", "to", kind::text, "name of a protocol, or auto"}};
 constexpr std::array k_runner_reload{
     k_id, param{source::query, "plugin", "plugin", kind::text, "id or file name; all that changed if left out"}};
 constexpr std::array k_events{

@@ -48,7 +48,7 @@ double oracle(const rung_rules& rules, const rung_view& r, const std::vector<run
     const double tier = us < 10 ? 1 : us < 100 ? 0.95 : us < 1000 ? 0.9 : 0.85;
     sum += rules.performance_weight / 0.4 * std::log(tier);
     sum += 2 * rules.reliability_weight / 0.3 * std::log(r.success);
-    if (us - best >= 5) sum += rules.latency_weight / 0.2 * std::log(best / us);
+    if (std::llround(1000 * (us - best)) >= 5000) sum += rules.latency_weight / 0.2 * std::log(best / us);
     if (bulky && r.bytes_per_s > 0) sum += rules.throughput_weight / 0.1 * std::log(r.bytes_per_s / fastest);
     if (r.protocol == rules.preferred) sum += std::log(1 + rules.preferred_bias);
     return sum;
@@ -64,7 +64,8 @@ std::vector<rung_view> random_rungs(std::mt19937_64& random, bool enough) {
         r.latency = nanoseconds(static_cast<std::int64_t>(std::exp(u(random) * 9 + 8)));  // 3 us to 24 ms
         r.success = 0.3 + 0.7 * u(random);
         r.bytes_per_s = u(random) < 0.5 ? 0 : 1e6 * u(random) + 1;
-        r.samples = enough ? 10 + static_cast<std::uint32_t>(u(random) * 100) : static_cast<std::uint32_t>(u(random) * 9);
+        r.samples =
+            enough ? 10 + static_cast<std::uint32_t>(u(random) * 100) : static_cast<std::uint32_t>(u(random) * 9);
         all.push_back(r);
     }
     std::shuffle(all.begin(), all.end(), random);
@@ -167,8 +168,9 @@ TEST(mission_F3, ten_percent_of_noise_changes_nothing_and_ties_are_stable) {
     time_point now{1h};
     int switches = 0;
     for (int i = 0; i < 10'000; ++i, now += 1s) {
-        const std::vector<rung_view> all{measured(k_http, nanoseconds(static_cast<std::int64_t>(300'000 * noise(random)))),
-                                         measured(k_valkyrie, nanoseconds(static_cast<std::int64_t>(300'000 * noise(random))))};
+        const std::vector<rung_view> all{
+            measured(k_http, nanoseconds(static_cast<std::int64_t>(300'000 * noise(random)))),
+            measured(k_valkyrie, nanoseconds(static_cast<std::int64_t>(300'000 * noise(random))))};
         const auto order = rank_rungs(rules, all, false, false, before, now);
         if (order.protocol[0] != before.protocol) {
             ++switches;
@@ -182,7 +184,8 @@ TEST(mission_C20, protocol_weights_decide_while_nothing_else_does_and_fade) {
     auto rules = rules_for("performance");
     rules.min_samples = 1;
     auto best = [&](std::uint32_t samples) {
-        const std::vector<rung_view> all{measured(k_http, 300us, 0.9, samples), measured(k_valkyrie, 310us, 0.9, samples)};
+        const std::vector<rung_view> all{measured(k_http, 300us, 0.9, samples),
+                                         measured(k_valkyrie, 310us, 0.9, samples)};
         return rank_rungs(rules, all, false, false, {}, time_point{1h}).protocol[0];
     };
     EXPECT_EQ(best(1), k_valkyrie);
@@ -199,9 +202,11 @@ TEST(mission_C24, each_of_the_four_weights_changes_the_order) {
         rung_view a, b;  // a wins with the default, b with `other`
         double other;
     } const cases[] = {
-        {"performance", &rung_rules::performance_weight, measured(k_grpc, 99us, 0.99), measured(k_http, 104us, 0.9999), 0},
+        {"performance", &rung_rules::performance_weight, measured(k_grpc, 99us, 0.99), measured(k_http, 104us, 0.9999),
+         0},
         {"latency", &rung_rules::latency_weight, measured(k_grpc, 200us, 0.9), measured(k_http, 400us, 0.99), 0},
-        {"reliability", &rung_rules::reliability_weight, measured(k_grpc, 400us, 0.99), measured(k_http, 300us, 0.8), 0},
+        {"reliability", &rung_rules::reliability_weight, measured(k_grpc, 400us, 0.99), measured(k_http, 300us, 0.8),
+         0},
     };
     for (const auto& c : cases) {
         auto rules = rules_for("performance");
