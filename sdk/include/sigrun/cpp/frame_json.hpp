@@ -48,6 +48,7 @@ inline constexpr std::array<named_frame_kind, 11> k_frame_kinds{{{SIGRUN_HELLO, 
 inline std::string json_excerpt(const boost::json::value& v) {
     if (v.is_array()) return "an array";
     if (v.is_object()) return "an object";
+    if (v.is_string() && v.get_string().empty()) return "an empty string";
     return shown(v.is_string() ? std::string(v.get_string()) : boost::json::serialize(v));
 }
 
