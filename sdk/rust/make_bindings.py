@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 
-HEADERS = ["base", "host", "plugin", "protocol", "balancer", "probe", "executor", "store", "broker"]
+HEADERS = ["base", "host", "plugin", "protocol", "balancer", "probe", "executor", "store", "broker", "net"]
 PLAIN = {"uint8_t": "u8", "uint16_t": "u16", "uint32_t": "u32", "uint64_t": "u64", "int32_t": "i32", "int64_t": "i64",
          "double": "f64", "char": "c_char", "void": "c_void"}
 KEYWORDS = {"type", "move", "ref", "in", "fn"}

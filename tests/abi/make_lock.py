@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 
-HEADERS = ["base", "host", "plugin", "protocol", "balancer", "probe", "executor", "store", "broker"]
+HEADERS = ["base", "host", "plugin", "protocol", "balancer", "probe", "executor", "store", "broker", "net"]
 
 
 def without_comments(text):

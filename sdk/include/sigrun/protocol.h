@@ -27,7 +27,7 @@ typedef struct sigrun_endpoint {
     uint64_t reserved;
 } sigrun_endpoint;
 
-/* A connection the host accepted. All bytes are still unread in fd. */
+/* A connection the host accepted. All bytes are still unread in fd, a stream socket. */
 typedef struct sigrun_accept {
     uint32_t struct_size;
     int32_t fd;       /* non-blocking, close-on-exec */
@@ -36,9 +36,9 @@ typedef struct sigrun_accept {
     uint64_t session; /* names the connection in calls and adopt */
     sigrun_str peer;  /* "127.0.0.1:43210", "unix" */
     sigrun_str local;
-    sigrun_str alpn; /* chosen by the host from a TLS ClientHello; empty on plain connections */
+    sigrun_str alpn; /* what the host agreed on in the TLS handshake; empty on plain connections and without ALPN */
 } sigrun_accept;
-enum { SIGRUN_ACCEPT_UNIX = 1 };
+enum { SIGRUN_ACCEPT_UNIX = 1, SIGRUN_ACCEPT_TLS = 2 /* encrypted by the host: fd carries what was decrypted */ };
 
 typedef struct sigrun_serve {
     uint32_t struct_size;

@@ -77,5 +77,6 @@ SLOT(sigrun_protocol, dial, 64, const sigrun_dial*);
 SLOT(sigrun_protocol, link, 72, const sigrun_link_ops*);
 
 static_assert(SIGRUN_ACCEPT_UNIX == 1);
+static_assert(SIGRUN_ACCEPT_TLS == 2);
 static_assert(SIGRUN_PROTOCOL_FOREIGN == 1);
 static_assert(std::string_view(SIGRUN_KIND_PROTOCOL) == "sigrun.protocol/1");

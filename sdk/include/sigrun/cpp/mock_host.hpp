@@ -16,6 +16,7 @@
 #include <sigrun/cpp/host.hpp>
 #include <sigrun/cpp/mock_buffer.hpp>
 #include <sigrun/cpp/mock_config.hpp>
+#include <sigrun/cpp/mock_net.hpp>
 #include <sigrun/cpp/mock_sched.hpp>
 #include <sigrun/cpp/recording_sink.hpp>
 #include <sigrun/plugin.h>
@@ -209,6 +210,7 @@ private:
         if (name == SIGRUN_SVC_CALL) return call_service();
         if (name == SIGRUN_SVC_LINK) return link_service();
         if (name == SIGRUN_SVC_METRIC) return metric_service();
+        if (name == SIGRUN_SVC_NET) return net_service();
         return nullptr;
     }
 
@@ -343,6 +345,17 @@ private:
         return &table;
     }
 
+    static const sigrun_svc_net* net_service() noexcept {
+        static constexpr sigrun_svc_net table{
+            sizeof(sigrun_svc_net), 0,
+            [](const sigrun_host* h, const sigrun_net_target* target, sigrun_dialled done, void* ctx, std::uint64_t* id,
+               sigrun_error* error) noexcept -> sigrun_result {
+                return guarded(error, [&] { return self(h).net_.dial(*target, done, ctx, id, error); });
+            },
+            [](const sigrun_host* h, std::uint64_t id) noexcept { self(h).net_.cancel(id); }};
+        return &table;
+    }
+
     sigrun_host abi_;
     mutable std::mutex mutex_;
     std::condition_variable changed_;
@@ -355,7 +368,8 @@ private:
     std::shared_ptr<std::atomic<std::size_t>> live_buffers_ = std::make_shared<std::atomic<std::size_t>>(0);
     std::list<sigrun_instance*> instances_;
     std::vector<const sigrun_entry*> loaded_;
-    mock::scheduler sched_;  // last: its threads end before what they use
+    mock::dialler net_;  // these two last: their threads end before what they use
+    mock::scheduler sched_;
 };
 
 }  // namespace sigrun::sdk

@@ -90,6 +90,7 @@ pub const SIGRUN_EFFECT_NEEDS_NEW_INSTANCE: u32 = 2;
 pub const SIGRUN_HELLO_TRIAL: u32 = 1;
 pub const SIGRUN_KIND_PROTOCOL: &str = "sigrun.protocol/1";
 pub const SIGRUN_ACCEPT_UNIX: u32 = 1;
+pub const SIGRUN_ACCEPT_TLS: u32 = 2;
 pub const SIGRUN_PROTOCOL_FOREIGN: u32 = 1;
 pub const SIGRUN_TIERS: u32 = 8;
 pub const SIGRUN_LEVELS: u32 = 64;
@@ -125,6 +126,9 @@ pub const SIGRUN_RECORD_INSERT: u32 = 1;
 pub const SIGRUN_RECORD_DELETE: u32 = 2;
 pub const SIGRUN_KIND_EXTENSION: &str = "sigrun.extension/1";
 pub const SIGRUN_SVC_BROKER: &str = "sigrun.host.broker/1";
+pub const SIGRUN_SVC_NET: &str = "sigrun.host.net/1";
+pub const SIGRUN_NET_TLS: u32 = 1;
+pub const SIGRUN_NET_UNIX: u32 = 2;
 
 #[repr(C)]
 pub struct sigrun_buf {
@@ -858,3 +862,44 @@ pub struct sigrun_svc_broker {
 const _: () = assert!(std::mem::size_of::<sigrun_svc_broker>() == 40);
 // Tables are constant data: pointers in them are to more of it, or belong to one thread by contract.
 unsafe impl Sync for sigrun_svc_broker {}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sigrun_net_target {
+    pub struct_size: u32,
+    pub flags: u32,
+    pub address: sigrun_str,
+    pub alpn: sigrun_str,
+    pub options: sigrun_str,
+    pub deadline_ns: u64,
+}
+const _: () = assert!(std::mem::size_of::<sigrun_net_target>() == 64);
+// Tables are constant data: pointers in them are to more of it, or belong to one thread by contract.
+unsafe impl Sync for sigrun_net_target {}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sigrun_connection {
+    pub struct_size: u32,
+    pub fd: i32,
+    pub flags: u32,
+    pub reserved: u32,
+    pub connect_ns: u64,
+    pub alpn: sigrun_str,
+    pub peer: sigrun_str,
+}
+const _: () = assert!(std::mem::size_of::<sigrun_connection>() == 56);
+// Tables are constant data: pointers in them are to more of it, or belong to one thread by contract.
+unsafe impl Sync for sigrun_connection {}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sigrun_svc_net {
+    pub struct_size: u32,
+    pub reserved: u32,
+    pub dial: Option<unsafe extern "C" fn(*const sigrun_host, *const sigrun_net_target, sigrun_dialled, *mut c_void, *mut u64, *mut sigrun_error) -> sigrun_result>,
+    pub cancel: Option<unsafe extern "C" fn(*const sigrun_host, u64)>,
+}
+const _: () = assert!(std::mem::size_of::<sigrun_svc_net>() == 24);
+// Tables are constant data: pointers in them are to more of it, or belong to one thread by contract.
+unsafe impl Sync for sigrun_svc_net {}
