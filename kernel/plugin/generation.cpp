@@ -116,6 +116,7 @@ generation::~generation() {
     }
     if (started_ && entry_->unload) entry_->unload(&face_->abi);
     guest_->rt->exchange->drop(*guest_);
+    guest_->end_dials();
     const std::string open = guest_->still_open();
     guest_->retire();
     std::string why;

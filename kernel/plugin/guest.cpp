@@ -40,6 +40,7 @@ std::string guest::still_open() const {
     }
     add(scheduled->load(), "timers or watches");
     add(posted->load(), "posted functions");
+    add(dials->load(), "connections being opened");
     if (rt) add(static_cast<std::int64_t>(rt->ops.open(number)), "operations");
     return out;
 }
@@ -55,6 +56,7 @@ std::vector<std::string> guest::open_things() const {
     }
     add(scheduled->load(), "timer or watch", "timers or watches");
     add(posted->load(), "posted function", "posted functions");
+    add(dials->load(), "connection being opened", "connections being opened");
     if (rt) add(static_cast<std::int64_t>(rt->ops.open(number)), "open operation", "open operations");
     return out;
 }

@@ -8,6 +8,7 @@
 #include "kernel/plugin/schedule.hpp"
 
 #include <sigrun/host.h>
+#include <sigrun/net.h>
 
 #include <atomic>
 #include <deque>
@@ -56,6 +57,9 @@ public:
     /// From now on every slot refuses. A quiet guest lets the runtime go.
     void retire() noexcept;
 
+    /// Gives up its dials, and waits a little until the last `done` has returned.
+    void end_dials() noexcept;
+
     std::uint64_t thread_entered(std::string name);
     void thread_left(std::uint64_t token);
     /// Same name and labels: same handle. Null: refused.
@@ -66,6 +70,7 @@ public:
     std::shared_ptr<runtime> rt;
     const schedule_count scheduled = std::make_shared<std::atomic<std::int64_t>>(0);
     const schedule_count posted = std::make_shared<std::atomic<std::int64_t>>(0);
+    const schedule_count dials = std::make_shared<std::atomic<std::int64_t>>(0);  // whose `done` has not returned
     call_counter calls;
 
 private:
@@ -84,6 +89,8 @@ private:
 void fill_host(sigrun_host& abi) noexcept;
 /// The table behind "sigrun.host.sched/1".
 const sigrun_svc_sched& sched_service() noexcept;
+/// The table behind "sigrun.host.net/1".
+const sigrun_svc_net& net_service() noexcept;
 /// The tables behind "sigrun.host.call/1" and "sigrun.host.link/1".
 const sigrun_svc_call& call_service() noexcept;
 const sigrun_svc_link& link_service() noexcept;

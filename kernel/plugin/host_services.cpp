@@ -87,6 +87,7 @@ const void* get_service(const sigrun_host* host, sigrun_str id) noexcept {
     if (name == SIGRUN_SVC_LINK) return &link_service();
     if (name == SIGRUN_SVC_METRIC) return &k_metric_table;
     if (name == SIGRUN_SVC_BROKER) return &broker_service();
+    if (name == SIGRUN_SVC_NET) return &net_service();
     return nullptr;
 }
 

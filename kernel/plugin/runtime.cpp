@@ -39,6 +39,7 @@ runtime::runtime(metrics& registry)
 runtime::~runtime() { stop(); }
 
 void runtime::stop() {
+    connections.stop();
     work.stop();
     // Posted, so that what waits in the lanes now still runs.
     boost::asio::post(control, [this] { control.stop(); });

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernel/metrics/metrics.hpp"
+#include "kernel/net/network.hpp"
 #include "kernel/plugin/broker.hpp"
 #include "kernel/plugin/ops.hpp"
 #include "kernel/plugin/plugin_host.hpp"
@@ -33,6 +34,7 @@ public:
     work_pool work;
     boost::asio::io_context control{1};
     boost::asio::io_context io{1};
+    network connections;  // what plugins dial
     std::unique_ptr<schedule> timers;
     const std::shared_ptr<broker> exchange = std::make_shared<broker>(control);
     metrics& numbers;

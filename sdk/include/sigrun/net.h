@@ -41,7 +41,7 @@ typedef struct sigrun_connection {
     sigrun_str peer;     /* "192.0.2.1:443", "unix" */
 } sigrun_connection;
 
-/* result OK: `connection` is set. Else `error` has problem JSON, and connection is NULL. E_TIMEOUT: the deadline passed.
+/* result OK: `connection` is set. Else `error` says why, in words, and connection is NULL. E_TIMEOUT: the deadline passed.
  * E_DENIED: the certificate, or a policy that forbids this target. E_IO: nothing answers, or the connection broke.
  * E_NOT_FOUND: the name does not exist. E_CANCELLED: given up. */
 typedef void (*sigrun_dialled)(void* ctx, sigrun_result result, const sigrun_connection* connection,
