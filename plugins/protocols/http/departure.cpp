@@ -35,7 +35,7 @@ std::size_t departure::left() const {
     if (how_ == manner::drain) return n;
     for (const auto& l : of_.loops) n += l->count();
     n -= std::min(n, of_.departing.load());
-    return n + of_.dialling.lookups_running();  // a destructor would have to wait for them
+    return n;
 }
 
 void departure::tick(time_point now) {
@@ -58,7 +58,7 @@ void departure::tick(time_point now) {
     } else if (state_ == cut_off && now >= until_ + k_after_cut) {
         done_.fail(
             SIGRUN_E_TIMEOUT,
-            sdk::concat("the deadline has passed; expected no connection, link or name lookup to be left, found ",
+            sdk::concat("the deadline has passed; expected no connection or link to be left, found ",
                         left()));
         leave();
     }

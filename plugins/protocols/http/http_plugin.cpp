@@ -2,6 +2,7 @@
 
 #include "link.hpp"
 #include "serve/recognise.hpp"
+#include "version.hpp"
 
 #include <sigrun/cpp/plugin.hpp>
 
@@ -71,13 +72,12 @@ void http_plugin::commit() {
 
 http_plugin::~http_plugin() {
     // Everything is told to end; what the host must confirm (ended calls, closed links) gets a moment to do
-    // so. Lookups that wait for their turn end now; one that runs ends when the system's resolver gives up, and
-    // until then its code must stay.
-    dialler_->stop_lookups();
+    // so.
+    dialler_->stop();
     for (const auto& l : loops_) l->shut_all();
     const auto until = clock::now() + k_goodbye;
     const auto busy = [&] {
-        std::size_t n = server_->connections() + dialler_->lookups_running();
+        std::size_t n = server_->connections();
         for (const auto& l : loops_) n += l->count();
         return n > 0;
     };
@@ -85,14 +85,13 @@ http_plugin::~http_plugin() {
     std::condition_variable never;
     std::unique_lock lock(mutex);
     while (busy() && clock::now() < until) never.wait_for(lock, std::chrono::milliseconds(2));
-    while (dialler_->lookups_running() > 0) never.wait_for(lock, std::chrono::milliseconds(2));
     lock.unlock();
     loops_.clear();
 }
 
 const void* http_plugin::interface(std::string_view id) noexcept {
-    static const sigrun_protocol table{sizeof(sigrun_protocol), 0,        sdk::str("http"), sdk::str("http,http+unix"),
-                                       sdk::str("http/1.1"),    &k_serve, &k_dial,          &link_ops()};
+    static const sigrun_protocol table{sizeof(sigrun_protocol), 0,        sdk::str("http"), sdk::str("http,http+unix,https"),
+                                       sdk::str(k_alpn),    &k_serve, &k_dial,          &link_ops()};
     return id == SIGRUN_KIND_PROTOCOL ? &table : nullptr;
 }
 

@@ -9,8 +9,11 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <string_view>
 
 namespace sigrun::valkyrie {
+
+inline constexpr std::string_view k_alpn = "valkyrie/1";
 
 struct settings {
     std::uint32_t threads = 1;

@@ -13,10 +13,10 @@ constexpr std::uint64_t k_longest_pause_ns = 100'000'000;
 constexpr std::uint64_t k_after_cut_ns = 3'000'000'000;
 }  // namespace
 
-departure::departure(core_ptr shared, const resolver& names, std::vector<loop*> all, manner how, std::uint64_t deadline,
+departure::departure(core_ptr shared, sdk::dial_group& dials, std::vector<loop*> all, manner how, std::uint64_t deadline,
                      sdk::op done)
     : shared_(std::move(shared)),
-      names_(names),
+      dials_(dials),
       all_(std::move(all)),
       loop_(*all_.front()),
       how_(how),
@@ -44,7 +44,7 @@ void departure::on_each_connection(void (*what)(connection&)) {
 }
 
 std::size_t departure::left() const noexcept {
-    return shared_->connections + (how_ == manner::retire ? names_.running() : 0);  // stop() would wait for these
+    return shared_->connections;
 }
 
 void departure::on_deadline(std::uint64_t now) {
@@ -55,11 +55,12 @@ void departure::on_deadline(std::uint64_t now) {
         if (cut_)
             return done_.fail(
                 SIGRUN_E_TIMEOUT,
-                sdk::concat("the deadline has passed; expected no connection, link or name lookup to be left, found ",
+                sdk::concat("the deadline has passed; expected no connection or link to be left, found ",
                             left()));
         cut_ = true;
         deadline_ = now + k_after_cut_ns;
         pause_ = k_first_look_ns;
+        dials_.cancel_all();
         on_each_connection([](connection& one) { one.cut(); });
     }
     if (how_ == manner::drain) on_each_connection([](connection& one) { one.end_if_idle(code::shutdown, "draining"); });

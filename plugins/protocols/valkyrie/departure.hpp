@@ -9,9 +9,8 @@
 
 #include "core.hpp"
 #include "loop.hpp"
-#include "resolver.hpp"
 
-#include <sigrun/cpp/host.hpp>
+#include <sigrun/cpp/dial_group.hpp>
 
 #include <vector>
 
@@ -23,7 +22,7 @@ public:
 
     /// `done` is completed exactly once: when no connection is left, at the deadline of a drain, or, if the host still
     /// holds links some time after the cut, with E_TIMEOUT.
-    departure(core_ptr shared, const resolver& names, std::vector<loop*> all, manner how, std::uint64_t deadline,
+    departure(core_ptr shared, sdk::dial_group& dials, std::vector<loop*> all, manner how, std::uint64_t deadline,
               sdk::op done);
     ~departure() override;
 
@@ -40,7 +39,7 @@ private:
     std::size_t left() const noexcept;
 
     core_ptr shared_;
-    const resolver& names_;
+    sdk::dial_group& dials_;
     std::vector<loop*> all_;
     loop& loop_;
     const manner how_;

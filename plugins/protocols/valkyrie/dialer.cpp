@@ -4,6 +4,8 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include <unistd.h>
+
 #include <algorithm>
 
 namespace sigrun::valkyrie {
@@ -63,22 +65,39 @@ std::shared_ptr<void> counted(const core_ptr& shared) {
     return {shared.get(), [shared](void*) { --shared->connections; }};
 }
 
-void connect_and_greet(
-    const dial_request& request,
-    std::function<void(const std::shared_ptr<connection>&, sigrun_result, const std::string&)> done) {
-    auto shared = request.shared;
-    auto* on = request.on;
-    auto deadline = request.deadline;
-    connector::start(
-        *on, *request.names, request.where, deadline,
-        [shared, on, deadline, done, counts = counted(shared)](int fd, sigrun_result result, std::string why) {
-            if (fd < 0) return done(nullptr, result, why);
-            auto made = std::make_shared<connection>(shared, *on, fd, origin{});
-            // The connection is not captured by its own callback: that would be a cycle.
-            std::weak_ptr<connection> weak = made;
-            made->start(deadline,
-                        [weak, done](sigrun_result ready, const std::string& text) { done(weak.lock(), ready, text); });
-        });
+using greeted_fn = std::function<void(const std::shared_ptr<connection>&, sigrun_result, const std::string&)>;
+
+void greet(const core_ptr& shared, loop& on, int fd, std::uint64_t deadline, const greeted_fn& done) {
+    auto made = std::make_shared<connection>(shared, on, fd, origin{});
+    // The connection is not captured by its own callback: that would be a cycle.
+    std::weak_ptr<connection> weak = made;
+    made->start(deadline,
+                [weak, done](sigrun_result ready, const std::string& text) { done(weak.lock(), ready, text); });
+}
+
+/// `done` runs on the loop; if it has ended, on a thread of the host; if nothing can be dialled, before this returns.
+void connect_and_greet(const dial_request& request, greeted_fn done) {
+    sdk::net_target to;
+    to.address = request.where.address();
+    to.tls = request.where.tls;
+    if (to.tls) to.alpn = k_alpn;
+    to.options = request.options;
+    to.deadline_ns = request.deadline;
+    auto dialled = [shared = request.shared, on = request.on, deadline = request.deadline, done,
+                    counts = counted(request.shared)](sigrun_result result, sdk::net_connection got, std::string why) {
+        auto task = [=, keep = counts] {
+            if (result != SIGRUN_OK) return done(nullptr, result, why);
+            greet(shared, *on, got.fd, deadline, done);
+        };
+        if (on->post(task)) return;
+        if (got.fd >= 0) close(got.fd);
+        done(nullptr, SIGRUN_E_CANCELLED, "the plugin is stopping");
+    };
+    try {
+        request.dials->dial(to, std::move(dialled));
+    } catch (const sdk::failure& f) {
+        done(nullptr, f.code(), f.what());
+    }
 }
 }  // namespace
 

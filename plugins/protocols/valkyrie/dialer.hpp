@@ -2,15 +2,18 @@
 #pragma once
 
 #include "connection.hpp"
-#include "connector.hpp"
+#include "endpoint.hpp"
+
+#include <sigrun/cpp/dial_group.hpp>
 
 namespace sigrun::valkyrie {
 
 struct dial_request {
     core_ptr shared;
     loop* on = nullptr;
-    resolver* names = nullptr;
+    sdk::dial_group* dials = nullptr;
     endpoint where;
+    std::string options;  // the endpoint's: the host reads what it says about TLS
     std::uint64_t deadline = 0;
 };
 

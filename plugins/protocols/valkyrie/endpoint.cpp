@@ -10,6 +10,7 @@ namespace sigrun::valkyrie {
 
 namespace {
 constexpr std::string_view k_tcp = "valkyrie://";
+constexpr std::string_view k_tls = "valkyrie+tls://";
 constexpr std::string_view k_unix = "valkyrie+unix://";
 
 [[noreturn]] void refuse(std::string_view what, std::string_view expected, std::string_view found) {
@@ -35,8 +36,10 @@ endpoint parse_endpoint(std::string_view uri) {
             refuse("endpoint path", "at most 107 characters", out.path);
         return out;
     }
-    if (uri.substr(0, k_tcp.size()) != k_tcp) refuse("endpoint", "valkyrie://host:port or valkyrie+unix:///path", uri);
-    auto rest = uri.substr(k_tcp.size());
+    out.tls = uri.substr(0, k_tls.size()) == k_tls;
+    if (!out.tls && uri.substr(0, k_tcp.size()) != k_tcp)
+        refuse("endpoint", "valkyrie://host:port, valkyrie+tls://host:port or valkyrie+unix:///path", uri);
+    auto rest = uri.substr(out.tls ? k_tls.size() : k_tcp.size());
     if (!rest.empty() && rest.back() == '/') rest.remove_suffix(1);
     std::string_view port;
     if (!rest.empty() && rest[0] == '[') {
@@ -61,6 +64,12 @@ endpoint parse_endpoint(std::string_view uri) {
         refuse("endpoint host", "a name or an address", rest);
     out.port = port.empty() ? k_default_port : parse_port(port);
     return out;
+}
+
+std::string endpoint::address() const {
+    if (!path.empty()) return sdk::concat("unix:", path);
+    const bool six = host.find(':') != std::string::npos;
+    return sdk::concat(six ? "[" : "", host, six ? "]:" : ":", port);
 }
 
 }  // namespace sigrun::valkyrie

@@ -1,4 +1,4 @@
-// Where to dial: "valkyrie://host:port", "valkyrie+unix:///path". Pure.
+// Where to dial: "valkyrie://host:port", "valkyrie+tls://host:port", "valkyrie+unix:///path". Pure.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,10 @@ struct endpoint {
     std::string host;  // name or numeric address, without brackets; empty for a UNIX socket
     std::uint16_t port = 0;
     std::string path;  // UNIX socket
+    bool tls = false;
+
+    /// As sigrun_net_target.address.
+    std::string address() const;
 };
 
 inline constexpr std::uint16_t k_default_port = 7070;

@@ -44,8 +44,8 @@ constexpr sigrun_dial k_dial{
 constexpr sigrun_protocol k_table{sizeof(sigrun_protocol),
                                   0,
                                   sdk::str("valkyrie"),
-                                  sdk::str("valkyrie,valkyrie+unix"),
-                                  sdk::str("valkyrie/1"),
+                                  sdk::str("valkyrie,valkyrie+unix,valkyrie+tls"),
+                                  sdk::str(k_alpn),
                                   &k_serve,
                                   &k_dial,
                                   &k_link_ops};
@@ -82,15 +82,15 @@ protocol::protocol(sdk::host host, const sdk::config_reader& config) : shared_(s
     if (metrics_)
         turned_away_ = metrics_->counter(host.abi(), sdk::str("sigrun_valkyrie_connections_refused_total"),
                                          sdk::str("Connections refused because max_connections are open."), nullptr, 0);
-    names_ = std::make_unique<resolver>(host);
+    dials_ = std::make_unique<sdk::dial_group>(host);
     for (std::uint32_t i = 0; i < shared_->options.threads; ++i)
         loops_.push_back(std::make_unique<loop>(host, sdk::concat("vlk-io-", i)));
 }
 
 protocol::~protocol() {
     running_ = false;
+    dials_->end();  // before the loops, on which the answers go on
     for (auto& each : loops_) each->stop();
-    names_->stop();
     // The host may still be finishing end() of calls; its done callbacks are code of this plugin.
     for (int i = 0; i < 2000 && shared_->open_calls; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     if (shared_->open_calls)
@@ -126,7 +126,7 @@ void protocol::depart(departure::manner how, std::uint64_t deadline_ns, sdk::op 
     std::vector<loop*> all;
     for (auto& each : loops_) all.push_back(each.get());
     departures_.push_back(
-        std::make_shared<departure>(shared_, *names_, std::move(all), how, deadline_ns, std::move(done)));
+        std::make_shared<departure>(shared_, *dials_, std::move(all), how, deadline_ns, std::move(done)));
     departures_.back()->begin();
 }
 
@@ -176,11 +176,16 @@ sigrun_result protocol::accept(const sigrun_accept& accepted, sigrun_op lifetime
     return on.post(begin) ? SIGRUN_OK : SIGRUN_E_CANCELLED;
 }
 
+dial_request protocol::request_for(const sigrun_endpoint& where, std::uint64_t deadline) {
+    return {shared_,  &next_loop(), dials_.get(), parse_endpoint(sdk::view(where.uri)), std::string(sdk::view(where.options)),
+            deadline};
+}
+
 sigrun_result protocol::open(const sigrun_endpoint& where, const sigrun_sink& frames, sigrun_op op,
                              sigrun_link** link) {
     if (!running_ || shared_->draining) return SIGRUN_E_CANCELLED;
     if (where.profile.len) return SIGRUN_E_UNSUPPORTED;
-    dial_request request{shared_, &next_loop(), names_.get(), parse_endpoint(sdk::view(where.uri)), connect_deadline()};
+    const auto request = request_for(where, connect_deadline());
     *link = new sigrun_link;
     open_link(request, frames, op, *link);
     return SIGRUN_PENDING;
@@ -189,8 +194,7 @@ sigrun_result protocol::open(const sigrun_endpoint& where, const sigrun_sink& fr
 sigrun_result protocol::detect(const sigrun_endpoint& where, std::uint64_t deadline_ns, sigrun_op op) {
     if (!running_ || shared_->draining) return SIGRUN_E_CANCELLED;
     auto deadline = deadline_ns ? deadline_ns : connect_deadline();
-    dial_request request{shared_, &next_loop(), names_.get(), parse_endpoint(sdk::view(where.uri)), deadline};
-    valkyrie::detect(request, op);
+    valkyrie::detect(request_for(where, deadline), op);
     return SIGRUN_PENDING;
 }
 

@@ -4,8 +4,8 @@
 #include "core.hpp"
 #include "departure.hpp"
 #include "loop.hpp"
-#include "resolver.hpp"
 
+#include <sigrun/cpp/dial_group.hpp>
 #include <sigrun/cpp/options.hpp>
 #include <sigrun/cpp/plugin.hpp>
 #include <sigrun/protocol.h>
@@ -14,6 +14,8 @@
 #include <vector>
 
 namespace sigrun::valkyrie {
+
+struct dial_request;
 
 class protocol {
 public:
@@ -32,6 +34,7 @@ public:
     sigrun_result detect(const sigrun_endpoint& endpoint, std::uint64_t deadline_ns, sigrun_op op);
 
 private:
+    dial_request request_for(const sigrun_endpoint& where, std::uint64_t deadline);
     loop& next_loop() noexcept;
     /// One of max_connections, or null.
     std::shared_ptr<void> take_seat();
@@ -42,7 +45,7 @@ private:
     core_ptr shared_;
     std::vector<std::unique_ptr<loop>> loops_;
     std::vector<std::shared_ptr<departure>> departures_;  // [ctl] from drain and retire
-    std::unique_ptr<resolver> names_;
+    std::unique_ptr<sdk::dial_group> dials_;
     const sigrun_svc_metric* metrics_ = nullptr;
     sigrun_metric* turned_away_ = nullptr;
     std::atomic<std::size_t> turn_{0};

@@ -4,8 +4,6 @@
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/error.hpp>
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 namespace sigrun::http {
@@ -38,31 +36,43 @@ void client_connection::run(request_ptr request, std::function<void()> free) {
     connecting_ = true;
     connect_until_ = clock::now() + settings_->connect_timeout;
     arm_deadline();
-    resolve(loop_, *settings_->names, settings_->peer, std::min(connect_until_, request_->deadline),
-            [self = shared_from_this(), turn = turn_](std::vector<socket_address> addresses, std::string why) {
-                if (self->turn_ != turn || !self->request_) return;
-                if (addresses.empty()) return self->finish(fault::connect, std::move(why));
-                self->connect(std::move(addresses), 0, {});
-            });
+    connect();
 }
 
-void client_connection::connect(std::vector<socket_address> addresses, std::size_t next, std::string why) {
-    if (next == addresses.size()) return finish(fault::connect, std::move(why));
+void client_connection::connect() {
+    sdk::net_target to;
+    to.address = settings_->peer.address();
+    to.tls = settings_->peer.tls;
+    to.options = settings_->options;
+    to.deadline_ns = static_cast<std::uint64_t>(
+        std::min(connect_until_, request_->deadline).time_since_epoch() / std::chrono::nanoseconds(1));
+    // The loops outlive the dials: see ~http_plugin.
+    auto answered = [self = shared_from_this(), turn = turn_](sigrun_result result, sdk::net_connection got,
+                                                              std::string why) {
+        self->loop_.post([self, turn, result, fd = sdk::dialled_fd(got.fd), why = std::move(why)]() mutable {
+            if (self->turn_ == turn && self->request_) self->connected(result, std::move(fd), why);
+        });
+    };
+    try {
+        dial_ = settings_->dials->dial(to, std::move(answered));
+    } catch (const sdk::failure& f) {
+        loop_.post([self = shared_from_this(), turn = turn_, why = std::string(f.what())] {
+            if (self->turn_ == turn && self->request_) self->finish(fault::connect, why);
+        });
+    }
+}
+
+void client_connection::connected(sigrun_result result, sdk::dialled_fd fd, const std::string& why) {
+    dial_ = 0;
+    if (result != SIGRUN_OK) return finish(fault::connect, why);
     boost::system::error_code ec;
-    socket_.close(ec);
-    const auto address = addresses[next];
-    socket_.async_connect(address, [self = shared_from_this(), turn = turn_, addresses = std::move(addresses),
-                                    next](const boost::system::error_code& error) mutable {
-        if (self->turn_ != turn || !self->request_) return;
-        if (error)
-            return self->connect(std::move(addresses), next + 1, sdk::concat("cannot connect: ", error.message()));
-        const int on = 1;
-        setsockopt(self->socket_.native_handle(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        self->open_ = true;
-        self->connecting_ = false;
-        self->arm_deadline();
-        self->send();
-    });
+    socket_.assign({AF_UNSPEC, 0}, fd.get(), ec);
+    if (ec) return finish(fault::connect, sdk::concat("cannot use the connection: ", ec.message()));
+    fd.release();
+    open_ = true;
+    connecting_ = false;
+    arm_deadline();
+    send();
 }
 
 void client_connection::arm_deadline() {
@@ -224,6 +234,7 @@ void client_connection::finish(fault what, std::string why) {
     if (sent_at_ != time_point()) result_.took = clock::now() - sent_at_;
     parser_.reset();
     connecting_ = false;
+    if (dial_) settings_->dials->cancel(std::exchange(dial_, 0));
     if (what != fault::none || !result_.keep_alive || in_.size() > 0 || writing_) {
         writing_ = false;
         boost::system::error_code ec;

@@ -1,9 +1,12 @@
 // One keep-alive connection to a peer, carrying one request at a time. Everything on the thread of its loop.
 #pragma once
 
-#include "dial/resolve.hpp"
+#include "dial/endpoint.hpp"
 #include "loop.hpp"
 
+#include <sigrun/cpp/dial_group.hpp>
+
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -54,9 +57,10 @@ using request_ptr = std::shared_ptr<client_request>;
 
 struct client_settings {
     endpoint peer;
+    std::string options;  // the endpoint's: the host reads what it says about TLS
     std::string user_agent;
     std::chrono::nanoseconds connect_timeout{};
-    std::shared_ptr<name_lookups> names;
+    std::shared_ptr<sdk::dial_group> dials;
 };
 
 class client_connection : public std::enable_shared_from_this<client_connection> {
@@ -78,7 +82,8 @@ public:
     void cancel(std::string_view why);
 
 private:
-    void connect(std::vector<socket_address> addresses, std::size_t next, std::string why);
+    void connect();
+    void connected(sigrun_result result, sdk::dialled_fd fd, const std::string& why);
     void send();
     void read();
     void parse();
@@ -104,6 +109,7 @@ private:
     time_point connect_until_;
     time_point sent_at_;
     bool connecting_ = false;
+    std::uint64_t dial_ = 0;  // while connecting
     bool paused_ = false;
     bool reading_ = false;
     bool writing_ = false;

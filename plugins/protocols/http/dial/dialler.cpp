@@ -10,7 +10,7 @@
 namespace sigrun::http {
 
 dialler::dialler(const sdk::host& host, const dial_options& options, std::vector<std::unique_ptr<loop>>& loops)
-    : host_(host), options_(options), loops_(loops), names_(std::make_shared<name_lookups>(host)) {}
+    : host_(host), options_(options), loops_(loops), dials_(std::make_shared<sdk::dial_group>(host)) {}
 
 client_settings dialler::settings_for(const sigrun_endpoint& where) const {
     std::string why;
@@ -20,7 +20,7 @@ client_settings dialler::settings_for(const sigrun_endpoint& where) const {
     if (!profile.empty() && profile != "rustci")
         throw sdk::failure(SIGRUN_E_INVALID,
                            sdk::concat("profile: expected \"\" or \"rustci\", found \"", profile, "\""));
-    return {std::move(*peer), k_server, options_.now().connect_timeout, names_};
+    return {std::move(*peer), std::string(sdk::view(where.options)), k_server, options_.now().connect_timeout, dials_};
 }
 
 sigrun_result dialler::detect(const sigrun_endpoint& where, std::uint64_t deadline_ns, sigrun_op op) {

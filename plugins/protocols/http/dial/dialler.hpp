@@ -27,9 +27,9 @@ public:
     sigrun_result open(const sigrun_endpoint& where, const sigrun_sink& frames, sigrun_op op, sigrun_link** link);
     /// For what begins after it.
     void set_options(dial_options next) { options_.set(next); }
-    /// The plugin is going: no more name lookups; those that run are counted until they return.
-    void stop_lookups() { names_->stop(); }
-    std::size_t lookups_running() const noexcept { return names_->running(); }
+    /// The plugin is going: nothing is dialled any more, and what is being dialled is given up. Returns when all is answered.
+    void stop() { dials_->end(); }
+    std::size_t dials() const noexcept { return dials_->open(); }
 
 private:
     client_settings settings_for(const sigrun_endpoint& where) const;
@@ -38,7 +38,7 @@ private:
     sdk::host host_;
     live_options<dial_options> options_;
     std::vector<std::unique_ptr<loop>>& loops_;
-    std::shared_ptr<name_lookups> names_;
+    std::shared_ptr<sdk::dial_group> dials_;
     std::atomic<std::size_t> next_loop_{0};
 };
 

@@ -8,6 +8,7 @@ namespace sigrun::http {
 namespace {
 
 constexpr std::string_view k_http = "http://";
+constexpr std::string_view k_https = "https://";
 constexpr std::string_view k_unix = "http+unix://";
 
 bool plain_host(std::string_view text) {
@@ -35,8 +36,10 @@ std::optional<endpoint> parse_endpoint(std::string_view uri, std::string& why) {
             return fail(why, "http+unix:// with an absolute path of at most 107 bytes", uri);
         return out;
     }
-    if (uri.substr(0, k_http.size()) != k_http) return fail(why, "http://host:port or http+unix:///path", uri);
-    auto rest = uri.substr(k_http.size());
+    out.tls = uri.substr(0, k_https.size()) == k_https;
+    if (!out.tls && uri.substr(0, k_http.size()) != k_http)
+        return fail(why, "http://host:port, https://host:port or http+unix:///path", uri);
+    auto rest = uri.substr(out.tls ? k_https.size() : k_http.size());
     const auto slash = rest.find('/');
     auto authority = rest.substr(0, slash);
     if (slash != std::string_view::npos) {
@@ -48,7 +51,7 @@ std::optional<endpoint> parse_endpoint(std::string_view uri, std::string& why) {
         out.base = base;
     }
     out.authority = authority;
-    std::string_view port = "80";
+    std::string_view port = out.tls ? "443" : "80";
     if (!authority.empty() && authority[0] == '[') {
         const auto end = authority.find(']');
         if (end == std::string_view::npos) return fail(why, "an IPv6 address in brackets", uri);
@@ -66,6 +69,12 @@ std::optional<endpoint> parse_endpoint(std::string_view uri, std::string& why) {
     if (error != std::errc() || end != port.data() + port.size() || out.port == 0)
         return fail(why, "a port from 1 to 65535", uri);
     return out;
+}
+
+std::string endpoint::address() const {
+    if (!unix_path.empty()) return sdk::concat("unix:", unix_path);
+    const bool six = host.find(':') != std::string::npos;
+    return sdk::concat(six ? "[" : "", host, six ? "]:" : ":", port);
 }
 
 }  // namespace sigrun::http

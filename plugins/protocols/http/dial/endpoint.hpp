@@ -1,4 +1,4 @@
-// Where to dial: http://host:port[/base] or http+unix:///path. Pure.
+// Where to dial: http://host:port[/base], https://host:port[/base] or http+unix:///path. Pure.
 #pragma once
 
 #include <optional>
@@ -13,6 +13,10 @@ struct endpoint {
     std::string unix_path;  // set: a UNIX socket
     std::string authority;  // value of the Host header
     std::string base;       // path prefix without a slash at its end, "" or "/prefix"
+    bool tls = false;
+
+    /// As sigrun_net_target.address.
+    std::string address() const;
 };
 
 /// Nothing and `why` if the text is no such address.

@@ -29,7 +29,7 @@ private:
     const boost::json::value* find(std::string_view key);
     [[noreturn]] static void refuse(std::string_view key, std::string_view expected, const boost::json::value& found);
     boost::json::object values_;
-    std::set<std::string, std::less<>> read_;
+    std::set<std::string, std::less<>> read_{"tls"};  // that one is read by the host
 };
 
 /// Keys auth (none, bearer, basic, header), token, username, password, header_name, header_value: the

@@ -177,7 +177,7 @@ void legacy_link::warn(std::string_view text) const {
 }
 
 std::string legacy_link::within_origin(std::string_view location) const {
-    const auto origin = sdk::concat("http://", client_->peer().authority);
+    const auto origin = sdk::concat(client_->peer().tls ? "https://" : "http://", client_->peer().authority);
     if (location.substr(0, origin.size()) == origin) location.remove_prefix(origin.size());
     if (location.empty() || location[0] != '/' || location.substr(0, 2) == "//") return {};
     for (char c : location)
