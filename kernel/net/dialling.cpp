@@ -16,11 +16,14 @@ void set_port(socket_address& a, std::uint16_t port) {
 }  // namespace
 
 dialling::dialling(boost::asio::io_context& loop, std::shared_ptr<name_lookup> names, net_address where,
-                   dial_target target, network::answer done)
+                   dial_request target, std::shared_ptr<const net_policy> policy, const dial_services& services,
+                   network::answer done)
     : loop_(loop),
       names_(std::move(names)),
       where_(std::move(where)),
       target_(std::move(target)),
+      policy_(std::move(policy)),
+      services_(services),
       done_(std::move(done)),
       timer_(loop) {}
 
@@ -30,7 +33,15 @@ void dialling::start() {
         if (error) return;
         self->give_up(make_problem(errc::timeout, "no connection to " + self->where_.text() + " before the deadline"));
     });
-    look_up(where_);
+    if (target_.tls) {
+        auto own = policy_->tls.overridden_by(target_.options);
+        if (!own) return give(own.error());
+        tls_ = std::move(*own);
+    }
+    auto proxy = policy_->proxies.proxy_for(where_, target_.tls);
+    if (!proxy) return give(proxy.error());
+    proxy_ = std::move(*proxy);
+    look_up(proxy_ ? proxy_->where : where_);
 }
 
 void dialling::look_up(const net_address& where) {
@@ -59,12 +70,53 @@ void dialling::connect(std::vector<socket_address> addresses) {
 }
 
 void dialling::connected(connect_race::winner won) {
-    dialled made;
-    made.fd = std::move(won.fd);
-    made.local = won.peer.family() == AF_UNIX;
-    made.peer = won.peer.text();
-    made.connect_time = std::chrono::steady_clock::now() - begun_;
-    give(std::move(made));
+    made_.local = won.peer.family() == AF_UNIX;
+    made_.peer = won.peer.text();
+    if (!proxy_) return reached(std::move(won.fd));
+    auto over = [self = shared_from_this()](result<unique_fd> fd) {
+        self->tunnel_.reset();
+        if (!fd) return self->give(fd.error());
+        self->reached(std::move(*fd));
+    };
+    tunnel_ = std::make_shared<proxy_tunnel>(loop_, std::move(won.fd), where_, *proxy_, std::move(over));
+    const auto tunnel = tunnel_;
+    tunnel->start();
+}
+
+void dialling::reached(unique_fd fd) {
+    if (!target_.tls) return finish(std::move(fd));
+    auto context = services_.context_for(tls_);
+    if (!context) return give(context.error());
+    const auto& name = tls_.server_name.empty() ? where_.host : tls_.server_name;
+    auto session = make_client_session(*context, name, target_.alpn);
+    if (!session) return give(session.error());
+    auto over = [self = shared_from_this()](result<tls_connection> made) {
+        self->handshake_.reset();
+        if (!made) {
+            auto why = made.error();
+            why.message = self->where_.text() + ": " + why.message;
+            return self->give(std::move(why));
+        }
+        self->encrypted(std::move(*made));
+    };
+    handshake_ = std::make_shared<tls_handshake>(loop_, std::move(fd), std::move(*session), !target_.alpn.empty(),
+                                                 std::move(over));
+    const auto handshake = handshake_;
+    handshake->start(target_.deadline);
+}
+
+void dialling::encrypted(tls_connection over) {
+    made_.tls = true;
+    made_.alpn = over.alpn;
+    auto outlet = services_.carry(std::move(over));
+    if (!outlet) return give(outlet.error());
+    finish(std::move(*outlet));
+}
+
+void dialling::finish(unique_fd fd) {
+    made_.fd = std::move(fd);
+    made_.connect_time = std::chrono::steady_clock::now() - begun_;
+    give(std::move(made_));
 }
 
 void dialling::give_up(problem why) { give(std::move(why)); }
@@ -74,6 +126,8 @@ void dialling::give(result<dialled> outcome) {
     if (!done) return;
     timer_.cancel();
     if (auto race = std::exchange(race_, nullptr)) race->cancel();
+    if (auto tunnel = std::exchange(tunnel_, nullptr)) tunnel->cancel();
+    if (auto handshake = std::exchange(handshake_, nullptr)) handshake->cancel();
     done(std::move(outcome));
 }
 

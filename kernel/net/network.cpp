@@ -2,6 +2,8 @@
 
 #include "kernel/net/dialling.hpp"
 #include "kernel/net/net_loop.hpp"
+#include "kernel/net/tls_contexts.hpp"
+#include "kernel/net/tls_pumps.hpp"
 
 #include <atomic>
 #include <unordered_map>
@@ -15,17 +17,27 @@ problem given_up() { return make_problem(errc::cancelled, "given up"); }
 }  // namespace
 
 struct network::impl {
-    explicit impl(net_options o) : options(std::move(o)), names(std::make_shared<name_lookup>(options.resolver)) {}
+    explicit impl(net_options o)
+        : options(std::move(o)),
+          policy(std::make_shared<const net_policy>(options.policy)),
+          names(std::make_shared<name_lookup>(options.resolver)) {
+        services.context_for = [this](const tls_client_options& wanted) { return contexts.get(wanted); };
+        services.carry = [this](tls_connection over) { return pumps.carry(std::move(over)); };
+    }
 
     const net_options options;
+    std::atomic<std::shared_ptr<const net_policy>> policy;
     std::shared_ptr<name_lookup> names;
     std::atomic<std::uint64_t> last_id{0};
     std::atomic<std::size_t> open{0};
     std::unordered_map<std::uint64_t, std::shared_ptr<dialling>> running;  // [loop]
     bool ended = false;                                                    // [loop]
-    net_loop loop;  // last: its thread uses the others
+    tls_contexts contexts;                                                 // [loop]
+    dial_services services;
+    net_loop loop;
+    tls_pumps pumps{loop.context()};  // [loop]
 
-    void begin(std::uint64_t id, net_address where, dial_target target, answer done) {
+    void begin(std::uint64_t id, net_address where, dial_request target, answer done) {
         auto finished = [this, id, done = std::move(done)](result<dialled> outcome) {
             const auto keep = running.extract(id);
             --open;
@@ -33,7 +45,7 @@ struct network::impl {
         };
         if (ended) return finished(stopping());
         auto made = std::make_shared<dialling>(loop.context(), names, std::move(where), std::move(target),
-                                               std::move(finished));
+                                               policy.load(), services, std::move(finished));
         running.emplace(id, made);
         made->start();
     }
@@ -49,8 +61,14 @@ network::network(net_options options) : impl_(std::make_unique<impl>(std::move(o
 
 network::~network() { stop(); }
 
-result<std::uint64_t> network::dial(dial_target target, answer done) {
+result<std::uint64_t> network::dial(dial_request target, answer done) {
     SIGRUN_TRY(where, parse_net_address(target.address));
+    if (target.tls) {
+        // Said now, while the caller can still say whose option it is.
+        if (!where.path.empty()) return bad_value("address", "HOST:PORT, as TLS is asked for", target.address);
+        SIGRUN_CHECK_OK(impl_->policy.load()->tls.overridden_by(target.options));
+        if (auto list = alpn_wire(target.alpn); !list) return list.error();
+    }
     if (target.deadline == time_point{})
         target.deadline = std::chrono::steady_clock::now() + impl_->options.dial_time;
     if (impl_->open.fetch_add(1) >= impl_->options.max_dials) {
@@ -88,6 +106,10 @@ void network::cancel_all(std::uint64_t owner) {
 }
 
 std::size_t network::dials() const noexcept { return impl_->open.load(); }
+std::size_t network::encrypted() const noexcept { return impl_->pumps.count(); }
+void network::set_policy(net_policy policy) {
+    impl_->policy.store(std::make_shared<const net_policy>(std::move(policy)));
+}
 bool network::here() const noexcept { return impl_->loop.here(); }
 
 void network::stop() {
@@ -95,6 +117,7 @@ void network::stop() {
     impl_->loop.stop([i = impl_.get()] {
         i->ended = true;
         i->give_up_if([](std::uint64_t, const dialling&) { return true; }, stopping());
+        i->pumps.close();
     });
 }
 

@@ -1,4 +1,5 @@
 // The service net/1 over the runtime's network.
+#include "kernel/net/network.hpp"
 #include "kernel/plugin/guest.hpp"
 
 #include <sigrun/cpp/error.hpp>
@@ -33,33 +34,36 @@ void tell(sigrun_dialled done, void* ctx, result<dialled> outcome) noexcept {
     }
     sigrun_connection opened{};
     opened.struct_size = sizeof opened;
-    opened.flags = outcome->local ? SIGRUN_NET_UNIX : 0;
+    if (outcome->local) opened.flags |= SIGRUN_NET_UNIX;
+    if (outcome->tls) opened.flags |= SIGRUN_NET_TLS;
     opened.connect_ns = static_cast<std::uint64_t>(outcome->connect_time.count());
-    opened.alpn = sdk::str("");
+    opened.alpn = sdk::str(outcome->alpn);
     opened.peer = sdk::str(outcome->peer);
     opened.fd = outcome->fd.release();
     done(ctx, SIGRUN_OK, &opened, nullptr);
 }
 
 result<std::uint64_t> dial(guest& owner, const sigrun_net_target& target, sigrun_dialled done, void* ctx) {
-    if (target.flags & SIGRUN_NET_TLS) return make_problem(errc::unsupported, "TLS is not available");
-    dial_target to;
+    dial_request to;
     to.address = sdk::view(target.address);
+    to.tls = (target.flags & SIGRUN_NET_TLS) != 0;
+    to.alpn = sdk::view(target.alpn);
+    to.options = sdk::view(target.options);
     to.owner = owner.number;
     if (target.deadline_ns) to.deadline = time_point(nanoseconds(target.deadline_ns));
     auto counted = std::make_shared<open_dial>(owner.dials);
     auto answer = [counted = std::move(counted), done, ctx](result<dialled> outcome) {
         tell(done, ctx, std::move(outcome));
     };
-    return owner.rt->connections.dial(std::move(to), std::move(answer));
+    return owner.rt->connections->dial(std::move(to), std::move(answer));
 }
 
 }  // namespace
 
 void guest::end_dials() noexcept {
     if (!rt || !dials->load()) return;
-    rt->connections.cancel_all(number);
-    if (rt->connections.here()) return;  // it is one of these answers that lets the plugin go
+    rt->connections->cancel_all(number);
+    if (rt->connections->here()) return;  // it is one of these answers that lets the plugin go
     std::mutex mutex;
     std::condition_variable never;
     std::unique_lock lock(mutex);
@@ -85,7 +89,7 @@ const sigrun_svc_net& net_service() noexcept {
         },
         [](const sigrun_host* host, std::uint64_t id) noexcept {
             guest& owner = host_face::of(host).owner;
-            if (!owner.retired()) owner.rt->connections.cancel(id, owner.number);
+            if (!owner.retired()) owner.rt->connections->cancel(id, owner.number);
         }};
     return table;
 }

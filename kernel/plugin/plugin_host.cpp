@@ -1,6 +1,7 @@
 #include "kernel/plugin/plugin_host.hpp"
 
 #include "kernel/base/quantity.hpp"
+#include "kernel/net/network.hpp"
 #include "kernel/plugin/folder_watch.hpp"
 #include "kernel/plugin/plugin_set.hpp"
 #include "kernel/plugin/proving.hpp"
@@ -90,7 +91,11 @@ plugin_host::~plugin_host() { shutdown(); }
 void plugin_host::set_call_handler(call_handler* handler) noexcept { impl_->rt->calls = handler; }
 void plugin_host::set_link_adopter(link_adopter* adopter) noexcept { impl_->rt->links = adopter; }
 
-result<void> plugin_host::load_all() { return impl_->plugins.load(); }
+result<void> plugin_host::load_all() {
+    SIGRUN_TRY(policy, read_net_policy(impl_->config));
+    impl_->rt->connections->set_policy(std::move(policy));
+    return impl_->plugins.load();
+}
 
 result<void> plugin_host::start_all() {
     impl_->started = true;
@@ -146,6 +151,13 @@ void plugin_host::reload(std::string name, reload_options how, std::function<voi
 }
 
 void plugin_host::reconfigure(reconfigure_request request, std::function<void(result<reconfigure_report>)> done) {
+    auto policy = read_net_policy(request.config);
+    if (!policy) return done(policy.error());
+    request.after_commit = [then = std::move(request.after_commit), rt = impl_->rt,
+                            fresh = std::move(*policy)](const reconfigure_report& report) {
+        rt->connections->set_policy(fresh);
+        if (then) then(report);
+    };
     impl_->changes.run(std::move(request), std::move(done));
 }
 

@@ -2,6 +2,7 @@
 
 #include "kernel/guard/crash_reporter.hpp"
 #include "kernel/log/log.hpp"
+#include "kernel/net/network.hpp"
 #include "kernel/plugin/schedule.hpp"
 
 #include <boost/asio/post.hpp>
@@ -27,7 +28,8 @@ void run_lane(boost::asio::io_context& lane, const std::string& name) {
 }  // namespace
 
 runtime::runtime(metrics& registry)
-    : timers(std::make_unique<schedule>(io)),
+    : connections(std::make_unique<network>()),
+      timers(std::make_unique<schedule>(io)),
       numbers(registry),
       ignored_completions(registry.get_counter("sigrun_plugin_ignored_completions_total",
                                                "Completions of operations that were complete or unknown")),
@@ -39,7 +41,7 @@ runtime::runtime(metrics& registry)
 runtime::~runtime() { stop(); }
 
 void runtime::stop() {
-    connections.stop();
+    connections->stop();
     work.stop();
     // Posted, so that what waits in the lanes now still runs.
     boost::asio::post(control, [this] { control.stop(); });

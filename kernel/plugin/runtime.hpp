@@ -4,7 +4,6 @@
 #pragma once
 
 #include "kernel/metrics/metrics.hpp"
-#include "kernel/net/network.hpp"
 #include "kernel/plugin/broker.hpp"
 #include "kernel/plugin/ops.hpp"
 #include "kernel/plugin/plugin_host.hpp"
@@ -20,6 +19,7 @@
 
 namespace sigrun {
 
+class network;
 class schedule;
 
 class runtime {
@@ -34,7 +34,7 @@ public:
     work_pool work;
     boost::asio::io_context control{1};
     boost::asio::io_context io{1};
-    network connections;  // what plugins dial
+    const std::unique_ptr<network> connections;  // what plugins dial
     std::unique_ptr<schedule> timers;
     const std::shared_ptr<broker> exchange = std::make_shared<broker>(control);
     metrics& numbers;

@@ -8,8 +8,11 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include <fcntl.h>
+
 #include <chrono>
 #include <condition_variable>
+#include <cstring>
 #include <future>
 #include <mutex>
 
@@ -61,19 +64,19 @@ inline socket_address numeric(const std::string& host) {
     return numeric_address(a);
 }
 
-inline std::future<result<dialled>> dial(network& net, dial_target to) {
+inline std::future<result<dialled>> dial(network& net, dial_request to) {
     auto promised = std::make_shared<std::promise<result<dialled>>>();
     auto begun = net.dial(std::move(to), [promised](result<dialled> got) { promised->set_value(std::move(got)); });
     if (!begun) promised->set_value(begun.error());
     return promised->get_future();
 }
-inline dial_target target(std::string address, std::chrono::milliseconds time = 10s) {
-    dial_target to;
+inline dial_request target(std::string address, std::chrono::milliseconds time = 10s) {
+    dial_request to;
     to.address = std::move(address);
     to.deadline = std::chrono::steady_clock::now() + time;
     return to;
 }
-inline result<dialled> dial_now(network& net, dial_target to) { return dial(net, std::move(to)).get(); }
+inline result<dialled> dial_now(network& net, dial_request to) { return dial(net, std::move(to)).get(); }
 
 /// Lookups that hang until they are let go.
 struct hanging_resolver {
