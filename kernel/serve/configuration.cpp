@@ -52,6 +52,13 @@ std::string effect_name(section_effect::kind_t kind) {
     return "none";
 }
 
+void add_secrets(const daemon_settings& bound, secret_names& to) {
+    for (const auto& [name, section] : bound.sections)
+        for (const auto& key : section->secret_keys()) to.insert(name + "." + key);
+    for (const auto& [name, section] : bound.runners)
+        for (const auto& key : section->secret_keys()) to.insert("runner " + name + "." + key);
+}
+
 // Members of an event, without the braces around them.
 std::string members(const json::object& o) {
     const auto text = json::serialize(o);
@@ -87,6 +94,7 @@ result<void> configuration::begin(const settings& config, const daemon_settings&
     if (auto files = read_config_files(sources_)) first.files = std::move(*files);
     // What is a secret, the plugins know; nothing is asked of them.
     for (const auto& section : parts_.plugins.secret_options(config)) secrets_.insert(section);
+    add_secrets(bound, secrets_);
     first.secrets = secrets_;
     if (auto opened = kept_.open(); !opened) {
         SIGRUN_LOG(k_log, warning, "there will be no history: ", opened.error().text());
@@ -200,6 +208,7 @@ void configuration::begin_attempt(const attempt_ptr& a) {
 // What becomes of each change. Under the lock.
 void configuration::judge(attempt& a, const reconfigure_report& report) const {
     a.secrets.insert(report.secrets.begin(), report.secrets.end());
+    add_secrets(a.bound, a.secrets);
     for (auto& change : a.changes) {
         change.effect = "none";
         if (change.section.starts_with("runner ")) {

@@ -1,7 +1,10 @@
 #include "kernel/serve/daemon.hpp"
 
+#include "kernel/auth/gate.hpp"
 #include "kernel/guard/crash_reporter.hpp"
 #include "kernel/log/log.hpp"
+#include "kernel/net/net_options.hpp"
+#include "kernel/net/tls_server.hpp"
 #include "kernel/serve/config_watch.hpp"
 #include "kernel/serve/configuration.hpp"
 #include "kernel/serve/listener.hpp"
@@ -9,6 +12,7 @@
 #include "kernel/serve/plugin_events.hpp"
 #include "kernel/serve/plugin_swappers.hpp"
 #include "kernel/serve/runner_sections.hpp"
+#include "kernel/serve/security_settings.hpp"
 #include "kernel/serve/settings_table.hpp"
 #include "kernel/serve/storage_swappers.hpp"
 
@@ -89,6 +93,8 @@ struct daemon::impl {
     int lock_fd = -1;
     metrics numbers;
     const clock& time = clock::system();
+    token_store tokens{time};
+    gate who{tokens, numbers};
     std::unique_ptr<plugin_host> plugins;
     std::unique_ptr<event_log> events;
     std::unique_ptr<journal> store;
@@ -104,6 +110,7 @@ struct daemon::impl {
     std::unique_ptr<config_watch> watch;  // changed on the control thread, once the daemon runs
     std::unique_ptr<controller> control;
     std::unique_ptr<router> methods;
+    std::unique_ptr<tls_server> encryption;
     std::unique_ptr<listener> sockets;
     std::jthread ticker;
     std::size_t restored = 0;
@@ -112,6 +119,7 @@ struct daemon::impl {
     result<void> open_plugins();
     result<void> open_store();
     result<void> open_fleet();
+    result<void> open_security();
     result<void> restore();
     result<void> listen();
     result<void> check_values(const daemon_settings& now, const settings& from) const;
@@ -133,6 +141,7 @@ result<void> daemon::impl::open_plugins() {
     SIGRUN_CHECK_OK(report_crashes_to(crash_ledger::crash_file(options.state_dir), "sigrund"));
     plugins = std::make_unique<plugin_host>(std::move(o), options.config, numbers);
     methods = std::make_unique<router>(numbers);
+    methods->set_gate(who);
     plugins->set_call_handler(methods.get());
     events = std::make_unique<event_log>(time);
     plugins->set_observer(publish_plugin_events(*events, numbers));
@@ -191,6 +200,23 @@ result<void> daemon::impl::open_fleet() {
     return {};
 }
 
+result<void> daemon::impl::open_security() {
+    SIGRUN_CHECK_OK(tokens.open(token_file(bound, options.state_dir)));
+    SIGRUN_TRY(rules, read_gate_options(bound));
+    who.set_options(std::move(rules));
+    tls_server::hooks tell;
+    tell.reloaded = [this](const result<void>& outcome) {
+        json::object detail{{"why", "certificate"}};
+        if (!outcome) detail["reason"] = outcome.error().text();
+        const auto text = json::serialize(detail);
+        events->publish(outcome ? event_type::config_reloaded : event_type::config_refused, {}, {},
+                        text.substr(1, text.size() - 2));
+    };
+    encryption = std::make_unique<tls_server>(numbers, std::move(tell));
+    SIGRUN_TRY(files, read_tls_server(bound.at("tls")));
+    return encryption->configure(files);
+}
+
 result<void> daemon::impl::restore() {
     // Runners first: jobs refer to them.
     std::vector<std::pair<std::string, std::string>> job_records;
@@ -222,6 +248,7 @@ result<void> daemon::impl::check_values(const daemon_settings& now, const settin
         for (const auto& each : select->balancer_names()) known += (known.empty() ? "one of " : ", ") + each;
         return with_origin(bad_value("balancer.default_algorithm", known, "\"" + name + "\""), from);
     }
+    SIGRUN_CHECK_OK(check_security(now, from));
     return declared->check(now, from);
 }
 
@@ -240,6 +267,12 @@ void daemon::impl::apply(const daemon_settings& now) {
                 nanoseconds(i.integer("retry_delay")), static_cast<std::uint32_t>(i.integer("max_retries"))});
     logs->set_cap(static_cast<std::uint64_t>(j.integer("log_limit")));
     select->set_default(now.at("balancer").text("default_algorithm"));
+    // Both were checked; a file that vanished since leaves the old certificate in place.
+    if (auto rules = read_gate_options(now)) who.set_options(std::move(*rules));
+    if (auto files = read_tls_server(now.at("tls")))
+        if (auto used = encryption->configure(*files); !used)
+            SIGRUN_LOG(k_log, error, "the certificate is not replaced: ", used.error().text());
+    sockets->require_tls(now.at("tls").boolean("required"));
     declared->apply(now);
     watch_config(now.at("server").boolean("watch_config"));
 }
@@ -262,6 +295,7 @@ result<void> daemon::impl::listen() {
         o.addresses.push_back("unix:" + socket);
     o.protocol_order = server.list("protocol_order");
     o.peek_deadline = nanoseconds(server.integer("peek_timeout"));
+    sockets->require_tls(bound.at("tls").boolean("required"));
     return sockets->start(o);
 }
 
@@ -289,6 +323,7 @@ void daemon::impl::stop() {
     store.reset();
     select.reset();
     if (plugins) plugins->shutdown();
+    if (encryption) encryption->stop();  // after those who say goodbye over it
     if (lock_fd >= 0) ::close(lock_fd);
     lock_fd = -1;
 }
@@ -305,6 +340,7 @@ result<void> daemon::start() {
     SIGRUN_TRY(bound, bind_daemon_settings(d.options.config));
     d.bound = std::move(bound);
     SIGRUN_CHECK_OK(check_daemon_values(d.bound, d.options.config));
+    SIGRUN_CHECK_OK(check_security(d.bound, d.options.config));
     SIGRUN_TRY(fd, lock_state_dir(d.options.state_dir));
     d.lock_fd = fd;
     SIGRUN_CHECK_OK(d.open_plugins());
@@ -320,7 +356,9 @@ result<void> daemon::start() {
     d.select = std::move(*select);
     d.local = std::make_unique<detector>(*d.plugins, d.time);
     SIGRUN_CHECK_OK(d.open_fleet());
+    SIGRUN_CHECK_OK(d.open_security());
     d.sockets = std::make_unique<listener>(*d.plugins, d.numbers);
+    d.sockets->set_guards({d.encryption.get(), &d.who});
     set_swappers(*d.plugins, *d.select, *d.local, *d.links, *d.sockets);
     set_storage_swappers(*d.plugins, *d.store);
     d.declared = std::make_unique<runner_sections>(*d.links, *d.select, *d.timers, d.time);
@@ -332,7 +370,8 @@ result<void> daemon::start() {
             [&d](const daemon_settings& now) { d.apply(now); }});
     d.control = std::make_unique<controller>(controller{
         *d.plugins, d.numbers, *d.events, *d.runners, *d.links, *d.select, *d.jobs, *d.store, *d.local, *d.timers,
-        d.time, d.options.version, [&d] { return d.config->in_effect(); }, d.time.wall_ns(), d.config.get()});
+        d.time, d.options.version, [&d] { return d.config->in_effect(); }, d.time.wall_ns(), d.config.get(),
+        &d.who});
     add_job_methods(*d.methods, *d.control);
     add_runner_methods(*d.methods, *d.control);
     add_event_methods(*d.methods, *d.control);
@@ -340,6 +379,7 @@ result<void> daemon::start() {
     add_plugin_methods(*d.methods, *d.control);
     add_crash_methods(*d.methods, *d.control);
     add_config_methods(*d.methods, *d.control);
+    add_token_methods(*d.methods, *d.control);
     SIGRUN_CHECK_OK(d.plugins->start_all());
     SIGRUN_CHECK_OK(d.restore());
     SIGRUN_CHECK_OK(d.config->begin(d.options.config, d.bound));

@@ -1,6 +1,9 @@
 #include "kernel/serve/listener.hpp"
 
+#include "kernel/auth/gate.hpp"
 #include "kernel/log/log.hpp"
+#include "kernel/net/client_hello.hpp"
+#include "kernel/net/tls_server.hpp"
 #include "kernel/serve/listening_socket.hpp"
 
 #include <sigrun/protocol.h>
@@ -40,6 +43,7 @@ struct candidate {
     std::shared_ptr<instance> plugin;
     const sigrun_serve* serve;
     std::string name;
+    std::string alpn;  // comma separated
     counter accepted;
     gauge open;
 };
@@ -54,7 +58,24 @@ struct newcomer {
     time_point deadline;
     std::size_t seen = 0;
     std::uint64_t refused_by = 0;  // bit per candidate that said NOT_MINE
+    session_peer far{};
+    std::string alpn{};
 };
+
+/// A connection whose handshake is over, on its way back to the listener's thread.
+struct decrypted {
+    newcomer what;
+    result<tls_accepted> outcome;
+};
+
+bool has_name(std::string_view list, std::string_view name) {
+    while (!list.empty()) {
+        const auto comma = list.find(',');
+        if (list.substr(0, comma) == name) return true;
+        list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
+    }
+    return false;
+}
 
 constexpr std::size_t k_max_candidates = 64;  // bits of refused_by
 
@@ -75,6 +96,8 @@ struct meters {
           flooded(closed(m, "flood")),
           left(closed(m, "peer_left")),
           refused(closed(m, "plugin_refused")),
+          plain(closed(m, "tls_required")),
+          handshake(closed(m, "tls_handshake")),
           shortages(m.get_counter("sigrun_accept_shortages_total",
                                   "Times nothing could be accepted for want of descriptors or memory.")),
           waiting(m.get_gauge("sigrun_connections_waiting", "Connections that no protocol has recognised yet.")) {}
@@ -82,7 +105,7 @@ struct meters {
         return m.get_counter("sigrun_connections_closed_total", "Connections closed before a protocol had them.",
                              {{"reason", why}});
     }
-    counter unrecognised, timed_out, flooded, left, refused, shortages;
+    counter unrecognised, timed_out, flooded, left, refused, plain, handshake, shortages;
     gauge waiting;
 };
 
@@ -107,6 +130,10 @@ struct listener::impl {
     void drop(waiting_list::iterator at, counter& why);
     void forget(waiting_list::iterator at);
     void expire();
+    bool turned_to_tls(waiting_list::iterator at, std::string_view first);
+    void take_decrypted();
+    void watch(newcomer n);
+    void tell_protocols();
     void exchange_waiting();
     void put_in(const exchange& what);
 
@@ -130,7 +157,84 @@ struct listener::impl {
     std::condition_variable exchanged;
     std::vector<std::shared_ptr<exchange>> exchanges;
     bool listening = false;
+
+    listener_guards guards;
+    std::atomic<bool> tls_required{false};
+    /// Shared with handshakes that may end after the listener.
+    struct mailbox {
+        std::mutex mutex;
+        std::vector<decrypted> ready;
+        int wake = -1;  // of the listener; -1 = it has stopped
+    };
+    const std::shared_ptr<mailbox> shaken = std::make_shared<mailbox>();
 };
+
+/// To TLS with it, or away, if its first bytes or the policy say so. True: nothing more is to be done here.
+bool listener::impl::turned_to_tls(waiting_list::iterator at, std::string_view first) {
+    if (at->flags & (SIGRUN_ACCEPT_TLS | SIGRUN_ACCEPT_UNIX) || !guards.tls) return false;
+    if (guards.tls->enabled()) {
+        const auto verdict = recognise_client_hello(first);
+        if (verdict == tls_verdict::need_more) return true;
+        if (verdict == tls_verdict::yes) {
+            ::epoll_ctl(epoll, EPOLL_CTL_DEL, at->fd, nullptr);
+            newcomer n = std::move(*at);
+            forget(at);
+            unique_fd fd(std::exchange(n.fd, -1));
+            const auto deadline = n.deadline;
+            auto over = [box = shaken, n = std::move(n)](result<tls_accepted> outcome) {
+                std::lock_guard lock(box->mutex);
+                if (box->wake < 0) return;
+                box->ready.push_back({n, std::move(outcome)});
+                const std::uint64_t one = 1;
+                [[maybe_unused]] auto told = ::write(box->wake, &one, sizeof one);
+            };
+            guards.tls->accept(std::move(fd), deadline, std::move(over));
+            return true;
+        }
+    }
+    if (!tls_required || (guards.who && guards.who->is_trusted(at->far))) return false;
+    drop(at, meter.plain);
+    return true;
+}
+
+void listener::impl::take_decrypted() {
+    std::vector<decrypted> now;
+    {
+        std::lock_guard lock(shaken->mutex);
+        now.swap(shaken->ready);
+    }
+    for (auto& each : now) {
+        if (!each.outcome) {
+            SIGRUN_LOG(k_log, debug, "no TLS with ", each.what.peer, ": ", each.outcome.error().text());
+            meter.handshake.add();
+            continue;
+        }
+        auto& n = each.what;
+        n.fd = each.outcome->fd.release();
+        n.flags = SIGRUN_ACCEPT_TLS;
+        n.alpn = each.outcome->alpn;
+        n.far.certificate = each.outcome->name;
+        n.deadline = clock::system().now() + options.peek_deadline;
+        n.seen = 0;
+        watch(std::move(n));
+    }
+}
+
+/// What clients may ask for, in the order in which protocols are asked.
+void listener::impl::tell_protocols() {
+    if (!guards.tls) return;
+    std::vector<std::string> all;
+    for (const auto& each : candidates) {
+        std::string_view list = each.alpn;
+        while (!list.empty()) {
+            const auto comma = list.find(',');
+            if (std::string one(list.substr(0, comma)); std::find(all.begin(), all.end(), one) == all.end())
+                all.push_back(std::move(one));
+            list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
+        }
+    }
+    guards.tls->set_protocols(std::move(all));
+}
 
 void listener::impl::exchange_waiting() {
     std::uint64_t count = 0;
@@ -163,10 +267,13 @@ void listener::impl::put_in(const exchange& what) {
         if (at == candidates.end()) return;
         if (what.now) {
             at->plugin = what.now;
-            at->serve = what.now->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL)->serve;
+            const auto* table = what.now->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL);
+            at->serve = table->serve;
+            at->alpn = sdk::view(table->alpn);
         } else {
             candidates.erase(at);
         }
+        tell_protocols();
     }
     for (auto it = waiting.begin(); it != waiting.end();) {
         auto one = it++;  // it may be handed over or closed
@@ -183,7 +290,7 @@ std::optional<candidate> listener::impl::candidate_of(const std::shared_ptr<inst
     std::string name(sdk::view(table->name));
     metric_labels label{{"protocol", name}};
     return candidate{
-        plugin, table->serve, name,
+        plugin, table->serve, name, std::string(sdk::view(table->alpn)),
         registry.get_counter("sigrun_connections_accepted_total", "Connections handed to a protocol.", label),
         registry.get_gauge("sigrun_connections_open", "Connections a protocol has.", label)};
 }
@@ -195,6 +302,7 @@ void listener::impl::sort_candidates() {
     };
     std::stable_sort(candidates.begin(), candidates.end(),
                      [&](const candidate& a, const candidate& b) { return rank(a) < rank(b); });
+    tell_protocols();
 }
 
 void listener::impl::choose(const std::vector<std::shared_ptr<instance>>& protocols) {
@@ -228,6 +336,7 @@ void listener::impl::run() {
                 look(found->second, events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR) ? &meter.left : nullptr);
         }
         if (told) exchange_waiting();
+        if (told) take_decrypted();
         expire();
         if (paused && clock::system().now() >= paused_until) resume_accepting();
         meter.waiting.set(static_cast<double>(waiting.size()));
@@ -294,19 +403,28 @@ void listener::impl::admit(int fd, const listening_socket& from, const sockaddr_
         n.flags = SIGRUN_ACCEPT_UNIX;
         n.uid = who.uid;
         n.peer = "unix";
+        n.far = {true, false, who.uid, {}};
     } else {
         n.peer = address_text(&peer);
+        socket_address far;
+        far.storage = peer;
+        n.far.loopback = far.is_loopback();
         sockaddr_storage local{};
         socklen_t size = sizeof local;
         if (::getsockname(fd, reinterpret_cast<sockaddr*>(&local), &size) == 0) n.local = address_text(&local);
     }
+    watch(std::move(n));
+}
+
+/// A connection waits for its first bytes.
+void listener::impl::watch(newcomer n) {
     while (waiting.size() >= options.max_waiting) drop(waiting.begin(), meter.flooded);
     auto at = waiting.insert(waiting.end(), std::move(n));
     by_session.emplace(at->session, at);
     epoll_event e{};
     e.events = EPOLLIN | EPOLLRDHUP | EPOLLET;
     e.data.u64 = at->session;
-    if (::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e) != 0) drop(at, meter.flooded);
+    if (::epoll_ctl(epoll, EPOLL_CTL_ADD, at->fd, &e) != 0) drop(at, meter.flooded);
 }
 
 /// Asks the protocols about what has arrived. is_last_look: no more bytes will come, or there is no more
@@ -323,13 +441,20 @@ void listener::impl::look(waiting_list::iterator at, counter* last) {
     }
     const auto size = static_cast<std::size_t>(n);
     if (size == at->seen && !last) return;
+    const auto session = at->session;
     at->seen = size;
+    if (turned_to_tls(at, {peeked.data(), size})) {
+        // One that waits for the rest of a ClientHello is still there; at the last look it has had its time.
+        if (last && by_session.contains(session)) drop(at, *last);
+        return;
+    }
     const bool final = last || size >= options.peek_limit;
     candidate* fallback = nullptr;
     bool somebody_waits = false;
     for (std::size_t i = 0; i < candidates.size(); ++i) {
         if (at->refused_by >> i & 1) continue;
         auto& c = candidates[i];
+        if (!at->alpn.empty() && !has_name(c.alpn, at->alpn)) continue;
         auto verdict = c.serve->recognise(c.plugin->abi(), {peeked.data(), size}, at->flags);
         if (verdict == SIGRUN_OK) {
             if (!somebody_waits) return hand_over(at, c);
@@ -349,16 +474,20 @@ void listener::impl::hand_over(waiting_list::iterator at, candidate& winner) {
     ::epoll_ctl(epoll, EPOLL_CTL_DEL, at->fd, nullptr);
     newcomer n = std::move(*at);
     forget(at);
-    sigrun_accept accept{sizeof accept,     n.fd,        n.flags, n.uid, n.session, sdk::str(n.peer),
-                         sdk::str(n.local), {nullptr, 0}};
+    sigrun_accept accept{sizeof accept,     n.fd,           n.flags, n.uid, n.session, sdk::str(n.peer),
+                         sdk::str(n.local), sdk::str(n.alpn)};
     sigrun_result taken = SIGRUN_OK;
     winner.open.add(1);
-    // The callback may outlive this listener, so it holds nothing of it; the gauge lives as long as the
-    // registry.
+    if (guards.who) guards.who->opened(n.session, std::move(n.far));
+    // The callback may outlive this listener, so it holds nothing of it; the gauge lives as long as the registry, and the
+    // gate as the plugins.
     host.call_async(
         *winner.plugin,
         [&](sigrun_op lifetime) { return taken = winner.serve->on_accept(winner.plugin->abi(), &accept, lifetime); },
-        [open = winner.open](const result<buffer_ref>&) mutable { open.add(-1); });
+        [open = winner.open, who = guards.who, session = n.session](const result<buffer_ref>&) mutable {
+            open.add(-1);
+            if (who) who->closed(session);
+        });
     if (taken < 0) {
         SIGRUN_LOG(k_log, debug, winner.name, " refused a connection from ", n.peer, " with result ", taken);
         ::close(n.fd);
@@ -388,6 +517,9 @@ void listener::impl::expire() {
 listener::listener(plugin_host& host, metrics& metrics) : impl_(std::make_unique<impl>(host, metrics)) {}
 listener::~listener() { stop(); }
 
+void listener::set_guards(listener_guards guards) noexcept { impl_->guards = guards; }
+void listener::require_tls(bool required) noexcept { impl_->tls_required = required; }
+
 result<void> listener::start(const listener_options& options) {
     return start(options, impl_->host.instances(SIGRUN_KIND_PROTOCOL));
 }
@@ -415,6 +547,10 @@ result<void> listener::start(const listener_options& options, const std::vector<
     {
         std::lock_guard lock(i.mutex);
         i.listening = true;
+    }
+    {
+        std::lock_guard lock(i.shaken->mutex);
+        i.shaken->wake = i.wake;
     }
     i.thread = std::thread([&i] { i.run(); });
     return {};
@@ -452,6 +588,11 @@ void listener::stop() {
         i.exchanges.clear();
     }
     i.exchanged.notify_all();
+    {
+        std::lock_guard lock(i.shaken->mutex);
+        i.shaken->wake = -1;
+        i.shaken->ready.clear();
+    }
     for (const auto& n : i.waiting) ::close(n.fd);
     i.waiting.clear();
     i.by_session.clear();

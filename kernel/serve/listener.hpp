@@ -2,6 +2,9 @@
 // the protocol plugins in order, and hands the descriptor over with all bytes unread. One thread, epoll,
 // edge-triggered for waiting connections: unread bytes keep a level-triggered poll ready for ever.
 //
+// A connection that begins with TLS goes to the tls_server, if there is one, and comes back as a descriptor that carries what
+// was decrypted; then it is looked at as any other. What both sides agreed on by ALPN leaves only the protocols that have it.
+//
 // An earlier protocol that needs more bytes is waited for although a later one says OK; at the deadline, the
 // limit or the end of the peer's bytes the first OK has it.
 #pragma once
@@ -24,10 +27,23 @@ struct listener_options {
     std::size_t max_waiting = 4096;  // connections not yet recognised; beyond it the oldest is closed
 };
 
+class gate;
+class tls_server;
+
+/// Who watches over what is accepted; both optional, and they outlive the listener.
+struct listener_guards {
+    tls_server* tls = nullptr;
+    gate* who = nullptr;  // is told of every connection that is handed over
+};
+
 class listener {
 public:
     listener(plugin_host& host, metrics& metrics);
     ~listener();
+    /// Before start.
+    void set_guards(listener_guards guards) noexcept;
+    /// [any] Close connections without TLS, unless the gate trusts where they come from.
+    void require_tls(bool required) noexcept;
     /// Binds everything or nothing, for the protocols of the plugin host. A problem names the address and
     /// what to do
     /// ("127.0.0.1:7070 is in use by another process; stop it or set [server] listen"). A stale UNIX socket

@@ -26,6 +26,7 @@ struct controller {
     std::function<json::object()> config_dump;
     std::int64_t started_ns = 0;
     configuration* config = nullptr;
+    gate* who = nullptr;
 };
 
 void add_job_methods(router& r, controller& c);
@@ -39,6 +40,8 @@ void add_crash_methods(router& r, controller& c);
 void tell_of_crashes(const plugin_host& plugins, event_log& events, metrics& numbers);
 /// Needs controller::config.
 void add_config_methods(router& r, controller& c);
+/// Needs controller::who.
+void add_token_methods(router& r, controller& c);
 
 /// Sends the log of a job until its end, or for ever with `follow`; at the pace of the reader.
 void stream_log(controller& c, const job_ptr& j, std::uint64_t offset, bool follow, const call_ptr& call);

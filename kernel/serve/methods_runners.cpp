@@ -1,4 +1,7 @@
+#include "kernel/auth/gate.hpp"
 #include "kernel/base/quantity.hpp"
+#include "kernel/guard/ed25519.hpp"
+#include "kernel/link/greeting.hpp"
 #include "kernel/serve/methods.hpp"
 #include "kernel/serve/runner_json.hpp"
 
@@ -6,6 +9,13 @@
 
 namespace sigrun {
 namespace {
+
+/// Whether the caller may be the runner he says he is.
+result<void> check_runner(controller& c, const call_input& in) {
+    if (!in.who) return {};
+    SIGRUN_TRY(hello, parse_greeting(in.document));
+    return c.who->admit_runner(*in.who, in.auth, hello.name, sha256_hex(hello.key), hello.labels);
+}
 
 // Calls `body` with the runner named by the param id, or answers with the problem.
 template <class Body>
@@ -102,6 +112,7 @@ void set_admin(controller& c, const call_input& in, const call_ptr& call, admin_
 
 void add_runner_methods(router& r, controller& c) {
     r.add("runners.register", [&c](const call_input& in, const call_ptr& call) {
+        if (auto known = check_runner(c, in); !known) return void(call->fail(known.error()));
         auto welcome = c.links.admit(in.session, in.document);
         if (welcome)
             call->reply(*welcome, nullptr, SIGRUN_FRAME_LAST | SIGRUN_FRAME_LINK);

@@ -111,6 +111,13 @@ sigrun_result router::begin(std::uint64_t session, const sigrun_call& call, cons
         auto refuse = [&](const problem& p) { return sdk::report(error, p.to_abi(), p.to_json()); };
         if (stopping_) return refuse({errc::unavailable, "the daemon is stopping", "", "", "", 1000});
         std::string_view name = sdk::view(call.method);
+        caller who;
+        const bool asked = gate_ && gate_->required();
+        if (asked) {
+            who = gate_->identify(session, sdk::view(call.auth));
+            // Before anything else: a stranger is not even told which methods there are.
+            if (auto good = gate_->check(who, name); !good) return refuse(good.error());
+        }
         auto it = methods_.find(name);
         if (it == methods_.end()) {
             auto near = nearest_name(name, methods());
@@ -120,7 +127,8 @@ sigrun_result router::begin(std::uint64_t session, const sigrun_call& call, cons
         }
         it->second.calls.add();
         auto state = std::make_shared<inbound_call>(session, replies);
-        call_input in{name, sdk::view(call.params), sdk::view(call.json), sdk::view(call.auth), call.payload, session};
+        call_input in{name, sdk::view(call.params), sdk::view(call.json), sdk::view(call.auth), call.payload, session,
+                      asked ? &who : nullptr};
         try {
             it->second.run(in, state);
         } catch (const std::exception& e) {

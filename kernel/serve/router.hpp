@@ -1,6 +1,7 @@
 // Inbound calls -> methods. Plugins hand in a method name and texts; nothing here knows a wire protocol.
 #pragma once
 
+#include "kernel/auth/gate.hpp"
 #include "kernel/base/clock.hpp"
 #include "kernel/base/json.hpp"
 #include "kernel/plugin/plugin_host.hpp"
@@ -19,6 +20,7 @@ struct call_input {
     std::string_view method, params, document, auth;
     sigrun_buf* payload = nullptr;
     std::uint64_t session = 0;
+    const caller* who = nullptr;  // null: nobody asks
 };
 using method_fn = std::function<void(const call_input&, const call_ptr&)>;
 
@@ -35,6 +37,8 @@ result<nanoseconds> duration_param(const json::object& o, std::string_view name,
 class router final : public call_handler {
 public:
     explicit router(metrics& numbers);
+    /// Before the first call; it outlives the calls.
+    void set_gate(gate& who) noexcept { gate_ = &who; }
     /// Before the first call.
     void add(std::string name, method_fn method);
     std::vector<std::string> methods() const;
@@ -59,6 +63,7 @@ private:
     call_ptr find(std::uint64_t call_id);
 
     metrics& numbers_;
+    gate* gate_ = nullptr;
     std::map<std::string, entry, std::less<>> methods_;
     std::array<shard, 16> shards_;
     std::atomic<std::uint64_t> next_id_{1};

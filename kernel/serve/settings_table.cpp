@@ -1,6 +1,8 @@
 #include "kernel/serve/settings_table.hpp"
 
+#include "kernel/net/net_options.hpp"
 #include "kernel/plugin/plugin_guard.hpp"
+#include "kernel/serve/security_settings.hpp"
 
 #include <sigrun/cpp/options.hpp>
 
@@ -22,7 +24,7 @@ constexpr std::array k_server{
             .doc = "UNIX socket for local use: a path, auto (sigrun.sock in the state directory) or none."}),
     option("allow_remote", SIGRUN_OPT_BOOL,
            {.def = "no",
-            .doc = "Listen on addresses other machines can reach, although callers are not authenticated yet."}),
+            .doc = "Listen on addresses other machines can reach although [tls] or [auth] is not required."}),
     option("protocol_order", SIGRUN_OPT_LIST,
            {.def = "valkyrie, grpc, websocket, http",
             .doc = "Who is asked first whether the bytes of a new connection are its own."}),
@@ -154,8 +156,12 @@ constexpr std::array k_runner{
     option("options", SIGRUN_OPT_STRING, {.def = "", .doc = "JSON object with settings of the protocol."}),
 };
 
-const std::array<documented_section, 9> k_sections{{
+const std::array<documented_section, 12> k_sections{{
     {"[server]", "Where the daemon listens.", k_server},
+    {"[tls]", "Encryption, of what is accepted and of what is dialled. Files that change are read again by themselves.",
+     tls_server_option_table()},
+    {"[auth]", "Who may call.", auth_option_table()},
+    {"[net]", "How other machines are reached.", net_option_table()},
     {"[log]", "The daemon's own log.", k_log},
     {"[registry]", "Runners.", k_registry},
     {"[detector]", "Finding out what an endpoint speaks.", k_detector},
@@ -171,7 +177,7 @@ bool is_local(const std::string& address) {
            address.starts_with("unix:");
 }
 
-result<void> check_addresses(const bound_section& server) {
+result<void> check_addresses(const bound_section& server, bool guarded) {
     for (const auto& a : server.list("listen")) {
         const auto colon = a.rfind(':');
         std::uint16_t port = 0;
@@ -180,9 +186,11 @@ result<void> check_addresses(const bound_section& server) {
                               std::from_chars(a.data() + colon + 1, end, port).ptr == end && colon + 1 < a.size();
         if (!numbered && !a.starts_with("unix:"))
             return bad_value("server.listen", "HOST:PORT, [IPv6]:PORT or unix:PATH", "\"" + a + "\"");
-        if (!is_local(a) && !server.boolean("allow_remote"))
-            return problem{errc::forbidden, "others could reach this address, and callers are not authenticated yet",
-                           "server.listen", "a loopback address, or [server] allow_remote = yes on a trusted network",
+        if (!is_local(a) && !guarded && !server.boolean("allow_remote"))
+            return problem{errc::forbidden, "others could reach this address, and would not be asked who they are",
+                           "server.listen",
+                           "a loopback address, [tls] required = yes and [auth] required = yes, or [server] allow_remote = yes "
+                           "on a trusted network",
                            a};
     }
     return {};
@@ -200,7 +208,7 @@ problem with_origin(problem p, const settings& from) {
 }
 
 result<void> check_daemon_values(const daemon_settings& bound, const settings& from) {
-    auto addresses = check_addresses(bound.at("server"));
+    auto addresses = check_addresses(bound.at("server"), is_guarded(bound));
     return addresses ? addresses : result<void>(with_origin(addresses.error(), from));
 }
 

@@ -8,8 +8,8 @@ import re
 import sys
 
 # What each module may include besides itself: the modules of the links in kernel/CMakeLists.txt, transitively.
-# app > serve, agent > job > link, select > runner, capability > store, plugin > net > guard > config, metrics, log > base
-LAYERS = [["app"], ["serve", "agent"], ["job"], ["link", "select"], ["runner", "capability"], ["store", "plugin"], ["net"], ["guard"],
+# app > serve, agent > auth, job > link, select > runner, capability > store, plugin > net > guard > config, metrics, log > base
+LAYERS = [["app"], ["serve", "agent"], ["auth", "job"], ["link", "select"], ["runner", "capability"], ["store", "plugin"], ["net"], ["guard"],
           ["config", "metrics", "log"], ["base"]]
 # Neighbours of one layer that one side builds on.
 SAME_LAYER = {("link", "select"), ("runner", "capability"), ("store", "plugin")}

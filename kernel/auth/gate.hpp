@@ -1,0 +1,82 @@
+// Who calls, and whether he may. The connection says where a caller comes from, the call may bring a token.
+//
+//   this machine (UNIX socket; loopback, if it is trusted) -> admin, as ever
+//   a token                                                -> its role
+//   a client certificate                                   -> the role its name was given, else runner
+//   nobody known                                           -> may register as a runner that has joined, or join
+// Everything [any]; without `required` everybody may everything, at the cost of one load.
+#pragma once
+
+#include "kernel/auth/token_store.hpp"
+#include "kernel/metrics/metrics.hpp"
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+namespace sigrun {
+
+struct gate_options {
+    bool required = false;
+    bool trust_loopback = true;
+    std::map<std::string, role, std::less<>> certificates;  // by name; others are runners
+};
+
+/// The far end of a session, as the listener saw it.
+struct session_peer {
+    bool local = false;       // a UNIX socket
+    bool loopback = false;    // TCP of this machine
+    std::uint32_t uid = 0;    // of a UNIX socket
+    std::string certificate;  // verified name; empty = none
+};
+
+struct caller {
+    enum class kind_t : std::uint8_t { anonymous, local, token, certificate };
+    kind_t kind = kind_t::anonymous;
+    role grants = role::reader;
+    std::string name;      // "uid 1000", "token ci", "cert build-7"
+    std::string evidence;  // why it is anonymous, for the refusal
+    std::optional<token_record> token;
+    std::string certificate;
+};
+
+class gate {
+public:
+    gate(token_store& tokens, metrics& numbers);
+    void set_options(gate_options options);
+    bool required() const noexcept { return required_.load(std::memory_order_relaxed); }
+    /// Connections that are local to the operator's eyes: may do everything, and need no TLS.
+    bool is_trusted(const session_peer& peer) const;
+
+    /// While the connection lives.
+    void opened(std::uint64_t session, session_peer peer);
+    void closed(std::uint64_t session);
+
+    /// `auth` is what the call brought: "bearer TOKEN", "uid N" or "".
+    caller identify(std::uint64_t session, std::string_view auth) const;
+    /// unauthenticated, or forbidden, or good.
+    result<void> check(const caller& who, std::string_view method) const;
+    /// Whether this caller may be the runner `name`, whose key has this hash; uses up a join token.
+    result<void> admit_runner(const caller& who, std::string_view auth, const std::string& name,
+                              const std::string& key_sha256, const token_labels& labels);
+
+    token_store& tokens() noexcept { return tokens_; }
+
+private:
+    struct shard {
+        mutable std::mutex mutex;
+        std::unordered_map<std::uint64_t, session_peer> peers;
+    };
+    problem refuse(const caller& who, std::string_view what) const;
+
+    token_store& tokens_;
+    mutable counter unauthenticated_, forbidden_;
+    std::atomic<bool> required_{false};
+    std::atomic<std::shared_ptr<const gate_options>> options_;
+    std::array<shard, 16> shards_;
+};
+
+}  // namespace sigrun

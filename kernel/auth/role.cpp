@@ -1,0 +1,65 @@
+#include "kernel/auth/role.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace sigrun {
+namespace {
+
+constexpr std::array<std::string_view, 4> k_names{"reader", "submitter", "runner", "admin"};
+
+constexpr std::array<std::string_view, 13> k_reads{
+    "jobs.get",     "jobs.list",    "jobs.logs",    "jobs.explain", "runners.list", "runners.get", "plugins.list",
+    "plugins.get",  "events.watch", "stats.get",    "metrics.get",  "version.get",  "health.ready"};
+constexpr std::array<std::string_view, 2> k_submits{"jobs.submit", "jobs.cancel"};
+
+bool contains(const auto& list, std::string_view word) {
+    return std::find(list.begin(), list.end(), word) != list.end();
+}
+
+}  // namespace
+
+std::string_view to_string(role r) noexcept { return k_names[static_cast<std::size_t>(r)]; }
+
+std::optional<role> parse_role(std::string_view text) noexcept {
+    const auto at = std::find(k_names.begin(), k_names.end(), text);
+    if (at == k_names.end()) return {};
+    return static_cast<role>(at - k_names.begin());
+}
+
+permission needed_for(std::string_view method) noexcept {
+    if (method == "health.live") return permission::nothing;
+    if (method == "runners.register") return permission::join;
+    if (contains(k_reads, method)) return permission::read;
+    if (contains(k_submits, method)) return permission::submit;
+    return permission::administer;
+}
+
+bool allows(role r, permission p) noexcept {
+    if (r == role::admin || p == permission::nothing) return true;
+    if (p == permission::read) return r == role::reader || r == role::submitter;
+    if (p == permission::submit) return r == role::submitter;
+    return p == permission::join && r == role::runner;
+}
+
+bool matches_glob(std::string_view pattern, std::string_view text) noexcept {
+    std::size_t p = 0, t = 0, star = std::string_view::npos, again = 0;
+    while (t < text.size()) {
+        if (p < pattern.size() && pattern[p] == '*') {
+            star = p++;
+            again = t;
+        } else if (p < pattern.size() && pattern[p] == text[t]) {
+            ++p;
+            ++t;
+        } else if (star != std::string_view::npos) {
+            p = star + 1;
+            t = ++again;
+        } else {
+            return false;
+        }
+    }
+    while (p < pattern.size() && pattern[p] == '*') ++p;
+    return p == pattern.size();
+}
+
+}  // namespace sigrun

@@ -1,0 +1,27 @@
+// What callers may do. Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace sigrun {
+
+enum class role : std::uint8_t {
+    reader,     // sees jobs, runners, events and numbers
+    submitter,  // the same, and submits and cancels jobs
+    runner,     // registers itself
+    admin,      // everything
+};
+std::string_view to_string(role r) noexcept;
+std::optional<role> parse_role(std::string_view text) noexcept;
+
+/// What a method needs; a method nobody has thought of needs an admin.
+enum class permission : std::uint8_t { nothing, read, submit, join, administer };
+permission needed_for(std::string_view method) noexcept;
+bool allows(role r, permission p) noexcept;
+
+/// `pattern` with "*" for any number of characters.
+bool matches_glob(std::string_view pattern, std::string_view text) noexcept;
+
+}  // namespace sigrun
