@@ -88,6 +88,7 @@ result<void> agent::start() {
         with.replaced = [weak](const agent_link_ptr& link) {
             if (auto self = weak.lock()) self->forget_link(link);
         };
+        if (!options_.join.empty()) with.auth = "bearer " + options_.join;
         uplinks_.push_back(std::make_shared<uplink>(host_, rungs, options_.rung_retry, weak_from_this(), with));
     }
     for (const auto& u : uplinks_) u->start();

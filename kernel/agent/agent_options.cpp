@@ -1,5 +1,8 @@
 #include "kernel/agent/agent_options.hpp"
 
+#include "kernel/guard/private_file.hpp"
+#include "kernel/net/url_security.hpp"
+
 #include <sigrun/cpp/options.hpp>
 
 #include <unistd.h>
@@ -14,6 +17,7 @@ using sdk::option;
 
 constexpr double k_hour_ns = 3600e9;
 constexpr std::size_t k_max_name = 64;
+constexpr std::size_t k_max_join = 4096;
 constexpr std::size_t k_max_label_value = 256;
 
 constexpr sigrun_opt k_table[] = {
@@ -21,6 +25,10 @@ constexpr sigrun_opt k_table[] = {
     option("url", SIGRUN_OPT_LIST,
            {.doc = "Controllers to dial. One: the best protocol that works is used, beginning with the one written. "
                    "Several: each is kept connected, exactly as written. Default valkyrie://127.0.0.1:7070."}),
+    option("join", SIGRUN_OPT_SECRET,
+           {.doc = "Token for the controllers: a join token, which is needed once, or one of role runner. Not sent to other "
+                   "machines without encryption."}),
+    option("join_file", SIGRUN_OPT_PATH, {.doc = "File with that token; one that is gone later is no harm."}),
     option("listen", SIGRUN_OPT_LIST,
            {.doc = "Addresses to wait at for the controller, e.g. 0.0.0.0:7071; then no controller is dialled unless "
                    "url is set too."}),
@@ -111,6 +119,20 @@ result<label_map> parse_labels(const std::vector<std::string>& items) {
     return labels;
 }
 
+namespace {
+
+/// The token, from the option or its file. A file that is gone is none: the runner has joined with it before.
+result<std::string> read_join(const bound_section& section) {
+    if (section.has("join") && !section.text("join").empty()) return section.text("join");
+    if (!section.has("join_file")) return std::string();
+    auto text = read_file(section.text("join_file"), k_max_join);
+    if (!text) return text.error().code == errc::not_found ? result<std::string>(std::string()) : text;
+    while (!text->empty() && (text->back() == '\n' || text->back() == '\r' || text->back() == ' ')) text->pop_back();
+    return text;
+}
+
+}  // namespace
+
 result<agent_options> read_agent_options(const bound_section& section) {
     agent_options o;
     o.name = section.has("name") ? section.text("name") : host_name();
@@ -120,6 +142,12 @@ result<agent_options> read_agent_options(const bound_section& section) {
     if (section.has("listen")) o.listen = section.list("listen");
     if (o.urls.empty() && o.listen.empty()) o.urls = {"valkyrie://127.0.0.1:7070"};
     if (section.has("protocols")) o.protocols = section.list("protocols");
+    SIGRUN_TRY(join, read_join(section));
+    o.join = join;
+    for (const auto& url : o.urls)
+        if (!o.join.empty() && !may_carry_secrets(url))
+            return problem{errc::forbidden, "the join token could be read on the way", "join",
+                           "an encrypted url such as valkyrie+tls://HOST:PORT", url};
     o.slots = static_cast<std::uint32_t>(section.integer("slots"));
     if (section.has("labels")) {
         SIGRUN_TRY(labels, parse_labels(section.list("labels")));

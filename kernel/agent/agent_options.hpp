@@ -15,6 +15,7 @@ namespace sigrun {
 struct agent_options {
     std::string name;                    // as shown in the fleet
     std::vector<std::string> urls;       // controllers to dial
+    std::string join;                    // token shown to the controllers, a secret; empty = none
     std::vector<std::string> listen;     // addresses to wait at instead
     std::vector<std::string> protocols;  // allowed, best first; empty = all that are loaded
     std::uint32_t slots = 0;             // 0 = effective cores, rounded up

@@ -1,6 +1,7 @@
 #include "kernel/agent/rungs.hpp"
 
 #include "kernel/link/link.hpp"
+#include "kernel/net/url_security.hpp"
 
 #include <sigrun/cpp/text.hpp>
 
@@ -11,12 +12,6 @@ namespace sigrun {
 namespace {
 
 constexpr std::array<std::string_view, 4> k_ladder{"valkyrie", "grpc", "websocket", "http"};
-
-bool is_encrypted(std::string_view scheme) {
-    static constexpr std::array<std::string_view, 4> k_encrypted{"https", "wss", "grpcs", "valkyries"};
-    return scheme.find("tls") != std::string_view::npos ||
-           std::find(k_encrypted.begin(), k_encrypted.end(), scheme) != k_encrypted.end();
-}
 
 bool is_unix(std::string_view scheme) { return scheme.ends_with("+unix"); }
 
@@ -34,7 +29,7 @@ std::string same_place(const std::string& url, std::string_view schemes) {
         auto comma = schemes.find(',');
         auto one = schemes.substr(0, comma);
         if (one == own) return url;
-        if (!one.empty() && is_encrypted(one) == is_encrypted(own) && is_unix(one) == is_unix(own))
+        if (!one.empty() && is_encrypted_scheme(one) == is_encrypted_scheme(own) && is_unix(one) == is_unix(own))
             return std::string(one) + url.substr(colon);
         schemes.remove_prefix(comma == std::string_view::npos ? schemes.size() : comma + 1);
     }

@@ -79,6 +79,7 @@ void uplink::try_rung(std::size_t index) {
         made->via = *r;
         made->dialled = self;
         (*r)->set_context(made);
+        (*r)->set_auth(self->hooks_.auth);
         self->on_io([attempt, made](uplink& me) { me.dialled(attempt, made); });
     });
 }

@@ -28,6 +28,8 @@ public:
         std::function<void(const agent_link_ptr&, const rung&, const std::string& welcome)> connected;
         /// Forget this link; another one has taken its place.
         std::function<void(const agent_link_ptr&)> replaced;
+        /// What calls to the controller bring; empty = nothing.
+        std::string auth{};
     };
     uplink(plugin_host& host, std::vector<rung> rungs, nanoseconds rung_retry, std::weak_ptr<link_handler> handler,
            hooks with);

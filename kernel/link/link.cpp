@@ -179,7 +179,7 @@ void link::call(std::string_view method, std::string_view params, std::string_vi
     context->replies = std::move(replies);
     sigrun_sink sink{sizeof(sigrun_sink), 0, context.get(), &outgoing_call::on_frame};
     sigrun_call request{
-        sizeof(sigrun_call), 0, sdk::str(method), sdk::str(params), sdk::str(document), {nullptr, 0}, payload, 0};
+        sizeof(sigrun_call), 0, sdk::str(method), sdk::str(params), sdk::str(document), sdk::str(auth_), payload, 0};
     start_op([&](sigrun_op op) { return ops_->call(raw_, &request, &sink, op); },
              [context, done = std::move(done)](result<buffer_ref> r) {
                  if (r)

@@ -76,6 +76,8 @@ public:
     /// Whatever the handler wants to find again with a frame; set once, before frames arrive.
     void set_context(std::shared_ptr<void> context) noexcept { context_ = std::move(context); }
     const std::shared_ptr<void>& context() const noexcept { return context_; }
+    /// What calls over it bring, such as "bearer TOKEN"; set once, before the first call.
+    void set_auth(std::string auth) noexcept { auth_ = std::move(auth); }
     /// Ends it. on_lost is not called for a link closed by its owner.
     void close(sigrun_result why = SIGRUN_OK) noexcept;
 
@@ -109,6 +111,7 @@ private:
     mutable std::mutex handler_mutex_;
     std::weak_ptr<link_handler> handler_;
     std::shared_ptr<void> context_;
+    std::string auth_;
     link_ptr self_;  // while open
 };
 

@@ -7,6 +7,7 @@
 #include "guarded_table.hpp"
 #include "report.hpp"
 
+#include <sigrun/cpp/mock_net.hpp>
 #include <sigrun/cpp/mock_sched.hpp>
 #include <sigrun/plugin.h>
 
@@ -147,7 +148,8 @@ private:
     std::atomic<int> posted_{0};  // functions that wait for a lane or run on it
     std::atomic<bool> later_{false};
     sdk::mock::lane answers_{1};  // replies, and the ends of calls behind them
-    sdk::mock::scheduler sched_;  // last: the threads end before what they use
+    sdk::mock::scheduler sched_;
+    sdk::mock::dialler dials_;  // these three last: their threads end before what they use
 };
 
 }  // namespace sigrun::check

@@ -303,6 +303,39 @@ struct check_host::slots {
         return reinterpret_cast<sigrun_metric*>(&me.metrics_[key]);
     }
     static void number(sigrun_metric*, double) noexcept {}
+
+    struct dial_record {
+        check_host* owner;
+        sigrun_dialled done;
+        void* ctx;
+    };
+    static sigrun_result dial(const sigrun_host* h, const sigrun_net_target* target, sigrun_dialled done, void* ctx,
+                              std::uint64_t* id, sigrun_error* error) noexcept {
+        auto& me = of(h);
+        if (!me.enter("net.dial", true, true)) return sdk::report(error, SIGRUN_E_BUSY, "too many dials");
+        if (!target || !done) return SIGRUN_E_INVALID;
+        return sdk::guarded(error, [&] {
+            auto one = std::make_unique<dial_record>(dial_record{&me, done, ctx});
+            ++me.posted_;
+            const auto begun = me.dials_.dial(*target, &dialled, one.get(), id, error);
+            if (begun < 0)
+                --me.posted_;
+            else
+                one.release();
+            return begun;
+        });
+    }
+    static void dialled(void* p, sigrun_result result, const sigrun_connection* connection,
+                        const sigrun_error* error) noexcept {
+        const std::unique_ptr<dial_record> one(static_cast<dial_record*>(p));
+        one->owner->here(tag::io, "a dial's done", [&] { one->done(one->ctx, result, connection, error); });
+        --one->owner->posted_;
+    }
+    static void cancel(const sigrun_host* h, std::uint64_t id) noexcept {
+        auto& me = of(h);
+        me.enter("net.cancel", false, true);
+        me.dials_.cancel(id);
+    }
 };
 
 template <class Table>
@@ -337,6 +370,7 @@ check_host::check_host(reporter& report, faults withheld) : report_(report), wit
     offer(SIGRUN_SVC_LINK, sigrun_svc_link{sizeof(sigrun_svc_link), 0, &s::adopt});
     offer(SIGRUN_SVC_METRIC,
           sigrun_svc_metric{sizeof(sigrun_svc_metric), 0, &s::series, &s::series, &s::number, &s::number});
+    offer(SIGRUN_SVC_NET, sigrun_svc_net{sizeof(sigrun_svc_net), 0, &s::dial, &s::cancel});
 }
 
 }  // namespace sigrun::check

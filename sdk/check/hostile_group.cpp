@@ -7,7 +7,8 @@ namespace {
 using sdk::concat;
 
 constexpr std::string_view k_services[] = {SIGRUN_SVC_LOG,  SIGRUN_SVC_BUFFER, SIGRUN_SVC_SCHED,
-                                           SIGRUN_SVC_CALL, SIGRUN_SVC_LINK,   SIGRUN_SVC_METRIC};
+                                           SIGRUN_SVC_CALL, SIGRUN_SVC_LINK,   SIGRUN_SVC_METRIC,
+                                           SIGRUN_SVC_NET};
 
 // Works or says why not; never dies.
 void try_all(session& s, const faults& withheld, std::string_view rule_id, const std::string& what) {
@@ -44,7 +45,8 @@ void cut(session& s) {
     const std::pair<const char*, std::uint32_t> tables[] = {
         {SIGRUN_SVC_LOG, sizeof(sigrun_svc_log)},     {SIGRUN_SVC_BUFFER, sizeof(sigrun_svc_buffer)},
         {SIGRUN_SVC_SCHED, sizeof(sigrun_svc_sched)}, {SIGRUN_SVC_CALL, sizeof(sigrun_svc_call)},
-        {SIGRUN_SVC_LINK, sizeof(sigrun_svc_link)},   {SIGRUN_SVC_METRIC, sizeof(sigrun_svc_metric)}};
+        {SIGRUN_SVC_LINK, sizeof(sigrun_svc_link)},   {SIGRUN_SVC_METRIC, sizeof(sigrun_svc_metric)},
+        {SIGRUN_SVC_NET, sizeof(sigrun_svc_net)}};
     for (const auto& [id, size] : tables)
         for (std::uint32_t at = 8; at < size; at += 8)
             try_all(s, {0, {}, id, at, 0}, "hostile-host/cut-tables", concat(id, " of ", at, " bytes"));

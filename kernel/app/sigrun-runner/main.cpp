@@ -1,5 +1,6 @@
 // sigrun-runner: the runner agent.
 #include "kernel/log/log.hpp"
+#include "kernel/net/net_options.hpp"
 #include "kernel/plugin/plugin_guard.hpp"
 #include "kernel/plugin/trial.hpp"
 #include "kernel/serve/supervise.hpp"
@@ -35,7 +36,7 @@ struct command_line {
     std::vector<std::string> overrides;  // section.key=value, in the order of their weight
 };
 
-// Each flag is another way to write a key of [runner].
+// Each flag is another way to write a key, of [runner] if it names no section.
 struct flag {
     const char* name;
     const char* key;
@@ -51,6 +52,11 @@ constexpr flag k_flags[] = {
     {"--state-dir", "state_dir", "where the runner keeps its key and workspaces", false},
     {"--plugin-dir", "plugin_dir", "where the plugins are", false},
     {"--protocol", "protocols", "use only this protocol (repeatable, best first)", true},
+    {"--join", "join", "join token, needed once (SIGRUN_RUNNER__JOIN and --join-file hide it from `ps`)", false},
+    {"--join-file", "join_file", "file with the join token", false},
+    {"--ca", "tls.ca", "PEM file of the authorities that controllers are believed by", false},
+    {"--cert", "tls.certificate", "PEM file of this runner's certificate", false},
+    {"--key", "tls.key", "PEM file of its key", false},
     {"--log-level", "log_level", "error, warning, info, debug or trace", false},
 };
 
@@ -69,10 +75,10 @@ std::string joined(const std::vector<std::string>& items, bool labels) {
 
 result<void> check_sections(const sigrun::settings& config) {
     for (const auto& s : config.sections())
-        if (s.name != "runner" && s.name != "plugins" && !s.name.starts_with("plugin ") &&
+        if (s.name != "runner" && s.name != "plugins" && s.name != "tls" && s.name != "net" && !s.name.starts_with("plugin ") &&
             !s.name.starts_with("instance "))
             return sigrun::problem{sigrun::errc::unknown_field, "unknown section", s.origin,
-                                   "[runner], [plugins], [plugin NAME] or [instance NAME]", "[" + s.name + "]"};
+                                   "[runner], [tls], [net], [plugins], [plugin NAME] or [instance NAME]", "[" + s.name + "]"};
     return {};
 }
 
@@ -87,6 +93,8 @@ result<std::unique_ptr<sigrun::runner_program>> build(const command_line& line,
     SIGRUN_CHECK_OK(check_sections(config));
     SIGRUN_TRY(section, sigrun::bound_section::bind(config.find("runner"), sigrun::agent_option_table()));
     SIGRUN_TRY(agent, sigrun::read_agent_options(*section));
+    SIGRUN_CHECK_OK(sigrun::bound_section::bind(config.find("tls"), sigrun::tls_client_option_table()));
+    SIGRUN_CHECK_OK(sigrun::read_net_policy(config));
     SIGRUN_TRY(policy, sigrun::bound_section::bind(config.find("plugins"), std::span(&sigrun::k_signature_option, 1)));
     sigrun::log_settings log;
     sigrun::parse_log_level(section->text("log_level"), log.level);
@@ -149,7 +157,8 @@ int main(int argc, char** argv) {
     CLI11_PARSE(app, argc, argv);
     for (std::size_t i = 0; i < std::size(k_flags); ++i)
         if (!values[i].empty())
-            line.overrides.push_back("runner." + std::string(k_flags[i].key) + "=" +
+            line.overrides.push_back((std::string_view(k_flags[i].key).find('.') == std::string_view::npos ? "runner." : "") +
+                                     std::string(k_flags[i].key) + "=" +
                                      joined(values[i], k_flags[i].key == std::string_view("labels")));
     line.overrides.insert(line.overrides.end(), overrides.begin(), overrides.end());
 

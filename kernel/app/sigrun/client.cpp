@@ -1,6 +1,7 @@
 #include "kernel/app/sigrun/client.hpp"
 
 #include "kernel/app/sigrun/failure.hpp"
+#include "kernel/net/url_security.hpp"
 
 #include <sigrun/protocol.h>
 
@@ -55,7 +56,10 @@ std::string hint_with_refused(std::string hint, const std::string& refused) {
 client::client(target where, waiter& waits)
     : where_(std::move(where)),
       waits_(waits),
-      plugins_(where_.plugin_dir, {SIGRUN_KIND_PROTOCOL}, no_settings(), true) {
+      plugins_(where_.plugin_dir, {SIGRUN_KIND_PROTOCOL}, where_.config, true) {
+    if (!where_.token.empty() && !may_carry_secrets(where_.url))
+        throw failure(problem{errc::forbidden, "the token could be read on the way", "--token",
+                              "an encrypted --url such as valkyrie+tls://HOST:PORT", where_.url});
     plugins_.load();
     plugins_.start();
     if (plugins_.host().instances(SIGRUN_KIND_PROTOCOL).empty())
@@ -68,7 +72,8 @@ client::client(target where, waiter& waits)
         p.field = "--url";
         throw failure(p, hint_with_refused("", plugins_.refused()));
     }
-    lines_ = std::make_shared<lines>(plugins_.host(), *protocol, where_.url, [&waits] { waits.wake(); });
+    lines_ = std::make_shared<lines>(plugins_.host(), *protocol, where_.url,
+                                     where_.token.empty() ? std::string() : "bearer " + where_.token, [&waits] { waits.wake(); });
 }
 
 client::~client() {

@@ -21,6 +21,8 @@ public:
         std::string url;
         std::string plugin_dir;
         nanoseconds timeout;  // for connecting and for each answer
+        std::string token;    // shown with each call; empty = none
+        settings config;      // [tls] and [net]
     };
     client(target where, waiter& waits);
     ~client();

@@ -2,15 +2,27 @@
 
 #include "kernel/app/sigrun/cell_text.hpp"
 #include "kernel/base/quantity.hpp"
+#include "kernel/guard/private_file.hpp"
 
 #include <unistd.h>
 
 #include <cerrno>
 #include <system_error>
+#include <tuple>
 
 namespace sigrun::cli {
 namespace {
 const std::string k_indent(8, ' ');
+constexpr std::size_t k_max_token = 4096;
+
+/// The flags as the sections a program with a configuration file would have.
+settings network_settings(const global_options& o) {
+    config_section tls{"tls", "the command line", {}};
+    for (const auto& [key, flag, value] : {std::tuple("ca", "--ca", o.ca), std::tuple("certificate", "--cert", o.certificate),
+                                           std::tuple("key", "--cert-key", o.key)})
+        if (!value.empty()) tls.values[key] = {value, flag};
+    return settings::of({std::move(tls)});
+}
 }
 
 const terminal& context::out() {
@@ -35,10 +47,21 @@ nanoseconds context::daemon_timeout() const {
     return *timeout;
 }
 
+std::string context::token() const {
+    if (!options.token.empty()) return options.token;
+    if (auto text = around.variable("SIGRUN_TOKEN"); !text.empty()) return text;
+    const auto file = around.variable("SIGRUN_TOKEN_FILE");
+    if (file.empty()) return {};
+    auto text = read_file(file, k_max_token);
+    if (!text) throw failure(text.error(), "SIGRUN_TOKEN_FILE names a file with a token");
+    while (!text->empty() && (text->back() == '\n' || text->back() == '\r' || text->back() == ' ')) text->pop_back();
+    return *text;
+}
+
 client& context::daemon() {
     if (!client_) {
         waiter& waits_here = waits();  // before the plugins' threads: they inherit the signal mask
-        client_ = std::make_unique<client>(client::target{daemon_url(options.url, around), plugins(), daemon_timeout()},
+        client_ = std::make_unique<client>(client::target{daemon_url(options.url, around), plugins(), daemon_timeout(), token(), network_settings(options)},
                                            waits_here);
     }
     if (!client_->connected()) client_->connect();

@@ -18,6 +18,7 @@ namespace sigrun::cli {
 
 struct global_options {
     std::string url, plugin_dir;
+    std::string ca, certificate, key, token;
     std::string output = "table";
     std::string timeout = "30s";
     bool no_color = false;
@@ -38,6 +39,8 @@ public:
     waiter& waits();
     /// Connected; throws failure.
     client& daemon();
+    /// --token, SIGRUN_TOKEN or the file SIGRUN_TOKEN_FILE names; empty = none. Throws failure.
+    std::string token() const;
     /// --timeout; throws failure if it is no duration.
     nanoseconds daemon_timeout() const;
     /// Lets go of the connection and its plugins.
@@ -74,6 +77,7 @@ void add_bench_command(CLI::App& app, context& ctx);
 void add_config_commands(CLI::App& app, context& ctx);
 /// Those of `config` that ask the daemon; `group` is the command `config`.
 void add_live_config_commands(CLI::App& group, context& ctx);
+void add_token_commands(CLI::App& app, context& ctx);
 void add_version_command(CLI::App& app, context& ctx);
 
 }  // namespace sigrun::cli

@@ -11,12 +11,21 @@ constexpr std::chrono::milliseconds k_move_again{200};  // after a dial that fai
 
 }  // namespace
 
-lines::lines(plugin_host& host, std::shared_ptr<instance> protocol, std::string url, std::function<void()> lost)
-    : host_(host), protocol_(std::move(protocol)), url_(std::move(url)), lost_(std::move(lost)), retry_(host.io()) {}
+lines::lines(plugin_host& host, std::shared_ptr<instance> protocol, std::string url, std::string auth,
+             std::function<void()> lost)
+    : host_(host),
+      protocol_(std::move(protocol)),
+      url_(std::move(url)),
+      auth_(std::move(auth)),
+      lost_(std::move(lost)), retry_(host.io()) {}
 
 void lines::open(std::function<void(result<link_ptr>)> done) {
     const dial_target daemon{url_, "", ""};
-    dial(host_, protocol_, daemon, weak_from_this(), std::move(done));
+    auto opened = [auth = auth_, done = std::move(done)](result<link_ptr> made) {
+        if (made) (*made)->set_auth(auth);
+        done(std::move(made));
+    };
+    dial(host_, protocol_, daemon, weak_from_this(), std::move(opened));
 }
 
 void lines::connect(std::function<void(result<void>)> done) {

@@ -20,7 +20,8 @@ namespace sigrun::cli {
 class lines final : public link_handler, public std::enable_shared_from_this<lines> {
 public:
     /// `lost` runs when the link for new calls is gone.
-    lines(plugin_host& host, std::shared_ptr<instance> protocol, std::string url, std::function<void()> lost);
+    lines(plugin_host& host, std::shared_ptr<instance> protocol, std::string url, std::string auth,
+          std::function<void()> lost);
 
     /// Opens a link in the place of the one there may be, whose calls end with an error; `done` runs once.
     void connect(std::function<void(result<void>)> done);
@@ -51,6 +52,7 @@ private:
     plugin_host& host_;
     const std::shared_ptr<instance> protocol_;
     const std::string url_;
+    const std::string auth_;
     const std::function<void()> lost_;
 
     mutable std::mutex mutex_;  // everything below

@@ -16,6 +16,12 @@ void add_global_options(CLI::App& app, context& ctx) {
     app.add_option("--url", ctx.options.url,
                    "The daemon (default: SIGRUN_URL, its UNIX socket, valkyrie://127.0.0.1:7070)")
         ->type_name("URL");
+    app.add_option("--ca", ctx.options.ca, "PEM file of the authorities the daemon is believed by (default: the system's)")
+        ->type_name("FILE");
+    app.add_option("--cert", ctx.options.certificate, "PEM file of your certificate")->type_name("FILE");
+    app.add_option("--cert-key", ctx.options.key, "PEM file of its key")->type_name("FILE");
+    app.add_option("--token", ctx.options.token, "Token (default: SIGRUN_TOKEN, or the file SIGRUN_TOKEN_FILE)")
+        ->type_name("TOKEN");
     app.add_option("-o,--output", ctx.options.output, "table or json")
         ->check(CLI::IsMember({"table", "json"}))
         ->capture_default_str();
@@ -93,6 +99,7 @@ int main(int argc, char** argv) {
     add_events_command(app, ctx);
     add_bench_command(app, ctx);
     add_config_commands(app, ctx);
+    add_token_commands(app, ctx);
     add_version_command(app, ctx);
     let_fall_through(app);
     app.footer(std::string("Examples:\n"

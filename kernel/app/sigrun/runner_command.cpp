@@ -17,9 +17,11 @@ struct choice {
     bool force = false, facts = false;
 };
 
-/// A value of --option: a number or truth value where it is one, else text.
+/// A value of --option: a number, truth value or JSON object where it is one, else text.
 json::value option_value(const std::string& text) {
     if (text == "true" || text == "false") return text == "true";
+    if (text.starts_with("{"))
+        if (auto object = parse_object(text)) return *object;
     std::int64_t number = 0;
     auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (!text.empty() && ec == std::errc{} && end == text.data() + text.size()) return number;
