@@ -198,7 +198,7 @@ void tls_pump::linger() {
 }
 
 void tls_pump::wait(side& on, descriptor::wait_type what) {
-    auto& waits = what == descriptor::wait_write ? on.writing : on.reading;
+    bool& waits = on.waits[what];
     if (waits) return;
     waits = true;
     on.watch.async_wait(what, [self = shared_from_this(), &waits](const boost::system::error_code& error) {

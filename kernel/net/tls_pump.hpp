@@ -37,7 +37,7 @@ private:
     struct side {
         explicit side(boost::asio::io_context& loop) : watch(loop) {}
         descriptor watch;
-        bool reading = false, writing = false;  // a wait is on its way
+        bool waits[3] = {false, false, false};  // by kind: one is on its way
     };
     /// Bytes that were read here and not taken there.
     struct rest {

@@ -153,7 +153,10 @@ constexpr std::array k_runner{
         "slots", SIGRUN_OPT_INT,
         {.def = "0", .doc = "Jobs it may run at once; 0 = what the runner says (1 for a legacy one).", .max = 65535}),
     option("labels", SIGRUN_OPT_LIST, {.def = "", .doc = "name=value, ..."}),
-    option("options", SIGRUN_OPT_STRING, {.def = "", .doc = "JSON object with settings of the protocol."}),
+    option("options", SIGRUN_OPT_SECRET,
+           {.def = "",
+            .doc = "JSON object with settings of the protocol, perhaps a token; its member \"tls\" has ca, certificate, key and "
+                   "server_name for this runner."}),
 };
 
 const std::array<documented_section, 12> k_sections{{

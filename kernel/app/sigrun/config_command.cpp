@@ -5,6 +5,8 @@
 #include "kernel/app/sigrun/loaded_plugins.hpp"
 #include "kernel/config/option_markdown.hpp"
 #include "kernel/config/settings.hpp"
+#include "kernel/net/net_options.hpp"
+#include "kernel/serve/security_settings.hpp"
 #include "kernel/serve/settings_table.hpp"
 
 #include <sigrun/balancer.h>
@@ -78,8 +80,11 @@ constexpr std::string_view k_runner_head =
 
 int example(const std::string& of) {
     if (of == "runner") {
-        const documented_section section{"[runner]", "The runner itself.", agent_option_table()};
-        context::print(std::string(k_runner_head) + example_ini(std::span(&section, 1)));
+        const std::vector<documented_section> sections{
+            {"[runner]", "The runner itself.", agent_option_table()},
+            {"[tls]", "Encryption of what is dialled.", tls_client_option_table()},
+            {"[net]", "How controllers are reached.", net_option_table()}};
+        context::print(std::string(k_runner_head) + complete_ini(sections));
         return k_ok;
     }
     std::string out(k_daemon_head);
@@ -90,11 +95,12 @@ int example(const std::string& of) {
 
 void check_runner(const settings& config) {
     for (const auto& section : config.sections())
-        if (section.name != "runner" && !section.name.starts_with("instance ") && !section.name.starts_with("plugin "))
+        if (section.name != "runner" && section.name != "tls" && section.name != "net" && !section.name.starts_with("instance ") && !section.name.starts_with("plugin "))
             throw failure(problem{errc::unknown_field, "unknown section",
                                   "[" + section.name + "] (" + section.origin + ")",
-                                  "[runner], [instance NAME] or [plugin NAME]", "[" + section.name + "]"});
+                                  "[runner], [tls], [net], [instance NAME] or [plugin NAME]", "[" + section.name + "]"});
     const auto bound = need(bound_section::bind(config.find("runner"), agent_option_table()));
+    need(bound_section::bind(config.find("tls"), tls_client_option_table()));
     auto options = read_agent_options(*bound);
     if (!options) {
         auto p = options.error();
@@ -118,6 +124,7 @@ int check(context& ctx, const std::string& file) {
     } else {
         const auto bound = need(bind_daemon_settings(config));
         if (auto good = check_daemon_values(bound, config); !good) throw failure(good.error());
+        if (auto good = check_security(bound, config); !good) throw failure(good.error());
         balancer = bound.at("balancer").text("default_algorithm");
     }
     loaded_plugins plugins(ctx.plugins(), {}, config);
