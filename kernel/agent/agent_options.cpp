@@ -25,9 +25,11 @@ constexpr sigrun_opt k_table[] = {
     option("url", SIGRUN_OPT_LIST,
            {.doc = "Controllers to dial. One: the best protocol that works is used, beginning with the one written. "
                    "Several: each is kept connected, exactly as written. Default valkyrie://127.0.0.1:7070."}),
-    option("join", SIGRUN_OPT_SECRET,
-           {.doc = "Token for the controllers: a join token, which is needed once, or one of role runner. Not sent to other "
-                   "machines without encryption."}),
+    option(
+        "join", SIGRUN_OPT_SECRET,
+        {.doc =
+             "Token for the controllers: a join token, which is needed once, or one of role runner. Not sent to other "
+             "machines without encryption."}),
     option("join_file", SIGRUN_OPT_PATH, {.doc = "File with that token; one that is gone later is no harm."}),
     option("listen", SIGRUN_OPT_LIST,
            {.doc = "Addresses to wait at for the controller, e.g. 0.0.0.0:7071; then no controller is dialled unless "

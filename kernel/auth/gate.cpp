@@ -125,10 +125,7 @@ result<void> gate::admit_runner(const caller& who, std::string_view auth, const 
     }
     if (const auto token = token_in(auth); !token.empty()) {
         auto joined = tokens_.join(token, name, key_sha256, labels);
-        if (!joined)
-            (joined.error().code == errc::unauthenticated ? unauthenticated_
-                                                          : forbidden_)
-                .add();
+        if (!joined) (joined.error().code == errc::unauthenticated ? unauthenticated_ : forbidden_).add();
         return joined;
     }
     unauthenticated_.add();

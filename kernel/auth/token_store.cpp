@@ -47,7 +47,8 @@ result<token_record> read_record(const json::value& v) {
     if (created) r.created_ns = created->to_number<std::int64_t>(ec);
     if (!ec && expires) r.expires_ns = expires->to_number<std::int64_t>(ec);
     if (r.id.empty() || r.sha256.size() != 64 || kind == k_kinds.end() || !grants || ec)
-        return bad_value("tokens", "id, kind, role, sha256, created_ns and expires_ns", json::serialize(v).substr(0, 80));
+        return bad_value("tokens", "id, kind, role, sha256, created_ns and expires_ns",
+                         json::serialize(v).substr(0, 80));
     r.kind = static_cast<token_record::kind_t>(kind - k_kinds.begin());
     r.grants = *grants;
     if (const auto* labels = o.if_contains("labels"); labels && labels->is_object())
@@ -67,9 +68,12 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) noexcept {
 }
 
 json::object token_record::to_json() const {
-    json::object o{{"id", id},           {"kind", name_of(kind)},
-                   {"name", name},       {"role", to_string(grants)},
-                   {"runners", runners}, {"created", to_rfc3339(created_ns)},
+    json::object o{{"id", id},
+                   {"kind", name_of(kind)},
+                   {"name", name},
+                   {"role", to_string(grants)},
+                   {"runners", runners},
+                   {"created", to_rfc3339(created_ns)},
                    {"expires", expires_ns ? json::value(to_rfc3339(expires_ns)) : json::value(nullptr)}};
     json::object wanted;
     for (const auto& [k, v] : labels) wanted[k] = v;
@@ -195,7 +199,8 @@ result<void> token_store::join(std::string_view text, const std::string& name, c
         return problem{errc::unauthenticated, "the join token is unknown, expired or used up", "auth",
                        "a fresh one of `sigrun token create --join`", "another text"};
     if (!matches_glob(found->runners, name))
-        return problem{errc::forbidden, "the join token is for other names", "name", "one like " + found->runners, name};
+        return problem{errc::forbidden, "the join token is for other names", "name", "one like " + found->runners,
+                       name};
     for (const auto& [k, v] : found->labels) {
         const auto own = labels.find(k);
         if (own == labels.end() || own->second != v)

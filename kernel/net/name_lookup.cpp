@@ -54,7 +54,7 @@ struct name_lookup::state : std::enable_shared_from_this<state> {
     const resolver look_up;
     std::mutex mutex;
     std::condition_variable changed;
-    std::deque<std::string> waiting;                    // names whose lookup has not begun
+    std::deque<std::string> waiting;                   // names whose lookup has not begun
     std::map<std::string, std::vector<asker>> askers;  // by name, begun or not
     std::size_t threads = 0, idle = 0, telling = 0;
     bool stopped = false;

@@ -43,7 +43,7 @@ void net_loop::stop(std::function<void()> last) {
     if (thread_.joinable())
         thread_.join();
     else
-        run();  // it was never used: nothing but `last`
+        context_.run();  // it was never used: nothing but `last`
 }
 
 }  // namespace sigrun

@@ -14,29 +14,34 @@ using sdk::option;
 constexpr std::array k_net{
     option("proxy", SIGRUN_OPT_SECRET,
            {.def = "auto",
-            .doc = "HTTP proxy for what is dialled: auto (https_proxy for encrypted connections, all_proxy for every one), none, "
+            .doc = "HTTP proxy for what is dialled: auto (https_proxy for encrypted connections, all_proxy for every "
+                   "one), none, "
                    "or http://[USER:PASSWORD@]HOST:PORT. This machine itself is never reached through it.",
             .flags = SIGRUN_OPT_HOT}),
-    option("no_proxy", SIGRUN_OPT_LIST,
-           {.def = "",
-            .doc = "Reached without the proxy: names, .domains, addresses, networks such as 10.0.0.0/8, each with or without "
-                   ":PORT; * is all. With auto beside NO_PROXY.",
-            .flags = SIGRUN_OPT_HOT}),
+    option(
+        "no_proxy", SIGRUN_OPT_LIST,
+        {.def = "",
+         .doc =
+             "Reached without the proxy: names, .domains, addresses, networks such as 10.0.0.0/8, each with or without "
+             ":PORT; * is all. With auto beside NO_PROXY.",
+         .flags = SIGRUN_OPT_HOT}),
 };
 
-constexpr auto k_ca = option("ca", SIGRUN_OPT_STRING,
-                             {.def = "",
-                              .doc = "PEM file of the authorities that peers we dial are believed by; empty: those of the system.",
-                              .flags = SIGRUN_OPT_HOT});
+constexpr auto k_ca =
+    option("ca", SIGRUN_OPT_STRING,
+           {.def = "",
+            .doc = "PEM file of the authorities that peers we dial are believed by; empty: those of the system.",
+            .flags = SIGRUN_OPT_HOT});
 constexpr auto k_certificate =
     option("certificate", SIGRUN_OPT_STRING,
            {.def = "", .doc = "PEM file of our own certificate, with its chain.", .flags = SIGRUN_OPT_HOT});
-constexpr auto k_key =
-    option("key", SIGRUN_OPT_STRING,
-           {.def = "", .doc = "PEM file of its key, without a pass phrase and not readable by others.", .flags = SIGRUN_OPT_HOT});
-constexpr auto k_min_version =
-    option("min_version", SIGRUN_OPT_CHOICE,
-           {.def = "1.3", .doc = "The oldest version of TLS that is spoken.", .choices = "1.3,1.2", .flags = SIGRUN_OPT_HOT});
+constexpr auto k_key = option("key", SIGRUN_OPT_STRING,
+                              {.def = "",
+                               .doc = "PEM file of its key, without a pass phrase and not readable by others.",
+                               .flags = SIGRUN_OPT_HOT});
+constexpr auto k_min_version = option(
+    "min_version", SIGRUN_OPT_CHOICE,
+    {.def = "1.3", .doc = "The oldest version of TLS that is spoken.", .choices = "1.3,1.2", .flags = SIGRUN_OPT_HOT});
 
 constexpr std::array k_tls_client{k_ca, k_certificate, k_key, k_min_version};
 constexpr std::array k_tls_server{
@@ -45,7 +50,9 @@ constexpr std::array k_tls_server{
     k_key,
     k_min_version,
     option("client_ca", SIGRUN_OPT_STRING,
-           {.def = "", .doc = "PEM file of the authorities that certificates of callers are believed by.", .flags = SIGRUN_OPT_HOT}),
+           {.def = "",
+            .doc = "PEM file of the authorities that certificates of callers are believed by.",
+            .flags = SIGRUN_OPT_HOT}),
     option("client_auth", SIGRUN_OPT_CHOICE,
            {.def = "none",
             .doc = "Certificates of callers: none is asked for, one may be shown, or one must be.",
@@ -53,7 +60,8 @@ constexpr std::array k_tls_server{
             .flags = SIGRUN_OPT_HOT}),
     option("required", SIGRUN_OPT_BOOL,
            {.def = "no",
-            .doc = "Refuse connections without TLS, but for UNIX sockets and, where [auth] trusts it, loopback. Needs a certificate.",
+            .doc = "Refuse connections without TLS, but for UNIX sockets and, where [auth] trusts it, loopback. Needs "
+                   "a certificate.",
             .flags = SIGRUN_OPT_HOT}),
 };
 

@@ -18,8 +18,8 @@ struct net_policy {
 };
 
 struct net_options {
-    std::size_t max_dials = 4096;                                     // at once
-    nanoseconds dial_time = std::chrono::seconds(30);                 // for a dial without a deadline
+    std::size_t max_dials = 4096;                      // at once
+    nanoseconds dial_time = std::chrono::seconds(30);  // for a dial without a deadline
     name_lookup::resolver resolver = name_lookup::system_resolver();
     net_policy policy{};
 };

@@ -69,16 +69,12 @@ result<std::uint64_t> network::dial(dial_request target, answer done) {
         SIGRUN_CHECK_OK(impl_->policy.load()->tls.overridden_by(target.options));
         if (auto list = alpn_wire(target.alpn); !list) return list.error();
     }
-    if (target.deadline == time_point{})
-        target.deadline = std::chrono::steady_clock::now() + impl_->options.dial_time;
+    if (target.deadline == time_point{}) target.deadline = std::chrono::steady_clock::now() + impl_->options.dial_time;
     if (impl_->open.fetch_add(1) >= impl_->options.max_dials) {
         --impl_->open;
-        return problem{errc::busy,
-                       "too many connections are being opened",
-                       "",
-                       "at most " + std::to_string(impl_->options.max_dials) + " at once",
-                       "one more",
-                       100};
+        return problem{errc::busy, "too many connections are being opened",
+                       "",         "at most " + std::to_string(impl_->options.max_dials) + " at once",
+                       "one more", 100};
     }
     const auto id = ++impl_->last_id;
     auto task = [i = impl_.get(), id, where = std::move(where), target = std::move(target),

@@ -18,18 +18,18 @@ namespace sigrun {
 struct dial_request {
     std::string address;  // "name:port", "192.0.2.1:port", "[2001:db8::1]:port", "unix:/path"
     bool tls = false;
-    std::string alpn;     // comma separated, best first; a peer that takes none of them is an error
-    std::string options;  // of the endpoint: its member "tls"
-    time_point deadline{};  // none: the network's own limit
+    std::string alpn;         // comma separated, best first; a peer that takes none of them is an error
+    std::string options;      // of the endpoint: its member "tls"
+    time_point deadline{};    // none: the network's own limit
     std::uint64_t owner = 0;  // the generation it is for
 };
 
 struct dialled {
-    unique_fd fd;  // stream socket, non-blocking, close-on-exec
-    bool local = false;  // a UNIX socket
-    bool tls = false;    // encrypted: fd carries what was decrypted
+    unique_fd fd;                // stream socket, non-blocking, close-on-exec
+    bool local = false;          // a UNIX socket
+    bool tls = false;            // encrypted: fd carries what was decrypted
     nanoseconds connect_time{};  // from the first packet to the end of the last handshake
-    std::string alpn;  // agreed on
+    std::string alpn;            // agreed on
     std::string peer;
 };
 

@@ -36,8 +36,7 @@ proxy_reply parse_proxy_reply(std::string_view bytes) {
     }
     if (line.size() > k_status_at + 3 && line[k_status_at + 3] != ' ') return out;
     if (line.size() > k_status_at + 4)
-        for (const char c : line.substr(k_status_at + 4, k_max_reason))
-            out.reason += c >= ' ' && c <= '~' ? c : '?';
+        for (const char c : line.substr(k_status_at + 4, k_max_reason)) out.reason += c >= ' ' && c <= '~' ? c : '?';
     out.state = proxy_reply::complete;
     return out;
 }

@@ -112,9 +112,9 @@ result<proxy_server> parse_proxy(std::string_view url, const std::string& field)
     }
     const auto bracket = rest.rfind(']');
     const auto colon = rest.rfind(':');
-    const bool has_port =
-        colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket);
-    auto where = parse_net_address(has_port ? std::string(rest) : std::string(rest) + ":" + std::to_string(k_default_port));
+    const bool has_port = colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket);
+    auto where =
+        parse_net_address(has_port ? std::string(rest) : std::string(rest) + ":" + std::to_string(k_default_port));
     if (!where || !where->path.empty()) return wrong(rest);
     out.where = std::move(*where);
     return out;

@@ -2,10 +2,9 @@
 
 #include "kernel/base/json.hpp"
 
+#include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
-
-#include <arpa/inet.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -23,8 +22,8 @@ ssl_context new_context(const SSL_METHOD* method, bool allow_1_2) {
     SSL_CTX_set_min_proto_version(made.get(), allow_1_2 ? TLS1_2_VERSION : TLS1_3_VERSION);
     SSL_CTX_set_cipher_list(made.get(), k_ciphers_1_2);
     SSL_CTX_set_options(made.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-    SSL_CTX_set_mode(made.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                                     SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_mode(made.get(),
+                     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     // No resumption: who was shut out, or whose certificate has ended, must not come back on an old handshake.
     SSL_CTX_set_session_cache_mode(made.get(), SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(made.get(), 0);
@@ -68,17 +67,16 @@ struct server_protocols {
     std::string wire;
     static int index() {
         static const int made = SSL_CTX_get_ex_new_index(
-            0, nullptr, nullptr, nullptr, [](void*, void* p, CRYPTO_EX_DATA*, int, long, void*) {
-                delete static_cast<server_protocols*>(p);
-            });
+            0, nullptr, nullptr, nullptr,
+            [](void*, void* p, CRYPTO_EX_DATA*, int, long, void*) { delete static_cast<server_protocols*>(p); });
         return made;
     }
 };
 
 int choose_protocol(SSL* session, const unsigned char** out, unsigned char* size, const unsigned char* offered,
                     unsigned int offered_size, void*) {
-    const auto* mine = static_cast<const server_protocols*>(
-        SSL_CTX_get_ex_data(SSL_get_SSL_CTX(session), server_protocols::index()));
+    const auto* mine =
+        static_cast<const server_protocols*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(session), server_protocols::index()));
     unsigned char* chosen = nullptr;
     if (!mine || SSL_select_next_proto(&chosen, size, reinterpret_cast<const unsigned char*>(mine->wire.data()),
                                        static_cast<unsigned int>(mine->wire.size()), offered,
@@ -120,7 +118,7 @@ result<tls_client_options> tls_client_options::overridden_by(std::string_view en
                        : name == "certificate" ? &out.certificate
                        : name == "key"         ? &out.key
                        : name == "server_name" ? &out.server_name
-                                              : nullptr;
+                                               : nullptr;
         const auto field = "options.tls." + std::string(name);
         if (!target)
             return problem{errc::unknown_field, "unknown option", field, "one of ca, certificate, key, server_name",
@@ -153,11 +151,11 @@ result<ssl_context> make_server_context(const tls_server_options& options, const
         SIGRUN_CHECK_OK(believe(made.get(), "tls.client_ca", options.client_ca));
         auto* names = SSL_load_client_CA_file(options.client_ca.c_str());
         if (names) SSL_CTX_set_client_CA_list(made.get(), names);
-        SSL_CTX_set_verify(made.get(),
-                           SSL_VERIFY_PEER | (options.client_auth == tls_server_options::required
-                                                  ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT
-                                                  : 0),
-                           nullptr);
+        SSL_CTX_set_verify(
+            made.get(),
+            SSL_VERIFY_PEER |
+                (options.client_auth == tls_server_options::required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
+            nullptr);
     }
     std::string list;
     for (const auto& each : alpn) list += (list.empty() ? "" : ",") + each;

@@ -3,8 +3,8 @@
 #include "kernel/log/log.hpp"
 
 #include <boost/asio/post.hpp>
-#include <openssl/err.h>
 
+#include <openssl/err.h>
 #include <poll.h>
 #include <sys/socket.h>
 

@@ -16,9 +16,7 @@ namespace {
 
 const auto k_log = logger::get("net");
 
-file_stamps stamps_of(const tls_server_options& o) {
-    return sigrun::stamps_of({o.certificate, o.key, o.client_ca});
-}
+file_stamps stamps_of(const tls_server_options& o) { return sigrun::stamps_of({o.certificate, o.key, o.client_ca}); }
 
 counter outcomes(metrics& m, const char* name) {
     return m.get_counter("sigrun_tls_handshakes_total", "TLS handshakes of accepted connections, by outcome.",
@@ -55,8 +53,8 @@ struct tls_server::impl {
     std::unordered_map<tls_handshake*, std::shared_ptr<tls_handshake>> running;  // [loop]
     bool ended = false;                                                          // [loop]
     net_loop loop;
-    tls_pumps pumps{loop.context()};                     // [loop]
-    boost::asio::steady_timer look{loop.context()};      // [loop]
+    tls_pumps pumps{loop.context()};                 // [loop]
+    boost::asio::steady_timer look{loop.context()};  // [loop]
 
     result<void> use(const tls_server_options& wanted, std::vector<std::string> names);
     void look_at_files();
@@ -131,7 +129,8 @@ void tls_server::impl::begin(unique_fd fd, time_point deadline, answer done) {
         --handshakes;
         shaken(std::move(made), done);
     };
-    auto one = std::make_shared<tls_handshake>(loop.context(), std::move(fd), std::move(session), false, std::move(over));
+    auto one =
+        std::make_shared<tls_handshake>(loop.context(), std::move(fd), std::move(session), false, std::move(over));
     *key = one.get();
     running.emplace(one.get(), one);
     one->start(deadline);

@@ -68,7 +68,8 @@ void guest::end_dials() noexcept {
     std::condition_variable never;
     std::unique_lock lock(mutex);
     const auto until = std::chrono::steady_clock::now() + k_last_answers;
-    while (dials->load() && std::chrono::steady_clock::now() < until) never.wait_for(lock, std::chrono::milliseconds(1));
+    while (dials->load() && std::chrono::steady_clock::now() < until)
+        never.wait_for(lock, std::chrono::milliseconds(1));
 }
 
 const sigrun_svc_net& net_service() noexcept {

@@ -290,7 +290,10 @@ std::optional<candidate> listener::impl::candidate_of(const std::shared_ptr<inst
     std::string name(sdk::view(table->name));
     metric_labels label{{"protocol", name}};
     return candidate{
-        plugin, table->serve, name, std::string(sdk::view(table->alpn)),
+        plugin,
+        table->serve,
+        name,
+        std::string(sdk::view(table->alpn)),
         registry.get_counter("sigrun_connections_accepted_total", "Connections handed to a protocol.", label),
         registry.get_gauge("sigrun_connections_open", "Connections a protocol has.", label)};
 }
@@ -474,8 +477,8 @@ void listener::impl::hand_over(waiting_list::iterator at, candidate& winner) {
     ::epoll_ctl(epoll, EPOLL_CTL_DEL, at->fd, nullptr);
     newcomer n = std::move(*at);
     forget(at);
-    sigrun_accept accept{sizeof accept,     n.fd,           n.flags, n.uid, n.session, sdk::str(n.peer),
-                         sdk::str(n.local), sdk::str(n.alpn)};
+    sigrun_accept accept{sizeof accept,   n.fd, n.flags, n.uid, n.session, sdk::str(n.peer), sdk::str(n.local),
+                         sdk::str(n.alpn)};
     sigrun_result taken = SIGRUN_OK;
     winner.open.add(1);
     if (guards.who) guards.who->opened(n.session, std::move(n.far));

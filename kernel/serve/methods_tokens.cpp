@@ -15,7 +15,8 @@ result<std::string> short_text(const json::object& o, std::string_view name, std
     const auto text = text_or(o, name, otherwise);
     const bool plain = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
     if (text.empty() || text.size() > k_max_text || !plain)
-        return bad_value(std::string(name), "1 to 128 visible ASCII characters", "\"" + std::string(text.substr(0, 80)) + "\"");
+        return bad_value(std::string(name), "1 to 128 visible ASCII characters",
+                         "\"" + std::string(text.substr(0, 80)) + "\"");
     return std::string(text);
 }
 
@@ -35,7 +36,8 @@ result<token_request> read_request(std::string_view document) {
     const auto wanted = text_or(o, "role", join ? "runner" : "");
     const auto granted = parse_role(wanted);
     if (!granted || (join && *granted != role::runner))
-        return bad_value("role", join ? "runner" : "reader, submitter, runner or admin", "\"" + std::string(wanted) + "\"");
+        return bad_value("role", join ? "runner" : "reader, submitter, runner or admin",
+                         "\"" + std::string(wanted) + "\"");
     out.grants = *granted;
     // One that lies about unused should not open the door for ever.
     SIGRUN_TRY(life, duration_param(o, "expires", join ? nanoseconds(std::chrono::hours(24)) : nanoseconds(0)));

@@ -127,8 +127,8 @@ sigrun_result router::begin(std::uint64_t session, const sigrun_call& call, cons
         }
         it->second.calls.add();
         auto state = std::make_shared<inbound_call>(session, replies);
-        call_input in{name, sdk::view(call.params), sdk::view(call.json), sdk::view(call.auth), call.payload, session,
-                      asked ? &who : nullptr};
+        call_input in{name,    sdk::view(call.params), sdk::view(call.json), sdk::view(call.auth), call.payload,
+                      session, asked ? &who : nullptr};
         try {
             it->second.run(in, state);
         } catch (const std::exception& e) {

@@ -14,19 +14,23 @@ using sdk::option;
 constexpr std::array k_auth{
     option("required", SIGRUN_OPT_BOOL,
            {.def = "no",
-            .doc = "Callers show a token or a client certificate; runners join with a join token. Without it everybody who can "
+            .doc = "Callers show a token or a client certificate; runners join with a join token. Without it everybody "
+                   "who can "
                    "reach the daemon may do everything.",
             .flags = SIGRUN_OPT_HOT}),
-    option("trust_loopback", SIGRUN_OPT_BOOL,
-           {.def = "yes",
-            .doc = "Callers of this machine may do everything and need no TLS. No: UNIX sockets alone; every user of the "
-                   "machine can reach a loopback address.",
-            .flags = SIGRUN_OPT_HOT}),
+    option(
+        "trust_loopback", SIGRUN_OPT_BOOL,
+        {.def = "yes",
+         .doc = "Callers of this machine may do everything and need no TLS. No: UNIX sockets alone; every user of the "
+                "machine can reach a loopback address.",
+         .flags = SIGRUN_OPT_HOT}),
     option("tokens", SIGRUN_OPT_STRING,
-           {.def = "auto", .doc = "File of hashed tokens and joined runners; auto is tokens.json in the state directory."}),
+           {.def = "auto",
+            .doc = "File of hashed tokens and joined runners; auto is tokens.json in the state directory."}),
     option("certificates", SIGRUN_OPT_LIST,
            {.def = "",
-            .doc = "NAME:ROLE, ... for client certificates: reader, submitter, runner or admin. Others are the runner of their "
+            .doc = "NAME:ROLE, ... for client certificates: reader, submitter, runner or admin. Others are the runner "
+                   "of their "
                    "name.",
             .flags = SIGRUN_OPT_HOT}),
 };
@@ -47,9 +51,11 @@ result<gate_options> read_gate_options(const daemon_settings& bound) {
     out.trust_loopback = auth.boolean("trust_loopback");
     for (const auto& each : auth.list("certificates")) {
         const auto colon = each.rfind(':');
-        const auto granted = colon == std::string::npos ? std::nullopt : parse_role(std::string_view(each).substr(colon + 1));
+        const auto granted =
+            colon == std::string::npos ? std::nullopt : parse_role(std::string_view(each).substr(colon + 1));
         if (!granted || colon == 0)
-            return bad_value("auth.certificates", "NAME:ROLE with role reader, submitter, runner or admin", "\"" + each + "\"");
+            return bad_value("auth.certificates", "NAME:ROLE with role reader, submitter, runner or admin",
+                             "\"" + each + "\"");
         out.certificates[each.substr(0, colon)] = *granted;
     }
     return out;

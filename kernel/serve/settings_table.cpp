@@ -22,9 +22,9 @@ constexpr std::array k_server{
     option("socket", SIGRUN_OPT_STRING,
            {.def = "auto",
             .doc = "UNIX socket for local use: a path, auto (sigrun.sock in the state directory) or none."}),
-    option("allow_remote", SIGRUN_OPT_BOOL,
-           {.def = "no",
-            .doc = "Listen on addresses other machines can reach although [tls] or [auth] is not required."}),
+    option(
+        "allow_remote", SIGRUN_OPT_BOOL,
+        {.def = "no", .doc = "Listen on addresses other machines can reach although [tls] or [auth] is not required."}),
     option("protocol_order", SIGRUN_OPT_LIST,
            {.def = "valkyrie, grpc, websocket, http",
             .doc = "Who is asked first whether the bytes of a new connection are its own."}),
@@ -155,7 +155,8 @@ constexpr std::array k_runner{
     option("labels", SIGRUN_OPT_LIST, {.def = "", .doc = "name=value, ..."}),
     option("options", SIGRUN_OPT_SECRET,
            {.def = "",
-            .doc = "JSON object with settings of the protocol, perhaps a token; its member \"tls\" has ca, certificate, key and "
+            .doc = "JSON object with settings of the protocol, perhaps a token; its member \"tls\" has ca, "
+                   "certificate, key and "
                    "server_name for this runner."}),
 };
 
@@ -190,11 +191,12 @@ result<void> check_addresses(const bound_section& server, bool guarded) {
         if (!numbered && !a.starts_with("unix:"))
             return bad_value("server.listen", "HOST:PORT, [IPv6]:PORT or unix:PATH", "\"" + a + "\"");
         if (!is_local(a) && !guarded && !server.boolean("allow_remote"))
-            return problem{errc::forbidden, "others could reach this address, and would not be asked who they are",
-                           "server.listen",
-                           "a loopback address, [tls] required = yes and [auth] required = yes, or [server] allow_remote = yes "
-                           "on a trusted network",
-                           a};
+            return problem{
+                errc::forbidden, "others could reach this address, and would not be asked who they are",
+                "server.listen",
+                "a loopback address, [tls] required = yes and [auth] required = yes, or [server] allow_remote = yes "
+                "on a trusted network",
+                a};
     }
     return {};
 }

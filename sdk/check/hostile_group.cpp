@@ -6,9 +6,8 @@ namespace {
 
 using sdk::concat;
 
-constexpr std::string_view k_services[] = {SIGRUN_SVC_LOG,  SIGRUN_SVC_BUFFER, SIGRUN_SVC_SCHED,
-                                           SIGRUN_SVC_CALL, SIGRUN_SVC_LINK,   SIGRUN_SVC_METRIC,
-                                           SIGRUN_SVC_NET};
+constexpr std::string_view k_services[] = {SIGRUN_SVC_LOG,  SIGRUN_SVC_BUFFER, SIGRUN_SVC_SCHED, SIGRUN_SVC_CALL,
+                                           SIGRUN_SVC_LINK, SIGRUN_SVC_METRIC, SIGRUN_SVC_NET};
 
 // Works or says why not; never dies.
 void try_all(session& s, const faults& withheld, std::string_view rule_id, const std::string& what) {

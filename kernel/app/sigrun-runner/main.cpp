@@ -75,10 +75,11 @@ std::string joined(const std::vector<std::string>& items, bool labels) {
 
 result<void> check_sections(const sigrun::settings& config) {
     for (const auto& s : config.sections())
-        if (s.name != "runner" && s.name != "plugins" && s.name != "tls" && s.name != "net" && !s.name.starts_with("plugin ") &&
-            !s.name.starts_with("instance "))
+        if (s.name != "runner" && s.name != "plugins" && s.name != "tls" && s.name != "net" &&
+            !s.name.starts_with("plugin ") && !s.name.starts_with("instance "))
             return sigrun::problem{sigrun::errc::unknown_field, "unknown section", s.origin,
-                                   "[runner], [tls], [net], [plugins], [plugin NAME] or [instance NAME]", "[" + s.name + "]"};
+                                   "[runner], [tls], [net], [plugins], [plugin NAME] or [instance NAME]",
+                                   "[" + s.name + "]"};
     return {};
 }
 
@@ -157,9 +158,9 @@ int main(int argc, char** argv) {
     CLI11_PARSE(app, argc, argv);
     for (std::size_t i = 0; i < std::size(k_flags); ++i)
         if (!values[i].empty())
-            line.overrides.push_back((std::string_view(k_flags[i].key).find('.') == std::string_view::npos ? "runner." : "") +
-                                     std::string(k_flags[i].key) + "=" +
-                                     joined(values[i], k_flags[i].key == std::string_view("labels")));
+            line.overrides.push_back(
+                (std::string_view(k_flags[i].key).find('.') == std::string_view::npos ? "runner." : "") +
+                std::string(k_flags[i].key) + "=" + joined(values[i], k_flags[i].key == std::string_view("labels")));
     line.overrides.insert(line.overrides.end(), overrides.begin(), overrides.end());
 
     if (supervised)

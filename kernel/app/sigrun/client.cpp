@@ -73,7 +73,8 @@ client::client(target where, waiter& waits)
         throw failure(p, hint_with_refused("", plugins_.refused()));
     }
     lines_ = std::make_shared<lines>(plugins_.host(), *protocol, where_.url,
-                                     where_.token.empty() ? std::string() : "bearer " + where_.token, [&waits] { waits.wake(); });
+                                     where_.token.empty() ? std::string() : "bearer " + where_.token,
+                                     [&waits] { waits.wake(); });
 }
 
 client::~client() {

@@ -95,10 +95,11 @@ int example(const std::string& of) {
 
 void check_runner(const settings& config) {
     for (const auto& section : config.sections())
-        if (section.name != "runner" && section.name != "tls" && section.name != "net" && !section.name.starts_with("instance ") && !section.name.starts_with("plugin "))
-            throw failure(problem{errc::unknown_field, "unknown section",
-                                  "[" + section.name + "] (" + section.origin + ")",
-                                  "[runner], [tls], [net], [instance NAME] or [plugin NAME]", "[" + section.name + "]"});
+        if (section.name != "runner" && section.name != "tls" && section.name != "net" &&
+            !section.name.starts_with("instance ") && !section.name.starts_with("plugin "))
+            throw failure(
+                problem{errc::unknown_field, "unknown section", "[" + section.name + "] (" + section.origin + ")",
+                        "[runner], [tls], [net], [instance NAME] or [plugin NAME]", "[" + section.name + "]"});
     const auto bound = need(bound_section::bind(config.find("runner"), agent_option_table()));
     need(bound_section::bind(config.find("tls"), tls_client_option_table()));
     auto options = read_agent_options(*bound);

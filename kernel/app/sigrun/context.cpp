@@ -18,12 +18,13 @@ constexpr std::size_t k_max_token = 4096;
 /// The flags as the sections a program with a configuration file would have.
 settings network_settings(const global_options& o) {
     config_section tls{"tls", "the command line", {}};
-    for (const auto& [key, flag, value] : {std::tuple("ca", "--ca", o.ca), std::tuple("certificate", "--cert", o.certificate),
-                                           std::tuple("key", "--cert-key", o.key)})
+    for (const auto& [key, flag, value] :
+         {std::tuple("ca", "--ca", o.ca), std::tuple("certificate", "--cert", o.certificate),
+          std::tuple("key", "--cert-key", o.key)})
         if (!value.empty()) tls.values[key] = {value, flag};
     return settings::of({std::move(tls)});
 }
-}
+}  // namespace
 
 const terminal& context::out() {
     if (!out_) out_ = terminal::of(STDOUT_FILENO, options.no_color);
@@ -61,7 +62,8 @@ std::string context::token() const {
 client& context::daemon() {
     if (!client_) {
         waiter& waits_here = waits();  // before the plugins' threads: they inherit the signal mask
-        client_ = std::make_unique<client>(client::target{daemon_url(options.url, around), plugins(), daemon_timeout(), token(), network_settings(options)},
+        client_ = std::make_unique<client>(client::target{daemon_url(options.url, around), plugins(), daemon_timeout(),
+                                                          token(), network_settings(options)},
                                            waits_here);
     }
     if (!client_->connected()) client_->connect();

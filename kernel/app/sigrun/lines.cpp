@@ -17,7 +17,8 @@ lines::lines(plugin_host& host, std::shared_ptr<instance> protocol, std::string 
       protocol_(std::move(protocol)),
       url_(std::move(url)),
       auth_(std::move(auth)),
-      lost_(std::move(lost)), retry_(host.io()) {}
+      lost_(std::move(lost)),
+      retry_(host.io()) {}
 
 void lines::open(std::function<void(result<link_ptr>)> done) {
     const dial_target daemon{url_, "", ""};

@@ -16,7 +16,8 @@ void add_global_options(CLI::App& app, context& ctx) {
     app.add_option("--url", ctx.options.url,
                    "The daemon (default: SIGRUN_URL, its UNIX socket, valkyrie://127.0.0.1:7070)")
         ->type_name("URL");
-    app.add_option("--ca", ctx.options.ca, "PEM file of the authorities the daemon is believed by (default: the system's)")
+    app.add_option("--ca", ctx.options.ca,
+                   "PEM file of the authorities the daemon is believed by (default: the system's)")
         ->type_name("FILE");
     app.add_option("--cert", ctx.options.certificate, "PEM file of your certificate")->type_name("FILE");
     app.add_option("--cert-key", ctx.options.key, "PEM file of its key")->type_name("FILE");

@@ -44,7 +44,8 @@ int list(context& ctx) {
         const auto& o = item.as_object();
         const auto text = [&o](std::string_view key) { return std::string(text_or(o, key)); };
         const auto expires = text("expires");
-        out.add({text("id"), text("kind"), text("name"), text("role"), text("runners"), expires.empty() ? "never" : expires});
+        out.add({text("id"), text("kind"), text("name"), text("role"), text("runners"),
+                 expires.empty() ? "never" : expires});
     }
     context::print(out.empty() ? "no tokens and no joined runners\n" : out.render(ctx.out()));
     return k_ok;
@@ -52,8 +53,9 @@ int list(context& ctx) {
 
 int remove(context& ctx, const choice& what) {
     const json::object gone = ctx.daemon().call_object("tokens.remove", {{"id", what.id}});
-    context::print(ctx.json() ? json::serialize(gone) + "\n"
-                              : std::string(text_or(gone, "kind")) + " " + std::string(text_or(gone, "id")) + " is removed\n");
+    context::print(ctx.json()
+                       ? json::serialize(gone) + "\n"
+                       : std::string(text_or(gone, "kind")) + " " + std::string(text_or(gone, "id")) + " is removed\n");
     return k_ok;
 }
 

@@ -56,10 +56,8 @@ void departure::tick(time_point now) {
         state_ = cut_off;
         cut();
     } else if (state_ == cut_off && now >= until_ + k_after_cut) {
-        done_.fail(
-            SIGRUN_E_TIMEOUT,
-            sdk::concat("the deadline has passed; expected no connection or link to be left, found ",
-                        left()));
+        done_.fail(SIGRUN_E_TIMEOUT,
+                   sdk::concat("the deadline has passed; expected no connection or link to be left, found ", left()));
         leave();
     }
 }

@@ -90,8 +90,9 @@ http_plugin::~http_plugin() {
 }
 
 const void* http_plugin::interface(std::string_view id) noexcept {
-    static const sigrun_protocol table{sizeof(sigrun_protocol), 0,        sdk::str("http"), sdk::str("http,http+unix,https"),
-                                       sdk::str(k_alpn),    &k_serve, &k_dial,          &link_ops()};
+    static const sigrun_protocol table{
+        sizeof(sigrun_protocol), 0,        sdk::str("http"), sdk::str("http,http+unix,https"),
+        sdk::str(k_alpn),        &k_serve, &k_dial,          &link_ops()};
     return id == SIGRUN_KIND_PROTOCOL ? &table : nullptr;
 }
 

@@ -13,8 +13,8 @@ constexpr std::uint64_t k_longest_pause_ns = 100'000'000;
 constexpr std::uint64_t k_after_cut_ns = 3'000'000'000;
 }  // namespace
 
-departure::departure(core_ptr shared, sdk::dial_group& dials, std::vector<loop*> all, manner how, std::uint64_t deadline,
-                     sdk::op done)
+departure::departure(core_ptr shared, sdk::dial_group& dials, std::vector<loop*> all, manner how,
+                     std::uint64_t deadline, sdk::op done)
     : shared_(std::move(shared)),
       dials_(dials),
       all_(std::move(all)),
@@ -43,9 +43,7 @@ void departure::on_each_connection(void (*what)(connection&)) {
         });
 }
 
-std::size_t departure::left() const noexcept {
-    return shared_->connections;
-}
+std::size_t departure::left() const noexcept { return shared_->connections; }
 
 void departure::on_deadline(std::uint64_t now) {
     if (!done_) return;
@@ -55,8 +53,7 @@ void departure::on_deadline(std::uint64_t now) {
         if (cut_)
             return done_.fail(
                 SIGRUN_E_TIMEOUT,
-                sdk::concat("the deadline has passed; expected no connection or link to be left, found ",
-                            left()));
+                sdk::concat("the deadline has passed; expected no connection or link to be left, found ", left()));
         cut_ = true;
         deadline_ = now + k_after_cut_ns;
         pause_ = k_first_look_ns;

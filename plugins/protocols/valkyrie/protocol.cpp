@@ -177,7 +177,11 @@ sigrun_result protocol::accept(const sigrun_accept& accepted, sigrun_op lifetime
 }
 
 dial_request protocol::request_for(const sigrun_endpoint& where, std::uint64_t deadline) {
-    return {shared_,  &next_loop(), dials_.get(), parse_endpoint(sdk::view(where.uri)), std::string(sdk::view(where.options)),
+    return {shared_,
+            &next_loop(),
+            dials_.get(),
+            parse_endpoint(sdk::view(where.uri)),
+            std::string(sdk::view(where.options)),
             deadline};
 }
 

@@ -44,8 +44,8 @@ void client_connection::connect() {
     to.address = settings_->peer.address();
     to.tls = settings_->peer.tls;
     to.options = settings_->options;
-    to.deadline_ns = static_cast<std::uint64_t>(
-        std::min(connect_until_, request_->deadline).time_since_epoch() / std::chrono::nanoseconds(1));
+    to.deadline_ns = static_cast<std::uint64_t>(std::min(connect_until_, request_->deadline).time_since_epoch() /
+                                                std::chrono::nanoseconds(1));
     // The loops outlive the dials: see ~http_plugin.
     auto answered = [self = shared_from_this(), turn = turn_](sigrun_result result, sdk::net_connection got,
                                                               std::string why) {

@@ -43,7 +43,8 @@ struct gate_with_callers : ::testing::Test {
         return r ? errc::busy : r.error().code;  // busy: stands for good
     }
     static constexpr errc good = errc::busy;
-    errc admitted(std::uint64_t session, const std::string& auth, const std::string& name, const std::string& key = "k") {
+    errc admitted(std::uint64_t session, const std::string& auth, const std::string& name,
+                  const std::string& key = "k") {
         const auto r = sut.admit_runner(sut.identify(session, auth), auth, name, sha256_hex(key), {});
         return r ? good : r.error().code;
     }
@@ -84,12 +85,16 @@ TEST_F(gate_with_callers, each_role_has_its_methods) {
                                                  {"submitter", token(role::submitter)},
                                                  {"runner", token(role::runner)},
                                                  {"admin", token(role::admin)}};
-    const std::map<std::string, std::vector<std::string>> may{
-        {"jobs.list", {"reader", "submitter", "admin"}}, {"events.watch", {"reader", "submitter", "admin"}},
-        {"jobs.submit", {"submitter", "admin"}},         {"jobs.cancel", {"submitter", "admin"}},
-        {"runners.drain", {"admin"}},                    {"plugins.reload", {"admin"}},
-        {"config.show", {"admin"}},                      {"tokens.create", {"admin"}},
-        {"tokens.list", {"admin"}},                      {"probe.run", {"admin"}}};
+    const std::map<std::string, std::vector<std::string>> may{{"jobs.list", {"reader", "submitter", "admin"}},
+                                                              {"events.watch", {"reader", "submitter", "admin"}},
+                                                              {"jobs.submit", {"submitter", "admin"}},
+                                                              {"jobs.cancel", {"submitter", "admin"}},
+                                                              {"runners.drain", {"admin"}},
+                                                              {"plugins.reload", {"admin"}},
+                                                              {"config.show", {"admin"}},
+                                                              {"tokens.create", {"admin"}},
+                                                              {"tokens.list", {"admin"}},
+                                                              {"probe.run", {"admin"}}};
     for (const auto& [method, roles] : may)
         for (const auto& [name, auth] : who) {
             const bool allowed = std::find(roles.begin(), roles.end(), name) != roles.end();

@@ -6,9 +6,8 @@
 #include <gtest/gtest.h>
 
 #include <arpa/inet.h>
-#include <netinet/in.h>
-
 #include <fcntl.h>
+#include <netinet/in.h>
 
 #include <chrono>
 #include <condition_variable>

@@ -1,7 +1,6 @@
 // Dialling over real sockets: addresses, names, several addresses of one name, deadlines, giving up, limits, the end.
-#include "kernel/net/connect_race.hpp"
-
 #include "dial_rig.hpp"
+#include "kernel/net/connect_race.hpp"
 
 #include <fcntl.h>
 #include <netinet/tcp.h>

@@ -1,6 +1,5 @@
 // Which proxy is used for what, and what is made of its answers; the tunnel itself over a real socket.
 #include "dial_rig.hpp"
-
 #include "kernel/net/proxy_reply.hpp"
 #include "kernel/net/proxy_rules.hpp"
 
@@ -29,7 +28,8 @@ std::string chosen(const proxy_rules& rules, const std::string& target, bool enc
 }
 
 TEST(proxy_rules, the_environment_says_which_proxy_and_lower_case_wins) {
-    variables env{{{"HTTPS_PROXY", "http://upper:1"}, {"https_proxy", "http://lower:2"}, {"ALL_PROXY", "http://all:3"}}};
+    variables env{
+        {{"HTTPS_PROXY", "http://upper:1"}, {"https_proxy", "http://lower:2"}, {"ALL_PROXY", "http://all:3"}}};
     auto rules = *proxy_rules::make("auto", {}, env.reader());
     EXPECT_EQ(chosen(rules, "far.example:443"), "lower:2");
     EXPECT_EQ(chosen(rules, "far.example:7070", false), "all:3");
@@ -72,7 +72,8 @@ TEST(proxy_rules, exceptions_are_names_domains_networks_and_ports) {
     EXPECT_FALSE(in("", "far.example:1"));
     variables env{{{"ALL_PROXY", "http://p:1"}, {"NO_PROXY", " a.example , 10.0.0.0/8"}}};
     auto rules = *proxy_rules::make("auto", {"b.example"}, env.reader());
-    for (auto direct : {"a.example:1", "b.example:1", "10.1.1.1:1"}) EXPECT_EQ(chosen(rules, direct), "direct") << direct;
+    for (auto direct : {"a.example:1", "b.example:1", "10.1.1.1:1"})
+        EXPECT_EQ(chosen(rules, direct), "direct") << direct;
     EXPECT_EQ(chosen(rules, "c.example:1"), "p:1");
 }
 
@@ -83,7 +84,8 @@ TEST(proxy_rules, a_proxy_that_cannot_be_used_is_a_problem_without_its_password)
     EXPECT_NE(said.find("ALL_PROXY"), std::string::npos) << said;
     EXPECT_EQ(said.find("hunter2"), std::string::npos) << said;
     EXPECT_EQ(chosen(rules, "127.0.0.1:443"), "direct");
-    for (std::string bad : {"http://user:hunter2@", "http://user:hunter2@host:0", "https://user:hunter2@host:1", "://"}) {
+    for (std::string bad :
+         {"http://user:hunter2@", "http://user:hunter2@host:0", "https://user:hunter2@host:1", "://"}) {
         const auto got = parse_proxy(bad, "net.proxy");
         ASSERT_FALSE(got) << bad;
         EXPECT_EQ(got.error().field, "net.proxy");
@@ -117,19 +119,21 @@ TEST(proxy_reply, a_head_is_complete_at_its_empty_line_and_what_follows_is_not_i
 TEST(proxy_reply, what_is_not_http_or_too_large_is_malformed) {
     for (const std::string& bad :
          {std::string("SSH-2.0-x\r\n"), std::string("HTTP/2 200\r\n\r\n"), std::string("HTTP/1.1 20\r\n\r\n"),
-          std::string("HTTP/1.1 2000\r\n\r\n"), std::string("HTTP/1.x 200 OK\r\n\r\n"), std::string("HTTP/1.1200 OK\r\n\r\n"),
-          "HTTP/1.1 200 OK\r\n" + std::string(k_max_proxy_reply, 'x')})
+          std::string("HTTP/1.1 2000\r\n\r\n"), std::string("HTTP/1.x 200 OK\r\n\r\n"),
+          std::string("HTTP/1.1200 OK\r\n\r\n"), "HTTP/1.1 200 OK\r\n" + std::string(k_max_proxy_reply, 'x')})
         EXPECT_EQ(parse_proxy_reply(bad).state, proxy_reply::malformed) << bad.substr(0, 40);
 }
 
 /// One exchange of a proxy: reads a request head, answers with these bytes.
 struct one_answer {
-    explicit one_answer(std::string answer) : thread([this, answer = std::move(answer)] {
-        connection = server.accept();
-        char c = 0;
-        while (request.find("\r\n\r\n") == std::string::npos && ::read(connection.get(), &c, 1) == 1) request += c;
-        [[maybe_unused]] auto n = ::write(connection.get(), answer.data(), answer.size());
-    }) {}
+    explicit one_answer(std::string answer)
+        : thread([this, answer = std::move(answer)] {
+              connection = server.accept();
+              char c = 0;
+              while (request.find("\r\n\r\n") == std::string::npos && ::read(connection.get(), &c, 1) == 1)
+                  request += c;
+              [[maybe_unused]] auto n = ::write(connection.get(), answer.data(), answer.size());
+          }) {}
     ~one_answer() {
         if (thread.joinable()) thread.join();
     }
@@ -159,10 +163,10 @@ TEST(proxy_tunnel, asks_for_the_name_with_credentials_and_leaves_what_follows_un
 }
 
 TEST(proxy_tunnel, a_refusal_says_what_the_proxy_answered) {
-    for (const auto& [answer, code] : {std::pair("HTTP/1.1 407 Who are you\r\n\r\n", errc::forbidden),
-                                       std::pair("HTTP/1.1 403 No\r\n\r\n", errc::forbidden),
-                                       std::pair("HTTP/1.1 502 Bad gateway\r\n\r\n", errc::io),
-                                       std::pair("nonsense\r\n", errc::io)}) {
+    for (const auto& [answer, code] :
+         {std::pair("HTTP/1.1 407 Who are you\r\n\r\n", errc::forbidden),
+          std::pair("HTTP/1.1 403 No\r\n\r\n", errc::forbidden),
+          std::pair("HTTP/1.1 502 Bad gateway\r\n\r\n", errc::io), std::pair("nonsense\r\n", errc::io)}) {
         one_answer proxy(answer);
         network net(proxy.options("user:secret@"));
         const auto got = dial_now(net, target("far.example:1"));

@@ -23,8 +23,9 @@ TEST(net_address, names_numbers_and_paths_are_taken_apart) {
 }
 
 TEST(net_address, what_is_no_address_is_refused_with_what_was_found) {
-    for (std::string bad : {"", "host", "host:", "host:0", "host:65536", "host:80x", ":80", "[::1:80", "[]:80", "::1:80",
-                            "[nonsense]:80", "a b:80", "user@host:80", "host/x:80", "unix:", "unix:relative"}) {
+    for (std::string bad :
+         {"", "host", "host:", "host:0", "host:65536", "host:80x", ":80", "[::1:80", "[]:80", "::1:80", "[nonsense]:80",
+          "a b:80", "user@host:80", "host/x:80", "unix:", "unix:relative"}) {
         const auto got = parse_net_address(bad);
         ASSERT_FALSE(got) << bad;
         EXPECT_EQ(got.error().field, "address") << bad;

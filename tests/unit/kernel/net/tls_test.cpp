@@ -1,6 +1,5 @@
 // TLS of both sides against each other over real sockets: who is believed, what is agreed on, how it ends, what is carried.
 #include "dial_rig.hpp"
-
 #include "kernel/net/tls_server.hpp"
 
 #include <poll.h>
@@ -168,14 +167,15 @@ TEST(tls, closing_ends_the_connection_of_both_and_nothing_is_left) {
         EXPECT_EQ(read_all((i % 2 ? peer->fd : got->fd).get()), "");
     }
     const auto until = std::chrono::steady_clock::now() + 10s;
-    while ((net.encrypted() || server.sut.open()) && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    while ((net.encrypted() || server.sut.open()) && std::chrono::steady_clock::now() < until)
+        std::this_thread::yield();
     EXPECT_EQ(net.encrypted(), 0u);
     EXPECT_EQ(server.sut.open(), 0u);
 }
 
 TEST(tls, a_certificate_that_proves_nothing_is_refused_with_the_reason) {
-    for (const auto& [name, why] : {std::pair("expired", "expired"), std::pair("self", "self-signed"),
-                                    std::pair("wrong", "mismatch")}) {
+    for (const auto& [name, why] :
+         {std::pair("expired", "expired"), std::pair("self", "self-signed"), std::pair("wrong", "mismatch")}) {
         tls_ear server(name);
         server.start();
         network net(believing());
@@ -202,9 +202,9 @@ TEST(tls, the_endpoint_may_name_authority_and_server) {
     to.options = R"({"tls":{"ca":")" + pem("ca") + R"(","server_name":"other.example"},"slots":3})";
     const auto got = dial_now(net, to);
     EXPECT_TRUE(got) << got.error().text();
-    for (const auto& [options, field] : {std::pair(R"({"tls":{"verify":"no"}})", "options.tls.verify"),
-                                         std::pair(R"({"tls":{"ca":1}})", "options.tls.ca"),
-                                         std::pair(R"({"tls":"off"})", "options.tls")}) {
+    for (const auto& [options, field] :
+         {std::pair(R"({"tls":{"verify":"no"}})", "options.tls.verify"),
+          std::pair(R"({"tls":{"ca":1}})", "options.tls.ca"), std::pair(R"({"tls":"off"})", "options.tls")}) {
         to.options = options;
         const auto refused = net.dial(to, [](result<dialled>) { FAIL(); });
         ASSERT_FALSE(refused) << options;
@@ -306,8 +306,10 @@ TEST(tls, a_slow_or_silent_client_is_closed_at_its_deadline_and_holds_up_nobody)
     int late = 0, good = 0;
     for (int i = 0; i < 201; ++i) {
         auto one = server.next();
-        if (one) ++good;
-        else if (one.error().code == errc::timeout) ++late;
+        if (one)
+            ++good;
+        else if (one.error().code == errc::timeout)
+            ++late;
     }
     EXPECT_EQ(good, 1);
     EXPECT_EQ(late, 200);
