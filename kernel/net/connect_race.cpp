@@ -49,7 +49,7 @@ void connect_race::begin_next() {
 }
 
 void connect_race::failed(const socket_address& where, const std::string& why) {
-    if (why_.empty()) why_ = "cannot connect to " + where.text() + ": " + why;
+    if (why_.empty()) why_ = where.text() + ": " + why;
     if (next_ < addresses_.size()) return begin_next();
     if (trying_.empty()) give(make_problem(errc::io, why_));
 }

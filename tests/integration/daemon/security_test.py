@@ -146,9 +146,8 @@ class SecurityTest(FleetTest):
         self.assertIn("HTTP/1.1 200", answer)
         done = self.curl(d, "/v1/jobs", "-H", f"Authorization: Bearer {token}", "-w", "%{http_code} %{ssl_verify_result}")
         self.assertTrue(done.stdout.endswith("200 0"), done.stdout + done.stderr)
-        self.assertIn("self-signed", subprocess.run(["curl", "-sS", f"https://localhost:{d.port}/"], capture_output=True,
-                                                    text=True).stderr.replace("self signed", "self-signed").replace(
-                                                        "unable to get local issuer", "self-signed"))
+        self.assertEqual(subprocess.run(["curl", "-sS", f"https://localhost:{d.port}/"], capture_output=True).returncode, 60,
+                         "whoever does not know the authority does not believe it")
 
     def test_old_versions_and_unknown_protocols_are_refused(self):
         d = self.secure_daemon()
@@ -347,8 +346,6 @@ class SecurityTest(FleetTest):
         wait_until("the new one is used", lambda: served() == public("renewed"))
         self.assertEqual(sum("connected" in line for line in runner.lines), 1, "the runner's connection lives on")
         self.admin(d, "run", "--", "true")
-        events = self.admin(d, "events", "--limit", "50", "-o", "json") if False else ""
-        del events
 
     def test_half_open_handshakes_hold_up_nobody_and_end(self):
         d = self.secure_daemon("server.peek_timeout=2s")

@@ -64,7 +64,7 @@ void client_connection::connect() {
 
 void client_connection::connected(sigrun_result result, sdk::dialled_fd fd, const std::string& why) {
     dial_ = 0;
-    if (result != SIGRUN_OK) return finish(fault::connect, why);
+    if (result != SIGRUN_OK) return finish(fault::connect, sdk::concat("cannot connect: ", why));
     boost::system::error_code ec;
     socket_.assign({AF_UNSPEC, 0}, fd.get(), ec);
     if (ec) return finish(fault::connect, sdk::concat("cannot use the connection: ", ec.message()));
