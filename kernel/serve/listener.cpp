@@ -3,6 +3,7 @@
 #include "kernel/auth/gate.hpp"
 #include "kernel/log/log.hpp"
 #include "kernel/net/client_hello.hpp"
+#include "kernel/net/socket_address.hpp"
 #include "kernel/net/tls_server.hpp"
 #include "kernel/serve/listening_socket.hpp"
 

@@ -15,14 +15,13 @@ constexpr std::array k_auth{
     option("required", SIGRUN_OPT_BOOL,
            {.def = "no",
             .doc = "Callers show a token or a client certificate; runners join with a join token. Without it everybody "
-                   "who can "
-                   "reach the daemon may do everything.",
+                   "who can reach the daemon may do everything.",
             .flags = SIGRUN_OPT_HOT}),
     option(
         "trust_loopback", SIGRUN_OPT_BOOL,
         {.def = "yes",
          .doc = "Callers of this machine may do everything and need no TLS. No: UNIX sockets alone; every user of the "
-                "machine can reach a loopback address.",
+                "machine can reach a loopback address, and so can who comes through a proxy that runs here.",
          .flags = SIGRUN_OPT_HOT}),
     option("tokens", SIGRUN_OPT_STRING,
            {.def = "auto",
@@ -30,8 +29,7 @@ constexpr std::array k_auth{
     option("certificates", SIGRUN_OPT_LIST,
            {.def = "",
             .doc = "NAME:ROLE, ... for client certificates: reader, submitter, runner or admin. Others are the runner "
-                   "of their "
-                   "name.",
+                   "of their name.",
             .flags = SIGRUN_OPT_HOT}),
 };
 
