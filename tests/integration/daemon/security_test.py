@@ -347,7 +347,7 @@ class SecurityTest(FleetTest):
         self.assertEqual(served(), public("server"))
         put("renewed")
         wait_until("the new one is used", lambda: served() == public("renewed"))
-        self.assertEqual(sum("connected" in line for line in runner.lines), 1, "the runner's connection lives on")
+        self.assertEqual(sum(line.startswith("runner r1 connected") for line in runner.lines), 1, "the runner's connection lives on")
         self.admin(d, "run", "--", "true")
 
     def test_half_open_handshakes_hold_up_nobody_and_end(self):
