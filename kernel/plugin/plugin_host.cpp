@@ -229,8 +229,8 @@ void plugin_host::post_work(std::function<void()> task) {
 void plugin_host::call_async(const instance& target, const std::function<sigrun_result(sigrun_op)>& start,
                              op_callback callback) {
     auto shared = std::make_shared<op_callback>(std::move(callback));
-    sigrun_op op = impl_->rt->ops.mint(op_owner(target),
-                                       [shared](result<buffer_ref> outcome) { (*shared)(std::move(outcome)); });
+    sigrun_op op =
+        impl_->rt->ops.mint(op_owner(target), [shared](result<buffer_ref> outcome) { (*shared)(std::move(outcome)); });
     sigrun_result r = start(op);
     target.note_call(r);
     if (r < 0 && impl_->rt->ops.revoke(op)) (*shared)(problem::from_abi(r, ""));
