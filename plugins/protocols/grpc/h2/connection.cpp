@@ -12,7 +12,7 @@ constexpr std::int32_t k_every_stream = 0x7fffffff;  // of the first GOAWAY of a
 // A peer that opens streams and resets them at once makes work for nothing (CVE-2023-44487).
 constexpr double k_reset_burst =
     800;  // nghttp2 has a limit of its own from 1.57 on, and where distributions took it over
-constexpr double k_resets_per_s = 100;
+constexpr double k_resets_per_s = 30;
 
 std::vector<nghttp2_nv> view_of(const std::vector<field>& list) {
     std::vector<nghttp2_nv> out;
@@ -48,6 +48,18 @@ struct connection::callbacks {
     }
     static std::string_view text(const std::uint8_t* p, std::size_t n) noexcept {
         return {reinterpret_cast<const char*>(p), n};
+    }
+
+    /// Asks the stream for what goes next.
+    static nghttp2_data_provider provider() noexcept {
+        nghttp2_data_provider made{};
+        made.read_callback = [](nghttp2_session*, std::int32_t id, std::uint8_t* to, std::size_t room,
+                                std::uint32_t* flags, nghttp2_data_source*, void* user) noexcept -> ssize_t {
+            ssize_t n = NGHTTP2_ERR_CALLBACK_FAILURE;
+            sdk::guarded(nullptr, [&] { n = of(user).give_data(id, reinterpret_cast<char*>(to), room, *flags); });
+            return n;
+        };
+        return made;
     }
 
     static nghttp2_session_callbacks* make() {
@@ -296,28 +308,14 @@ void connection::advance(stream& s) {
         return;
     }
     s.head_sent_ = true;
-    nghttp2_data_provider provider{};
-    provider.read_callback = [](nghttp2_session*, std::int32_t id, std::uint8_t* to, std::size_t room,
-                                std::uint32_t* flags, nghttp2_data_source*, void* user) noexcept -> ssize_t {
-        ssize_t n = NGHTTP2_ERR_CALLBACK_FAILURE;
-        sdk::guarded(nullptr,
-                     [&] { n = callbacks::of(user).give_data(id, reinterpret_cast<char*>(to), room, *flags); });
-        return n;
-    };
+    auto provider = callbacks::provider();
     const auto list = view_of(head);
     nghttp2_submit_response(h2_, s.id_, list.data(), list.size(), only_head ? nullptr : &provider);
 }
 
 bool connection::submit(const std::shared_ptr<stream>& s, const std::vector<field>& request) {
     if (phase_ != phase::open || told_to_go_) return false;
-    nghttp2_data_provider provider{};
-    provider.read_callback = [](nghttp2_session*, std::int32_t id, std::uint8_t* to, std::size_t room,
-                                std::uint32_t* flags, nghttp2_data_source*, void* user) noexcept -> ssize_t {
-        ssize_t n = NGHTTP2_ERR_CALLBACK_FAILURE;
-        sdk::guarded(nullptr,
-                     [&] { n = callbacks::of(user).give_data(id, reinterpret_cast<char*>(to), room, *flags); });
-        return n;
-    };
+    auto provider = callbacks::provider();
     const auto list = view_of(request);
     const auto id = nghttp2_submit_request(h2_, nullptr, list.data(), list.size(), &provider, nullptr);
     if (id < 0) return false;
