@@ -50,7 +50,7 @@ struct idle_engine final : attempt_handler {
     std::vector<verdict> reconcile(const member_ptr&, const std::vector<inventory_item>& items, bool) override {
         return std::vector<verdict>(items.size());
     }
-    void on_session(const member_ptr&, const link_ptr&) override {}
+    void on_session(const member_ptr&, const link_ptr&, const std::string&) override {}
     void on_link_lost(const member_ptr&, const link_ptr&) override {}
     void on_capacity(slot_ref) override {}
     std::unordered_set<const link*> links_in_use() override { return {}; }
