@@ -55,8 +55,10 @@ TEST(http_endpoint, reads_addresses_and_names_what_is_wrong) {
     EXPECT_EQ(plain->authority, "host:8080");
     EXPECT_EQ(parse_endpoint("http://[::1]:7", why)->host, "::1");
     EXPECT_EQ(parse_endpoint("http://h", why)->port, 80);
+    EXPECT_EQ(parse_endpoint("https://h", why)->port, 443);
+    EXPECT_TRUE(parse_endpoint("https://h", why)->tls);
     EXPECT_EQ(parse_endpoint("http+unix:///run/s", why)->unix_path, "/run/s");
-    for (auto bad : {"", "https://h", "http://", "http://h:0", "http://h:99999", "http://h:x", "http://a@b",
+    for (auto bad : {"", "ftp://h", "https://", "http://", "http://h:0", "http://h:99999", "http://h:x", "http://a@b",
                      "http://[::1", "http+unix://rel", "http://h/ x", "http://h/?q", "http://h\r\n"})
         EXPECT_FALSE(parse_endpoint(bad, why)) << bad;
     EXPECT_FALSE(parse_endpoint("http+unix:///" + std::string(200, 'x'), why));
