@@ -252,7 +252,7 @@ result<void> report_crashes_to(const std::string& file, const std::string& progr
 
 void use_alternate_stack() noexcept {
     stack_t now{};
-    if (g_file < 0 || ::sigaltstack(nullptr, &now) != 0 || !(now.ss_flags & SS_DISABLE)) return;
+    if (::sigaltstack(nullptr, &now) != 0 || !(now.ss_flags & SS_DISABLE)) return;
     void* memory = ::mmap(nullptr, k_stack_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) return;
     stack_t own{};

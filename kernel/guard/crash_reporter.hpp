@@ -18,7 +18,7 @@ namespace sigrun {
 result<void> report_crashes_to(const std::string& file, const std::string& program);
 
 /// Gives the calling thread a stack for that handler, so that a stack that overflowed can be reported, too. Until the thread
-/// ends; a thread that has one keeps it. Does nothing when the process reports no crashes.
+/// ends; a thread that has one keeps it.
 void use_alternate_stack() noexcept;
 
 }  // namespace sigrun

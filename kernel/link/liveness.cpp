@@ -3,6 +3,7 @@
 #include "kernel/link/moves.hpp"
 #include "kernel/log/log.hpp"
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include <algorithm>
@@ -28,7 +29,8 @@ void fleet::stop() {
     stopping_ = true;
     reloads_.end();
     expire_migrations(clock_.now());
-    if (timer_) timer_->each.cancel();
+    // Where it is used: a timer is not for two threads.
+    if (timer_) boost::asio::post(host_.control(), [t = timer_] { t->each.cancel(); });
     std::vector<member_ptr> all;
     std::vector<link_ptr> closing;
     {

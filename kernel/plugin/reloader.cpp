@@ -13,7 +13,7 @@
 namespace sigrun {
 namespace {
 
-constexpr std::chrono::milliseconds k_reap_again{20};
+constexpr std::chrono::milliseconds k_reap_again{20}, k_soon{0};
 // That somebody asked for; of the files that changed no more wait than there are files.
 constexpr std::size_t k_max_waiting = 64;
 const auto k_log = logger::get("plugin");
@@ -88,7 +88,9 @@ void reloader::advance() {
 void reloader::next() {
     busy_ = false;
     if (stopped_) return;
-    reap();
+    // Not in this step: what the new one posted while it was started, such as its look at what it follows, comes before the
+    // old one goes.
+    reap_after(k_soon);
     count_states();
     advance();
 }
@@ -305,8 +307,11 @@ void reloader::reap() {
         tell({plugin_event::kind::retired, each.id, each.version, "", each.generation,
               each.resident.empty() ? "" : "its code stays mapped: " + each.resident});
     if (!ended.empty()) count_states();
-    if (!more) return;
-    reaping_.expires_after(k_reap_again);
+    if (more) reap_after(k_reap_again);
+}
+
+void reloader::reap_after(std::chrono::milliseconds wait) {
+    reaping_.expires_after(wait);
     reaping_.async_wait([this](boost::system::error_code ec) {
         if (!ec && !stopped_) reap();
     });

@@ -82,6 +82,7 @@ private:
     void swap_back(const std::string& id, const std::string& why);
     void judge();
     void reap();
+    void reap_after(std::chrono::milliseconds wait);
     void tell(plugin_event what);
 
     const plugin_host_options& options_;

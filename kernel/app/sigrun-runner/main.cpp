@@ -100,8 +100,9 @@ result<std::unique_ptr<sigrun::runner_program>> build(const command_line& line,
 
 // SIGHUP: look for changed plugins. Others, the first: drain; the second: end now. Returns when nothing runs any more.
 void run_until_told(sigrun::runner_program& program, const sigset_t& signals) {
-    int told = signalfd(-1, &signals, SFD_CLOEXEC);
-    int drained = eventfd(0, EFD_CLOEXEC);
+    const int told = signalfd(-1, &signals, SFD_CLOEXEC);
+    // Never closed: whoever tells it may still be in that call.
+    static const int drained = eventfd(0, EFD_CLOEXEC);
     for (int count = 0;;) {
         pollfd watched[2] = {{told, POLLIN, 0}, {drained, POLLIN, 0}};
         if (poll(watched, 2, -1) < 0) continue;
@@ -112,12 +113,11 @@ void run_until_told(sigrun::runner_program& program, const sigset_t& signals) {
             program.reload_plugins();
         else if (++count == 1)
             program.drain(std::string("signal ") + strsignal(static_cast<int>(info.ssi_signo)),
-                          [drained] { eventfd_write(drained, 1); });
+                          [] { eventfd_write(drained, 1); });
         else
             program.abort();
     }
     close(told);
-    close(drained);
 }
 
 int fail(const sigrun::problem& what) {
