@@ -425,11 +425,11 @@ sigrun_result fleet::on_hello(const member_ptr& m, const link_ptr& from, const j
     const bool with_attempts = hello.contains("inventory");
     if (leaving_answered(m, from, with_attempts)) return SIGRUN_OK;
     // Nobody asked: one of its links is gone, and what ran over it may go on here.
-    const bool stays = bool_or(hello, "orphaned", false) && !tuned()->migration;
-    if (with_attempts && !stays) {
+    const bool orphaned = bool_or(hello, "orphaned", false);
+    if (with_attempts && !(orphaned && !tuned()->migration)) {
         auto verdicts = attempts_->reconcile(m, *inventory, false);
         send_verdicts(from, *inventory, verdicts);
-        attempts_->on_session(m, from, switch_reason(m));
+        attempts_->on_session(m, from, orphaned ? "its runner says that the link before was lost" : switch_reason(m));
     }
     slot_ref slot;
     {
