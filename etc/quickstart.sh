@@ -146,7 +146,7 @@ start south "$bin/sigrun-runner" --protocol http --url "http://$address" --name 
 start old python3 tests/fixtures/legacy_runner/legacy_runner.py --port-file "$state/old.port"
 wait_until 10 "the legacy runner" test -s "$state/old.port"
 old_port=$(cat "$state/old.port")
-say "north     listens on 127.0.0.1:$north_port and offers Valkyrie and HTTP on that one port"
+say "north     listens on 127.0.0.1:$north_port and offers all protocols on that one port"
 say "south     dials the daemon and speaks nothing but HTTP"
 say "old       $(wc -l <tests/fixtures/legacy_runner/legacy_runner.py) lines of plain Python with an HTTP interface; has never heard of Sigrun"
 echo

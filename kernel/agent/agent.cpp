@@ -242,7 +242,7 @@ sigrun_result agent::on_frame(const link_ptr& from, const sigrun_frame& frame) {
             if (o->contains("verdicts") || o->contains("beat_ms"))
                 apply_welcome(std::static_pointer_cast<agent_link>(from->context()), *o);
             else if (const auto* request = object_or_null(*o, "reload"))
-                reload_for(from, *request);
+                reload_for(*request);
             else
                 refresh_facts(from);
             return SIGRUN_OK;

@@ -89,7 +89,7 @@ private:
     json::object facts_document(bool with_attempts) const;  // of HELLO frames after the first
 
     // agent_plugins.cpp
-    void reload_for(const link_ptr& asker, const json::object& request);
+    void reload_for(const json::object& request);
     void probe_again();
     void tell_renewed(const capability_ptr& found);  // null: nothing was measured
     void renew_facts(const capability_ptr& found);

@@ -82,23 +82,19 @@ void agent::reload_plugins(const std::string& name, std::function<void(const std
 }
 
 // A controller asked. It waits for this answer by the number it gave.
-void agent::reload_for(const link_ptr& asker, const json::object& request) {
+void agent::reload_for(const json::object& request) {
     const auto number = number_or<std::uint64_t>(request, "request", 0);
     const std::string name(text_or(request, "plugin"));
     SIGRUN_LOG(k_log, info, "a controller asks to reload ", name.empty() ? "the plugins that changed" : name);
-    // Held weakly: the link's own protocol may be among what is replaced, and then another link brings the answer.
-    reload_plugins(name, [weak = weak_from_this(), via = std::weak_ptr<link>(asker), number](const auto& swept) {
+    // Over every link: the asker's own protocol may be among what was replaced, and its controller about to close it. Who gets
+    // the answer twice ignores the second.
+    reload_plugins(name, [weak = weak_from_this(), number](const auto& swept) {
         auto self = weak.lock();
         if (!self) return;
         self->renew_facts(nullptr);
         auto answer = self->facts_document(false);
         answer["reloaded"] = json::object{{"request", number}, {"plugins", to_json(swept)}};
-        const auto text = json::serialize(answer);
-        auto to = via.lock();
-        if (to && to->alive())
-            send_text(to, SIGRUN_HELLO, text);
-        else
-            self->send_to_all(SIGRUN_HELLO, text);
+        self->send_to_all(SIGRUN_HELLO, json::serialize(answer));
     });
 }
 

@@ -234,6 +234,8 @@ void listener::impl::tell_protocols() {
             list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
         }
     }
+    // Who offers HTTP/2 and something else besides is a browser or curl, and HTTP/2 is gRPC here: they are better off with the other.
+    std::stable_partition(all.begin(), all.end(), [](const std::string& name) { return name != "h2"; });
     guards.tls->set_protocols(std::move(all));
 }
 

@@ -94,8 +94,11 @@ def main():
     size = sizes(include, compiler, [name for name, _ in structs])
     out = ["//! The C headers of the Sigrun SDK as Rust declarations. Written by sdk/rust/make_bindings.py; do not edit.",
            "//! Every comment, thread tag and rule is in the headers.", "#![allow(non_camel_case_types, dead_code)]", "",
-           "use std::os::raw::{c_char, c_void};", "", "pub type sigrun_result = i32;", "pub type sigrun_op = u64;",
-           'pub type sigrun_fn = Option<unsafe extern "C" fn(*mut c_void)>;', ""]
+           "use std::os::raw::{c_char, c_void};", "", "pub type sigrun_result = i32;", "pub type sigrun_op = u64;"]
+    for h in HEADERS:
+        for result, name, parameters in re.findall(r"typedef (\w+) \(\*(\w+)\)(\([^;]*\));", texts[h]):
+            out.append(f"pub type {name} = {function_type(result, parameters)};")
+    out.append("")
     for h in HEADERS:
         for name, value in re.findall(r"#define (SIGRUN_\w+) (\d+)u?\b", texts[h]):
             out.append(f"pub const {name}: u32 = {value};")

@@ -7,7 +7,7 @@ trap 'rm -rf "$scratch"' EXIT
 out=$scratch/out
 TMPDIR=$scratch NO_COLOR=1 SIGRUN_BUILD_DIR=$1 etc/quickstart.sh --skip-build >"$out" 2>&1 || { cat "$out"; exit 1; }
 expect() { grep -q -- "$1" "$out" || { cat "$out"; echo "not shown: $1" >&2; exit 1; }; }
-expect 'north .*online .*hybrid .*valkyrie http'
+expect 'north .*online .*hybrid .*valkyrie grpc http websocket'
 expect 'south .*online .*http'
 expect 'old .*online .*legacy'
 expect '^271$'

@@ -13,28 +13,34 @@ QUICK = ["interface.strategy=valkyrie_first", "interface.switch_dwell=1s", "inte
 PRINTER = "i=0; while [ ! -e '{gate}' ]; do echo line $i; i=$((i+1)); sleep 0.01; done; echo end $i"
 
 
+SHIPPED = ("valkyrie", "grpc", "websocket", "http")
+
+
 class Ladder(FleetTest):
-    def fleet(self, settings=(), slots=4, dials_in=False):
+    def fleet(self, settings=(), slots=4, dials_in=False, protocols=("valkyrie", "http")):
         """A daemon and a runner, with a way between them that can be broken."""
-        self.d = self.daemon(settings=[*QUICK, *settings])
+        unused = ",".join(p for p in SHIPPED if p not in protocols)
+        self.d = self.daemon(settings=[*QUICK, f"detector.disabled={unused}", *settings])
+        self.protocols = protocols
         self.way = Way(self.d.port)
         self.addCleanup(self.way.close)
         if dials_in:
-            self.start_runner("r1", "--url", f"valkyrie://127.0.0.1:{self.way.port}", "--slots", slots, "--set", "runner.rung_retry=1s")
+            self.start_runner("r1", "--url", f"valkyrie://127.0.0.1:{self.way.port}", "--slots", slots, "--set", "runner.rung_retry=1s",
+                              "--set", "runner.protocols=" + ",".join(protocols))
             self.d.runner_status("r1", "online", "busy")
         else:
             self.way.target = free_port()
             self.start_runner("r1", "--listen", f"127.0.0.1:{self.way.target}", "--slots", slots, wait="listening")
             code, body = self.d.request("POST", "/v1/runners", {"name": "r1", "endpoint": f"127.0.0.1:{self.way.port}"})
             self.assertEqual(code, 201, body)
-            self.both_up()
+            self.all_up()
         self.rung_is("valkyrie")
 
     def state_of(self, protocol):
         return next((p["state"] for p in self.d.runner("r1")["protocols"] if p["name"] == protocol), "absent")
 
-    def both_up(self, deadline=30):
-        wait_until("both protocols are up", lambda: self.state_of("valkyrie") == self.state_of("http") == "up", deadline)
+    def all_up(self, deadline=30):
+        wait_until("all protocols are up", lambda: all(self.state_of(p) == "up" for p in self.protocols), deadline)
 
     def rung_is(self, protocol, deadline=30):
         began = time.monotonic()
@@ -96,13 +102,46 @@ class Ladder(FleetTest):
     def test_mission_Q9_each_protocol_of_a_runner_that_dials_in_stalls_in_turn_while_a_job_prints(self):
         self.each_breaks("stall", 16, dials_in=True)
 
+    def all_four_break(self, how, within, **kwargs):
+        """The best of those that are left, until one is left; then they come back, and it breaks, too."""
+        self.fleet(protocols=SHIPPED, **kwargs)
+        job = self.printer()
+        used = ["valkyrie"]
+        while len(used) < len(SHIPPED):
+            self.way.set(used[-1], how)
+            began = time.monotonic()
+            wait_until("another protocol has the job", lambda: self.d.job(job)["protocol"] not in used, within)
+            self.prints_on(job)
+            used.append(self.d.job(job)["protocol"])
+            print(f"{how}: {used[-2]} -> {used[-1]} after {time.monotonic() - began:.2f} s")
+        self.assertEqual(sorted(used), sorted(SHIPPED))
+        for protocol in used[:-1]:
+            self.way.set(protocol, "open")
+        wait_until("valkyrie is back", lambda: self.state_of("valkyrie") == "up" or self.d.job(job)["protocol"] == "valkyrie", 90)
+        self.way.set(used[-1], how)
+        wait_until("it leaves the last one", lambda: self.d.job(job)["protocol"] != used[-1], within)
+        self.prints_on(job)
+        self.check_printed(job, *used)
+
+    def test_mission_Q11_all_four_protocols_of_a_dialled_runner_are_refused_in_turn_while_a_job_prints(self):
+        self.all_four_break("refuse", 8)
+
+    def test_mission_Q11_all_four_protocols_of_a_dialled_runner_stall_in_turn_while_a_job_prints(self):
+        self.all_four_break("stall", 16)
+
+    def test_mission_Q9_all_four_protocols_of_a_runner_that_dials_in_are_refused_in_turn_while_a_job_prints(self):
+        self.all_four_break("refuse", 12, dials_in=True)
+
+    def test_mission_Q9_all_four_protocols_of_a_runner_that_dials_in_stall_in_turn_while_a_job_prints(self):
+        self.all_four_break("stall", 20, dials_in=True)
+
     def test_a_rung_that_is_only_reset_is_used_again_and_the_job_does_not_notice(self):
         self.fleet()
         job = self.printer()
         for _ in range(3):
             self.way.reset("valkyrie")
             self.prints_on(job)
-            self.both_up()
+            self.all_up()
         self.check_printed(job, "valkyrie", "http")
 
     # -- an operator moves it ------------------------------------------------------------------------------------------
@@ -242,7 +281,7 @@ class Ladder(FleetTest):
         self.way.set("valkyrie", "open")
         code, _ = self.d.request("POST", "/v1/runners/r1/detect")  # an operator need not wait for the trial
         self.assertEqual(code, 200)
-        self.both_up()
+        self.all_up()
         self.assertEqual(evidence()["breaker"], "closed")
 
     def test_mission_F7_a_rung_that_flaps_is_left_alone(self):
@@ -298,20 +337,18 @@ class Ladder(FleetTest):
         self.assertEqual((code, body["field"]), (400, "max_latency"), body)
 
     def test_mission_I6_round_robin_uses_each_protocol_in_turn(self):
-        self.d = self.daemon(settings=[*QUICK, "interface.strategy=round_robin"])
-        port = free_port()
-        self.start_runner("r1", "--listen", f"127.0.0.1:{port}", "--slots", "4", wait="listening")
-        self.d.request("POST", "/v1/runners", {"name": "r1", "endpoint": f"127.0.0.1:{port}"})
-        self.both_up()
+        self.fleet(settings=["interface.strategy=round_robin"], protocols=SHIPPED)
         used = [self.d.run(command=["true"])["protocol"] for _ in range(20)]
-        self.assertEqual((used.count("http"), used.count("valkyrie")), (10, 10))
+        self.assertEqual({p: used.count(p) for p in SHIPPED}, dict.fromkeys(SHIPPED, 5))
 
     def test_mission_I5_adaptive_begins_with_the_prior_and_goes_by_measurement(self):
-        self.d = self.daemon(settings=["interface.strategy=adaptive", "interface.switch_dwell=2s", "balancer.performance_monitoring_interval=1s"])
+        self.d = self.daemon(settings=["interface.strategy=adaptive", "interface.switch_dwell=2s", "detector.disabled=grpc,websocket",
+                                       "balancer.performance_monitoring_interval=1s"])
+        self.protocols = ("valkyrie", "http")
         port = free_port()
         self.start_runner("r1", "--listen", f"127.0.0.1:{port}", "--slots", "4", wait="listening")
         self.d.request("POST", "/v1/runners", {"name": "r1", "endpoint": f"127.0.0.1:{port}"})
-        self.both_up()
+        self.all_up()
         self.assertEqual(self.d.run(command=["true"], priority="high")["protocol"], "valkyrie")
         self.rung_is("valkyrie", 30)
         self.assertIn("measurement", self.d.runner("r1")["choice"]["last_switch"]["reason"])

@@ -7,6 +7,7 @@ use std::os::raw::{c_char, c_void};
 pub type sigrun_result = i32;
 pub type sigrun_op = u64;
 pub type sigrun_fn = Option<unsafe extern "C" fn(*mut c_void)>;
+pub type sigrun_dialled = Option<unsafe extern "C" fn(*mut c_void, sigrun_result, *const sigrun_connection, *const sigrun_error)>;
 
 pub const SIGRUN_ABI_MAJOR: u32 = 1;
 pub const SIGRUN_ABI_MINOR: u32 = 1;
