@@ -15,7 +15,7 @@ expect '^compiled and run here$'
 expect ' on south over http: '
 expect ' on old over http: '
 expect 'gpu.count >= 64'
-if grep -q FAILED "$out"; then cat "$out"; exit 1; fi
+if grep -qE '^ +FAILED' "$out"; then cat "$out"; exit 1; fi
 left=$(ls "$scratch")
 [ "$left" = out ] || { echo "left behind: $left" >&2; exit 1; }
 if pgrep -f -- "$scratch" >"$scratch/pids"; then
