@@ -7,10 +7,9 @@ packages=(
     libpoco-dev libhwloc-dev libcli11-dev prometheus-cpp-dev libxxhash-dev libsqlite3-dev libssl-dev
     libnghttp2-dev libprotobuf-dev protobuf-compiler
     libgtest-dev libbenchmark-dev
-    python3-grpcio python3-protobuf protobuf-compiler-grpc nodejs
     rustc cargo
-    curl python3 jq procps
-    python3-websockets nodejs node-ws
+    curl python3 jq procps openssl
+    python3-grpcio python3-protobuf protobuf-compiler-grpc python3-websockets nodejs node-ws
 )
 case "${1:-}" in
     --bench) packages+=(gearman-job-server libgearman-dev) ;;
