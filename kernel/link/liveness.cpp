@@ -10,6 +10,11 @@
 #include <thread>
 
 namespace sigrun {
+namespace {
+
+constexpr std::chrono::seconds k_look{1};
+
+}  // namespace
 
 fleet::~fleet() = default;
 
@@ -79,7 +84,7 @@ void fleet::tick() {
     reloads_.expire(clock_.now());
     expire_migrations(clock_.now());
     ++timer_->count;
-    timer_->each.expires_after(std::chrono::seconds(1));
+    timer_->each.expires_after(k_look);
     auto self = weak_from_this();
     timer_->each.async_wait([self](boost::system::error_code ec) {
         if (auto me = self.lock(); me && !ec) me->tick();
@@ -100,7 +105,8 @@ void fleet::check_liveness(const member_ptr& m) {
     {
         std::lock_guard lock(m->mutex);
         for (const auto& s : m->sessions) {
-            if (!s.via->foreign() && !m->info->foreign && now - s.last_frame > limit)
+            // Not later than the limit: at the next look it would be.
+            if (!s.via->foreign() && !m->info->foreign && now - s.last_frame + k_look > limit)
                 silent.push_back(s);
             else if (timer_->count % interval == phase)
                 to_ping.push_back(s);
@@ -110,7 +116,7 @@ void fleet::check_liveness(const member_ptr& m) {
     }
     for (const auto& s : silent) {
         s.via->close(SIGRUN_E_TIMEOUT);  // first: what is bound to a link that was dropped must find it closed
-        drop_session(m, s.via, "no beat for " + std::to_string(limit / std::chrono::seconds(1)) + " s");
+        drop_session(m, s.via, "no beat for " + std::to_string((now - s.last_frame) / std::chrono::seconds(1)) + " s");
     }
     for (const auto& s : to_ping) ping(m, s.via);
     if (dial) dial_member(m);
