@@ -2,6 +2,8 @@
 #include "kernel/agent/uplink.hpp"
 #include "kernel/log/log.hpp"
 
+#include <boost/asio/post.hpp>
+
 #include <algorithm>
 
 namespace sigrun {
@@ -48,7 +50,8 @@ void uplink::start_lane() {
         link->dialled = self;
         (*r)->set_context(link);
         (*r)->set_auth(self->hooks_.auth);
-        self->on_io([number, link](uplink& me) { me.dialled(number, link); });
+        // It holds the uplink: a link that comes after the end must still be closed by somebody.
+        boost::asio::post(self->host_.io(), [self, number, link] { self->dialled(number, link); });
     });
 }
 
