@@ -4,7 +4,9 @@
 #include "kernel/plugin/trial.hpp"
 #include "kernel/plugin/trial_words.hpp"
 
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <link.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -16,6 +18,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 namespace sigrun {
 namespace {
@@ -53,6 +56,33 @@ std::string what_is_left() {
     return left;
 }
 
+std::set<std::string> mapped_objects() {
+    std::set<std::string> names;
+    auto each = [](dl_phdr_info* object, std::size_t, void* into) {
+        static_cast<std::set<std::string>*>(into)->insert(object->dlpi_name);
+        return 0;
+    };
+    ::dl_iterate_phdr(each, &names);
+    return names;
+}
+
+// Keeps what came with the plugins mapped until it is known that no thread is left in it: one would crash, and be taken for
+// a crash of the plugin's.
+class kept_mapped {
+public:
+    explicit kept_mapped(const std::set<std::string>& before) {
+        for (const auto& name : mapped_objects())
+            if (!before.contains(name))
+                if (void* handle = ::dlopen(name.c_str(), RTLD_NOW | RTLD_NOLOAD)) handles_.push_back(handle);
+    }
+    void let_go() {
+        for (void* handle : handles_) ::dlclose(handle);
+    }
+
+private:
+    std::vector<void*> handles_;
+};
+
 }  // namespace
 
 int run_as_plugin_host(int argc, char** argv) {
@@ -68,7 +98,9 @@ int run_as_plugin_host(int argc, char** argv) {
     ::dup2(nowhere, STDOUT_FILENO);
     ::dup2(nowhere, STDERR_FILENO);
     std::string report, kinds;
+    std::optional<kept_mapped> kept;
     {
+        const auto before = mapped_objects();
         metrics numbers;
         plugin_host_options options;
         options.plugin_dir = argv[2];
@@ -76,6 +108,7 @@ int run_as_plugin_host(int argc, char** argv) {
         options.private_folder = true;
         plugin_host host(std::move(options), settings::parse("", "trial").value(), numbers);
         auto loaded = host.load_all();
+        kept.emplace(before);
         if (!loaded) report = loaded.error().text();
         for (const auto& each : host.plugins()) {
             if (!each.active && report.empty()) report = each.reason;
@@ -84,6 +117,7 @@ int run_as_plugin_host(int argc, char** argv) {
         host.shutdown();
     }
     if (report.empty()) report = what_is_left();
+    if (report.empty()) kept->let_go();
     const bool good = report.empty();
     if (good) report = std::string(k_trial_good) + kinds;
     [[maybe_unused]] auto written = ::write(parent, report.data(), report.size());

@@ -3,6 +3,7 @@ import contextlib
 import socket
 import struct
 import threading
+import time
 
 HTTP_WORDS = (b"GET ", b"POST", b"HEAD", b"PUT ", b"DELE", b"OPTI")
 
@@ -16,12 +17,14 @@ def protocol_of(first):
 
 
 class Way:
-    """From its port to `target`. Modes, by protocol: open, refuse (new connections are reset), stall (nothing passes)."""
+    """From its port to `target`. Modes, by protocol: open, refuse (new connections are reset), stall (nothing passes).
+    A protocol may be far away as well: what passes then takes so many seconds each way."""
 
     def __init__(self, target=None):
         self.target = target
         self._modes, self._changed = {}, threading.Condition()
         self._live = {}  # protocol -> sockets
+        self.delays = {}  # protocol -> seconds
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = self._listener.getsockname()[1]
         self._ended = False
@@ -101,6 +104,8 @@ class Way:
                 data = source.recv(65536)
                 if not data:
                     break
+                if delay := self.delays.get(protocol):
+                    time.sleep(delay)
             sink.shutdown(socket.SHUT_WR)
         except OSError:
             pass

@@ -352,7 +352,10 @@ class Ladder(FleetTest):
         self.protocols = ("valkyrie", "http")
         port = free_port()
         self.start_runner("r1", "--listen", f"127.0.0.1:{port}", "--slots", "4", wait="listening")
-        self.d.request("POST", "/v1/runners", {"name": "r1", "endpoint": f"127.0.0.1:{port}"})
+        way = Way(port)
+        self.addCleanup(way.close)
+        way.delays["http"] = 0.01
+        self.d.request("POST", "/v1/runners", {"name": "r1", "endpoint": f"127.0.0.1:{way.port}"})
         self.all_up()
         self.assertEqual(self.d.run(command=["true"], priority="high")["protocol"], "valkyrie")
         self.rung_is("valkyrie", 30)
