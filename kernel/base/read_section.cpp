@@ -14,6 +14,9 @@ namespace {
 
 int membarrier(int command) noexcept { return static_cast<int>(::syscall(SYS_membarrier, command, 0, 0)); }
 
+// Before main, in a process of one thread: with more of them the kernel waits a whole grace period (some 10 ms) here.
+const bool able = membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
+
 // All marks there ever were; a thread that ends leaves its own for the next one. Never destroyed: threads may end late.
 struct registry {
     std::mutex mutex;
@@ -53,7 +56,6 @@ reader_mark& read_section::enrol() noexcept {
 }
 
 bool wait_for_readers() noexcept {
-    static const bool able = membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
     if (!able || membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0) return false;
     std::vector<std::pair<reader_mark*, std::uint64_t>> inside;
     {
