@@ -133,6 +133,8 @@ void uplink::leave_protocol(const std::shared_ptr<instance>& old) {
 // Over that rung alone: the old link works meanwhile, and there is time to try again.
 void uplink::move_if_due() {
     if (!active_ || !active_due_ || stopped_) return;
+    // One that is on its way there goes on: the controller may have taken it for the one in use already.
+    if (next_.empty() && lanes_.size() == 1 && lanes_.front()->rung == due_index_) return;
     end_race();
     race({due_index_});
 }

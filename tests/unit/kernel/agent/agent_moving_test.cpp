@@ -1,6 +1,8 @@
 // A controller asks its runners to come over another connection: nothing is lost on the old one.
 #include "agent_rig.hpp"
 
+#include <boost/asio/post.hpp>
+
 namespace sigrun::agent_test {
 namespace {
 
@@ -107,6 +109,28 @@ TEST_F(agent_moving, asked_again_over_the_new_link_it_moves_again) {
         EXPECT_EQ(controller_.wait_final(t).parsed()["state"], "succeeded");
     }
     EXPECT_EQ(controller_.hellos().size(), 5u);
+}
+
+TEST_F(agent_moving, another_reason_to_move_does_not_end_the_link_that_is_on_its_way) {
+    connect();
+    auto first = controller_.wait_link();
+    controller_.welcome = [&](const json::object& hello) {
+        if (hello.at("generation") == 2) {
+            auto& host = runner_->host();
+            (*runner_)->leave_protocol(host.find(SIGRUN_KIND_EXECUTOR, "call"));  // any other plugin
+            std::promise<void> done;
+            boost::asio::post(host.io(), [&] { done.set_value(); });
+            done.get_future().wait();
+        }
+        return json::object{{"beat_ms", 100}, {"verdicts", json::array{}}};
+    };
+    controller_.send(SIGRUN_BYE, nullptr, k_move);
+    auto second = controller_.wait_link(2);
+    first->close();
+    EXPECT_TRUE(eventually([&] { return first->gone(); }));
+    wait_beat();
+    EXPECT_TRUE(second->alive());
+    EXPECT_EQ(controller_.hellos().size(), 2u);
 }
 
 TEST_F(agent_moving, a_link_that_breaks_before_there_is_another_is_a_loss_like_any) {
