@@ -159,6 +159,7 @@ void job_engine::begin_attempt(const job_ptr& j, const member_ptr& where, const 
     a.place = picked.slot;
     a.via = rung.via;
     a.runner = where->info->uid();
+    placed_.put(*j, a.runner);
     a.runner_name = where->info->identity.name;
     a.token = make_token(a.number);
     a.protocol = rung.via->protocol_name();

@@ -7,6 +7,7 @@
 
 #include "kernel/job/job.hpp"
 #include "kernel/job/job_table.hpp"
+#include "kernel/job/placed_jobs.hpp"
 #include "kernel/job/wait_queue.hpp"
 #include "kernel/runner/event_log.hpp"
 #include "kernel/store/journal.hpp"
@@ -80,7 +81,7 @@ public:
     void on_session(const member_ptr& who, const link_ptr& via, const std::string& why = {}) override;
     void on_link_lost(const member_ptr& who, const link_ptr& via) override;
     void on_capacity(slot_ref slot) override;
-    std::unordered_set<const link*> links_in_use() override;
+    std::unordered_set<const link*> links_in_use(const member_ptr& who) override;
     void move_attempts(const member_ptr& who, const link_ptr& from, const link_ptr& to) override;
 
 private:
@@ -158,6 +159,7 @@ private:
         std::atomic<std::uint32_t> retry_infrastructure;
         std::atomic<std::uint64_t> changes{0};
     } tuned_;
+    placed_jobs placed_;  // before the table: jobs take themselves out
     job_table table_;
     wait_queue queue_;
     struct sweeper final : timer_node {

@@ -31,7 +31,10 @@ failure_class parse_failure_class(std::string_view text) noexcept {
     return failure_class::infra_runner;
 }
 
-job::~job() { engine.timers_.disarm(*this); }
+job::~job() {
+    engine.timers_.disarm(*this);
+    engine.placed_.remove(*this);
+}
 
 void job::on_timer() { engine.on_timer(shared_from_this()); }
 

@@ -3,6 +3,7 @@
 
 #include "kernel/base/timer_wheel.hpp"
 #include "kernel/job/log_store.hpp"
+#include "kernel/job/placed_jobs.hpp"
 #include "kernel/job/spec.hpp"
 #include "kernel/link/fleet.hpp"
 
@@ -121,6 +122,7 @@ struct job final : std::enable_shared_from_this<job>, timer_node {
     job_state state = job_state::queued;
     buffer_ref payload;
     std::vector<attempt> attempts;
+    placed_hook placed;                   // on the runner of the newest attempt
     std::vector<std::uint32_t> excluded;  // slots that failed it
     std::uint32_t user_tries = 0, infrastructure_tries = 0;
     std::string reason;  // why it waits, or why it ended there

@@ -8,9 +8,9 @@ namespace {
 const auto k_log = logger::get("jobs");
 }
 
-std::unordered_set<const link*> job_engine::links_in_use() {
+std::unordered_set<const link*> job_engine::links_in_use(const member_ptr& who) {
     std::unordered_set<const link*> all;
-    for (const auto& j : table_.all()) {
+    for (const auto& j : placed_.on(who->info->uid())) {
         job_lock lock(j->mutex);
         attempt* a = j->live();
         if (a && !j->settling && a->via) all.insert(a->via.get());
@@ -19,7 +19,7 @@ std::unordered_set<const link*> job_engine::links_in_use() {
 }
 
 void job_engine::move_attempts(const member_ptr& who, const link_ptr& from, const link_ptr& to) {
-    for (const auto& j : table_.all()) {
+    for (const auto& j : placed_.on(who->info->uid())) {
         job_lock lock(j->mutex);
         attempt* a = j->live();
         if (!a || j->settling || a->where != who || a->via != from || a->looked_for) continue;

@@ -54,6 +54,7 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
     if (j->state == job_state::queued) return enqueue(j);
     // It may be running: its runner has a grace to come back and say so.
     for (auto& a : j->attempts) a.sent = true;
+    if (const auto* a = j->current()) placed_.put(*j, a->runner);
     if (j->state != job_state::offered || !j->spec->idempotent) j->state = job_state::running;
     j->reason.clear();
     if (j->log) j->log->resume_attempt(view->log_base);
@@ -109,7 +110,7 @@ std::vector<verdict> job_engine::reconcile(const member_ptr& who, const std::vec
         }
         verdicts.push_back(v);
     }
-    for (const auto& j : table_.all())
+    for (const auto& j : placed_.on(who->info->uid()))
         if (!listed.contains(j.get())) not_listed(j, who, restarted);
     return verdicts;
 }
@@ -121,6 +122,7 @@ void job_engine::keep(job& j, attempt& a, const member_ptr& who, const inventory
     v.log_offset = j.log ? j.log->attempt_offset() : 0;
     a.where = who;
     a.runner = who->info->uid();
+    placed_.put(j, a.runner);
     a.runner_name = who->info->identity.name;
     a.kept = true;
     claim_again(a);
@@ -170,7 +172,7 @@ void job_engine::not_listed(const job_ptr& j, const member_ptr& who, bool restar
 }
 
 void job_engine::on_session(const member_ptr& who, const link_ptr& via, const std::string& why) {
-    for (const auto& j : table_.all()) {
+    for (const auto& j : placed_.on(who->info->uid())) {
         job_lock lock(j->mutex);
         attempt* a = j->live();
         if (!a || j->settling || a->runner != who->info->uid()) continue;
@@ -240,7 +242,7 @@ void job_engine::attach(const job_ptr& j, job_lock& lock, const link_ptr& via) {
 }
 
 void job_engine::on_link_lost(const member_ptr& who, const link_ptr& via) {
-    for (const auto& j : table_.all()) {
+    for (const auto& j : placed_.on(who->info->uid())) {
         job_lock lock(j->mutex);
         attempt* a = j->live();
         if (!a || a->where != who || a->via != via) continue;
@@ -252,6 +254,7 @@ void job_engine::on_link_lost(const member_ptr& who, const link_ptr& via) {
             j->offer_deadline = clock_.now() + patience;
         arm(*j);
     }
+    placed_.tidy(who->info->uid());
 }
 
 }  // namespace sigrun

@@ -190,10 +190,12 @@ void job_engine::completed(const job_ptr& j) {
         log = j->log;
         holds = j->hold_deadline != time_point{};
         (j->state == job_state::succeeded ? finished_ok_ : finished_bad_).add();
-        if (!holds)
+        if (!holds) {
             timers_.disarm(*j);
-        else
+            placed_.remove(*j);
+        } else {
             arm(*j);
+        }
     }
     if (log) log->finish();
     for (auto& acknowledge : repeats) acknowledge();

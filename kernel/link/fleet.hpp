@@ -115,8 +115,8 @@ public:
     virtual void on_link_lost(const member_ptr& who, const link_ptr& via) = 0;
     /// A place appeared: a runner came online or got more places.
     virtual void on_capacity(slot_ref slot) = 0;
-    /// The links over which attempts are offered or run now.
-    virtual std::unordered_set<const link*> links_in_use() = 0;
+    /// The links over which attempts are offered to this runner, or run on it, now.
+    virtual std::unordered_set<const link*> links_in_use(const member_ptr& who) = 0;
     /// A foreign runner's attempts go on over `to`, each once it was found there. What is not accepted yet stays: it would
     /// not be found. May be asked again and again.
     virtual void move_attempts(const member_ptr& who, const link_ptr& from, const link_ptr& to) = 0;
@@ -303,7 +303,7 @@ private:
     bool begin_move(const member_ptr& m, const link_ptr& from);
 
     // links that others have replaced (leaving.cpp)
-    bool look_after_leaving(const member_ptr& m, const std::unordered_set<const link*>& in_use);
+    bool look_after_leaving(const member_ptr& m);
     bool leaving_answered(const member_ptr& m, const link_ptr& from, bool with_attempts);
     bool end_leaving(const member_ptr& m, const link_ptr& via);
 

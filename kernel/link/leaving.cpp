@@ -21,7 +21,7 @@ constexpr std::chrono::seconds k_ask_again{2};
 }  // namespace
 
 // True while it has links that leave.
-bool fleet::look_after_leaving(const member_ptr& m, const std::unordered_set<const link*>& in_use) {
+bool fleet::look_after_leaving(const member_ptr& m) {
     struct look {
         link_ptr via, next;
         bool late = false;
@@ -39,6 +39,7 @@ bool fleet::look_after_leaving(const member_ptr& m, const std::unordered_set<con
             all.push_back(std::move(one));
         }
     }
+    const auto in_use = attempts_ ? attempts_->links_in_use(m) : std::unordered_set<const link*>();
     for (auto& each : all) each.free = !in_use.contains(each.via.get());
     for (const auto& each : all) {
         if (foreign) {

@@ -121,10 +121,8 @@ void fleet::care_for_moves() {
     }
     begin_moves();
     std::vector<member_ptr> settled;
-    std::unordered_set<const link*> in_use;
-    if (attempts_ && !with_leaving.empty()) in_use = attempts_->links_in_use();
     for (const auto& m : with_leaving)
-        if (!look_after_leaving(m, in_use)) settled.push_back(m);
+        if (!look_after_leaving(m)) settled.push_back(m);
     {
         std::lock_guard lock(moves_->mutex);
         for (const auto& m : settled) {

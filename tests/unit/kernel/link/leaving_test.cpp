@@ -53,7 +53,7 @@ struct idle_engine final : attempt_handler {
     void on_session(const member_ptr&, const link_ptr&, const std::string&) override {}
     void on_link_lost(const member_ptr&, const link_ptr&) override {}
     void on_capacity(slot_ref) override {}
-    std::unordered_set<const link*> links_in_use() override { return {}; }
+    std::unordered_set<const link*> links_in_use(const member_ptr&) override { return {}; }
     void move_attempts(const member_ptr&, const link_ptr&, const link_ptr&) override {}
 };
 

@@ -1,0 +1,49 @@
+#include "kernel/job/placed_jobs.hpp"
+
+#include "kernel/job/job.hpp"
+
+namespace sigrun {
+
+void placed_jobs::unlink(placed_hook& at) noexcept {
+    (at.before ? at.before->placed.after : at.on->first) = at.after;
+    if (at.after) at.after->placed.before = at.before;
+    at = {};
+}
+
+void placed_jobs::put(job& j, const id& runner) {
+    remove(j);
+    auto& hook = j.placed;
+    hook.shard = runner.shard();
+    shard& s = shards_[hook.shard];
+    std::lock_guard lock(s.mutex);
+    auto& there = s.runners[runner];
+    hook.on = &there;
+    hook.after = there.first;
+    if (there.first) there.first->placed.before = &j;
+    there.first = &j;
+}
+
+void placed_jobs::remove(job& j) noexcept {
+    if (!j.placed.on) return;
+    std::lock_guard lock(shards_[j.placed.shard].mutex);
+    unlink(j.placed);
+}
+
+std::vector<std::shared_ptr<job>> placed_jobs::on(const id& runner) const {
+    std::vector<std::shared_ptr<job>> all;
+    const shard& s = shards_[runner.shard()];
+    std::lock_guard lock(s.mutex);
+    auto at = s.runners.find(runner);
+    if (at == s.runners.end()) return all;
+    for (job* each = at->second.first; each; each = each->placed.after)
+        if (auto held = each->weak_from_this().lock()) all.push_back(std::move(held));  // else it is being destroyed
+    return all;
+}
+
+void placed_jobs::tidy(const id& runner) {
+    shard& s = shards_[runner.shard()];
+    std::lock_guard lock(s.mutex);
+    if (auto at = s.runners.find(runner); at != s.runners.end() && !at->second.first) s.runners.erase(at);
+}
+
+}  // namespace sigrun
