@@ -5,6 +5,7 @@
 #include "link.hpp"
 #include "serve/accepted.hpp"
 
+#include <sigrun/cpp/link_ops.hpp>
 #include <sigrun/cpp/plugin.hpp>
 
 #include <google/protobuf/stubs/logging.h>
@@ -49,7 +50,7 @@ constexpr sigrun_dial k_dial{
     }};
 
 constexpr sigrun_protocol k_table{sizeof(sigrun_protocol), 0,        sdk::str("grpc"), sdk::str("grpc,grpcs,grpc+unix"),
-                                  sdk::str("h2"),          &k_serve, &k_dial,          &k_link_ops};
+                                  sdk::str("h2"),          &k_serve, &k_dial,          &sdk::link_ops<sigrun_link>};
 }  // namespace
 
 grpc_plugin::grpc_plugin(sdk::host host, const sdk::config_reader& config)

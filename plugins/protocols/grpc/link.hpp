@@ -17,9 +17,3 @@ struct sigrun_link {
     /// Frees the link and completes the op.
     virtual void close(sigrun_result why, sigrun_op op) = 0;
 };
-
-namespace sigrun::grpc {
-
-extern const sigrun_link_ops k_link_ops;
-
-}  // namespace sigrun::grpc

@@ -2,9 +2,9 @@
 #pragma once
 
 #include "dial/pending_dials.hpp"
-#include "live_options.hpp"
 
 #include <sigrun/cpp/host.hpp>
+#include <sigrun/cpp/live_options.hpp>
 #include <sigrun/cpp/options.hpp>
 
 #include <atomic>
@@ -54,7 +54,7 @@ struct core {
     const sigrun_svc_call* calls = nullptr;  // null: this host takes no calls
     const sigrun_svc_link* links = nullptr;
     std::optional<pending_dials> dials;  // nothing: this host opens no connections
-    live_options<settings> options;
+    sdk::live_options<settings> options;
     counters count;
     std::atomic<std::size_t> connections{0};  // being dialled, dialled and accepted; also closed ones held as links
     std::atomic<std::size_t> accepted{0};     // of them, accepted ones

@@ -4,6 +4,7 @@
 #include "serve/recognise.hpp"
 #include "version.hpp"
 
+#include <sigrun/cpp/link_ops.hpp>
 #include <sigrun/cpp/plugin.hpp>
 
 #include <condition_variable>
@@ -92,7 +93,7 @@ http_plugin::~http_plugin() {
 const void* http_plugin::interface(std::string_view id) noexcept {
     static const sigrun_protocol table{
         sizeof(sigrun_protocol), 0,        sdk::str("http"), sdk::str("http,http+unix,https"),
-        sdk::str(k_alpn),        &k_serve, &k_dial,          &link_ops()};
+        sdk::str(k_alpn),        &k_serve, &k_dial,          &sdk::link_ops<sigrun_link>};
     return id == SIGRUN_KIND_PROTOCOL ? &table : nullptr;
 }
 

@@ -25,8 +25,6 @@ struct sigrun_link {
 
 namespace sigrun::http {
 
-const sigrun_link_ops& link_ops() noexcept;
-
 using sdk::deliver_bye;
 using sdk::deliver_frame;
 

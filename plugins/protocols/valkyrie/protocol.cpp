@@ -1,7 +1,8 @@
 #include "protocol.hpp"
 
 #include "dialer.hpp"
-#include "link_table.hpp"
+
+#include <sigrun/cpp/link_ops.hpp>
 
 #include <sys/socket.h>
 
@@ -48,7 +49,7 @@ constexpr sigrun_protocol k_table{sizeof(sigrun_protocol),
                                   sdk::str(k_alpn),
                                   &k_serve,
                                   &k_dial,
-                                  &k_link_ops};
+                                  &sdk::link_ops<sigrun_link>};
 
 settings read_settings(const sdk::config_reader& config) {
     settings s;

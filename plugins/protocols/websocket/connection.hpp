@@ -209,4 +209,9 @@ private:
 /// What the host holds: a live way to a peer.
 struct sigrun_link {
     std::shared_ptr<sigrun::websocket::connection> connection;
+
+    sigrun_result send(const sigrun_frame& frame);
+    sigrun_result ping(sigrun_op op);
+    sigrun_result call(const sigrun_call& request, const sigrun_sink& replies, sigrun_op op);
+    void close(sigrun_result why, sigrun_op op);
 };

@@ -3,7 +3,6 @@
 
 #include <sigrun/cpp/host.hpp>
 #include <sigrun/cpp/live_options.hpp>
-#include <sigrun/cpp/net.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -50,7 +49,6 @@ struct core {
     sdk::host host;
     const sigrun_svc_call* calls = nullptr;  // null: this host takes no calls
     const sigrun_svc_link* links = nullptr;
-    std::optional<sdk::net> net;  // nothing: this host opens no connections for plugins
     sdk::live_options<settings> options;
     counters numbers;
     std::atomic<std::size_t> connections{0};  // dialled, being dialled and accepted; of closed ones those held as links

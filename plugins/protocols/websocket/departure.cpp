@@ -1,7 +1,6 @@
 #include "departure.hpp"
 
 #include "connection.hpp"
-#include "dial/dial_table.hpp"
 
 namespace sigrun::websocket {
 namespace {
@@ -11,8 +10,8 @@ constexpr auto k_after_cut = std::chrono::seconds(4);
 connection* as_connection(ticking& member) { return dynamic_cast<connection*>(&member); }
 }  // namespace
 
-departure::departure(core_ptr shared, const std::vector<std::unique_ptr<loop>>& loops, dial_table& dials, manner how,
-                     time_point until, sdk::op done)
+departure::departure(core_ptr shared, const std::vector<std::unique_ptr<loop>>& loops, sdk::dial_group* dials,
+                     manner how, time_point until, sdk::op done)
     : shared_(std::move(shared)), loops_(loops), dials_(dials), how_(how), until_(until), done_(std::move(done)) {}
 
 void departure::begin() {
@@ -54,7 +53,7 @@ void departure::tick(time_point now) {
     }
     cut_ = true;
     until_ = now + k_after_cut;
-    if (shared_->net) dials_.cancel_all(*shared_->net);
+    if (dials_) dials_->cancel_all();
     on_each([](ticking& member) {
         if (auto* one = as_connection(member)) return one->cut();
         if (!dynamic_cast<departure*>(&member)) member.shut();  // a request whose head has not ended

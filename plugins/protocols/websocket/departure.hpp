@@ -10,12 +10,12 @@
 #include "core.hpp"
 #include "loop.hpp"
 
+#include <sigrun/cpp/dial_group.hpp>
+
 #include <memory>
 #include <vector>
 
 namespace sigrun::websocket {
-
-class dial_table;
 
 class departure : public ticking, public std::enable_shared_from_this<departure> {
 public:
@@ -23,7 +23,7 @@ public:
 
     /// `done` is completed exactly once: when no connection is left, at the deadline of a drain, or, if the host still holds
     /// links some time after the cut, with E_TIMEOUT.
-    departure(core_ptr shared, const std::vector<std::unique_ptr<loop>>& loops, dial_table& dials, manner how,
+    departure(core_ptr shared, const std::vector<std::unique_ptr<loop>>& loops, sdk::dial_group* dials, manner how,
               time_point until, sdk::op done);
     /// [any] Once, after the flag in the core was set.
     void begin();
@@ -37,7 +37,7 @@ private:
 
     const core_ptr shared_;
     const std::vector<std::unique_ptr<loop>>& loops_;
-    dial_table& dials_;
+    sdk::dial_group* const dials_;  // null: nothing is dialled
     const manner how_;
     time_point until_;
     bool cut_ = false;

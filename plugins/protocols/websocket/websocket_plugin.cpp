@@ -2,10 +2,10 @@
 
 #include "connection.hpp"
 #include "dial/dialler.hpp"
-#include "link_table.hpp"
 #include "serve/newcomer.hpp"
 #include "serve/recognise.hpp"
 
+#include <sigrun/cpp/link_ops.hpp>
 #include <sigrun/cpp/plugin.hpp>
 
 #include <netinet/in.h>
@@ -53,7 +53,7 @@ constexpr sigrun_protocol k_table{sizeof(sigrun_protocol),
                                   sdk::str("http/1.1"),
                                   &k_serve,
                                   &k_dial,
-                                  &k_link_ops};
+                                  &sdk::link_ops<sigrun_link>};
 
 settings read_settings(const sdk::config_reader& config) {
     settings s;
@@ -111,7 +111,7 @@ websocket_plugin::websocket_plugin(sdk::host host, const sdk::config_reader& con
     : shared_(std::make_shared<core>(host, read_settings(config))) {
     shared_->calls = host.service(SIGRUN_SVC_CALL, &sigrun_svc_call::end);
     shared_->links = host.service(SIGRUN_SVC_LINK, &sigrun_svc_link::adopt);
-    if (host.service(SIGRUN_SVC_NET, &sigrun_svc_net::cancel)) shared_->net.emplace(host);
+    if (host.service(SIGRUN_SVC_NET, &sigrun_svc_net::cancel)) dials_.emplace(host);
     shared_->numbers = make_counters(host);
     const auto threads = config.integer("threads");
     for (std::int64_t i = 0; i < threads; ++i) loops_.push_back(std::make_unique<loop>(host, sdk::concat("ws/", i)));
@@ -120,7 +120,7 @@ websocket_plugin::websocket_plugin(sdk::host host, const sdk::config_reader& con
 websocket_plugin::~websocket_plugin() {
     // Everything is told to end; what the host must confirm (ended calls, closed links) gets a moment to do so.
     running_ = false;
-    if (shared_->net) dials_.stop(*shared_->net);
+    if (dials_) dials_->end();
     for (const auto& l : loops_) l->shut_all();
     const auto until = clock::now() + k_goodbye;
     std::mutex mutex;
@@ -170,7 +170,8 @@ sigrun_result websocket_plugin::retire(std::uint64_t deadline_ns, sigrun_op toke
 }
 
 void websocket_plugin::depart(departure::manner how, std::uint64_t deadline_ns, sdk::op done) {
-    std::make_shared<departure>(shared_, loops_, dials_, how, at(deadline_ns), std::move(done))->begin();
+    std::make_shared<departure>(shared_, loops_, dials_ ? &*dials_ : nullptr, how, at(deadline_ns), std::move(done))
+        ->begin();
 }
 
 std::shared_ptr<void> websocket_plugin::take_seat() {
@@ -228,7 +229,7 @@ sigrun_result websocket_plugin::accept(const sigrun_accept& accepted, sigrun_op 
 void websocket_plugin::check_dial(const sigrun_endpoint& where) const {
     if (!running_ || shared_->draining) throw sdk::failure(SIGRUN_E_CANCELLED, "the plugin is going away");
     if (where.profile.len) throw sdk::failure(SIGRUN_E_UNSUPPORTED, "this protocol has no profiles");
-    if (!shared_->net)
+    if (!dials_)
         throw sdk::failure(SIGRUN_E_UNSUPPORTED,
                            "this host opens no connections for plugins (it has no service sigrun.host.net/1)");
 }
@@ -239,7 +240,7 @@ sigrun_result websocket_plugin::open(const sigrun_endpoint& where, const sigrun_
         check_dial(where);
         const dial_request request{shared_,
                                    &next_loop(),
-                                   &dials_,
+                                   &*dials_,
                                    parse_endpoint(sdk::view(where.uri), sdk::view(where.options)),
                                    clock::now() + shared_->options.now().connect_timeout,
                                    shared_->options.now().deflate == compression::offer};
@@ -255,7 +256,7 @@ sigrun_result websocket_plugin::detect(const sigrun_endpoint& where, std::uint64
         check_dial(where);
         const auto deadline = deadline_ns ? at(deadline_ns) : clock::now() + shared_->options.now().connect_timeout;
         const dial_request request{shared_,  &next_loop(),
-                                   &dials_,  parse_endpoint(sdk::view(where.uri), sdk::view(where.options)),
+                                   &*dials_, parse_endpoint(sdk::view(where.uri), sdk::view(where.options)),
                                    deadline, shared_->options.now().deflate != compression::off};
         websocket::detect(request, op);
     });

@@ -3,7 +3,6 @@
 
 #include "core.hpp"
 #include "departure.hpp"
-#include "dial/dial_table.hpp"
 #include "loop.hpp"
 
 #include <sigrun/cpp/options.hpp>
@@ -47,8 +46,8 @@ private:
 
     core_ptr shared_;
     std::vector<std::unique_ptr<loop>> loops_;
-    dial_table dials_;
-    std::optional<settings> next_;  // between reconfigure and commit
+    std::optional<sdk::dial_group> dials_;  // nothing: this host opens no connections for plugins
+    std::optional<settings> next_;          // between reconfigure and commit
     std::atomic<std::size_t> turn_{0};
     std::atomic<bool> running_{false};
 };

@@ -18,18 +18,6 @@ using done_fn = std::function<void(const std::shared_ptr<connection>&, sigrun_re
 
 constexpr std::size_t k_samples = 7;
 
-/// A descriptor on its way to a loop.
-struct held_fd {
-    explicit held_fd(int of) : fd(of) {}
-    held_fd(const held_fd&) = delete;
-    held_fd& operator=(const held_fd&) = delete;
-    ~held_fd() {
-        if (fd >= 0) ::close(fd);
-    }
-    int release() { return std::exchange(fd, -1); }
-    int fd;
-};
-
 std::string_view header_of(const connection::http_response& answer, http::field name) {
     const auto value = answer[name];
     return {value.data(), value.size()};
@@ -72,12 +60,12 @@ void connect(const dial_request& request, const done_fn& done) {
                              static_cast<std::uint64_t>(request.deadline.time_since_epoch().count())};
     auto opened = [request, done, counts = counted(request.shared)](sigrun_result result, sdk::net_connection made,
                                                                     std::string why) {
-        auto fd = std::make_shared<held_fd>(made.fd);
+        auto fd = std::make_shared<sdk::dialled_fd>(made.fd);
         request.on->post([request, done, counts, result, fd, why = std::move(why)] {
             result == SIGRUN_OK ? ask(request, fd->release(), done) : done(nullptr, result, why);
         });
     };
-    request.dials->start(*request.shared->net, to, std::move(opened));
+    request.dials->dial(to, std::move(opened));
 }
 
 /// One detection: lives in the callbacks of its connection until it has answered.

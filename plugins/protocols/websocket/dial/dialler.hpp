@@ -2,15 +2,16 @@
 #pragma once
 
 #include "connection.hpp"
-#include "dial/dial_table.hpp"
 #include "dial/endpoint.hpp"
+
+#include <sigrun/cpp/dial_group.hpp>
 
 namespace sigrun::websocket {
 
 struct dial_request {
     core_ptr shared;
     loop* on = nullptr;
-    dial_table* dials = nullptr;
+    sdk::dial_group* dials = nullptr;
     endpoint where;
     time_point deadline;
     bool offer_deflate = false;

@@ -1,9 +1,7 @@
 // The rig of two instances, for this plugin, and a client that writes WebSocket frames by hand.
 #pragma once
 
-#define SIGRUN_RIG_COMPONENT "websocket"
-#define SIGRUN_RIG_SCHEME "ws"
-#include "../valkyrie/rig.hpp"
+#include "unit/plugins/protocols/pair/rig.hpp"
 
 #include <boost/json.hpp>
 

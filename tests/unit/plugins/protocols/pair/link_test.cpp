@@ -1,5 +1,6 @@
-// Two plugin instances over real sockets: upgrade, calls, session, ends.
-#include "ws_rig.hpp"
+// Two plugin instances over real sockets: calls, session, ends. Part of the tests of each protocol that has its links on one
+// connection.
+#include "unit/plugins/protocols/pair/rig.hpp"
 
 using namespace rig;
 
@@ -7,13 +8,16 @@ namespace {
 
 struct both_ways : testing::TestWithParam<std::tuple<bool, const char*, const char*>> {
     bool unix_socket() const { return std::get<0>(GetParam()); }
-    options with() const { return {{"compression", std::get<1>(GetParam())}, {"threads", std::get<2>(GetParam())}}; }
+    options with() const { return {{k_variant, std::get<1>(GetParam())}, {"threads", std::get<2>(GetParam())}}; }
 };
 
 }  // namespace
 
-INSTANTIATE_TEST_SUITE_P(websocket, both_ways,
-                         testing::Combine(testing::Bool(), testing::Values("off", "offer"), testing::Values("1", "2")));
+// The name of the protocol is a macro.
+#define SIGRUN_INSTANTIATE(...) INSTANTIATE_TEST_SUITE_P(__VA_ARGS__)
+SIGRUN_INSTANTIATE(SIGRUN_PROTOCOL_NAME, both_ways,
+                   testing::Combine(testing::Bool(), testing::Values(k_variant_off, k_variant_on),
+                                    testing::Values("1", "2")));
 
 TEST_P(both_ways, calls_are_answered_and_carry_json_and_payload) {
     controller server(with(), unix_socket());
@@ -47,10 +51,16 @@ TEST_P(both_ways, a_session_carries_every_kind_of_frame) {
     log.of(1).with(runner.host.get(), "line\n");
     log.frame.stream = SIGRUN_STREAM_STDERR;
     log.frame.time_ns = 1700000000000000000;
+    log.frame.seq = 3;
+    log.frame.ack = 1;
     EXPECT_EQ(runner.table->link->send(runner.link, log), SIGRUN_OK);
     auto line = server.frames.wait_for(is(SIGRUN_LOG));
     EXPECT_EQ(line.stream, std::uint32_t{SIGRUN_STREAM_STDERR});
     EXPECT_EQ(line.time_ns, 1700000000000000000u);
+    if (k_frames_are_numbered) {
+        EXPECT_EQ(line.seq, 3u);
+        EXPECT_EQ(line.ack, 1u);
+    }
     EXPECT_EQ(line.payload, "line\n");
 
     made_frame state(SIGRUN_STATE, SIGRUN_FRAME_LAST);
@@ -87,7 +97,7 @@ TEST_P(both_ways, large_payloads_travel) {
     EXPECT_TRUE(replies.frames().at(0).payload == big);
 }
 
-TEST(websocket_link, a_hundred_calls_at_once_on_one_connection) {
+TEST(SIGRUN_LINK_SUITE, a_hundred_calls_at_once_on_one_connection) {
     controller server;
     client c(server.uri);
     std::vector<std::unique_ptr<sdk::recording_sink>> sinks;
@@ -115,7 +125,7 @@ TEST(websocket_link, a_hundred_calls_at_once_on_one_connection) {
     EXPECT_EQ(server.ended, 0);
 }
 
-TEST(websocket_link, a_refused_call_is_answered_with_its_problem) {
+TEST(SIGRUN_LINK_SUITE, a_refused_call_is_answered_with_its_problem) {
     controller server;
     client c(server.uri);
     sdk::recording_sink replies;
@@ -124,7 +134,7 @@ TEST(websocket_link, a_refused_call_is_answered_with_its_problem) {
     EXPECT_EQ(replies.frames().at(0).json, R"({"code":"invalid","title":"no"})");
 }
 
-TEST(websocket_link, a_peer_cannot_claim_what_only_the_socket_proves) {
+TEST(SIGRUN_LINK_SUITE, a_peer_cannot_claim_what_only_the_socket_proves) {
     controller server({}, true);
     client c(server.uri);
     sdk::recording_sink replies, others;
@@ -135,21 +145,27 @@ TEST(websocket_link, a_peer_cannot_claim_what_only_the_socket_proves) {
     EXPECT_EQ(server.last_auth, "bearer abc");
 }
 
-TEST(websocket_link, more_calls_than_max_calls_are_answered_as_busy) {
-    controller server(options{{"max_calls", "3"}});
+TEST(SIGRUN_LINK_SUITE, more_calls_than_the_limit_are_busy) {
+    controller server(options{{k_call_limit, "3"}});
     client c(server.uri);
     sdk::recording_sink replies, refused;
     std::vector<sigrun_op> ops;
     for (int i = 0; i < 3; ++i) ops.push_back(c.call(c.link, "hold", replies.abi()));
-    EXPECT_EQ(c.host.wait(c.call(c.link, "hold", refused.abi())).result, SIGRUN_OK);
-    EXPECT_NE(refused.frames().at(0).json.find(R"("code":"busy")"), std::string::npos) << refused.frames().at(0).json;
+    const auto one_more = c.call(c.link, "hold", refused.abi());
+    if (k_caller_knows_the_limit) {
+        EXPECT_EQ(one_more, 0u);
+    } else {
+        EXPECT_EQ(c.host.wait(one_more).result, SIGRUN_OK);
+        EXPECT_NE(refused.frames().at(0).json.find(R"("code":"busy")"), std::string::npos)
+            << refused.frames().at(0).json;
+    }
     ASSERT_TRUE(eventually([&] { return server.held_count() == 3; }));
     EXPECT_EQ(c.close(std::exchange(c.link, nullptr)).result, SIGRUN_OK);
     for (auto op : ops) EXPECT_EQ(c.host.wait(op).result, SIGRUN_E_CANCELLED);
     EXPECT_TRUE(eventually([&] { return server.ended == 3; }));
 }
 
-TEST(websocket_link, a_deadline_ends_the_call_on_both_sides) {
+TEST(SIGRUN_LINK_SUITE, a_deadline_ends_the_call_on_both_sides) {
     controller server;
     client c(server.uri);
     sdk::recording_sink replies;
@@ -166,7 +182,7 @@ TEST(websocket_link, a_deadline_ends_the_call_on_both_sides) {
     c.host.forget(void_op);
 }
 
-TEST(websocket_link, a_streamed_reply_waits_for_a_busy_caller_and_loses_nothing) {
+TEST(SIGRUN_LINK_SUITE, a_streamed_reply_waits_for_a_busy_caller_and_loses_nothing) {
     controller server;
     client c(server.uri);
     sdk::recording_sink replies;
@@ -174,10 +190,9 @@ TEST(websocket_link, a_streamed_reply_waits_for_a_busy_caller_and_loses_nothing)
     auto op = c.call(c.link, "hold", replies.abi());
     ASSERT_TRUE(eventually([&] { return server.held_count() == 1; }));
     auto to = server.first_held().replies;
-    constexpr std::size_t k_frames = 4000;  // of 10 kB: far more than queues and sockets take
     std::size_t sent = 0;
     bool refused = false;
-    for (int resumed = 0; sent < k_frames;) {
+    for (int resumed = 0; sent < k_streamed_frames;) {
         made_frame part(SIGRUN_REPLY);
         part.with(server.host.get(), std::string(10'000, static_cast<char>(sent)));
         part.frame.offset = sent * 10'000;
@@ -188,7 +203,7 @@ TEST(websocket_link, a_streamed_reply_waits_for_a_busy_caller_and_loses_nothing)
         }
         ASSERT_EQ(r, SIGRUN_E_BUSY);
         if (!refused) {
-            EXPECT_LT(sent, 2500u);  // 4 MiB at the caller, 256 KiB here, and what the sockets take
+            EXPECT_LT(sent, k_streamed_at_once);
             EXPECT_TRUE(eventually([&] { return replies.refused() > 0; }));
             replies.set_result(SIGRUN_OK);
         }
@@ -201,8 +216,8 @@ TEST(websocket_link, a_streamed_reply_waits_for_a_busy_caller_and_loses_nothing)
     EXPECT_EQ(to.on_frame(to.ctx, last), SIGRUN_OK);
     EXPECT_EQ(c.host.wait(op).result, SIGRUN_OK);
     auto got = replies.frames();
-    ASSERT_EQ(got.size(), k_frames + 1);
-    for (std::size_t i = 0; i < k_frames; ++i) {
+    ASSERT_EQ(got.size(), k_streamed_frames + 1);
+    for (std::size_t i = 0; i < k_streamed_frames; ++i) {
         EXPECT_EQ(got[i].offset, i * 10'000);
         EXPECT_TRUE(got[i].payload == std::string(10'000, static_cast<char>(i))) << i;
     }
@@ -210,7 +225,7 @@ TEST(websocket_link, a_streamed_reply_waits_for_a_busy_caller_and_loses_nothing)
     server.held.clear();
 }
 
-TEST(websocket_link, a_lost_connection_says_bye_once_and_fails_what_was_open) {
+TEST(SIGRUN_LINK_SUITE, a_lost_connection_says_bye_once_and_fails_what_was_open) {
     controller server;
     client c(server.uri);
     c.become_link(server);
@@ -234,7 +249,7 @@ TEST(websocket_link, a_lost_connection_says_bye_once_and_fails_what_was_open) {
     EXPECT_TRUE(eventually([&] { return server.ended == 1; }));
 }
 
-TEST(websocket_link, close_says_bye_once_and_then_the_sink_is_silent) {
+TEST(SIGRUN_LINK_SUITE, close_says_bye_once_and_then_the_sink_is_silent) {
     controller server;
     client c(server.uri);
     c.become_link(server);
@@ -247,7 +262,7 @@ TEST(websocket_link, close_says_bye_once_and_then_the_sink_is_silent) {
     EXPECT_TRUE(eventually([&] { return server.all_ended(); }));
 }
 
-TEST(websocket_link, an_idle_connection_is_closed_but_not_one_with_a_session) {
+TEST(SIGRUN_LINK_SUITE, an_idle_connection_is_closed_but_not_one_with_a_session) {
     controller server(options{{"idle_timeout", "50ms"}});
     client idle(server.uri), busy(server.uri);
     busy.become_link(server);
@@ -258,7 +273,7 @@ TEST(websocket_link, an_idle_connection_is_closed_but_not_one_with_a_session) {
     EXPECT_EQ(server.close(server.link).result, SIGRUN_OK);
 }
 
-TEST(websocket_link, drain_ends_idle_connections_and_waits_for_calls) {
+TEST(SIGRUN_LINK_SUITE, drain_ends_idle_connections_and_waits_for_calls) {
     controller server;
     client idle(server.uri), busy(server.uri);
     sdk::recording_sink replies;
@@ -278,7 +293,7 @@ TEST(websocket_link, drain_ends_idle_connections_and_waits_for_calls) {
     server.held.clear();
 }
 
-TEST(websocket_link, calls_and_closes_from_many_threads_race_without_harm) {
+TEST(SIGRUN_LINK_SUITE, calls_and_closes_from_many_threads_race_without_harm) {
     controller server(options{{"threads", "2"}});
     for (int round = 0; round < 20; ++round) {
         client c(server.uri, {{"threads", "2"}});
