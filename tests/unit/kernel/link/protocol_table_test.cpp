@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <set>
 #include <thread>
 #include <vector>
@@ -52,7 +53,9 @@ TEST(protocol_table, threads_that_add_the_same_names_agree_while_others_read) {
     std::thread reader([&] {
         while (!done.load())
             for (std::size_t i = 0; i < k_names; ++i)
-                if (auto id = table.find(name(i)); id != protocol_table::k_none) EXPECT_EQ(table.name(id), name(i));
+                if (auto id = table.find(name(i)); id != protocol_table::k_none) {
+                    EXPECT_EQ(table.name(id), name(i));
+                }
     });
     std::vector<std::vector<std::uint8_t>> ids(3);
     std::vector<std::thread> adders;
