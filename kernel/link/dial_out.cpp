@@ -97,8 +97,7 @@ void fleet::detect_protocols(const member_ptr& m, bool fresh, bool missing_only,
     {
         std::lock_guard lock(m->mutex);
         for (const auto& s : m->sessions)
-            if (missing_only && s.via->alive() && s.endpoint == endpoint)
-                up |= static_cast<protocol_mask>(1u << s.protocol);
+            if (missing_only && s.via->alive() && s.endpoint == endpoint) up |= protocol_bit(s.protocol);
     }
     if (pinned) {
         if (auto i = protocol_for_uri(host_, endpoint)) round->lanes.emplace_back(*i, endpoint);
@@ -111,7 +110,7 @@ void fleet::detect_protocols(const member_ptr& m, bool fresh, bool missing_only,
             const auto& off = how->disabled_detection;
             if (std::find(off.begin(), off.end(), name) != off.end()) continue;
             const auto known_as = protocol_id(name);
-            if ((up & (1u << known_as)) || (missing_only && up && !may_dial(m, known_as))) continue;
+            if ((up & protocol_bit(known_as)) || (missing_only && up && !may_dial(m, known_as))) continue;
             round->lanes.emplace_back(i, first_scheme(*table) + "://" + endpoint);
         }
     }

@@ -31,8 +31,7 @@ fleet::fleet(plugin_host& host, registry& runners, selector& select, metrics& nu
       detections_(clk, options_.cache_ttl, 20'000),
       migrations_(std::make_shared<migrations>()),
       moves_(std::make_shared<moves>(host.control())) {
-    protocols_.reserve(64);  // it is read without a lock: names are added at its end, and none ever moves
-    for (const char* name : {"valkyrie", "grpc", "http", "websocket"}) protocols_.emplace_back(name);
+    for (const char* name : {"valkyrie", "grpc", "http", "websocket"}) protocol_id(name);
     for (const auto& i : host_.instances(SIGRUN_KIND_PROTOCOL)) {
         const auto* table = i->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL);
         if (table) protocol_id(sdk::view(table->name));
@@ -67,27 +66,14 @@ void fleet::tune(fleet_tuning now) {
     }
 }
 
-std::uint8_t fleet::protocol_id(std::string_view name) {
-    for (std::size_t i = 0; i < protocols_.size(); ++i)
-        if (protocols_[i] == name) return static_cast<std::uint8_t>(i);
-    protocols_.emplace_back(name);
-    return static_cast<std::uint8_t>(protocols_.size() - 1);
-}
-
-std::string_view fleet::protocol_name(std::uint8_t protocol) const noexcept {
-    return protocol < protocols_.size() ? std::string_view(protocols_[protocol]) : std::string_view("unknown");
-}
-
 protocol_mask fleet::mask_of(std::string_view protocol) const noexcept {
     if (protocol == "auto") return auto_selection_.load(std::memory_order_relaxed) ? 0xffff : k_auto_protocol;
-    const auto at = protocol_of(protocol);
-    return at < k_max_protocols ? static_cast<protocol_mask>(1u << at) : protocol_mask{0};
+    return protocol_bit(protocol_of(protocol));
 }
 
 std::uint8_t fleet::protocol_of(std::string_view name) const noexcept {
-    for (std::size_t i = 0; i < protocols_.size() && i < k_max_protocols; ++i)
-        if (protocols_[i] == name) return static_cast<std::uint8_t>(i);
-    return 0xff;
+    const auto known = protocols_.find(name);
+    return known < k_max_protocols ? known : protocol_table::k_none;
 }
 
 std::vector<std::string> fleet::protocol_names() const {
@@ -132,7 +118,7 @@ void fleet::reindex(const member_ptr& m) {
     {
         std::lock_guard lock(m->mutex);
         if (m->removed) return;
-        for (const auto& s : m->sessions) profile.protocols |= static_cast<protocol_mask>(1u << s.protocol);
+        for (const auto& s : m->sessions) profile.protocols |= protocol_bit(s.protocol);
         if (m->sessions.empty()) {
             if (!m->indexed) return;
             profile.protocols = 0;

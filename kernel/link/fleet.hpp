@@ -7,6 +7,7 @@
 #include "kernel/base/timer_wheel.hpp"
 #include "kernel/capability/ttl_cache.hpp"
 #include "kernel/link/link.hpp"
+#include "kernel/link/protocol_table.hpp"
 #include "kernel/link/remote_reload.hpp"
 #include "kernel/link/rung_board.hpp"
 #include "kernel/runner/registry.hpp"
@@ -202,7 +203,7 @@ public:
     nanoseconds fallback_timeout() const { return nanoseconds(fallback_timeout_.load(std::memory_order_relaxed)); }
     /// The id of a protocol by name; 0xff if there is none.
     std::uint8_t protocol_of(std::string_view name) const noexcept;
-    std::string_view protocol_name(std::uint8_t protocol) const noexcept;
+    std::string_view protocol_name(std::uint8_t protocol) const noexcept { return protocols_.name(protocol); }
     /// The bit of a protocol by name, all for "auto".
     protocol_mask mask_of(std::string_view protocol) const noexcept;
     std::vector<std::string> protocol_names() const;
@@ -230,7 +231,7 @@ private:
         bool moving = false;
     };
     member_ptr member_for(const runner_ptr& r);
-    std::uint8_t protocol_id(std::string_view name);
+    std::uint8_t protocol_id(std::string_view name) { return protocols_.add(name); }
     bool is_restart(const member_ptr& m, const std::string& process) const;
     /// Asks a native runner for its facts and its attempts; the answer is a HELLO.
     static void ask_again(const link_ptr& via);
@@ -322,7 +323,7 @@ private:
     std::unordered_map<id, member_ptr> members_;
     std::unordered_map<std::uint64_t, member_ptr> by_slot_;  // slot_key
     std::map<std::string, pending, std::less<>> tickets_;
-    std::vector<std::string> protocols_;  // by id
+    protocol_table protocols_;
     std::atomic<std::int64_t> fallback_timeout_{5'000'000'000};
     std::atomic<bool> auto_selection_{true};
     std::shared_ptr<migrations> migrations_;

@@ -27,7 +27,7 @@ result<std::vector<inventory_item>> parse_inventory(const json::object& o) {
         return problem{errc::too_large, "too many attempts", "inventory", "at most 4096", std::to_string(list->size())};
     for (const auto& v : *list) {
         const auto* item = v.if_object();
-        if (!item) return bad_value("inventory", "objects", json::serialize(v));
+        if (!item) return bad_value("inventory", "objects", json::serialize(v).substr(0, 80));
         inventory_item i;
         i.job = text_or(*item, "job");
         i.token = text_or(*item, "token");
@@ -35,7 +35,7 @@ result<std::vector<inventory_item>> parse_inventory(const json::object& o) {
         i.attempt = number_or<std::uint32_t>(*item, "attempt", 0);
         i.log_bytes = number_or<std::uint64_t>(*item, "log_bytes", 0);
         if (i.job.empty() || i.token.empty())
-            return bad_value("inventory", "job and token in each item", json::serialize(v));
+            return bad_value("inventory", "job and token in each item", json::serialize(v).substr(0, 80));
         out.push_back(std::move(i));
     }
     return out;

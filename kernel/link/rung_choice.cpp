@@ -58,9 +58,9 @@ void fleet::fill_rules(fleet_tuning& how) {
     rules.preferred = how.preferred_protocol.empty() ? std::uint8_t{0xff} : protocol_of(how.preferred_protocol);
     rules.protocol_weights = {};
     for (std::size_t i = 0; i < protocols_.size() && i < k_max_protocols; ++i) {
-        auto own = how.protocol_weights.find(protocols_[i]);
-        rules.protocol_weights[i] =
-            own == how.protocol_weights.end() ? default_protocol_weight(protocols_[i]) : own->second;
+        const std::string name(protocols_.name(i));
+        auto own = how.protocol_weights.find(name);
+        rules.protocol_weights[i] = own == how.protocol_weights.end() ? default_protocol_weight(name) : own->second;
     }
 }
 
@@ -169,7 +169,7 @@ chosen_link fleet::choose(const member_ptr& m, const rung_request& r) const {
     std::array<std::uint8_t, k_max_rungs> place{};
     std::uint8_t n = 0;
     for (std::uint8_t i = 0; i < order.size; ++i) {
-        if (!(allowed & (1u << order.protocol[i]))) continue;
+        if (!(allowed & protocol_bit(order.protocol[i]))) continue;
         for (const auto& s : m->sessions) {
             if (s.protocol != order.protocol[i] || s.via.get() == r.not_over || !s.via->alive()) continue;
             if (r.max_latency.count() && s.latency_ns > r.max_latency.count()) {
@@ -186,7 +186,8 @@ chosen_link fleet::choose(const member_ptr& m, const rung_request& r) const {
         for (const auto& s : m->sessions) {
             const bool ranked = std::find(order.protocol.begin(), order.protocol.begin() + order.size, s.protocol) !=
                                 order.protocol.begin() + order.size;
-            if (ranked || s.suspect || s.via.get() == r.not_over || !(allowed & (1u << s.protocol)) || !s.via->alive())
+            if (ranked || s.suspect || s.via.get() == r.not_over || !(allowed & protocol_bit(s.protocol)) ||
+                !s.via->alive())
                 continue;
             if (const auto* known = board.find(s.protocol); known && !known->gate.usable(clock_.now())) continue;
             best.via = s.via;

@@ -1,10 +1,12 @@
 // What a peer sends inside a stream: the first byte says which parser gets the rest.
+#include "dial/endpoint.hpp"
 #include "serve/documents.hpp"
 #include "serve/methods.hpp"
 #include "session/frame_codec.hpp"
 #include "wire/deframer.hpp"
 #include "wire/metadata.hpp"
 
+#include <sigrun/cpp/error.hpp>
 #include <sigrun/cpp/text.hpp>
 
 #include <google/protobuf/stubs/logging.h>
@@ -21,7 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     auto must = [](bool promise) {
         if (!promise) std::abort();
     };
-    switch (data[0] % 5) {
+    switch (data[0] % 6) {
         case 0: {  // messages: whole and cut in two are the same
             auto run = [&](std::size_t cut) {
                 deframer d(1 << 16);
@@ -65,6 +67,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             from_base64(rest);
             percent_decode(rest);
             must(!status_of(rest, SIGRUN_E_IO).problem.empty());
+            break;
+        }
+        case 5: {  // where an operator says a runner is, and how it is to be reached
+            const auto half = rest.find('\n');
+            try {
+                const auto e = parse_endpoint(rest.substr(0, half), half == rest.npos ? "" : rest.substr(half + 1));
+                must(!e.address.empty() && !e.authority.empty());
+                must(e.authorization.find_first_of("\r\n") == std::string::npos);
+            } catch (const sigrun::sdk::failure& f) {
+                must(f.code() == SIGRUN_E_INVALID && sigrun::sdk::is_utf8(f.what()));
+            }
             break;
         }
         default: {  // documents of the kernel

@@ -40,6 +40,8 @@ class SupervisedDaemon(Daemon):
 
 
 class Crash(FleetTest):
+    crashes_on_purpose = True
+
     def setUp(self):
         super().setUp()
         self.plugins = self.dir / "plugins"

@@ -13,6 +13,8 @@ import threading
 import time
 import unittest
 
+from sanitizer_reports import SanitizerReports, is_crash
+
 BUILD = pathlib.Path(os.environ["SIGRUN_BUILD_DIR"])
 SOURCE = pathlib.Path(os.environ["SIGRUN_SOURCE_DIR"])
 BIN = BUILD / "bin"
@@ -159,11 +161,14 @@ class Daemon(Program):
 
 
 class FleetTest(unittest.TestCase):
-    """A temporary folder, and programs that are ended with the test."""
+    """A temporary folder, and programs that are ended with the test. What a sanitizer reports fails it."""
+
+    crashes_on_purpose = False  # with plugins that raise SIGSEGV and its like
 
     def setUp(self):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="sigrun-test-"))
         self._programs = []
+        self._reports = SanitizerReports(self.dir / "sanitizer")
 
     def tearDown(self):
         for p in reversed(self._programs):
@@ -179,11 +184,14 @@ class FleetTest(unittest.TestCase):
         for p in self._programs:
             p._reader.join(5)
             p.process.stdout.close()
-        if failed:
+        reports = [r for r in self._reports.close() if not (self.crashes_on_purpose and is_crash(r))]
+        if failed or reports:
             for p in self._programs:
                 print(f"--- {' '.join(p.argv)} (exit {p.process.poll()})")
                 print("\n".join(p.lines[-60:]))
         shutil.rmtree(self.dir, ignore_errors=True)
+        if reports:
+            self.fail("a sanitizer reported:\n" + "\n".join(reports))
 
     def program(self, *argv, env=None):
         p = Program(argv, env=env)

@@ -11,6 +11,8 @@ FIXTURES = BUILD / "tests" / "fixtures" / "plugins"
 
 
 class PluginFolder(FleetTest):
+    crashes_on_purpose = True
+
     def setUp(self):
         super().setUp()
         self.plugins = self.dir / "plugins"

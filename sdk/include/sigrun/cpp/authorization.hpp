@@ -30,6 +30,7 @@ inline std::optional<problem> read_authorization(const std::vector<std::string_v
         }
     const auto found = given.size() > 1 ? std::string("several headers")
                        : secret.empty() ? std::string("one word")  // maybe the secret itself
+                       : scheme.empty() ? std::string("no scheme")
                                         : shown(scheme);
     return problem{"unauthenticated", "unknown kind of credentials", "Authorization",
                    "Bearer TOKEN or Basic CREDENTIALS", found};
