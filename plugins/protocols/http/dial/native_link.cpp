@@ -132,13 +132,13 @@ void native_link::session_opened(std::string token) {
 void native_link::poll() {
     if (polling_ || silent_ || !in_.empty()) return;
     polling_ = true;
-    auto r = request("GET",
-                     sdk::concat("/v1/sessions/", percent_encode(token_), "/frames?wait=", poll_wait_.count(),
-                                 "ms&ack=", in_seq_),
-                     k_poll_wait + k_slack, [this](const client_result& result) {
-                         polling_ = false;
-                         on_poll(result);
-                     });
+    auto r = request(
+        "GET",
+        sdk::concat("/v1/sessions/", percent_encode(token_), "/frames?wait=", poll_wait_.count(), "ms&ack=", in_seq_),
+        k_poll_wait + k_slack, [this](const client_result& result) {
+            polling_ = false;
+            on_poll(result);
+        });
     r->over = lane::polls;
     client_->send(std::move(r));
 }

@@ -124,8 +124,8 @@ TEST(http_proxied, what_a_proxy_answers_in_the_peers_place_is_a_fault_of_the_way
     for (const int status : {408, 502, 503, 504}) {
         stand_in peer({k_version,
                        {"/v1/call/lost", answer_of(status, "text/html", "<h1>Bad Gateway</h1>")},
-                       {"/v1/call/refused",
-                        answer_of(status, "application/problem+json", R"({"code":"unavailable","title":"no store"})")}});
+                       {"/v1/call/refused", answer_of(status, "application/problem+json",
+                                                      R"({"code":"unavailable","title":"no store"})")}});
         dialler_host d;
         ASSERT_EQ(d.open(peer.url()).result, SIGRUN_OK);
         sdk::recording_sink none, problem;
