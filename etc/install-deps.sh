@@ -9,7 +9,8 @@ packages=(
     libgtest-dev libbenchmark-dev
     rustc cargo
     curl python3 jq procps openssl
-    python3-grpcio python3-protobuf protobuf-compiler-grpc python3-websockets nodejs node-ws
+    python3-grpcio python3-protobuf protobuf-compiler-grpc python3-websockets python3-autobahn nodejs node-ws
+    haproxy nginx libnginx-mod-stream nghttp2-client
 )
 case "${1:-}" in
     --bench) packages+=(gearman-job-server libgearman-dev) ;;
@@ -32,5 +33,17 @@ if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null || { echo "etc/install-deps.sh: needs root or sudo to install: ${missing[*]}" >&2; exit 1; }
     sudo=sudo
 fi
+# Packages that are services (haproxy, nginx) are not started, now or at the next boot: the tests run instances of their own.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    trap '$sudo rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' | $sudo tee "$policy" >/dev/null
+    $sudo chmod 755 "$policy"
+fi
 $sudo apt-get update -qq
 DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+for service in haproxy nginx; do
+    case " ${missing[*]} " in
+        *" $service "*) command -v systemctl >/dev/null && $sudo systemctl disable --quiet "$service" || true ;;
+    esac
+done

@@ -14,6 +14,7 @@ namespace sigrun::cli {
 namespace {
 const std::string k_indent(8, ' ');
 constexpr std::size_t k_max_token = 4096;
+constexpr std::chrono::milliseconds k_first_patience{500};
 
 /// The flags as the sections a program with a configuration file would have.
 settings network_settings(const global_options& o) {
@@ -67,7 +68,31 @@ client& context::daemon() {
                                            waits_here);
     }
     if (!client_->connected()) client_->connect();
+    reached_ = true;
     return *client_;
+}
+
+json::object context::insist(std::string_view method, const json::object& params, std::string_view document) {
+    using namespace std::chrono_literals;
+    using std::chrono::steady_clock;
+    std::optional<steady_clock::time_point> give_up;
+    bool patient = false;
+    for (auto pause = 100ms;; pause = std::min(pause * 2, 2000ms)) {
+        try {
+            return daemon().call_object(method, params, document);
+        } catch (const failure& f) {
+            if (f.from() != failure::source::transport) throw;
+            // One that was never reached is not waited for, but for the moment in which a proxy in front of it is replaced.
+            if (!give_up || (reached_ && !patient))
+                give_up = steady_clock::now() + (reached_ ? daemon_timeout() : nanoseconds(k_first_patience));
+            patient = reached_;
+            if (steady_clock::now() + pause > *give_up) throw;
+        }
+        const auto until = steady_clock::now() + pause;
+        while (steady_clock::now() < until)
+            if (waits().wait_until(until) == waiter::outcome::interrupted)
+                throw failure(make_problem(errc::cancelled, "interrupted"), {}, failure::source::interrupt);
+    }
 }
 
 void context::print(std::string_view text) {

@@ -39,6 +39,10 @@ public:
     waiter& waits();
     /// Connected; throws failure.
     client& daemon();
+    bool connected() const { return client_ && client_->connected(); }
+    /// One call that may be made twice: when the way to a daemon that was reached is lost, it is made again over a new one, for
+    /// daemon_timeout(). Throws failure.
+    json::object insist(std::string_view method, const json::object& params, std::string_view document = {});
     /// --token, SIGRUN_TOKEN or the file SIGRUN_TOKEN_FILE names; empty = none. Throws failure.
     std::string token() const;
     /// --timeout; throws failure if it is no duration.
@@ -56,6 +60,7 @@ private:
     std::optional<terminal> out_, err_;
     std::unique_ptr<waiter> waits_;
     std::unique_ptr<client> client_;
+    bool reached_ = false;
 };
 
 /// The exit status of a program whose reader went away: 128 + SIGPIPE.

@@ -30,6 +30,7 @@ public:
     placement_watch(context& ctx, std::string id) : ctx_(ctx), id_(std::move(id)) {}
 
     void ask() {
+        if (!ctx_.connected()) return;  // whoever follows brings the way back
         {
             std::lock_guard lock(mutex_);
             asking_ = true;
@@ -105,6 +106,7 @@ private:
         feed_ = std::make_shared<log_feed>(ctx_.waits());
         const json::object params{{"id", id_}, {"offset", offset_}, {"follow", options_.until_end}};
         ctx_.daemon().start("jobs.logs", json::serialize(params), {}, feed_->replies(), feed_->done());
+        opened_ = steady_clock::now();
     }
 
     void write_pieces() {
@@ -162,29 +164,45 @@ private:
         }
         cancelling_ = true;
         ctx_.note("cancelling job " + id_ + (signal == SIGINT ? " (Ctrl-C again: leave it alone)" : " (told to stop)"));
+        cancel();
+    }
+
+    void cancel() {
+        if (!ctx_.connected()) return;  // said with the next feed
         ctx_.daemon().start(
             "jobs.cancel", json::serialize(json::object{{"id", id_}}), {}, [](const reply_view&) { return SIGRUN_OK; },
             [](const result<void>&) {});
     }
 
+    /// Another feed where the last one stopped, at once if that one had lived. What does not live, on a link that opens but
+    /// carries nothing, is given up after as long as a daemon that cannot be reached.
     void reconnect(const problem& why) {
+        const auto lost = steady_clock::now();
         if (offset_ != lost_at_ || !told_lost_) ctx_.note("lost the daemon (" + why.text() + "); trying again");
+        if (offset_ != lost_at_ || lost - opened_ > k_lived || !told_lost_) {
+            pause_ = 0ms;
+            give_up_ = lost + ctx_.daemon_timeout();
+        }
         told_lost_ = true;
         lost_at_ = offset_;
-        const auto give_up = steady_clock::now() + ctx_.daemon_timeout();
-        for (auto pause = 100ms;; pause = std::min(pause * 2, 2000ms)) {
-            try {
-                open_feed();
-                return;
-            } catch (const failure& f) {
-                if (f.from() != failure::source::transport || steady_clock::now() + pause > give_up) throw;
-            }
-            const auto until = steady_clock::now() + pause;
+        for (;;) {
+            const auto until = steady_clock::now() + pause_;
+            if (until > give_up_)
+                throw failure(make_problem(errc::io, "lost the daemon: " + why.text()), {}, failure::source::transport);
             while (steady_clock::now() < until)
                 if (ctx_.waits().wait_until(until) == waiter::outcome::interrupted) interrupted();
+            pause_ = std::clamp(pause_ * 2, 100ms, 2000ms);
+            try {
+                open_feed();
+                if (cancelling_) cancel();  // the first word of it may have been lost
+                return;
+            } catch (const failure& f) {
+                if (f.from() != failure::source::transport) throw;
+            }
         }
     }
 
+    static constexpr std::chrono::milliseconds k_lived{500};
     static constexpr int k_patience = 6;  // looks (about 0.6 s) before a waiting job is worth a line
 
     context& ctx_;
@@ -199,6 +217,8 @@ private:
     bool asked_for_output_ = false;
     bool cancelling_ = false, told_lost_ = false;
     std::uint64_t lost_at_ = 0;
+    steady_clock::time_point opened_, give_up_;
+    std::chrono::milliseconds pause_{0};
     std::string told_;
 };
 

@@ -44,17 +44,11 @@ std::string read_document(const std::string& file) {
     return text;
 }
 
-/// Submits once: the key makes a second try after a lost connection find the first one's job.
+/// Submits once: the key makes another try after a lost connection find the first one's job.
 json::object submit(context& ctx, const std::string& document, std::string key) {
     if (key.empty()) key = "cli-" + random_secret(12);
     const json::object params{{"idempotency_key", key}};
-    client& daemon = ctx.daemon();
-    try {
-        return daemon.call_object("jobs.submit", params, document);
-    } catch (const failure& f) {
-        if (f.from() != failure::source::transport) throw;
-    }
-    return ctx.daemon().call_object("jobs.submit", params, document);
+    return ctx.insist("jobs.submit", params, document);
 }
 
 bool is_terminal(std::string_view state) {
@@ -67,7 +61,7 @@ json::object final_job(context& ctx, const std::string& id) {
     using namespace std::chrono_literals;
     const auto give_up = std::chrono::steady_clock::now() + ctx.daemon_timeout();
     for (;;) {
-        json::object job = ctx.daemon().call_object("jobs.get", {{"id", id}});
+        json::object job = ctx.insist("jobs.get", {{"id", id}});
         if (is_terminal(text_or(job, "state"))) return job;
         const auto now = std::chrono::steady_clock::now();
         if (now > give_up)

@@ -3,6 +3,8 @@
 
 #include <boost/beast/websocket.hpp>
 
+#include <sys/socket.h>
+
 namespace sigrun::websocket {
 namespace {
 namespace beast = boost::beast;
@@ -69,14 +71,19 @@ void connection::on_read_failed(const error_code& ec) {
                                            reason.code, ")"));
         return linger();
     }
+    const bool broke_deflate = ec.category() == make_error_code(beast::zlib::error::need_buffers).category();
     const bool broke_rules = ec == beast::websocket::condition::protocol_violation ||
                              ec == beast::websocket::error::message_too_big ||
-                             ec == beast::websocket::error::bad_frame_payload ||
-                             ec.category() == make_error_code(beast::zlib::error::need_buffers).category();
+                             ec == beast::websocket::error::bad_frame_payload || broke_deflate;
     const auto why =
         sdk::concat(broke_rules ? "the peer broke the protocol: " : "the connection broke: ", ec.message());
     if (!broke_rules) return end(SIGRUN_E_IO, close_code::none, why);
-    // The stream has sent its Close frame already, with the code of RFC 6455.
+    // The stream has sent its Close frame already, with the code of RFC 6455, but for data that cannot be inflated.
+    if (broke_deflate && from_.side == role::accepted && !writing_ && !pinging_) {
+        constexpr unsigned char k_close_1007[] = {0x88, 2, 1007 >> 8, 1007 & 0xff};
+        ::send(ws_.next_layer().socket().native_handle(), k_close_1007, sizeof k_close_1007,
+               MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
     shared_->numbers.add(shared_->numbers.protocol_errors);
     shared_->host.log(SIGRUN_LOG_WARNING, "websocket: connection ended: ", why);
     phase_ = phase::closing;

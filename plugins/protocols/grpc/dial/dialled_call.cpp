@@ -166,7 +166,11 @@ void dialled_call::fail(const status& why) {
 void dialled_call::on_ended(sigrun_result result, const std::string& why) {
     if (op_) {
         // Replies the sink has not taken are lost with the stream, the reason is not.
-        if (has_status_ && !how_.ok() && waiting_.empty()) {
+        // A peer of ours says what the problem is: else it is somebody in between that did not reach it.
+        const bool between = how_.what == code::unavailable && how_.problem.empty();
+        if (has_status_ && between && waiting_.empty()) {
+            op_.fail(SIGRUN_E_IO, how_.message.empty() ? std::string("the peer is unavailable") : how_.message);
+        } else if (has_status_ && !how_.ok() && waiting_.empty()) {
             give_problem(how_);
             op_.ok();
         } else if (result == SIGRUN_OK) {

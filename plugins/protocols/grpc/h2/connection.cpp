@@ -1,6 +1,7 @@
 // What nghttp2 reports and what it is given.
 #include "h2/connection.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace sigrun::grpc {
@@ -34,6 +35,19 @@ std::vector<field> trailers_of(const status& how) {
 
 void append(std::vector<field>& to, std::vector<field> more) {
     for (auto& f : more) to.push_back(std::move(f));
+}
+
+constexpr std::string_view k_no_grpc =
+    R"x({"code":"unsupported","title":"HTTP/2 is for gRPC here; everything else is served over HTTP/1.1 on the same port",)x"
+    R"x("field":"content-type","expected":"a POST of application/grpc, or HTTP/1.1 (curl --http1.1)"})x";
+
+/// In one piece; a peer whose window is too small for it gets the status alone.
+ssize_t give_no_grpc(nghttp2_session*, std::int32_t, std::uint8_t* to, std::size_t room, std::uint32_t* flags,
+                     nghttp2_data_source*, void*) {
+    *flags |= NGHTTP2_DATA_FLAG_EOF;
+    if (room < k_no_grpc.size()) return 0;
+    std::copy(k_no_grpc.begin(), k_no_grpc.end(), to);
+    return static_cast<ssize_t>(k_no_grpc.size());
 }
 
 std::vector<field> answer_head() { return {{":status", "200"}, {"content-type", "application/grpc"}}; }
@@ -335,9 +349,11 @@ void connection::refuse(std::int32_t id, const status& how) {
 }
 
 void connection::refuse_http(std::int32_t id, int http_status) {
-    const std::vector<field> head{{":status", std::to_string(http_status)}};
+    const std::vector<field> head{{":status", std::to_string(http_status)},
+                                  {"content-type", "application/problem+json"}};
     const auto list = view_of(head);
-    nghttp2_submit_response(h2_, id, list.data(), list.size(), nullptr);
+    const nghttp2_data_provider body{{}, give_no_grpc};
+    nghttp2_submit_response(h2_, id, list.data(), list.size(), &body);
 }
 
 void connection::reset(stream& s, std::uint32_t h2_error) {
@@ -349,7 +365,8 @@ void connection::reset(stream& s, std::uint32_t h2_error) {
 void connection::on_sent(const nghttp2_frame& frame) {
     if (frame.hd.type == NGHTTP2_GOAWAY && frame.goaway.last_stream_id != k_every_stream) final_goaway_ = true;
     // The answer is complete, whether or not the peer has finished its request.
-    if (frame.hd.type == NGHTTP2_HEADERS && (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) && side_ == role::accepted &&
+    const bool ends = frame.hd.type == NGHTTP2_HEADERS || frame.hd.type == NGHTTP2_DATA;
+    if (ends && (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) && side_ == role::accepted &&
         nghttp2_session_get_stream_remote_close(h2_, frame.hd.stream_id) == 0)
         nghttp2_submit_rst_stream(h2_, NGHTTP2_FLAG_NONE, frame.hd.stream_id, NGHTTP2_NO_ERROR);
 }

@@ -1,5 +1,6 @@
 #include "dial/detect.hpp"
 
+#include "dial/native_peer.hpp"
 #include "wire/text.hpp"
 
 #include <algorithm>
@@ -68,7 +69,7 @@ private:
         ask("GET", "/v1/version", &detection::on_version);
     }
     void on_version(const client_result& r) {
-        native_ = r.status == 200 && server_.substr(0, 7) == "Sigrun/";
+        native_ = r.status == 200 && is_native(r);
         measure();
     }
     void measure() { ask("HEAD", legacy_ ? "/health" : "/healthz", &detection::on_round_trip); }

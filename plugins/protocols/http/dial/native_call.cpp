@@ -9,6 +9,14 @@ namespace {
 constexpr std::size_t k_max_line = std::size_t{32} << 20;
 constexpr std::size_t k_max_error = std::size_t{64} << 10;
 constexpr auto k_retry = std::chrono::milliseconds(5);
+
+/// Somebody in between that cannot reach the peer, or waits no longer. A peer of ours brings a problem document.
+bool is_of_proxy(const client_result& r) {
+    if (r.status != 408 && r.status != 502 && r.status != 503 && r.status != 504) return false;
+    const auto type = r.headers.find("Content-Type");
+    return type == r.headers.end() || type->value().substr(0, 24) != "application/problem+json";
+}
+
 }  // namespace
 
 native_call::native_call(const sdk::host& host, loop& where, std::shared_ptr<client> through,
@@ -124,6 +132,8 @@ void native_call::give_problem(std::string_view body, int status) {
 
 void native_call::on_done(const client_result& r) {
     retry_.cancel();
+    if (r.what == fault::none && is_of_proxy(r))
+        return done_.fail(SIGRUN_E_IO, sdk::concat("the peer was not reached: HTTP status ", r.status));
     if (r.what == fault::none && r.status != 200) {
         give_problem(error_body_, r.status);
         return done_.ok();

@@ -1,6 +1,7 @@
 #include "dial/native_link.hpp"
 
 #include "dial/native_call.hpp"
+#include "dial/native_peer.hpp"
 #include "wire/target.hpp"
 
 #include <boost/json.hpp>
@@ -11,17 +12,13 @@ namespace {
 constexpr std::size_t k_max_calls = 1024;
 constexpr std::size_t k_connections = k_max_calls + 3;  // a poll, a post and a ping never wait for calls
 constexpr std::size_t k_post_size = std::size_t{1} << 20;
-constexpr auto k_poll_wait = std::chrono::seconds(20);
+constexpr auto k_poll_wait = std::chrono::milliseconds(20'000);
+constexpr auto k_shortest_wait = std::chrono::milliseconds(500);
 constexpr auto k_slack = std::chrono::seconds(10);
 constexpr auto k_farewell = std::chrono::seconds(2);
 constexpr auto k_busy_retry = std::chrono::milliseconds(10);
 constexpr auto k_first_pause = std::chrono::milliseconds(100);
 constexpr auto k_longest_pause = std::chrono::milliseconds(2000);
-
-bool is_sigrun(const client_result& r) {
-    const auto found = r.headers.find("Server");
-    return found != r.headers.end() && found->value().substr(0, 7) == "Sigrun/";
-}
 
 }  // namespace
 
@@ -33,6 +30,7 @@ native_link::native_link(const sdk::host& host, loop& where, client_settings set
       credentials_(std::move(credentials)),
       session_timeout_(session_timeout),
       frames_(frames),
+      poll_wait_(k_poll_wait),
       poll_timer_(where.context()),
       post_timer_(where.context()),
       deliver_timer_(where.context()) {}
@@ -60,7 +58,7 @@ void native_link::open(sigrun_op token) {
 }
 
 void native_link::on_version(const client_result& r, sdk::op& op) {
-    if (r.what == fault::none && is_sigrun(r)) {
+    if (r.what == fault::none && is_native(r)) {
         opened_ = true;
         return op.ok();
     }
@@ -134,13 +132,13 @@ void native_link::session_opened(std::string token) {
 void native_link::poll() {
     if (polling_ || silent_ || !in_.empty()) return;
     polling_ = true;
-    auto r = request("GET",
-                     sdk::concat("/v1/sessions/", percent_encode(token_),
-                                 "/frames?wait=", std::chrono::seconds(k_poll_wait).count(), "s&ack=", in_seq_),
-                     k_poll_wait + k_slack, [this](const client_result& result) {
-                         polling_ = false;
-                         on_poll(result);
-                     });
+    auto r = request(
+        "GET",
+        sdk::concat("/v1/sessions/", percent_encode(token_), "/frames?wait=", poll_wait_.count(), "ms&ack=", in_seq_),
+        k_poll_wait + k_slack, [this](const client_result& result) {
+            polling_ = false;
+            on_poll(result);
+        });
     r->over = lane::polls;
     client_->send(std::move(r));
 }
@@ -170,7 +168,16 @@ bool native_link::contact_failed(const client_result& r, asio::steady_timer& tim
     return true;
 }
 
+/// Whether something in between does not let a poll hang so long: the next ones wait less, and at once.
+bool native_link::was_cut_short(const client_result& r) {
+    const bool cut = r.what == fault::broken || (r.what == fault::none && (r.status == 408 || r.status == 504));
+    if (!cut || silent_ || r.took < k_shortest_wait || r.took >= poll_wait_) return false;
+    poll_wait_ = std::max(k_shortest_wait, std::chrono::duration_cast<std::chrono::milliseconds>(r.took * 3 / 4));
+    return true;
+}
+
 void native_link::on_poll(const client_result& r) {
+    if (was_cut_short(r)) return poll();
     if (contact_failed(r, poll_timer_, poll_pause_, &native_link::poll)) return;
     mismatch why;
     auto frames = decode_frames(r.body, why);

@@ -40,6 +40,7 @@ private:
     void session_opened(std::string token);
     void poll();
     void on_poll(const client_result& r);
+    bool was_cut_short(const client_result& r);
     void deliver();
     void post();
     void on_post(const client_result& r);
@@ -63,6 +64,7 @@ private:
     std::uint64_t in_seq_ = 0;
     std::deque<wire_frame> in_;
     bool polling_ = false;
+    std::chrono::milliseconds poll_wait_;
     bool posting_ = false;
     bool has_posted_ = false;
     bool delivering_ = false;

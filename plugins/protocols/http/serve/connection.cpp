@@ -177,6 +177,9 @@ void connection::on_head() {
     keep_alive_ = head.keep_alive() && (head.version() == 11 || !header_of(head, "Transfer-Encoding"));
     http10_ = head.version() == 10;
     head_only_ = head.method() == bhttp::verb::head;
+    // Recognition is by a connection's first request, so a WebSocket can only begin there. A proxy that keeps connections sends
+    // one over them too; a connection that ends without an answer makes it take a new one for such a request.
+    if (!first_request_ && asks_for_websocket(head)) return linger();
     first_request_ = false;
     const bool has_body = !parser_->is_done();
     auto verdict = check_head(head, has_body, hosts_);

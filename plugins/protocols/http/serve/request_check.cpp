@@ -76,7 +76,7 @@ std::optional<head_verdict> check_protocol(const request_header& head) {
     if (head.count(bhttp::field::host) > 1 || (head.version() == 11 && !head.count(bhttp::field::host)))
         return refuse(400, {"invalid", "wrong value", "Host", "exactly one Host header",
                             head.count(bhttp::field::host) ? "several" : "none"});
-    if (const auto upgrade = header_of(head, "Upgrade"); upgrade && mentions(*upgrade, "websocket"))
+    if (asks_for_websocket(head))
         return refuse(426,
                       {"unsupported", "WebSocket is not served here", "Upgrade", "a plain HTTP request", "websocket"},
                       "Upgrade: HTTP/1.1\r\nConnection: upgrade\r\n");
@@ -91,6 +91,11 @@ std::optional<std::string_view> header_of(const request_header& head, std::strin
     const auto found = head.find(beast::string_view(name.data(), name.size()));
     if (found == head.end()) return std::nullopt;
     return sv(found->value());
+}
+
+bool asks_for_websocket(const request_header& head) {
+    const auto upgrade = header_of(head, "Upgrade");
+    return upgrade && mentions(*upgrade, "websocket");
 }
 
 head_verdict check_head(const request_header& head, bool has_body, const host_rule& hosts) {

@@ -21,6 +21,7 @@ using request_header = boost::beast::http::request_header<>;
 
 inline std::string_view sv(boost::beast::string_view s) { return {s.data(), s.size()}; }
 std::optional<std::string_view> header_of(const request_header& head, std::string_view name);
+bool asks_for_websocket(const request_header& head);
 
 /// A request that has a route.
 struct checked_request {

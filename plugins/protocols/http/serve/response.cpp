@@ -15,6 +15,8 @@ void append_head(std::string& out, const response_head& head) {
     out += sdk::concat("HTTP/1.1 ", head.status, " ", std::string_view(reason.data(), reason.size()),
                        "\r\nServer: ", k_server, "\r\nDate: ", head.date,
                        "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
+    // nginx would hold a stream back until it has a buffer full of it.
+    if (head.how != framing::length) out += "X-Accel-Buffering: no\r\n";
     if (!head.type.empty()) out += sdk::concat("Content-Type: ", head.type, "\r\n");
     out += head.extra;
     if (head.how == framing::chunked) {
