@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
 #include <vector>
 
 namespace peers {
@@ -17,21 +18,59 @@ struct load {
     int port = 0;
     int outstanding = 1;
     double seconds = 1;
+    int bytes = 5;  // of a message; the raw TCP echo knows only its own
 };
 
-/// PORT OUTSTANDING SECONDS; ends the program with a message when one is wrong.
+/// PORT OUTSTANDING SECONDS [BYTES]; ends the program with a message when one is wrong.
 inline load parse_load(int argc, char** argv, int first) {
     load out;
-    if (argc == first + 3) {
+    if (argc == first + 3 || argc == first + 4) {
         out.port = std::atoi(argv[first]);
         out.outstanding = std::atoi(argv[first + 1]);
         out.seconds = std::atof(argv[first + 2]);
+        if (argc == first + 4) out.bytes = std::atoi(argv[first + 3]);
     }
-    if (out.port < 1 || out.port > 65535 || out.outstanding < 1 || out.outstanding > 65536 || !(out.seconds > 0)) {
-        std::fprintf(stderr, "expected: PORT (1..65535) OUTSTANDING (1..65536) SECONDS (above 0)\n");
+    if (out.port < 1 || out.port > 65535 || out.outstanding < 1 || out.outstanding > 65536 || !(out.seconds > 0) ||
+        out.bytes < 1 || out.bytes > 1 << 20) {
+        std::fprintf(stderr,
+                     "expected: PORT (1..65535) OUTSTANDING (1..65536) SECONDS (above 0) [BYTES (1..1048576)]\n");
         std::exit(2);
     }
     return out;
+}
+
+/// What a program of two hops is: the end that echoes, the one in the middle, or the one that measures.
+enum class role { backend, forward, client };
+
+struct part {
+    role is = role::backend;
+    int upstream = 0;  // of a forwarder
+    load wanted;       // of a client
+};
+
+/// backend | forward PORT | client PORT OUTSTANDING SECONDS [BYTES]; ends the program when it is none of these.
+inline part parse_part(int argc, char** argv) {
+    part out;
+    const std::string_view word = argc > 1 ? argv[1] : "";
+    if (word == "client") {
+        out.is = role::client;
+        out.wanted = parse_load(argc, argv, 2);
+        return out;
+    }
+    if (word == "forward" && argc == 3) {
+        out.is = role::forward;
+        out.upstream = std::atoi(argv[2]);
+        if (out.upstream > 0 && out.upstream < 65536) return out;
+    }
+    if (word == "backend" && argc == 2) return out;
+    std::fprintf(stderr, "expected: backend, forward PORT, or client PORT OUTSTANDING SECONDS [BYTES]\n");
+    std::exit(2);
+}
+
+/// A server's port, for whoever started it.
+inline void tell_port(int port) {
+    std::printf("%d\n", port);
+    std::fflush(stdout);
 }
 
 class latencies {
@@ -40,6 +79,7 @@ public:
     void add(clock::time_point sent, clock::time_point now) {
         ns_.push_back(static_cast<std::uint64_t>(std::chrono::nanoseconds(now - sent).count()));
     }
+    void clear() { ns_.clear(); }
     void print(double seconds, std::uint64_t errors) {
         std::sort(ns_.begin(), ns_.end());
         const auto n = ns_.size();

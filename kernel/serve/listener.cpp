@@ -1,13 +1,8 @@
 #include "kernel/serve/listener.hpp"
 
-#include "kernel/auth/gate.hpp"
 #include "kernel/log/log.hpp"
-#include "kernel/net/client_hello.hpp"
 #include "kernel/net/socket_address.hpp"
-#include "kernel/net/tls_server.hpp"
-#include "kernel/serve/listening_socket.hpp"
-
-#include <sigrun/protocol.h>
+#include "kernel/serve/listener_impl.hpp"
 
 #include <netinet/in.h>
 #include <sys/epoll.h>
@@ -17,15 +12,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
-#include <condition_variable>
 #include <cstring>
-#include <list>
-#include <mutex>
-#include <optional>
-#include <thread>
-#include <unordered_map>
 
 namespace sigrun {
 namespace {
@@ -38,36 +26,6 @@ constexpr auto k_pause = std::chrono::milliseconds(100);  // without descriptors
 constexpr auto k_exchange_time = std::chrono::seconds(2);  // for the thread to leave the plugin it may be in
 
 std::atomic<std::uint64_t> last_session{k_first_session};
-
-/// One protocol that takes connections.
-struct candidate {
-    std::shared_ptr<instance> plugin;
-    const sigrun_serve* serve;
-    std::string name;
-    std::string alpn;  // comma separated
-    counter accepted;
-    gauge open;
-};
-
-/// A connection nobody has recognised yet.
-struct newcomer {
-    int fd;
-    std::uint64_t session;
-    std::uint32_t flags;
-    std::uint32_t uid;
-    std::string peer, local;
-    time_point deadline;
-    std::size_t seen = 0;
-    std::uint64_t refused_by = 0;  // bit per candidate that said NOT_MINE
-    session_peer far{};
-    std::string alpn{};
-};
-
-/// A connection whose handshake is over, on its way back to the listener's thread.
-struct decrypted {
-    newcomer what;
-    result<tls_accepted> outcome;
-};
 
 bool has_name(std::string_view list, std::string_view name) {
     while (!list.empty()) {
@@ -84,160 +42,7 @@ bool takes_connections(const sigrun_protocol* table) {
     return SIGRUN_HAS(table, serve) && SIGRUN_HAS(table->serve, recognise) && SIGRUN_HAS(table->serve, on_accept);
 }
 
-/// One exchange of a protocol, waiting for the listener's thread; without `old` one that is new, without `now` one that goes.
-struct exchange {
-    std::shared_ptr<instance> old, now;
-    bool done = false;
-};
-
-struct meters {
-    explicit meters(metrics& m)
-        : unrecognised(closed(m, "unrecognised")),
-          timed_out(closed(m, "timeout")),
-          flooded(closed(m, "flood")),
-          left(closed(m, "peer_left")),
-          refused(closed(m, "plugin_refused")),
-          plain(closed(m, "tls_required")),
-          handshake(closed(m, "tls_handshake")),
-          shortages(m.get_counter("sigrun_accept_shortages_total",
-                                  "Times nothing could be accepted for want of descriptors or memory.")),
-          waiting(m.get_gauge("sigrun_connections_waiting", "Connections that no protocol has recognised yet.")) {}
-    static counter closed(metrics& m, const char* why) {
-        return m.get_counter("sigrun_connections_closed_total", "Connections closed before a protocol had them.",
-                             {{"reason", why}});
-    }
-    counter unrecognised, timed_out, flooded, left, refused, plain, handshake, shortages;
-    gauge waiting;
-};
-
 }  // namespace
-
-struct listener::impl {
-    using waiting_list = std::list<newcomer>;  // oldest first, which is also the order of the deadlines
-
-    impl(plugin_host& h, metrics& m) : host(h), registry(m), meter(m) {}
-
-    void choose(const std::vector<std::shared_ptr<instance>>& protocols);
-    std::optional<candidate> candidate_of(const std::shared_ptr<instance>& plugin);
-    void sort_candidates();
-    void run();
-    int timeout_ms() const;
-    void accept_some(std::size_t index);
-    void shortage(int error);
-    void resume_accepting();
-    void admit(int fd, const listening_socket& from, const sockaddr_storage& peer);
-    void look(waiting_list::iterator at, counter* last);
-    void hand_over(waiting_list::iterator at, candidate& winner);
-    void drop(waiting_list::iterator at, counter& why);
-    void forget(waiting_list::iterator at);
-    void expire();
-    bool turned_to_tls(waiting_list::iterator at, std::string_view first);
-    void take_decrypted();
-    void watch(newcomer n);
-    void tell_protocols();
-    void exchange_waiting();
-    void put_in(const exchange& what);
-
-    plugin_host& host;
-    metrics& registry;
-    meters meter;
-    listener_options options;
-    std::vector<candidate> candidates;
-    std::vector<listening_socket> sockets;
-    int epoll = -1;
-    int wake = -1;
-    waiting_list waiting;
-    std::unordered_map<std::uint64_t, waiting_list::iterator> by_session;
-    std::vector<char> peeked;
-    time_point paused_until{};
-    bool paused = false;
-    std::atomic<bool> stopping{false};
-    std::thread thread;
-
-    std::mutex mutex;  // the next group
-    std::condition_variable exchanged;
-    std::vector<std::shared_ptr<exchange>> exchanges;
-    bool listening = false;
-
-    listener_guards guards;
-    std::atomic<bool> tls_required{false};
-    /// Shared with handshakes that may end after the listener.
-    struct mailbox {
-        std::mutex mutex;
-        std::vector<decrypted> ready;
-        int wake = -1;  // of the listener; -1 = it has stopped
-    };
-    const std::shared_ptr<mailbox> shaken = std::make_shared<mailbox>();
-};
-
-/// To TLS with it, or away, if its first bytes or the policy say so. True: nothing more is to be done here.
-bool listener::impl::turned_to_tls(waiting_list::iterator at, std::string_view first) {
-    if (at->flags & (SIGRUN_ACCEPT_TLS | SIGRUN_ACCEPT_UNIX) || !guards.tls) return false;
-    if (guards.tls->enabled()) {
-        const auto verdict = recognise_client_hello(first);
-        if (verdict == tls_verdict::need_more) return true;
-        if (verdict == tls_verdict::yes) {
-            ::epoll_ctl(epoll, EPOLL_CTL_DEL, at->fd, nullptr);
-            newcomer n = std::move(*at);
-            forget(at);
-            unique_fd fd(std::exchange(n.fd, -1));
-            const auto deadline = n.deadline;
-            auto over = [box = shaken, n = std::move(n)](result<tls_accepted> outcome) {
-                std::lock_guard lock(box->mutex);
-                if (box->wake < 0) return;
-                box->ready.push_back({n, std::move(outcome)});
-                const std::uint64_t one = 1;
-                [[maybe_unused]] auto told = ::write(box->wake, &one, sizeof one);
-            };
-            guards.tls->accept(std::move(fd), deadline, std::move(over));
-            return true;
-        }
-    }
-    if (!tls_required || (guards.who && guards.who->is_trusted(at->far))) return false;
-    drop(at, meter.plain);
-    return true;
-}
-
-void listener::impl::take_decrypted() {
-    std::vector<decrypted> now;
-    {
-        std::lock_guard lock(shaken->mutex);
-        now.swap(shaken->ready);
-    }
-    for (auto& each : now) {
-        if (!each.outcome) {
-            SIGRUN_LOG(k_log, debug, "no TLS with ", each.what.peer, ": ", each.outcome.error().text());
-            meter.handshake.add();
-            continue;
-        }
-        auto& n = each.what;
-        n.fd = each.outcome->fd.release();
-        n.flags = SIGRUN_ACCEPT_TLS;
-        n.alpn = each.outcome->alpn;
-        n.far.certificate = each.outcome->name;
-        n.deadline = clock::system().now() + options.peek_deadline;
-        n.seen = 0;
-        watch(std::move(n));
-    }
-}
-
-/// What clients may ask for, in the order in which protocols are asked.
-void listener::impl::tell_protocols() {
-    if (!guards.tls) return;
-    std::vector<std::string> all;
-    for (const auto& each : candidates) {
-        std::string_view list = each.alpn;
-        while (!list.empty()) {
-            const auto comma = list.find(',');
-            if (std::string one(list.substr(0, comma)); std::find(all.begin(), all.end(), one) == all.end())
-                all.push_back(std::move(one));
-            list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
-        }
-    }
-    // Who offers HTTP/2 and something else besides is a browser or curl, and HTTP/2 is gRPC here: they are better off with the other.
-    std::stable_partition(all.begin(), all.end(), [](const std::string& name) { return name != "h2"; });
-    guards.tls->set_protocols(std::move(all));
-}
 
 void listener::impl::exchange_waiting() {
     std::uint64_t count = 0;
@@ -287,7 +92,7 @@ void listener::impl::put_in(const exchange& what) {
     }
 }
 
-std::optional<candidate> listener::impl::candidate_of(const std::shared_ptr<instance>& plugin) {
+std::optional<listener::impl::candidate> listener::impl::candidate_of(const std::shared_ptr<instance>& plugin) {
     const auto* table = plugin->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL);
     if (!takes_connections(table)) return {};
     std::string name(sdk::view(table->name));
@@ -565,7 +370,7 @@ result<void> listener::start(const listener_options& options, const std::vector<
 bool listener::replace(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now) {
     auto& i = *impl_;
     if (now && !takes_connections(now->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL))) return true;
-    auto what = std::make_shared<exchange>(exchange{old, now, false});
+    auto what = std::make_shared<impl::exchange>(impl::exchange{old, now, false});
     std::unique_lock lock(i.mutex);
     if (!i.listening) return true;
     i.exchanges.push_back(what);
