@@ -16,6 +16,7 @@ constexpr auto k_poll_wait = std::chrono::milliseconds(20'000);
 constexpr auto k_shortest_wait = std::chrono::milliseconds(500);
 constexpr auto k_slack = std::chrono::seconds(10);
 constexpr auto k_farewell = std::chrono::seconds(2);
+constexpr auto k_refused = std::chrono::seconds(1);  // then nobody is there, or nobody lets this protocol through
 constexpr auto k_busy_retry = std::chrono::milliseconds(10);
 constexpr auto k_first_pause = std::chrono::milliseconds(100);
 constexpr auto k_longest_pause = std::chrono::milliseconds(2000);
@@ -147,6 +148,7 @@ bool native_link::contact_failed(const client_result& r, asio::steady_timer& tim
                                  void (native_link::*again)()) {
     if (r.what == fault::none && r.status == 200) {
         last_contact_ = clock::now();
+        refused_since_ = {};
         pause = std::chrono::milliseconds(0);
         return false;
     }
@@ -156,7 +158,14 @@ bool native_link::contact_failed(const client_result& r, asio::steady_timer& tim
         return true;
     }
     const auto reason = r.what == fault::none ? sdk::concat("the peer answered with HTTP status ", r.status) : r.why;
-    if (clock::now() - last_contact_ > session_timeout_) {
+    const auto now = clock::now();
+    // Silence may be a moment's; connections that are refused or broken one after another are an answer.
+    if (r.what != fault::connect && r.what != fault::broken)
+        refused_since_ = {};
+    else if (refused_since_ == time_point{})
+        refused_since_ = now;
+    const bool refused = refused_since_ != time_point{} && now - refused_since_ >= k_refused;
+    if (refused || now - last_contact_ > session_timeout_) {
         lost(reason);
         return true;
     }

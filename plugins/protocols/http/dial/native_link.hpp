@@ -73,6 +73,7 @@ private:
     bool closing_ = false;
     bool left_ = false;
     time_point last_contact_;
+    time_point refused_since_{};  // connections, without one that worked since
     time_point close_until_;
     std::size_t calls_ = 0;
     asio::steady_timer poll_timer_;
