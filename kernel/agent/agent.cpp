@@ -22,6 +22,7 @@ constexpr std::chrono::seconds k_detection_limit{35};
 constexpr std::int64_t k_least_beat_ms = 100;
 constexpr std::int64_t k_longest_beat_ms = 15'000;
 constexpr std::int64_t k_default_beat_ms = 3'000;
+constexpr std::chrono::milliseconds k_patience{1'000};  // for the answer to a beat
 
 }  // namespace
 
@@ -147,6 +148,8 @@ void agent::add_link(const agent_link_ptr& link) {
     link->last_heard = now;
     link->beat = std::chrono::milliseconds(k_default_beat_ms);
     link->next_beat = now;
+    // Not all runners at the same moment.
+    link->patience = k_patience + std::chrono::milliseconds(random_u64() % 500);
     links_.insert(link);
 }
 

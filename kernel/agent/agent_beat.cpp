@@ -8,12 +8,14 @@
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace sigrun {
 namespace {
 
 const auto k_log = logger::get("agent");
 constexpr std::chrono::milliseconds k_tick{50};
+constexpr std::chrono::seconds k_longest_patience{8};
 
 }  // namespace
 
@@ -29,6 +31,7 @@ void agent::arm_tick() {
 void agent::tick() {
     auto now = clock::system().now();
     std::vector<link_ptr> beats, silent;
+    std::vector<agent_link_ptr> doubted, trusted;
     {
         std::lock_guard lock(mutex_);
         if (stopped_) return;
@@ -40,7 +43,15 @@ void agent::tick() {
         for (const auto& l : links_) {
             auto via = l->via.lock();
             if (!via) continue;
-            if (l->heard.exchange(false, std::memory_order_relaxed)) l->last_heard = now;
+            if (l->heard.exchange(false, std::memory_order_relaxed)) {
+                l->last_heard = now;
+                l->asked = {};
+                if (std::exchange(l->doubted, false)) {
+                    // A stall of a moment: next time it is given more.
+                    l->patience = std::min<nanoseconds>(2 * l->patience, k_longest_patience);
+                    trusted.push_back(l);
+                }
+            }
             // The controller answers each beat: this long without a word and the link is dead.
             auto limit = std::max<nanoseconds>(std::chrono::seconds(10), 3 * l->beat + std::chrono::seconds(1));
             if (now - l->last_heard > limit) {
@@ -48,10 +59,19 @@ void agent::tick() {
             } else if (now >= l->next_beat) {
                 l->next_beat = now + l->beat;
                 beats.push_back(via);
+                if (l->asked == time_point{}) l->asked = now;
+            } else if (l->asked != time_point{} && !l->doubted && now - l->asked > l->patience) {
+                l->doubted = true;
+                beats.push_back(via);  // one more chance to answer
+                doubted.push_back(l);
             }
         }
     }
     for (const auto& via : beats) send_beat(via);
+    for (const auto& l : trusted)
+        if (auto up = l->dialled.lock()) up->trust(l);
+    for (const auto& l : doubted)
+        if (auto up = l->dialled.lock()) up->doubt(l);
     for (const auto& via : silent) {
         SIGRUN_LOG(k_log, warning, "the controller is silent over ", via->protocol_name(), "; connecting again");
         via->close(SIGRUN_E_TIMEOUT);

@@ -23,6 +23,9 @@ struct agent_link {
     nanoseconds beat{0};
     time_point next_beat{};
     time_point last_heard{};
+    time_point asked{};       // the oldest beat that was not answered; time_point{}: all were
+    nanoseconds patience{0};  // for that answer, before another way is looked for
+    bool doubted = false;
 };
 using agent_link_ptr = std::shared_ptr<agent_link>;
 

@@ -6,6 +6,7 @@
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace sigrun {
 namespace {
@@ -104,6 +105,7 @@ void uplink::leave(const agent_link_ptr& which, const std::string& protocol) {
         }
         me.active_due_ = true;
         me.due_index_ = to;
+        me.doubting_ = false;
         me.move_if_due();
     });
 }
@@ -124,6 +126,7 @@ void uplink::leave_protocol(const std::shared_ptr<instance>& old) {
         if (is_old(me.active_) && !me.active_due_) {
             me.active_due_ = true;
             me.due_index_ = me.active_index_;
+            me.doubting_ = false;
         }
         for (const auto& l : me.lanes_) l->due = l->due || is_old(l->link);
         me.move_if_due();
@@ -140,6 +143,7 @@ void uplink::move_if_due() {
 }
 
 void uplink::race_lost(const problem& why) {
+    doubting_ = false;
     if (stopped_) return;
     if (active_ && active_due_ && due_index_ != active_index_) {
         active_due_ = false;
@@ -197,6 +201,12 @@ void uplink::lost(const agent_link_ptr& which, const std::string& reason) {
         me.retry_.cancel();
         SIGRUN_LOG(k_log, warning, "lost ", me.rungs_[me.active_index_].uri, reason.empty() ? "" : ": ", reason);
         me.better_.cancel();
+        // Those that answered need no longer wait for it.
+        if (std::exchange(me.doubting_, false)) {
+            const auto dialled = me.lanes_;
+            for (const auto& l : dialled)
+                if (l->link) me.enlist(l);
+        }
         if (!me.racing()) return me.wait_and_retry();
         // A better rung is being tried: it may go on to all of them.
         for (auto rung : me.memory_.to_try(me.rungs_.size(), true, clock::system().now())) {

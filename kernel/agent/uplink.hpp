@@ -4,7 +4,7 @@
 // welcomed is used. After a loss it waits a random time inside a window of 1, 2, 4, then 8 s before it does so again. On a
 // lower rung it tries the better ones now and then and moves when one works: the new link says HELLO with the next generation,
 // takes the attempts over, and the controller closes the old one, once its last offers are answered. It moves in the same way
-// when the controller asks for it (BYE with "reconnect", perhaps over a protocol that it names) and when its own protocol
+// when a link is silent and another way answers (uplink_doubt.cpp), when the controller asks for it (BYE with "reconnect", perhaps over a protocol that it names) and when its own protocol
 // plugin is replaced. Everything runs on the host's io thread; start, stop and lost may be called from any.
 #pragma once
 
@@ -45,6 +45,10 @@ public:
     /// The controller wants this link to be left for another connection soon: over the same protocol if none is named, over
     /// the best one that works for "auto". One that it names is kept until it breaks.
     void leave(const agent_link_ptr& which, const std::string& protocol = {});
+    /// Nothing answers over this link: another way is looked for, and taken if it answers while this one stays silent.
+    void doubt(const agent_link_ptr& which);
+    /// It has answered after all.
+    void trust(const agent_link_ptr& which);
     /// From now on `now` is dialled with where it was `old`.
     void replace(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now);
     /// Leaves the link that is in use if it is one of `old`.
@@ -59,8 +63,10 @@ private:
     struct lane {
         std::size_t rung = 0;
         std::uint64_t number = 0;
-        agent_link_ptr link;  // dialled, and waits for its WELCOME
-        bool due = false;     // the link is to be left again as soon as it is in use
+        agent_link_ptr link;    // dialled, and waits for its WELCOME
+        bool due = false;       // the link is to be left again as soon as it is in use
+        bool instead = false;   // the one in use is silent
+        bool enlisted = false;  // has said HELLO
         std::unique_ptr<boost::asio::steady_timer> limit;
     };
     using lane_ptr = std::shared_ptr<lane>;
@@ -71,11 +77,16 @@ private:
     lane_ptr lane_of(std::uint64_t number) const;
     void limit_lane(const lane_ptr& l, nanoseconds limit, const std::string& why);
     void dialled(std::uint64_t number, const result<agent_link_ptr>& r);
+    void enlist(const lane_ptr& l);
     void answered(std::uint64_t number, const result<std::string>& welcome);
     void lane_failed(lane_ptr l, const problem& why);
     void end_race();
     void won(lane_ptr l, const std::string& welcome);
     bool racing() const noexcept { return !lanes_.empty() || !next_.empty(); }
+
+    // uplink_doubt.cpp
+    void prove(const lane_ptr& l);
+    void take_over(const lane_ptr& l);
 
     void race_lost(const problem& why);
     void wait_and_retry();
@@ -106,6 +117,7 @@ private:
     std::size_t active_index_ = 0;
     bool active_due_ = false;            // is to be left for another connection
     std::size_t due_index_ = 0;          // over this rung
+    bool doubting_ = false;              // it is silent; others must prove that they answer
     bool pinned_ = false;                // the controller named the rung in use: no better one is looked for
     std::vector<leaving_link> leaving_;  // oldest first
     std::uint32_t failures_ = 0;

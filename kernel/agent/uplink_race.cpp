@@ -82,11 +82,19 @@ void uplink::dialled(std::uint64_t number, const result<agent_link_ptr>& r) {
     l->link = *r;
     // Its protocol may have been replaced while it was dialled.
     l->due = via->protocol() != rungs_[l->rung].protocol;
+    doubting_ ? prove(l) : enlist(l);
+}
+
+void uplink::enlist(const lane_ptr& l) {
+    auto via = l->link->via.lock();
+    if (!via) return lane_failed(l, make_problem(errc::io, "the connection ended at once"));
+    l->enlisted = true;
     limit_lane(l, k_register_deadline, "no answer to runners.register in 10 s");
-    auto hello = hooks_.hello(session_, ++generation_, working());
-    via->call_once("runners.register", "", hello, [self = shared_from_this(), number](result<std::string> welcome) {
-        self->on_io([number, welcome = std::move(welcome)](uplink& me) { me.answered(number, welcome); });
-    });
+    auto hello = hooks_.hello(session_, ++generation_, working() && !l->instead);
+    via->call_once(
+        "runners.register", "", hello, [self = shared_from_this(), number = l->number](result<std::string> welcome) {
+            self->on_io([number, welcome = std::move(welcome)](uplink& me) { me.answered(number, welcome); });
+        });
 }
 
 void uplink::answered(std::uint64_t number, const result<std::string>& welcome) {
@@ -148,6 +156,12 @@ void uplink::won(lane_ptr l, const std::string& welcome) {
     end_race();
     memory_.won(l->rung, clock::system().now());
     auto old = std::exchange(active_, l->link);
+    if (old && l->instead) {
+        memory_.failed(active_index_, clock::system().now());
+        hooks_.replaced(old);
+        if (auto via = old->via.lock()) via->close(SIGRUN_E_TIMEOUT);
+        old = nullptr;
+    }
     if (active_due_ && due_index_ != active_index_ && due_index_ == l->rung) pinned_ = true;
     active_index_ = l->rung;
     active_due_ = l->due;
