@@ -1,6 +1,7 @@
 // sigrun bench: keeps N jobs in flight over one link and measures from submit to result.
 #include "kernel/app/sigrun/context.hpp"
 #include "kernel/app/sigrun/job_document.hpp"
+#include "kernel/app/sigrun/job_flags.hpp"
 #include "kernel/app/sigrun/latency_histogram.hpp"
 #include "kernel/app/sigrun/table.hpp"
 #include "kernel/app/sigrun/units.hpp"
@@ -212,7 +213,7 @@ void add_bench_command(CLI::App& app, context& ctx) {
     sub->add_option("--jobs", what->jobs, "Run this many jobs instead")
         ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40));
     sub->add_option("--requires", what->job.requires_text, "What the runner must have")->type_name("EXPR");
-    sub->add_option("--protocol", what->job.protocol, "Protocol to the runner")->type_name("NAME");
+    add_protocol_flags(*sub, what->job);
     sub->add_option("--balancer", what->job.balancer, "Balancing algorithm")->type_name("NAME");
     sub->add_option("--durability", what->job.durability, "fsync (default), relaxed or memory");
     sub->footer(

@@ -78,6 +78,8 @@ result<json::object> job_document(const job_options& o) {
     set("workdir", o.workdir);
     set("queue", o.queue);
     set("protocol", o.protocol);
+    set("preferred_protocol", o.preferred_protocol);
+    set("max_latency", o.max_latency);
     set("balancer", o.balancer);
     set("priority", o.priority);
     set("durability", o.durability);

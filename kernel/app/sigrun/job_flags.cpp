@@ -19,7 +19,7 @@ void add_job_flags(CLI::App& app, job_options& job, bool with_words) {
     app.add_option("--timeout", job.run_timeout, "The job may run this long")->type_name("DURATION");
     app.add_option("--queue-timeout", job.queue_timeout, "The job may wait this long for a runner")
         ->type_name("DURATION");
-    app.add_option("--protocol", job.protocol, "Protocol to the runner (default: auto)")->type_name("NAME");
+    add_protocol_flags(app, job);
     app.add_option("--balancer", job.balancer, "Balancing algorithm (default: the daemon's)")->type_name("NAME");
     app.add_option("-l,--label", job.labels, "Label of the job; may be repeated")
         ->type_name("NAME=VALUE")
@@ -35,6 +35,17 @@ void add_job_flags(CLI::App& app, job_options& job, bool with_words) {
     app.add_flag("--once", job.once, "Not idempotent: never start it a second time on a guess");
     app.add_option("--kind", job.kind, "process (a command) or call (a function of the runner)")->capture_default_str();
     app.add_option("--payload", job.payload, "Input of a call; @FILE reads a file")->type_name("TEXT");
+}
+
+void add_protocol_flags(CLI::App& app, job_options& job) {
+    app.add_option("--protocol", job.protocol, "Only over this protocol to the runner (default: auto)")
+        ->type_name("NAME");
+    app.add_option("--preferred-protocol", job.preferred_protocol,
+                   "Over this protocol unless another one is clearly better (balancer.preferred_protocol_bias)")
+        ->type_name("NAME");
+    app.add_option("--max-latency", job.max_latency,
+                   "Only over a protocol whose measured round trip is not longer, e.g. 20ms; the job waits for one")
+        ->type_name("DURATION");
 }
 
 void take_command(context& ctx, job_options& job) {

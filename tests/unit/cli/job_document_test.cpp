@@ -27,6 +27,8 @@ TEST(job_document, carries_every_option_to_its_field) {
     o.workdir = "/srv";
     o.queue = "q";
     o.protocol = "http";
+    o.preferred_protocol = "grpc";
+    o.max_latency = "20ms";
     o.balancer = "round_robin";
     o.priority = "high";
     o.durability = "memory";
@@ -44,6 +46,8 @@ TEST(job_document, carries_every_option_to_its_field) {
     EXPECT_EQ(d->at("workdir"), "/srv");
     EXPECT_EQ(d->at("queue"), "q");
     EXPECT_EQ(d->at("protocol"), "http");
+    EXPECT_EQ(d->at("preferred_protocol"), "grpc");
+    EXPECT_EQ(d->at("max_latency"), "20ms");
     EXPECT_EQ(d->at("balancer"), "round_robin");
     EXPECT_EQ(d->at("priority"), "high");
     EXPECT_EQ(d->at("durability"), "memory");
