@@ -34,7 +34,18 @@ constexpr sigrun_opt k_table[] = {
     option("listen", SIGRUN_OPT_LIST,
            {.doc = "Addresses to wait at for the controller, e.g. 0.0.0.0:7071; then no controller is dialled unless "
                    "url is set too."}),
-    option("protocols", SIGRUN_OPT_LIST, {.doc = "Protocols to use, best first; by default all that are loaded."}),
+    option(
+        "controller_token", SIGRUN_OPT_SECRET,
+        {.doc =
+             "Token that a controller shows who dials this runner (`sigrun runner add --option token=...`); others are "
+             "refused. A certificate that [tls] client_ca vouches for does as well."}),
+    option("controller_token_file", SIGRUN_OPT_PATH, {.doc = "File with that token."}),
+    option(
+        "controllers", SIGRUN_OPT_LIST,
+        {.doc = "Names in certificates of the controllers that may dial this runner; by default every one that [tls] "
+                "client_ca vouches for."}),
+    option("protocols", SIGRUN_OPT_LIST,
+           {.doc = "Protocols to use, best first, also of those who dial here; by default all that are loaded."}),
     option("slots", SIGRUN_OPT_INT,
            {.def = "0", .doc = "Jobs at once; 0 = the effective cores, rounded up.", .min = 0, .max = 65535}),
     option("labels", SIGRUN_OPT_LIST,
@@ -123,12 +134,14 @@ result<label_map> parse_labels(const std::vector<std::string>& items) {
 
 namespace {
 
-/// The token, from the option or its file. A file that is gone is none: the runner has joined with it before.
-result<std::string> read_join(const bound_section& section) {
-    if (section.has("join") && !section.text("join").empty()) return section.text("join");
-    if (!section.has("join_file")) return std::string();
-    auto text = read_file(section.text("join_file"), k_max_join);
-    if (!text) return text.error().code == errc::not_found ? result<std::string>(std::string()) : text;
+/// A token, from the option or its file.
+result<std::string> read_token(const bound_section& section, const std::string& option) {
+    if (section.has(option) && !section.text(option).empty()) return section.text(option);
+    if (!section.has(option + "_file")) return std::string();
+    auto text = read_file(section.text(option + "_file"), k_max_join);
+    // One to join with that is gone is none: the runner has joined with it before.
+    if (!text && option == "join" && text.error().code == errc::not_found) return std::string();
+    if (!text) return text;
     while (!text->empty() && (text->back() == '\n' || text->back() == '\r' || text->back() == ' ')) text->pop_back();
     return text;
 }
@@ -144,8 +157,13 @@ result<agent_options> read_agent_options(const bound_section& section) {
     if (section.has("listen")) o.listen = section.list("listen");
     if (o.urls.empty() && o.listen.empty()) o.urls = {"valkyrie://127.0.0.1:7070"};
     if (section.has("protocols")) o.protocols = section.list("protocols");
-    SIGRUN_TRY(join, read_join(section));
+    SIGRUN_TRY(join, read_token(section, "join"));
     o.join = join;
+    SIGRUN_TRY(controller_token, read_token(section, "controller_token"));
+    o.controller_token = controller_token;
+    if (section.has("controller_token_file") && o.controller_token.empty())
+        return bad_value("controller_token_file", "a token in it", "nothing");
+    if (section.has("controllers")) o.controllers = section.list("controllers");
     for (const auto& url : o.urls)
         if (!o.join.empty() && !may_carry_secrets(url))
             return problem{errc::forbidden, "the join token could be read on the way", "join",

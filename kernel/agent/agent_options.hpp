@@ -13,12 +13,14 @@
 namespace sigrun {
 
 struct agent_options {
-    std::string name;                    // as shown in the fleet
-    std::vector<std::string> urls;       // controllers to dial
-    std::string join;                    // token shown to the controllers, a secret; empty = none
-    std::vector<std::string> listen;     // addresses to wait at instead
-    std::vector<std::string> protocols;  // allowed, best first; empty = all that are loaded
-    std::uint32_t slots = 0;             // 0 = effective cores, rounded up
+    std::string name;                      // as shown in the fleet
+    std::vector<std::string> urls;         // controllers to dial
+    std::string join;                      // token shown to the controllers, a secret; empty = none
+    std::vector<std::string> listen;       // addresses to wait at instead
+    std::string controller_token;          // that a controller must show who dials here, a secret; empty = none
+    std::vector<std::string> controllers;  // or a certificate of one of these names; empty = any that is believed
+    std::vector<std::string> protocols;    // allowed, best first; empty = all that are loaded
+    std::uint32_t slots = 0;               // 0 = effective cores, rounded up
     label_map labels;
     std::string state_dir, workspace_dir;
     std::uint64_t min_free_disk = 0;

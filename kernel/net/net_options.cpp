@@ -43,7 +43,6 @@ constexpr auto k_min_version = option(
     "min_version", SIGRUN_OPT_CHOICE,
     {.def = "1.3", .doc = "The oldest version of TLS that is spoken.", .choices = "1.3,1.2", .flags = SIGRUN_OPT_HOT});
 
-constexpr std::array k_tls_client{k_ca, k_certificate, k_key, k_min_version};
 constexpr std::array k_tls_server{
     k_ca,
     k_certificate,
@@ -68,11 +67,9 @@ constexpr std::array k_tls_server{
 }  // namespace
 
 std::span<const sigrun_opt> net_option_table() noexcept { return k_net; }
-std::span<const sigrun_opt> tls_client_option_table() noexcept { return k_tls_client; }
 std::span<const sigrun_opt> tls_server_option_table() noexcept { return k_tls_server; }
 
 result<net_policy> read_net_policy(const settings& config) {
-    // The larger table, so that a daemon's section is read as well; the programs check their own.
     SIGRUN_TRY(net, bound_section::bind(config.find("net"), k_net));
     SIGRUN_TRY(tls, bound_section::bind(config.find("tls"), k_tls_server));
     net_policy out;

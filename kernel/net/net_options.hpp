@@ -24,9 +24,8 @@ struct net_options {
     net_policy policy{};
 };
 
-/// The options of [net], of [tls] as a client (ca, certificate, key, min_version), and what else a daemon has in [tls].
+/// The options of [net], and of [tls]: what is dialled, and what is accepted.
 std::span<const sigrun_opt> net_option_table() noexcept;
-std::span<const sigrun_opt> tls_client_option_table() noexcept;
 std::span<const sigrun_opt> tls_server_option_table() noexcept;
 
 /// From the sections [net] and [tls] as they are written; what is not there has its default. Files are not read.

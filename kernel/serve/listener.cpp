@@ -96,6 +96,8 @@ std::optional<listener::impl::candidate> listener::impl::candidate_of(const std:
     const auto* table = plugin->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL);
     if (!takes_connections(table)) return {};
     std::string name(sdk::view(table->name));
+    if (!options.only.empty() && std::find(options.only.begin(), options.only.end(), name) == options.only.end())
+        return {};
     metric_labels label{{"protocol", name}};
     return candidate{
         plugin,

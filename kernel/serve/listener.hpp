@@ -22,6 +22,7 @@ namespace sigrun {
 struct listener_options {
     std::vector<std::string> addresses;       // "127.0.0.1:7070", "[::1]:7070", "unix:/run/sigrun.sock"; port 0 = any
     std::vector<std::string> protocol_order;  // names asked first; the rest follow in load order
+    std::vector<std::string> only;            // serve no others; empty = all
     std::size_t peek_limit = 16 * 1024;
     nanoseconds peek_deadline = std::chrono::seconds(5);
     std::size_t max_waiting = 4096;  // connections not yet recognised; beyond it the oldest is closed

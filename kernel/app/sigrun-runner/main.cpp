@@ -1,6 +1,7 @@
 // sigrun-runner: the runner agent.
 #include "kernel/log/log.hpp"
 #include "kernel/net/net_options.hpp"
+#include "kernel/net/tls_context.hpp"
 #include "kernel/plugin/plugin_guard.hpp"
 #include "kernel/plugin/trial.hpp"
 #include "kernel/serve/supervise.hpp"
@@ -83,6 +84,22 @@ result<void> check_sections(const sigrun::settings& config) {
     return {};
 }
 
+// What the tables cannot judge of a runner that waits for its controller.
+result<void> check_listening(const sigrun::agent_options& agent, const sigrun::bound_section& tls) {
+    SIGRUN_TRY(files, sigrun::read_tls_server(tls));
+    const bool asks = files.client_auth != sigrun::tls_server_options::none;
+    if (tls.boolean("required") && !files.enabled())
+        return sigrun::bad_value("tls.certificate", "a PEM file, as tls.required is on", "nothing");
+    if (asks && files.client_ca.empty())
+        return sigrun::bad_value("tls.client_ca", "a PEM file of authorities, as tls.client_auth asks for certificates",
+                                 "nothing");
+    if (!agent.controllers.empty() && !asks)
+        return sigrun::bad_value("runner.controllers", "tls.client_auth optional or required beside it", "none");
+    if (!agent.listen.empty() && files.enabled())
+        if (auto made = sigrun::make_server_context(files, {}); !made) return made.error();
+    return {};
+}
+
 result<std::unique_ptr<sigrun::runner_program>> build(const command_line& line,
                                                       std::function<void(const std::string&)> announce) {
     sigrun::config_sources sources;
@@ -94,7 +111,8 @@ result<std::unique_ptr<sigrun::runner_program>> build(const command_line& line,
     SIGRUN_CHECK_OK(check_sections(config));
     SIGRUN_TRY(section, sigrun::bound_section::bind(config.find("runner"), sigrun::agent_option_table()));
     SIGRUN_TRY(agent, sigrun::read_agent_options(*section));
-    SIGRUN_CHECK_OK(sigrun::bound_section::bind(config.find("tls"), sigrun::tls_client_option_table()));
+    SIGRUN_TRY(tls, sigrun::bound_section::bind(config.find("tls"), sigrun::tls_server_option_table()));
+    SIGRUN_CHECK_OK(check_listening(agent, *tls));
     SIGRUN_CHECK_OK(sigrun::read_net_policy(config));
     SIGRUN_TRY(policy, sigrun::bound_section::bind(config.find("plugins"), std::span(&sigrun::k_signature_option, 1)));
     sigrun::log_settings log;
@@ -104,7 +122,7 @@ result<std::unique_ptr<sigrun::runner_program>> build(const command_line& line,
     auto plugin_dir = section->has("plugin_dir") ? section->text("plugin_dir") : default_plugin_dir();
     return std::make_unique<sigrun::runner_program>(
         sigrun::runner_program_options{config, agent, plugin_dir, std::move(announce), policy->text("signature"),
-                                       sources.file.empty() ? std::string() : (beside / "trust.d").string()});
+                                       sources.file.empty() ? std::string() : (beside / "trust.d").string(), tls});
 }
 
 // SIGHUP: look for changed plugins. Others, the first: drain; the second: end now. Returns when nothing runs any more.

@@ -1,11 +1,14 @@
 #include "runner_program.hpp"
 
+#include "controller_guard.hpp"
 #include "kernel/agent/agent.hpp"
 #include "kernel/agent/plugin_sweep.hpp"
 #include "kernel/agent/reception.hpp"
 #include "kernel/capability/detector.hpp"
 #include "kernel/guard/crash_reporter.hpp"
 #include "kernel/log/log.hpp"
+#include "kernel/net/net_options.hpp"
+#include "kernel/net/tls_server.hpp"
 #include "kernel/serve/listener.hpp"
 #include "protocol_part.hpp"
 
@@ -34,23 +37,40 @@ plugin_host_options host_options(const runner_program_options& o) {
     return host;
 }
 
+controller_rules rules_of(const runner_program_options& o) {
+    return {o.agent.controller_token, o.tls->text("client_auth") != "none", o.agent.controllers};
+}
+
+bool is_of_this_machine(const std::string& address) {
+    return address.starts_with("127.") || address.starts_with("[::1]") || address.starts_with("localhost:") ||
+           address.starts_with("unix:");
+}
+
 }  // namespace
 
 // Declared in the order of their lives: what stands below uses what stands above.
 struct runner_program::impl {
     explicit impl(runner_program_options o)
-        : options(std::move(o)), host(host_options(options), options.config, numbers), reception(host) {}
+        : options(std::move(o)),
+          host(host_options(options), options.config, numbers),
+          reception(host),
+          guard(reception, who, rules_of(options)) {}
 
     runner_program_options options;
     std::optional<state_lock> lock;
     metrics numbers;
     plugin_host host;
     class reception reception;
+    token_store no_tokens{clock::system()};
+    gate who{no_tokens, numbers};  // keeps whose certificate a connection has shown
+    controller_guard guard;
+    std::unique_ptr<tls_server> encryption;
     std::unique_ptr<detector> facts;
     std::shared_ptr<agent> runner;
     std::unique_ptr<listener> ears;
 
     void follow_folder();
+    result<void> listen();
 };
 
 void runner_program::impl::follow_folder() {
@@ -70,7 +90,7 @@ result<void> runner_program::start() {
     me.lock.emplace(std::move(lock));
     SIGRUN_CHECK_OK(report_crashes_to(crash_ledger::crash_file(o.state_dir), "sigrun-runner"));
 
-    me.host.set_call_handler(&me.reception);
+    me.host.set_call_handler(&me.guard);
     me.host.set_link_adopter(&me.reception);
     // Whatever happens to a plugin while the agent works changes what it says of itself.
     me.host.set_observer([&me](const plugin_event& what) {
@@ -93,14 +113,37 @@ result<void> runner_program::start() {
     me.host.set_swapper(SIGRUN_KIND_PROTOCOL, runner_protocol_swapper(me.host, me.ears.get(), *me.runner));
     SIGRUN_CHECK_OK(me.runner->start());
     me.follow_folder();
-    if (!me.ears) return {};
+    return me.ears ? me.listen() : result<void>();
+}
 
+result<void> runner_program::impl::listen() {
+    auto& me = *this;
+    const auto& o = options.agent;
+    // Loopback is no exception: every user of this machine can reach it.
+    gate_options rules;
+    rules.trust_loopback = false;
+    who.set_options(std::move(rules));
+    tls_server::hooks tell;
+    tell.reloaded = [](const result<void>& outcome) {
+        if (outcome)
+            SIGRUN_LOG(k_log, info, "the certificate was read again");
+        else
+            SIGRUN_LOG(k_log, warning, "the new certificate is not used: ", outcome.error().text());
+    };
+    encryption = std::make_unique<tls_server>(numbers, std::move(tell));
+    SIGRUN_TRY(files, read_tls_server(*options.tls));
+    SIGRUN_CHECK_OK(encryption->configure(files));
+    ears->set_guards({encryption.get(), &who});
+    ears->require_tls(options.tls->boolean("required"));
+    if (rules_of(options).open() && !std::all_of(o.listen.begin(), o.listen.end(), is_of_this_machine))
+        SIGRUN_LOG(k_log, warning,
+                   "whoever can reach this runner may run commands on it: set controller_token, or [tls] client_auth");
     me.reception.open_for(me.runner);
     listener_options where;
     where.addresses = o.listen;
-    where.protocol_order = o.protocols;
-    // As the daemon's default: http would take every request for a WebSocket.
-    if (where.protocol_order.empty()) where.protocol_order = {"valkyrie", "grpc", "websocket", "http"};
+    where.only = o.protocols;
+    // As the daemon's default, whatever the order in which they are used: http would take every request for a WebSocket.
+    where.protocol_order = {"valkyrie", "grpc", "websocket", "http"};
     SIGRUN_CHECK_OK(me.ears->start(where));
     for (const auto& address : me.ears->bound())
         if (me.options.announce)
@@ -134,6 +177,7 @@ void runner_program::stop() {
     me.runner = nullptr;
     me.facts = nullptr;
     me.host.shutdown();
+    if (me.encryption) me.encryption->stop();  // last: it carries the farewells
 }
 
 }  // namespace sigrun

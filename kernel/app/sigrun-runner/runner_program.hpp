@@ -17,6 +17,7 @@ struct runner_program_options {
     std::string plugin_dir;
     std::function<void(const std::string&)> announce;  // one line when connected or listening
     std::string signature = "off", trust_dir;          // see plugin_host_options
+    std::shared_ptr<const bound_section> tls;          // [tls], bound to the table of a server
 };
 
 /// One thread starts, drains and stops it.

@@ -82,7 +82,7 @@ int example(const std::string& of) {
     if (of == "runner") {
         const std::vector<documented_section> sections{
             {"[runner]", "The runner itself.", agent_option_table()},
-            {"[tls]", "Encryption of what is dialled.", tls_client_option_table()},
+            {"[tls]", "Encryption, of what is dialled and, with listen, of what is accepted.", tls_server_option_table()},
             {"[net]", "How controllers are reached.", net_option_table()}};
         context::print(std::string(k_runner_head) + complete_ini(sections));
         return k_ok;
@@ -101,7 +101,7 @@ void check_runner(const settings& config) {
                 problem{errc::unknown_field, "unknown section", "[" + section.name + "] (" + section.origin + ")",
                         "[runner], [tls], [net], [instance NAME] or [plugin NAME]", "[" + section.name + "]"});
     const auto bound = need(bound_section::bind(config.find("runner"), agent_option_table()));
-    need(bound_section::bind(config.find("tls"), tls_client_option_table()));
+    need(bound_section::bind(config.find("tls"), tls_server_option_table()));
     auto options = read_agent_options(*bound);
     if (!options) {
         auto p = options.error();
