@@ -166,6 +166,8 @@ void job_engine::begin_attempt(const job_ptr& j, const member_ptr& where, const 
     a.balancer = select_.balancer_name(picked.explain.policy);
     a.explain = picked.explain;
     a.rungs = rung.usable;
+    a.slow_rungs = rung.too_slow;
+    a.wish = rung.wish;
     a.rung_latency_ns = rung.latency_ns;
     a.rung = rung.protocol;
     a.rung_reason = rung.why;

@@ -88,6 +88,8 @@ struct attempt {
     explain_record explain{};
     std::int64_t rung_latency_ns = 0;  // measured round trip of the chosen protocol when it was chosen; 0 = none yet
     std::uint8_t rungs = 0;            // protocols that were usable
+    std::uint8_t slow_rungs = 0;       // that were not, for the job's max_latency
+    chosen_link::wish_t wish{};        // what came of the job's preferred_protocol
     std::uint8_t rung = 0xff;          // protocol id of `via`
     rung_why rung_reason = rung_why::only;
     float rung_score = 0, next_score = 0;

@@ -142,16 +142,21 @@ std::string choice_reason(const attempt& a) {
 }
 
 std::string rung_reason(const attempt& a) {
-    if (a.rung_reason == rung_why::named || a.rung_reason == rung_why::only)
-        return std::string(to_string(a.rung_reason));
-    std::string out =
-        sdk::concat("best of ", static_cast<unsigned>(a.rungs), " usable protocols, ", to_string(a.rung_reason));
-    if (a.rung_score > 0 && a.next_score > 0) {
+    std::string out(to_string(a.rung_reason));
+    const bool chosen = a.rung_reason != rung_why::named && a.rung_reason != rung_why::only;
+    if (chosen)
+        out = sdk::concat("best of ", static_cast<unsigned>(a.rungs), " usable protocols, ", to_string(a.rung_reason));
+    if (chosen && a.rung_score > 0 && a.next_score > 0) {
         char scores[64];
         std::snprintf(scores, sizeof scores, " (score %.2f, next %.2f)", static_cast<double>(a.rung_score),
                       static_cast<double>(a.next_score));
         out += scores;
     }
+    using wish_t = chosen_link::wish_t;
+    if (a.wish == wish_t::unusable) out += ", as the preferred protocol cannot be used";
+    if (a.wish == wish_t::worse) out += ", clearly better than the preferred protocol";
+    if (a.wish == wish_t::granted && a.rung_reason == rung_why::only) out += ", and the preferred one";
+    if (a.slow_rungs) out += sdk::concat("; ", static_cast<unsigned>(a.slow_rungs), " slower than max_latency");
     return out;
 }
 

@@ -1,6 +1,8 @@
 #include "kernel/link/fleet.hpp"
 
 #include "kernel/base/json.hpp"
+#include "kernel/link/detection.hpp"
+#include "kernel/link/endpoint_uri.hpp"
 #include "kernel/link/greeting.hpp"
 #include "kernel/link/migrations.hpp"
 #include "kernel/link/moves.hpp"
@@ -29,7 +31,8 @@ fleet::fleet(plugin_host& host, registry& runners, selector& select, metrics& nu
       options_(std::move(options)),
       detections_(clk, options_.cache_ttl, 20'000),
       migrations_(std::make_shared<migrations>()),
-      moves_(std::make_shared<moves>(host.control())) {
+      moves_(std::make_shared<moves>(host.control())),
+      looks_(std::make_shared<looks>(host.control(), clk)) {
     for (const char* name : {"valkyrie", "grpc", "http", "websocket"}) protocol_id(name);
     for (const auto& i : host_.instances(SIGRUN_KIND_PROTOCOL)) {
         const auto* table = i->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL);
@@ -142,6 +145,14 @@ void fleet::reindex(const member_ptr& m) {
         if (outdated)
             if (auto it = by_slot_.find(*outdated); it != by_slot_.end() && it->second == m) by_slot_.erase(it);
     }
+}
+
+void fleet::leave_index(const member_ptr& m) {
+    std::lock_guard lock(m->mutex);
+    // What is claimed there is given back first.
+    if (!m->indexed || !m->sessions.empty() || select_.in_flight(m->slot)) return;
+    select_.remove(m->slot);
+    m->indexed = false;
 }
 
 void fleet::refresh_status(const member_ptr& m, std::string_view reason) {
@@ -261,14 +272,16 @@ result<void> fleet::check(const runner_identity& identity) const {
                          "\"" + identity.profile + "\"");
     if (identity.endpoint.empty())
         return bad_value("endpoint", "HOST:PORT or an address such as http://host:port", "nothing");
-    if (identity.endpoint.find("://") == std::string::npos) {
-        const auto& e = identity.endpoint;
+    if (!endpoint_names_protocol(identity.endpoint)) {
+        const auto e = endpoint_address(identity.endpoint);
         const auto colon = e.rfind(':');
         std::uint16_t port = 0;
-        const bool good = colon != std::string::npos && colon > 0 &&
+        const bool good = colon != std::string_view::npos && colon > 0 &&
                           std::from_chars(e.data() + colon + 1, e.data() + e.size(), port).ptr == e.data() + e.size() &&
                           port > 0;
-        if (!good) return bad_value("endpoint", "HOST:PORT or an address such as http://host:port", "\"" + e + "\"");
+        if (!good)
+            return bad_value("endpoint", "HOST:PORT, tls://HOST:PORT or an address such as http://host:port",
+                             "\"" + identity.endpoint + "\"");
     } else {
         auto known = protocol_for_uri(host_, identity.endpoint);
         if (!known) return known.error();

@@ -4,7 +4,6 @@
 // [any]. One lock per member; none is held while a plugin or the attempt handler is called.
 #pragma once
 
-#include "kernel/base/timer_wheel.hpp"
 #include "kernel/capability/ttl_cache.hpp"
 #include "kernel/link/link.hpp"
 #include "kernel/link/protocol_table.hpp"
@@ -30,7 +29,9 @@ struct session {
     std::int64_t latency_ns = 0;  // measured round trip, EWMA; 0 = not measured yet
     std::string endpoint;         // the runner's endpoint when it was dialled; empty: it dialled in
     std::string process;          // which run of the agent it belongs to; empty: not told
-    bool suspect = false;         // no frame for two beats
+    bool suspect = false;         // no frame for two beats, or it is silent while others of its runner answer
+    time_point probed{};          // it is late with its beat, and was asked
+    time_point answered{};        // a ping came back
 };
 
 /// A link in whose place another one of the same runner has come while it still had work. Offers it carried are answered
@@ -61,10 +62,13 @@ struct member : std::enable_shared_from_this<member> {
     bool removed = false;
     std::uint32_t dial_failures = 0;
     std::uint32_t absent_looks = 0;  // at protocols that it was never seen to speak
-    bool dialling = false;
+    bool dialling = false;           // its endpoint is being looked at
+    std::uint32_t opening = 0;       // links that are on their way, in nobody's place
     time_point next_dial{};
     std::uint32_t ping_failures = 0;
     time_point next_question{};  // for fresh facts
+    time_point unlinked_since{};
+    std::uint8_t missed = 0xff;  // a protocol that broke and would be used otherwise; told
 };
 using member_ptr = std::shared_ptr<member>;
 
@@ -86,6 +90,7 @@ struct chosen_link {
     std::int64_t latency_ns = 0;  // measured, 0 = not yet
     std::uint8_t usable = 0;      // rungs that would have done
     std::uint8_t too_slow = 0;    // rungs that were left out for their latency
+    enum class wish_t : std::uint8_t { none, granted, unusable, worse } wish = wish_t::none;  // a preferred protocol
     rung_why why = rung_why::only;
     float score = 0, next_score = 0;  // of this one and of the next; 0 = no evidence
 };
@@ -138,6 +143,8 @@ struct fleet_tuning {
     nanoseconds detection_timeout{0}, cache_ttl{0};
     bool parallel_detection = true, auto_detection = true;
     std::vector<std::string> disabled_detection;
+    std::uint32_t detection_retries = 3;  // of a lane that nobody answered
+    nanoseconds detection_retry_delay = std::chrono::seconds(1);
     // Which protocol a job uses.
     rung_rules rungs;
     std::map<std::string, double> protocol_weights;  // instead of the defaults
@@ -149,6 +156,7 @@ struct fleet_tuning {
     nanoseconds link_dwell = std::chrono::seconds(60);
     nanoseconds monitoring_interval = std::chrono::seconds(10);  // between pings, and the window of evidence
     nanoseconds load_window = std::chrono::seconds(60);
+    nanoseconds runner_timeout = std::chrono::seconds(120);   // then one without a link leaves the index
     nanoseconds metrics_interval = std::chrono::seconds(60);  // between samples of the history
     nanoseconds history_retention = std::chrono::hours(24);
 };
@@ -245,7 +253,8 @@ private:
     /// `gently`: the link in whose place it comes still works, and what is on its way over it shall arrive.
     void attach_session(const member_ptr& m, session s, bool gently = false);
     void drop_session(const member_ptr& m, const link_ptr& via, const std::string& why);
-    void reindex(const member_ptr& m);  // facts, labels, protocols or places changed
+    void reindex(const member_ptr& m);      // facts, labels, protocols or places changed
+    void leave_index(const member_ptr& m);  // it has been gone for long
     void tick();
     void check_liveness(const member_ptr& m);
     void ping(const member_ptr& m, const link_ptr& via);
@@ -255,10 +264,16 @@ private:
     /// Makes the orders anew; tells when another rung is in use now.
     void rerank(const member_ptr& m, const std::string& why);
     void care_for_rungs(const member_ptr& m, time_point now);
+    bool is_silent(member& m, session& s, time_point now, std::vector<link_ptr>& to_probe) const;
     void compare_windows(const member_ptr& m, const fleet_tuning& how, time_point now);
     bool names_protocol(const member_ptr& m) const;
     static std::string switch_reason(const member_ptr& m);
     void fill_rules(fleet_tuning& how);
+
+    // those that work over a lower one (lower_rungs.cpp)
+    static std::uint8_t missed_rung(const member& m, const rung_rules& rules, time_point now);
+    void note_lower_rung(const member_ptr& m, const rung_rules& rules, time_point now);
+    void note_lower_fleet(std::size_t linked, const std::map<std::uint8_t, std::size_t>& missed);
 
     // work goes over to another protocol (migration.cpp)
     struct migrations;
@@ -267,11 +282,25 @@ private:
     void expire_migrations(time_point now);
     result<void> begin_migration(const member_ptr& m, std::uint8_t protocol, bool& waits);
 
-    // dial-out (dial_out.cpp)
+    // what an endpoint speaks (detection.cpp)
     struct detection_round;
-    void dial_member(const member_ptr& m);
+    struct looks;
+    using detection_round_ptr = std::shared_ptr<detection_round>;
     /// `missing_only`: not those that have a link already, nor those whose breaker is open.
     void detect_protocols(const member_ptr& m, bool fresh, bool missing_only, std::function<void()> done);
+    void fill_lanes(const member_ptr& m, detection_round& round, bool missing_only);
+    void begin_round(const member_ptr& m, const detection_round_ptr& round);
+    void begin_lane(const member_ptr& m, const detection_round_ptr& round, std::size_t index);
+    void run_lane(const member_ptr& m, const detection_round_ptr& round, std::size_t index);
+    void lane_ended(const member_ptr& m, const detection_round_ptr& round, std::size_t index,
+                    const result<std::shared_ptr<const json::object>>& answer, bool silent);
+    void round_ended(const member_ptr& m, const detection_round_ptr& round);
+    void not_found(const member_ptr& m, const detection_round& round);
+    void tell_protocol_change(const member_ptr& m, const std::vector<std::string>& keys);
+    static std::string detection_key(const member_ptr& m, const std::shared_ptr<instance>& protocol);
+
+    // dial-out (dial_out.cpp)
+    void dial_member(const member_ptr& m);
     /// `endpoint` is the one the uri was made of; it may have been changed when the link is there.
     void open_link(const member_ptr& m, const std::shared_ptr<instance>& protocol, const std::string& uri,
                    const std::string& endpoint);
@@ -282,7 +311,6 @@ private:
     void dialled(const member_ptr& m, session s, const link_ptr& instead_of);
     void not_dialled(const member_ptr& m, std::uint8_t protocol, const link_ptr& instead_of, const problem& why);
     bool may_dial(const member_ptr& m, std::uint8_t protocol);
-    void not_found(const member_ptr& m, const std::vector<std::uint8_t>& absent, bool dialling);
     /// Closes the sessions that were dialled at an endpoint which is not the runner's any more. True if there were any.
     bool drop_moved(const member_ptr& m);
     void dial_failed(const member_ptr& m, const std::string& reason);
@@ -333,6 +361,8 @@ private:
     struct timer;
     std::shared_ptr<timer> timer_;
     std::shared_ptr<moves> moves_;
+    std::shared_ptr<looks> looks_;
+    bool fleet_lower_ = false;  // [ctl] told
     std::atomic<bool> stopping_{false};
 };
 

@@ -1,7 +1,10 @@
 // Periodic care for members: beats, health of foreign runners, latency, dialling again.
 #include "kernel/base/json.hpp"
+#include "kernel/link/detection.hpp"
 #include "kernel/link/moves.hpp"
 #include "kernel/log/log.hpp"
+
+#include <sigrun/cpp/text.hpp>
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -36,8 +39,13 @@ void fleet::stop() {
     expire_migrations(clock_.now());
     // Where it is used: a timer is not for two threads.
     if (timer_) boost::asio::post(host_.control(), [t = timer_] { t->each.cancel(); });
+    looks_->later->stop();
     std::vector<member_ptr> all;
     std::vector<link_ptr> closing;
+    {
+        std::lock_guard lock(looks_->mutex);
+        looks_->waiting.clear();
+    }
     {
         // What waits to be moved holds links, and they their plugins.
         std::lock_guard lock(moves_->mutex);
@@ -80,7 +88,15 @@ void fleet::tick() {
         all.reserve(members_.size());
         for (const auto& [uid, m] : members_) all.push_back(m);
     }
-    for (const auto& m : all) check_liveness(m);
+    std::size_t linked = 0;
+    std::map<std::uint8_t, std::size_t> missed;
+    for (const auto& m : all) {
+        check_liveness(m);
+        std::lock_guard lock(m->mutex);
+        linked += !m->sessions.empty();
+        if (!m->sessions.empty() && m->missed != 0xff) ++missed[m->missed];
+    }
+    note_lower_fleet(linked, missed);
     reloads_.expire(clock_.now());
     expire_migrations(clock_.now());
     ++timer_->count;
@@ -96,7 +112,7 @@ void fleet::check_liveness(const member_ptr& m) {
     const auto limit =
         std::max<nanoseconds>(std::chrono::seconds(10), 3 * options_.beat_period + std::chrono::seconds(1));
     std::vector<session> silent, to_ping;
-    bool dial = false;
+    bool dial = false, gone = false;
     care_for_rungs(m, now);
     // Each member has its own second of the interval, so that pings do not come in waves.
     const auto interval =
@@ -111,14 +127,16 @@ void fleet::check_liveness(const member_ptr& m) {
             else if (timer_->count % interval == phase)
                 to_ping.push_back(s);
         }
+        gone = m->indexed && m->sessions.empty() && now - m->unlinked_since > tuned()->runner_timeout;
         std::lock_guard guard(m->info->mutex);
-        dial = !m->info->identity.endpoint.empty() && !m->dialling && m->next_dial <= now;
+        dial = !m->info->identity.endpoint.empty() && !m->dialling && !m->opening && m->next_dial <= now;
     }
     for (const auto& s : silent) {
         s.via->close(SIGRUN_E_TIMEOUT);  // first: what is bound to a link that was dropped must find it closed
         drop_session(m, s.via, "no beat for " + std::to_string((now - s.last_frame) / std::chrono::seconds(1)) + " s");
     }
     for (const auto& s : to_ping) ping(m, s.via);
+    if (gone) leave_index(m);
     if (dial) dial_member(m);
 }
 
@@ -165,6 +183,8 @@ void fleet::ping(const member_ptr& m, const link_ptr& via) {
             {
                 std::lock_guard lock(m->mutex);
                 m->ping_failures = 0;
+                for (auto& s : m->sessions)
+                    if (s.via == via) s.answered = me->clock_.now();
             }
             if (rtt > 0) me->note_latency(m, via, rtt);
             return;
@@ -190,7 +210,7 @@ void fleet::note_latency(const member_ptr& m, const link_ptr& via, std::int64_t 
     std::int64_t smoothed = 0;
     const auto protocol = protocol_of(via->protocol_name());
     if (protocol == 0xff) return;
-    bool several = false, more = false;
+    bool several = false, more = false, moved = false;
     const auto enough = tuned()->rungs.min_samples;
     {
         std::lock_guard lock(m->mutex);
@@ -209,9 +229,12 @@ void fleet::note_latency(const member_ptr& m, const link_ptr& via, std::int64_t 
         std::lock_guard lock(m->info->mutex);
         auto& seen = m->info->protocols[via->protocol_name()];
         seen.latency_ns = smoothed;
+        const bool known = seen.gauge.tier() != protocol_tier::unknown;
+        moved = seen.gauge.round_trip(nanoseconds(rtt_ns)) && known;
         ++seen.samples;
-        m->info->last_seen_ns = clock_.wall_ns();
+        seen.verified_ns = m->info->last_seen_ns = clock_.wall_ns();
     }
+    if (moved) tell_protocol_change(m, {sdk::concat("proto.", via->protocol_name(), ".tier")});
     // Where there is a choice, the first samples come one after another, so that it is soon an informed one.
     if (more) return ping(m, via);
     if (several) rerank(m, "the evidence changed");

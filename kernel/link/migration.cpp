@@ -1,6 +1,7 @@
 // Work that runs goes over to another protocol of its runner: same lease, same attempt, same log offset. The link it goes to
 // is asked for the runner's attempts; the answer and its verdicts bind them to it (fleet::on_hello).
 #include "kernel/base/json.hpp"
+#include "kernel/link/endpoint_uri.hpp"
 #include "kernel/link/migrations.hpp"
 #include "kernel/log/log.hpp"
 
@@ -11,11 +12,6 @@ namespace {
 
 constexpr std::chrono::seconds k_patience{10};
 constexpr std::size_t k_max_waiting = 1024;
-
-std::string first_scheme(const sigrun_protocol& table) {
-    auto schemes = sdk::view(table.schemes);
-    return std::string(schemes.substr(0, schemes.find(',')));
-}
 
 }  // namespace
 
@@ -102,14 +98,14 @@ result<void> fleet::begin_migration(const member_ptr& m, std::uint8_t protocol, 
     for (const auto& i : host_.instances(SIGRUN_KIND_PROTOCOL)) {
         const auto* table = i->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL);
         if (!table || !table->dial || sdk::view(table->name) != protocol_name(protocol)) continue;
-        if (endpoint.find("://") != std::string::npos)
+        if (endpoint_names_protocol(endpoint))
             return problem{errc::conflict, "this runner's endpoint names its protocol", "endpoint",
                            "HOST:PORT, so that others can be used", endpoint};
         {
             std::lock_guard lock(m->mutex);
             m->rungs.at(protocol).gate.reset();
         }
-        open_over(m, i, first_scheme(*table) + "://" + endpoint, endpoint, nullptr);
+        open_over(m, i, endpoint_over(endpoint, sdk::view(table->schemes)), endpoint, nullptr);
         return {};
     }
     return make_problem(errc::unsupported, std::string(protocol_name(protocol)) + " cannot dial");

@@ -1,6 +1,7 @@
 // Links go over to another connection, make before break: the new one is opened while the old one works on. What happens to
 // the old one then is in leaving.cpp.
 #include "kernel/base/json.hpp"
+#include "kernel/link/endpoint_uri.hpp"
 #include "kernel/link/moves.hpp"
 #include "kernel/log/log.hpp"
 
@@ -17,11 +18,6 @@ constexpr std::chrono::seconds k_quick{3};               // from then on, since 
 constexpr std::chrono::milliseconds k_first_pause{250};  // after a dial that failed; doubled up to
 constexpr std::chrono::milliseconds k_longest_pause{8'000};
 constexpr std::chrono::minutes k_patience{10};  // then the old link is left to its own end
-
-std::string first_scheme(const sigrun_protocol& table) {
-    auto schemes = sdk::view(table.schemes);
-    return std::string(schemes.substr(0, schemes.find(',')));
-}
 
 }  // namespace
 
@@ -191,8 +187,7 @@ bool fleet::begin_move(const member_ptr& m, const link_ptr& from) {
     for (const auto& i : host_.instances(SIGRUN_KIND_PROTOCOL)) {
         const auto* table = i->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL);
         if (!table || !table->dial || sdk::view(table->name) != from->protocol_name()) continue;
-        const bool pinned = endpoint.find("://") != std::string::npos;
-        open_over(m, i, pinned ? endpoint : first_scheme(*table) + "://" + endpoint, endpoint, from);
+        open_over(m, i, endpoint_over(endpoint, sdk::view(table->schemes)), endpoint, from);
         return true;
     }
     return false;

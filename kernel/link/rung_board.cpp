@@ -32,6 +32,7 @@ bool rung_board::held(std::uint8_t protocol, const rung_rules& rules, time_point
 void rung_board::connected(std::uint8_t protocol, time_point now) {
     auto& r = at(protocol);
     r.up_since = now;
+    r.gone_since = {};
     r.gate.connected();
     r.window_worst = nanoseconds(0);
     r.bad_windows = 0;
@@ -42,6 +43,7 @@ void rung_board::lost(std::uint8_t protocol, const std::string& why, bool others
     r.last_failure = why;
     r.evidence.failed();
     r.gate.failed(now);
+    r.gone_since = now;
     if (!others_stand) return forgive();
     r.losses = now - r.lost_at > k_forget_losses ? 1 : r.losses + 1;
     r.lost_at = now;
@@ -50,6 +52,24 @@ void rung_board::lost(std::uint8_t protocol, const std::string& why, bool others
 void rung_board::forgive() {
     for (auto& each : records_)
         if (auto* r = each.load(std::memory_order_relaxed)) r->losses = 0;
+}
+
+void rung_board::end_window(double threshold) {
+    auto* from = find(last_switch.from);
+    auto* to = find(rung);
+    if (from && to && from != to && moves == follow::when_degraded) {
+        const auto worse = static_cast<double>(from->window_worst.count());
+        const auto better = static_cast<double>(to->window_worst.count());
+        if (worse > 0 && better > 0) from->bad_windows = worse > (1 + threshold) * better ? from->bad_windows + 1 : 0;
+    }
+    for (std::uint8_t i = 0; i < k_max_protocols; ++i)
+        if (auto* r = find(i)) r->window_worst = nanoseconds(0);
+}
+
+bool rung_board::work_is_to_follow() const {
+    if (moves != follow::when_degraded) return moves == follow::after_dwell;
+    const auto* from = find(last_switch.from);
+    return from && from->bad_windows >= k_bad_windows;
 }
 
 }  // namespace sigrun

@@ -22,10 +22,13 @@ struct rung_record {
     rung_history history;
     time_point up_since{};        // of its present link
     time_point lost_at{};         // while others of the runner stood
+    time_point gone_since{};      // it was lost, and has not come back
     std::uint32_t losses = 0;     // of late
     nanoseconds window_worst{0};  // round trips of the current window
     std::uint32_t bad_windows = 0;
     std::string last_failure;
+    nanoseconds patience = std::chrono::milliseconds(400);  // of a look whether it is there; grows while nobody answers
+    std::uint32_t silent_looks = 0;                         // in a row
 };
 
 class rung_board {
@@ -49,6 +52,12 @@ public:
     void lost(std::uint8_t protocol, const std::string& why, bool others_stand, time_point now);
     /// The runner was gone altogether: that says nothing about single rungs.
     void forgive();
+    /// A window of round trips is over: was the rung that was left worse than the one in use by more than `threshold`, once
+    /// more in a row? A window in which one of the two was not measured says nothing.
+    void end_window(double threshold);
+    /// Attempts that run on the rung that was left should come over to the one in use, as far as the measurements go.
+    bool work_is_to_follow() const;
+    static constexpr std::uint32_t k_bad_windows = 3;
 
     /// By urgent and bulky.
     static std::size_t variant(bool urgent, bool bulky) noexcept { return (urgent ? 1u : 0u) | (bulky ? 2u : 0u); }

@@ -1,6 +1,7 @@
 // Which protocol of a runner is used. The order is made when something has changed: a link came or went, a round trip was
 // measured, a breaker moved, the rules were changed. A job takes the first rung of it that suits.
 #include "kernel/base/json.hpp"
+#include "kernel/link/endpoint_uri.hpp"
 #include "kernel/link/fleet.hpp"
 #include "kernel/log/log.hpp"
 
@@ -13,8 +14,9 @@ namespace sigrun {
 namespace {
 
 const auto k_log = logger::get("fleet");
-constexpr std::chrono::seconds k_settling{2};  // a runner's first links come one after another: no change of rung
-constexpr std::uint32_t k_bad_windows = 3;
+constexpr std::chrono::milliseconds k_late{250};    // of a beat
+constexpr std::chrono::milliseconds k_answer{700};  // to a ping, of a rung that is late
+constexpr std::chrono::seconds k_settling{2};       // a runner's first links come one after another: no change of rung
 
 std::string_view label_of(std::string_view reason) {
     // Of a bounded set, for the metric.
@@ -67,7 +69,7 @@ void fleet::fill_rules(fleet_tuning& how) {
 // Whether its operator, or the runner itself, said which protocol is to be used.
 bool fleet::names_protocol(const member_ptr& m) const {
     std::lock_guard lock(m->info->mutex);
-    return m->info->identity.endpoint.empty() || m->info->identity.endpoint.find("://") != std::string::npos;
+    return m->info->identity.endpoint.empty() || endpoint_names_protocol(m->info->identity.endpoint);
 }
 
 std::string fleet::switch_reason(const member_ptr& m) {
@@ -142,7 +144,7 @@ void fleet::rerank(const member_ptr& m, const std::string& why) {
                 board.moves = !from_stands || asked          ? rung_board::follow::nothing
                               : order.why == rung_why::score ? rung_board::follow::when_degraded
                                                              : rung_board::follow::after_dwell;
-                if (auto* r = board.find(from)) r->bad_windows = 0;
+                if (auto* r = board.find(from)) r->bad_windows = 0;  // counted from here on
                 told = board.last_switch;
             }
         }
@@ -207,13 +209,16 @@ chosen_link fleet::choose(const member_ptr& m, const rung_request& r) const {
         best.why = rung_why::rotation;
     }
     if (r.preferred != 0xff) {
+        best.wish = chosen_link::wish_t::unusable;
         for (std::uint8_t i = 0; i < n; ++i) {
             const auto mine = order.score[place[i]], first = order.score[place[0]];
+            if (fit[i]->protocol == r.preferred) best.wish = chosen_link::wish_t::worse;
             const bool close =
                 mine == 0 || first == 0 || mine * (1 + board.preferred_bias) >= static_cast<double>(first);
             if (fit[i]->protocol != r.preferred || !close) continue;
             taken = i;
-            best.why = rung_why::preferred;
+            best.why = n == 1 ? rung_why::only : rung_why::preferred;
+            best.wish = chosen_link::wish_t::granted;
         }
     }
     if (r.named) best.why = rung_why::named;
@@ -246,11 +251,31 @@ void fleet::note_failure(const member_ptr& m, std::uint8_t protocol, const std::
     drop_session(m, over, "its breaker opened: " + why);
 }
 
+// No frame for two beats; or none for one, nor an answer to a ping, while another rung answers one of the same moment: then it is
+// not the runner that is busy. Under the member's lock.
+bool fleet::is_silent(member& m, session& s, time_point now, std::vector<link_ptr>& to_probe) const {
+    const auto quiet = now - s.last_frame;
+    if (quiet > 2 * options_.beat_period + std::chrono::milliseconds(500)) return true;
+    if (m.sessions.size() < 2 || quiet <= options_.beat_period + k_late) {
+        s.probed = {};
+        return false;
+    }
+    if (s.probed == time_point{}) {
+        s.probed = now;
+        for (const auto& each : m.sessions) to_probe.push_back(each.via);
+        return false;
+    }
+    return now - s.probed >= k_answer && s.answered < s.probed &&
+           std::any_of(m.sessions.begin(), m.sessions.end(),
+                       [&](const session& other) { return other.via != s.via && other.answered > s.probed; });
+}
+
 // Each second.
 void fleet::care_for_rungs(const member_ptr& m, time_point now) {
     const auto how = tuned();
     bool again = false, move = false;
     std::string why;
+    std::vector<link_ptr> to_probe;
     {
         std::lock_guard lock(m->mutex);
         if (m->sessions.empty()) return;
@@ -268,55 +293,46 @@ void fleet::care_for_rungs(const member_ptr& m, time_point now) {
                 now - s.last_frame < options_.beat_period)
                 record.gate.worked();
             if (m->info->foreign) continue;
-            const bool silent = now - s.last_frame > 2 * options_.beat_period + std::chrono::milliseconds(500);
+            const bool silent = is_silent(*m, s, now, to_probe);
             if (silent == s.suspect) continue;
             s.suspect = silent;
             again = true;
             if (silent && several && s.protocol == m->rungs.rung) {
-                why = s.via->protocol_name() + " is suspect: no beat came twice in a row";
+                why = s.via->protocol_name() + (now - s.last_frame > 2 * options_.beat_period
+                                                    ? " is suspect: no beat came twice in a row"
+                                                    : " is suspect: it is silent, and others answer");
                 m->rungs.next_reason = why;
                 move = true;
             }
         }
         again = again || several;
     }
+    for (const auto& via : to_probe) ping(m, via);
     if (again) rerank(m, "the evidence changed");
     {
         std::lock_guard lock(m->mutex);
         if (!why.empty()) m->rungs.next_reason.clear();
     }
-    if (!how->migration || m->info->foreign) return;
+    if (m->info->foreign) return;
+    note_lower_rung(m, how->rungs, now);
+    if (!how->migration) return;
     if (move) return gather(m, why);
     compare_windows(m, *how, now);
     {
         std::lock_guard lock(m->mutex);
         auto& board = m->rungs;
-        const auto* from = board.find(board.last_switch.from);
-        const bool due =
-            board.moves == rung_board::follow::after_dwell ||
-            (board.moves == rung_board::follow::when_degraded && from && from->bad_windows >= k_bad_windows);
-        if (!due || now - board.moved_at < how->link_dwell) return;
+        if (!board.work_is_to_follow() || now - board.moved_at < how->link_dwell) return;
         why = board.last_switch.reason;
     }
     gather(m, why);
 }
 
-// Whether the rung that was left is still worse than the one in use, window after window.
 void fleet::compare_windows(const member_ptr& m, const fleet_tuning& how, time_point now) {
     std::lock_guard lock(m->mutex);
     auto& board = m->rungs;
     if (now - board.window_began < how.monitoring_interval) return;
     board.window_began = now;
-    auto* from = board.find(board.last_switch.from);
-    auto* to = board.find(board.rung);
-    if (from && to && from != to && board.moves == rung_board::follow::when_degraded) {
-        const auto worse = static_cast<double>(from->window_worst.count());
-        const auto better = static_cast<double>(to->window_worst.count());
-        from->bad_windows =
-            worse > 0 && better > 0 && worse > (1 + how.rungs.threshold) * better ? from->bad_windows + 1 : 0;
-    }
-    for (const auto& s : m->sessions)
-        if (auto* r = board.find(s.protocol)) r->window_worst = nanoseconds(0);
+    board.end_window(how.rungs.threshold);
 }
 
 }  // namespace sigrun

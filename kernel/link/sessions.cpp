@@ -142,10 +142,13 @@ void fleet::drop_session(const member_ptr& m, const link_ptr& via, const std::st
         for (const auto& s : m->sessions)
             if (s.via->alive()) survivor = s.via;
         m->next_dial = clock_.now();
+        if (m->sessions.empty()) m->unlinked_since = clock_.now();
         if (had && !left)
             m->rungs.lost(protocol, reason.empty() ? "connection lost" : reason, survivor != nullptr, clock_.now());
     }
     if (!had) return;
+    // What was known of the endpoint may be no more so: whoever dials it again looks first.
+    detections_.invalidate(detection_key(m, via->protocol()));
     rerank(m, via->protocol_name() + " was lost: " + (reason.empty() ? "the connection ended" : reason));
     {
         std::lock_guard lock(m->info->mutex);

@@ -23,6 +23,8 @@ enum class event_type : std::uint8_t {
     runner_status_changed,
     capabilities_updated,
     protocol_migrated,
+    protocol_degraded,
+    protocol_restored,
     job_submitted,
     job_state_changed,
     plugin_loaded,

@@ -4,6 +4,7 @@
 #include "kernel/base/clock.hpp"
 #include "kernel/base/id.hpp"
 #include "kernel/capability/facts.hpp"
+#include "kernel/runner/protocol_evidence.hpp"
 #include "kernel/runner/status.hpp"
 
 #include <atomic>
@@ -33,15 +34,6 @@ struct runner_identity {
 };
 std::string to_json(const runner_identity& identity);
 result<runner_identity> runner_identity_from_json(std::string_view text);
-
-/// One protocol as seen on one runner.
-struct protocol_evidence {
-    bool supported = false;  // detected or linked
-    bool up = false;         // a link is open now
-    std::string version, reason;
-    std::int64_t latency_ns = 0;  // measured round trip, EWMA 0.1; 0 = not measured
-    std::uint32_t samples = 0;
-};
 
 struct runner_counts {
     std::atomic<std::uint64_t> completed{0};  // ended with a result of the job's own

@@ -182,7 +182,7 @@ result<void> daemon::impl::open_fleet() {
     o.detection_timeout = nanoseconds(d.integer("detection_timeout"));
     o.cache_ttl = nanoseconds(d.integer("cache_ttl"));
     o.parallel_detection = d.boolean("parallel_detection");
-    o.disabled_detection = d.list("disabled");
+    o.disabled_detection = not_detected(bound);
     links = std::make_shared<fleet>(*plugins, *runners, *select, numbers, time, std::move(o));
     SIGRUN_CHECK_OK(check_rung_settings(bound, links->protocol_names()));
     links->tune(fleet_tuning_of(bound));

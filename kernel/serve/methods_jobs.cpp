@@ -174,6 +174,11 @@ std::string not_online(controller& c, const requirement& what) {
 
 // Why a job waits, now.
 std::string waiting_reason(controller& c, const job& j, const selector::explanation& e, const std::string& known) {
+    const auto absent = not_online(c, *j.spec->requirement);
+    // Those are no candidates any more: registry.runner_timeout.
+    if (e.matching == 0 && !absent.empty()) return "the runners that match have been gone for long: " + absent;
+    if (e.runners == 0 && !c.runners.all().empty())
+        return "no runner is connected, and none of those that were known is one that matches";
     if (e.runners == 0)
         return "no runner is registered; start one with sigrun-runner or add one with `sigrun runner add`";
     if (e.matching == 0) {
@@ -187,7 +192,6 @@ std::string waiting_reason(controller& c, const job& j, const selector::explanat
             }
         return out;
     }
-    auto absent = not_online(c, *j.spec->requirement);
     if (e.matching_open == 0)
         return sdk::concat(e.matching, " of ", e.runners, " runners match, but none of them is online",
                            absent.empty() ? "" : ": ", absent);

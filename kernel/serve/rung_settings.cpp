@@ -1,5 +1,7 @@
 #include "kernel/serve/rung_settings.hpp"
 
+#include <sigrun/cpp/text.hpp>
+
 #include <algorithm>
 #include <charconv>
 
@@ -42,6 +44,14 @@ result<void> check_rung_settings(const daemon_settings& bound, const std::vector
     return {};
 }
 
+std::vector<std::string> not_detected(const daemon_settings& bound) {
+    const auto& d = bound.at("detector");
+    auto off = d.list("disabled");
+    for (const char* each : {"valkyrie", "grpc", "websocket", "http"})
+        if (!d.boolean(sdk::concat("enable_", each, "_detection"))) off.emplace_back(each);
+    return off;
+}
+
 fleet_tuning fleet_tuning_of(const daemon_settings& bound) {
     const auto& d = bound.at("detector");
     const auto& i = bound.at("interface");
@@ -50,8 +60,11 @@ fleet_tuning fleet_tuning_of(const daemon_settings& bound) {
     t.detection_timeout = nanoseconds(d.integer("detection_timeout"));
     t.cache_ttl = nanoseconds(d.integer("cache_ttl"));
     t.parallel_detection = d.boolean("parallel_detection");
+    t.runner_timeout = nanoseconds(bound.at("registry").integer("runner_timeout"));
     t.auto_detection = bound.at("registry").boolean("auto_capability_detection");
-    t.disabled_detection = d.list("disabled");
+    t.disabled_detection = not_detected(bound);
+    t.detection_retries = static_cast<std::uint32_t>(d.integer("retry_attempts"));
+    t.detection_retry_delay = nanoseconds(d.integer("retry_delay"));
     t.rungs.strategy = i.text("strategy");
     t.rungs.performance_weight = i.real("performance_weight");
     t.rungs.reliability_weight = i.real("reliability_weight");

@@ -91,12 +91,19 @@ void add_rungs(json::object& o, const member& m, const fleet& links, const clock
 json::array protocols_json(const runner& r) {
     json::array out;
     for (const auto& [name, seen] : r.protocols) {
-        json::object p{{"name", name},
-                       {"state", seen.up          ? "up"
-                                 : seen.supported ? "down"
-                                                  : "absent"},
-                       {"reason", seen.reason},
-                       {"version", seen.version}};
+        json::object p{
+            {"name", name},
+            {"state", seen.up          ? "up"
+                      : seen.supported ? "down"
+                                       : "absent"},
+            {"reason", seen.reason},
+            {"version", seen.version},
+            {"features", json::array(seen.features.begin(), seen.features.end())},
+            {"max_message_bytes", seen.max_message_bytes ? json::value(seen.max_message_bytes) : json::value()},
+            {"tier",
+             seen.gauge.tier() == protocol_tier::unknown ? json::value() : json::value(to_string(seen.gauge.tier()))},
+            {"detected_at", time_or_null(seen.looked_ns)},
+            {"verified_at", time_or_null(seen.verified_ns)}};
         if (seen.latency_ns)
             p["latency_us"] = static_cast<double>(seen.latency_ns) / 1000;
         else

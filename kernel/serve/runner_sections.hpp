@@ -2,6 +2,7 @@
 // with it; runners that were added otherwise are left alone.
 #pragma once
 
+#include "kernel/base/timer_wheel.hpp"
 #include "kernel/link/fleet.hpp"
 #include "kernel/serve/settings_table.hpp"
 

@@ -25,9 +25,12 @@ constexpr std::array k_server{
     option(
         "allow_remote", SIGRUN_OPT_BOOL,
         {.def = "no", .doc = "Listen on addresses other machines can reach although [tls] or [auth] is not required."}),
-    option("protocol_order", SIGRUN_OPT_LIST,
-           {.def = "valkyrie, grpc, websocket, http",
-            .doc = "Who is asked first whether the bytes of a new connection are its own."}),
+    option(
+        "protocol_order", SIGRUN_OPT_LIST,
+        {.def = "valkyrie, grpc, websocket, http",
+         .doc =
+             "Who is asked first whether the bytes of a new connection are its own. http takes every request, so what "
+             "begins with one, such as websocket, stands before it."}),
     option("peek_timeout", SIGRUN_OPT_DURATION,
            {.def = "5s",
             .doc = "A connection that has not shown its protocol by then is closed.",
@@ -50,6 +53,12 @@ constexpr std::array k_log{
 constexpr std::array k_registry{
     option("max_runners", SIGRUN_OPT_INT,
            {.def = "10000", .doc = "Registrations beyond it are refused.", .min = 1, .max = 100000}),
+    option("runner_timeout", SIGRUN_OPT_DURATION,
+           {.def = "120s",
+            .doc = "A runner that has been offline for so long is no candidate any more, until it is back.",
+            .min = k_second,
+            .max = 86400 * k_second,
+            .flags = SIGRUN_OPT_HOT}),
     option("beat_period", SIGRUN_OPT_DURATION,
            {.def = "3s",
             .doc = "How often runners say that they live; lost after 10 s or three periods and a second.",
@@ -64,8 +73,9 @@ constexpr std::array k_detector{
     option(
         "detection_timeout", SIGRUN_OPT_DURATION,
         {.def = "30s",
-         .doc =
-             "Upper bound for the detection of one endpoint over one protocol; a lane never takes longer than 1.2 s.",
+         .doc = "Upper bound for the detection of one endpoint. A look that nobody answers takes 0.4 s, and 1.2 s if "
+                "it was "
+                "asked for; those that follow take longer, up to 4.8 s, so that an endpoint far away is found as well.",
          .min = 0.01 * k_second,
          .max = 300 * k_second,
          .flags = SIGRUN_OPT_HOT}),
@@ -75,8 +85,31 @@ constexpr std::array k_detector{
             .min = k_second,
             .max = 86400 * k_second,
             .flags = SIGRUN_OPT_HOT}),
-    option("parallel_detection", SIGRUN_OPT_BOOL,
-           {.def = "yes", .doc = "Off: one protocol after another.", .flags = SIGRUN_OPT_HOT}),
+    option(
+        "parallel_detection", SIGRUN_OPT_BOOL,
+        {.def = "yes",
+         .doc = "On: the best protocol first, each other one 30 ms later or when those before have answered. Off: one "
+                "after another.",
+         .flags = SIGRUN_OPT_HOT}),
+    option("enable_valkyrie_detection", SIGRUN_OPT_BOOL,
+           {.def = "yes", .doc = "Off: no endpoint is asked for Valkyrie.", .flags = SIGRUN_OPT_HOT}),
+    option("enable_grpc_detection", SIGRUN_OPT_BOOL,
+           {.def = "yes", .doc = "Off: no endpoint is asked for gRPC.", .flags = SIGRUN_OPT_HOT}),
+    option("enable_websocket_detection", SIGRUN_OPT_BOOL,
+           {.def = "yes", .doc = "Off: no endpoint is asked for WebSocket.", .flags = SIGRUN_OPT_HOT}),
+    option("enable_http_detection", SIGRUN_OPT_BOOL,
+           {.def = "yes", .doc = "Off: no endpoint is asked for HTTP.", .flags = SIGRUN_OPT_HOT}),
+    option("retry_attempts", SIGRUN_OPT_INT,
+           {.def = "3",
+            .doc = "How often a protocol is looked for again soon when nobody has answered, beside others that did.",
+            .max = 100,
+            .flags = SIGRUN_OPT_HOT}),
+    option("retry_delay", SIGRUN_OPT_DURATION,
+           {.def = "1s",
+            .doc = "How soon that is.",
+            .min = 0.1 * k_second,
+            .max = 3600 * k_second,
+            .flags = SIGRUN_OPT_HOT}),
     option("disabled", SIGRUN_OPT_LIST,
            {.def = "", .doc = "Protocols that are not looked for.", .flags = SIGRUN_OPT_HOT}),
 };
@@ -235,7 +268,8 @@ constexpr std::array k_plugins{
 };
 constexpr std::array k_runner{
     option("endpoint", SIGRUN_OPT_STRING,
-           {.doc = "HOST:PORT (all protocols are tried) or an address such as http://10.0.0.7:8080.",
+           {.doc = "HOST:PORT (all protocols are tried), tls://HOST:PORT (the same, encrypted) or an address such as "
+                   "http://10.0.0.7:8080.",
             .flags = SIGRUN_OPT_REQUIRED}),
     option("profile", SIGRUN_OPT_CHOICE,
            {.def = "native",

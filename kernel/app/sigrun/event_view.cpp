@@ -11,7 +11,8 @@ std::string event_line(const json::object& event, const terminal& where) {
     const auto type = text_or(event, "type");
     std::string out = where.paint(printable(time.size() > 19 ? time.substr(11, 12) : time), style::faint) + "  ";
     const std::string name = printable(type);
-    out += where.paint(name, type == "Gap" || type.ends_with("Rejected") ? style::caution : style::accent);
+    out += where.paint(name, type == "Gap" || type.ends_with("Rejected") || type.ends_with("Degraded") ? style::caution
+                                                                                                       : style::accent);
     if (name.size() < k_type_columns) out.append(k_type_columns - name.size(), ' ');
     for (const auto& member : event) {
         if (member.key() == "time" || member.key() == "type" || member.key() == "seq" || member.value().is_null())

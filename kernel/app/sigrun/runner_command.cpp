@@ -134,6 +134,7 @@ void add_runner_commands(CLI::App& app, context& ctx) {
     group->footer(
         "Examples:\n"
         "  sigrun runner add build-1 10.0.0.7:7070            every protocol found there is used\n"
+        "  sigrun runner add build-2 tls://10.0.0.9:7071 --option token=...\n"
         "  sigrun runner add old-1 http://10.0.0.8:8080 --profile rustci --slots 1\n"
         "  sigrun runner drain build-1 --reason 'disk swap'");
     auto action = [&ctx, what](CLI::App* sub, auto body) {
@@ -160,7 +161,9 @@ void add_runner_commands(CLI::App& app, context& ctx) {
     auto* add_app = group->add_subcommand("add", "Add a runner that listens");
     add_app->add_option("name", what->name, "What to call it")->required()->type_name("NAME");
     add_app
-        ->add_option("endpoint", what->endpoint, "HOST:PORT (its protocols are detected) or a URL (only that protocol)")
+        ->add_option("endpoint", what->endpoint,
+                     "HOST:PORT (its protocols are detected), tls://HOST:PORT (the same, encrypted) or a URL (only "
+                     "that protocol)")
         ->required()
         ->type_name("ENDPOINT");
     add_app->add_option("--profile", what->profile, "rustci: a legacy HTTP runner")->check(CLI::IsMember({"rustci"}));

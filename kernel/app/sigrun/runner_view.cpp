@@ -77,12 +77,25 @@ std::string switch_text(const json::object& choice, std::int64_t now_ns) {
            (when == "now" ? when : when + " ago") + ": " + std::string(text_or(*last, "reason"));
 }
 
+/// "crc32c, messages up to 16 MiB".
+std::string features_text(const json::object& protocol) {
+    std::string out;
+    if (const json::array* list = array_or_null(protocol, "features"))
+        for (const auto& each : *list)
+            if (each.is_string()) out += (out.empty() ? "" : ", ") + std::string(std::string_view(each.get_string()));
+    if (const json::value* most = protocol.if_contains("max_message_bytes"); most && most->is_number())
+        out += (out.empty() ? "messages up to " : ", messages up to ") + fact_text("max_message_bytes", *most);
+    return out;
+}
+
 std::string protocol_table(const json::array& protocols, const terminal& where) {
     table t({{"protocol", column::k_whole},
              {"state", column::k_whole},
              {"latency", column::k_right | column::k_whole},
+             {"tier", column::k_whole | column::k_optional},
              {"failed", column::k_right | column::k_whole | column::k_optional},
              {"version", 0, 8},
+             {"features", column::k_optional, 12},
              {"evidence", 0, 16}});
     for (const auto& item : protocols) {
         const json::object* p = item.if_object();
@@ -93,8 +106,8 @@ std::string protocol_table(const json::array& protocols, const terminal& where) 
         const json::object* trend = seen ? object_or_null(*seen, "latency_trend") : nullptr;
         auto note = breaker.empty() ? std::string(text_or(*p, "reason")) : "breaker " + breaker;
         if (trend) note += ", latency is " + std::string(text_or(*trend, "direction"));
-        t.add({text_or(*p, "name"), cell(state, style_of_state(state)), latency_text(*p), record_text(*p),
-               text_or(*p, "version"), note});
+        t.add({text_or(*p, "name"), cell(state, style_of_state(state)), latency_text(*p), text_or(*p, "tier"),
+               record_text(*p), text_or(*p, "version"), features_text(*p), note});
     }
     return t.empty() ? std::string("  none detected yet\n") : t.render(where, "  ");
 }

@@ -1,6 +1,9 @@
 """A runner's protocols break, stall and come back while jobs run: the work goes on over another one, once."""
+import datetime
 import hashlib
 import json
+import os
+import signal
 import time
 import unittest
 
@@ -11,6 +14,12 @@ from harness import FleetTest, free_port, wait_until
 QUICK = ["interface.strategy=valkyrie_first", "interface.switch_dwell=1s", "interface.migration_dwell=1s",
          "balancer.performance_monitoring_interval=1s"]
 PRINTER = "i=0; while [ ! -e '{gate}' ]; do echo line $i; i=$((i+1)); sleep 0.01; done; echo end $i"
+
+
+def seconds_between(earlier, later):
+    def moment(text):
+        return datetime.datetime.fromisoformat(text[:26].rstrip("Z").ljust(26, "0") if "." in text else text.rstrip("Z"))
+    return (moment(later) - moment(earlier)).total_seconds()
 
 
 SHIPPED = ("valkyrie", "grpc", "websocket", "http")
@@ -93,14 +102,14 @@ class Ladder(FleetTest):
         self.assertIn("was lost", rungs[1]["reason"])
 
     def test_mission_Q11_each_protocol_of_a_dialled_runner_stalls_in_turn_while_a_job_prints(self):
-        rungs = self.each_breaks("stall", 13)
+        rungs = self.each_breaks("stall", 8)
         self.assertRegex(rungs[1]["reason"], "suspect|was lost")
 
     def test_mission_Q9_each_protocol_of_a_runner_that_dials_in_is_refused_in_turn_while_a_job_prints(self):
         self.each_breaks("refuse", 6, dials_in=True)
 
     def test_mission_Q9_each_protocol_of_a_runner_that_dials_in_stalls_in_turn_while_a_job_prints(self):
-        self.each_breaks("stall", 16, dials_in=True)
+        self.each_breaks("stall", 7, dials_in=True)
 
     def all_four_break(self, how, within, **kwargs):
         """The best of those that are left, until one is left; then they come back, and it breaks, too."""
@@ -127,13 +136,35 @@ class Ladder(FleetTest):
         self.all_four_break("refuse", 8)
 
     def test_mission_Q11_all_four_protocols_of_a_dialled_runner_stall_in_turn_while_a_job_prints(self):
-        self.all_four_break("stall", 16)
+        self.all_four_break("stall", 10)
 
     def test_mission_Q9_all_four_protocols_of_a_runner_that_dials_in_are_refused_in_turn_while_a_job_prints(self):
         self.all_four_break("refuse", 12, dials_in=True)
 
     def test_mission_Q9_all_four_protocols_of_a_runner_that_dials_in_stall_in_turn_while_a_job_prints(self):
-        self.all_four_break("stall", 20, dials_in=True)
+        self.all_four_break("stall", 10, dials_in=True)
+
+    def stands_still_for_a_moment(self, **kwargs):
+        self.fleet(**kwargs)
+        job = self.printer()
+        for program in (self.d, self._programs[-1]):
+            for _ in range(2):
+                os.kill(program.pid, signal.SIGSTOP)
+                try:
+                    time.sleep(2.5)
+                finally:
+                    os.kill(program.pid, signal.SIGCONT)
+                self.prints_on(job)
+                time.sleep(2)
+        self.assertEqual([r["protocol"] for r in self.d.job(job)["attempts"][0]["rungs"]], ["valkyrie"])
+        self.assertEqual(self.d.runner("r1")["rung"], "valkyrie")
+        self.check_printed(job, "valkyrie")
+
+    def test_mission_Q7_a_dialled_runner_or_its_controller_that_stands_still_for_a_moment_moves_nothing(self):
+        self.stands_still_for_a_moment()
+
+    def test_mission_Q7_a_runner_that_dials_in_or_its_controller_that_stands_still_for_a_moment_moves_nothing(self):
+        self.stands_still_for_a_moment(dials_in=True)
 
     def test_a_rung_that_is_only_reset_is_used_again_and_the_job_does_not_notice(self):
         self.fleet()
@@ -217,6 +248,91 @@ class Ladder(FleetTest):
         shown = self.sigrun(self.d, "runner", "show", "r1", check=0).stdout
         self.assertIn("http -> valkyrie", shown)
         self.assertIn("then http (asked by an operator)", self.sigrun(self.d, "job", "show", job, check=0).stdout)
+
+    # -- a lower protocol than it could be -----------------------------------------------------------------------------
+
+    def test_mission_I11_a_runner_and_a_fleet_on_a_lower_protocol_are_told_and_so_is_their_return(self):
+        self.fleet()
+        ways = [self.way]
+        for name in ("r2", "r3"):
+            way = Way(free_port())
+            self.addCleanup(way.close)
+            self.start_runner(name, "--listen", f"127.0.0.1:{way.target}", wait="listening")
+            self.d.request("POST", "/v1/runners", {"name": name, "endpoint": f"127.0.0.1:{way.port}"})
+            wait_until(f"{name} is up", lambda: sum(p["state"] == "up" for p in self.d.runner(name)["protocols"]) == 2)
+            ways.append(way)
+        watch = self.program("curl", "-sSN", f"http://127.0.0.1:{self.d.port}/v1/events?types=ProtocolDegraded,ProtocolRestored")
+        time.sleep(2)
+        self.assertFalse(any("Protocol" in line for line in watch.lines))
+        for way in ways:
+            way.set("valkyrie", "refuse")
+        told = json.loads(watch.wait_line('"scope":"fleet"')[len("data:"):])
+        self.assertEqual((told["type"], told["runners"], told["of"], told["missed"]), ("ProtocolDegraded", 3, 3, {"valkyrie": 3}))
+        mine = json.loads(next(line for line in watch.lines if '"name":"r1"' in line)[len("data:"):])
+        self.assertEqual((mine["protocol"], mine["missed"]), ("http", "valkyrie"))
+        self.assertTrue(mine["reason"])
+        self.assertIn("sigrun_runners_on_lower_protocol 3", self.d.request("GET", "/metrics")[1])
+        for way in ways:
+            way.set("valkyrie", "open")
+        for name in ("r1", "r2", "r3"):
+            self.d.request("POST", f"/v1/runners/{name}/detect")
+        wait_until("their return is told", lambda: sum("ProtocolRestored" in line and "data:" in line for line in watch.lines) == 4, 60)
+
+    # -- a protocol gets slow ------------------------------------------------------------------------------------------
+
+    MEASURED = ["interface.strategy=performance", "interface.switch_dwell=1s", "balancer.protocol_weights=valkyrie=1.2,http=1.0"]
+
+    def test_mission_F3_a_job_leaves_a_protocol_that_stays_slow_for_three_windows(self):
+        self.fleet(settings=self.MEASURED)
+        job = self.printer()
+        self.assertEqual(self.d.job(job)["protocol"], "valkyrie")
+        self.way.delays["valkyrie"] = 0.05
+        self.rung_is("http", 60)
+        self.assertEqual(self.d.job(job)["protocol"], "valkyrie")  # what runs stays for three windows more
+        wait_until("the job has moved", lambda: self.d.job(job)["protocol"] == "http", 60)
+        self.prints_on(job)
+        switched = self.d.runner("r1")["choice"]["last_switch"]["at"]
+        rungs = self.check_printed(job, "valkyrie", "http")
+        self.assertIn("measurement", rungs[1]["reason"])
+        self.assertGreater(seconds_between(switched, rungs[1]["at"]), 2)
+
+    def test_mission_F3_a_job_stays_when_its_protocol_was_slow_for_a_moment_only(self):
+        self.fleet(settings=[*self.MEASURED, "balancer.performance_monitoring_interval=2s"])
+        job = self.printer()
+        self.way.delays["valkyrie"] = 0.05
+        self.rung_is("http", 90)
+        self.way.delays.clear()
+        time.sleep(9)
+        self.assertEqual(self.d.job(job)["protocol"], "valkyrie")
+        self.assertEqual([r["protocol"] for r in self.d.job(job)["attempts"][0]["rungs"]], ["valkyrie"])
+        self.check_printed(job, "valkyrie")
+
+    # -- what a job may ask for ----------------------------------------------------------------------------------------
+
+    def test_mission_I9_a_preferred_protocol_and_a_latency_limit_are_flags_and_explained(self):
+        self.fleet()
+        wait_until("it is measured", lambda: all(p["latency_us"] for p in self.d.runner("r1")["protocols"]))
+        self.sigrun(self.d, "run", "--preferred-protocol", "http", "--max-latency", "10s", "--", "true", check=0)
+        job = self.d.get("/v1/jobs")["items"][0]
+        self.assertEqual(job["protocol"], "http")
+        self.assertIn("preferred by the job", job["reason"])
+        self.assertIn("preferred by the job", self.sigrun(self.d, "job", "show", job["id"], check=0).stdout)
+        job = self.d.run(command=["true"], preferred_protocol="grpc")  # not used here
+        self.assertIn("as the preferred protocol cannot be used", job["reason"])
+        self.way.delays["valkyrie"] = 0.2
+        wait_until("it got slow", lambda: next(p["latency_us"] for p in self.d.runner("r1")["protocols"] if p["name"] == "valkyrie") > 60_000, 60)
+        done = self.sigrun(self.d, "submit", "--max-latency", "50ms", "--wait", "--", "true", check=0)
+        job = self.d.job(done.stdout.split()[0])
+        self.assertEqual(job["protocol"], "http")
+        self.assertIn("1 slower than max_latency", job["reason"])
+        for flag, value in (("--max-latency", "soon"), ("--preferred-protocol", "pigeon")):
+            failed = self.sigrun(self.d, "submit", flag, value, "--", "true")
+            self.assertNotEqual(failed.returncode, 0)
+            self.assertIn(flag[2:].replace("-", "_"), failed.stderr)
+        for command in ("run", "submit", "bench"):
+            text = self.sigrun(self.d, command, "--help", check=0).stdout
+            self.assertIn("--preferred-protocol", text)
+            self.assertIn("--max-latency", text)
 
     def test_migrate_says_what_is_wrong(self):
         self.fleet()

@@ -193,6 +193,24 @@ class Runners(FleetTest):
         numbers = [int(l.split(":")[1]) for l in watch.lines if l.startswith("id:")]
         self.assertEqual(numbers, sorted(set(numbers)))
 
+    def test_mission_C22_a_runner_that_has_been_gone_for_long_is_no_candidate_until_it_is_back(self):
+        d = self.daemon(settings=["registry.runner_timeout=2s"])
+        r = self.runner_for(d, "r1", labels=("only=here",))
+        self.assertEqual(r.stop(), 0)
+        d.runner_status("r1", "offline")
+        job = d.submit(command=["true"], requires='label.only == "here"')
+        self.assertIn("1 of 1 runners match", d.job(job)["reason"])
+        wait_until("it is no candidate", lambda: "have been gone for long: r1 is offline" in d.job(job)["reason"], 10)
+        other = d.submit(command=["true"], requires='label.only == "here"')
+        self.assertIn("have been gone for long: r1 is offline", d.job(other)["reason"])
+        elsewhere = d.submit(command=["true"], requires='label.only == "there"')
+        self.assertIn("no runner is connected", d.job(elsewhere)["reason"])
+        d.request("POST", f"/v1/jobs/{elsewhere}/cancel")
+        self.assertEqual(d.runner("r1")["status"], "offline")  # known still
+        self.runner_for(d, "r1", labels=("only=here",))
+        for each in (job, other):
+            self.assertEqual(d.finished(each)["state"], "succeeded")
+
 
 if __name__ == "__main__":
     unittest.main()
