@@ -26,7 +26,7 @@ SHIPPED = ("valkyrie", "grpc", "websocket", "http")
 
 
 class Ladder(FleetTest):
-    def fleet(self, settings=(), slots=4, dials_in=False, protocols=("valkyrie", "http")):
+    def fleet(self, settings=(), slots=4, dials_in=False, protocols=("valkyrie", "http"), first="valkyrie"):
         """A daemon and a runner, with a way between them that can be broken."""
         unused = ",".join(p for p in SHIPPED if p not in protocols)
         self.d = self.daemon(settings=[*QUICK, f"detector.disabled={unused}", *settings])
@@ -43,7 +43,7 @@ class Ladder(FleetTest):
             code, body = self.d.request("POST", "/v1/runners", {"name": "r1", "endpoint": f"127.0.0.1:{self.way.port}"})
             self.assertEqual(code, 201, body)
             self.all_up()
-        self.rung_is("valkyrie")
+        self.rung_is(first)
 
     def state_of(self, protocol):
         return next((p["state"] for p in self.d.runner("r1")["protocols"] if p["name"] == protocol), "absent")
@@ -353,6 +353,18 @@ class Ladder(FleetTest):
         self.check_printed(job, "valkyrie")
 
     # -- offers --------------------------------------------------------------------------------------------------------
+
+    def test_mission_I7_http_that_is_refused_is_left_as_soon_as_other_protocols(self):
+        self.fleet(settings=["interface.strategy=http_first"], protocols=("http", "websocket"), first="http")
+        job = self.printer()
+        for _ in range(2):
+            self.way.set("http", "refuse")
+            print(f"refuse: http -> websocket after {self.rung_is('websocket', 4):.2f} s")
+            self.prints_on(job)
+            self.way.set("http", "open")
+            self.d.request("POST", "/v1/runners/r1/detect")
+            wait_until("the job is on http again", lambda: self.d.job(job)["protocol"] == "http", 60)
+        self.check_printed(job, "http", "websocket", "http")
 
     def test_mission_I7_valkyrie_is_cut_with_1000_jobs_in_flight_and_all_end_in_one_attempt(self):
         self.fleet(slots=1000)
