@@ -64,6 +64,18 @@ class Detection(FleetTest):
         self.assertIn("sessions", shown)
         self.assertIn("TIER", shown)
 
+    def test_a_runner_serves_the_protocols_it_uses_and_no_others_whatever_their_order(self):
+        self.d = self.daemon()
+        port = free_port()
+        self.start_runner("r1", "--listen", f"127.0.0.1:{port}", "--protocol", "http", "--protocol", "websocket", wait="listening")
+        self.add(f"127.0.0.1:{port}")
+        wait_until("both are up", lambda: all(self.seen().get(p, {}).get("state") == "up" for p in ("http", "websocket")))
+        wait_until("all were looked for", lambda: len(self.seen()) == 4)
+        for protocol in ("valkyrie", "grpc"):
+            self.assertEqual(self.seen()[protocol]["state"], "absent")
+        for protocol in ("http", "websocket"):
+            self.assertEqual(self.d.run(command=["true"], protocol=protocol)["protocol"], protocol)
+
     def test_mission_D1_a_silent_endpoint_speaks_nothing_within_1_2_s_and_says_why(self):
         self.d = self.daemon()
         self.add(self.endpoint().address)
