@@ -20,6 +20,7 @@ CONFIG = """global
 defaults
     mode http
     option http-keep-alive
+    option http-no-delay
     timeout connect 5s
     timeout client 30s
     timeout server 30s
