@@ -13,7 +13,7 @@ packages=(
     haproxy nginx libnginx-mod-stream nghttp2-client
 )
 case "${1:-}" in
-    --bench) packages+=(gearman-job-server libgearman-dev) ;;
+    --bench) packages+=(gearman-job-server libgearman-dev libgrpc++-dev) ;;
     --fuzz) packages+=(clang libclang-rt-14-dev) ;;
     --tidy) packages+=(clang-tidy clang-format) ;;
     --help) echo "usage: etc/install-deps.sh [--bench|--fuzz|--tidy]   extra packages for that purpose"; exit 0 ;;

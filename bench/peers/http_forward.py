@@ -20,6 +20,7 @@ CONFIG = """global
 defaults
     mode http
     option http-keep-alive
+    option http-no-delay
     timeout connect 5s
     timeout client 30s
     timeout server 30s
@@ -42,7 +43,7 @@ def main():
     chosen = arguments.parse_args()
     haproxy = shutil.which("haproxy", path="/usr/sbin:/usr/bin:/usr/local/sbin")
     if not haproxy:
-        raise SystemExit("haproxy is not installed (etc/install-deps.sh --bench)")
+        raise SystemExit("haproxy is not installed (etc/install-deps.sh)")
     with Programs(chosen.build) as programs:
         legacy = chosen.build / "bench/peer_legacy"
         backend, backend_port = programs.start([legacy, "backend"], r"(\d+)")

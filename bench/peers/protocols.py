@@ -137,6 +137,7 @@ def main():
             held = tcp <= TCP_LIMIT
             print(f"valkyrie: {tcp:.2f} x tcp ping-pong, target {TCP_LIMIT:.0f}: {'held' if held else 'NOT HELD'}")
             good &= held
+    print("mission_G2: " + ("held" if good else "NOT HELD"))
     return 0 if good else 1
 
 

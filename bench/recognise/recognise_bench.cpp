@@ -9,6 +9,7 @@
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 
 namespace {
@@ -17,7 +18,11 @@ using namespace sigrun;
 
 struct loaded {
     metrics numbers;
-    plugin_host host{{.plugin_dir = BENCH_PLUGIN_DIR, .state_dir = "", .program = "bench"}, settings{}, numbers};
+    const std::string folder = [] {
+        std::string made = (std::filesystem::temp_directory_path() / "sigrun-recognise-XXXXXX").string();
+        return std::string(::mkdtemp(made.data()));
+    }();
+    plugin_host host{{.plugin_dir = BENCH_PLUGIN_DIR, .state_dir = folder, .program = "bench"}, settings{}, numbers};
     struct protocol {
         std::shared_ptr<instance> plugin;
         const sigrun_serve* serve;
@@ -39,6 +44,7 @@ struct loaded {
     ~loaded() {
         asked.clear();
         host.shutdown();
+        std::filesystem::remove_all(folder);
     }
 };
 

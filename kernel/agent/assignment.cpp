@@ -116,7 +116,10 @@ sigrun_result assignment::take_output(const sigrun_frame& frame) {
         if (frame.kind == SIGRUN_STATE) {
             running_due_ = true;
         } else if (frame.kind == SIGRUN_LOG) {
-            if (!log_.add(frame.stream, frame.time_ns, frame.payload)) return SIGRUN_E_BUSY;
+            if (!log_.add(frame.stream, frame.time_ns, frame.payload)) {
+                output_refused_ = true;
+                return SIGRUN_E_BUSY;
+            }
         } else {
             return SIGRUN_E_INVALID;
         }
@@ -241,11 +244,26 @@ void assignment::link_lost(const link_ptr& via) {
 }
 
 void assignment::log_acked(std::uint64_t offset) {
+    bool room = false;
     {
         std::lock_guard lock(mutex_);
         log_.acked(offset);
+        // Half a window at once: a wake-up for each piece would cost more than the piece.
+        if (output_refused_ && log_.unacked() <= k_log_window / 2) room = std::exchange(output_refused_, false);
     }
     pump();
+    if (room) tell_executor_of_room();
+}
+
+void assignment::tell_executor_of_room() {
+    sigrun_op op = 0;
+    executor_ptr executor;
+    {
+        std::lock_guard lock(mutex_);
+        op = op_;
+        executor = executor_;
+    }
+    if (op != 0 && executor && SIGRUN_HAS(executor->table, resume)) executor->table->resume(executor->owner->abi(), op);
 }
 
 void assignment::state_acked() {

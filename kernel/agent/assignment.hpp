@@ -39,7 +39,8 @@ enum class end_cause { none, cancelled, preempted };
 
 class assignment : public std::enable_shared_from_this<assignment> {
 public:
-    static constexpr std::uint64_t k_log_window = 256 * 1024;
+    // Enough for about 2 ms at 500 MB/s: what it takes to be acknowledged when both ends have to be woken.
+    static constexpr std::uint64_t k_log_window = 1024 * 1024;
 
     /// `executor` may be null for one that only ends.
     assignment(std::weak_ptr<assignment_table> table, plugin_host& host, assignment_offer offer, executor_ptr executor);
@@ -83,6 +84,7 @@ private:
     void executor_done(const result<buffer_ref>& answer, bool bytes);
     void finish(final_state how);
     void ask_executor_to_cancel(nanoseconds grace);
+    void tell_executor_of_room();
     bool next_frame(outgoing& out);
     void note_sent(const outgoing& out);
     void leave();  // removes it from the table and its workspace from the disk
@@ -108,6 +110,7 @@ private:
     executor_ptr executor_;  // until it has ended: a replaced one is not kept for an acknowledgement that is late
     sigrun_op op_ = 0;
     bool cancellable_ = false;  // run has returned
+    bool output_refused_ = false;  // the executor holds output that did not fit
     std::optional<nanoseconds> cancel_grace_;
     end_cause cause_ = end_cause::none;
     bool abandoned_ = false;

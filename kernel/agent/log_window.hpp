@@ -11,7 +11,7 @@
 
 namespace sigrun {
 
-struct log_piece {
+struct window_piece {
     std::uint64_t offset = 0;  // of its first byte
     std::uint32_t stream = 0;
     std::uint64_t time_ns = 0;
@@ -26,7 +26,7 @@ public:
     /// False: the window is full, keep the piece. A piece always fits an empty window.
     bool add(std::uint32_t stream, std::uint64_t time_ns, sigrun_buf* content);
     /// The next piece that was not sent, or null.
-    const log_piece* next() const noexcept { return sent_ < pieces_.size() ? &pieces_[sent_] : nullptr; }
+    const window_piece* next() const noexcept { return sent_ < pieces_.size() ? &pieces_[sent_] : nullptr; }
     void sent() noexcept { ++sent_; }
     /// The piece that was counted as sent last was not.
     void unsent() noexcept {
@@ -49,7 +49,7 @@ private:
     std::uint64_t total_ = 0;
     std::uint64_t acked_ = 0;
     std::size_t sent_ = 0;
-    std::deque<log_piece> pieces_;
+    std::deque<window_piece> pieces_;
 };
 
 }  // namespace sigrun

@@ -37,7 +37,7 @@ bool gate::is_trusted(const session_peer& peer) const {
 void gate::opened(std::uint64_t session, session_peer peer) {
     auto& s = shards_[session % shards_.size()];
     std::lock_guard lock(s.mutex);
-    s.peers[session] = std::move(peer);
+    s.peers[session] = {std::move(peer), {}, nullptr, 0};
 }
 
 void gate::closed(std::uint64_t session) {
@@ -46,12 +46,37 @@ void gate::closed(std::uint64_t session) {
     s.peers.erase(session);
 }
 
+/// The record of a call's token, or null. What this connection showed before is taken from memory, as long as no token was
+/// made or removed since; anything else is looked for.
+std::shared_ptr<const token_record> gate::token_of(std::uint64_t session, std::string_view auth) const {
+    auto& s = shards_[session % shards_.size()];
+    {
+        std::lock_guard lock(s.mutex);
+        const auto found = s.peers.find(session);
+        if (found != s.peers.end() && found->second.token && found->second.revision == tokens_.revision() &&
+            equal_in_constant_time(found->second.auth, auth) && !tokens_.expired(*found->second.token))
+            return found->second.token;
+    }
+    const auto revision = tokens_.revision();  // before the look: a removal during it makes what it found worth nothing
+    auto record = tokens_.find(token_in(auth));
+    if (!record) return nullptr;
+    auto token = std::make_shared<const token_record>(std::move(*record));
+    std::lock_guard lock(s.mutex);
+    if (const auto found = s.peers.find(session); found != s.peers.end()) {
+        auto& c = found->second;
+        c.auth = auth;
+        c.token = token;
+        c.revision = revision;
+    }
+    return token;
+}
+
 caller gate::identify(std::uint64_t session, std::string_view auth) const {
     session_peer peer;
     {
-        const auto& s = shards_[session % shards_.size()];
+        auto& s = shards_[session % shards_.size()];
         std::lock_guard lock(s.mutex);
-        if (const auto found = s.peers.find(session); found != s.peers.end()) peer = found->second;
+        if (const auto found = s.peers.find(session); found != s.peers.end()) peer = found->second.peer;
     }
     caller who;
     if (is_trusted(peer)) {
@@ -61,8 +86,8 @@ caller gate::identify(std::uint64_t session, std::string_view auth) const {
         return who;
     }
     who.certificate = peer.certificate;
-    if (const auto token = token_in(auth); !token.empty()) {
-        who.token = tokens_.find(token);
+    if (!token_in(auth).empty()) {
+        who.token = token_of(session, auth);
         if (!who.token) {
             who.evidence = "a token that is unknown or has expired";
             return who;

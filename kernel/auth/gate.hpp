@@ -39,7 +39,7 @@ struct caller {
     role grants = role::reader;
     std::string name;      // "uid 1000", "token ci", "cert build-7"
     std::string evidence;  // why it is anonymous, for the refusal
-    std::optional<token_record> token;
+    std::shared_ptr<const token_record> token;
     std::string certificate;
 };
 
@@ -66,17 +66,25 @@ public:
     token_store& tokens() noexcept { return tokens_; }
 
 private:
-    struct shard {
-        mutable std::mutex mutex;
-        std::unordered_map<std::uint64_t, session_peer> peers;
+    /// What is remembered of a connection: a token is hashed and looked for once, not for each of its calls.
+    struct connected {
+        session_peer peer;
+        std::string auth;  // the last one that was found good; empty = none
+        std::shared_ptr<const token_record> token;
+        std::uint64_t revision = 0;  // of the tokens at that time
     };
+    struct shard {
+        std::mutex mutex;
+        std::unordered_map<std::uint64_t, connected> peers;
+    };
+    std::shared_ptr<const token_record> token_of(std::uint64_t session, std::string_view auth) const;
     problem refuse(const caller& who, std::string_view what) const;
 
     token_store& tokens_;
     mutable counter unauthenticated_, forbidden_;
     std::atomic<bool> required_{false};
     std::atomic<std::shared_ptr<const gate_options>> options_;
-    std::array<shard, 16> shards_;
+    mutable std::array<shard, 16> shards_;
 };
 
 }  // namespace sigrun

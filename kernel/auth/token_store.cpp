@@ -85,6 +85,7 @@ result<void> token_store::open(const std::string& path) {
     std::lock_guard lock(mutex_);
     path_ = path;
     records_.clear();
+    revision_.fetch_add(1, std::memory_order_acq_rel);
     struct stat about {};
     if (::stat(path.c_str(), &about) == 0 && (about.st_mode & 077))
         return problem{errc::forbidden, "the tokens can be read by others", "auth.tokens", "a file of mode 0600",
@@ -131,6 +132,7 @@ result<issued_token> token_store::create(const token_request& wanted) {
     fresh[r.id] = r;
     SIGRUN_CHECK_OK(save(fresh));
     records_.swap(fresh);
+    revision_.fetch_add(1, std::memory_order_acq_rel);
     return out;
 }
 
@@ -154,6 +156,7 @@ result<token_record> token_store::remove(std::string_view id_or_name) {
     fresh.erase(gone.id);
     SIGRUN_CHECK_OK(save(fresh));
     records_.swap(fresh);
+    revision_.fetch_add(1, std::memory_order_acq_rel);
     return gone;
 }
 
@@ -225,6 +228,7 @@ result<void> token_store::join(std::string_view text, const std::string& name, c
     fresh[me.id] = me;
     SIGRUN_CHECK_OK(save(fresh));
     records_.swap(fresh);
+    revision_.fetch_add(1, std::memory_order_acq_rel);
     return {};
 }
 

@@ -10,6 +10,7 @@
 #include "kernel/base/json.hpp"
 #include "kernel/base/result.hpp"
 
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -66,6 +67,9 @@ public:
 
     /// The valid record of a token's text; nothing tells a wrong one from one that has ended.
     std::optional<token_record> find(std::string_view text) const;
+    /// Counts changes: what was found under one number holds while it stays, but for what expires.
+    std::uint64_t revision() const noexcept { return revision_.load(std::memory_order_acquire); }
+    bool expired(const token_record& r) const { return r.expired(time_.wall_ns()); }
     /// Whether a runner of this name has joined with the key of this hash.
     bool is_runner(std::string_view name, std::string_view key_sha256) const;
     /// Uses up a join token for a runner: its key is its identity from now on. Whoever comes second is refused.
@@ -80,6 +84,7 @@ private:
     std::string path_;
     mutable std::mutex mutex_;
     std::map<std::string, token_record, std::less<>> records_;  // by id
+    std::atomic<std::uint64_t> revision_{1};
 };
 
 /// Whether the two are equal; how long it takes says nothing of where they differ.

@@ -247,7 +247,7 @@ void job_engine::send_cancel(const job_ptr& j, job_lock& lock) {
 
 std::shared_ptr<job_log> job_engine::log_of(const job_ptr& j) {
     std::lock_guard lock(j->mutex);
-    if (!j->log) j->log = logs_.open(j->uid);
+    if (!j->log) j->log = logs_.open(j->uid, home_of(*j));
     return j->log;
 }
 

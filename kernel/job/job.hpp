@@ -160,4 +160,9 @@ protected:
 };
 using job_ptr = std::shared_ptr<job>;
 
+/// The output of a job that is in memory alone is, too, as long as it is small.
+inline log_home home_of(const job& j) noexcept {
+    return j.spec->keep == durability::memory ? log_home::memory : log_home::files;
+}
+
 }  // namespace sigrun

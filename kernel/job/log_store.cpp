@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -37,7 +38,9 @@ bool write_all(int fd, const char* p, std::size_t n, std::uint64_t at) {
 
 }  // namespace
 
-job_log::job_log(std::string path, std::uint64_t cap) : path_(std::move(path)), cap_(cap) {
+job_log::job_log(std::string path, std::uint64_t cap, log_home home)
+    : path_(std::move(path)), cap_(cap), in_memory_(home == log_home::memory) {
+    if (in_memory_) return;
     // The index decides: bytes that a crash left without an entry are written over.
     struct stat st {};
     if (::stat((path_ + ".log").c_str(), &st) != 0) return;
@@ -51,9 +54,12 @@ job_log::job_log(std::string path, std::uint64_t cap) : path_(std::move(path)), 
     ::close(fd);
 }
 
-job_log::~job_log() {
+job_log::~job_log() { close_files(); }
+
+void job_log::close_files() {
     if (data_ >= 0) ::close(data_);
     if (index_ >= 0) ::close(index_);
+    data_ = index_ = -1;
 }
 
 result<void> job_log::open_for_writing() {
@@ -68,19 +74,44 @@ result<void> job_log::open_for_writing() {
     return {};
 }
 
+result<void> job_log::move_to_files() {
+    loaded_ = true;  // what there is stands in segments_
+    SIGRUN_CHECK_OK(open_for_writing());
+    if (!write_all(data_, early_.data(), early_.size(), 0) ||
+        !write_all(index_, reinterpret_cast<const char*>(segments_.data()), segments_.size() * sizeof(log_segment),
+                   0)) {
+        auto why = io_problem(path_, "cannot write the log");
+        close_files();
+        return why;
+    }
+    in_memory_ = false;
+    early_ = {};
+    return {};
+}
+
 // Segments of an earlier life of this process. Under the lock, or before the object is shared.
 void job_log::load() const {
     auto& me = const_cast<job_log&>(*this);
-    if (loaded_) return;
+    if (loaded_ || in_memory_) return;
     me.loaded_ = true;
     int fd = ::open((path_ + ".idx").c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0) return;
-    log_segment s;
-    while (::read(fd, &s, sizeof s) == static_cast<ssize_t>(sizeof s)) {
-        // An entry that was torn by a crash ends what can be read.
-        if (s.offset != (me.segments_.empty() ? 0 : me.segments_.back().offset + me.segments_.back().length)) break;
-        if (s.offset + s.length > size_) break;
-        me.segments_.push_back(s);
+    std::array<log_segment, 1024> some;
+    std::uint64_t end = 0;
+    // An entry that was torn by a crash ends what can be read.
+    auto fits = [&](const log_segment& s) { return s.offset == end && s.offset + s.length <= size_; };
+    for (bool more = true; more;) {
+        const ssize_t n = ::read(fd, some.data(), sizeof some);  // less than that only at the end of the file
+        more = n == static_cast<ssize_t>(sizeof some);
+        const auto count = static_cast<std::size_t>(std::max<ssize_t>(n, 0)) / sizeof(log_segment);
+        for (std::size_t i = 0; i < count; ++i) {
+            if (!fits(some[i])) {
+                more = false;
+                break;
+            }
+            me.segments_.push_back(some[i]);
+            end += some[i].length;
+        }
     }
     ::close(fd);
 }
@@ -108,14 +139,18 @@ result<std::uint64_t> job_log::append(std::uint64_t offset, std::uint32_t stream
         dropped_ += cut;
         bytes = bytes.substr(0, room);
         if (!bytes.empty()) {
-            if (auto opened = open_for_writing(); !opened) {
+            const bool small = in_memory_ && early_.size() + bytes.size() <= k_most_in_memory &&
+                               segments_.size() < k_most_segments_in_memory;
+            if (auto opened = small ? result<void>() : in_memory_ ? move_to_files() : open_for_writing(); !opened) {
                 dropped_ -= cut;
                 return opened.error();
             }
             log_segment s{size_, static_cast<std::uint32_t>(bytes.size()), stream, time_ns};
-            // Bytes without an entry in the index are nobody's: the next append writes over them.
-            if (!write_all(data_, bytes.data(), bytes.size(), size_) ||
-                !write_all(index_, reinterpret_cast<const char*>(&s), sizeof s, segments_.size() * sizeof s)) {
+            if (small) {
+                early_ += bytes;
+            } else if (!write_all(data_, bytes.data(), bytes.size(), size_) ||
+                       // Bytes without an entry in the index are nobody's: the next append writes over them.
+                       !write_all(index_, reinterpret_cast<const char*>(&s), sizeof s, segments_.size() * sizeof s)) {
                 dropped_ -= cut;
                 return io_problem(path_, "cannot write the log");
             }
@@ -156,34 +191,21 @@ std::uint64_t job_log::size() const {
     return size_;
 }
 
-result<std::vector<log_piece>> job_log::read(std::uint64_t offset) const {
+std::vector<log_segment> job_log::segments_from(std::uint64_t offset, std::size_t bytes, std::size_t most) const {
     std::lock_guard lock(mutex_);
     load();
-    std::vector<log_piece> out;
+    std::vector<log_segment> out;
     auto it = std::upper_bound(segments_.begin(), segments_.end(), offset,
                                [](std::uint64_t o, const log_segment& s) { return o < s.offset + s.length; });
-    if (it == segments_.end()) return out;
-    int fd = ::open((path_ + ".log").c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return io_problem(path_ + ".log", "cannot read");
-    std::size_t total = 0;
-    for (; it != segments_.end() && total < 65536 && out.size() < 256; ++it) {
-        log_piece piece{*it, {}};
-        if (piece.at.offset < offset) {
-            piece.at.length -= static_cast<std::uint32_t>(offset - piece.at.offset);
-            piece.at.offset = offset;
+    for (std::size_t total = 0; it != segments_.end() && total < bytes && out.size() < most; ++it) {
+        auto s = *it;
+        if (s.offset < offset) {
+            s.length -= static_cast<std::uint32_t>(offset - s.offset);
+            s.offset = offset;
         }
-        piece.bytes.resize(piece.at.length);
-        ssize_t n = ::pread(fd, piece.bytes.data(), piece.bytes.size(), static_cast<off_t>(piece.at.offset));
-        if (n < 0) {
-            auto p = io_problem(path_ + ".log", "cannot read");
-            ::close(fd);
-            return p;
-        }
-        piece.bytes.resize(static_cast<std::size_t>(n));
-        total += piece.bytes.size();
-        out.push_back(std::move(piece));
+        total += s.length;
+        out.push_back(s);
     }
-    ::close(fd);
     return out;
 }
 
@@ -206,29 +228,40 @@ void job_log::wake() {
     for (const auto& f : call) (*f)();
 }
 
+bool job_log::read_from_memory(const log_segment& which, char* into) const {
+    std::lock_guard lock(mutex_);
+    if (!in_memory_ || which.offset + which.length > early_.size()) return false;
+    early_.copy(into, which.length, static_cast<std::size_t>(which.offset));
+    return true;
+}
+
 void job_log::finish() {
     {
         std::lock_guard lock(mutex_);
-        if (data_ >= 0) ::close(data_);
-        if (index_ >= 0) ::close(index_);
-        data_ = index_ = -1;
-        segments_.clear();
+        close_files();
+        if (!in_memory_) {
+            segments_.clear();
+            loaded_ = false;
+        }
         segments_.shrink_to_fit();
-        loaded_ = false;
     }
     wake();
 }
 
 void job_log::erase() {
+    {
+        std::lock_guard lock(mutex_);
+        if (in_memory_) return;
+    }
     ::unlink((path_ + ".log").c_str());
     ::unlink((path_ + ".idx").c_str());
 }
 
 log_store::log_store(std::string dir, std::uint64_t cap_bytes) : dir_(std::move(dir)), cap_(cap_bytes) {}
 
-std::shared_ptr<job_log> log_store::open(const id& job) const {
+std::shared_ptr<job_log> log_store::open(const id& job, log_home home) const {
     auto text = job.text();
-    return std::make_shared<job_log>(dir_ + "/" + text.substr(34, 2) + "/" + text, cap_);
+    return std::make_shared<job_log>(dir_ + "/" + text.substr(34, 2) + "/" + text, cap_, home);
 }
 
 std::size_t log_store::remove_unknown(const std::function<bool(const id&)>& known) const {

@@ -1,6 +1,7 @@
 // The output of jobs: one file per attempt under <state>/logs, with an index of segments, and readers that follow.
 //
-// append is [any]: it copies into the page cache (write(2) to a regular file), which does not wait for the disk.
+// append is [any]: it copies into the page cache (write(2) to a regular file), which does not wait for the disk. The few bytes
+// that most jobs print need no file if the job itself is in memory alone: making and removing two files costs more than the job.
 // A file is capped; what comes after the cap is counted, not kept.
 #pragma once
 
@@ -25,15 +26,20 @@ struct log_segment {
     std::uint32_t stream = 0;
     std::uint64_t time_ns = 0;  // wall clock
 };
-struct log_piece {
-    log_segment at;
-    std::string bytes;
+
+/// Where a log begins.
+enum class log_home {
+    files,
+    memory  // as long as it is small: it is lost with the process, as the job is
 };
 
 /// The log of one job (of its attempts, one after another). Thread-safe.
 class job_log {
 public:
-    job_log(std::string path, std::uint64_t cap);
+    static constexpr std::size_t k_most_in_memory = 4096;
+    static constexpr std::size_t k_most_segments_in_memory = 64;
+
+    job_log(std::string path, std::uint64_t cap, log_home home);
     ~job_log();
     /// Stores bytes that begin at `offset` of the current attempt. Bytes already stored are skipped; a gap is refused,
     /// but for an attempt that was resumed. After an error nothing of it is stored.
@@ -48,8 +54,11 @@ public:
     /// Offset of the current attempt that the runner should continue from.
     std::uint64_t attempt_offset() const;
     std::uint64_t size() const;
-    /// Up to about 64 KiB from `offset`, cut at segments; empty at the end.
-    result<std::vector<log_piece>> read(std::uint64_t offset) const;
+    /// The segments from `offset` on (the first may begin within one), until they are `bytes` or more, or `most`.
+    std::vector<log_segment> segments_from(std::uint64_t offset, std::size_t bytes, std::size_t most) const;
+    std::string data_path() const { return path_ + ".log"; }
+    /// Bytes of a segment while the log is in memory; false when it is in its file.
+    bool read_from_memory(const log_segment& which, char* into) const;
     /// `notify` runs after each append until the handle is destroyed. Called without locks held.
     std::shared_ptr<void> follow(std::function<void()> notify);
     void finish();  // no more appends: closes the descriptors, wakes followers
@@ -57,11 +66,15 @@ public:
 
 private:
     result<void> open_for_writing();
+    result<void> move_to_files();
+    void close_files();
     const std::string path_;
     const std::uint64_t cap_;
     mutable std::mutex mutex_;
     int data_ = -1, index_ = -1;
     std::uint64_t size_ = 0, base_ = 0, dropped_ = 0;
+    bool in_memory_;  // nothing is in files
+    std::string early_;
     bool resumed_ = false;               // the attempt began in an earlier life of this process
     std::vector<log_segment> segments_;  // while running; read back from the index afterwards
     bool loaded_ = false;
@@ -74,7 +87,7 @@ class log_store {
 public:
     /// Files go to <dir>/<last two digits of the id>/<id>.{log,idx}.
     explicit log_store(std::string dir, std::uint64_t cap_bytes);
-    std::shared_ptr<job_log> open(const id& job) const;
+    std::shared_ptr<job_log> open(const id& job, log_home home = log_home::files) const;
     /// For logs that are opened from now on.
     void set_cap(std::uint64_t bytes) noexcept { cap_.store(bytes, std::memory_order_relaxed); }
     /// Removes the logs of jobs that nobody knows any more. Returns how many.

@@ -91,7 +91,7 @@ sigrun_result job_engine::on_ack(const job_ptr& j, job_lock& lock, const sigrun_
 
 sigrun_result job_engine::on_log(const job_ptr& j, job_lock& lock, const link_ptr& via, const sigrun_frame& frame) {
     mark_running(*j);
-    if (!j->log) j->log = logs_.open(j->uid);
+    if (!j->log) j->log = logs_.open(j->uid, home_of(*j));
     auto log = j->log;
     auto bytes = frame.payload ? buffer_ref::share(frame.payload) : buffer_ref();
     if (const attempt* a = j->current(); a->where)

@@ -118,7 +118,7 @@ std::vector<verdict> job_engine::reconcile(const member_ptr& who, const std::vec
 // The runner has the attempt: it goes on over the link that said so.
 void job_engine::keep(job& j, attempt& a, const member_ptr& who, const inventory_item& item, verdict& v) {
     v.kind = verdict::keep;
-    if (!j.log && item.log_bytes) j.log = logs_.open(j.uid);
+    if (!j.log && item.log_bytes) j.log = logs_.open(j.uid, home_of(j));
     v.log_offset = j.log ? j.log->attempt_offset() : 0;
     a.where = who;
     a.runner = who->info->uid();

@@ -74,7 +74,7 @@ void read_replies(std::string_view text) {
     if (const auto job = rustci::read_job(text, why)) {
         check(!job->steps.empty() && rustci::script_of(*job).find('\0') == std::string::npos);
     }
-    (void)rustci::read_submit_reply(text, why);
+    (void)rustci::read_submit_reply(text);
     (void)rustci::read_retry_after(text, 0);
     (void)read_problem(text, SIGRUN_E_INTERNAL);
 }

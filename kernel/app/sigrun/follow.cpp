@@ -110,22 +110,24 @@ private:
     }
 
     void write_pieces() {
-        for (auto& piece : feed_->take()) {
+        for (const auto& piece : feed_->take()) {
+            auto bytes = piece.bytes();
             // Bytes that were written before a reconnect are not written twice.
-            if (piece.offset + piece.bytes.size() <= offset_) continue;
-            if (piece.offset < offset_) piece.bytes.erase(0, static_cast<std::size_t>(offset_ - piece.offset));
-            offset_ = std::max(offset_, piece.offset) + piece.bytes.size();
+            if (piece.offset + bytes.size() <= offset_) continue;
+            if (piece.offset < offset_) bytes.remove_prefix(static_cast<std::size_t>(offset_ - piece.offset));
+            const auto from = std::max(offset_, piece.offset);
+            offset_ = from + bytes.size();
             if (!options_.output) continue;
             if (ctx_.json()) {
-                const json::object line{{"offset", offset_ - piece.bytes.size()},
+                const json::object line{{"offset", from},
                                         {"stream", piece.stream},
                                         {"time_ns", piece.time_ns},
-                                        {"data", text_or_base64(piece.bytes)}};
+                                        {"data", text_or_base64(bytes)}};
                 context::print(json::serialize(line) + "\n");
             } else if (piece.stream == "stdout") {
-                context::print(piece.bytes);
+                context::print(bytes);
             } else {
-                write_error(piece.bytes);
+                write_error(bytes);
             }
         }
     }

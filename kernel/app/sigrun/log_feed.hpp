@@ -5,6 +5,7 @@
 
 #include "kernel/app/sigrun/waiter.hpp"
 #include "kernel/link/link.hpp"
+#include "kernel/plugin/buffer.hpp"
 
 #include <condition_variable>
 #include <cstdint>
@@ -20,7 +21,8 @@ struct log_piece {
     std::uint64_t offset = 0;
     std::int64_t time_ns = 0;
     std::string stream;  // "stdout", "stderr", "system"
-    std::string bytes;
+    buffer_ref content;
+    std::string_view bytes() const noexcept { return content.view(); }
 };
 
 class log_feed : public std::enable_shared_from_this<log_feed> {

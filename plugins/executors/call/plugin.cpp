@@ -30,7 +30,7 @@ private:
     }
 
     static constexpr sigrun_executor k_table = {
-        sizeof(sigrun_executor), SIGRUN_EXECUTOR_INLINE, sdk::str("call"), nullptr, &run, nullptr, nullptr};
+        sizeof(sigrun_executor), SIGRUN_EXECUTOR_INLINE, sdk::str("call"), nullptr, &run, nullptr, nullptr, nullptr};
 
     sdk::host host_;
 };

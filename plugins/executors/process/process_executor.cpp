@@ -27,6 +27,7 @@ constexpr sigrun_executor k_table = {
     [](sigrun_instance* i, sigrun_op op, std::uint64_t grace_ns) noexcept {
         return sdk::guarded(nullptr, [&] { return sdk::self<process_executor>(i).cancel(op, grace_ns); });
     },
+    [](sigrun_instance* i, sigrun_op) noexcept { sdk::self<process_executor>(i).resume(); },
 };
 
 }  // namespace

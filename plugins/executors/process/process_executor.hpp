@@ -31,6 +31,8 @@ public:
 
     sigrun_result run(const sigrun_task& task, const sigrun_sink& sink, sigrun_op op);
     sigrun_result cancel(sigrun_op op, std::uint64_t grace_ns);
+    /// Somebody's sink has room: what is held is offered again at the reader's next turn.
+    void resume() noexcept { wake(); }
 
 private:
     struct order {

@@ -20,6 +20,8 @@ namespace {
 // Above the numbers the shim wants, so that no dup2 in the child can overwrite another's source.
 constexpr int k_above = 10;
 constexpr timeval k_send_limit{5, 0};
+// Four full pieces of output: one is read while the job writes the next, and neither waits for the other at each 64 KiB.
+constexpr int k_pipe_bytes = 256 * 1024;
 
 [[noreturn]] void os_failure(std::string_view what, int error) {
     throw sdk::failure(SIGRUN_E_IO, sdk::concat(what, ": ", std::strerror(error)));
@@ -43,6 +45,7 @@ two_ends make_pipe() {
     two_ends made;
     made.ours = descriptor(ends[0]);
     made.theirs = raised(ends[1]);
+    ::fcntl(ends[0], F_SETPIPE_SZ, k_pipe_bytes);  // refused to a user who has many already: then it stays as it is
     return made;
 }
 

@@ -16,7 +16,7 @@ struct hello {
     std::uint32_t max_frame = 1024 * 1024;
     std::uint32_t max_message = k_max_frame;
     std::uint32_t max_streams = 1024;
-    std::uint32_t log_window = 512 * 1024;
+    std::uint32_t log_window = 1024 * 1024;
     std::uint32_t call_window = 256 * 1024;
     std::uint64_t features = 0;
     std::uint64_t required = 0;

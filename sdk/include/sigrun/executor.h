@@ -37,13 +37,17 @@ typedef struct sigrun_executor {
      *   OK   + JSON {"exit_code":n,"signal":n,"usage":{...}}, or for `call` the raw result bytes (INLINE executors)
      *   error + JSON {"class","code","message","exit_code","signal"}; class as in jobs: user, user_timeout, resource,
      *           infra_runner, cancelled.
-     * If the sink says E_BUSY the executor stops reading output until its next try succeeds. */
+     * If the sink says E_BUSY the executor stops reading output until its next try succeeds; see resume. */
     sigrun_result (*run)(sigrun_instance* instance, const sigrun_task* task, const sigrun_sink* sink, sigrun_op op);
     /* [work] Optional: finds a task again after the agent restarted. */
     sigrun_result (*attach)(sigrun_instance* instance, const sigrun_task* task, uint64_t log_offset,
                             const sigrun_sink* sink, sigrun_op op);
     /* [work] Ends the task with all its descendants: TERM, grace, KILL. Its op still completes, with CANCELLED. */
     sigrun_result (*cancel)(sigrun_instance* instance, sigrun_op op, uint64_t grace_ns);
+    /* [any] Optional: the sink of this op said E_BUSY and has room now, so a try is worth while. Never blocks and does not
+     * call the sink on this stack. It may come for nothing, and for an op that has completed. Executors without it, and
+     * with it as well, try again from time to time. */
+    void (*resume)(sigrun_instance* instance, sigrun_op op);
 } sigrun_executor;
 
 #ifdef __cplusplus

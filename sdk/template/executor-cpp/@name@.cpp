@@ -73,7 +73,7 @@ private:
     static sigrun_result cancel(sigrun_instance*, sigrun_op, std::uint64_t) noexcept { return SIGRUN_E_NOT_FOUND; }
 
     static constexpr sigrun_executor k_table = {
-        sizeof(sigrun_executor), 0, str("@name@"), nullptr, &run, nullptr, &cancel};
+        sizeof(sigrun_executor), 0, str("@name@"), nullptr, &run, nullptr, &cancel, nullptr};
 
     host host_;
 };

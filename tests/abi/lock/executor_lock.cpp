@@ -20,7 +20,7 @@ SLOT(sigrun_task, workspace, 48, sigrun_str);
 SLOT(sigrun_task, payload, 64, sigrun_buf*);
 SLOT(sigrun_task, deadline_ns, 72, uint64_t);
 
-static_assert(sizeof(sigrun_executor) == 56);
+static_assert(sizeof(sigrun_executor) == 64);
 SLOT(sigrun_executor, struct_size, 0, uint32_t);
 SLOT(sigrun_executor, flags, 4, uint32_t);
 SLOT(sigrun_executor, kinds, 8, sigrun_str);
@@ -31,6 +31,7 @@ SLOT(sigrun_executor, attach, 40,
      sigrun_result (*)(sigrun_instance* instance, const sigrun_task* task, uint64_t log_offset, const sigrun_sink* sink,
                        sigrun_op op));
 SLOT(sigrun_executor, cancel, 48, sigrun_result (*)(sigrun_instance* instance, sigrun_op op, uint64_t grace_ns));
+SLOT(sigrun_executor, resume, 56, void (*)(sigrun_instance* instance, sigrun_op op));
 
 static_assert(SIGRUN_EXECUTOR_INLINE == 1);
 static_assert(std::string_view(SIGRUN_KIND_EXECUTOR) == "sigrun.executor/1");

@@ -12,6 +12,7 @@ namespace {
 constexpr std::size_t k_max_calls = 1024;
 constexpr std::size_t k_connections = k_max_calls + 3;  // a poll, a post and a ping never wait for calls
 constexpr std::size_t k_post_size = std::size_t{1} << 20;
+constexpr std::size_t k_carried_size = std::size_t{64} << 10;  // frames of a poll are acknowledged late: few, then
 constexpr auto k_poll_wait = std::chrono::milliseconds(20'000);
 constexpr auto k_shortest_wait = std::chrono::milliseconds(500);
 constexpr auto k_slack = std::chrono::seconds(10);
@@ -130,17 +131,27 @@ void native_link::session_opened(std::string token) {
     });
 }
 
+/// What is to be sent goes along if it is little and no post is on its way: the answer to a job and the next offer are one
+/// round trip then.
 void native_link::poll() {
     if (polling_ || silent_ || !in_.empty()) return;
     polling_ = true;
+    const auto bytes = out_.bytes();
+    const bool carries = exchanges_ && has_posted_ && !posting_ && bytes > 0 && bytes <= k_carried_size;
     auto r = request(
-        "GET",
+        carries ? "POST" : "GET",
         sdk::concat("/v1/sessions/", percent_encode(token_), "/frames?wait=", poll_wait_.count(), "ms&ack=", in_seq_),
         k_poll_wait + k_slack, [this](const client_result& result) {
             polling_ = false;
             on_poll(result);
         });
     r->over = lane::polls;
+    if (carries) {
+        carried_ = out_.last();
+        r->body = out_.array_after(0, k_post_size);
+        r->has_body = true;
+        r->headers += "Content-Type: application/json\r\n";
+    }
     client_->send(std::move(r));
 }
 
@@ -186,19 +197,59 @@ bool native_link::was_cut_short(const client_result& r) {
 }
 
 void native_link::on_poll(const client_result& r) {
+    const bool carried = std::exchange(carried_, 0) != 0;
     if (was_cut_short(r)) return poll();
+    if (carried && r.what == fault::none && r.status == 400) {  // an older peer knows polls and posts, each for itself
+        exchanges_ = false;
+        post();
+        return poll();
+    }
     if (contact_failed(r, poll_timer_, poll_pause_, &native_link::poll)) return;
     mismatch why;
-    auto frames = decode_frames(r.body, why);
-    if (!frames) return lost(sdk::concat("the peer sent malformed frames: ", why.text()));
+    std::vector<wire_frame> frames;
+    if (carried) {
+        if (!read_answer(r.body, frames, why)) return lost(sdk::concat("the peer sent malformed frames: ", why.text()));
+    } else {
+        auto read = decode_frames(r.body, why);
+        if (!read) return lost(sdk::concat("the peer sent malformed frames: ", why.text()));
+        frames = std::move(*read);
+    }
     std::uint64_t expected = in_seq_ + 1;
-    for (auto& f : *frames) {
+    for (auto& f : frames) {
         if (f.seq < expected) continue;
         if (f.seq > expected) return lost("the peer left out frames");
         ++expected;
         in_.push_back(std::move(f));
     }
     deliver();
+}
+
+/// The answer to a poll that took frames along: what was taken of them, and the frames for this side.
+bool native_link::read_answer(std::string_view body, std::vector<wire_frame>& frames, mismatch& why) {
+    const auto value = sdk::parse_json(body, why);
+    const auto* object = value ? value->if_object() : nullptr;
+    if (!object) return false;
+    sdk::json_reader read(*object, "", why);
+    std::uint64_t ack = 0;
+    read.number("ack", ack);
+    const auto* busy = object->if_contains("busy");
+    const auto* items = object->if_contains("frames");
+    const auto* array = items ? items->if_array() : nullptr;
+    if (!array) read.fail("frames", "an array of frames");
+    if (!read.ok()) return false;
+    for (const auto& item : *array) {
+        auto frame = sdk::read_frame(item, why);
+        if (!frame) return false;
+        frames.push_back(std::move(*frame));
+    }
+    out_.acknowledge(ack);
+    if (busy && busy->is_bool() && busy->get_bool()) {
+        post_timer_.expires_after(k_busy_retry);
+        post_timer_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
+            if (!error) self->post();
+        });
+    }
+    return true;
 }
 
 void native_link::deliver() {
@@ -229,7 +280,8 @@ void native_link::deliver() {
 void native_link::post() {
     if (posting_ || token_.empty() || (silent_ && !closing_) || left_) return;
     if (out_.empty() && closing_) return end_session();
-    if (out_.empty() && has_posted_) return;
+    // At the end everything is sent again: the answer to a poll may take longer than there is time.
+    if (!out_.has_after(closing_ ? 0 : carried_) && has_posted_) return;
     has_posted_ = true;  // the first one may carry nothing: it takes the connection while the peer knows the session
     posting_ = true;
     auto r = request("POST", sdk::concat("/v1/sessions/", percent_encode(token_), "/frames"), k_slack,

@@ -41,6 +41,7 @@ private:
     void poll();
     void on_poll(const client_result& r);
     bool was_cut_short(const client_result& r);
+    bool read_answer(std::string_view body, std::vector<wire_frame>& frames, mismatch& why);
     void deliver();
     void post();
     void on_post(const client_result& r);
@@ -67,6 +68,8 @@ private:
     std::chrono::milliseconds poll_wait_;
     bool posting_ = false;
     bool has_posted_ = false;
+    bool exchanges_ = true;      // the peer takes frames along with a poll
+    std::uint64_t carried_ = 0;  // the last frame that the poll on its way has taken along; 0 = it is a plain one
     bool delivering_ = false;
     bool opened_ = false;
     bool silent_ = false;  // the host closed it, or its end was told

@@ -101,11 +101,12 @@ void job::on_submitted(const client_result& r) {
     if (r.what != fault::none) return ask_again();
     if (r.status == 409) return accept();
     if (is_success(r.status)) {
-        std::string id;
-        if (!read_submit_reply(r.body, id)) return ask_again();
-        if (id == uuid_) return accept();
+        const auto said = read_submit_reply(r.body);
+        if (!said) return ask_again();
+        if (said->job_id == uuid_) return accept(said->has_ended);
         owner_.answered_for_another();
-        return refuse("contract", sdk::concat("the runner answered for job ", excerpt(id), " instead of ", uuid_));
+        return refuse("contract",
+                      sdk::concat("the runner answered for job ", excerpt(said->job_id), " instead of ", uuid_));
     }
     if (is_overload(r.status)) return retry_submit(r, sdk::concat("the runner answered with HTTP status ", r.status));
     const auto said = sdk::concat("HTTP status ", r.status, r.body.empty() ? "" : ": ", excerpt(r.body));
@@ -141,11 +142,13 @@ void job::acknowledge() {
     tell(std::move(f));
 }
 
-void job::accept() {
+void job::accept(bool has_ended) {
     accepted_ = true;
     body_ = {};
     acknowledge();
     if (cancel_asked_) cancel();
+    // A runner that answers when the job is done has the result at hand; nothing is gained by waiting for it.
+    if (has_ended && !over_ && !ending_) return poll();
     schedule_poll();
 }
 

@@ -40,7 +40,7 @@ private:
     void post_submit();
     void on_submitted(const client_result& r);
     void retry_submit(const client_result& r, std::string_view why);
-    void accept();
+    void accept(bool has_ended = false);
 
     void ask(asking why_asked, std::string target, bool complete, int redirects);
     void on_status(asking why_asked, const client_result& r, int redirects);

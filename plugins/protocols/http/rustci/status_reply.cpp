@@ -88,13 +88,14 @@ void read_result(const json::object& o, status_reply& out, strict& read) {
 
 }  // namespace
 
-bool read_submit_reply(std::string_view body, std::string& job_id) {
+std::optional<submit_reply> read_submit_reply(std::string_view body) {
     const auto o = object_of(body);
     const auto* id = o ? given(*o, "job_id") : nullptr;
     const auto* status = o ? given(*o, "status") : nullptr;
-    if (!id || !id->is_string() || !status || !status->is_string()) return false;
-    job_id = lower(std::string_view(id->get_string()));
-    return true;
+    if (!id || !id->is_string() || !status || !status->is_string()) return std::nullopt;
+    const auto& said = status->get_string();
+    return submit_reply{lower(std::string_view(id->get_string())),
+                        said == "completed" || said == "failed" || said == "cancelled"};
 }
 
 std::optional<status_reply> read_status_reply(std::string_view body, std::string& why) {

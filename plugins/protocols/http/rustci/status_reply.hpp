@@ -10,8 +10,13 @@
 
 namespace sigrun::http::rustci {
 
-/// True if the body of a 2xx submit reply has a job_id and a status; `job_id` is what it says, in lower case.
-bool read_submit_reply(std::string_view body, std::string& job_id);
+struct submit_reply {
+    std::string job_id;  // lower case
+    bool has_ended =
+        false;  // its status is one of the last words; any other text may be there, the contract asks for none
+};
+/// Nothing unless the body of a 2xx submit reply has a job_id and a status.
+std::optional<submit_reply> read_submit_reply(std::string_view body);
 
 enum class word { queued, running, completed, failed, cancelled };
 

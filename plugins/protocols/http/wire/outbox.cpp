@@ -49,6 +49,10 @@ bool outbox::empty() const {
     std::lock_guard lock(mutex_);
     return entries_.empty();
 }
+std::size_t outbox::bytes() const {
+    std::lock_guard lock(mutex_);
+    return bytes_;
+}
 std::uint64_t outbox::last() const {
     std::lock_guard lock(mutex_);
     return last_;

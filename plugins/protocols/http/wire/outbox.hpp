@@ -24,6 +24,7 @@ public:
     std::string array_after(std::uint64_t seq, std::size_t max_bytes) const;
     bool has_after(std::uint64_t seq) const;
     bool empty() const;
+    std::size_t bytes() const;
     std::uint64_t last() const;  // number of the newest frame ever pushed
 
 private:

@@ -113,6 +113,7 @@ static TABLE: sigrun_executor = sigrun_executor {
     run: Some(run),
     attach: None,
     cancel: Some(cancel),
+    resume: None,
 };
 
 fn create(host: Host, _config: &Config) -> Result<*mut sigrun_instance, Failure> {

@@ -780,8 +780,9 @@ pub struct sigrun_executor {
     pub run: Option<unsafe extern "C" fn(*mut sigrun_instance, *const sigrun_task, *const sigrun_sink, sigrun_op) -> sigrun_result>,
     pub attach: Option<unsafe extern "C" fn(*mut sigrun_instance, *const sigrun_task, u64, *const sigrun_sink, sigrun_op) -> sigrun_result>,
     pub cancel: Option<unsafe extern "C" fn(*mut sigrun_instance, sigrun_op, u64) -> sigrun_result>,
+    pub resume: Option<unsafe extern "C" fn(*mut sigrun_instance, sigrun_op)>,
 }
-const _: () = assert!(std::mem::size_of::<sigrun_executor>() == 56);
+const _: () = assert!(std::mem::size_of::<sigrun_executor>() == 64);
 // Tables are constant data: pointers in them are to more of it, or belong to one thread by contract.
 unsafe impl Sync for sigrun_executor {}
 

@@ -56,6 +56,35 @@ struct gate_with_callers : ::testing::Test {
     gate_options options;
 };
 
+TEST_F(gate_with_callers, what_a_connection_showed_before_holds_until_the_token_goes_or_expires) {
+    manual_clock time;
+    token_store short_lived{time};
+    ASSERT_TRUE(short_lived.open(folder + "/others.json"));
+    gate watched{short_lived, numbers};
+    watched.set_options(options);
+    watched.opened(k_far, {});
+    token_request r;
+    r.name = "t";
+    r.grants = role::submitter;
+    const auto kept = short_lived.create(r).value();
+    r.life = std::chrono::hours(1);
+    const auto ending = short_lived.create(r).value();
+    auto name = [&](const std::string& text) { return watched.identify(k_far, "bearer " + text).kind; };
+    constexpr auto yes = caller::kind_t::token, no = caller::kind_t::anonymous;
+    EXPECT_EQ(name(kept.text), yes);
+    EXPECT_EQ(name(kept.text), yes);
+    EXPECT_EQ(name(kept.text.substr(0, kept.text.size() - 1) + "0x"), no) << "another text of the same token";
+    EXPECT_EQ(name(ending.text), yes);
+    EXPECT_EQ(name(ending.text), yes);
+    time.advance(std::chrono::hours(2));
+    EXPECT_EQ(name(ending.text), no);
+    EXPECT_EQ(name(kept.text), yes);
+    ASSERT_TRUE(short_lived.remove(kept.record.id));
+    EXPECT_EQ(name(kept.text), no);
+    watched.closed(k_far);
+    EXPECT_EQ(name(kept.text), no);
+}
+
 TEST_F(gate_with_callers, this_machine_may_do_everything_unless_loopback_is_not_trusted) {
     for (auto method : {"jobs.submit", "config.rollback", "tokens.create", "a.method.of.the.future"}) {
         EXPECT_EQ(outcome(k_unix, "uid 1000", method), good) << method;

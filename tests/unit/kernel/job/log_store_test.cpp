@@ -1,4 +1,4 @@
-#include "kernel/job/log_store.hpp"
+#include "kernel/job/log_reader.hpp"
 
 #include <gtest/gtest.h>
 
@@ -11,6 +11,7 @@
 namespace {
 
 using sigrun::id;
+using sigrun::log_reader;
 using sigrun::log_store;
 
 struct fixture : testing::Test {
@@ -19,15 +20,16 @@ struct fixture : testing::Test {
         return std::string(mkdtemp(t.data()));
     }();
     ~fixture() override { std::filesystem::remove_all(dir); }
-    static std::string all(const sigrun::job_log& log, std::uint64_t from = 0) {
+    static std::string all(const std::shared_ptr<sigrun::job_log>& log, std::uint64_t from = 0) {
+        log_reader reader(log);
         std::string out;
         for (;;) {
-            auto pieces = log.read(from);
+            auto pieces = reader.read(from);
             if (!pieces || pieces->empty()) return out;
             for (const auto& p : *pieces) {
                 EXPECT_EQ(p.at.offset, from);
-                out += p.bytes;
-                from += p.bytes.size();
+                out += p.content.view();
+                from += p.content.view().size();
             }
         }
     }
@@ -39,11 +41,78 @@ TEST_F(job_log_test, bytes_come_back_with_stream_and_time) {
     auto log = store.open(id::make());
     EXPECT_EQ(log->append(0, 1, 11, "out").value(), 3u);
     EXPECT_EQ(log->append(3, 2, 12, "err").value(), 6u);
-    auto pieces = log->read(0).value();
+    auto pieces = log_reader(log).read(0).value();
     ASSERT_EQ(pieces.size(), 2u);
     EXPECT_EQ(pieces[1].at.stream, 2u);
     EXPECT_EQ(pieces[1].at.time_ns, 12u);
-    EXPECT_EQ(all(*log, 2), "terr");
+    EXPECT_EQ(all(log, 2), "terr");
+}
+
+TEST_F(job_log_test, a_reader_follows_what_is_appended_and_outlives_the_end) {
+    log_store store(dir, 1 << 20);
+    auto log = store.open(id::make());
+    ASSERT_TRUE(log->append(0, 1, 0, "first."));
+    log_reader reader(log);
+    EXPECT_EQ(reader.read(0).value().at(0).content.view(), "first.");
+    EXPECT_TRUE(reader.read(6).value().empty());
+    ASSERT_TRUE(log->append(6, 1, 0, "second"));
+    log->finish();
+    EXPECT_EQ(reader.read(8).value().at(0).content.view(), "cond");
+}
+
+TEST_F(job_log_test, a_small_log_in_memory_makes_no_file_and_is_there_after_its_end) {
+    log_store store(dir, 1 << 20);
+    auto log = store.open(id::make(), sigrun::log_home::memory);
+    EXPECT_EQ(log->append(0, 1, 11, "out").value(), 3u);
+    EXPECT_EQ(log->append(3, 2, 12, "err").value(), 6u);
+    log->finish();
+    EXPECT_EQ(all(log), "outerr");
+    EXPECT_EQ(all(log, 2), "terr");
+    EXPECT_EQ(log_reader(log).read(0).value().at(1).at.time_ns, 12u);
+    EXPECT_TRUE(std::filesystem::is_empty(dir));
+}
+
+TEST_F(job_log_test, a_log_in_memory_that_grows_goes_on_in_files) {
+    log_store store(dir, 1 << 20);
+    for (const std::size_t piece : {std::size_t{1}, std::size_t{1000}, std::size_t{5000}}) {
+        auto log = store.open(id::make(), sigrun::log_home::memory);
+        log_reader reader(log);
+        std::string wanted;
+        for (std::size_t i = 0; i < 100; ++i) {
+            const std::string bytes(piece, static_cast<char>('a' + i % 26));
+            EXPECT_EQ(log->append(wanted.size(), 1, 0, bytes).value(), wanted.size() + piece);
+            const auto seen = reader.read(wanted.size()).value();
+            ASSERT_EQ(seen.size(), 1u);
+            EXPECT_EQ(seen[0].content.view(), bytes);
+            wanted += bytes;
+        }
+        EXPECT_TRUE(std::filesystem::exists(log->data_path()));
+        log->finish();
+        EXPECT_EQ(all(log), wanted);
+        log->erase();
+        EXPECT_FALSE(std::filesystem::exists(log->data_path()));
+    }
+}
+
+TEST_F(job_log_test, a_batch_is_bounded_in_bytes_and_in_pieces) {
+    log_store store(dir, 1 << 20);
+    auto log = store.open(id::make());
+    const std::string large(40'000, 'x');
+    for (std::uint64_t i = 0; i < 4; ++i) ASSERT_TRUE(log->append(i * large.size(), 1, 0, large));
+    for (std::uint64_t i = 0; i < 300; ++i) ASSERT_TRUE(log->append(4 * large.size() + i, 1, 0, "y"));
+    EXPECT_EQ(log_reader(log).read(0).value().size(), 2u);
+    EXPECT_EQ(log_reader(log).read(4 * large.size()).value().size(), 256u);
+    EXPECT_EQ(all(log).size(), 4 * large.size() + 300);
+}
+
+TEST_F(job_log_test, a_file_that_is_shorter_than_its_index_is_an_error_that_names_it) {
+    log_store store(dir, 1 << 20);
+    auto log = store.open(id::make());
+    ASSERT_TRUE(log->append(0, 1, 0, "gone"));
+    std::filesystem::resize_file(log->data_path(), 1);
+    auto read = log_reader(log).read(0);
+    ASSERT_FALSE(read);
+    EXPECT_NE(read.error().text().find(log->data_path()), std::string::npos);
 }
 
 TEST_F(job_log_test, bytes_sent_again_after_a_lost_acknowledgement_are_stored_once) {
@@ -52,7 +121,7 @@ TEST_F(job_log_test, bytes_sent_again_after_a_lost_acknowledgement_are_stored_on
     ASSERT_TRUE(log->append(0, 1, 0, "abcdef"));
     EXPECT_EQ(log->append(0, 1, 0, "abcdef").value(), 6u);
     EXPECT_EQ(log->append(4, 1, 0, "efgh").value(), 8u);
-    EXPECT_EQ(all(*log), "abcdefgh");
+    EXPECT_EQ(all(log), "abcdefgh");
 }
 
 TEST_F(job_log_test, a_gap_is_refused_with_the_offset_that_is_expected) {
@@ -71,7 +140,7 @@ TEST_F(job_log_test, a_new_attempt_counts_from_zero_and_keeps_what_was_there) {
     log->begin_attempt();
     EXPECT_EQ(log->attempt_offset(), 0u);
     EXPECT_EQ(log->append(0, 1, 0, "second").value(), 6u);
-    EXPECT_EQ(all(*log), "first.second");
+    EXPECT_EQ(all(log), "first.second");
 }
 
 TEST_F(job_log_test, what_is_beyond_the_cap_is_counted_but_not_kept) {
@@ -79,7 +148,7 @@ TEST_F(job_log_test, what_is_beyond_the_cap_is_counted_but_not_kept) {
     auto log = store.open(id::make());
     EXPECT_EQ(log->append(0, 1, 0, "0123456789abc").value(), 13u);
     EXPECT_EQ(log->append(13, 1, 0, "more").value(), 17u);
-    EXPECT_EQ(all(*log), "0123456789");
+    EXPECT_EQ(all(log), "0123456789");
 }
 
 TEST_F(job_log_test, a_later_process_reads_what_an_earlier_one_stored) {
@@ -93,10 +162,10 @@ TEST_F(job_log_test, a_later_process_reads_what_an_earlier_one_stored) {
     log_store store(dir, 1 << 20);
     auto log = store.open(uid);
     EXPECT_EQ(log->size(), 4u);
-    EXPECT_EQ(all(*log), "kept");
+    EXPECT_EQ(all(log), "kept");
     log->resume_attempt(0);
     EXPECT_EQ(log->append(2, 1, 8, "pt on").value(), 7u);
-    EXPECT_EQ(all(*log), "kept on");
+    EXPECT_EQ(all(log), "kept on");
     log->erase();
     EXPECT_TRUE(std::filesystem::is_empty(std::filesystem::path(dir) / uid.text().substr(34, 2)));
 }
@@ -151,8 +220,8 @@ TEST_F(job_log_test, a_full_disk_stores_nothing_of_an_append_and_the_next_one_co
         EXPECT_EQ(log->attempt_offset(), 6u);
     }
     EXPECT_EQ(log->append(6, 1, 0, " and more").value(), 15u);
-    EXPECT_EQ(all(*log), "stored and more");
-    EXPECT_EQ(all(*store.open(id::make())), "");
+    EXPECT_EQ(all(log), "stored and more");
+    EXPECT_EQ(all(store.open(id::make())), "");
 }
 
 TEST_F(job_log_test, a_torn_end_of_a_crash_is_written_over) {
@@ -170,7 +239,7 @@ TEST_F(job_log_test, a_torn_end_of_a_crash_is_written_over) {
     log->resume_attempt(0);
     EXPECT_EQ(log->attempt_offset(), 4u);
     EXPECT_EQ(log->append(4, 1, 0, " on").value(), 7u);
-    EXPECT_EQ(all(*store.open(uid)), "kept on");
+    EXPECT_EQ(all(store.open(uid)), "kept on");
 }
 
 TEST_F(job_log_test, a_resumed_attempt_goes_on_where_the_runner_has_bytes) {
@@ -184,7 +253,7 @@ TEST_F(job_log_test, a_resumed_attempt_goes_on_where_the_runner_has_bytes) {
     auto log = store.open(uid);
     log->resume_attempt(0);
     EXPECT_EQ(log->append(10, 1, 0, "ab").value(), 12u);
-    EXPECT_EQ(all(*log), "0123");
+    EXPECT_EQ(all(log), "0123");
 }
 
 TEST_F(job_log_test, logs_of_unknown_jobs_are_removed) {
@@ -192,8 +261,8 @@ TEST_F(job_log_test, logs_of_unknown_jobs_are_removed) {
     auto known = id::make(), unknown = id::make();
     for (const auto& uid : {known, unknown}) ASSERT_TRUE(store.open(uid)->append(0, 1, 0, "x"));
     EXPECT_EQ(store.remove_unknown([&](const id& uid) { return uid == known; }), 1u);
-    EXPECT_EQ(all(*store.open(known)), "x");
-    EXPECT_EQ(all(*store.open(unknown)), "");
+    EXPECT_EQ(all(store.open(known)), "x");
+    EXPECT_EQ(all(store.open(unknown)), "");
 }
 
 }  // namespace

@@ -209,7 +209,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.reply(200, {"job_id": "00000000-0000-5000-8000-000000000000", "status": "queued"})
         if MODE == "conflict":
             return self.reply(409)
-        return self.reply(202, {"job_id": name.upper(), "status": "queued", "extra": None})
+        said = "completed" if MODE == "at-once" else "queued"
+        return self.reply(202, {"job_id": name.upper(), "status": said, "extra": None})
 
 
 class Server(ThreadingHTTPServer):

@@ -31,6 +31,12 @@ TEST(http_rustci, a_job_is_acknowledged_runs_once_and_ends_with_output_and_usage
     EXPECT_EQ(frames[3].offset, 5u) << "the length of the log";
 }
 
+TEST(http_rustci, a_runner_that_answers_when_the_job_is_done_is_asked_for_the_result_at_once) {
+    linked l("at-once", R"({"poll_first":"1h","poll_max":"1h"})");
+    EXPECT_EQ(l.run().at("state"), "succeeded");
+    EXPECT_EQ(l.output(), "done\n");
+}
+
 /// A command that shows each of its arguments, one per line, as hexadecimal digits.
 constexpr const char* k_show =
     "import sys,os;print('\\n'.join(os.fsencode(a).hex() for a in sys.argv[1:]+[os.environ.get('V','')]))";

@@ -122,6 +122,27 @@ TEST(http_session, a_frame_queued_while_a_poll_hangs_answers_it_and_a_new_poll_r
     EXPECT_EQ(second.read_response().body, "[{\"kind\":\"beat\",\"seq\":1,\"json\":{}}]");
 }
 
+TEST(http_session, a_post_that_waits_gives_its_frames_at_once_and_hangs_as_a_poll) {
+    session_host h;
+    const auto token = h.open();
+    auto peer = h.sut.connect();
+    auto exchange = [&](std::string_view frames, int ack) {
+        peer.send(sdk::concat("POST /v1/sessions/", token, "/frames?wait=20s&ack=", ack,
+                              " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ",
+                              frames.size(), "\r\n\r\n", frames));
+    };
+    exchange(R"([{"kind":"beat","seq":1,"json":{"n":1}}])", 0);
+    EXPECT_EQ(h.sink.wait_count(1)[0].json, R"({"n":1})") << "before it is answered";
+    EXPECT_EQ(h.send(SIGRUN_BEAT, "{}"), SIGRUN_OK);
+    EXPECT_EQ(peer.read_response().body, R"({"ack":1,"busy":false,"frames":[{"kind":"beat","seq":1,"json":{}}]})");
+    exchange(R"([{"kind":"beat","seq":3,"json":{}}])", 1);
+    EXPECT_EQ(peer.read_response().status, 409) << "a gap is said at once";
+    exchange(R"([{"kind":"beat","seq":2,"json":{"n":2}}])", 1);
+    EXPECT_EQ(h.sink.wait_count(2)[1].json, R"({"n":2})");
+    EXPECT_EQ(h.poll(token, 1, "0").body, "[]");
+    EXPECT_EQ(peer.read_response().body, R"({"ack":2,"busy":false,"frames":[]})") << "released by the newer poll";
+}
+
 TEST(http_session, posted_frames_arrive_once_and_in_order) {
     session_host h;
     const auto token = h.open();
