@@ -27,22 +27,25 @@ inline std::uint32_t byte_at(std::string_view s, std::size_t i) { return static_
 
 }  // namespace detail
 
+// Both write through a pointer into a text of the final size: output of jobs goes through them by the gigabyte.
 inline std::string to_base64(std::string_view bytes) {
     using detail::byte_at;
-    std::string out;
-    out.reserve((bytes.size() + 2) / 3 * 4);
+    std::string out((bytes.size() + 2) / 3 * 4, '=');
+    char* to = out.data();
+    const char* const letters = detail::k_base64_letters.data();
     std::size_t i = 0;
-    auto put = [&](std::uint32_t three, int letters) {
-        for (int k = 0; k < letters; ++k) out += detail::k_base64_letters[(three >> (18 - 6 * k)) & 63u];
-    };
-    for (; i + 3 <= bytes.size(); i += 3)
-        put(byte_at(bytes, i) << 16 | byte_at(bytes, i + 1) << 8 | byte_at(bytes, i + 2), 4);
-    if (bytes.size() - i == 1) {
-        put(byte_at(bytes, i) << 16, 2);
-        out += "==";
-    } else if (bytes.size() - i == 2) {
-        put(byte_at(bytes, i) << 16 | byte_at(bytes, i + 1) << 8, 3);
-        out += '=';
+    for (; i + 3 <= bytes.size(); i += 3, to += 4) {
+        const auto three = byte_at(bytes, i) << 16 | byte_at(bytes, i + 1) << 8 | byte_at(bytes, i + 2);
+        to[0] = letters[three >> 18];
+        to[1] = letters[(three >> 12) & 63u];
+        to[2] = letters[(three >> 6) & 63u];
+        to[3] = letters[three & 63u];
+    }
+    if (const auto left = bytes.size() - i; left > 0) {
+        const auto three = byte_at(bytes, i) << 16 | (left == 2 ? byte_at(bytes, i + 1) << 8 : 0u);
+        to[0] = letters[three >> 18];
+        to[1] = letters[(three >> 12) & 63u];
+        if (left == 2) to[2] = letters[(three >> 6) & 63u];
     }
     return out;
 }
@@ -52,19 +55,25 @@ inline std::optional<std::string> from_base64(std::string_view text) {
     if (text.size() % 4) return std::nullopt;
     std::size_t padding = 0;
     while (padding < 2 && padding < text.size() && text[text.size() - 1 - padding] == '=') ++padding;
-    std::string out;
-    out.reserve(text.size() / 4 * 3);
-    for (std::size_t i = 0; i < text.size(); i += 4) {
-        const std::size_t letters = i + 4 == text.size() ? 4 - padding : 4;
-        std::uint32_t bits = 0;
-        for (std::size_t k = 0; k < letters; ++k) {
-            const auto v = detail::k_base64_values[detail::byte_at(text, i + k)];
-            if (v == detail::k_no_base64_letter) return std::nullopt;
-            bits |= static_cast<std::uint32_t>(v) << (18 - 6 * k);
-        }
-        const std::size_t n = letters - 1;
-        if (bits & (0xffffffu >> (8 * n))) return std::nullopt;
-        for (std::size_t k = 0; k < n; ++k) out += static_cast<char>((bits >> (16 - 8 * k)) & 0xffu);
+    std::string out(text.size() / 4 * 3 - padding, '\0');
+    char* to = out.data();
+    auto value = [&](std::size_t at) { return std::uint32_t{detail::k_base64_values[detail::byte_at(text, at)]}; };
+    const std::size_t whole = padding ? text.size() - 4 : text.size();
+    for (std::size_t i = 0; i < whole; i += 4, to += 3) {
+        const auto a = value(i), b = value(i + 1), c = value(i + 2), d = value(i + 3);
+        if ((a | b | c | d) > 63) return std::nullopt;
+        const auto bits = a << 18 | b << 12 | c << 6 | d;
+        to[0] = static_cast<char>(bits >> 16);
+        to[1] = static_cast<char>(bits >> 8 & 0xffu);
+        to[2] = static_cast<char>(bits & 0xffu);
+    }
+    if (padding) {
+        const auto a = value(whole), b = value(whole + 1), c = padding == 1 ? value(whole + 2) : 0u;
+        if ((a | b | c) > 63) return std::nullopt;
+        const auto bits = a << 18 | b << 12 | c << 6;
+        if (bits & (padding == 1 ? 0xffu : 0xffffu)) return std::nullopt;
+        to[0] = static_cast<char>(bits >> 16);
+        if (padding == 1) to[1] = static_cast<char>(bits >> 8 & 0xffu);
     }
     return out;
 }

@@ -13,7 +13,7 @@ protected:
     }
 };
 
-TEST_F(agent_session, the_log_window_is_256_kib_and_what_follows_is_intact) {
+TEST_F(agent_session, the_log_window_is_1_mib_and_what_follows_is_intact) {
     connect();
     controller_.ack_logs = false;
     try_of t;
@@ -24,7 +24,7 @@ TEST_F(agent_session, the_log_window_is_256_kib_and_what_follows_is_intact) {
         for (const auto& f : controller_.frames(t)) n += f.kind == SIGRUN_LOG ? f.payload.size() : 0;
         return n;
     };
-    EXPECT_TRUE(eventually([&] { return received() >= 192 * 1024; }));
+    EXPECT_TRUE(eventually([&] { return received() >= 960 * 1024; }));
     // Nothing acknowledged, nothing more: a few beats later the window has not grown.
     controller_.forget_frames();
     for (int i = 0; i < 3; ++i) {
