@@ -226,7 +226,10 @@ bool connection::many_resets(std::uint64_t now) noexcept {
 void connection::on_data(std::int32_t id, std::string_view bytes) {
     nghttp2_session_consume_connection(h2_, bytes.size());
     auto* found = find(id);
-    if (!found) return;
+    if (!found) {  // the body of a request that was refused: curl 7.88 drops the answer when it is stopped in the middle of it
+        nghttp2_session_consume_stream(h2_, id, bytes.size());
+        return;
+    }
     const auto keep = found->shared_from_this();
     last_activity_ = loop_.now();
     keep->feed(bytes);
@@ -365,8 +368,7 @@ void connection::reset(stream& s, std::uint32_t h2_error) {
 void connection::on_sent(const nghttp2_frame& frame) {
     if (frame.hd.type == NGHTTP2_GOAWAY && frame.goaway.last_stream_id != k_every_stream) final_goaway_ = true;
     // The answer is complete, whether or not the peer has finished its request.
-    const bool ends = frame.hd.type == NGHTTP2_HEADERS || frame.hd.type == NGHTTP2_DATA;
-    if (ends && (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) && side_ == role::accepted &&
+    if (frame.hd.type == NGHTTP2_HEADERS && (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) && side_ == role::accepted &&
         nghttp2_session_get_stream_remote_close(h2_, frame.hd.stream_id) == 0)
         nghttp2_submit_rst_stream(h2_, NGHTTP2_FLAG_NONE, frame.hd.stream_id, NGHTTP2_NO_ERROR);
 }

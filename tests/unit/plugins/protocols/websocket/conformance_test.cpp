@@ -201,6 +201,9 @@ TEST(websocket_conformance, compression_is_agreed_on_and_a_bomb_is_stopped_at_th
     bomb.say_frame(0xc2, many);
     f = bomb.hear_close();
     EXPECT_EQ(f.code(), 1009u);
+    auto bad = raw_client::open(server, "Sec-WebSocket-Extensions: permessage-deflate\r\n");
+    bad.say_frame(0xc1, std::string(40, '\xff'));
+    EXPECT_EQ(bad.hear_close().code(), 1007u) << "what cannot be inflated";
     EXPECT_EQ(server.calls, 0);
     controller off(options{{"compression", "off"}});
     auto plain = raw_client::dial(off);
