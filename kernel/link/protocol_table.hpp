@@ -33,7 +33,7 @@ public:
     std::size_t size() const noexcept { return size_.load(std::memory_order_acquire); }
     /// "unknown" if there is none by this id. Valid as long as the table.
     std::string_view name(std::size_t id) const noexcept {
-        return id < size() ? std::string_view(names_[id]) : std::string_view("unknown");
+        return id < k_capacity && id < size() ? std::string_view(names_[id]) : std::string_view("unknown");
     }
 
 private:

@@ -108,7 +108,8 @@ static sigrun_result cancel(sigrun_instance* instance, sigrun_op op, uint64_t gr
     pthread_mutex_unlock(&mutex);
     return SIGRUN_OK;
 }
-static const sigrun_executor mini_executor = {sizeof(sigrun_executor), 0, TEXT("process"), NULL, run, NULL, cancel};
+static const sigrun_executor mini_executor = {
+    .struct_size = sizeof(sigrun_executor), .kinds = TEXT("process"), .run = run, .cancel = cancel};
 
 #define MINI_KIND SIGRUN_KIND_EXECUTOR
 #define MINI_TABLE &mini_executor
