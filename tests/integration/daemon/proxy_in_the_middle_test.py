@@ -41,7 +41,7 @@ class ProxyInTheMiddle(FleetTest):
                 BIN / "sigrun-runner", "--name", protocol, "--state-dir", self.dir / protocol, "--url", front.url(protocol),
                 "--slots", slots, "--label", f"by={protocol}", "--set", f"runner.protocols={protocol}")
         for protocol in SCHEMES:
-            self.assertEqual(self.d.runner_status(protocol, "online", "busy")["rung"], protocol)
+            self.assertEqual(self.d.runner_status(protocol, "online", "busy", deadline=90)["rung"], protocol)
         return front
 
     def client(self, front, protocol, *words):
@@ -112,10 +112,10 @@ class ProxyInTheMiddle(FleetTest):
     # -- silence is cut --------------------------------------------------------------------------------------------------
 
     def quiet_jobs_live(self, kind):
-        """A proxy that cuts everything that is silent for a second, and jobs that say nothing for four."""
-        front = self.fleet(kind, idle=1)
+        """A proxy that cuts everything that is silent for two seconds, and jobs that say nothing for six."""
+        front = self.fleet(kind, idle=2)
         ran = self.dir / "ran"
-        script = f"echo $SIGRUN_JOB >> {ran}; echo begun; echo why >&2; sleep 4; echo ended"
+        script = f"echo $SIGRUN_JOB >> {ran}; echo begun; echo why >&2; sleep 6; echo ended"
         clients = {p: self.client(front, p, "sh", "-c", script) for p in SCHEMES}
         for protocol, c in clients.items():
             out, err = c.communicate(timeout=60)
@@ -125,14 +125,11 @@ class ProxyInTheMiddle(FleetTest):
         self.assertEqual(len(ids), len(SCHEMES))
         for job in ids:
             self.assertEqual(sorted(self.d.log(job).splitlines()), ["begun", "ended", "why"])
-        # It was cut: sessions that are one stream came again, while one of HTTP has none that could break.
-        for protocol, runner in self.runners.items():
-            came = self.connections(runner)
-            if protocol == "http":
-                self.assertEqual(came, 1, runner.lines)
-            else:
-                self.assertGreater(came, 1, runner.lines)
-        return front
+        # It was cut: sessions that are one stream came again, unless a ping broke the silence, while one of HTTP has none that
+        # could break.
+        came = {p: self.connections(r) for p, r in self.runners.items()}
+        self.assertEqual(came.pop("http"), 1)
+        self.assertGreater(max(came.values()), 1, f"the proxy cut no session: {came}")
 
     def test_a_quiet_job_lives_through_the_idle_timeouts_of_haproxy(self):
         self.quiet_jobs_live(HAProxy)
@@ -143,8 +140,7 @@ class ProxyInTheMiddle(FleetTest):
     # -- the proxy is replaced -------------------------------------------------------------------------------------------
 
     def submit_once(self, front, key, document):
-        """One job through the HTTP port, asked for with its key until somebody answers; how often nobody did."""
-        lost = 0
+        """One job through the HTTP port, asked for with its key until somebody answers."""
         end = time.monotonic() + 30
         while True:
             c = http.client.HTTPConnection("127.0.0.1", front.ports["http"], timeout=20)
@@ -154,14 +150,14 @@ class ProxyInTheMiddle(FleetTest):
                 r = c.getresponse()
                 body = r.read()
                 if r.status in (200, 201):
-                    return json.loads(body), lost
+                    return json.loads(body)
                 if r.status not in (502, 503, 504):  # those are the proxy's
                     raise AssertionError((r.status, body))
             except (OSError, http.client.HTTPException):
                 pass
             finally:
                 c.close()
-            lost += 1
+            self.lost += 1
             self.assertLess(time.monotonic(), end, "nobody answers")
             threading.Event().wait(0.05)
 
@@ -184,11 +180,10 @@ class ProxyInTheMiddle(FleetTest):
             while not self.stopping.is_set() and not self.wrong:
                 key = f"{number}-{self.calls.get(number, 0)}"
                 try:
-                    job, lost = self.submit_once(front, key, {"command": ["sh", "-c", script]})
+                    job = self.submit_once(front, key, {"command": ["sh", "-c", script]})
                 except AssertionError as e:
                     self.wrong.append(e)
                     return
-                self.lost += lost
                 self.keys[key] = job["id"]
                 self.calls[number] = self.calls.get(number, 0) + 1
 
@@ -213,8 +208,10 @@ class ProxyInTheMiddle(FleetTest):
                 n > before.get(who, 0) for who, n in self.calls.items())), 40)
             self.assertEqual(self.wrong, [])
         goes_on()
-        for turn in range(2):
+        for turn in range(8):
             how(front, turn)
+            if turn and self.lost:
+                break  # calls were cut, too
         goes_on()
         self.stopping.set()
         for t in threads:
@@ -235,7 +232,7 @@ class ProxyInTheMiddle(FleetTest):
         self.replaced_under_load(HAProxy, lambda front, _: front.restart())
 
     def test_nginx_is_reloaded_and_its_binary_replaced_under_load_and_nothing_is_lost(self):
-        self.replaced_under_load(Nginx, lambda front, turn: front.upgrade() if turn else front.restart())
+        self.replaced_under_load(Nginx, lambda front, turn: front.upgrade() if turn == 1 else front.restart())
 
 
 if __name__ == "__main__":
