@@ -60,6 +60,7 @@ void agent::tick() {
                 l->next_beat = now + l->beat;
                 beats.push_back(via);
                 if (l->asked == time_point{}) l->asked = now;
+                if (l->doubted) doubted.push_back(l);  // no other way was found; perhaps there is one now
             } else if (l->asked != time_point{} && !l->doubted && now - l->asked > l->patience) {
                 l->doubted = true;
                 beats.push_back(via);  // one more chance to answer

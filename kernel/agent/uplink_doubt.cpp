@@ -19,14 +19,21 @@ constexpr std::chrono::milliseconds k_grace{300};
 
 void uplink::doubt(const agent_link_ptr& which) {
     on_io([which](uplink& me) {
-        if (me.stopped_ || which != me.active_ || me.racing() || me.active_due_) return;
+        if (me.stopped_ || which != me.active_ || me.doubting_ || me.active_due_) return;
         auto others = me.memory_.to_try(me.rungs_.size(), false, clock::system().now());
         std::erase(others, me.active_index_);
         if (others.empty()) return;
         SIGRUN_LOG(k_log, debug, me.rungs_[me.active_index_].uri, " does not answer; looking for another way");
         me.better_.cancel();
         me.doubting_ = true;
-        me.race(others);
+        // A better rung may be being tried: that goes on beside the others.
+        for (auto rung : others) {
+            const bool tried =
+                std::any_of(me.lanes_.begin(), me.lanes_.end(), [&](const lane_ptr& l) { return l->rung == rung; });
+            if (!tried && std::find(me.next_.begin(), me.next_.end(), rung) == me.next_.end()) me.next_.push_back(rung);
+        }
+        me.stagger_.cancel();
+        me.start_lane();
     });
 }
 
