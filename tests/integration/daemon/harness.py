@@ -168,7 +168,7 @@ class FleetTest(unittest.TestCase):
     def setUp(self):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="sigrun-test-"))
         self._programs = []
-        self._reports = SanitizerReports(self.dir / "sanitizer")
+        self._reports = SanitizerReports()
 
     def tearDown(self):
         for p in reversed(self._programs):
