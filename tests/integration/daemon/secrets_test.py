@@ -151,7 +151,7 @@ class Secrets(SecureFleet, FleetTest):
                      "for-others": (["--join", other], "is for other names"), "of-a-client": (["--join", submitter], "may not")}
             agents = {what: self.agent(d, f"{what}-{protocol}", protocol, *arguments) for what, (arguments, _) in cases.items()}
             for what, (_, words) in cases.items():
-                agents[what].wait_line(words)
+                agents[what].wait_line(words, 90)
             for what, p in agents.items():
                 p.stop()
                 self.assertFalse([line for line in p.lines if "connected to" in line], what)
@@ -164,8 +164,8 @@ class Secrets(SecureFleet, FleetTest):
         for protocol in ENCRYPTED:
             agents = [self.agent(d, f"none-{protocol}", protocol),
                       self.agent(d, f"stranger-{protocol}", protocol, "--cert", pem("stranger"), "--key", key("stranger"))]
-            agents[0].wait_line("alert certificate required")
-            agents[1].wait_line("alert unknown ca")
+            agents[0].wait_line("alert certificate required", 90)
+            agents[1].wait_line("alert unknown ca", 90)
             for p in agents:
                 p.stop()
                 self.assertFalse([line for line in p.lines if "connected to" in line])
