@@ -60,6 +60,9 @@ void served_session::on_headers(const fields&, bool) {
 void served_session::on_call(v1::CallRequest call) {
     if (std::exchange(called_, true))
         return fail({code::invalid_argument, "call: expected once, as the first message", {}});
+    if (call.method().empty())
+        return refuse_call(
+            status_of({"invalid", "a call without a method", "method", "one such as version.get", "nothing"}).problem);
     auto& host = owner_.shared().host;
     sdk::buffer payload;
     if (call.has_payload()) payload = sdk::buffer(host, call.payload());
