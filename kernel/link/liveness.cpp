@@ -217,7 +217,8 @@ void fleet::note_latency(const member_ptr& m, const link_ptr& via, std::int64_t 
         auto& record = m->rungs.at(protocol);
         record.evidence.round_trip(nanoseconds(rtt_ns));
         record.history.observe(nanoseconds(rtt_ns));
-        record.window_worst = std::max(record.window_worst, nanoseconds(rtt_ns));
+        if (const nanoseconds rtt(rtt_ns); !record.window_best.count() || rtt < record.window_best)
+            record.window_best = rtt;
         const auto seen = record.evidence.snapshot();
         smoothed = seen.latency.count();
         for (auto& s : m->sessions)

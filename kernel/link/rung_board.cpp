@@ -34,7 +34,7 @@ void rung_board::connected(std::uint8_t protocol, time_point now) {
     r.up_since = now;
     r.gone_since = {};
     r.gate.connected();
-    r.window_worst = nanoseconds(0);
+    r.window_best = nanoseconds(0);
     r.bad_windows = 0;
 }
 
@@ -58,12 +58,12 @@ void rung_board::end_window(double threshold) {
     auto* from = find(last_switch.from);
     auto* to = find(rung);
     if (from && to && from != to && moves == follow::when_degraded) {
-        const auto worse = static_cast<double>(from->window_worst.count());
-        const auto better = static_cast<double>(to->window_worst.count());
+        const auto worse = static_cast<double>(from->window_best.count());
+        const auto better = static_cast<double>(to->window_best.count());
         if (worse > 0 && better > 0) from->bad_windows = worse > (1 + threshold) * better ? from->bad_windows + 1 : 0;
     }
     for (std::uint8_t i = 0; i < k_max_protocols; ++i)
-        if (auto* r = find(i)) r->window_worst = nanoseconds(0);
+        if (auto* r = find(i)) r->window_best = nanoseconds(0);
 }
 
 bool rung_board::work_is_to_follow() const {

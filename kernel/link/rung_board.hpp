@@ -20,11 +20,11 @@ struct rung_record {
     rung_evidence evidence;
     breaker gate;
     rung_history history;
-    time_point up_since{};        // of its present link
-    time_point lost_at{};         // while others of the runner stood
-    time_point gone_since{};      // it was lost, and has not come back
-    std::uint32_t losses = 0;     // of late
-    nanoseconds window_worst{0};  // round trips of the current window
+    time_point up_since{};       // of its present link
+    time_point lost_at{};        // while others of the runner stood
+    time_point gone_since{};     // it was lost, and has not come back
+    std::uint32_t losses = 0;    // of late
+    nanoseconds window_best{0};  // round trip of the current window, 0 = none; the worst says more of a busy machine
     std::uint32_t bad_windows = 0;
     std::string last_failure;
     nanoseconds patience = std::chrono::milliseconds(400);  // of a look whether it is there; grows while nobody answers

@@ -83,7 +83,7 @@ class ReplaceEverything(FleetTest):
 
     def test_no_job_is_lost_or_runs_twice_and_no_connection_is_refused(self):
         # The benches end thousands of jobs a second; those whose output is asked for are to be found among them.
-        d = self.daemon(plugin_dir=self.plugins, settings=["plugins.watch=no", "jobs.keep_finished=1000000"])
+        d = self.daemon(plugin_dir=self.plugins, settings=["plugins.watch=no", "jobs.keep_finished=200000"])
         extra = ["--plugin-dir", self.plugins, "--set", "runner.plugin_watch=no", "--set", "runner.plugin_probation=0s"]
         for protocol, scheme in SCHEMES.items():
             self.runner_for(d, f"by-{protocol}", scheme, slots=64, extra=extra)

@@ -22,8 +22,8 @@ protected:
         b_.moves = follow::when_degraded;
     }
     void window(nanoseconds left, nanoseconds used) {
-        b_.at(k_left).window_worst = left;
-        b_.at(k_used).window_worst = used;
+        b_.at(k_left).window_best = left;
+        b_.at(k_used).window_best = used;
         b_.end_window(0.2);
     }
     rung_board b_;
@@ -66,8 +66,8 @@ TEST_F(after_a_switch, a_window_without_a_measurement_says_nothing) {
 TEST_F(after_a_switch, each_window_is_measured_for_itself) {
     for (int i = 0; i < 3; ++i) {
         window(10ms, 1ms);
-        EXPECT_EQ(b_.at(k_left).window_worst, 0ns);
-        EXPECT_EQ(b_.at(k_used).window_worst, 0ns);
+        EXPECT_EQ(b_.at(k_left).window_best, 0ns);
+        EXPECT_EQ(b_.at(k_used).window_best, 0ns);
     }
 }
 
