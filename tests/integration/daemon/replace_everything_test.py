@@ -81,6 +81,17 @@ class ReplaceEverything(FleetTest):
         assert job["state"] == "succeeded" and len(job["attempts"]) == 1, job
         assert d.log(job["id"]) == f"out {name}\n", job
 
+    def older_ones_go(self, d, name):
+        left = []
+
+        def gone():
+            left[:] = d.get(f"/v1/plugins/sigrun.{name}")["retiring"]
+            return not left
+        try:
+            wait_until(f"older versions of {name} are gone", gone, 120)
+        except AssertionError as e:
+            raise AssertionError(f"{e}; left: {left}") from None  # it says what they wait for
+
     def test_no_job_is_lost_or_runs_twice_and_no_connection_is_refused(self):
         # The benches end thousands of jobs a second; those whose output is asked for are to be found among them.
         d = self.daemon(plugin_dir=self.plugins, settings=["plugins.watch=no", "jobs.keep_finished=200000"])
@@ -124,7 +135,7 @@ class ReplaceEverything(FleetTest):
         self.assertEqual(sorted((self.dir / "ran").read_text().split()), sorted(self.names))
         for name, version in versions.items():
             self.assertEqual(d.get(f"/v1/plugins/sigrun.{name}")["version"], version)
-            wait_until(f"older versions of {name} are gone", lambda: d.get(f"/v1/plugins/sigrun.{name}")["retiring"] == [], 120)
+            self.older_ones_go(d, name)
         for protocol in SCHEMES:
             facts = json.dumps(d.runner(f"by-{protocol}"))
             for name in ("process", "call", "cpu", *SCHEMES):
