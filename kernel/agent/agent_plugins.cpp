@@ -118,9 +118,8 @@ void agent::probe_again() {
         probe_once_more_ = probing_;
         if (std::exchange(probing_, true)) return;
     }
-    detect_options all;
-    all.fresh = true;
-    detector_.detect(all, [weak = weak_from_this()](const capability_ptr& found) {
+    detector_.forget();
+    detector_.detect({}, [weak = weak_from_this()](const capability_ptr& found) {
         auto self = weak.lock();
         if (!self) return;
         self->tell_renewed(found);

@@ -90,10 +90,11 @@ struct detector::impl {
 
     /// The probes of this moment, by name; those that are gone lose their lane.
     std::vector<std::shared_ptr<probe_lane>> lanes() {
+        std::vector<std::shared_ptr<probe_lane>> now, gone;  // the gone ones end outside the lock
+        std::lock_guard lock(mutex_);
+        // Asked under the lock: two runs that begin at once must not leave the lanes of the one that asked earlier.
         auto present = host_.instances(SIGRUN_KIND_PROBE);
         std::sort(present.begin(), present.end(), [](const auto& a, const auto& b) { return a->name() < b->name(); });
-        std::lock_guard lock(mutex_);
-        std::vector<std::shared_ptr<probe_lane>> now;
         for (auto& target : present) {
             auto at = std::find_if(lanes_.begin(), lanes_.end(), [&](const auto& l) { return l->target() == target; });
             auto lane = at != lanes_.end() ? *at : probe_lane::make(host_, clock_, target, activity_);
@@ -101,7 +102,7 @@ struct detector::impl {
         }
         for (const auto& old : lanes_)
             if (std::find(now.begin(), now.end(), old) == now.end()) runs_of_the_gone_ += old->runs();
-        lanes_ = now;
+        gone = std::exchange(lanes_, now);
         return now;
     }
 
@@ -150,6 +151,8 @@ void detector::detect(const detect_options& options, std::function<void(capabili
         },
         options.fresh);
 }
+
+void detector::forget() { impl_->documents_.clear(); }
 
 detector::counters detector::stats() const noexcept {
     const auto s = impl_->documents_.stats();

@@ -28,6 +28,8 @@ public:
     /// facts with status timeout (one per declared key pattern). Concurrent calls with equal options share
     /// one run.
     void detect(const detect_options& options, std::function<void(capability_ptr)> callback);
+    /// The probes have changed: nothing that was found out, or is being found out, answers who asks from now on.
+    void forget();
     struct counters {
         std::uint64_t hits = 0, misses = 0, shared = 0;  // of whole detections
         std::uint64_t runs = 0;                          // of single probes

@@ -37,7 +37,9 @@ public:
     /// Answers from the cache, or joins the run of this key, or starts `run` (which must call finish exactly
     /// once).
     void get(const std::string& key, const std::function<void(finish)>& run, reply done, bool fresh = false);
+    /// Who waits for a run under way is answered by it, nobody else.
     void invalidate(const std::string& key);
+    void clear();  // invalidate() for every key
     /// For values that come from now on.
     void set_ttl(nanoseconds ttl);
     cache_stats stats() const;

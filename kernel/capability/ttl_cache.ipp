@@ -152,6 +152,14 @@ void ttl_cache<Value>::invalidate(const std::string& key) {
 }
 
 template <class Value>
+void ttl_cache<Value>::clear() {
+    std::lock_guard lock(impl_->mutex_);
+    impl_->order_.clear();
+    impl_->index_.clear();
+    impl_->flights_.clear();
+}
+
+template <class Value>
 void ttl_cache<Value>::set_ttl(nanoseconds ttl) {
     std::lock_guard lock(impl_->mutex_);
     impl_->ttl_ = ttl;

@@ -24,9 +24,8 @@ void set_swappers(plugin_host& plugins, selector& select, detector& local, fleet
     // What is posted here has run when end_reloads returns: it waits for the control thread once more after the last step.
     auto probe_again = [&plugins, &local] {
         boost::asio::post(plugins.control(), [&local] {
-            detect_options again;
-            again.fresh = true;
-            local.detect(again, [](const capability_ptr&) {});
+            local.forget();  // a run under way asks the old one
+            local.detect({}, [](const capability_ptr&) {});
         });
     };
     swapper probes;

@@ -106,6 +106,23 @@ TEST(detector, a_thousand_callers_share_one_run) {
     EXPECT_EQ(s.shared, 999u);
 }
 
+TEST(detector, what_was_begun_before_forget_answers_only_those_who_asked_before) {
+    scratch_folder folder;
+    const auto gate = detector_rig::make_gate(folder, "gate");
+    detector_rig rig({k_unruly},
+                     unruly("a", "mode = hang\ngate = " + gate + "\nfacts = [" + fact_text("custom.a", "1") + "]"));
+    rig.add_gate(gate);
+    auto before = rig.ask();
+    rig.subject().forget();
+    auto after = rig.ask();
+    rig.open_gates();
+    const auto old = detector_rig::wait(std::move(before));
+    const auto now = detector_rig::wait(std::move(after));
+    EXPECT_NE(old, now);
+    EXPECT_EQ(rig.subject().stats().runs, 2u);
+    EXPECT_EQ(rig.detect(), now);  // and the old run has not put its own in the newer one's place
+}
+
 TEST(detector, a_hung_probe_costs_its_own_facts_only) {
     scratch_folder folder;
     const auto gate = detector_rig::make_gate(folder, "gate");

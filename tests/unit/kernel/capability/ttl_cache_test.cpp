@@ -109,6 +109,23 @@ TEST(ttl_cache, invalidation_drops_the_entry_and_what_is_being_found_out) {
     EXPECT_EQ(**ask(c, "a", must_not_run), 3);  // but the old value is not kept
 }
 
+TEST(ttl_cache, clear_drops_all_entries_and_runs) {
+    manual_clock clk;
+    cache c(clk, 300s, 10);
+    ask(c, "a", gives(1));
+    cache::finish old;
+    int answered = 0;
+    c.get(
+        "b", [&](cache::finish f) { old = std::move(f); }, [&](auto r) { answered = **r; });
+    c.clear();
+    EXPECT_EQ(c.stats().entries, 0u);
+    EXPECT_EQ(**ask(c, "a", gives(2)), 2);
+    EXPECT_EQ(**ask(c, "b", gives(3)), 3);
+    old(value(4));
+    EXPECT_EQ(answered, 4);
+    EXPECT_EQ(**ask(c, "b", must_not_run), 3);
+}
+
 TEST(ttl_cache, a_run_that_throws_or_forgets_to_finish_is_a_failure) {
     manual_clock clk;
     cache c(clk, 300s, 10);
