@@ -31,6 +31,8 @@ public:
     time_point heard() const noexcept { return heard_; }
     /// Since when the socket has taken nothing of what it was given; nothing: no write waits.
     std::optional<time_point> blocked_since() const noexcept { return blocked_since_; }
+    /// Whether a read or write has not called back.
+    bool is_busy() const noexcept { return under_way_ > 0; }
     /// Bytes that lie in the socket: closing now would lose them.
     bool has_unread() {
         error_code ec;
@@ -56,10 +58,12 @@ private:
         template <class Self>
         void operator()(Self& self, error_code ec = {}, std::size_t n = 0) {
             if (begun) {
+                --of.under_way_;
                 of.took(n, ec);
                 return self.complete(ec, n);
             }
             begun = true;
+            ++of.under_way_;
             if (of.early_.empty()) return of.socket_.async_read_some(to, std::move(self));
             const auto given = asio::buffer_copy(to, asio::buffer(of.early_));
             of.early_.erase(0, given);
@@ -75,10 +79,12 @@ private:
         template <class Self>
         void operator()(Self& self, error_code ec = {}, std::size_t n = 0) {
             if (begun) {
+                --of.under_way_;
                 of.blocked_since_.reset();
                 return self.complete(ec, n);
             }
             begun = true;
+            ++of.under_way_;
             of.blocked_since_ = clock::now();
             of.socket_.async_write_some(from, std::move(self));
         }
@@ -99,6 +105,7 @@ private:
     std::optional<std::size_t> allowed_;
     time_point heard_ = clock::now();
     std::optional<time_point> blocked_since_;
+    int under_way_ = 0;
 };
 
 // How Beast ends the layer below a stream. It only ends the sending: whoever owns the stream waits for the peer's end, and not

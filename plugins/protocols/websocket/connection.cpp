@@ -34,7 +34,7 @@ connection::connection(core_ptr shared, loop& on, byte_stream::socket_type socke
       loop_(on),
       from_(std::move(from)),
       max_message_(shared_->options.now().max_message),
-      ws_(std::move(socket), std::move(early)),
+      ws_(std::in_place, std::move(socket), std::move(early)),
       retry_timer_(on.context()),
       inbox_(*shared_) {
     ++shared_->connections;
@@ -51,28 +51,28 @@ void connection::prepare_stream(bool offer_deflate) {
     deflate.server_max_window_bits = 13;  // a fourth of the memory, nearly the gain
     deflate.compLevel = 3;
     deflate.msg_size_threshold = k_worth_compressing;
-    ws_.set_option(deflate);
-    ws_.read_message_max(max_message_);
-    ws_.write_buffer_bytes(k_write_piece);
-    ws_.auto_fragment(true);  // pings and pongs pass between the pieces of a large message
-    ws_.secure_prng(true);
-    ws_.control_callback([this](beast::websocket::frame_type kind, beast::string_view payload) {
+    ws_->set_option(deflate);
+    ws_->read_message_max(max_message_);
+    ws_->write_buffer_bytes(k_write_piece);
+    ws_->auto_fragment(true);  // pings and pongs pass between the pieces of a large message
+    ws_->secure_prng(true);
+    ws_->control_callback([this](beast::websocket::frame_type kind, beast::string_view payload) {
         on_control(kind, {payload.data(), payload.size()});
     });
-    if (!accepted) ws_.next_layer().allow(k_handshake_bytes);
+    if (!accepted) ws_->next_layer().allow(k_handshake_bytes);
 }
 
 void connection::accept(const http_request& request, bool with_subprotocol) {
     loop_.add(shared_from_this());
     deadline_ = clock::now() + shared_->options.now().handshake_timeout;
-    ws_.set_option(beast::websocket::stream_base::decorator([this, with_subprotocol](http_response& answer) {
+    ws_->set_option(beast::websocket::stream_base::decorator([this, with_subprotocol](http_response& answer) {
         answer.set(http::field::server, k_agent);
         answer.set("Sigrun-Max-Message", sdk::concat(max_message_));
         if (with_subprotocol)
             answer.set(http::field::sec_websocket_protocol,
                        beast::string_view(k_subprotocol.data(), k_subprotocol.size()));
     }));
-    ws_.async_accept(request, [self = shared_from_this()](const error_code& ec) {
+    ws_->async_accept(request, [self = shared_from_this()](const error_code& ec) {
         if (self->phase_ != phase::upgrading) return;
         if (!ec) return self->opened();
         self->end(SIGRUN_E_IO, close_code::none, sdk::concat("the upgrade failed: ", ec.message()));
@@ -84,8 +84,8 @@ void connection::upgrade(const upgrade_request& request, time_point deadline, re
     deadline_ = deadline;
     loop_.add(shared_from_this());
     if (request.offer_deflate) prepare_stream(true);
-    ws_.set_option(beast::websocket::stream_base::decorator([this, headers = request.headers](
-                                                                beast::websocket::request_type& asked) {
+    ws_->set_option(beast::websocket::stream_base::decorator([this, headers = request.headers](
+                                                                 beast::websocket::request_type& asked) {
         asked.set(http::field::user_agent, k_agent);
         asked.set(http::field::sec_websocket_protocol, beast::string_view(k_subprotocol.data(), k_subprotocol.size()));
         asked.set("Sigrun-Max-Message", sdk::concat(max_message_));
@@ -95,10 +95,10 @@ void connection::upgrade(const upgrade_request& request, time_point deadline, re
             rest.remove_prefix(end + 2);
         }
     }));
-    ws_.async_handshake(answer_, request.host, request.target, [self = shared_from_this()](const error_code& ec) {
+    ws_->async_handshake(answer_, request.host, request.target, [self = shared_from_this()](const error_code& ec) {
         if (self->phase_ != phase::upgrading) return;
         if (ec) return self->end(SIGRUN_E_IO, close_code::none, self->why_refused(ec));
-        self->ws_.next_layer().allow({});
+        self->ws_->next_layer().allow({});
         self->opened();
     });
 }
@@ -163,17 +163,17 @@ void connection::start_close() {
     auto text = why_.substr(0, k_longest_reason);
     if (text.size() < why_.size()) text.resize(text.size() - sdk::unfinished_tail(text));
     if (!sdk::is_utf8(text)) text.clear();
-    ws_.async_close({static_cast<beast::websocket::close_code>(code_), beast::string_view(text.data(), text.size())},
-                    [self = shared_from_this()](const error_code&) {
-                        if (self->phase_ == phase::closing) self->linger();
-                    });
+    ws_->async_close({static_cast<beast::websocket::close_code>(code_), beast::string_view(text.data(), text.size())},
+                     [self = shared_from_this()](const error_code&) {
+                         if (self->phase_ == phase::closing) self->linger();
+                     });
 }
 
 /// Waits for the peer's end: closing with unread input would reset the connection and destroy the Close frame on its way.
 void connection::linger() {
     phase_ = phase::lingering;
     error_code ec;
-    auto& socket = ws_.next_layer().socket();
+    auto& socket = ws_->next_layer().socket();
     socket.shutdown(asio::socket_base::shutdown_send, ec);
     in_.consume(in_.size());
     socket.async_read_some(in_.prepare(4096), [self = shared_from_this()](const error_code& end, std::size_t) {
@@ -211,9 +211,19 @@ void connection::release() {
     const auto keep = shared_from_this();
     phase_ = phase::dead;
     error_code ec;
-    ws_.next_layer().socket().close(ec);
+    ws_->next_layer().socket().close(ec);
     from_.lifetime.ok();
     loop_.remove(this);
+    forget_stream();
+}
+
+/// Beast parks an operation that must wait for another one inside the stream, and two that wait for each other (a Close that is
+/// sent and one that is read) stay there for ever, with what their handlers own: this connection.
+void connection::forget_stream() {
+    loop_.post([self = shared_from_this()] {
+        if (self->ws_->next_layer().is_busy()) return self->forget_stream();  // what was cut off is about to say so
+        self->ws_.reset();
+    });
 }
 
 void connection::shut() {

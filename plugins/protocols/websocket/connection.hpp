@@ -106,6 +106,7 @@ private:
     void start_close();
     void linger();
     void release();
+    void forget_stream();
 
     // connection_io.cpp: what moves
     void read();
@@ -154,7 +155,7 @@ private:
     const std::size_t max_message_;  // as it was told to the peer
 
     // [loop]
-    stream_type ws_;
+    std::optional<stream_type> ws_;  // empty: dead
     phase phase_ = phase::upgrading;
     ready_fn ready_;
     http_response answer_;

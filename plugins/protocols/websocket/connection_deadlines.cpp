@@ -39,7 +39,7 @@ void connection::tick(time_point now) {
 /// Ends the connection if the peer takes nothing, stopped in the middle of a message, or is gone.
 void connection::watch_peer(time_point now) {
     const auto& o = shared_->options.now();
-    if (const auto since = ws_.next_layer().blocked_since(); since && passed(now, *since, o.write_timeout))
+    if (const auto since = ws_->next_layer().blocked_since(); since && passed(now, *since, o.write_timeout))
         return end(SIGRUN_E_TIMEOUT, close_code::none, "the peer does not read: it took nothing for write_timeout");
     if (!reading_) {  // it could not be heard: a sink is busy, or it does not take what it asked for
         if (keepalive_) asked_ = now;
@@ -49,7 +49,7 @@ void connection::watch_peer(time_point now) {
     if (message_since_ && passed(now, *message_since_, o.message_timeout))
         return end(SIGRUN_E_TIMEOUT, close_code::too_slow, "a message was not finished within message_timeout");
     if (keepalive_) {
-        if (!passed(now, std::max(asked_, ws_.next_layer().heard()), o.pong_timeout)) return;
+        if (!passed(now, std::max(asked_, ws_->next_layer().heard()), o.pong_timeout)) return;
         shared_->numbers.add(shared_->numbers.silent_peers);
         return end(SIGRUN_E_TIMEOUT, close_code::too_slow, "the peer is silent: it did not answer PING");
     }
@@ -70,7 +70,7 @@ bool connection::is_used() {
 
 /// A call that was not read to its end: closing now would lose it.
 bool connection::is_arriving(time_point now) {
-    auto& below = ws_.next_layer();
+    auto& below = ws_->next_layer();
     return message_since_ || below.has_unread() || (below.heard() > last_message_ && now - below.heard() < k_in_flight);
 }
 

@@ -21,7 +21,10 @@ std::uint64_t now_ns() {
 }  // namespace
 
 /// A busy sink, or a peer that sends but does not take what it asked for, has to wait.
-bool connection::reads() const { return (phase_ == phase::open || phase_ == phase::closing) && !kept_many_; }
+/// Once a Close is sent the closing operation reads; a read beside it that finds the peer's Close would block both.
+bool connection::reads() const {
+    return (phase_ == phase::open || (phase_ == phase::closing && !closing_sent_)) && !kept_many_;
+}
 
 void connection::read() {
     if (reading_ || !reads()) return;
@@ -30,8 +33,8 @@ void connection::read() {
         if (outbox_.bytes() > shared_->options.now().max_output) return;  // flush() comes here again
     }
     reading_ = true;
-    ws_.async_read_some(in_, k_read_piece,
-                        [self = shared_from_this()](const error_code& ec, std::size_t n) { self->on_read(ec, n); });
+    ws_->async_read_some(in_, k_read_piece,
+                         [self = shared_from_this()](const error_code& ec, std::size_t n) { self->on_read(ec, n); });
 }
 
 void connection::on_read(const error_code& ec, std::size_t n) {
@@ -39,13 +42,13 @@ void connection::on_read(const error_code& ec, std::size_t n) {
     if (phase_ == phase::lingering || phase_ == phase::dead) return;
     if (ec) return on_read_failed(ec);
     if (n && !message_since_) message_since_ = clock::now();
-    if (ws_.is_message_done()) {
+    if (ws_->is_message_done()) {
         message_since_.reset();
         last_message_ = clock::now();
         const auto data = in_.data();
         const auto guarded = sdk::guarded(nullptr, [&] {
             if (phase_ == phase::open)
-                on_message({static_cast<const char*>(data.data()), data.size()}, ws_.got_binary());
+                on_message({static_cast<const char*>(data.data()), data.size()}, ws_->got_binary());
         });
         if (guarded == SIGRUN_E_NOMEM) end(SIGRUN_E_NOMEM, close_code::internal, "out of memory");
         if (guarded < 0) end(SIGRUN_E_INTERNAL, close_code::internal, "internal error");
@@ -63,7 +66,7 @@ void connection::on_read_failed(const error_code& ec) {
     }
     const auto keep = shared_from_this();
     if (ec == beast::websocket::error::closed) {
-        const auto& reason = ws_.reason();
+        const auto& reason = ws_->reason();
         phase_ = phase::closing;
         deadline_ = clock::now() + std::chrono::seconds(2);
         tear_down(SIGRUN_E_IO, sdk::concat("the peer closed the connection: ",
@@ -81,7 +84,7 @@ void connection::on_read_failed(const error_code& ec) {
     // The stream has sent its Close frame already, with the code of RFC 6455, but for data that cannot be inflated.
     if (broke_deflate && from_.side == role::accepted && !writing_ && !pinging_) {
         constexpr unsigned char k_close_1007[] = {0x88, 2, 1007 >> 8, 1007 & 0xff};
-        ::send(ws_.next_layer().socket().native_handle(), k_close_1007, sizeof k_close_1007,
+        ::send(ws_->next_layer().socket().native_handle(), k_close_1007, sizeof k_close_1007,
                MSG_DONTWAIT | MSG_NOSIGNAL);
     }
     shared_->numbers.add(shared_->numbers.protocol_errors);
@@ -115,8 +118,8 @@ void connection::flush() {
     }
     if (more) {
         writing_ = true;
-        ws_.binary(out_.binary);
-        ws_.async_write(asio::buffer(out_.bytes), [self = shared_from_this()](const error_code& ec, std::size_t) {
+        ws_->binary(out_.binary);
+        ws_->async_write(asio::buffer(out_.bytes), [self = shared_from_this()](const error_code& ec, std::size_t) {
             self->writing_ = false;
             {
                 std::lock_guard lock(self->mutex_);
@@ -150,11 +153,11 @@ void connection::send_pings() {
         for (auto& wait : pings_)
             if (sdk::concat(wait.number) == payload) wait.sent_ns = now_ns();
     }
-    ws_.async_ping(beast::websocket::ping_data(beast::string_view(payload.data(), payload.size())),
-                   [self = shared_from_this()](const error_code& ec) {
-                       self->pinging_ = false;
-                       if (!ec) self->send_pings();
-                   });
+    ws_->async_ping(beast::websocket::ping_data(beast::string_view(payload.data(), payload.size())),
+                    [self = shared_from_this()](const error_code& ec) {
+                        self->pinging_ = false;
+                        if (!ec) self->send_pings();
+                    });
 }
 
 void connection::on_control(beast::websocket::frame_type kind, std::string_view payload) {

@@ -19,3 +19,14 @@ TEST(websocket_retire, an_upgrade_that_was_under_way_is_finished_and_then_told) 
     peer.close();
     EXPECT_EQ(server.host.wait(done).result, SIGRUN_OK);
 }
+
+TEST(websocket_retire, closes_that_cross_leave_no_connection_behind) {
+    old_controller server;
+    for (int i = 0; i < 20; ++i) {
+        // The message makes this side close while the peer's Close lies behind it, read already.
+        auto peer = raw_client::open(server);
+        peer.say(raw_client::frame(0x81, "no JSON") + raw_client::frame(0x88, "\x03\xe8"));
+        EXPECT_EQ(peer.hear_close().opcode, 8u);
+    }
+    EXPECT_EQ(server.host.wait(server.retire(20000)).result, SIGRUN_OK);
+}
