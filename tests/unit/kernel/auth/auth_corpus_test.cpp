@@ -1,36 +1,8 @@
-// Replays the seeds of the fuzz target, whole, cut anywhere and with every byte changed, under the ordinary
-// compiler.
 #include "fuzz/auth_fuzz.cpp"
+#include "fuzz/replay.hpp"
 
-#include <gtest/gtest.h>
-
-#include <filesystem>
-#include <iterator>
-
-namespace {
-
-void replay(const std::string& input) {
-    LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(input.data()), input.size());
-}
+using namespace std::literals;
 
 TEST(auth_corpus, the_seeds_and_their_neighbours_open_no_door) {
-    std::size_t seeds = 0;
-    for (const auto& file : std::filesystem::directory_iterator(SIGRUN_SOURCE_DIR "/tests/fuzz/auth.corpus")) {
-        std::ifstream in(file.path(), std::ios::binary);
-        const std::string seed((std::istreambuf_iterator<char>(in)), {});
-        ASSERT_FALSE(seed.empty()) << file.path();
-        replay(seed);
-        for (std::size_t i = 1; i < seed.size(); ++i) {
-            replay(seed.substr(0, i));
-            for (const char c : {'\0', '"', '*', '\xff', ' ', '}', '9', '\n'}) {
-                auto changed = seed;
-                changed[i] = c;
-                replay(changed);
-            }
-        }
-        ++seeds;
-    }
-    EXPECT_GE(seeds, 9u);
+    sigrun::replay_seeds("auth", LLVMFuzzerTestOneInput, 9, "\0\"*\xff }9\n"sv);
 }
-
-}  // namespace

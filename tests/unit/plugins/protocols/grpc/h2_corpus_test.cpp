@@ -1,38 +1,9 @@
-// Replays the seeds of the fuzz target for connections, whole, cut anywhere and with every byte changed, under the ordinary
-// compiler.
 #define LLVMFuzzerTestOneInput one_connection  // another target is replayed in this program
 #include "fuzz/grpc_h2_fuzz.cpp"
+#include "fuzz/replay.hpp"
 
-#include <gtest/gtest.h>
-
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-
-namespace {
-
-void replay(const std::string& input) {
-    one_connection(reinterpret_cast<const std::uint8_t*>(input.data()), input.size());
-}
+using namespace std::literals;
 
 TEST(grpc_h2_corpus, the_seeds_and_their_neighbours_break_no_promise) {
-    std::size_t seeds = 0;
-    for (const auto& file : std::filesystem::directory_iterator(SIGRUN_SOURCE_DIR "/tests/fuzz/grpc_h2.corpus")) {
-        std::ifstream in(file.path(), std::ios::binary);
-        const std::string seed((std::istreambuf_iterator<char>(in)), {});
-        ASSERT_FALSE(seed.empty()) << file.path();
-        replay(seed);
-        for (std::size_t i = 1; i < seed.size(); ++i) {
-            replay(seed.substr(0, i));
-            for (const char c : {'\0', '\xff', '\1'}) {
-                auto changed = seed;
-                changed[i] = c;
-                replay(changed);
-            }
-        }
-        ++seeds;
-    }
-    EXPECT_GE(seeds, 11u);
+    sigrun::replay_seeds("grpc_h2", one_connection, 11, "\0"sv);
 }
-
-}  // namespace
