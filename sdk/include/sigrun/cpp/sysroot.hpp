@@ -72,7 +72,7 @@ public:
 
     /// Empty: the live machine. Else the folder that holds the recorded proc, sys and etc; a folder that
     /// cannot be opened reads as a machine without files, with the reason in each result.
-    explicit sysroot(std::string_view prefix = {}) : live_(prefix.empty()) {
+    explicit sysroot(std::string_view prefix = {}) : prefix_(prefix), live_(prefix.empty()) {
         const std::string folder = live_ ? "/" : std::string(prefix);
         base_ = ::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (base_ < 0) base_error_ = errno;
@@ -85,6 +85,8 @@ public:
 
     /// True: the files are those of the machine this process runs on, so its system calls may complete them.
     bool live() const noexcept { return live_; }
+    /// Where a foreign library finds a file. Links below it are the library's to follow, also out of a recorded tree.
+    std::string path_of(std::string_view path) const { return prefix_ + std::string(path); }
 
     /// A whole file of at most `limit` bytes; a larger one is an error (EFBIG).
     file_text read(std::string_view path, std::size_t limit = k_max_file) const {
@@ -198,6 +200,7 @@ private:
         return EFBIG;
     }
 
+    std::string prefix_;
     bool live_;
     int base_ = -1;
     int base_error_ = 0;

@@ -1,0 +1,93 @@
+#include "pci_probe.hpp"
+
+extern "C" {
+#include <pci/pci.h>
+}
+
+#include <algorithm>
+#include <cstdarg>
+#include <cstdio>
+#include <memory>
+#include <stdexcept>
+
+namespace sigrun::pci {
+namespace {
+
+constexpr std::string_view k_names = "/usr/share/misc/pci.ids";
+constexpr int k_lookup = PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE | PCI_LOOKUP_NO_NUMBERS | PCI_LOOKUP_NO_HWDB;
+
+// The default of libpci prints the text and exits the process.
+[[noreturn]] void failed(char* format, ...) {
+    char text[256] = {};
+    va_list args;
+    va_start(args, format);
+    std::vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    throw std::runtime_error(text);
+}
+void say_nothing(char*, ...) {}
+
+struct closer {
+    void operator()(pci_access* a) const noexcept {
+        try {
+            pci_cleanup(a);
+        } catch (const std::exception&) {
+        }
+    }
+};
+
+std::string address_of(const pci_dev& d) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%04x:%02x:%02x.%d", static_cast<unsigned>(d.domain), d.bus, d.dev, d.func);
+    return text;
+}
+
+function read(pci_access* access, pci_dev& d) {
+    function f;
+    f.address = address_of(d);
+    pci_fill_info(&d, PCI_FILL_IDENT | PCI_FILL_CLASS | PCI_FILL_SUBSYS);
+    f.class_id = d.device_class;
+    f.vendor_id = d.vendor_id;
+    f.device_id = d.device_id;
+    if (d.known_fields & PCI_FILL_SUBSYS) {
+        f.subsystem_vendor = d.subsys_vendor_id;
+        f.subsystem_device = d.subsys_id;
+    }
+    char room[256];
+    if (const char* name = pci_lookup_name(access, room, sizeof room, k_lookup, d.vendor_id, d.device_id))
+        f.name = name;
+    return f;
+}
+
+std::vector<function> all_functions(const sdk::sysroot& root) {
+    const std::unique_ptr<pci_access, closer> access(pci_alloc());
+    access->error = failed;
+    access->warning = say_nothing;
+    access->debug = say_nothing;
+    access->method = PCI_ACCESS_SYS_BUS_PCI;
+    auto folder = root.path_of("/sys/bus/pci"), names = root.path_of(k_names);
+    pci_set_param(access.get(), const_cast<char*>("sysfs.path"), folder.data());
+    if (!root.live()) pci_set_name_list_path(access.get(), names.data(), 0);
+    pci_init(access.get());
+    pci_scan_bus(access.get());
+    std::vector<function> out;
+    for (auto* d = access->devices; d; d = d->next) out.push_back(read(access.get(), *d));
+    std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.address < b.address; });
+    return out;
+}
+
+}  // namespace
+
+scan_result scan(const sdk::sysroot& root) {
+    scan_result out;
+    for (int attempt = 0; attempt < 3; ++attempt) {
+        try {
+            return {all_functions(root), ""};
+        } catch (const std::exception& e) {
+            out.failure = e.what();  // perhaps a device went away between listing and reading
+        }
+    }
+    return out;
+}
+
+}  // namespace sigrun::pci
