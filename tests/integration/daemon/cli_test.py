@@ -120,7 +120,7 @@ class CommandLine(FleetTest):
         self.runner_for(d)
         done = self.sigrun(d, "run", "--", "no-such-command", check=127)
         self.assertIn("no-such-command", done.stderr.split("(user)")[1])
-        done = self.sigrun(d, "run", "--workdir", "/nonexistent", "--", "pwd", check=125)
+        done = self.sigrun(d, "run", "--workdir", str(self.dir / "no-such-folder"), "--", "pwd", check=125)
         self.assertIn("working directory", done.stderr)
         self.sigrun(d, "run", "--env", "NOVALUE", "--", "true", check=125)  # not even sent
         self.sigrun(d, "run", "--timeout", "abc", "--", "true", check=121)  # refused by the daemon
