@@ -44,7 +44,9 @@ std::string hash_of(const std::vector<fact>& facts, bool with_unique) {
         if (f.unique && !with_unique) continue;
         text += f.key;
         text += '\0';
-        text += to_string(f.status);
+        // A machine stays of its class while one of its probes fails.
+        const bool old_value = f.status == fact_status::stale && !with_unique;
+        text += to_string(old_value ? fact_status::ok : f.status);
         text += '\0';
         append_canonical(text, f.value);
         text += '\0';

@@ -5,14 +5,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::string fact_text(const std::string& key, const std::string& value, const std::string& more = "") {
-    return R"({"key":")" + key + R"(","value":)" + value + R"(,"method":"read","source":"test")" + more + "}";
-}
-json::value value_of(const capability_ptr& facts, std::string_view key) {
-    const fact* f = facts->find(key);
-    return f ? f->value : json::value();
-}
-
 TEST(detector, no_probes_no_facts) {
     detector_rig rig({}, "");
     EXPECT_TRUE(rig.detect()->facts().empty());
