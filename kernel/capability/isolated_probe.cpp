@@ -88,7 +88,8 @@ result<void> isolated_probe::start() {
     values_ = target_->values();
     owned_fd socket;
     SIGRUN_TRY(process, probe_process::start(program_, target_->code()->copy(), socket));
-    session_ = std::make_shared<probe_session>(host_, activity_, weak_from_this(), std::move(process), std::move(socket));
+    session_ =
+        std::make_shared<probe_session>(host_, activity_, weak_from_this(), std::move(process), std::move(socket));
     ready_ = ending_ = false;
     runs_ = 0;
     session_->begin();

@@ -170,8 +170,8 @@ private:
         return {};
     }
     void execute(const std::shared_ptr<task>& what) {
-        const sigrun_op op =
-            runtime_->ops.mint(code_->number(), [this, what](const result<buffer_ref>& outcome) { done(*what, outcome); });
+        const sigrun_op op = runtime_->ops.mint(
+            code_->number(), [this, what](const result<buffer_ref>& outcome) { done(*what, outcome); });
         what->op = op;
         sigrun_probe_req req{};
         req.struct_size = sizeof req;

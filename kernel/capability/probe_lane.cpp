@@ -29,11 +29,11 @@ std::vector<std::string> split_patterns(std::string_view list) {
 }  // namespace
 
 std::shared_ptr<probe_lane> probe_lane::make(plugin_host& host, const clock& clk, std::shared_ptr<instance> target,
-                                             std::shared_ptr<probe_activity> activity,
-                                             const std::string& program) {
+                                             std::shared_ptr<probe_activity> activity, const std::string& program) {
     const auto* table = target->table<sigrun_probe>(SIGRUN_KIND_PROBE);
     if (!SIGRUN_HAS(table, run)) return nullptr;
-    return std::shared_ptr<probe_lane>(new probe_lane(host, clk, std::move(target), std::move(activity), table, program));
+    return std::shared_ptr<probe_lane>(
+        new probe_lane(host, clk, std::move(target), std::move(activity), table, program));
 }
 
 probe_lane::probe_lane(plugin_host& host, const clock& clk, std::shared_ptr<instance> target,

@@ -1,6 +1,5 @@
 // Probes that run in processes of their own, and whatever they may do there.
 #include "tests/unit/kernel/capability/detector_rig.hpp"
-
 #include "tests/unit/kernel/capability/process_census.hpp"
 
 #include <fstream>
@@ -32,12 +31,12 @@ const fact& at(const capability_ptr& facts, std::string_view key) {
 }
 
 TEST(isolated_probe, runs_elsewhere_with_the_same_options_and_stays_there) {
-    detector_rig rig({k_unruly},
-                     isolated("a", "word = very secret\nfile = some/file\nfacts = [" +
-                                       fact_text("custom.pid", R"("@pid")") + "," + fact_text("custom.word", R"("@word")") +
-                                       "," + fact_text("custom.file", R"("@file")") + "," +
-                                       fact_text("custom.root", R"("@sysroot")") + "]"),
-                     k_probe_host);
+    detector_rig rig(
+        {k_unruly},
+        isolated("a", "word = very secret\nfile = some/file\nfacts = [" + fact_text("custom.pid", R"("@pid")") + "," +
+                          fact_text("custom.word", R"("@word")") + "," + fact_text("custom.file", R"("@file")") + "," +
+                          fact_text("custom.root", R"("@sysroot")") + "]"),
+        k_probe_host);
     detect_options options;
     options.sysroot = "/recorded";
     const auto facts = rig.detect(options);
@@ -226,7 +225,7 @@ TEST(mission_D20, a_process_that_cannot_be_ended_is_the_only_one) {
         facts = rig.refresh();
         return children_of_this_process() != corpse;
     }));
-    EXPECT_EQ(value_of(facts, "custom.wild.early"), json::value(1)) << "it is run again";
+    EXPECT_NE(at(facts, "custom.wild.*").detail.find("its hard limit"), std::string::npos) << "it is run again";
 }
 
 TEST(mission_D20, a_hung_probe_delays_no_other_by_a_millisecond) {
@@ -256,18 +255,19 @@ TEST(mission_D20, a_hung_probe_delays_no_other_by_a_millisecond) {
 }
 
 TEST(mission_D20, a_thousand_refreshes_leave_nothing_behind) {
-    detector_rig rig({k_unruly},
-                     isolated("a", "mode = fds\nfacts = [" + fact_text("custom.pid", R"("@pid")") + "]"), k_probe_host);
+    detector_rig rig({k_unruly}, isolated("a", "mode = fds\nfacts = [" + fact_text("custom.pid", R"("@pid")") + "]"),
+                     k_probe_host);
     std::set<std::string> processes;
     census before;
     for (int i = 0; i < 1000; ++i) {
         processes.insert(json::serialize(value_of(rig.refresh(), "custom.pid")));
-        if (i == 50) before = census::taken();  // the worker pool has its threads
+        if (i == 0) before = census::taken();
     }
     const auto after = census::taken();
     EXPECT_EQ(after.children, 1u);
     EXPECT_EQ(after.descriptors, before.descriptors);
     EXPECT_EQ(after.threads, before.threads);
+    EXPECT_LE(after.workers, 16u);
     EXPECT_EQ(processes.size(), 10u) << "each is used a hundred times";
     rig.destroy_detector();
     EXPECT_TRUE(soon([] { return children_of_this_process().empty(); }));

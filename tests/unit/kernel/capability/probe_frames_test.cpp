@@ -53,7 +53,8 @@ TEST(probe_frames, an_unfinished_frame_waits_and_a_wrong_one_ends_it) {
 TEST(probe_frames, the_largest_frame_fits_and_the_next_size_does_not) {
     const std::string most(k_max_probe_payload, 'x');
     EXPECT_EQ(read_in_pieces(frame_bytes(probe_word::facts, most), 4096), std::vector<std::string>{"6:" + most});
-    EXPECT_NE(read_in_pieces(frame_bytes(probe_word::facts, most + "x"), 4096).at(0).find("at most"), std::string::npos);
+    EXPECT_NE(read_in_pieces(frame_bytes(probe_word::facts, most + "x"), 4096).at(0).find("at most"),
+              std::string::npos);
 }
 
 }  // namespace

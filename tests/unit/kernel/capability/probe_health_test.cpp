@@ -14,7 +14,8 @@ TEST(probe_health, three_crashes_in_ten_minutes_are_too_many) {
     EXPECT_FALSE(health.crashed(k_begin + 9min, "two"));
     EXPECT_EQ(health.disabled(), "");
     EXPECT_TRUE(health.crashed(k_begin + 10min - 1ns, "three"));
-    EXPECT_EQ(health.disabled(), "disabled until its plugin is loaded again, after 3 crashes in 10 min, the last one: three");
+    EXPECT_EQ(health.disabled(),
+              "disabled until its plugin is loaded again, after 3 crashes in 10 min, the last one: three");
     health.forgive();
     EXPECT_EQ(health.disabled(), "");
     EXPECT_FALSE(health.crashed(k_begin + 10min, "four"));

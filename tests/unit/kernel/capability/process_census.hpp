@@ -1,4 +1,5 @@
-// What this process has: children (zombies, too), threads and descriptors.
+// What this process has: children (zombies, too), threads and descriptors. The worker pool grows by itself up to its limit and is
+// counted apart.
 #pragma once
 
 #include <unistd.h>
@@ -20,21 +21,27 @@ inline std::set<int> children_of_this_process() {
         std::string stat;
         std::getline(in, stat);
         const auto name_end = stat.rfind(')');
-        if (name_end != std::string::npos && std::atoi(stat.c_str() + std::min(name_end + 4, stat.size())) == ::getpid())
+        if (name_end != std::string::npos &&
+            std::atoi(stat.c_str() + std::min(name_end + 4, stat.size())) == ::getpid())
             out.insert(std::atoi(stat.c_str()));
     }
     return out;
 }
 
 struct census {
-    std::size_t children = 0, threads = 0, descriptors = 0;
+    std::size_t children = 0, threads = 0, workers = 0, descriptors = 0;
 
     static census taken() {
-        const auto entries = [](const char* folder) {
-            return static_cast<std::size_t>(
-                std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator()));
-        };
-        return {children_of_this_process().size(), entries("/proc/self/task"), entries("/proc/self/fd")};
+        census out;
+        out.children = children_of_this_process().size();
+        for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) {
+            std::string name;
+            std::getline(std::ifstream(entry.path() / "comm") >> std::ws, name);
+            ++(name.starts_with("sigrun-work") ? out.workers : out.threads);
+        }
+        using folder = std::filesystem::directory_iterator;
+        out.descriptors = static_cast<std::size_t>(std::distance(folder("/proc/self/fd"), folder()));
+        return out;
     }
 };
 
