@@ -118,7 +118,7 @@ std::string isolated_probe::first_words(const bound_section* values) const {
 void isolated_probe::start_took_too_long() {
     guard lock(mutex_);
     if (!session_ || ready_ || ending_) return;
-    ending_ = true;
+    slow_ = ending_ = true;
     session_->kill("its process was not ready within " + format_duration(k_start_limit));
 }
 
@@ -235,7 +235,7 @@ void isolated_probe::ended(probe_session& which, std::optional<int> status, cons
     session_.reset();
     timer_.reset();
     const bool asked_to = ending_ && why.empty();
-    const bool slow = !ready_ && ending_;
+    const bool slow = std::exchange(slow_, false);
     ready_ = ending_ = false;
     if (!status) {
         corpse_ = which.take_process();
@@ -246,12 +246,16 @@ void isolated_probe::ended(probe_session& which, std::optional<int> status, cons
         SIGRUN_LOG(k_log, error, "probe ", target_->name(), ": ", detail);
         return finish(lock, timeout, detail);
     }
+    if (slow) {  // as on a busy machine: no crash
+        SIGRUN_LOG(k_log, warning, "probe ", target_->name(), ": ", why);
+        return finish(lock, fact_status::timeout, why);
+    }
     if (!asked_to) {
         const std::string how = why.empty() ? "its process ended " + how_it_ended(*status) : why;
         SIGRUN_LOG(k_log, warning, "probe ", target_->name(), ": ", how);
         if (health_.crashed(clock_.now(), how))
             SIGRUN_LOG(k_log, error, "probe ", target_->name(), ": ", health_.disabled());
-        return finish(lock, slow ? fact_status::timeout : fact_status::error, how);
+        return finish(lock, fact_status::error, how);
     }
     if (gave_up_) return finish(lock, fact_status::timeout, "the probe did not answer within its hard limit");
     if (!whose_) return;

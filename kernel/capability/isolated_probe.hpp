@@ -67,7 +67,7 @@ private:
     std::mutex mutex_;
     probe_health health_;
     std::shared_ptr<probe_session> session_;
-    bool ready_ = false, ending_ = false;
+    bool ready_ = false, ending_ = false, slow_ = false;
     std::shared_ptr<const bound_section> values_;  // of the session
     unsigned runs_ = 0;                            // in the session
     std::unique_ptr<probe_process> corpse_;

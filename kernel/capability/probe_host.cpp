@@ -19,6 +19,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
 #include <mutex>
 #include <utility>
 
@@ -31,6 +32,7 @@ constexpr rlim_t k_max_files = 256;
 constexpr rlim_t k_max_memory = 1024u * 1024 * 1024;  // of address space
 #endif
 constexpr rlim_t k_spare_seconds = 2;  // of processor time, beyond the hard limit of a run
+constexpr std::uint32_t k_start_ms = 5000;
 constexpr std::size_t k_max_log_text = 16 * 1024;
 
 // The child's end of the socket. Several threads write, one reads.
@@ -76,13 +78,21 @@ void limit(__rlimit_resource what, rlim_t most) {
 
 void limit_this_process() {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // whoever died before this line has closed the socket
-    ::setpriority(PRIO_PROCESS, 0, k_nice);
+    // It ends when its parent says so, not when everybody of a service is told to stop.
+    for (int each : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) ::signal(each, SIG_IGN);
     ::mallopt(M_ARENA_MAX, 2);  // each thread's own would reserve address space
     limit(RLIMIT_CORE, 0);
     limit(RLIMIT_NOFILE, k_max_files);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     limit(RLIMIT_AS, k_max_memory);
 #endif
+}
+
+// All threads: the plugin's may be among them. Not before the probe is ready, or a busy machine would wait long for its facts.
+void be_nice() {
+    std::error_code ignored;
+    for (const auto& each : std::filesystem::directory_iterator("/proc/self/task", ignored))
+        ::setpriority(PRIO_PROCESS, static_cast<id_t>(std::atoi(each.path().filename().c_str())), k_nice);
 }
 
 // Ends a run that spins even if nobody were left to kill it.
@@ -210,12 +220,14 @@ void serve(parent_line& parent, int copy) {
     auto words = first && first->word == probe_word::load ? parse_object(first->payload) : parse_object("");
     if (!words) return;
     relay_log_to(parent, number_or<int>(*words, "log_level", 0));
+    allow_processor_time(k_start_ms);
     hosted_probe probe(parent);
     if (auto loaded = probe.load(*words, copy); !loaded) {
         parent.say(frame_bytes(probe_word::refused, loaded.error().text().substr(0, 1024)));
         return;
     }
     ::close(copy);
+    be_nice();
     parent.say(frame_bytes(probe_word::ready, {}));
     while (const auto frame = parent.hear()) {
         const auto part = split_number(frame->payload);

@@ -51,6 +51,23 @@ TEST(isolated_probe, runs_elsewhere_with_the_same_options_and_stays_there) {
     EXPECT_TRUE(soon([] { return children_of_this_process().empty(); }));
 }
 
+TEST(isolated_probe, other_values_need_another_process) {
+    const auto facts = "[" + fact_text("custom.pid", R"("@pid")") + "," + fact_text("custom.word", R"("@word")") + "]";
+    detector_rig rig({k_unruly}, isolated("a", "word = old\nfacts = " + facts), k_probe_host);
+    const auto before = rig.refresh();
+    EXPECT_EQ(value_of(before, "custom.word"), json::value("old"));
+    config_section section{
+        "instance a", "test", {{"isolated", {"yes", ""}}, {"word", {"new", ""}}, {"facts", {facts, ""}}}};
+    const auto plugin = rig.host().plugins().front();
+    rig.host()
+        .find(SIGRUN_KIND_PROBE, "a")
+        ->set_values(bound_section::bind(&section, plugin.components.front().options).value());
+    const auto after = rig.refresh();
+    EXPECT_EQ(value_of(after, "custom.word"), json::value("new"));
+    EXPECT_NE(value_of(after, "custom.pid"), value_of(before, "custom.pid"));
+    EXPECT_EQ(children_of_this_process().size(), 1u);
+}
+
 TEST(isolated_probe, without_a_program_it_runs_here) {
     detector_rig rig({k_unruly}, isolated("a", "facts = [" + fact_text("custom.pid", R"("@pid")") + "]"));
     EXPECT_EQ(value_of(rig.detect(), "custom.pid"), json::value(std::to_string(::getpid())));
