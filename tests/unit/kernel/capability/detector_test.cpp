@@ -229,7 +229,7 @@ TEST(detector, the_real_probes_describe_this_machine) {
     for (const auto& entry : std::filesystem::directory_iterator(SIGRUN_BUILD_DIR "/plugins/probes"))
         if (entry.path().extension() == ".so") plugins.push_back(entry.path());
     ASSERT_GE(plugins.size(), 3u);
-    detector_rig rig(plugins, "");
+    detector_rig rig(plugins, "", k_probe_host);
     const auto facts = rig.detect();
     EXPECT_GT(facts->facts().size(), 80u);
     for (const fact& f : facts->facts()) {
