@@ -36,7 +36,7 @@ def probe_processes(parent):
 @unittest.skipUnless(TOPOLOGY.exists(), "without hwloc there is no topology probe")
 class IsolatedProbe(FleetTest):
     def the_processes_of(self, program):
-        return wait_until("the probes have their processes", lambda: probe_processes(program.pid()))
+        return wait_until("the probes have their processes", lambda: probe_processes(program.pid))
 
     def test_mission_D20_the_probes_of_a_runner_have_processes_that_end_with_it(self):
         d = self.daemon()
@@ -47,7 +47,7 @@ class IsolatedProbe(FleetTest):
             limits = pathlib.Path(f"/proc/{pid}/limits").read_text()
             self.assertRegex(limits, r"Max open files +256 +256")
             self.assertRegex(limits, r"Max core file size +0 +0")
-        os.kill(r.pid(), signal.SIGKILL)
+        os.kill(r.pid, signal.SIGKILL)
         wait_until("the processes are gone with the runner", lambda: not any(stat(pid) for pid in found))
 
     def test_mission_D20_a_killed_probe_process_is_replaced_even_when_the_program_is_not_there_any_more(self):
@@ -62,7 +62,7 @@ class IsolatedProbe(FleetTest):
         program.write_text("#!/bin/false\n")
         for pid in first:
             os.kill(pid, signal.SIGKILL)
-        wait_until("others are started", lambda: set(probe_processes(r.pid())) - set(first))
+        wait_until("others are started", lambda: set(probe_processes(r.pid)) - set(first))
         r.wait_line(": its process ended by a signal: Killed")
         self.assertEqual(d.run(command=["true"])["state"], "succeeded")
 
