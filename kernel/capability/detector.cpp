@@ -39,10 +39,13 @@ bool wanted(std::string_view key, const std::vector<std::string>& only) {
     });
 }
 
-/// Several probes may answer one key: an answer beats none, then the surer one wins, then the later probe.
+int weight(fact_status s) { return s == fact_status::ok ? 2 : s == fact_status::stale ? 1 : 0; }
+
+/// Several probes may answer one key: an answer beats an old one, and that none; then the surer one wins, then the later
+/// probe.
 bool better(const fact& challenger, const fact& holder) {
-    const bool answers = challenger.status == fact_status::ok, held = holder.status == fact_status::ok;
-    if (answers != held) return answers;
+    const int answers = weight(challenger.status), held = weight(holder.status);
+    if (answers != held) return answers > held;
     return challenger.confidence >= holder.confidence;
 }
 
@@ -85,8 +88,8 @@ struct detector::impl {
         }
     };
 
-    impl(plugin_host& host, const clock& clk, nanoseconds ttl)
-        : host_(host), clock_(clk), documents_(clk, ttl, k_max_documents) {}
+    impl(plugin_host& host, const clock& clk, nanoseconds ttl, std::string program)
+        : host_(host), clock_(clk), program_(std::move(program)), documents_(clk, ttl, k_max_documents) {}
 
     /// The probes of this moment, by name; those that are gone lose their lane.
     std::vector<std::shared_ptr<probe_lane>> lanes() {
@@ -97,7 +100,7 @@ struct detector::impl {
         std::sort(present.begin(), present.end(), [](const auto& a, const auto& b) { return a->name() < b->name(); });
         for (auto& target : present) {
             auto at = std::find_if(lanes_.begin(), lanes_.end(), [&](const auto& l) { return l->target() == target; });
-            auto lane = at != lanes_.end() ? *at : probe_lane::make(host_, clock_, target, activity_);
+            auto lane = at != lanes_.end() ? *at : probe_lane::make(host_, clock_, target, activity_, program_);
             if (lane) now.push_back(std::move(lane));
         }
         for (const auto& old : lanes_)
@@ -121,6 +124,7 @@ struct detector::impl {
 
     plugin_host& host_;
     const clock& clock_;
+    const std::string program_;
     cache documents_;
     mutable std::mutex mutex_;
     const std::shared_ptr<probe_activity> activity_ = std::make_shared<probe_activity>();
@@ -128,8 +132,8 @@ struct detector::impl {
     std::uint64_t runs_of_the_gone_ = 0;
 };
 
-detector::detector(plugin_host& host, const clock& clk, nanoseconds ttl)
-    : impl_(std::make_unique<impl>(host, clk, ttl)) {}
+detector::detector(plugin_host& host, const clock& clk, nanoseconds ttl, std::string program)
+    : impl_(std::make_unique<impl>(host, clk, ttl, std::move(program))) {}
 
 detector::~detector() {
     std::vector<std::shared_ptr<probe_lane>> lanes;
@@ -152,7 +156,15 @@ void detector::detect(const detect_options& options, std::function<void(capabili
         options.fresh);
 }
 
-void detector::forget() { impl_->documents_.clear(); }
+void detector::forget() {
+    impl_->documents_.clear();
+    std::vector<std::shared_ptr<probe_lane>> lanes;
+    {
+        std::lock_guard lock(impl_->mutex_);
+        lanes = impl_->lanes_;
+    }
+    for (auto& lane : lanes) lane->forgive();
+}
 
 detector::counters detector::stats() const noexcept {
     const auto s = impl_->documents_.stats();

@@ -1,5 +1,5 @@
-// Runs the probe plugins of this process: in parallel on the worker pool, each within its own time limits;
-// results are cached and shared. [any]
+// Runs the probe plugins: in parallel, each within its own time limits, on the worker pool or in a process of its own; results
+// are cached and shared. [any]
 //
 // The detector holds the probe instances it has used: destroy it before plugin_host::shutdown. Its destructor
 // answers every caller that still waits with what is known so far; it waits for running probes, but half a
@@ -22,13 +22,16 @@ struct detect_options {
 
 class detector {
 public:
-    detector(plugin_host& host, const clock& clk, nanoseconds ttl = std::chrono::minutes(5));
+    /// `program` calls run_as_probe_host (probe_host.hpp): it is started for each probe that does not say
+    /// SIGRUN_PROBE_IN_PROCESS. Empty: those run in this process, too.
+    detector(plugin_host& host, const clock& clk, nanoseconds ttl = std::chrono::minutes(5), std::string program = {});
     ~detector();
     /// Calls back once, on any thread, with everything known; a probe that missed its hard limit contributes
     /// facts with status timeout (one per declared key pattern). Concurrent calls with equal options share
     /// one run.
     void detect(const detect_options& options, std::function<void(capability_ptr)> callback);
-    /// The probes have changed: nothing that was found out, or is being found out, answers who asks from now on.
+    /// The probes have changed: nothing that was found out, or is being found out, answers who asks from now on, and no crash
+    /// keeps a probe from being run.
     void forget();
     struct counters {
         std::uint64_t hits = 0, misses = 0, shared = 0;  // of whole detections

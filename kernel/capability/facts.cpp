@@ -42,9 +42,12 @@ std::string hash_of(const std::vector<fact>& facts, bool with_unique) {
     for (const fact& f : facts) {
         if (f.volatility != fact_volatility::fixed && f.volatility != fact_volatility::boot) continue;
         if (f.unique && !with_unique) continue;
+        // A machine stays of its class while one of its probes fails: no requirement tells the difference.
+        if (!with_unique && f.key.ends_with('*')) continue;
         text += f.key;
         text += '\0';
-        text += to_string(f.status);
+        const bool old_value = f.status == fact_status::stale && !with_unique;
+        text += to_string(old_value ? fact_status::ok : f.status);
         text += '\0';
         append_canonical(text, f.value);
         text += '\0';

@@ -43,7 +43,7 @@ public:
     const std::vector<fact>& facts() const noexcept { return facts_; }
     json::array to_json() const;
     /// XXH3-128 as hex over key, value and status of all static and boot facts; class_hash without unique
-    /// ones.
+    /// ones, and without what no requirement sees: that a value is stale, and which patterns a failed probe declares.
     const std::string& inventory_hash() const noexcept { return inventory_hash_; }
     const std::string& class_hash() const noexcept { return class_hash_; }
 

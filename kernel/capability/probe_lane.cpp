@@ -1,5 +1,6 @@
 #include "kernel/capability/probe_lane.hpp"
 
+#include "kernel/capability/isolated_probe.hpp"
 #include "kernel/capability/probe_ticket.hpp"
 
 #include <sigrun/cpp/text.hpp>
@@ -27,36 +28,25 @@ std::vector<std::string> split_patterns(std::string_view list) {
 
 }  // namespace
 
-void probe_activity::enter() {
-    std::lock_guard lock(mutex_);
-    ++inside_;
-}
-
-void probe_activity::leave() {
-    std::lock_guard lock(mutex_);  // held while notifying: the waiter may be the last owner
-    if (--inside_ == 0) idle_.notify_all();
-}
-
-bool probe_activity::wait_idle(nanoseconds limit) {
-    std::unique_lock lock(mutex_);
-    return idle_.wait_for(lock, limit, [&] { return inside_ == 0; });
-}
-
 std::shared_ptr<probe_lane> probe_lane::make(plugin_host& host, const clock& clk, std::shared_ptr<instance> target,
-                                             std::shared_ptr<probe_activity> activity) {
+                                             std::shared_ptr<probe_activity> activity, const std::string& program) {
     const auto* table = target->table<sigrun_probe>(SIGRUN_KIND_PROBE);
     if (!SIGRUN_HAS(table, run)) return nullptr;
-    return std::shared_ptr<probe_lane>(new probe_lane(host, clk, std::move(target), std::move(activity), table));
+    return std::shared_ptr<probe_lane>(
+        new probe_lane(host, clk, std::move(target), std::move(activity), table, program));
 }
 
 probe_lane::probe_lane(plugin_host& host, const clock& clk, std::shared_ptr<instance> target,
-                       std::shared_ptr<probe_activity> activity, const sigrun_probe* table)
+                       std::shared_ptr<probe_activity> activity, const sigrun_probe* table, const std::string& program)
     : host_(host),
       clock_(clk),
       target_(std::move(target)),
       activity_(std::move(activity)),
       table_(table),
-      patterns_(split_patterns(sdk::view(table->keys))) {}
+      patterns_(split_patterns(sdk::view(table->keys))),
+      isolated_(program.empty() || (table->flags & SIGRUN_PROBE_IN_PROCESS)
+                    ? nullptr
+                    : std::make_shared<isolated_probe>(host, clk, target_, program, activity_)) {}
 
 bool probe_lane::covers(std::string_view key) const noexcept {
     for (const auto& pattern : patterns_)
@@ -150,6 +140,34 @@ void probe_lane::stop() {
         if (running_) open.push_back(running_);
     }
     for (auto& t : open) t->answer(fact_status::timeout, "detection was stopped");
+    if (isolated_) isolated_->stop();
+}
+
+void probe_lane::forgive() {
+    if (isolated_) isolated_->forgive();
+}
+
+void probe_lane::remember(const std::string& sysroot, const std::vector<fact>& good) {
+    std::lock_guard lock(mutex_);
+    good_sysroot_ = sysroot;
+    good_.clear();
+    for (const fact& f : good)
+        if (f.status == fact_status::ok) good_.push_back(f);
+}
+
+// What was known before a run that failed: for as long again as it would have been good for.
+std::vector<fact> probe_lane::remembered(const std::string& sysroot) const {
+    std::vector<fact> out;
+    const std::int64_t now = clock_.wall_ns();
+    std::lock_guard lock(mutex_);
+    if (stopped_ || sysroot != good_sysroot_) return out;
+    for (const fact& f : good_) {
+        const auto lasts = static_cast<std::int64_t>(f.ttl_s) * 2'000'000'000;
+        if (lasts && now - f.observed_ns >= lasts) continue;
+        out.push_back(f);
+        out.back().status = fact_status::stale;
+    }
+    return out;
 }
 
 }  // namespace sigrun

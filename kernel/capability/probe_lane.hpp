@@ -3,18 +3,19 @@
 // A run begins on the worker pool. At the soft limit the probe is cancelled; at the hard limit its caller
 // gets what has arrived so far and `timeout` for the probe's key patterns, and whatever the probe sends later
 // is dropped. A probe that is past its hard limit is not started again until it has returned, so it can cost
-// no more than one thread. [any]; callbacks run on the thread that ended the run and never under a lock. Owns
+// no more than one thread. One that does not say SIGRUN_PROBE_IN_PROCESS runs in a process of its own, which is killed at its
+// hard limit, and costs no thread at all. [any]; callbacks run on the thread that ended the run and never under a lock. Owns
 // a share of the instance.
 #pragma once
 
 #include "kernel/base/clock.hpp"
 #include "kernel/capability/facts.hpp"
+#include "kernel/capability/probe_activity.hpp"
 #include "kernel/plugin/plugin_host.hpp"
 
 #include <sigrun/probe.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -25,45 +26,17 @@
 
 namespace sigrun {
 
+class isolated_probe;
 class probe_ticket;
-
-/// Counts the tasks and timers that hold a probe instance or are about to, so that an end can wait until they
-/// have let go of it.
-class probe_activity {
-public:
-    /// One of them, from construction to destruction.
-    class presence {
-    public:
-        explicit presence(std::shared_ptr<probe_activity> activity) : activity_(std::move(activity)) {
-            activity_->enter();
-        }
-        presence(const presence&) = delete;
-        presence& operator=(const presence&) = delete;
-        ~presence() { activity_->leave(); }
-
-    private:
-        std::shared_ptr<probe_activity> activity_;
-    };
-    /// False: somebody is still there after `limit`.
-    bool wait_idle(nanoseconds limit);
-
-private:
-    void enter();
-    void leave();
-
-    std::mutex mutex_;
-    std::condition_variable idle_;
-    std::size_t inside_ = 0;
-};
 
 class probe_lane : public std::enable_shared_from_this<probe_lane> {
 public:
     using done = std::function<void(std::vector<fact>)>;
 
     /// Null if the instance has no usable probe table. The host must outlive every call but those after
-    /// stop().
+    /// stop(). `program`: started for a probe that runs in a process of its own; empty: none does.
     static std::shared_ptr<probe_lane> make(plugin_host& host, const clock& clk, std::shared_ptr<instance> target,
-                                            std::shared_ptr<probe_activity> activity);
+                                            std::shared_ptr<probe_activity> activity, const std::string& program);
 
     const std::shared_ptr<instance>& target() const noexcept { return target_; }
     /// Key patterns the probe declares: "memory.*", "cpu.cores".
@@ -74,6 +47,8 @@ public:
 
     /// Runs the probe, after the runs asked for before; `callback` is called exactly once.
     void run(std::string sysroot, done callback);
+    /// Crashes so far do not keep it from being run.
+    void forgive();
     /// Answers everybody now; nothing is started any more and neither host nor clock are used again.
     void stop();
     std::uint64_t runs() const noexcept { return runs_.load(); }
@@ -81,10 +56,12 @@ public:
 private:
     friend class probe_ticket;
     probe_lane(plugin_host& host, const clock& clk, std::shared_ptr<instance> target,
-               std::shared_ptr<probe_activity> activity, const sigrun_probe* table);
+               std::shared_ptr<probe_activity> activity, const sigrun_probe* table, const std::string& program);
     void begin(const std::shared_ptr<probe_ticket>& ticket);
     void returned(const probe_ticket* ticket);
     void overdue(const probe_ticket* ticket);
+    void remember(const std::string& sysroot, const std::vector<fact>& good);
+    std::vector<fact> remembered(const std::string& sysroot) const;
 
     plugin_host& host_;
     const clock& clock_;
@@ -92,8 +69,11 @@ private:
     const std::shared_ptr<probe_activity> activity_;
     const sigrun_probe* const table_;
     std::vector<std::string> patterns_;
+    const std::shared_ptr<isolated_probe> isolated_;  // null: it runs in this process
     std::atomic<std::uint64_t> runs_{0};
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
+    std::string good_sysroot_;
+    std::vector<fact> good_;  // of the last run that went well
     std::shared_ptr<probe_ticket> running_;
     std::deque<std::shared_ptr<probe_ticket>> waiting_;
     bool overdue_ = false;

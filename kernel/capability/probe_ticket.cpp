@@ -1,10 +1,12 @@
 #include "kernel/capability/probe_ticket.hpp"
 
+#include "kernel/capability/probe_frames.hpp"
 #include "kernel/log/log.hpp"
 
 #include <sigrun/cpp/text.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace sigrun {
@@ -13,7 +15,6 @@ namespace {
 using std::chrono::milliseconds;
 
 const auto k_log = logger::get("capability");
-constexpr std::size_t k_max_frame_bytes = 1024 * 1024;
 constexpr std::size_t k_max_facts = 4096;
 constexpr milliseconds k_thread_wait{2000};  // longest wait for a worker thread
 constexpr milliseconds k_default_soft{250}, k_default_hard{2000}, k_longest{60'000};
@@ -59,24 +60,37 @@ void probe_ticket::wait_for_a_thread() {
 }
 
 void probe_ticket::execute() {
+    bool wanted = false;
+    {
+        std::lock_guard lock(mutex_);
+        started_ = true;
+        wanted = static_cast<bool>(callback_);
+    }
+    if (!wanted) return lane_->returned(this);  // answered while it waited
+    if (lane_->isolated_) return lane_->isolated_->run(sysroot_, shared_from_this());
+    if (const auto deadline = begins())
+        call(*deadline);
+    else
+        lane_->returned(this);
+}
+
+std::optional<std::uint64_t> probe_ticket::begins() {
+    const sigrun_probe& table = *lane_->table_;
+    std::lock_guard lock(mutex_);
+    if (!callback_) return std::nullopt;
+    const auto hard = limit(table.hard_ms, k_default_hard);
+    const auto end = std::chrono::steady_clock::now() + hard;
+    arm(hard_, hard, &probe_ticket::hard_limit);
+    arm(soft_, std::min(limit(table.soft_ms, k_default_soft), hard), &probe_ticket::soft_limit);
+    return static_cast<std::uint64_t>(std::chrono::duration_cast<nanoseconds>(end.time_since_epoch()).count());
+}
+
+void probe_ticket::call(std::uint64_t deadline_ns) {
     sigrun_probe_req req{};
     req.struct_size = sizeof req;
     req.scope = sdk::str("machine");
     req.sysroot = sdk::str(sysroot_);
-    const sigrun_probe& table = *lane_->table_;
-    {
-        std::lock_guard lock(mutex_);
-        started_ = true;
-        if (callback_) {
-            const auto hard = limit(table.hard_ms, k_default_hard);
-            const auto end = std::chrono::steady_clock::now() + hard;
-            req.deadline_ns =
-                static_cast<std::uint64_t>(std::chrono::duration_cast<nanoseconds>(end.time_since_epoch()).count());
-            arm(hard_, hard, &probe_ticket::hard_limit);
-            arm(soft_, std::min(limit(table.soft_ms, k_default_soft), hard), &probe_ticket::soft_limit);
-        }
-    }
-    if (req.deadline_ns == 0) return lane_->returned(this);  // answered while it waited
+    req.deadline_ns = deadline_ns;
     auto self = shared_from_this();
     lane_->host_.call_async(
         *lane_->target_,
@@ -85,7 +99,7 @@ void probe_ticket::execute() {
                 std::lock_guard lock(mutex_);
                 op_ = op;
             }
-            return table.run(lane_->target_->abi(), &req, &sink_, op);
+            return lane_->table_->run(lane_->target_->abi(), &req, &sink_, op);
         },
         [self](result<buffer_ref> outcome) { self->completed(outcome); });
 }
@@ -98,22 +112,37 @@ bool probe_ticket::answer(fact_status status, std::string_view detail) {
         if (!callback_) return false;
         callback = std::exchange(callback_, nullptr);
         facts = std::move(facts_);
-        if (status != fact_status::ok)
-            for (const auto& pattern : lane_->patterns()) {
-                fact f;
-                f.key = pattern;
-                f.status = status;
-                f.observed_ns = lane_->clock_.wall_ns();
-                f.source = lane_->target_->name();
-                f.detail = std::string(detail.substr(0, 256));
-                facts.push_back(std::move(f));
-            }
         queue_.reset();
         soft_.reset();
         hard_.reset();
     }
+    if (status == fact_status::ok)
+        lane_->remember(sysroot_, facts);
+    else
+        add_failure(facts, status, detail);
     callback(std::move(facts));
     return true;
+}
+
+// Of what has not arrived: the values of before, as stale; and the patterns of all keys, since nobody knows which there are.
+void probe_ticket::add_failure(std::vector<fact>& facts, fact_status status, std::string_view detail) const {
+    auto known = lane_->remembered(sysroot_);
+    const auto has = [](const std::vector<fact>& list, std::string_view key) {
+        return std::any_of(list.begin(), list.end(), [&](const fact& f) { return f.key == key; });
+    };
+    std::erase_if(known, [&](const fact& old) { return has(facts, old.key); });
+    for (fact& old : known) old.detail = std::string(detail.substr(0, 256));
+    for (const auto& pattern : lane_->patterns()) {
+        if (has(known, pattern)) continue;
+        fact f;
+        f.key = pattern;
+        f.status = status;
+        f.observed_ns = lane_->clock_.wall_ns();
+        f.source = lane_->target_->name();
+        f.detail = std::string(detail.substr(0, 256));
+        facts.push_back(std::move(f));
+    }
+    std::move(known.begin(), known.end(), std::back_inserter(facts));
 }
 
 void probe_ticket::no_thread() {
@@ -130,13 +159,24 @@ void probe_ticket::soft_limit() {
         std::lock_guard lock(mutex_);
         if (callback_) op = op_;
     }
+    if (lane_->isolated_) return lane_->isolated_->cancel();
     if (op && SIGRUN_HAS(lane_->table_, cancel)) lane_->table_->cancel(lane_->target_->abi(), op);
 }
 
 void probe_ticket::hard_limit() {
     if (!answer(fact_status::timeout, "the probe did not answer within its hard limit")) return;
     SIGRUN_LOG(k_log, warning, "probe ", lane_->target_->name(), " missed its hard limit; its facts are unknown");
-    lane_->overdue(this);
+    if (lane_->isolated_)
+        lane_->isolated_->give_up();
+    else
+        lane_->overdue(this);
+}
+
+void probe_ticket::sent(std::string_view json) { take(json); }
+
+void probe_ticket::over(fact_status status, std::string_view detail) {
+    answer(status, detail);
+    lane_->returned(this);
 }
 
 void probe_ticket::completed(const result<buffer_ref>& outcome) {
@@ -150,7 +190,7 @@ void probe_ticket::completed(const result<buffer_ref>& outcome) {
 sigrun_result probe_ticket::on_frame(void* ctx, const sigrun_frame* frame) noexcept {
     try {
         if (!frame || frame->struct_size < sizeof(sigrun_frame) || frame->kind != SIGRUN_STATE) return SIGRUN_E_INVALID;
-        return static_cast<probe_ticket*>(ctx)->take(*frame);
+        return static_cast<probe_ticket*>(ctx)->take(sdk::view(frame->json));
     } catch (const std::bad_alloc&) {
         return SIGRUN_E_NOMEM;
     } catch (...) {
@@ -158,7 +198,7 @@ sigrun_result probe_ticket::on_frame(void* ctx, const sigrun_frame* frame) noexc
     }
 }
 
-sigrun_result probe_ticket::take(const sigrun_frame& frame) {
+sigrun_result probe_ticket::take(std::string_view json) {
     {
         std::lock_guard lock(mutex_);
         if (!callback_) return SIGRUN_E_CANCELLED;
@@ -167,8 +207,8 @@ sigrun_result probe_ticket::take(const sigrun_frame& frame) {
         SIGRUN_LOG(k_log, warning, "probe ", lane_->target_->name(), " sent something that is no fact: ", why);
         return SIGRUN_E_INVALID;
     };
-    if (frame.json.len > k_max_frame_bytes) return refuse("a frame larger than 1 MiB");
-    auto object = parse_object(sdk::view(frame.json));
+    if (json.size() > k_max_facts_bytes) return refuse("a frame larger than 1 MiB");
+    auto object = parse_object(json);
     if (!object) return refuse(object.error().text());
     const json::array* list = array_or_null(*object, "facts");
     if (!list) return refuse("no array \"facts\"");

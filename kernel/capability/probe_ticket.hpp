@@ -5,6 +5,7 @@
 // timers.
 #pragma once
 
+#include "kernel/capability/isolated_probe.hpp"
 #include "kernel/capability/probe_lane.hpp"
 
 #include <boost/asio/steady_timer.hpp>
@@ -13,7 +14,7 @@
 
 namespace sigrun {
 
-class probe_ticket : public std::enable_shared_from_this<probe_ticket> {
+class probe_ticket final : public isolated_run, public std::enable_shared_from_this<probe_ticket> {
 public:
     probe_ticket(std::shared_ptr<probe_lane> lane, std::string sysroot, probe_lane::done callback);
 
@@ -25,9 +26,15 @@ public:
     /// calls do nothing and return false.
     bool answer(fact_status status, std::string_view detail);
 
+    std::optional<std::uint64_t> begins() override;
+    void sent(std::string_view json) override;
+    void over(fact_status status, std::string_view detail) override;
+
 private:
     static sigrun_result on_frame(void* ctx, const sigrun_frame* frame) noexcept;
-    sigrun_result take(const sigrun_frame& frame);
+    sigrun_result take(std::string_view json);
+    void call(std::uint64_t deadline_ns);
+    void add_failure(std::vector<fact>& facts, fact_status status, std::string_view detail) const;
     void arm(std::optional<boost::asio::steady_timer>& timer, std::chrono::milliseconds after,
              void (probe_ticket::*expired)());
     void no_thread();

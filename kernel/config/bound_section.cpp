@@ -161,6 +161,19 @@ std::map<std::string, std::string> bound_section::dump() const {
     return out;
 }
 
+std::map<std::string, std::string, std::less<>> bound_section::written() const {
+    std::map<std::string, std::string, std::less<>> out;
+    for (const auto& [key, value] : impl_->values) {
+        std::string& text = out[key];
+        if (value.option.type != SIGRUN_OPT_PATH) {
+            text = value.written;
+            continue;
+        }
+        for (const auto& item : value.items) text += (text.empty() ? "" : ",") + item.text;
+    }
+    return out;
+}
+
 std::vector<std::string> bound_section::differing_keys(const bound_section& other) const {
     auto same = [](const bound_value& a, const bound_value& b) {
         const bool number = a.option.type == SIGRUN_OPT_BOOL || a.option.type == SIGRUN_OPT_INT ||

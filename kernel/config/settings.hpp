@@ -86,6 +86,9 @@ public:
     std::vector<std::string> list(std::string_view key) const;
     /// key -> value as written or default; secrets as "***". For config.get.
     std::map<std::string, std::string> dump() const;
+    /// What binds to the same values elsewhere: every key as written or default, paths with their base, secrets as they
+    /// are. Not for showing.
+    std::map<std::string, std::string, std::less<>> written() const;
     /// Keys whose values mean something else in `other`, a section bound to the same table: 10s and 10000ms do not.
     std::vector<std::string> differing_keys(const bound_section& other) const;
     std::vector<std::string> secret_keys() const;

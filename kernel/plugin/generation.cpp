@@ -5,7 +5,11 @@
 #include "kernel/plugin/residents.hpp"
 
 #include <sigrun/cpp/error.hpp>
+#include <sigrun/probe.h>
 
+#include <fcntl.h>
+
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <filesystem>
@@ -35,19 +39,49 @@ result<std::shared_ptr<generation>> generation::open(std::string_view bytes, con
     made->staged_ = path;
     made->guest_ = &guest::make(made->number_, identity.id, std::move(rt));
     made->face_ = &made->guest_->add_face(identity.id);
+    if (auto mapped = made->map(path, program, features); !mapped) {
+        if (!made->library_.is_loaded()) staging.remove(path);
+        return mapped.error();
+    }
+    made->keep_copy();
+    return made;
+}
+
+result<std::shared_ptr<generation>> generation::open_copy(int fd, std::string_view sha256, std::shared_ptr<runtime> rt,
+                                                          const std::string& program) {
+    const std::string path = "/proc/self/fd/" + std::to_string(fd);
+    const owned_fd own(::open(path.c_str(), O_RDONLY | O_CLOEXEC));  // with a position of its own
+    if (!own) return system_problem("cannot open", path);
+    SIGRUN_TRY(bytes, read_all(own.get(), path, k_max_plugin_file));
+    SIGRUN_TRY(identity, inspect_plugin(bytes));
+    std::shared_ptr<generation> made(new generation);
+    made->number_ = next_number();
+    made->identity_ = std::move(identity);
+    made->sha256_ = std::string(sha256);
+    made->guest_ = &guest::make(made->number_, made->identity_.id, std::move(rt));
+    made->face_ = &made->guest_->add_face(made->identity_.id);
+    SIGRUN_CHECK_OK(made->map(path, program, 0));
+    return made;
+}
+
+void generation::keep_copy() {
+    const auto& all = descriptor_.components;
+    if (std::any_of(all.begin(), all.end(), [](const auto& each) { return each.kind == SIGRUN_KIND_PROBE; }))
+        copy_ = owned_fd(::open(staged_.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+}
+
+result<void> generation::map(const std::string& path, const std::string& program, std::uint64_t features) {
     namespace dll = boost::dll;
-    const plugin_tag tag(identity.id, identity.version, made->sha256_, made->number_);
+    const plugin_tag tag(identity_.id, identity_.version, sha256_, number_);
     try {
         loading_plugin constructors(tag);
-        made->library_.load(path, dll::load_mode::rtld_now | dll::load_mode::rtld_local);
+        library_.load(path, dll::load_mode::rtld_now | dll::load_mode::rtld_local);
     } catch (const std::exception& e) {
-        staging.remove(path);
         return make_problem(errc::invalid, std::string("the dynamic loader refuses it: ") + e.what());
     }
     if (!map_plugin_code(path, tag))
-        SIGRUN_LOG(k_log, warning, identity.id, ": a crash in it could not be told from one in a library");
-    SIGRUN_CHECK_OK(made->negotiate(program, features));
-    return made;
+        SIGRUN_LOG(k_log, warning, identity_.id, ": a crash in it could not be told from one in a library");
+    return negotiate(program, features);
 }
 
 result<void> generation::negotiate(const std::string& program, std::uint64_t features) {

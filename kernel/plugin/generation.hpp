@@ -3,6 +3,7 @@
 // otherwise the code stays mapped.
 #pragma once
 
+#include "kernel/guard/private_file.hpp"
 #include "kernel/plugin/descriptor.hpp"
 #include "kernel/plugin/guest.hpp"
 #include "kernel/plugin/stage.hpp"
@@ -25,6 +26,9 @@ public:
     static result<std::shared_ptr<generation>> open(std::string_view bytes, const plugin_identity& identity,
                                                     const stage& staging, std::shared_ptr<runtime> rt,
                                                     const std::string& program, std::uint64_t features);
+    /// The same in a child that its parent gave an open copy of such bytes.
+    static result<std::shared_ptr<generation>> open_copy(int fd, std::string_view sha256, std::shared_ptr<runtime> rt,
+                                                         const std::string& program);
     ~generation();
     generation(const generation&) = delete;
     generation& operator=(const generation&) = delete;
@@ -42,6 +46,9 @@ public:
     const std::string& sha256() const noexcept { return sha256_; }
     /// The private copy it was mapped from.
     const std::string& staged() const noexcept { return staged_; }
+    /// The same, open for reading: it can be mapped elsewhere even when its name is gone. Below 0: not kept, because no
+    /// component may ask for that.
+    int copy() const noexcept { return copy_.get(); }
     /// The code stays mapped when the last instance is gone.
     void keep_mapped() noexcept { stays_mapped_ = true; }
     call_counter& calls() const noexcept { return guest_->calls; }
@@ -54,6 +61,8 @@ public:
 
 private:
     generation() = default;
+    void keep_copy();
+    result<void> map(const std::string& path, const std::string& program, std::uint64_t features);
     result<void> negotiate(const std::string& program, std::uint64_t features);
 
     std::uint64_t number_ = 0;
@@ -61,6 +70,7 @@ private:
     plugin_descriptor descriptor_;
     std::string sha256_;
     std::string staged_;
+    owned_fd copy_;
     std::string signature_;
     time_point since_ = std::chrono::steady_clock::now();
     boost::dll::shared_library library_;

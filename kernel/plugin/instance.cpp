@@ -16,6 +16,16 @@ instance::~instance() { abi_->destroy(abi_); }
 
 std::uint64_t instance::generation_number() const noexcept { return owner_ ? owner_->number() : 0; }
 
+std::shared_ptr<const bound_section> instance::values() const noexcept {
+    std::lock_guard lock(values_mutex_);
+    return values_;
+}
+
+void instance::set_values(std::shared_ptr<const bound_section> values) noexcept {
+    std::lock_guard lock(values_mutex_);
+    values_.swap(values);  // the old ones go after the lock
+}
+
 void instance::note_call(sigrun_result begun) const noexcept {
     if (owner_) owner_->calls().begun(begun);
 }

@@ -22,6 +22,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -111,12 +112,14 @@ public:
     const std::string& component() const noexcept { return component_; }
     const std::string& kind() const noexcept { return kind_; }  // "sigrun.protocol/1"
     std::uint64_t generation_number() const noexcept;
+    /// The code it runs.
+    const std::shared_ptr<generation>& code() const noexcept { return owner_; }
     /// A call into it was begun, with this result; a later completion counts by itself.
     void note_call(sigrun_result begun) const noexcept;
     sigrun_instance* abi() const noexcept { return abi_; }
-    /// What it runs with: the values of its creation, or those it has taken over since. On the control thread.
-    const std::shared_ptr<const bound_section>& values() const noexcept { return values_; }
-    void set_values(std::shared_ptr<const bound_section> values) noexcept { values_ = std::move(values); }
+    /// What it runs with: the values of its creation, or those it has taken over since. [any]
+    std::shared_ptr<const bound_section> values() const noexcept;
+    void set_values(std::shared_ptr<const bound_section> values) noexcept;
     /// A call into it did not come back in time: until it does, nothing else is asked of the instance.
     std::atomic<bool> stuck{false};
     /// The table of the instance's own kind, or of another interface; null if it has none.
@@ -129,6 +132,7 @@ private:
     std::shared_ptr<generation> owner_;
     std::string name_, plugin_id_, component_, kind_;
     sigrun_instance* abi_;
+    mutable std::mutex values_mutex_;
     std::shared_ptr<const bound_section> values_;
 };
 

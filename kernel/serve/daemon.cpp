@@ -354,7 +354,8 @@ result<void> daemon::start() {
     auto select = selector::create(so, d.plugins->instances(SIGRUN_KIND_BALANCER));
     if (!select) return select.error();
     d.select = std::move(*select);
-    d.local = std::make_unique<detector>(*d.plugins, d.time);
+    d.local =
+        std::make_unique<detector>(*d.plugins, d.time, std::chrono::minutes(5), d.options.trial_program);
     SIGRUN_CHECK_OK(d.open_fleet());
     SIGRUN_CHECK_OK(d.open_security());
     d.sockets = std::make_unique<listener>(*d.plugins, d.numbers);

@@ -1,4 +1,5 @@
 // sigrun-runner: the runner agent.
+#include "kernel/capability/probe_host.hpp"
 #include "kernel/log/log.hpp"
 #include "kernel/net/net_options.hpp"
 #include "kernel/net/tls_context.hpp"
@@ -157,6 +158,7 @@ int fail(const sigrun::problem& what) {
 
 int main(int argc, char** argv) {
     if (int code = sigrun::run_as_plugin_host(argc, argv); code >= 0) return code;
+    if (int code = sigrun::run_as_probe_host(argc, argv); code >= 0) return code;
     CLI::App app{
         "sigrun-runner: runs jobs on this machine for a Sigrun controller.\n"
         "SIGTERM or Ctrl-C drains it: no new jobs, running ones may finish; a second one ends them.\n"

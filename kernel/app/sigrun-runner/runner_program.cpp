@@ -105,7 +105,7 @@ result<void> runner_program::start() {
             SIGRUN_LOG(k_log, warning, "plugin ", p.file, " was rejected: ", p.reason);
     SIGRUN_CHECK_OK(me.host.start_all());
 
-    me.facts = std::make_unique<detector>(me.host, clock::system());
+    me.facts = std::make_unique<detector>(me.host, clock::system(), std::chrono::minutes(5), "/proc/self/exe");
     me.runner = std::make_shared<agent>(me.host, *me.facts, o, identity);
     me.runner->set_announcer(me.options.announce);
     me.runner->set_swappers();

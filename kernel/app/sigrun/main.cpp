@@ -1,6 +1,7 @@
 // sigrun: the command line for people and scripts. Parses, runs one action, turns failures into exit codes.
 #include "kernel/app/sigrun/cell_text.hpp"
 #include "kernel/app/sigrun/context.hpp"
+#include "kernel/capability/probe_host.hpp"
 #include "kernel/config/settings.hpp"
 #include "kernel/log/log.hpp"
 #include "kernel/plugin/trial.hpp"
@@ -83,6 +84,7 @@ int run_action(context& ctx) {
 
 int main(int argc, char** argv) {
     if (int code = sigrun::run_as_plugin_host(argc, argv); code >= 0) return code;
+    if (int code = sigrun::run_as_probe_host(argc, argv); code >= 0) return code;
     // A closed pipe is told by the write that meets it, whichever thread that is.
     std::signal(SIGPIPE, SIG_IGN);
     sigrun::set_log_level(sigrun::log_level::error);

@@ -26,7 +26,7 @@ int probe(context& ctx, const choice& what) {
         throw failure(make_problem(errc::unavailable, "no probe plugin in " + ctx.plugins()),
                       "name the plugin folder with --plugin-dir or SIGRUN_PLUGIN_DIR");
     const auto begin = std::chrono::steady_clock::now();
-    detector detect(plugins.host(), clock::system());
+    detector detect(plugins.host(), clock::system(), std::chrono::minutes(5), "/proc/self/exe");
     detect_options options;
     options.sysroot = what.sysroot;
     options.only = what.only;

@@ -1,5 +1,6 @@
 // sigrund: the daemon.
 #include "kernel/base/quantity.hpp"
+#include "kernel/capability/probe_host.hpp"
 #include "kernel/log/log.hpp"
 #include "kernel/plugin/trial.hpp"
 #include "kernel/serve/daemon.hpp"
@@ -42,6 +43,7 @@ int fail(const std::string& what) {
 
 int main(int argc, char** argv) {
     if (int code = sigrun::run_as_plugin_host(argc, argv); code >= 0) return code;
+    if (int code = sigrun::run_as_probe_host(argc, argv); code >= 0) return code;
     CLI::App app{
         "sigrund: runs jobs on registered runners. Without a configuration file it starts on its defaults.\n"
         "Stop it with SIGTERM or Ctrl-C; jobs that are stored survive. SIGHUP reads the configuration again."};

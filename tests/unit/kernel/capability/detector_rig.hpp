@@ -32,10 +32,10 @@ private:
     std::string path_;
 };
 
-/// The host runs `plugins` (files) with `ini`; everything is gone when the rig is.
+/// The host runs `plugins` (files) with `ini`; everything is gone when the rig is. `program`: see detector.
 class detector_rig {
 public:
-    detector_rig(const std::vector<std::string>& plugins, std::string_view ini) {
+    detector_rig(const std::vector<std::string>& plugins, std::string_view ini, const std::string& program = {}) {
         const auto folder = dir_.path() + "/probes";
         std::filesystem::create_directories(folder);
         for (const auto& file : plugins)
@@ -47,7 +47,7 @@ public:
         host_ = std::make_unique<plugin_host>(options, settings::parse(ini, "test.ini").value(), metrics_);
         host_->load_all().value();
         host_->start_all().value();
-        detector_ = std::make_unique<detector>(*host_, clock_, std::chrono::minutes(5));
+        detector_ = std::make_unique<detector>(*host_, clock_, std::chrono::minutes(5), program);
     }
     ~detector_rig() {
         open_gates();
@@ -55,6 +55,7 @@ public:
         host_->shutdown();
     }
 
+    std::string state_dir() const { return dir_.path() + "/state"; }
     manual_clock& clock() noexcept { return clock_; }
     plugin_host& host() noexcept { return *host_; }
     detector& subject() noexcept { return *detector_; }
@@ -73,6 +74,13 @@ public:
         return answer.get();
     }
     capability_ptr detect(detect_options options = {}) { return wait(ask(std::move(options))); }
+    /// Past the cache.
+    capability_ptr refresh(std::vector<std::string> only = {}) {
+        detect_options options;
+        options.only = std::move(only);
+        options.fresh = true;
+        return detect(std::move(options));
+    }
 
     /// A pipe at which a hanging probe waits until the gates are opened.
     static std::string make_gate(const scratch_folder& folder, const std::string& name) {
@@ -102,6 +110,17 @@ private:
 };
 
 inline const std::string k_unruly = SIGRUN_BUILD_DIR "/tests/fixtures/plugins/unruly_probe.so";
+
+/// Does nothing but run_as_probe_host.
+inline const std::string k_probe_host = SIGRUN_BUILD_DIR "/tests/fixtures/probe_host";
+
+inline std::string fact_text(const std::string& key, const std::string& value, const std::string& more = "") {
+    return R"({"key":")" + key + R"(","value":)" + value + R"(,"method":"read","source":"test")" + more + "}";
+}
+inline json::value value_of(const capability_ptr& facts, std::string_view key) {
+    const fact* f = facts->find(key);
+    return f ? f->value : json::value();
+}
 
 /// One [instance] section of the unruly probe.
 inline std::string unruly(const std::string& name, const std::string& settings) {

@@ -5,14 +5,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::string fact_text(const std::string& key, const std::string& value, const std::string& more = "") {
-    return R"({"key":")" + key + R"(","value":)" + value + R"(,"method":"read","source":"test")" + more + "}";
-}
-json::value value_of(const capability_ptr& facts, std::string_view key) {
-    const fact* f = facts->find(key);
-    return f ? f->value : json::value();
-}
-
 TEST(detector, no_probes_no_facts) {
     detector_rig rig({}, "");
     EXPECT_TRUE(rig.detect()->facts().empty());
@@ -237,7 +229,7 @@ TEST(detector, the_real_probes_describe_this_machine) {
     for (const auto& entry : std::filesystem::directory_iterator(SIGRUN_BUILD_DIR "/plugins/probes"))
         if (entry.path().extension() == ".so") plugins.push_back(entry.path());
     ASSERT_GE(plugins.size(), 3u);
-    detector_rig rig(plugins, "");
+    detector_rig rig(plugins, "", k_probe_host);
     const auto facts = rig.detect();
     EXPECT_GT(facts->facts().size(), 80u);
     for (const fact& f : facts->facts()) {
