@@ -10,7 +10,7 @@ class HardwareFacts(FleetTest):
     def facts_of(self, d, name):
         return {f["key"]: f for f in d.runner(name)["facts"]}
 
-    def test_mission_D7_the_work_folder_is_the_one_that_jobs_work_in(self):
+    def test_the_work_folder_is_the_one_that_jobs_work_in(self):
         other = self.shared_memory()
         d = self.daemon()
         self.runner_for(d, "plain")
@@ -34,7 +34,7 @@ class HardwareFacts(FleetTest):
         self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
         return folder
 
-    def test_mission_D9_jobs_can_ask_for_an_interface_and_a_file_system(self):
+    def test_jobs_can_ask_for_an_interface_and_a_file_system(self):
         d = self.daemon()
         self.runner_for(d, "r1")
         facts = self.facts_of(d, "r1")

@@ -18,7 +18,7 @@ void port(machines::scratch_tree& tree, const std::string& name, const char* sta
     tree.write(folder + "/state", state).write(folder + "/rate", rate).write(folder + "/link_layer", layer);
 }
 
-TEST(mission_D9, rdma_ports_are_listed_with_rate_and_state) {
+TEST(rdma_probe, rdma_ports_are_listed_with_rate_and_state) {
     machines::scratch_tree tree;
     port(tree, "mlx5_0/ports/1", "4: ACTIVE\n", "100 Gb/sec (4X EDR)\n", "InfiniBand\n");
     port(tree, "mlx5_0/ports/2", "1: DOWN\n", "2.5 Gb/sec (1X SDR)\n", "InfiniBand\n");

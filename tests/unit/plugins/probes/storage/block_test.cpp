@@ -15,7 +15,7 @@ using machines::json::parse;
 
 machines::json::value blocks_of(const machines::scratch_tree& tree) { return value_of(facts_of(tree, {}), "block"); }
 
-TEST(mission_D7, disks_of_hardware_are_told_apart) {
+TEST(storage_probe, disks_of_hardware_are_told_apart) {
     machines::scratch_tree tree;
     const std::string ata = "pci0000:00/0000:00:17.0/ata1/host0/target0:0:0/0:0:0:0/block/sda";
     block(tree, ata,
@@ -54,7 +54,7 @@ TEST(mission_D7, disks_of_hardware_are_told_apart) {
         {"name":"sdc","kind":"usb","model":"Stick","transport":"usb","size_bytes":30720000000}])"));
 }
 
-TEST(mission_D7, the_rotational_flag_of_a_virtual_disk_is_not_believed) {
+TEST(storage_probe, the_rotational_flag_of_a_virtual_disk_is_not_believed) {
     machines::scratch_tree tree;
     const std::vector<std::pair<std::string, std::string>> files{{"size", "8"}, {"queue/rotational", "1"}};
     block(tree, "pci0000:00/0000:00:02.0/virtio1/block/vda", files);

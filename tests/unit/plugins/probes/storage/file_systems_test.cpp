@@ -23,7 +23,7 @@ std::vector<std::string> mounts_of(const machines::fact_map& facts) {
     return out;
 }
 
-TEST(mission_D7, only_local_file_systems_are_asked_for_their_space) {
+TEST(storage_probe, only_local_file_systems_are_asked_for_their_space) {
     spaces who;
     const auto facts = facts_with(std::string(k_root) +
                                       "40 27 0:50 / /mnt/nfs rw - nfs4 server:/export rw\n"
@@ -47,7 +47,7 @@ TEST(mission_D7, only_local_file_systems_are_asked_for_their_space) {
     EXPECT_EQ(facts.at("fs").at("detail"), "5 not asked for their space: they could block");
 }
 
-TEST(mission_D7, a_local_mount_behind_a_remote_one_is_not_asked) {
+TEST(storage_probe, a_local_mount_behind_a_remote_one_is_not_asked) {
     spaces who;
     facts_with(std::string(k_root) +
                    "40 27 0:50 / /net rw - nfs server:/ rw\n"

@@ -2,6 +2,10 @@
 #include "calls.hpp"
 #include "fixtures/machines/other_tools.hpp"
 
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+
 namespace sigrun::storage {
 namespace {
 
@@ -13,7 +17,7 @@ machines::fact_map live_facts(const std::string& work) {
     return machines::facts_below("", [&](auto& root, auto& run) { collect(root, live_calls(), {work, "test"}, run); });
 }
 
-TEST(mission_D7, block_devices_are_those_of_lsblk) {
+TEST(storage_probe, block_devices_are_those_of_lsblk) {
     const auto facts = live_facts("/tmp");
     const auto listed =
         json_of("lsblk -b -J -d -o NAME,SIZE,LOG-SEC,PHY-SEC,DISC-MAX,DAX,MODEL,SCHED").at("blockdevices");
@@ -44,7 +48,7 @@ TEST(mission_D7, block_devices_are_those_of_lsblk) {
     EXPECT_GE(same, 1u);
 }
 
-TEST(mission_D7, file_systems_are_those_of_findmnt) {
+TEST(storage_probe, file_systems_are_those_of_findmnt) {
     const auto listed = json_of("findmnt -J -b --list --real -o TARGET,FSTYPE,SOURCE,SIZE,OPTIONS").at("filesystems");
     const auto found = value_of(live_facts("/tmp"), "fs");
     std::set<std::string> seen;
@@ -70,7 +74,7 @@ TEST(mission_D7, file_systems_are_those_of_findmnt) {
     EXPECT_TRUE(seen.contains("/"));
 }
 
-TEST(mission_D7, the_work_folder_is_where_findmnt_finds_it) {
+TEST(storage_probe, the_work_folder_is_where_findmnt_finds_it) {
     machines::scratch_tree folder;
     const auto facts = live_facts(folder.path() + "/to/be/made");
     const auto theirs =
@@ -81,6 +85,50 @@ TEST(mission_D7, the_work_folder_is_where_findmnt_finds_it) {
     // Others write to the disk meanwhile.
     const auto ours = value_of(facts, "work.available_bytes").to_number<double>();
     EXPECT_NEAR(ours, theirs.at("avail").to_number<double>(), 0.05 * ours + (1 << 30));
+}
+
+/// Mounts a FUSE file system at `folder` that nobody serves, in a mount name space of this process: every question to it
+/// waits for ever. False: not possible here.
+bool mount_a_dead_one(const std::string& folder) {
+    if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return false;
+    const int fd = ::open("/dev/fuse", O_RDWR | O_CLOEXEC);  // open as long as this process lives, and never read
+    if (fd < 0) return false;
+    const auto options = "fd=" + std::to_string(fd) + ",rootmode=40000,user_id=0,group_id=0,allow_other";
+    return ::mount("dead", folder.c_str(), "fuse.dead", 0, options.c_str()) == 0;
+}
+
+TEST(storage_probe, a_mount_that_never_answers_blocks_nothing) {
+    machines::scratch_tree folder;
+    folder.write("dead/x", "");
+    enum : int { as_promised, not_possible, not_listed, wrong_work };
+    const pid_t child = ::fork();
+    if (child == 0) {
+        if (!mount_a_dead_one(folder.path() + "/dead")) ::_exit(not_possible);
+        const auto facts = live_facts(folder.path() + "/dead/jobs");
+        const auto list = value_of(facts, "fs");
+        bool listed = false;
+        for (const auto& item : list.as_array())
+            listed = listed ||
+                     (item.at("mount") == machines::json::value(folder.path() + "/dead") &&
+                      item.at("remote") == machines::json::value(true) && !item.as_object().contains("responsive"));
+        if (!listed) ::_exit(not_listed);
+        const bool right =
+            machines::status_of(facts, "work.available_bytes") == "error" && value_of(facts, "work.fs") == "fuse.dead";
+        ::_exit(right ? as_promised : wrong_work);
+    }
+    int status = -1;
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    pid_t ended = 0;
+    while ((ended = ::waitpid(child, &status, WNOHANG)) == 0 && std::chrono::steady_clock::now() < end)
+        ::usleep(10'000);
+    if (ended == 0) {
+        ::kill(child, SIGKILL);
+        ::waitpid(child, &status, 0);
+        FAIL() << "the probe waits for a file system that never answers";
+    }
+    ASSERT_TRUE(WIFEXITED(status)) << status;
+    if (WEXITSTATUS(status) == not_possible) GTEST_SKIP() << "no FUSE mount may be made here";
+    EXPECT_EQ(WEXITSTATUS(status), as_promised);
 }
 
 }  // namespace
