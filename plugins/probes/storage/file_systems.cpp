@@ -20,11 +20,11 @@ bool of_no_use(std::string_view mount_point) noexcept {
 
 /// The source of a mount without user name and password, where it is a URL.
 std::string device_text(std::string_view source) {
-    std::string out(source.substr(0, k_max_text));
+    std::string out(source);
     const auto scheme = out.find("://");
     const auto at = out.rfind('@');
     if (scheme != out.npos && at != out.npos && at > scheme) out.erase(scheme + 3, at + 1 - (scheme + 3));
-    return out;
+    return out.substr(0, k_max_text);
 }
 
 std::vector<std::string> option_set(std::string_view list) {

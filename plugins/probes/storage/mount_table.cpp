@@ -24,10 +24,10 @@ bool has(const std::string_view (&list)[N], std::string_view word) noexcept {
     return std::find(std::begin(list), std::end(list), word) != std::end(list);
 }
 
-/// True if `path` is `folder` or below it.
-bool within(std::string_view path, std::string_view folder) noexcept {
-    if (folder == "/") return true;
-    return path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/');
+/// The part of `path` up to its next slash after the first `length` bytes, or all of it: "/", "/a", "/a/b".
+std::string_view longer(std::string_view path, std::size_t length) noexcept {
+    if (length == 0) return path.substr(0, 1);
+    return path.substr(0, path.find('/', std::max<std::size_t>(length + 1, 2)));
 }
 
 /// The folder of a layered file system whose space it has: the upper one, or the first of the lower ones.
@@ -62,45 +62,45 @@ mount_table::mount_table(sdk::file_text mountinfo)
     for (const auto& m : mounts_) ids.insert(m.id);
     for (std::size_t i = 0; i < mounts_.size(); ++i) {
         const auto& m = mounts_[i];
-        if (m.parent == m.id || !ids.contains(m.parent))
-            first_.push_back(i);
-        else
-            on_[m.parent].push_back(i);
+        auto& to = m.parent == m.id || !ids.contains(m.parent) ? first_ : on_[m.parent];
+        to.insert_or_assign(m.mount_point, i);
     }
 }
 
 std::vector<const sdk::mount_entry*> mount_table::way_to(std::string_view path) const {
     std::vector<const sdk::mount_entry*> way;
-    const std::vector<std::size_t>* next = &first_;
+    const places* next = &first_;
+    std::string_view walked = longer(path, 0);
     // A table that makes sense has no circles; the count ends those of one that does not.
     while (way.size() < mounts_.size()) {
-        const sdk::mount_entry* nearest = nullptr;
-        for (std::size_t i : *next) {
-            const auto& m = mounts_[i];
-            if (!within(path, m.mount_point)) continue;
-            // Whoever walks along the path meets the shortest first. Of two at one place the later one is on top.
-            if (!nearest || m.mount_point.size() <= nearest->mount_point.size()) nearest = &m;
+        // Whoever walks along the path meets the mount with the shortest mount point first.
+        auto met = next->find(walked);
+        while (met == next->end() && walked.size() < path.size()) {
+            walked = longer(path, walked.size());
+            met = next->find(walked);
         }
-        if (!nearest) break;
-        way.push_back(nearest);
-        const auto at = on_.find(nearest->id);
+        if (met == next->end()) break;
+        way.push_back(&mounts_[met->second]);
+        const auto at = on_.find(way.back()->id);
         if (at == on_.end()) break;
         next = &at->second;
     }
     return way;
 }
 
-mount_kind mount_table::waits_for(std::string_view path, int depth) const {
+mount_kind mount_table::waits_for(std::string_view path, int& layers) const {
     const auto way = way_to(path);
     if (way.empty()) return mount_kind::unknown;
     for (const auto* m : way) {
         const auto kind = kind_of(m->type);
         if (kind == mount_kind::remote || kind == mount_kind::automount) return kind;
-        if (m->type != "overlay" || depth > 4) continue;
-        // In a container the layers lie outside of what can be seen; then this says what is at the same place here.
+        if (m->type != "overlay" || layers == 0) continue;
+        // In a container the layers lie outside of what can be seen; then this says what is at the same place here, which
+        // may be the overlay itself. Hence the limit.
         const auto layer = layer_of(*m);
-        if (layer.empty() || layer.front() != '/' || within(layer, m->mount_point)) continue;
-        const auto below = waits_for(layer, depth + 1);
+        if (layer.empty() || layer.front() != '/') continue;
+        --layers;
+        const auto below = waits_for(layer, layers);
         if (below == mount_kind::remote || below == mount_kind::automount) return below;
     }
     return kind_of(way.back()->type);

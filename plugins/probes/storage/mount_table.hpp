@@ -27,14 +27,18 @@ public:
     std::vector<const sdk::mount_entry*> way_to(std::string_view path) const;
     /// The kind of what a look at `path` could have to wait for: remote or automount if any mount on its way is, else
     /// that of the last one. A layered file system counts as what its upper layer lies on.
-    mount_kind waits_for(std::string_view path) const { return waits_for(path, 0); }
+    mount_kind waits_for(std::string_view path) const {
+        int layers = 16;
+        return waits_for(path, layers);
+    }
 
 private:
-    mount_kind waits_for(std::string_view path, int depth) const;
+    mount_kind waits_for(std::string_view path, int& layers) const;
     sdk::file_text file_;
     std::vector<sdk::mount_entry> mounts_;
-    std::map<std::uint64_t, std::vector<std::size_t>> on_;  // mounts by what they are mounted on
-    std::vector<std::size_t> first_;                        // mounts on nothing that is visible
+    using places = std::map<std::string, std::size_t, std::less<>>;  // mount point -> mount; of two the later is on top
+    std::map<std::uint64_t, places> on_;                             // by what they are mounted on
+    places first_;                                                   // on nothing that is visible
 };
 
 }  // namespace sigrun::storage

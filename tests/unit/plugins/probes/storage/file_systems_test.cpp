@@ -108,8 +108,11 @@ TEST(storage_probe, a_mount_that_goes_away_is_dropped_and_one_that_fails_has_no_
 
 TEST(storage_probe, a_source_with_a_password_is_shown_without_it) {
     spaces who;
-    const auto facts =
-        facts_with(std::string(k_root) + "40 27 0:50 / /dav rw - fuse.davfs https://me:p@ss@server.org/dav rw\n", who);
+    const auto facts = facts_with(std::string(k_root) +
+                                      "40 27 0:50 / /dav rw - fuse.davfs https://me:p@ss@server.org/dav rw\n"
+                                      "41 27 0:51 / /dav2 rw - fuse.davfs https://me:p@ss" +
+                                      std::string(300, 'x') + "@server.org/dav rw\n",
+                                  who);
     EXPECT_EQ(value_of(facts, "fs").at(1).at("device"), "https://server.org/dav");
     EXPECT_EQ(machines::json::serialize(facts.at("fs")).find("p@ss"), std::string::npos);
 }
@@ -153,6 +156,8 @@ TEST(mount_table, follows_a_path_over_its_mounts) {
     EXPECT_EQ(ids("/srv"), (std::vector<std::uint64_t>{27, 40}));
     EXPECT_EQ(ids("/srvx"), (std::vector<std::uint64_t>{27}));
     EXPECT_EQ(ids("/srv/data/x/y"), (std::vector<std::uint64_t>{27, 40, 41}));
+    EXPECT_EQ(ids("/srv/datax"), (std::vector<std::uint64_t>{27, 40}));
+    EXPECT_EQ(ids(""), (std::vector<std::uint64_t>{}));
     EXPECT_EQ(kind_of("fuse.anything"), mount_kind::remote);
     EXPECT_EQ(kind_of("fuse.lxcfs"), mount_kind::hidden);
     EXPECT_EQ(kind_of("nosuchfs"), mount_kind::unknown);
