@@ -1,8 +1,9 @@
 // Links, addresses and default routes of this network name space, by rtnetlink. Nothing leaves the machine.
 #include "live.hpp"
 
-#include <arpa/inet.h>
 #include <libmnl/libmnl.h>
+
+#include <arpa/inet.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>

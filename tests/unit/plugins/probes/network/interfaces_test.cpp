@@ -144,8 +144,8 @@ TEST(network_probe, link_layer_addresses_are_never_shown) {
 
 TEST(network_probe, an_interface_that_goes_away_during_the_look_is_dropped) {
     machine m;
-    m.card(2, "eth0").link(3, "veth7", "veth").link(4, "veth8", "veth");
-    m.devices["veth7"].gone = true;  // ENODEV of the ioctl
+    m.card(2, "eth0").card(3, "eth1").link(4, "veth8", "veth");
+    m.devices["eth1"].gone = true;  // ENODEV of the ioctl
     auto calls = m.calls();
     int looks = 0;
     calls.tables = [&] {
@@ -157,6 +157,20 @@ TEST(network_probe, an_interface_that_goes_away_during_the_look_is_dropped) {
     const auto list = value_of(facts, "nic").as_array();
     ASSERT_EQ(list.size(), 1u) << list;
     EXPECT_EQ(list[0].at("name"), "eth0");
+}
+
+TEST(network_probe, what_software_made_is_not_asked_for_what_hardware_has) {
+    machine m;
+    m.link(2, "veth0", "veth").link(3, "bond0", "bond").card(4, "eth0");
+    auto calls = m.calls();
+    std::vector<std::string> asked;
+    calls.device = [&](const std::string& name) {
+        asked.push_back(name);
+        return device_answer{.driver = "d"};
+    };
+    const auto facts = machines::facts_below(m.tree.path(), [&](auto& root, auto& run) { collect(root, calls, run); });
+    EXPECT_EQ(asked, (std::vector<std::string>{"eth0", "bond0"}));
+    EXPECT_FALSE(value_of(facts, "nic").at(1).as_object().contains("driver"));
 }
 
 TEST(network_probe, of_too_many_interfaces_those_of_hardware_stay) {
