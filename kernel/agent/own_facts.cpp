@@ -68,7 +68,7 @@ std::vector<fact> renewed_facts(const capability_document& known, const capabili
 }
 
 std::vector<std::string> keys_to_read_again(const capability_document& known) {
-    const std::vector<std::string> always{"cpu.", "memory.", "network."};
+    const std::vector<std::string> always{"cpu.", "memory.", "net.", "nic", "block", "fs", "work.", "rdma"};
     auto keys = always;
     for (const auto& f : known.facts())
         if (f.volatility == fact_volatility::fast &&

@@ -16,6 +16,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <mutex>
@@ -112,6 +113,8 @@ result<std::unique_ptr<sigrun::runner_program>> build(const command_line& line,
     SIGRUN_CHECK_OK(check_sections(config));
     SIGRUN_TRY(section, sigrun::bound_section::bind(config.find("runner"), sigrun::agent_option_table()));
     SIGRUN_TRY(agent, sigrun::read_agent_options(*section));
+    // Probes describe the folder that jobs work in; they find it where the setting could have come from. No thread runs yet.
+    setenv("SIGRUN_RUNNER__WORKSPACE_DIR", std::filesystem::absolute(agent.workspace_dir).c_str(), 1);
     SIGRUN_TRY(tls, sigrun::bound_section::bind(config.find("tls"), sigrun::tls_server_option_table()));
     SIGRUN_CHECK_OK(check_listening(agent, *tls));
     SIGRUN_CHECK_OK(sigrun::read_net_policy(config));

@@ -12,6 +12,9 @@ struct mount_entry {
     std::string type;         // "cgroup2", "ext4"
     std::string source;
     std::string super_options;  // of the file system: "rw,memory"
+    std::string device;         // "major:minor" of the file system
+    std::uint64_t id = 0;       // of this mount,
+    std::uint64_t parent = 0;   // and of the one that it is mounted on
 
     /// True if one of the comma separated super options is `word`.
     bool has_super_option(std::string_view word) const noexcept { return has_word(super_options, word); }
@@ -54,7 +57,8 @@ inline std::vector<mount_entry> parse_mountinfo(std::string_view text) {
         while (dash < w.size() && w[dash] != "-") ++dash;
         if (w.size() < 6 || dash + 2 >= w.size()) continue;
         mounts.push_back({unescape_mount(w[3]), unescape_mount(w[4]), std::string(w[5]), std::string(w[dash + 1]),
-                          unescape_mount(w[dash + 2]), dash + 3 < w.size() ? std::string(w[dash + 3]) : std::string()});
+                          unescape_mount(w[dash + 2]), dash + 3 < w.size() ? std::string(w[dash + 3]) : std::string(),
+                          std::string(w[2]), parse_u64(w[0]).value_or(0), parse_u64(w[1]).value_or(0)});
     }
     return mounts;
 }

@@ -5,6 +5,7 @@
 //       static constexpr std::uint32_t flags = SIGRUN_PROBE_IN_PROCESS, soft_ms = 250, hard_ms = 1000;
 //       static void collect(const sigrun::sdk::sysroot& root, sigrun::sdk::probe_run& run);
 //   };
+// With options it has a constructor memory_probe(const sigrun::sdk::config_reader&), and collect is const instead of static.
 //   SIGRUN_PLUGIN(..., sigrun::sdk::component<sigrun::sdk::probe_component<memory_probe>>("memory",
 //   SIGRUN_KIND_PROBE, "..."))
 #pragma once
@@ -15,6 +16,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <type_traits>
 
 namespace sigrun::sdk {
 
@@ -64,14 +66,20 @@ private:
     bool stopped_ = false;
 };
 
-/// A component without options whose run calls Probe::collect on the host's thread.
+/// A component whose run calls Probe::collect on the host's thread. Other values of its options make a new instance.
 template <class Probe>
 class probe_component {
 public:
-    probe_component(host h, const config_reader&) noexcept : host_(h) {}
+    probe_component(host h, const config_reader& config) : host_(h), probe_(made(config)) {}
     const void* interface(std::string_view id) noexcept { return id == SIGRUN_KIND_PROBE ? &k_table : nullptr; }
 
 private:
+    static Probe made(const config_reader& config) {
+        if constexpr (std::is_constructible_v<Probe, const config_reader&>)
+            return Probe(config);
+        else
+            return Probe();
+    }
     static sigrun_result run(sigrun_instance* instance, const sigrun_probe_req* req, const sigrun_sink* sink,
                              sigrun_op token) noexcept {
         auto& me = self<probe_component>(instance);
@@ -80,7 +88,7 @@ private:
             try {
                 const sysroot root(view(req->sysroot));
                 probe_run run(Probe::keys, sink, &me.cancelled_, token, req->deadline_ns);
-                Probe::collect(root, run);
+                me.probe_.collect(root, run);
                 run.finish();
                 done.ok();
             } catch (const std::exception& e) {
@@ -96,6 +104,7 @@ private:
                                              str(Probe::keys),     &run,         &cancel,        nullptr};
 
     host host_;
+    const Probe probe_;
     std::atomic<sigrun_op> cancelled_{0};
 };
 

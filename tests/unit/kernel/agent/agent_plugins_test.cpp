@@ -203,7 +203,8 @@ TEST(keys_to_read_again, hold_what_changes_all_the_time_by_any_probe) {
     using enum fact_volatility;
     const capability_document known({with("battery.charge", fast), with("battery.model", boot),
                                      with("memory.available_bytes", fast), with("os.name", slow)});
-    EXPECT_EQ(keys_to_read_again(known), (std::vector<std::string>{"cpu.", "memory.", "network.", "battery.charge"}));
+    EXPECT_EQ(keys_to_read_again(known), (std::vector<std::string>{"cpu.", "memory.", "net.", "nic", "block", "fs",
+                                                                   "work.", "rdma", "battery.charge"}));
 }
 
 }  // namespace

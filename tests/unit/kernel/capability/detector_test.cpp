@@ -237,8 +237,8 @@ TEST(detector, the_real_probes_describe_this_machine) {
         EXPECT_TRUE(f.status != fact_status::ok || !f.method.empty()) << f.key;
         EXPECT_NE(f.status, fact_status::timeout) << f.key;
     }
-    for (std::string_view key :
-         {"cpu.effective_cores", "memory.effective_bytes", "os.id", "host.arch", "kernel.release"}) {
+    for (std::string_view key : {"cpu.effective_cores", "memory.effective_bytes", "os.id", "host.arch",
+                                 "kernel.release", "fs", "work.available_bytes"}) {
         ASSERT_NE(facts->find(key), nullptr) << key;
         EXPECT_EQ(facts->find(key)->status, fact_status::ok) << key;
     }

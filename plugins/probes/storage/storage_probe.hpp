@@ -1,0 +1,52 @@
+// What the storage probe reads: block devices, mounted file systems, and the folder that jobs work in. Pure but for the
+// files below the sysroot and the call table.
+#pragma once
+
+#include "mount_table.hpp"
+
+#include <sigrun/cpp/device_list.hpp>
+
+#include <functional>
+
+namespace sigrun::storage {
+
+struct space {
+    std::uint64_t total_bytes = 0, available_bytes = 0, inodes = 0, inodes_free = 0;
+};
+/// What a call answered: a value, or an errno.
+template <class T>
+struct answer {
+    int error = 0;
+    T value{};
+};
+/// What is not a file; an empty function does not exist here (a recorded tree).
+struct machine_calls {
+    std::function<answer<space>(const std::string& path)> space_of;          // statvfs
+    std::function<answer<std::uint64_t>(const std::string& path)> quota_of;  // of the own user; 0 = no limit
+};
+/// Where jobs get their folders, and who says so. It need not exist yet.
+struct work_place {
+    std::string path, source;
+    std::string_view method = "declared";
+};
+/// What this process was told, else the current folder.
+work_place live_work_place();
+machine_calls live_calls();
+
+void read_blocks(const sdk::sysroot& root, sdk::probe_run& run);
+void read_file_systems(const sdk::sysroot& root, const machine_calls& calls, sdk::probe_run& run);
+/// An empty path: it is not known where jobs work.
+void read_work(const sdk::sysroot& root, const mount_table& mounts, const machine_calls& calls, const work_place& place,
+               sdk::fact_writer& facts);
+
+inline void collect(const sdk::sysroot& root, const machine_calls& calls, const work_place& place,
+                    sdk::probe_run& run) {
+    const mount_table mounts(root.read("/proc/self/mountinfo"));
+    read_work(root, mounts, calls, place, run.facts());
+    if (!run.go_on()) return;
+    read_blocks(root, run);
+    if (!run.go_on()) return;
+    read_file_systems(root, calls, run);
+}
+
+}  // namespace sigrun::storage

@@ -1,0 +1,50 @@
+"""What runners say of disks and networks, and jobs that ask for it."""
+import os
+import shutil
+import unittest
+
+from harness import FleetTest
+
+
+class HardwareFacts(FleetTest):
+    def facts_of(self, d, name):
+        return {f["key"]: f for f in d.runner(name)["facts"]}
+
+    def test_the_work_folder_is_the_one_that_jobs_work_in(self):
+        other = self.shared_memory()
+        d = self.daemon()
+        self.runner_for(d, "plain")
+        self.runner_for(d, "apart", extra=("--set", f"runner.workspace_dir={other}/jobs"))
+        facts = self.facts_of(d, "apart")
+        self.assertEqual(facts["work.path"]["value"], f"{other}/jobs")
+        self.assertEqual((facts["work.fs"]["value"], facts["work.tmpfs"]["value"]), ("tmpfs", True))
+        job = d.run(command=["pwd"], requires="work.tmpfs")
+        self.assertEqual(job["runner"]["name"], "apart", job)
+        self.assertTrue(d.log(job["id"]).startswith(f"{other}/jobs/"), d.log(job["id"]))
+        here = self.facts_of(d, "plain")
+        job = d.run(command=["pwd"], requires='runner.name == "plain"')
+        self.assertTrue(d.log(job["id"]).startswith(here["work.path"]["value"] + "/"), (d.log(job["id"]), here["work.path"]))
+
+    def shared_memory(self):
+        """A folder on another file system than the rest."""
+        if not os.access("/dev/shm", os.W_OK) or os.stat("/dev/shm").st_dev == os.stat(self.dir).st_dev:
+            self.skipTest("/dev/shm is no file system of its own")
+        folder = f"/dev/shm/sigrun-test-{os.getpid()}"
+        os.mkdir(folder)
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        return folder
+
+    def test_jobs_can_ask_for_an_interface_and_a_file_system(self):
+        d = self.daemon()
+        self.runner_for(d, "r1")
+        facts = self.facts_of(d, "r1")
+        self.assertIn("lo", [n["name"] for n in facts["nic"]["value"]])
+        self.assertIn("/", [f["mount"] for f in facts["fs"]["value"]])
+        wanted = 'any(n in nic, n.kind == "loopback") && any(f in fs, f.mount == "/" && f.available_bytes > 1)'
+        self.assertEqual(d.run(command=["true"], requires=wanted)["state"], "succeeded")
+        waiting = d.submit(command=["true"], requires="any(n in nic, n.speed_bps > 90000000000000)")
+        self.assertEqual(d.job(waiting)["state"], "queued")
+
+
+if __name__ == "__main__":
+    unittest.main()
