@@ -19,6 +19,20 @@ struct machine_calls {
 };
 machine_calls live_calls();
 
+/// The configuration the running kernel was built with, from the first place that has it. Empty text: none, with the reason
+/// in `file`.
+struct kernel_config {
+    sdk::file_text file;
+    std::string text;  // "CONFIG_A=y" lines
+
+    bool known() const noexcept { return !text.empty(); }
+    /// 'y' built in, 'm' a module, 'n' not set. Ask only if known.
+    char option(std::string_view name) const;
+};
+kernel_config read_kernel_config(const sdk::sysroot& root);
+/// What a gzip file holds; nothing if it is none, is damaged or holds more than `limit` bytes.
+std::optional<std::string> gunzip(std::string_view data, std::size_t limit);
+
 void read_host(const sdk::sysroot& root, const machine_calls& calls, sdk::fact_writer& facts);
 void read_os(const sdk::sysroot& root, const machine_calls& calls, sdk::fact_writer& facts);
 void read_kernel(const sdk::sysroot& root, sdk::fact_writer& facts);
