@@ -8,9 +8,6 @@ namespace {
 
 constexpr std::size_t k_max_text = 4 * 1024 * 1024;  // a whole one is a quarter of a megabyte
 
-/// A configuration has at least one option that is set.
-bool is_config(std::string_view text) { return text.starts_with("CONFIG_") || text.find("\nCONFIG_") != text.npos; }
-
 }  // namespace
 
 std::optional<std::string> gunzip(std::string_view data, std::size_t limit) {
@@ -34,30 +31,37 @@ std::optional<std::string> gunzip(std::string_view data, std::size_t limit) {
     return out;
 }
 
-char kernel_config::option(std::string_view name) const {
-    const std::string line = "CONFIG_" + std::string(name) + "=";
-    for (auto at = text.find(line); at != text.npos; at = text.find(line, at + 1)) {
-        if (at != 0 && text[at - 1] != '\n') continue;
-        const char value = at + line.size() < text.size() ? text[at + line.size()] : 'n';
-        const auto end = at + line.size() + 1;
-        const bool single = end >= text.size() || text[end] == '\n' || text[end] == '\r';
-        return single && (value == 'y' || value == 'm') ? value : 'n';
+std::unordered_map<std::string, char> parse_kernel_config(std::string_view text) {
+    constexpr std::string_view k_prefix = "CONFIG_";
+    constexpr std::size_t k_max_options = 50'000, k_max_name = 128;
+    std::unordered_map<std::string, char> on;
+    std::string_view line;
+    while (sdk::next_line(text, line) && on.size() < k_max_options) {
+        if (line.ends_with('\r')) line.remove_suffix(1);
+        const bool set = line.starts_with(k_prefix) && (line.ends_with("=y") || line.ends_with("=m"));
+        if (!set) continue;
+        const auto name = line.substr(k_prefix.size(), line.size() - k_prefix.size() - 2);
+        if (!name.empty() && name.size() <= k_max_name && name.find('=') == name.npos) on.emplace(name, line.back());
     }
-    return 'n';
+    return on;
+}
+
+char kernel_config::option(std::string_view name) const {
+    const auto at = on.find(std::string(name));
+    return at == on.end() ? 'n' : at->second;
 }
 
 kernel_config read_kernel_config(const sdk::sysroot& root) {
     kernel_config config;
     config.file = root.read("/proc/config.gz");
-    const auto broken = [&] {
+    const auto take = [&](std::string_view text) {
+        config.on = parse_kernel_config(text);
+        if (config.known()) return;
         config.file.status = sdk::read_status::error;
         config.file.error = EBADMSG;
     };
     if (config.file) {
-        if (auto text = gunzip(config.file.text, k_max_text); text && is_config(*text))
-            config.text = std::move(*text);
-        else
-            broken();
+        take(gunzip(config.file.text, k_max_text).value_or(""));
         config.file.text.clear();
         return config;
     }
@@ -68,10 +72,8 @@ kernel_config read_kernel_config(const sdk::sysroot& root) {
         auto file = root.read(path);
         if (file.status == sdk::read_status::absent) continue;
         config.file = std::move(file);
-        if (config.file && is_config(config.file.text))
-            config.text = std::exchange(config.file.text, {});
-        else if (config.file)
-            broken();
+        if (config.file) take(config.file.text);
+        config.file.text.clear();
         return config;
     }
     return config;

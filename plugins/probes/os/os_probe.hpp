@@ -6,6 +6,7 @@
 #include <sigrun/cpp/probe.hpp>
 
 #include <functional>
+#include <unordered_map>
 
 namespace sigrun::os {
 
@@ -19,16 +20,17 @@ struct machine_calls {
 };
 machine_calls live_calls();
 
-/// The configuration the running kernel was built with, from the first place that has it. Empty text: none, with the reason
-/// in `file`.
+/// The configuration the running kernel was built with, from the first place that has it.
 struct kernel_config {
-    sdk::file_text file;
-    std::string text;  // "CONFIG_A=y" lines
+    sdk::file_text file;                       // where from, or why there is none; without its text
+    std::unordered_map<std::string, char> on;  // "KVM" -> 'y' built in, 'm' a module
 
-    bool known() const noexcept { return !text.empty(); }
-    /// 'y' built in, 'm' a module, 'n' not set. Ask only if known.
+    bool known() const noexcept { return !on.empty(); }
+    /// 'y', 'm', or 'n' for not set. Ask only if known.
     char option(std::string_view name) const;
 };
+/// The options that are on in "CONFIG_A=y" lines.
+std::unordered_map<std::string, char> parse_kernel_config(std::string_view text);
 kernel_config read_kernel_config(const sdk::sysroot& root);
 /// What a gzip file holds; nothing if it is none, is damaged or holds more than `limit` bytes.
 std::optional<std::string> gunzip(std::string_view data, std::size_t limit);

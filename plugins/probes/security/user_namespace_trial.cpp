@@ -64,7 +64,7 @@ pid_t copy_process(int& pidfd) noexcept {
 
 bool ends_until(int pidfd, steady::time_point until) noexcept {
     for (;;) {
-        const auto left = std::chrono::duration_cast<milliseconds>(until - steady::now());
+        const auto left = std::chrono::ceil<milliseconds>(until - steady::now());
         pollfd waiting{pidfd, POLLIN, 0};
         const int n = ::poll(&waiting, 1, static_cast<int>(std::max<milliseconds::rep>(left.count(), 0)));
         if (n > 0) return true;

@@ -98,7 +98,9 @@ TEST(security_probe, secure_boot_is_the_fifth_byte_of_the_variable) {
         tree.write(name, bytes);
         const auto facts = facts_of_tree(tree);
         EXPECT_EQ(status_of(facts, "sec.secure_boot"), status) << bytes.size();
-        if (bytes.size() == 5 && bytes[4] < 2) EXPECT_EQ(value_of(facts, "sec.secure_boot"), json(bytes[4] == 1));
+        if (bytes.size() == 5 && bytes[4] < 2) {
+            EXPECT_EQ(value_of(facts, "sec.secure_boot"), json(bytes[4] == 1));
+        }
     }
     scratch_tree bios;
     bios.write("sys/firmware/acpi/pm_profile", "4\n");

@@ -128,7 +128,8 @@ TEST(usb_probe, this_machine_has_the_devices_that_lsusb_lists) {
         const auto id = line.find(" ID ");
         if (id != line.npos) expected.emplace(line.substr(id + 4, 9));
     }
-    for (const auto& device : value_of(facts, "usb").as_array())
+    const auto devices = value_of(facts, "usb");
+    for (const auto& device : devices.as_array())
         found.insert(std::string(device.at("vendor_id").as_string()) + ":" +
                      std::string(device.at("device_id").as_string()));
     EXPECT_EQ(found, expected);
