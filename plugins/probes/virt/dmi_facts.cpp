@@ -19,7 +19,8 @@ std::string text_of(const sdk::sysroot& root, std::string_view name, sdk::file_t
 }  // namespace
 
 firmware::firmware(const sdk::sysroot& root)
-    : first(), vendor(text_of(root, "sys_vendor", &first)),
+    : first(),
+      vendor(text_of(root, "sys_vendor", &first)),
       product(text_of(root, "product_name")),
       board(text_of(root, "board_vendor")),
       bios(text_of(root, "bios_vendor")),

@@ -15,8 +15,9 @@ std::optional<std::uint64_t> number_of(const sdk::sysroot& root, std::string_vie
 
 name_spaces::name_spaces(const sdk::sysroot& root) {
     // include/linux/proc_ns.h: PROC_IPC_INIT_INO and its neighbours.
+    // The user name space is left out: sandboxes make one without being containers.
     constexpr std::pair<std::string_view, std::uint64_t> k_first[] = {
-        {"pid", 0xEFFFFFFCu}, {"uts", 0xEFFFFFFEu}, {"ipc", 0xEFFFFFFFu}, {"user", 0xEFFFFFFDu}};
+        {"pid", 0xEFFFFFFCu}, {"uts", 0xEFFFFFFEu}, {"ipc", 0xEFFFFFFFu}};
     for (const auto& [kind, first] : k_first) {
         const auto number = number_of(root, kind);
         if (!number) continue;

@@ -51,7 +51,7 @@ struct name_spaces {
     explicit name_spaces(const sdk::sysroot& root);
     bool known = false;          // at least the process name space could be told
     bool own_processes = false;  // the process name space is not the machine's
-    bool own_any = false;        // some name space that containers have is not the machine's
+    bool own_any = false;        // that one, or the one for host names or IPC, is not
 };
 
 void read_machine(const sdk::sysroot& root, const machine_calls& calls, evidence_set& evidence,

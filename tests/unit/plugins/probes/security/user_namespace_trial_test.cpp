@@ -39,6 +39,32 @@ TEST(user_namespace_trial, mission_D17_finds_what_unshare_finds) {
     EXPECT_TRUE(outcome.result == kind::works || outcome.result == kind::refused);
 }
 
+TEST(user_namespace_trial, is_refused_where_the_limit_is_0) {
+    if (try_user_namespace(k_patient).result != kind::works)
+        GTEST_SKIP() << "the limit is set in a namespace of its own";
+    // The limit belongs to a user namespace, so this changes nothing for the machine.
+    const int pid = ::fork();
+    ASSERT_GE(pid, 0);
+    if (pid == 0) {
+        const auto write = [](const char* path, const std::string& text) {
+            const int fd = ::open(path, O_WRONLY);
+            const bool good = fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+            ::close(fd);
+            return good;
+        };
+        const auto map = "0 " + std::to_string(::geteuid()) + " 1\n";
+        if (::unshare(CLONE_NEWUSER) != 0 || !write("/proc/self/uid_map", map)) ::_exit(1);
+        if (!write("/proc/sys/user/max_user_namespaces", "0\n")) ::_exit(2);
+        const auto outcome = try_user_namespace(k_patient);
+        ::_exit(outcome.result == kind::refused && outcome.error == ENOSPC && outcome.step == "a user namespace" ? 0
+                                                                                                                 : 3);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(pid, &status, 0), pid);
+    ASSERT_TRUE(WIFEXITED(status));
+    EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
 TEST(user_namespace_trial, leaves_no_child_and_no_descriptor) {
     const auto before = descriptors();
     for (int i = 0; i < 20; ++i) try_user_namespace(k_patient);

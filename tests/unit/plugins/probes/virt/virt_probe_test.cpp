@@ -187,6 +187,26 @@ TEST(virt_probe, a_left_over_marker_makes_no_container) {
     std::filesystem::remove(tree.path() + "/proc/self/ns/uts");
     link(tree, "proc/self/ns/uts", "uts:[4026532201]");
     EXPECT_EQ(value_of(facts_of(tree), "virt.container"), json("docker"));
+    scratch_tree sandbox;
+    sandbox.write(".dockerenv", "");
+    machine_spaces(sandbox);
+    std::filesystem::remove(sandbox.path() + "/proc/self/ns/user");
+    link(sandbox, "proc/self/ns/user", "user:[4026532300]");
+    EXPECT_EQ(value_of(facts_of(sandbox), "virt.container"), json("none")) << "a user name space alone is none";
+}
+
+TEST(virt_probe, a_process_with_name_spaces_of_its_own_is_in_a_container) {
+    if (::geteuid() != 0 || facts_below("", live_calls()).at("virt.container").at("value") != json("none"))
+        GTEST_SKIP() << "needs root outside a container";
+    const auto text = machines::output_of("unshare --pid --uts --ipc --fork --mount-proc " SIGRUN_BUILD_DIR
+                                          "/tests/unit_virt --gtest_filter='*the_container_has_a_name'");
+    EXPECT_TRUE(text.find("container=docker\n") != text.npos || text.find("container=other\n") != text.npos) << text;
+}
+
+TEST(virt_probe, the_container_has_a_name) {  // also the inner half of the test above
+    const auto name = value_of(facts_below("", live_calls()), "virt.container");
+    ASSERT_TRUE(name.is_string());
+    std::printf("container=%s\n", name.as_string().c_str());
 }
 
 TEST(virt_probe, managers_that_sign_are_believed) {
