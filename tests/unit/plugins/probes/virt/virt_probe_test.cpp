@@ -196,7 +196,7 @@ TEST(virt_probe, a_left_over_marker_makes_no_container) {
 }
 
 TEST(virt_probe, a_process_with_name_spaces_of_its_own_is_in_a_container) {
-    if (::geteuid() != 0 || facts_below("", live_calls()).at("virt.container").at("value") != json("none"))
+    if (::geteuid() != 0 || value_of(facts_below("", live_calls()), "virt.container") != json("none"))
         GTEST_SKIP() << "needs root outside a container";
     const auto text = machines::output_of("unshare --pid --uts --ipc --fork --mount-proc " SIGRUN_BUILD_DIR
                                           "/tests/unit_virt --gtest_filter='*the_container_has_a_name'");
