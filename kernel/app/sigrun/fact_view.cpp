@@ -112,10 +112,11 @@ std::string fact_groups(const json::array& facts, const terminal& where) {
 
 std::string fact_summary(const json::array& facts, const terminal& where, std::string_view indent) {
     auto v = [&](std::string_view key) { return value_text(facts, key); };
+    auto around = [&](std::string_view key) { return v(key) == "none" ? std::string() : v(key); };
     const std::string kernel = v("kernel.release");
     fields f;
     f.add("system", joined({joined({v("os.name"), v("os.version")}, " "), kernel.empty() ? kernel : "Linux " + kernel,
-                            v("host.arch"), v("virt.vm"), v("virt.container")},
+                            v("host.arch"), around("virt.vm"), around("virt.container")},
                            ", "));
     const std::string cores = v("cpu.effective_cores");
     f.add("processor",

@@ -28,6 +28,9 @@ std::optional<std::vector<std::string>> usable_features(const machine_calls& cal
 /// "x86-64-v3" from such names; empty if it is not even v1.
 std::string isa_level(const std::vector<std::string>& features);
 
+/// Intel's names end in the base frequency: "Intel(R) Xeon(R) CPU @ 2.20GHz".
+std::optional<std::uint64_t> hz_of_model_name(std::string_view name);
+
 void read_identity(const sdk::sysroot& root, const machine_calls& calls, sdk::fact_writer& facts);
 void read_layout(const sdk::sysroot& root, const machine_calls& calls, sdk::probe_run& run);
 void read_limits(const sdk::sysroot& root, const machine_calls& calls, sdk::fact_writer& facts);

@@ -126,16 +126,24 @@ void frequencies(const sdk::sysroot& root, const machine_calls& calls, sdk::fact
     if (first.empty()) first = k_cpu + "cpufreq/policy0";
     const auto base = root.read(first + "/base_frequency", 64);
     const auto max = root.read(first + "/cpuinfo_max_freq", 64);
+    const bool leaf = calls.cpuid && calls.cpuid(0, 0).eax >= 0x16;
+    const auto of_leaf = [&](std::uint32_t mhz) {
+        return leaf && (mhz & 0xFFFF) ? std::optional(std::uint64_t{mhz & 0xFFFF} * 1'000'000) : std::nullopt;
+    };
+    const auto told = leaf ? calls.cpuid(0x16, 0) : cpuid_regs{};
+    fact_info about_base{.source = base.path};
     auto base_hz = sdk::times(sdk::parse_u64(base.text), 1000);
-    std::string_view base_source = base.path;
-    if (!base_hz && calls.cpuid && calls.cpuid(0, 0).eax >= 0x16) {
-        if (const auto mhz = calls.cpuid(0x16, 0).eax & 0xFFFF) {
-            base_hz = std::uint64_t{mhz} * 1'000'000;
-            base_source = "cpuid:16";
-        }
+    if (!base_hz && (base_hz = of_leaf(told.eax))) about_base.source = "cpuid:16";
+    if (!base_hz) {
+        const auto cpuinfo = root.read_head("/proc/cpuinfo", 64 * 1024);
+        if ((base_hz = hz_of_model_name(sdk::field(cpuinfo.text, "model name").value_or(""))))
+            about_base = {.source = "/proc/cpuinfo:model name", .method = "derived", .confidence = 80};
     }
-    facts.parsed("cpu.base_hz", base_hz, base, {.source = base_source});
-    facts.parsed("cpu.max_hz", max_khz ? sdk::times(max_khz, 1000) : std::nullopt, max, {});
+    facts.parsed("cpu.base_hz", base_hz, base, about_base);
+    fact_info about_max{.source = max.path};
+    auto max_hz = max_khz ? sdk::times(max_khz, 1000) : std::nullopt;
+    if (!max_hz && (max_hz = of_leaf(told.ebx))) about_max.source = "cpuid:16";
+    facts.parsed("cpu.max_hz", max_hz, max, about_max);
     for (const auto& [key, name, volatility] : {std::tuple{"cpu.driver", "/scaling_driver", "boot"},
                                                 std::tuple{"cpu.governor", "/scaling_governor", "slow"}}) {
         const auto file = root.read(first + name, 256);
@@ -151,6 +159,17 @@ void frequencies(const sdk::sysroot& root, const machine_calls& calls, sdk::fact
 }
 
 }  // namespace
+
+std::optional<std::uint64_t> hz_of_model_name(std::string_view name) {
+    const auto at = name.rfind('@');
+    const auto unit = name.find("GHz", at == name.npos ? name.size() : at);
+    if (unit == name.npos) return std::nullopt;
+    const auto text = sdk::trimmed(name.substr(at + 1, unit - at - 1));
+    double ghz = 0;
+    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), ghz);
+    if (ec != std::errc{} || end != text.data() + text.size() || !(ghz > 0.1 && ghz < 20)) return std::nullopt;
+    return static_cast<std::uint64_t>(ghz * 1000 + 0.5) * 1'000'000;
+}
 
 void read_layout(const sdk::sysroot& root, const machine_calls& calls, sdk::probe_run& run) {
     auto& facts = run.facts();

@@ -1,6 +1,7 @@
 // How much memory there is, how much a job may take, and how it is paged.
 #include "memory_probe.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 namespace sigrun::memory {
@@ -42,6 +43,8 @@ void hugepages(const sdk::sysroot& root, sdk::fact_writer& facts) {
 machine_calls live_calls() {
     machine_calls calls;
     calls.page_size = [] { return static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)); };
+    // The effective user counts, as for open(2).
+    calls.writable = [](const std::string& path) { return ::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) == 0; };
     return calls;
 }
 

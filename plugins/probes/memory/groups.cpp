@@ -2,8 +2,74 @@
 #include "memory_probe.hpp"
 
 namespace sigrun::memory {
+namespace {
 
-void read_groups(const sdk::sysroot& root, sdk::fact_writer& facts) {
+constexpr std::uint32_t k_ttl_s = 30;
+constexpr std::size_t k_max_limits = 64;
+
+/// Limits of the v1 controller as v2 writes them: "8:0 rbps=1048576".
+void v1_io_limits(const sdk::sysroot& root, const std::string& group, std::vector<std::string>& limits) {
+    for (const auto& [name, word] : {std::pair{"read_bps", "rbps"}, std::pair{"write_bps", "wbps"},
+                                     std::pair{"read_iops", "riops"}, std::pair{"write_iops", "wiops"}}) {
+        const auto file = root.read(group + "/blkio.throttle." + name + "_device", 64 * 1024);
+        std::string_view rest = file.text, line;
+        while (sdk::next_line(rest, line) && limits.size() < k_max_limits) {
+            const auto w = sdk::words(line);
+            if (w.size() == 2 && sdk::parse_u64(w[1]) && w[0].find(':') != w[0].npos && w[0].size() <= 16)
+                limits.push_back(std::string(w[0]) + " " + word + "=" + std::string(w[1]));
+        }
+    }
+}
+
+/// All limits of the own group and its ancestors, nearest first: "8:0 rbps=1048576 wiops=120; 8:16 rbps=2097152".
+void io_limits(const sdk::sysroot& root, const sdk::cgroup_view& groups, sdk::fact_writer& facts) {
+    const bool v1 = groups.version("blkio") == 1;
+    const auto chain = groups.chain(v1 ? "blkio" : "io");
+    const sdk::fact_info info{.source = chain.empty() ? std::string_view("/proc/self/cgroup") : chain.front(),
+                              .volatility = "slow",
+                              .ttl_s = k_ttl_s};
+    std::vector<std::string> limits;
+    for (const auto& group : chain) {
+        if (v1) {
+            v1_io_limits(root, group, limits);
+            continue;
+        }
+        const auto file = root.read(group + "/io.max", 64 * 1024);
+        if (!file && file.status != sdk::read_status::absent) return facts.missing("cgroup.io_max", file, info, "");
+        std::string_view rest = file.text, line;
+        while (sdk::next_line(rest, line) && limits.size() < k_max_limits)
+            if (const auto text = sdk::trimmed(line); text.find('=') != text.npos)
+                limits.emplace_back(text.substr(0, 128));
+    }
+    auto about = info;
+    about.detail = "no group limits input and output";
+    if (limits.empty()) return facts.none("cgroup.io_max", "absent", about);
+    std::string all;
+    for (const auto& limit : limits) all += (all.empty() ? "" : "; ") + limit;
+    facts.ok("cgroup.io_max", all, info);
+}
+
+/// May this process make groups below its own and move processes there?
+void delegation(const sdk::cgroup_view& groups, int version, const machine_calls& calls, sdk::fact_writer& facts) {
+    const auto own = groups.chain("memory").front();
+    const sdk::fact_info info{.source = own, .method = "derived", .volatility = "slow", .ttl_s = k_ttl_s};
+    auto about = info;
+    about.detail = "not told by a file";
+    if (!calls.writable) return facts.none("cgroup.delegated", "absent", about);
+    const bool all = calls.writable(own) && calls.writable(own + "/cgroup.procs") &&
+                     (version == 1 || calls.writable(own + "/cgroup.subtree_control"));
+    facts.ok("cgroup.delegated", all, info);
+}
+
+/// The first cgroup name space has a fixed number (include/linux/proc_ns.h: PROC_CGROUP_INIT_INO).
+std::optional<bool> own_name_space(const sdk::file_text& link) {
+    if (!link || !link.text.starts_with("cgroup:[")) return std::nullopt;
+    return link.text != "cgroup:[4026531835]";
+}
+
+}  // namespace
+
+void read_groups(const sdk::sysroot& root, const machine_calls& calls, sdk::fact_writer& facts) {
     const sdk::cgroup_view groups(root);
     const auto own = root.read("/proc/self/cgroup");
     const sdk::fact_info info{.source = own.path, .volatility = "slow", .ttl_s = 30};
@@ -11,7 +77,7 @@ void read_groups(const sdk::sysroot& root, sdk::fact_writer& facts) {
     const auto none = [&](std::string_view key, std::string_view why) { facts.missing(key, own, info, why); };
     if (version == 0) {
         for (std::string_view key : {"cgroup.version", "cgroup.path", "cgroup.controllers", "cgroup.cpuset",
-                                     "cgroup.pids_max", "cgroup.namespaced"})
+                                     "cgroup.pids_max", "cgroup.io_max", "cgroup.delegated", "cgroup.namespaced"})
             none(key, "no control groups are mounted");
         return;
     }
@@ -58,6 +124,12 @@ void read_groups(const sdk::sysroot& root, sdk::fact_writer& facts) {
     else
         none("cgroup.pids_max", pids.seen ? "no group has a limit" : "no limit file in any group");
 
+    io_limits(root, groups, facts);
+    delegation(groups, version, calls, facts);
+
+    const auto link = root.link("/proc/self/ns/cgroup");
+    if (const auto own_one = own_name_space(link))
+        return facts.ok("cgroup.namespaced", *own_one, {.source = link.path, .method = "derived"});
     // The root of a hierarchy has neither type nor limit; a top with one is the top of a name space or a bind
     // mount.
     const auto top = groups.chain("memory").back();

@@ -38,6 +38,27 @@ void timezone(const sdk::sysroot& root, sdk::fact_writer& facts) {
     text_file(root, facts, "host.timezone", "/etc/timezone");
 }
 
+/// Boards without SMBIOS: "raspberrypi,4-model-b" and "Raspberry Pi 4 Model B Rev 1.4" of the device tree.
+void board(const sdk::sysroot& root, sdk::fact_writer& facts) {
+    const auto first_of = [&](std::string_view name) {
+        const auto file = root.read("/proc/device-tree/" + std::string(name), 4096);
+        return std::string(sdk::trimmed(std::string_view(file.text).substr(0, file.text.find('\0'))));
+    };
+    const bool smbios = root.probe("/sys/class/dmi/id") == sdk::read_status::ok;
+    const std::string product = smbios ? std::string() : first_of("model");
+    const std::string compatible = smbios ? std::string() : first_of("compatible");
+    const auto comma = compatible.find(',');
+    if (comma != compatible.npos && comma > 0)
+        facts.ok("host.vendor", compatible.substr(0, comma),
+                 {.source = "/proc/device-tree/compatible", .method = "derived"});
+    else
+        text_file(root, facts, "host.vendor", "/sys/class/dmi/id/sys_vendor");
+    if (!product.empty())
+        facts.ok("host.product", product, {.source = "/proc/device-tree/model"});
+    else
+        text_file(root, facts, "host.product", "/sys/class/dmi/id/product_name");
+}
+
 }  // namespace
 
 void read_host(const sdk::sysroot& root, const machine_calls& calls, sdk::fact_writer& facts) {
@@ -51,9 +72,9 @@ void read_host(const sdk::sysroot& root, const machine_calls& calls, sdk::fact_w
     // Slow, not boot: the kernel computes it from the wall clock, which is corrected while it runs.
     facts.parsed("host.boot_time_s", boot_time, stat, {.volatility = "slow", .unique = true});
 
+    board(root, facts);
     for (const auto& [key, name] :
-         {std::pair{"host.vendor", "sys_vendor"}, std::pair{"host.product", "product_name"},
-          std::pair{"host.board", "board_name"}, std::pair{"host.bios_version", "bios_version"}})
+         {std::pair{"host.board", "board_name"}, std::pair{"host.bios_version", "bios_version"}})
         text_file(root, facts, key, std::string("/sys/class/dmi/id/") + name);
     const auto chassis = root.read("/sys/class/dmi/id/chassis_type", 64);
     const auto code = sdk::parse_u64(chassis.text);

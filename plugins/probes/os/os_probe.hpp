@@ -6,6 +6,7 @@
 #include <sigrun/cpp/probe.hpp>
 
 #include <functional>
+#include <unordered_map>
 
 namespace sigrun::os {
 
@@ -18,6 +19,21 @@ struct machine_calls {
     std::function<std::optional<c_library>()> libc;
 };
 machine_calls live_calls();
+
+/// The configuration the running kernel was built with, from the first place that has it.
+struct kernel_config {
+    sdk::file_text file;                       // where from, or why there is none; without its text
+    std::unordered_map<std::string, char> on;  // "KVM" -> 'y' built in, 'm' a module
+
+    bool known() const noexcept { return !on.empty(); }
+    /// 'y', 'm', or 'n' for not set. Ask only if known.
+    char option(std::string_view name) const;
+};
+/// The options that are on in "CONFIG_A=y" lines.
+std::unordered_map<std::string, char> parse_kernel_config(std::string_view text);
+kernel_config read_kernel_config(const sdk::sysroot& root);
+/// What a gzip file holds; nothing if it is none, is damaged or holds more than `limit` bytes.
+std::optional<std::string> gunzip(std::string_view data, std::size_t limit);
 
 void read_host(const sdk::sysroot& root, const machine_calls& calls, sdk::fact_writer& facts);
 void read_os(const sdk::sysroot& root, const machine_calls& calls, sdk::fact_writer& facts);

@@ -23,7 +23,21 @@ std::string cpus_of(hwloc_obj_t object) {
     return n < 0 || static_cast<std::size_t>(n) >= sizeof room ? std::string() : std::string(room);
 }
 
-void nodes(hwloc_topology_t t, sdk::fact_writer& facts, const fact_info& info) {
+/// hwloc tells distances only where they differ; a single node still has one to itself.
+std::uint64_t told_distance(const sdk::sysroot& root) {
+    constexpr std::size_t k_max_nodes = 1024;
+    const std::string folder = "/sys/devices/system/node";
+    std::uint64_t max = 0;
+    std::size_t n = 0;
+    for (const auto& node : root.list(folder)) {
+        if (!node.starts_with("node") || ++n > k_max_nodes) continue;
+        const auto file = root.read(folder + "/" + node + "/distance", 64 * 1024);
+        for (auto w : sdk::words(file.text)) max = std::max(max, sdk::parse_u64(w).value_or(0));
+    }
+    return max;
+}
+
+void nodes(const sdk::sysroot& root, hwloc_topology_t t, sdk::fact_writer& facts, const fact_info& info) {
     const int count = hwloc_get_nbobjs_by_type(t, HWLOC_OBJ_NUMANODE);
     std::vector<sdk::record> list;
     for (int i = 0; i < count; ++i) {
@@ -50,9 +64,12 @@ void nodes(hwloc_topology_t t, sdk::fact_writer& facts, const fact_info& info) {
         for (std::size_t i = 0; i < cells; ++i) max = std::max<std::uint64_t>(max, distances->values[i]);
         hwloc_distances_release(t, distances);
     }
-    auto absent = info;
-    absent.detail = "no distances are told";
-    max ? facts.ok("numa.max_distance", max, method) : facts.none("numa.max_distance", "absent", absent);
+    if (max) return facts.ok("numa.max_distance", max, method);
+    max = told_distance(root);
+    const fact_info told{.source = "/sys/devices/system/node/node*/distance",
+                         .method = "derived",
+                         .detail = max ? std::string_view() : std::string_view("no distances are told")};
+    max ? facts.ok("numa.max_distance", max, told) : facts.none("numa.max_distance", "absent", told);
 }
 
 void count(hwloc_topology_t t, sdk::fact_writer& facts, std::string_view key, hwloc_obj_type_t type,
@@ -102,7 +119,7 @@ void collect(const sdk::sysroot& root, sdk::fact_writer& facts) {
     count(t.get(), facts, "cpu.sockets", HWLOC_OBJ_PACKAGE, info);
     count(t.get(), facts, "cpu.cores", HWLOC_OBJ_CORE, info);
     count(t.get(), facts, "cpu.l3_domains", HWLOC_OBJ_L3CACHE, info);
-    nodes(t.get(), facts, info);
+    nodes(root, t.get(), facts, info);
 }
 
 }  // namespace sigrun::topology

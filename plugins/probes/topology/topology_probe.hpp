@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sigrun/cpp/probe.hpp>
+#include <sigrun/cpp/procfs.hpp>
 
 namespace sigrun::topology {
 

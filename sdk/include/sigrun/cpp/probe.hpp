@@ -36,6 +36,13 @@ public:
         if (deadline_ns_ && now >= std::chrono::nanoseconds(deadline_ns_)) stopped_ = true;
         return !stopped_;
     }
+    /// How long something that is waited for may take: `longest`, or what is left until the deadline.
+    std::chrono::milliseconds time_left(std::chrono::milliseconds longest) const noexcept {
+        if (!deadline_ns_) return longest;
+        const auto left = std::chrono::nanoseconds(deadline_ns_) - std::chrono::steady_clock::now().time_since_epoch();
+        const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(left);
+        return std::clamp(ms, std::chrono::milliseconds::zero(), longest);
+    }
     /// Sends the rest, and says so if the run was stopped before it knew everything.
     void finish() {
         for (std::string_view rest = keys_; stopped_ && !rest.empty();) {

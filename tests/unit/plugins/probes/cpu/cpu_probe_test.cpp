@@ -42,6 +42,19 @@ TEST(cpu_probe, the_live_machine_has_sourced_values_and_no_more_cores_than_proce
     EXPECT_EQ(status_of(facts, "cpu.model"), "ok");
 }
 
+TEST(cpu_probe, a_model_name_may_hold_the_base_frequency) {
+    EXPECT_EQ(hz_of_model_name("Intel(R) Xeon(R) CPU @ 2.20GHz"), 2'200'000'000u);
+    EXPECT_EQ(hz_of_model_name("Intel(R) Xeon(R) Platinum 8275CL CPU @ 3.00GHz"), 3'000'000'000u);
+    for (const char* name : {"", "AMD EPYC 7B13", "@", "@GHz", "@ xGHz", "@ nanGHz", "@ 1e9GHz", "2.20GHz", "GHz @ 2"})
+        EXPECT_FALSE(hz_of_model_name(name)) << name;
+    machines::scratch_tree tree;
+    tree.write("proc/cpuinfo", "model name\t: Intel(R) Xeon(R) CPU @ 2.20GHz\n");
+    const auto facts = facts_below(tree.path(), [](auto& root, auto& run) { collect(root, machine_calls{}, run); });
+    EXPECT_EQ(value_of(facts, "cpu.base_hz"), machines::json::value(2'200'000'000u));
+    EXPECT_EQ(facts.at("cpu.base_hz").at("method"), "derived");
+    EXPECT_EQ(status_of(facts, "cpu.max_hz"), "absent");
+}
+
 TEST(cpu_probe, stops_between_parts_when_it_is_cancelled) {
     machines::collecting_sink sink;
     const sdk::sysroot root(machines::folder("bare_v2"));

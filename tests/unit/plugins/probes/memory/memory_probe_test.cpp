@@ -72,6 +72,79 @@ TEST(memory_probe, an_unreadable_limit_makes_the_amount_unknown) {
     EXPECT_EQ(status_of(facts, "memory.total_bytes"), "ok");
 }
 
+TEST(memory_probe, limits_of_input_and_output_are_those_of_all_groups) {
+    const auto facts = machine_with({{"a/io.max", "8:0 rbps=1024 wbps=max riops=max wiops=max\n"},
+                                     {"a/b/io.max", "8:0 rbps=max wbps=max riops=7 wiops=max\n8:16 rbps=1\n"}});
+    EXPECT_EQ(value_of(facts, "cgroup.io_max"),
+              machines::json::value("8:0 rbps=max wbps=max riops=7 wiops=max; 8:16 rbps=1; 8:0 rbps=1024 wbps=max "
+                                    "riops=max wiops=max"));
+    EXPECT_EQ(status_of(machine_with({{"a/b/io.max", "\n"}}), "cgroup.io_max"), "absent");
+    EXPECT_LE(value_of(machine_with({{"a/b/io.max", std::string(60'000, '=')}}), "cgroup.io_max").as_string().size(),
+              128u);
+    std::string many;
+    for (int i = 0; i < 1000; ++i) many += "8:" + std::to_string(i) + " rbps=1\n";
+    EXPECT_LE(value_of(machine_with({{"a/b/io.max", many}}), "cgroup.io_max").as_string().size(), 64u * 18);
+    EXPECT_EQ(status_of(machine_with({{"a/b/io.max", std::string(100'000, 'x')}}), "cgroup.io_max"), "error");
+}
+
+TEST(memory_probe, limits_of_version_1_read_like_those_of_version_2) {
+    machines::scratch_tree tree;
+    tree.write("proc/self/cgroup", "2:memory:/a\n1:blkio:/a\n")
+        .write("proc/self/mountinfo",
+               "26 23 0:24 / /sys/fs/cgroup/blkio rw - cgroup cgroup rw,blkio\n"
+               "27 23 0:25 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n")
+        .write("sys/fs/cgroup/blkio/a/blkio.throttle.read_bps_device", "8:0 1048576\n")
+        .write("sys/fs/cgroup/blkio/a/blkio.throttle.write_iops_device", "8:0 120\njunk\n8:0 many\n")
+        .write("sys/fs/cgroup/memory/a/tasks", "");
+    const auto facts = facts_below(tree.path(), [](auto& root, auto& run) { collect(root, machine_calls{}, run); });
+    EXPECT_EQ(value_of(facts, "cgroup.io_max"), machines::json::value("8:0 rbps=1048576; 8:0 wiops=120"));
+}
+
+TEST(memory_probe, a_group_is_delegated_if_all_of_it_may_be_written) {
+    const auto delegated = [](const std::string& denied) {
+        machines::scratch_tree tree;
+        tree.write("proc/self/cgroup", "0::/a\n")
+            .write("proc/self/mountinfo", "26 23 0:24 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n")
+            .write("sys/fs/cgroup/a/cgroup.procs", "");
+        machine_calls calls;
+        calls.writable = [&](const std::string& path) { return path != denied; };
+        return value_of(facts_below(tree.path(), [&](auto& root, auto& run) { collect(root, calls, run); }),
+                        "cgroup.delegated");
+    };
+    EXPECT_EQ(delegated(""), machines::json::value(true));
+    for (const char* path :
+         {"/sys/fs/cgroup/a", "/sys/fs/cgroup/a/cgroup.procs", "/sys/fs/cgroup/a/cgroup.subtree_control"})
+        EXPECT_EQ(delegated(path), machines::json::value(false)) << path;
+}
+
+TEST(memory_probe, a_name_space_is_known_by_its_number) {
+    const auto namespaced = [](const char* text) {
+        machines::scratch_tree tree;
+        tree.write("proc/self/cgroup", "1:memory:/a\n")
+            .write("proc/self/mountinfo", "26 23 0:24 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n");
+        std::filesystem::create_directories(tree.path() + "/proc/self/ns");
+        std::filesystem::create_symlink(text, tree.path() + "/proc/self/ns/cgroup");
+        return value_of(facts_below(tree.path(), [](auto& root, auto& run) { collect(root, machine_calls{}, run); }),
+                        "cgroup.namespaced");
+    };
+    EXPECT_EQ(namespaced("cgroup:[4026531835]"), machines::json::value(false));
+    EXPECT_EQ(namespaced("cgroup:[4026532201]"), machines::json::value(true));
+    EXPECT_EQ(namespaced("junk"), machines::json::value());
+}
+
+TEST(memory_probe, the_own_group_of_this_machine_is_delegated_if_one_can_be_made_in_it) {
+    const auto facts = facts_below("", [](auto& root, auto& run) { collect(root, live_calls(), run); });
+    if (status_of(facts, "cgroup.delegated") != "ok") return;  // no groups here
+    const std::string own(facts.at("cgroup.delegated").at("source").as_string());
+    const auto child = own + "/sigrun-test-" + std::to_string(::getpid());
+    const bool made = ::mkdir(child.c_str(), 0700) == 0;
+    if (made) ::rmdir(child.c_str());
+    // Being allowed to make one is necessary; all of it must be writable.
+    if (value_of(facts, "cgroup.delegated") == machines::json::value(true)) {
+        EXPECT_TRUE(made) << child;
+    }
+}
+
 /// SMBIOS structures as firmware writes them.
 std::string module(unsigned size, unsigned type, unsigned speed) {
     std::string s(0x22, '\0');

@@ -20,4 +20,8 @@ inline machines::fact_map facts_of(const std::string& machine) {
                                  [&](const sdk::sysroot& root, sdk::probe_run& run) { collect(root, calls, run); });
 }
 
+inline machines::fact_map facts_of_tree(const machines::scratch_tree& tree) {
+    return machines::facts_below(tree.path(), [](auto& root, auto& run) { collect(root, machine_calls{}, run); });
+}
+
 }  // namespace sigrun::os

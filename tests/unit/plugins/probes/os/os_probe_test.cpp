@@ -22,10 +22,6 @@ INSTANTIATE_TEST_SUITE_P(machines, os_probe_golden,
                                          "arm_hybrid", "garbage"),
                          [](const auto& p) { return std::string(p.param); });
 
-machines::fact_map facts_of_tree(const machines::scratch_tree& tree) {
-    return facts_below(tree.path(), [](auto& root, auto& run) { collect(root, machine_calls{}, run); });
-}
-
 TEST(os_probe, an_empty_tree_gives_no_value_at_all) {
     machines::scratch_tree empty;
     const auto facts = facts_of_tree(empty);
@@ -86,6 +82,19 @@ TEST(os_probe, a_file_that_is_too_large_is_an_error) {
     machines::scratch_tree tree;
     tree.write("etc/os-release", "ID=big\n" + std::string(70'000, '#'));
     EXPECT_EQ(status_of(facts_of_tree(tree), "os.id"), "error");
+}
+
+TEST(os_probe, boards_without_smbios_are_named_by_their_device_tree) {
+    machines::scratch_tree tree;
+    tree.write("proc/device-tree/model", std::string("Raspberry Pi 4 Model B Rev 1.4\0", 31))
+        .write("proc/device-tree/compatible", std::string("raspberrypi,4-model-b\0brcm,bcm2711\0", 35));
+    auto facts = facts_of_tree(tree);
+    EXPECT_EQ(value_of(facts, "host.product"), machines::json::value("Raspberry Pi 4 Model B Rev 1.4"));
+    EXPECT_EQ(value_of(facts, "host.vendor"), machines::json::value("raspberrypi"));
+    tree.write("sys/class/dmi/id/sys_vendor", "Ampere\n");
+    facts = facts_of_tree(tree);
+    EXPECT_EQ(value_of(facts, "host.vendor"), machines::json::value("Ampere"));
+    EXPECT_EQ(status_of(facts, "host.product"), "absent");
 }
 
 }  // namespace

@@ -26,6 +26,19 @@ TEST(topology_probe, reads_a_recorded_topology) {
             R"([{"id":0,"cpus":"0-3","memory_bytes":17179869184},{"id":1,"cpus":"4-7","memory_bytes":17179869184}])"));
 }
 
+TEST(topology_probe, a_single_node_has_the_distance_that_sysfs_tells) {
+    auto one = machines::slurp(machines::folder("two_sockets") + "/topology.xml");
+    const auto from = one.find("<distances2 "), to = one.find("</distances2>");
+    ASSERT_NE(to, one.npos);
+    one.erase(from, to + 13 - from);
+    machines::scratch_tree tree;
+    tree.write("topology.xml", one);
+    EXPECT_EQ(status_of(facts_below(tree.path()), "numa.max_distance"), "absent");
+    tree.write("sys/devices/system/node/node0/distance", "10 21\n")
+        .write("sys/devices/system/node/node1/distance", "21 x\n");
+    EXPECT_EQ(value_of(facts_below(tree.path()), "numa.max_distance"), machines::json::value(21));
+}
+
 TEST(topology_probe, a_tree_without_a_topology_gives_no_value) {
     machines::scratch_tree tree;
     const auto facts = facts_below(tree.path());
