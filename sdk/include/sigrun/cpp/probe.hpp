@@ -7,6 +7,9 @@
 //   };
 //   SIGRUN_PLUGIN(..., sigrun::sdk::component<sigrun::sdk::probe_component<memory_probe>>("memory",
 //   SIGRUN_KIND_PROBE, "..."))
+//
+// One with options or something to remember has a constructor (host, const config_reader&), which may throw failure, and a
+// collect that is no static function; it is never called twice at once.
 #pragma once
 
 #include <sigrun/cpp/fact_writer.hpp>
@@ -15,6 +18,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <type_traits>
 
 namespace sigrun::sdk {
 
@@ -64,14 +68,20 @@ private:
     bool stopped_ = false;
 };
 
-/// A component without options whose run calls Probe::collect on the host's thread.
+/// A component whose run calls Probe::collect on the host's thread.
 template <class Probe>
 class probe_component {
 public:
-    probe_component(host h, const config_reader&) noexcept : host_(h) {}
+    probe_component(host h, const config_reader& config) : host_(h), probe_(make(h, config)) {}
     const void* interface(std::string_view id) noexcept { return id == SIGRUN_KIND_PROBE ? &k_table : nullptr; }
 
 private:
+    static Probe make(const host& h, const config_reader& config) {
+        if constexpr (std::is_constructible_v<Probe, const host&, const config_reader&>)
+            return Probe(h, config);
+        else
+            return Probe();
+    }
     static sigrun_result run(sigrun_instance* instance, const sigrun_probe_req* req, const sigrun_sink* sink,
                              sigrun_op token) noexcept {
         auto& me = self<probe_component>(instance);
@@ -80,7 +90,7 @@ private:
             try {
                 const sysroot root(view(req->sysroot));
                 probe_run run(Probe::keys, sink, &me.cancelled_, token, req->deadline_ns);
-                Probe::collect(root, run);
+                me.probe_.collect(root, run);
                 run.finish();
                 done.ok();
             } catch (const std::exception& e) {
@@ -96,6 +106,7 @@ private:
                                              str(Probe::keys),     &run,         &cancel,        nullptr};
 
     host host_;
+    Probe probe_;
     std::atomic<sigrun_op> cancelled_{0};
 };
 
