@@ -39,10 +39,13 @@ bool wanted(std::string_view key, const std::vector<std::string>& only) {
     });
 }
 
-/// Several probes may answer one key: an answer beats none, then the surer one wins, then the later probe.
+/// Several probes may answer one key: an answer beats none, then what the operator declares wins, then the surer one, then
+/// the later probe.
 bool better(const fact& challenger, const fact& holder) {
     const bool answers = challenger.status == fact_status::ok, held = holder.status == fact_status::ok;
     if (answers != held) return answers;
+    const bool declares = answers && challenger.method == "declared", declared = held && holder.method == "declared";
+    if (declares != declared) return declares;
     return challenger.confidence >= holder.confidence;
 }
 

@@ -62,8 +62,9 @@ private:
     posix_spawnattr_t attributes_;
 };
 
-/// posix_spawn knows no limits, so they come a moment after the program has begun.
+/// posix_spawn knows neither limits nor priorities, so they come a moment after the program has begun.
 void limit(pid_t pid, milliseconds deadline) {
+    ::setpriority(PRIO_PROCESS, static_cast<id_t>(pid), 10);  // jobs come first
     const auto seconds = static_cast<rlim_t>(deadline.count() / 1000 + 1);
     const auto set = [&](__rlimit_resource what, rlim_t most) {
         const rlimit r{most, most};

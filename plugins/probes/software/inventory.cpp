@@ -77,14 +77,10 @@ void find_version(const sdk::sysroot& root, const package_database& packages, en
     take(released_version(root, e.program), "release-file");
     if (e.version.empty() && e.program.what->packaged)
         take(packages.version_of(root, e.program.target, package_names(e.program)).value_or(""), "package");
-    // "12" of gcc-12: less than the whole version, but true.
+    // "12" of gcc-12: less than the whole version, but true. The digit of python3 or clang-9 says too little to compare with.
     for (const auto& name : e.program.names)
-        if (known(name) == e.program.what) take(std::string(version_in_name(name)), "file-name");
-}
-
-/// The digit of a name that is always there says nothing: "python3", "7z", "sqlite3".
-bool tells(const entry& e) noexcept {
-    return e.found_by != "file-name" || e.version.find('.') != e.version.npos || e.version.size() > 1;
+        if (const auto version = version_in_name(name); known(name) == e.program.what && version.size() > 1)
+            take(std::string(version), "file-name");
 }
 
 sdk::record record_of(const entry& e, std::string_view name) {
@@ -107,10 +103,6 @@ inventory take_inventory(const sdk::sysroot& root, const package_database& packa
         entry e;
         e.program = std::move(program);
         find_version(root, packages, e);
-        if (!tells(e)) {
-            e.version.clear();
-            e.found_by = "path";
-        }
         out.entries.push_back(std::move(e));
     }
     return out;

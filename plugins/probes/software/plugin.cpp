@@ -13,6 +13,8 @@ constexpr sigrun_opt k_verify_options[] = {
     k_folders,
     option("execute", SIGRUN_OPT_BOOL,
            {.def = "yes", .doc = "Run each program that was found with --version; no: only what files say is known."}),
+    option("at_first", SIGRUN_OPT_BOOL,
+           {.def = "no", .doc = "Run them in the first run of the probe too, which a start of the runner waits for."}),
     option("timeout", SIGRUN_OPT_DURATION,
            {.def = "1s", .doc = "How long one program may take.", .min = 10e6, .max = 10e9}),
     option("parallel", SIGRUN_OPT_INT, {.def = "8", .doc = "Programs at once.", .min = 1, .max = 64}),
@@ -43,18 +45,20 @@ public:
     static constexpr std::uint32_t flags = SIGRUN_PROBE_LIST, soft_ms = 2000, hard_ms = 4000;
 
     software_verify_probe(const sigrun::sdk::host&, const sigrun::sdk::config_reader& config)
-        : folders_(config.list("folders")), execute_(config.boolean("execute")), verifier_(limits(config)) {}
+        : folders_(config.list("folders")),
+          execute_(config.boolean("execute")),
+          wait_(!config.boolean("at_first")),
+          verifier_(limits(config)) {}
 
     void collect(const sigrun::sdk::sysroot& root, sigrun::sdk::probe_run& run) {
         using namespace sigrun::software;
         if (!root.live()) return none(run, "unsupported", "programs of a recorded machine are not run");
         if (!execute_) return none(run, "unsupported", "option execute = no");
+        if (std::exchange(wait_, false)) return none(run, "timeout", "programs are asked from the second run on");
         auto found = take_inventory(root, package_database::read(root), program_folders(root, live_calls(), folders_));
         // Stopped: lang and tool are told as `timeout`, so that what files say holds; the next run goes on.
         if (!verifier_.verify(root, found, [&run] { return run.go_on(); })) return;
-        const auto& c = verifier_.counts();
-        const std::string detail = sigrun::sdk::concat(c.known, " of ", c.programs, " said their version, ", c.silent,
-                                                       " did not, ", c.not_run, " are not run");
+        const std::string detail = verifier_.summary();
         write_lists(found, run.facts(), {.source = "execution", .method = "measured", .detail = detail});
     }
 
@@ -69,6 +73,7 @@ private:
 
     std::vector<std::string> folders_;
     bool execute_;
+    bool wait_;  // for the next run
     sigrun::software::verifier verifier_;
 };
 

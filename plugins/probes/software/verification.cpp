@@ -19,6 +19,8 @@ std::string folder_of(std::string_view path) {
     return slash == path.npos || slash == 0 ? "/" : std::string(path.substr(0, slash));
 }
 
+void add_name(std::string& names, const entry& e) { (names += names.empty() ? "" : ", ") += e.program.names.front(); }
+
 }  // namespace
 
 std::string version_in(std::string_view text) {
@@ -102,14 +104,23 @@ bool verifier::verify(const sdk::sysroot& root, inventory& found, const std::fun
         } else if (at != memory_.end() && !at->second.version.empty()) {
             ++counts_.known;
             auto& e = found.entries[i];
+            if (e.found_by == "package" && e.version != at->second.version) add_name(counts_.differing_names, e);
             e.version = at->second.version;
             e.found_by = "execution";
             e.verified = true;
         } else if (at != memory_.end()) {
             ++counts_.silent;
+            add_name(counts_.silent_names, found.entries[i]);
         }
     }
     return complete;
+}
+
+std::string verifier::summary() const {
+    std::string out = sdk::concat(counts_.known, " of ", counts_.programs, " said their version");
+    if (!counts_.silent_names.empty()) out += "; these did not: " + counts_.silent_names;
+    if (!counts_.differing_names.empty()) out += "; not that of their package: " + counts_.differing_names;
+    return out;
 }
 
 }  // namespace sigrun::software

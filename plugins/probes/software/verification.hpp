@@ -20,6 +20,7 @@ struct verification_counts {
     std::size_t silent = 0;    // were run and did not
     std::size_t not_run = 0;   // for a reason
     std::size_t executed = 0;  // this time
+    std::string silent_names, differing_names;
 };
 
 class verifier {
@@ -34,6 +35,8 @@ public:
     /// remembered, and the next call goes on from there.
     bool verify(const sdk::sysroot& root, inventory& found, const std::function<bool()>& go_on);
     const verification_counts& counts() const noexcept { return counts_; }
+    /// "40 of 52 said their version; these did not: /usr/bin/x"
+    std::string summary() const;
 
 private:
     struct memory {
