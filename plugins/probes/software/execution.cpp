@@ -74,7 +74,12 @@ void limit(pid_t pid, milliseconds deadline) {
     set(RLIMIT_CORE, 0);
     set(RLIMIT_FSIZE, 1024 * 1024);
     set(RLIMIT_NOFILE, 256);
-    // Not RLIMIT_AS: node, java and go reserve far more than they use.
+    // Not RLIMIT_AS, and none that this process may have: node, java and go reserve far more than they use.
+    rlimit space{};
+    if (::prlimit(pid, RLIMIT_AS, nullptr, &space) == 0) {
+        const rlimit none{RLIM_INFINITY, RLIM_INFINITY}, most{space.rlim_max, space.rlim_max};
+        if (::prlimit(pid, RLIMIT_AS, &none, nullptr) != 0) ::prlimit(pid, RLIMIT_AS, &most, nullptr);
+    }
     set(RLIMIT_DATA, 1024ull * 1024 * 1024);
 }
 

@@ -14,7 +14,8 @@ constexpr sigrun_opt k_verify_options[] = {
     option("execute", SIGRUN_OPT_BOOL,
            {.def = "yes", .doc = "Run each program that was found with --version; no: only what files say is known."}),
     option("at_first", SIGRUN_OPT_BOOL,
-           {.def = "no", .doc = "Run them in the first run of the probe too, which a start of the runner waits for."}),
+           {.def = "no",
+            .doc = "Run them when the runner starts too, which then waits for them; else when facts are read again."}),
     option("timeout", SIGRUN_OPT_DURATION,
            {.def = "1s", .doc = "How long one program may take.", .min = 10e6, .max = 10e9}),
     option("parallel", SIGRUN_OPT_INT, {.def = "8", .doc = "Programs at once.", .min = 1, .max = 64}),
@@ -54,7 +55,9 @@ public:
         using namespace sigrun::software;
         if (!root.live()) return none(run, "unsupported", "programs of a recorded machine are not run");
         if (!execute_) return none(run, "unsupported", "option execute = no");
-        if (std::exchange(wait_, false)) return none(run, "timeout", "programs are asked from the second run on");
+        // Not so where a process for probes was started anew: what was verified would be unverified for one run.
+        if (std::exchange(wait_, false) && live_calls().seconds_of_program() < k_young)
+            return none(run, "timeout", "programs are asked from the second run on");
         auto found = take_inventory(root, package_database::read(root), program_folders(root, live_calls(), folders_));
         // Stopped: lang and tool are told as `timeout`, so that what files say holds; the next run goes on.
         if (!verifier_.verify(root, found, [&run] { return run.go_on(); })) return;
@@ -67,6 +70,8 @@ private:
         return {std::chrono::duration_cast<std::chrono::milliseconds>(config.duration("timeout")),
                 static_cast<std::size_t>(config.integer("parallel")), 4096};
     }
+    static constexpr double k_young = 10;
+
     static void none(sigrun::sdk::probe_run& run, std::string_view status, std::string_view why) {
         for (const char* key : {"lang", "tool"}) run.facts().none(key, status, {.source = "execution", .detail = why});
     }

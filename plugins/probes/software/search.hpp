@@ -14,7 +14,8 @@ namespace sigrun::software {
 
 /// What is not a file; an empty function does not exist here (a recorded tree).
 struct machine_calls {
-    std::function<std::string()> path;  // this process's PATH
+    std::function<std::string()> path;           // this process's PATH
+    std::function<double()> seconds_of_program;  // since the program began that this process is, or is a helper of
 };
 machine_calls live_calls();
 

@@ -8,8 +8,8 @@
 //   SIGRUN_PLUGIN(..., sigrun::sdk::component<sigrun::sdk::probe_component<memory_probe>>("memory",
 //   SIGRUN_KIND_PROBE, "..."))
 //
-// One with options or something to remember has a constructor (host, const config_reader&), which may throw failure, and a
-// collect that is no static function; it is never called twice at once.
+// One with options or something to remember has a constructor (const config_reader&) or (const host&, const config_reader&),
+// which may throw failure, and a collect that is no static function; it is never called twice at once.
 #pragma once
 
 #include <sigrun/cpp/fact_writer.hpp>
@@ -76,9 +76,11 @@ public:
     const void* interface(std::string_view id) noexcept { return id == SIGRUN_KIND_PROBE ? &k_table : nullptr; }
 
 private:
-    static Probe make(const host& h, const config_reader& config) {
+    static Probe make([[maybe_unused]] const host& h, [[maybe_unused]] const config_reader& config) {
         if constexpr (std::is_constructible_v<Probe, const host&, const config_reader&>)
             return Probe(h, config);
+        else if constexpr (std::is_constructible_v<Probe, const config_reader&>)
+            return Probe(config);
         else
             return Probe();
     }

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -153,6 +154,34 @@ TEST(execution, being_told_to_stop_ends_all_of_them) {
         [&] { return clock::now() - begin < milliseconds(100); }));
     EXPECT_LT(clock::now() - begin, milliseconds(5000));
     EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1);
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST(execution, a_limit_of_address_space_is_not_passed_on) {
+    scripts s;
+    rlimit before{}, small{1ull << 32, 1ull << 33};
+    ASSERT_EQ(::getrlimit(RLIMIT_AS, &before), 0);
+    if (before.rlim_max != RLIM_INFINITY) GTEST_SKIP() << "there is a limit already";
+    ASSERT_EQ(::setrlimit(RLIMIT_AS, &small), 0);
+    // A moment later: it is set just after the start.
+    const auto r = run_one(s.add("x", "sleep 0.2; ulimit -v"));
+    const rlimit back{before.rlim_cur, before.rlim_max};
+    if (::setrlimit(RLIMIT_AS, &back) != 0) {
+        const rlimit most{small.rlim_max, small.rlim_max};
+        ::setrlimit(RLIMIT_AS, &most);
+    }
+    // All that may be given: a user with the right to raise limits may give more.
+    EXPECT_TRUE(r.said.output == "unlimited\n" || r.said.output == "8388608\n") << r.said.output;
+}
+#endif
+
+TEST(machine_calls, know_how_long_this_program_runs) {
+    const auto calls = live_calls();
+    const double first = calls.seconds_of_program();
+    EXPECT_GT(first, 0);
+    EXPECT_LT(first, 3600);
+    ::poll(nullptr, 0, 50);
+    EXPECT_GE(calls.seconds_of_program(), first + 0.04);
 }
 
 TEST(version_in, finds_the_version_programs_print) {
