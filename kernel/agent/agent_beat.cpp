@@ -134,15 +134,8 @@ void agent::facts_found(const capability_ptr& found, const link_ptr& asker) {
     {
         std::lock_guard lock(mutex_);
         if (stopped_) return;
-        std::vector<fact> merged = facts_->facts();
-        for (const auto& f : found->facts()) {
-            // A probe that failed this time does not erase what it knew.
-            if (f.status == fact_status::timeout || f.status == fact_status::error) continue;
-            std::erase_if(merged, [&](const fact& old) { return old.key == f.key; });
-            merged.push_back(f);
-        }
         auto before = what_matters(*facts_);
-        facts_ = std::make_shared<const capability_document>(std::move(merged));
+        facts_ = std::make_shared<const capability_document>(updated_facts(*facts_, *found));
         changed = what_matters(*facts_) != before;
     }
     // Whoever asked is answered in any case, also before its WELCOME has been read here.

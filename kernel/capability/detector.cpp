@@ -41,11 +41,14 @@ bool wanted(std::string_view key, const std::vector<std::string>& only) {
 
 int weight(fact_status s) { return s == fact_status::ok ? 2 : s == fact_status::stale ? 1 : 0; }
 
-/// Several probes may answer one key: an answer beats an old one, and that none; then the surer one wins, then the later
-/// probe.
+/// Several probes may answer one key: an answer beats an old one, and that none; then what the operator declares wins, then the
+/// surer one, then the later probe.
 bool better(const fact& challenger, const fact& holder) {
     const int answers = weight(challenger.status), held = weight(holder.status);
     if (answers != held) return answers > held;
+    const bool declares = answers > 0 && challenger.method == "declared",
+               declared = held > 0 && holder.method == "declared";
+    if (declares != declared) return declares;
     return challenger.confidence >= holder.confidence;
 }
 

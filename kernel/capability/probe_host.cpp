@@ -84,7 +84,12 @@ void limit_this_process() {
     limit(RLIMIT_CORE, 0);
     limit(RLIMIT_NOFILE, k_max_files);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-    limit(RLIMIT_AS, k_max_memory);
+    // Soft only: a program that a probe starts may reserve more than it uses, and takes the limit back.
+    rlimit space{};
+    if (::getrlimit(RLIMIT_AS, &space) == 0) {
+        space.rlim_cur = std::min<rlim_t>(k_max_memory, space.rlim_max);
+        ::setrlimit(RLIMIT_AS, &space);
+    }
 #endif
 }
 

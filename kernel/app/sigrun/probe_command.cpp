@@ -15,7 +15,7 @@ namespace {
 struct choice {
     std::vector<std::string> only;
     std::string sysroot;
-    bool json = false;
+    bool json = false, thorough = false;
 };
 
 int probe(context& ctx, const choice& what) {
@@ -31,13 +31,17 @@ int probe(context& ctx, const choice& what) {
     options.sysroot = what.sysroot;
     options.only = what.only;
     options.fresh = true;
-    auto arrived = std::make_shared<std::promise<capability_ptr>>();
-    auto facts = arrived->get_future();
-    detect.detect(options, [arrived](capability_ptr found) { arrived->set_value(std::move(found)); });
-    if (facts.wait_for(ctx.daemon_timeout()) != std::future_status::ready)
-        throw failure(make_problem(errc::timeout, "the probes did not end within " + ctx.options.timeout),
-                      "allow more with --timeout, or ask for less with --only");
-    const json::array list = facts.get()->to_json();
+    capability_ptr facts;
+    for (int runs = what.thorough ? 2 : 1; runs > 0; --runs) {
+        auto arrived = std::make_shared<std::promise<capability_ptr>>();
+        auto found = arrived->get_future();
+        detect.detect(options, [arrived](capability_ptr document) { arrived->set_value(std::move(document)); });
+        if (found.wait_for(ctx.daemon_timeout()) != std::future_status::ready)
+            throw failure(make_problem(errc::timeout, "the probes did not end within " + ctx.options.timeout),
+                          "allow more with --timeout, or ask for less with --only");
+        facts = found.get();
+    }
+    const json::array list = facts->to_json();
     const auto took = std::chrono::steady_clock::now() - begin;
     if (ctx.json() || what.json) {
         context::print(json::serialize(json::object{{"facts", list}}) + "\n");
@@ -66,6 +70,8 @@ void add_probe_command(CLI::App& app, context& ctx) {
         ->delimiter(',')
         ->type_name("PREFIX,...");
     sub->add_option("--sysroot", what->sysroot, "Read /proc, /sys and /etc below this folder")->type_name("DIR");
+    sub->add_flag("--thorough", what->thorough,
+                  "Run the probes twice: some put off what takes long, such as asking programs for their versions");
     sub->add_flag("--json", what->json,
                   "The same as --output json: value, source, method, confidence, age of each fact");
     sub->footer(

@@ -5,9 +5,11 @@
 //       static constexpr std::uint32_t flags = SIGRUN_PROBE_IN_PROCESS, soft_ms = 250, hard_ms = 1000;
 //       static void collect(const sigrun::sdk::sysroot& root, sigrun::sdk::probe_run& run);
 //   };
-// With options it has a constructor memory_probe(const sigrun::sdk::config_reader&), and collect is const instead of static.
 //   SIGRUN_PLUGIN(..., sigrun::sdk::component<sigrun::sdk::probe_component<memory_probe>>("memory",
 //   SIGRUN_KIND_PROBE, "..."))
+//
+// One with options or something to remember has a constructor (const config_reader&) or (const host&, const config_reader&),
+// which may throw failure, and a collect that is no static function; it is never called twice at once.
 #pragma once
 
 #include <sigrun/cpp/fact_writer.hpp>
@@ -73,16 +75,18 @@ private:
     bool stopped_ = false;
 };
 
-/// A component whose run calls Probe::collect on the host's thread. Other values of its options make a new instance.
+/// A component whose run calls Probe::collect on the host's thread.
 template <class Probe>
 class probe_component {
 public:
-    probe_component(host h, const config_reader& config) : host_(h), probe_(made(config)) {}
+    probe_component(host h, const config_reader& config) : host_(h), probe_(make(h, config)) {}
     const void* interface(std::string_view id) noexcept { return id == SIGRUN_KIND_PROBE ? &k_table : nullptr; }
 
 private:
-    static Probe made(const config_reader& config) {
-        if constexpr (std::is_constructible_v<Probe, const config_reader&>)
+    static Probe make([[maybe_unused]] const host& h, [[maybe_unused]] const config_reader& config) {
+        if constexpr (std::is_constructible_v<Probe, const host&, const config_reader&>)
+            return Probe(h, config);
+        else if constexpr (std::is_constructible_v<Probe, const config_reader&>)
             return Probe(config);
         else
             return Probe();
@@ -111,7 +115,7 @@ private:
                                              str(Probe::keys),     &run,         &cancel,        nullptr};
 
     host host_;
-    const Probe probe_;
+    Probe probe_;
     std::atomic<sigrun_op> cancelled_{0};
 };
 

@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -121,6 +122,25 @@ public:
         const int e = open_at(path, O_PATH, fd);
         if (e == 0) ::close(fd);
         return status_of_errno(e);
+    }
+
+    /// A descriptor of what the path leads to, of any type and without opening it (O_PATH), for the caller to close; with
+    /// /proc/self/fd a socket below a sysroot can be connected to. Or -1 and the errno value.
+    int handle(std::string_view path, int& error) const {
+        int fd = -1;
+        error = open_at(path, O_PATH, fd);
+        return error == 0 ? fd : -1;
+    }
+
+    /// Type, owner, mode and times of what the path leads to.
+    std::optional<struct stat> stat(std::string_view path) const {
+        int error = 0;
+        const int fd = handle(path, error);
+        if (fd < 0) return std::nullopt;
+        struct stat info {};
+        const bool known = ::fstat(fd, &info) == 0;
+        ::close(fd);
+        return known ? std::optional(info) : std::nullopt;
     }
 
     /// The text of a symbolic link.

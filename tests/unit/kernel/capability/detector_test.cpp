@@ -39,6 +39,20 @@ TEST(detector, an_answer_beats_none_and_the_surer_answer_wins) {
     EXPECT_EQ(value_of(facts, "custom.y"), json::value(1));
 }
 
+TEST(detector, what_the_operator_declares_wins_whatever_its_probe_is_called) {
+    const std::string declared =
+        R"({"key":"custom.x","value":7,"status":"ok","method":"declared","source":"f","confidence":50})";
+    const std::string denied = R"({"key":"custom.y","status":"error","method":"declared","source":"f"})";
+    const auto read = fact_text("custom.x", "1", R"(,"confidence":100)") + "," + fact_text("custom.y", "2");
+    for (const auto& [first, second] : {std::pair{"a", "b"}, std::pair{"b", "a"}}) {
+        detector_rig rig({k_unruly}, unruly(first, "facts = [" + declared + "," + denied + "]") +
+                                         unruly(second, "facts = [" + read + "]"));
+        const auto facts = rig.detect();
+        EXPECT_EQ(value_of(facts, "custom.x"), json::value(7)) << first;
+        EXPECT_EQ(value_of(facts, "custom.y"), json::value(2)) << "a declaration that failed beats nothing";
+    }
+}
+
 TEST(detector, only_runs_the_probes_that_may_answer_and_keeps_what_was_asked_for) {
     detector_rig rig({k_unruly}, unruly("a", "keys = custom.a.*\nfacts = [" + fact_text("custom.a.x", "1") + "," +
                                                  fact_text("custom.a.y", "2") + "]") +
@@ -237,8 +251,8 @@ TEST(detector, the_real_probes_describe_this_machine) {
         EXPECT_TRUE(f.status != fact_status::ok || !f.method.empty()) << f.key;
         EXPECT_NE(f.status, fact_status::timeout) << f.key;
     }
-    for (std::string_view key : {"cpu.effective_cores", "memory.effective_bytes", "os.id", "host.arch", "kernel.release",
-                                 "fs", "work.available_bytes", "sec.caps", "virt.container"}) {
+    for (std::string_view key : {"cpu.effective_cores", "memory.effective_bytes", "os.id", "host.arch",
+                                 "kernel.release", "fs", "work.available_bytes", "sec.caps", "virt.container"}) {
         ASSERT_NE(facts->find(key), nullptr) << key;
         EXPECT_EQ(facts->find(key)->status, fact_status::ok) << key;
     }
