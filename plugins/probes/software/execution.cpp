@@ -51,7 +51,7 @@ public:
         std::vector<char*> words{const_cast<char*>(what.path.c_str())};
         for (const auto& a : what.arguments) words.push_back(const_cast<char*>(a.c_str()));
         words.push_back(nullptr);
-        // PATH for what is a script; a home that is not there, so that nobody's own settings are read or written.
+        // PATH for what is a script; a home below which nothing can be made, so that nobody's settings are read and none are left.
         char path[] = "PATH=/usr/local/bin:/usr/bin:/bin", locale[] = "LC_ALL=C", home[] = "HOME=/dev/null";
         char* environment[] = {path, locale, home, nullptr};
         return ::posix_spawn(&pid, what.path.c_str(), &files_, &attributes_, words.data(), environment);
