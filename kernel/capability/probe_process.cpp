@@ -1,19 +1,17 @@
 #include "kernel/capability/probe_process.hpp"
 
+#include "kernel/base/start_program.hpp"
 #include "kernel/capability/probe_frames.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
-
-extern char** environ;
 
 namespace sigrun {
 namespace {
@@ -37,22 +35,9 @@ result<std::unique_ptr<probe_process>> probe_process::start(const std::string& p
     const owned_fd its = duplicate(near.get()), copy = duplicate(plugin);
     if (!its || !copy) return start_problem("dup", errno);
 
-    posix_spawn_file_actions_t files;
-    posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_adddup2(&files, its.get(), STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&files, copy.get(), STDOUT_FILENO);
-    posix_spawnattr_t attributes;
-    posix_spawnattr_init(&attributes);
-    sigset_t nothing;
-    sigemptyset(&nothing);
-    posix_spawnattr_setsigmask(&attributes, &nothing);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
-    std::string flag(k_probe_host_flag);
-    char* arguments[] = {const_cast<char*>(program.c_str()), flag.data(), nullptr};
+    const given_descriptor given[] = {{its.get(), STDIN_FILENO}, {copy.get(), STDOUT_FILENO}};
     pid_t child = -1;
-    const int failed = ::posix_spawn(&child, program.c_str(), &files, &attributes, arguments, environ);
-    posix_spawn_file_actions_destroy(&files);
-    posix_spawnattr_destroy(&attributes);
+    const int failed = start_program(child, program, {std::string(k_probe_host_flag)}, given);
     if (failed) return start_problem(program, failed);
     return std::unique_ptr<probe_process>(new probe_process(child));
 }

@@ -2,13 +2,13 @@
 #include "kernel/plugin/trial.hpp"
 
 #include "kernel/base/quantity.hpp"
+#include "kernel/base/start_program.hpp"
 #include "kernel/guard/private_file.hpp"
 #include "kernel/plugin/trial_words.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -20,8 +20,6 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
-
-extern char** environ;
 
 namespace sigrun {
 namespace {
@@ -87,21 +85,9 @@ private:
 };
 
 result<pid_t> spawn(const std::string& program, std::string folder, int its_output) {
-    posix_spawn_file_actions_t files;
-    posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_adddup2(&files, its_output, STDOUT_FILENO);
-    posix_spawnattr_t attributes;
-    posix_spawnattr_init(&attributes);
-    sigset_t nothing;
-    sigemptyset(&nothing);
-    posix_spawnattr_setsigmask(&attributes, &nothing);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
-    std::string flag(k_trial_flag);
-    char* arguments[] = {const_cast<char*>(program.c_str()), flag.data(), folder.data(), nullptr};
+    const given_descriptor output{its_output, STDOUT_FILENO};
     pid_t child = -1;
-    const int failed = ::posix_spawn(&child, program.c_str(), &files, &attributes, arguments, environ);
-    posix_spawn_file_actions_destroy(&files);
-    posix_spawnattr_destroy(&attributes);
+    const int failed = start_program(child, program, {std::string(k_trial_flag), std::move(folder)}, {&output, 1});
     if (failed) return os_problem("cannot start " + program + " for the trial", failed);
     return child;
 }

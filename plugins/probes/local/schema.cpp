@@ -1,5 +1,7 @@
 #include "schema.hpp"
 
+#include <sigrun/cpp/word_distance.hpp>
+
 #include <algorithm>
 #include <array>
 #include <vector>
@@ -99,22 +101,6 @@ bool each_member(const group& g, F&& fn) {
     return false;
 }
 
-/// Changes of one letter between two words.
-std::size_t distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-        std::size_t diagonal = row[0];
-        row[0] = i;
-        for (std::size_t j = 1; j <= b.size(); ++j) {
-            const std::size_t above = row[j];
-            row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1])});
-            diagonal = above;
-        }
-    }
-    return row.back();
-}
-
 template <class F>
 void each_key(F&& fn) {
     for (const auto& g : k_groups) {
@@ -155,7 +141,7 @@ std::string nearest_key(std::string_view key) {
     std::size_t least = 4;  // further away is no help
     if (key.size() > 64) return best;
     each_key([&](const std::string& known) {
-        if (const auto d = distance(key, known); d < least) {
+        if (const auto d = sdk::word_distance(key, known); d < least) {
             least = d;
             best = known;
         }

@@ -1,6 +1,8 @@
 // The interfaces: what each is, how fast its link is, and what its driver can do.
 #include "network_probe.hpp"
 
+#include <sigrun/cpp/short_hash.hpp>
+
 #include <linux/ethtool.h>
 #include <linux/if.h>
 #include <linux/if_arp.h>
@@ -13,16 +15,6 @@ namespace {
 
 constexpr std::size_t k_max_addresses_each = 64;
 constexpr std::uint32_t k_highest_mbps = 10'000'000;  // 10 Tb/s: more is no link
-
-/// 64-bit FNV-1a: tells two interfaces apart without publishing their addresses.
-std::string short_hash(std::string_view bytes) {
-    std::uint64_t h = 0xcbf29ce484222325ull;
-    for (char c : bytes) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
-    static constexpr char k_digits[] = "0123456789abcdef";
-    std::string out;
-    for (int shift = 60; shift >= 0; shift -= 4) out += k_digits[h >> shift & 15];
-    return out;
-}
 
 /// Drivers of devices that a hypervisor makes up: their speed is a setting, not a link.
 bool made_up(std::string_view driver) noexcept {
@@ -78,7 +70,8 @@ public:
         sdk::record out;
         out.add("name", name).add("kind", kind(link));
         // Loopback has the address 0, which is nobody's.
-        if (link.address.find_first_not_of('\0') != link.address.npos) out.add("mac_hash", short_hash(link.address));
+        if (link.address.find_first_not_of('\0') != link.address.npos)
+            out.add("mac_hash", sdk::short_hash(link.address));
         out.add("state", state_of(link));
         if (link.mtu > 0) out.add("mtu", link.mtu);
         add_speed(out, link, device, driver);

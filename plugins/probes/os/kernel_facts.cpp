@@ -2,6 +2,8 @@
 // about the kernel, so it is reported as it is and never as "no".
 #include "os_probe.hpp"
 
+#include <sigrun/cpp/short_hash.hpp>
+
 #include <tuple>
 
 namespace sigrun::os {
@@ -127,16 +129,6 @@ void io_uring(const sdk::sysroot& root, sdk::fact_writer& facts, const kernel_co
                  {.volatility = "slow"});
 }
 
-/// 64-bit FNV-1a: tells two command lines apart without publishing them.
-std::string short_hash(std::string_view text) {
-    std::uint64_t h = 0xcbf29ce484222325ull;
-    for (char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
-    static constexpr char k_digits[] = "0123456789abcdef";
-    std::string out;
-    for (int shift = 60; shift >= 0; shift -= 4) out += k_digits[h >> shift & 15];
-    return out;
-}
-
 }  // namespace
 
 void read_kernel(const sdk::sysroot& root, sdk::fact_writer& facts) {
@@ -163,7 +155,7 @@ void read_kernel(const sdk::sysroot& root, sdk::fact_writer& facts) {
         facts.none("kernel.kvm", sdk::fact_writer::word(kvm), {.source = "/dev/kvm"});
     text_file(root, facts, "kernel.clocksource", "/sys/devices/system/clocksource/clocksource0/current_clocksource");
     const auto cmdline = root.read("/proc/cmdline", 64 * 1024);
-    facts.maybe("kernel.cmdline_hash", cmdline ? std::optional(short_hash(cmdline.trim())) : std::nullopt, cmdline,
+    facts.maybe("kernel.cmdline_hash", cmdline ? std::optional(sdk::short_hash(cmdline.trim())) : std::nullopt, cmdline,
                 {.method = "derived", .unique = true});
     for (const auto& [key, path] : {std::pair{"kernel.max_pids", "/proc/sys/kernel/pid_max"},
                                     std::pair{"kernel.max_files", "/proc/sys/fs/file-max"}}) {

@@ -1,5 +1,7 @@
 #include "packages.hpp"
 
+#include <sigrun/cpp/short_hash.hpp>
+
 #include <tuple>
 
 namespace sigrun::software {
@@ -159,20 +161,15 @@ package_database package_database::read(const sdk::sysroot& root) {
 }
 
 std::string package_database::hash() const {
-    std::uint64_t h = 0xcbf29ce484222325ull;
-    const auto add = [&h](std::string_view text) {
-        for (char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
-        h *= 0x100000001b3ull;  // as of a NUL: "ab" "c" is not "a" "bc"
-    };
-    for (const auto& p : packages_) {
-        add(p.name);
-        add(p.version);
-        add(p.architecture);
-    }
-    static constexpr char k_digits[] = "0123456789abcdef";
-    std::string out;
-    for (int shift = 60; shift >= 0; shift -= 4) out += k_digits[h >> shift & 15];
-    return out;
+    constexpr std::string_view k_end("", 1);  // a NUL: "ab" "c" is not "a" "bc"
+    sdk::short_hasher h;
+    for (const auto& p : packages_)
+        for (std::string_view text :
+             {std::string_view(p.name), std::string_view(p.version), std::string_view(p.architecture)}) {
+            h.add(text);
+            h.add(k_end);
+        }
+    return h.text();
 }
 
 bool package_database::ships(const sdk::sysroot& root, const package& which, std::string_view file) const {
