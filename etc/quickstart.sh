@@ -145,6 +145,7 @@ start south "$bin/sigrun-runner" --protocol http --url "http://$address" --name 
     --label zone=south
 start old python3 tests/fixtures/legacy_runner/legacy_runner.py --port-file "$state/old.port"
 wait_until 10 "the legacy runner" test -s "$state/old.port"
+wait_until 20 "north's address" grep -q ' listening on ' "$state/north.log"
 old_port=$(cat "$state/old.port")
 say "north     listens on 127.0.0.1:$north_port and offers all protocols on that one port"
 say "south     dials the daemon and speaks nothing but HTTP"

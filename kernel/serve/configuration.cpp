@@ -283,6 +283,7 @@ void configuration::ended(const attempt_ptr& a, result<reconfigure_report> outco
     const std::string why = a->what.why;
     if (!outcome) {
         reply = outcome.error();
+        if (!a->what.dry_run) count(why, "refused");  // before anybody is told: who hears of it finds it counted
         SIGRUN_LOG(k_log, error, "the configuration is not changed (", why, "): ", outcome.error().text());
     }
     {
@@ -303,7 +304,6 @@ void configuration::ended(const attempt_ptr& a, result<reconfigure_report> outco
     if (a->what.dry_run) {
         // Nothing has happened.
     } else if (!outcome) {
-        count(why, "refused");
         parts_.events.publish(event_type::config_refused, {}, {},
                               members({{"why", why}, {"reason", outcome.error().text()}}));
     } else if (a->applied) {
