@@ -61,7 +61,7 @@ void fleet::fill_lanes(const member_ptr& m, detection_round& round, bool missing
     std::lock_guard lock(m->mutex);
     for (auto& lane : lanes) {
         lane.limit = missing_only ? m->rungs.at(lane.protocol).patience : nanoseconds(k_whole);
-        lane.fresh = round.fresh || m->rungs.at(lane.protocol).silent_looks > 0;
+        lane.fresh = round.fresh || m->rungs.at(lane.protocol).vain_looks > 0;
         longest = std::max(longest, lane.limit);
     }
     round.ends = round.parallel ? std::min(longest, how->detection_timeout) : how->detection_timeout;
@@ -140,20 +140,25 @@ void fleet::run_lane(const member_ptr& m, const detection_round_ptr& round, std:
                 if (!o) return answer(o.error());
                 // Remembered as a failure, so that it is looked at again soon: what is not there may come.
                 if (!bool_or(*o, "supported", false))
-                    return answer(make_problem(errc::unavailable, std::string(text_or(*o, "evidence", "no answer"))));
+                    return answer(make_problem(bool_or(*o, "reached", true) ? errc::unsupported : errc::unavailable,
+                                               std::string(text_or(*o, "evidence", "no answer"))));
                 answer(std::make_shared<const json::object>(std::move(*o)));
             });
     };
     detections_.get(
         lane.uri + "|" + round->profile, run,
         [self, m, round, index, until](const result<std::shared_ptr<const json::object>>& r) {
-            self->lane_ended(m, round, index, r, !r && self->clock_.now() + k_close >= until);
+            using enum lane_end;
+            const bool late = !r && self->clock_.now() + k_close >= until;
+            self->lane_ended(m, round, index, r,
+                             r ? found : late ? silent : r.error().code == errc::unsupported ? absent : unreached);
         },
         lane.fresh);
 }
 
 void fleet::lane_ended(const member_ptr& m, const detection_round_ptr& round, std::size_t index,
-                       const result<std::shared_ptr<const json::object>>& answer, bool silent) {
+                       const result<std::shared_ptr<const json::object>>& answer, lane_end end) {
+    const bool known = end == lane_end::found || end == lane_end::absent;
     const auto& lane = round->lanes[index];
     std::vector<std::string> changed;
     {
@@ -165,13 +170,13 @@ void fleet::lane_ended(const member_ptr& m, const detection_round_ptr& round, st
     {
         std::lock_guard lock(m->mutex);
         auto& record = m->rungs.at(lane.protocol);
-        if (silent) record.patience = std::min<nanoseconds>(2 * record.patience, k_longest_lane);
-        if (!silent) record.silent_looks = 0;
+        if (end == lane_end::silent) record.patience = std::min<nanoseconds>(2 * record.patience, k_longest_lane);
+        if (known) record.vain_looks = 0;
     }
     bool next = false, last = false;
     {
         std::lock_guard lock(round->mutex);
-        if (!answer) (silent ? round->silent : round->absent).push_back(lane.protocol);
+        if (!answer) (known ? round->absent : round->unknown).push_back(lane.protocol);
         if (answer) round->found = true;
         round->changed.insert(round->changed.end(), changed.begin(), changed.end());
         ++round->ended;
@@ -227,7 +232,7 @@ void fleet::not_found(const member_ptr& m, const detection_round& round) {
     std::lock_guard lock(m->mutex);
     bool in_trouble = false;
     auto again = [&](time_point when) { m->next_dial = std::min(m->next_dial, when); };
-    auto note = [&](std::uint8_t protocol, bool silent) {
+    auto note = [&](std::uint8_t protocol, bool known) {
         auto& record = m->rungs.at(protocol);
         if (record.up_since != time_point{}) {
             record.gate.failed(now);
@@ -237,15 +242,15 @@ void fleet::not_found(const member_ptr& m, const detection_round& round) {
                                                  : std::max(record.gate.next_trial(), now));
         }
         record.gate.given_up(now);
-        // It may be that somebody was only busy.
-        if (silent && record.silent_looks < how->detection_retries) {
-            ++record.silent_looks;
+        // It may be that somebody was only busy, or is just starting.
+        if (!known && record.vain_looks < how->detection_retries) {
+            ++record.vain_looks;
             again(now + how->detection_retry_delay);
         }
     };
-    for (const auto protocol : round.absent) note(protocol, false);
-    for (const auto protocol : round.silent) note(protocol, true);
-    if (in_trouble || (round.absent.empty() && round.silent.empty())) return;
+    for (const auto protocol : round.absent) note(protocol, true);
+    for (const auto protocol : round.unknown) note(protocol, false);
+    if (in_trouble || (round.absent.empty() && round.unknown.empty())) return;
     // 1 min, doubled up to 1 h.
     again(now + std::chrono::minutes(std::min(1u << std::min(m->absent_looks++, 6u), 60u)));
 }

@@ -34,8 +34,8 @@ struct fleet::detection_round {
     std::mutex mutex;  // the rest
     std::size_t begun = 0, ended = 0;
     bool found = false;
-    std::vector<std::uint8_t> absent, silent;  // protocols: an answer says no; nobody answered
-    std::vector<std::string> changed;          // keys of what is not as it was known
+    std::vector<std::uint8_t> absent, unknown;  // protocols: an answer says no; nobody was there or answered
+    std::vector<std::string> changed;           // keys of what is not as it was known
 };
 
 /// Looks that run and wait. [any]

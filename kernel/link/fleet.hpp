@@ -283,6 +283,8 @@ private:
     result<void> begin_migration(const member_ptr& m, std::uint8_t protocol, bool& waits);
 
     // what an endpoint speaks (detection.cpp)
+    /// How a lane ended; after the last two nobody knows whether the protocol is spoken there.
+    enum class lane_end : std::uint8_t { found, absent, silent, unreached };
     struct detection_round;
     struct looks;
     using detection_round_ptr = std::shared_ptr<detection_round>;
@@ -293,7 +295,7 @@ private:
     void begin_lane(const member_ptr& m, const detection_round_ptr& round, std::size_t index);
     void run_lane(const member_ptr& m, const detection_round_ptr& round, std::size_t index);
     void lane_ended(const member_ptr& m, const detection_round_ptr& round, std::size_t index,
-                    const result<std::shared_ptr<const json::object>>& answer, bool silent);
+                    const result<std::shared_ptr<const json::object>>& answer, lane_end end);
     void round_ended(const member_ptr& m, const detection_round_ptr& round);
     void not_found(const member_ptr& m, const detection_round& round);
     void tell_protocol_change(const member_ptr& m, const std::vector<std::string>& keys);

@@ -28,7 +28,7 @@ struct rung_record {
     std::uint32_t bad_windows = 0;
     std::string last_failure;
     nanoseconds patience = std::chrono::milliseconds(400);  // of a look whether it is there; grows while nobody answers
-    std::uint32_t silent_looks = 0;                         // in a row
+    std::uint32_t vain_looks = 0;                           // in a row: silent, or no connection
 };
 
 class rung_board {

@@ -20,9 +20,10 @@ struct detection : std::enable_shared_from_this<detection> {
     std::shared_ptr<connection> peer;
     std::vector<std::uint64_t> samples;
 
-    void answer_no(const std::string& why) {
+    void answer_no(const std::string& why, bool reached = true) {
         boost::json::object facts;
         facts["supported"] = false;
+        if (!reached) facts["reached"] = false;
         facts["evidence"] = why;
         answer(facts);
     }
@@ -124,7 +125,7 @@ void detect(const dial_request& request, sigrun_op token) {
     auto deadline = request.deadline;
     auto done = [run, deadline](const std::shared_ptr<connection>& made, sigrun_result result, const std::string& why) {
         if (result == SIGRUN_E_CANCELLED) return run->op.fail(result, why);
-        if (result != SIGRUN_OK) return run->answer_no(why);
+        if (result != SIGRUN_OK) return run->answer_no(why, made != nullptr);
         run->peer = made;
         made->watch_until(deadline);
         run->next_sample();

@@ -64,8 +64,8 @@ typedef struct sigrun_dial {
     uint32_t struct_size;
     uint32_t reserved;
     /* [any] Finds out whether the endpoint speaks this protocol, without side effect there. Completes op with OK and
-     * JSON {"supported":bool,"version":"","latency_us":n,"features":[],"evidence":"..."}; every number is measured
-     * or left out. A peer that is silent or speaks otherwise is OK with supported=false and the reason as evidence. */
+     * JSON {"supported":bool,"version":"","latency_us":n,"features":[],"evidence":""}; numbers are measured or left out. A
+     * silent or other peer: OK, supported=false, the reason as evidence, "reached":false if there was no connection. */
     sigrun_result (*detect)(sigrun_instance* instance, const sigrun_endpoint* endpoint, uint64_t deadline_ns,
                             sigrun_op op);
     /* [any] Opens a link. *link is valid at once but must not be used before op completed with OK; when op completes

@@ -1,12 +1,13 @@
 """What an endpoint speaks is found out, quickly and without guessing, and what changes there is noticed."""
 import json
+import shutil
 import threading
 import time
 import unittest
 
 from broken_network import Way
 from endpoints import Endpoint, drips, http_only, resets, says, self_signed
-from harness import FleetTest, free_port, wait_until
+from harness import BUILD, FleetTest, free_port, wait_until
 
 SHIPPED = ("valkyrie", "grpc", "websocket", "http")
 TIERS = ("ultra", "high", "standard", "basic")
@@ -184,6 +185,20 @@ class Detection(FleetTest):
         way.set("grpc", "open")
         time.sleep(4)
         self.assertEqual(self.seen()["grpc"]["state"], "absent")
+
+    def test_mission_C21_a_refused_connection_is_no_answer_while_the_runner_starts(self):
+        plugins = self.dir / "plugins"
+        shutil.copytree(BUILD / "plugins", plugins)
+        for name in ("late_unreached", "late_answered"):
+            shutil.copy(BUILD / "tests/fixtures/plugins" / f"{name}.so", plugins / "protocols")
+        self.d = self.daemon(plugin_dir=plugins)
+        port = free_port()
+        self.start_runner("r1", "--listen", f"127.0.0.1:{port}", wait="listening")
+        self.add(f"127.0.0.1:{port}")
+        wait_until("the first look is over", lambda: {"unreached", "answered"} <= set(self.seen()))
+        wait_until("who was not reached is found", lambda: self.seen()["unreached"]["version"] == "1", 15)
+        # Both were looked for in the same first look, and who gave an answer is believed for a minute.
+        self.assertEqual(self.seen()["answered"]["state"], "absent")
 
     def test_mission_C3_one_after_another_finds_the_same(self):
         self.d = self.daemon(settings=["detector.parallel_detection=no"])

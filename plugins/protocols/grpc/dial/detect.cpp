@@ -35,7 +35,10 @@ private:
         facts["supported"] = false;
         // Who answers HTTP/1 to the preface of HTTP/2 has shown that it speaks HTTP.
         facts["http1"] = why.find("answered 'HTTP/1") != std::string::npos;
-        if (connect_ns) facts["connect_us"] = static_cast<double>(connect_ns) / 1000.0;
+        if (connect_ns)
+            facts["connect_us"] = static_cast<double>(connect_ns) / 1000.0;
+        else
+            facts["reached"] = false;
         facts["evidence"] = why;
         answer(facts);
     }

@@ -47,6 +47,7 @@ private:
     void note(std::string_view asked, const client_result& r) {
         if (!evidence_.empty()) evidence_ += "; ";
         evidence_ += sdk::concat(asked, " -> ", r.status ? sdk::concat(r.status) : r.why);
+        reached_ = reached_ || r.what != fault::connect;
         if (!r.status) return;
         speaks_ = true;
         version_ = std::max(version_, r.version);
@@ -85,6 +86,7 @@ private:
     void give() {
         json_members m;
         m.number("supported", speaks_);
+        if (!reached_) m.number("reached", false);
         m.text("version", !speaks_ ? "" : version_ == 10 ? "HTTP/1.0" : "HTTP/1.1");
         if (trips_.size() == k_round_trips) {
             std::sort(trips_.begin(), trips_.end());
@@ -110,6 +112,7 @@ private:
     sdk::op op_;
     std::string evidence_;
     std::string server_;
+    bool reached_ = false;
     bool speaks_ = false;
     unsigned version_ = 0;
     int health_status_ = 0;

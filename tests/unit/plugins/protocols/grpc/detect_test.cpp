@@ -98,7 +98,9 @@ TEST(grpc_detect, the_silent_the_closed_and_the_strange) {
     {
         scripted other(
             "SSH-2.0-OpenSSH_9.2\r\nand more that is no frame of HTTP/2 at all, whatever one may think of it");
-        EXPECT_FALSE(facts(k.detect(other.uri(), 3000)).at("supported").as_bool());
+        const auto f = facts(k.detect(other.uri(), 3000));
+        EXPECT_FALSE(f.at("supported").as_bool());
+        EXPECT_FALSE(f.contains("reached"));
     }
     {
         // SETTINGS, and then nothing.
@@ -110,7 +112,9 @@ TEST(grpc_detect, the_silent_the_closed_and_the_strange) {
     }
     std::uint16_t port;
     { port = scripted("").port; }
-    EXPECT_FALSE(facts(k.detect(sdk::concat("grpc://127.0.0.1:", port), 3000)).at("supported").as_bool());
+    const auto nobody = facts(k.detect(sdk::concat("grpc://127.0.0.1:", port), 3000));
+    EXPECT_FALSE(nobody.at("supported").as_bool());
+    EXPECT_FALSE(nobody.at("reached").as_bool());
     sdk::recording_sink sink;
     sigrun_link* link = nullptr;
     EXPECT_EQ(k.open(sdk::concat("grpc://127.0.0.1:", port), sink.abi(), &link).result, SIGRUN_E_IO);

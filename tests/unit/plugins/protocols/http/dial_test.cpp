@@ -93,6 +93,7 @@ TEST(http_detect, any_status_line_counts_and_everything_else_does_not) {
     found = json::parse(d.detect(ssh.url()).text);
     EXPECT_EQ(found.at("supported"), false);
     EXPECT_FALSE(found.as_object().contains("latency_us"));
+    EXPECT_FALSE(found.as_object().contains("reached"));
     const scripted_peer silent("");
     found = json::parse(d.detect(silent.url()).text);
     EXPECT_EQ(found.at("supported"), false);
@@ -100,6 +101,7 @@ TEST(http_detect, any_status_line_counts_and_everything_else_does_not) {
     found = json::parse(d.detect("http://127.0.0.1:1").text);
     EXPECT_EQ(found.at("supported"), false);
     EXPECT_NE(found.at("evidence").as_string().find("cannot connect"), std::string::npos);
+    EXPECT_EQ(found.at("reached"), false);
     found = json::parse(d.detect("http://no-such-host.invalid:1").text);
     EXPECT_EQ(found.at("supported"), false);
     EXPECT_EQ(d.detect("ftp://x").result, SIGRUN_E_INVALID);

@@ -73,6 +73,7 @@ TEST(valkyrie_detect, a_closed_port_is_absent_with_the_reason) {
     EXPECT_FALSE(d.supported);
     EXPECT_NE(d.evidence.find("refused"), std::string::npos) << d.evidence;
     EXPECT_FALSE(d.all.contains("latency_us"));
+    EXPECT_EQ(d.all.at("reached"), false);
     auto u = detect("valkyrie+unix:///nonexistent/socket");
     EXPECT_FALSE(u.supported);
     EXPECT_NE(u.evidence.find("No such file"), std::string::npos) << u.evidence;
@@ -94,6 +95,7 @@ TEST(valkyrie_detect, a_peer_that_speaks_http_is_absent_and_its_words_are_eviden
     auto d = detect(http.at.uri);
     EXPECT_FALSE(d.supported);
     EXPECT_NE(d.evidence.find("HTTP/1.1 400 Bad Request"), std::string::npos) << d.evidence;
+    EXPECT_FALSE(d.all.contains("reached"));
 }
 
 TEST(valkyrie_detect, a_peer_that_hangs_up_is_absent) {

@@ -106,11 +106,14 @@ TEST(websocket_detect, a_head_without_end_is_given_up_at_its_limit) {
 
 TEST(websocket_detect, nobody_and_a_silent_peer_are_absent_within_the_deadline) {
     scripted closed("", false), silent("");
-    EXPECT_NE(detect(closed.uri).evidence.find("refused"), std::string::npos);
+    const auto nobody = detect(closed.uri);
+    EXPECT_NE(nobody.evidence.find("refused"), std::string::npos);
+    EXPECT_EQ(nobody.all.at("reached"), false);
     const auto begun = in_ms(0);
     const auto d = detect(silent.uri, 300);
     EXPECT_FALSE(d.supported);
     EXPECT_NE(d.evidence.find("deadline"), std::string::npos) << d.evidence;
+    EXPECT_FALSE(d.all.contains("reached"));
     EXPECT_LT(in_ms(0) - begun, 5'000'000'000u);
     EXPECT_NE(detect("ws+unix:///nonexistent/socket").evidence.find("No such file"), std::string::npos);
 }
