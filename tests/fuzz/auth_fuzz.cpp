@@ -57,7 +57,7 @@ void read_credentials(guarded_daemon& d, std::string_view auth) {
         check(!refused && refused.error().code == errc::unauthenticated);
     }
     if (auth == d.join) return;  // it would be used up
-    const auto refused = d.door.admit_runner(who, auth, "build-7", "0123456789abcdef", {});
+    const auto refused = d.door.admit_runner(7, who, auth, "build-7", "0123456789abcdef", {});
     check(!refused && refused.error().code == errc::unauthenticated);
 }
 

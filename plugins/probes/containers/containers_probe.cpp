@@ -1,5 +1,6 @@
 #include "containers_probe.hpp"
 
+#include "cri.hpp"
 #include "engine.hpp"
 #include "sockets.hpp"
 
@@ -65,7 +66,7 @@ std::vector<candidate> candidates(const machine_calls& calls, const std::vector<
                 sdk::concat("sockets: expected NAME=/PATH with the name docker, podman, containerd or cri-o, "
                             "found \"",
                             text.substr(0, 100), "\""));
-        out.push_back({name, path, engine ? dialect::engine_api : dialect::connect_only});
+        out.push_back({name, path, engine ? dialect::engine_api : dialect::cri});
     }
     const auto variable = [&](const char* name) { return calls.variable ? calls.variable(name) : std::string(); };
     const auto add = [&](std::string name, std::string path, dialect speaks) {
@@ -80,12 +81,11 @@ std::vector<candidate> candidates(const machine_calls& calls, const std::vector<
     if (const auto own = variable("XDG_RUNTIME_DIR"); own.starts_with('/')) {
         add("docker", own + "/docker.sock", engine);
         add("podman", own + "/podman/podman.sock", engine);
-        add("containerd", own + "/containerd/containerd.sock", dialect::connect_only);
+        add("containerd", own + "/containerd/containerd.sock", dialect::cri);
     }
     for (const char* path : {"/run/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock"})
-        add("containerd", path, dialect::connect_only);
-    for (const char* path : {"/run/crio/crio.sock", "/var/run/crio/crio.sock"})
-        add("cri-o", path, dialect::connect_only);
+        add("containerd", path, dialect::cri);
+    for (const char* path : {"/run/crio/crio.sock", "/var/run/crio/crio.sock"}) add("cri-o", path, dialect::cri);
     if (out.size() > k_max_candidates) out.resize(k_max_candidates);
     return out;
 }
@@ -116,17 +116,16 @@ void collect(const sdk::sysroot& root, const std::vector<candidate>& where, mill
         auto& c = found.emplace_back(contacted{&who, who.path, made.peer, {}});
         if (made.fd < 0) {
             c.answer.trouble = reason(made.error);
-        } else if (who.speaks == dialect::connect_only) {
-            ::close(made.fd);
-            c.answer.usable = true;
         } else {
             ++open;
-            boost::asio::co_spawn(io, ask_engine(made.fd, clock::now() + limit),
-                                  [&c, &open](std::exception_ptr failed, engine_answer answer) {
-                                      --open;
-                                      c.answer = std::move(answer);
-                                      if (failed) c.answer.trouble = "the conversation failed";
-                                  });
+            const auto deadline = clock::now() + limit;
+            auto talk = who.speaks == dialect::cri ? ask_cri(made.fd, who.name == "containerd", deadline)
+                                                   : ask_engine(made.fd, deadline);
+            boost::asio::co_spawn(io, std::move(talk), [&c, &open](std::exception_ptr failed, engine_answer answer) {
+                --open;
+                c.answer = std::move(answer);
+                if (failed) c.answer.trouble = "the conversation failed";
+            });
         }
     }
     while (open > 0) {

@@ -17,7 +17,7 @@ struct machine_calls {
 machine_calls live_calls();
 
 /// How an engine is spoken to.
-enum class dialect { engine_api, connect_only };
+enum class dialect { engine_api, cri };
 
 struct candidate {
     std::string name;  // docker podman containerd cri-o

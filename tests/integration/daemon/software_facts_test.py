@@ -1,4 +1,5 @@
 """What runners say of their software, of container engines, and what their operator declares; and jobs that ask for it."""
+import concurrent.futures
 import http.server
 import json
 import os
@@ -8,7 +9,13 @@ import subprocess
 import threading
 import unittest
 
-from harness import BIN, FleetTest, wait_until
+import grpc_peers
+
+grpc_peers.with_grpc(__file__)
+
+import grpc  # noqa: E402
+
+from harness import BIN, FleetTest, wait_until  # noqa: E402
 
 
 class Engine(http.server.BaseHTTPRequestHandler):
@@ -29,6 +36,17 @@ class Engine(http.server.BaseHTTPRequestHandler):
 
 class Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
+
+
+class Answers(grpc.GenericRpcHandler):
+    """Serves methods that take nothing and give these bytes."""
+
+    def __init__(self, methods):
+        self.methods = methods
+
+    def service(self, call):
+        answer = self.methods.get(call.method)
+        return answer and grpc.unary_unary_rpc_method_handler(lambda request, context: answer)
 
 
 class SoftwareFacts(FleetTest):
@@ -71,6 +89,25 @@ class SoftwareFacts(FleetTest):
         server.server_close()
         wait_until("the engine is known to be gone", lambda: not mine()["usable"])
         self.assertEqual(d.job(d.submit(command=["true"], requires=wanted))["state"], "queued")
+
+    def test_mission_D11_engines_of_the_runtime_interface_say_their_version(self):
+        # VersionResponse of k8s.io/cri-api: runtime_name, runtime_version, runtime_api_version; and containerd's own.
+        text = lambda field, value: bytes([field << 3 | 2, len(value)]) + value.encode()
+        cri = text(1, "0.1.0") + text(2, "cri-o") + text(3, "1.30.2") + text(4, "v1")
+        sockets = {}
+        for name, methods in (("cri-o", {"/runtime.v1.RuntimeService/Version": cri}),
+                              ("containerd", {"/containerd.services.version.v1.Version/Version": text(1, "v2.0.5") + text(2, "abc")})):
+            sockets[name] = str(self.dir / f"{name}.sock")
+            server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
+            server.add_generic_rpc_handlers((Answers(methods),))
+            server.add_insecure_port(f"unix:{sockets[name]}")
+            server.start()
+            self.addCleanup(lambda s=server: s.stop(0).wait())
+        d = self.daemon()
+        self.runner(d, "instance containers.sockets=" + ",".join(f"{name}={path}" for name, path in sockets.items()))
+        mine = {r["socket"]: r for r in self.facts_of(d)["runtime"]["value"]}
+        found = {name: (mine[path]["version"], mine[path]["usable"], mine[path].get("api")) for name, path in sockets.items()}
+        self.assertEqual(found, {"cri-o": ("1.30.2", True, "1"), "containerd": ("2.0.5", True, None)})
 
     def test_declared_facts_come_and_go_with_their_file(self):
         folder = self.dir / "facts.d"

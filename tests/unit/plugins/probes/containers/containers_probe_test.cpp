@@ -1,6 +1,7 @@
 // Engines that answer, and sockets behind which somebody else, or nobody, is.
 #include "containers_probe.hpp"
 
+#include "cri.hpp"
 #include "engine_server.hpp"
 #include "fixtures/machines/rig.hpp"
 
@@ -177,19 +178,63 @@ TEST(containers_probe, nobody_listens) {
     EXPECT_NE(detail_of(facts).find("Connection refused"), std::string::npos) << detail_of(facts);
 }
 
-TEST(containers_probe, an_engine_of_the_container_runtime_interface_is_only_connected_to) {
+TEST(containers_probe, mission_D11_engines_of_the_runtime_interface_that_do_not_answer_are_not_usable) {
     machines::scratch_tree tree;
-    engine_server containerd(tree.path() + "/run/containerd/containerd.sock", [](int, int) {});
-    {
-        engine_server crio(tree.path() + "/run/crio/crio.sock", [](int, int) {});
+    engine_server containerd(tree.path() + "/run/containerd/containerd.sock",
+                             [](int, int stop) { engine_server::wait_for_the_end(stop); });
+    engine_server closes(tree.path() + "/run/k3s/containerd/containerd.sock", [](int, int) {});
+    engine_server http(tree.path() + "/run/crio/crio.sock", [](int fd, int stop) {
+        engine_server::say(fd, engine_server::reply(std::string(100, 'x'), "400 Bad Request"));
+        engine_server::wait_for_the_end(stop);
+    });
+    const auto facts = facts_of(tree, milliseconds(300));
+    const auto list = value_of(facts, "runtime");
+    ASSERT_EQ(list.as_array().size(), 3u);
+    for (const auto& one : list.as_array()) {
+        EXPECT_EQ(one.at("usable"), value(false)) << one;
+        EXPECT_FALSE(one.as_object().contains("version")) << one;
     }
-    const auto list = value_of(facts_of(tree), "runtime");
-    ASSERT_EQ(list.as_array().size(), 2u);
-    EXPECT_EQ(list.as_array()[0].at("name"), value("containerd"));
-    EXPECT_EQ(list.as_array()[0].at("usable"), value(true));
-    EXPECT_FALSE(list.as_array()[0].as_object().contains("version"));
-    EXPECT_EQ(list.as_array()[1].at("name"), value("cri-o"));
-    EXPECT_EQ(list.as_array()[1].at("usable"), value(false));
+    EXPECT_EQ(list.as_array()[2].at("name"), value("cri-o"));
+    EXPECT_NE(detail_of(facts).find("containerd.sock: Version: no answer in time"), std::string::npos);
+    EXPECT_NE(detail_of(facts).find("crio.sock: Version: no HTTP/2"), std::string::npos) << detail_of(facts);
+}
+
+TEST(cri_messages, the_version_is_read_whatever_else_is_there) {
+    engine_facts facts;
+    EXPECT_TRUE(
+        read_cri_version("\x0a\x05"
+                         "0.1.0\x12\x0a"
+                         "containerd\x1a\x06"
+                         "v1.7.2\x22\x02v1",
+                         facts));
+    EXPECT_EQ(facts.version, "1.7.2");
+    EXPECT_EQ(facts.api, "1");
+    EXPECT_TRUE(
+        read_cri_version("\x08\x07\x1a\x03"
+                         "1.2",
+                         facts))
+        << "a field of another kind is passed over";
+    EXPECT_TRUE(
+        read_containerd_version("\x0a\x05"
+                                "2.0.1",
+                                facts));
+    EXPECT_EQ(facts.version, "2.0.1");
+}
+
+TEST(cri_messages, what_is_no_version_is_refused) {
+    engine_facts facts;
+    for (const std::string message : {"",
+                                      "\x1a\x7f"
+                                      "1",
+                                      "\x1a\xff\xff\xff\xff\x0f"
+                                      "1",
+                                      "\x0a\x01"
+                                      "1",
+                                      "\x1a\x03"
+                                      "1 2",
+                                      "\x80"})
+        EXPECT_FALSE(read_cri_version(message, facts)) << message;
+    EXPECT_FALSE(read_cri_version("\x1a\x81\x01" + std::string(129, '1'), facts));
 }
 
 TEST(containers_probe, a_socket_with_two_names_is_one_engine) {
