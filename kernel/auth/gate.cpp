@@ -73,12 +73,15 @@ std::shared_ptr<const token_record> gate::token_of(std::uint64_t session, std::s
 
 caller gate::identify(std::uint64_t session, std::string_view auth) const {
     session_peer peer;
+    caller who;
     {
         auto& s = shards_[session % shards_.size()];
         std::lock_guard lock(s.mutex);
-        if (const auto found = s.peers.find(session); found != s.peers.end()) peer = found->second.peer;
+        if (const auto found = s.peers.find(session); found != s.peers.end()) {
+            peer = found->second.peer;
+            who.is_runner = found->second.runner;
+        }
     }
-    caller who;
     if (is_trusted(peer)) {
         who.kind = caller::kind_t::local;
         who.grants = role::admin;
@@ -129,14 +132,26 @@ result<void> gate::check(const caller& who, std::string_view method) const {
     // A runner's proof is in what it says, not in the call: see admit_runner.
     if (needed == permission::nothing || needed == permission::join) return {};
     if (who.kind != caller::kind_t::anonymous && allows(who.grants, needed)) return {};
+    if (needed == permission::measure && who.is_runner) return {};
     const char* what = needed == permission::read     ? "role reader, submitter or admin"
                        : needed == permission::submit ? "role submitter or admin"
-                                                      : "role admin";
+                       : needed == permission::measure
+                           ? "role runner or admin, or the connection of a runner that is known"
+                           : "role admin";
     return refuse(who, what);
 }
 
-result<void> gate::admit_runner(const caller& who, std::string_view auth, const std::string& name,
-                                const std::string& key_sha256, const token_labels& labels) {
+result<void> gate::admit_runner(std::uint64_t session, const caller& who, std::string_view auth,
+                                const std::string& name, const std::string& key_sha256, const token_labels& labels) {
+    SIGRUN_CHECK_OK(may_be_runner(who, auth, name, key_sha256, labels));
+    auto& s = shards_[session % shards_.size()];
+    std::lock_guard lock(s.mutex);
+    if (const auto found = s.peers.find(session); found != s.peers.end()) found->second.runner = true;
+    return {};
+}
+
+result<void> gate::may_be_runner(const caller& who, std::string_view auth, const std::string& name,
+                                 const std::string& key_sha256, const token_labels& labels) {
     if (who.kind == caller::kind_t::local || tokens_.is_runner(name, key_sha256)) return {};
     if (who.kind == caller::kind_t::token) {
         if (!allows(who.grants, permission::join)) return refuse(who, "role runner or admin");

@@ -37,8 +37,9 @@ struct caller {
     enum class kind_t : std::uint8_t { anonymous, local, token, certificate };
     kind_t kind = kind_t::anonymous;
     role grants = role::reader;
-    std::string name;      // "uid 1000", "token ci", "cert build-7"
-    std::string evidence;  // why it is anonymous, for the refusal
+    std::string name;        // "uid 1000", "token ci", "cert build-7"
+    std::string evidence;    // why it is anonymous, for the refusal
+    bool is_runner = false;  // a runner was admitted over the same connection
     std::shared_ptr<const token_record> token;
     std::string certificate;
 };
@@ -59,8 +60,9 @@ public:
     caller identify(std::uint64_t session, std::string_view auth) const;
     /// unauthenticated, or forbidden, or good.
     result<void> check(const caller& who, std::string_view method) const;
-    /// Whether this caller may be the runner `name`, whose key has this hash; uses up a join token.
-    result<void> admit_runner(const caller& who, std::string_view auth, const std::string& name,
+    /// Whether this caller may be the runner `name`, whose key has this hash; uses up a join token. From then on its
+    /// connection is a runner's.
+    result<void> admit_runner(std::uint64_t session, const caller& who, std::string_view auth, const std::string& name,
                               const std::string& key_sha256, const token_labels& labels);
 
     token_store& tokens() noexcept { return tokens_; }
@@ -72,6 +74,7 @@ private:
         std::string auth;  // the last one that was found good; empty = none
         std::shared_ptr<const token_record> token;
         std::uint64_t revision = 0;  // of the tokens at that time
+        bool runner = false;         // one was admitted over it
     };
     struct shard {
         std::mutex mutex;
@@ -79,6 +82,8 @@ private:
     };
     std::shared_ptr<const token_record> token_of(std::uint64_t session, std::string_view auth) const;
     problem refuse(const caller& who, std::string_view what) const;
+    result<void> may_be_runner(const caller& who, std::string_view auth, const std::string& name,
+                               const std::string& key_sha256, const token_labels& labels);
 
     token_store& tokens_;
     mutable counter unauthenticated_, forbidden_;

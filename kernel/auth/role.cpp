@@ -30,6 +30,7 @@ std::optional<role> parse_role(std::string_view text) noexcept {
 permission needed_for(std::string_view method) noexcept {
     if (method == "health.live") return permission::nothing;
     if (method == "runners.register") return permission::join;
+    if (method == "path.measure") return permission::measure;
     if (contains(k_reads, method)) return permission::read;
     if (contains(k_submits, method)) return permission::submit;
     return permission::administer;
@@ -39,7 +40,7 @@ bool allows(role r, permission p) noexcept {
     if (r == role::admin || p == permission::nothing) return true;
     if (p == permission::read) return r == role::reader || r == role::submitter;
     if (p == permission::submit) return r == role::submitter;
-    return p == permission::join && r == role::runner;
+    return r == role::runner && (p == permission::join || p == permission::measure);
 }
 
 bool matches_glob(std::string_view pattern, std::string_view text) noexcept {

@@ -10,14 +10,14 @@ namespace sigrun {
 enum class role : std::uint8_t {
     reader,     // sees jobs, runners, events and numbers
     submitter,  // the same, and submits and cancels jobs
-    runner,     // registers itself
+    runner,     // registers itself, and measures its way here
     admin,      // everything
 };
 std::string_view to_string(role r) noexcept;
 std::optional<role> parse_role(std::string_view text) noexcept;
 
 /// What a method needs; a method nobody has thought of needs an admin.
-enum class permission : std::uint8_t { nothing, read, submit, join, administer };
+enum class permission : std::uint8_t { nothing, read, submit, join, measure, administer };
 permission needed_for(std::string_view method) noexcept;
 bool allows(role r, permission p) noexcept;
 

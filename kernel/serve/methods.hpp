@@ -33,6 +33,7 @@ void add_job_methods(router& r, controller& c);
 void add_runner_methods(router& r, controller& c);
 void add_event_methods(router& r, controller& c);
 void add_system_methods(router& r, controller& c);
+void add_path_methods(router& r, controller& c);
 void add_plugin_methods(router& r, controller& c);
 void add_crash_methods(router& r, controller& c);
 

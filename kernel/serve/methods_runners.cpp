@@ -14,7 +14,7 @@ namespace {
 result<void> check_runner(controller& c, const call_input& in) {
     if (!in.who) return {};
     SIGRUN_TRY(hello, parse_greeting(in.document));
-    return c.who->admit_runner(*in.who, in.auth, hello.name, sha256_hex(hello.key), hello.labels);
+    return c.who->admit_runner(in.session, *in.who, in.auth, hello.name, sha256_hex(hello.key), hello.labels);
 }
 
 // Calls `body` with the runner named by the param id, or answers with the problem.

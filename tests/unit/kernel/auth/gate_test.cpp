@@ -45,7 +45,7 @@ struct gate_with_callers : ::testing::Test {
     static constexpr errc good = errc::busy;
     errc admitted(std::uint64_t session, const std::string& auth, const std::string& name,
                   const std::string& key = "k") {
-        const auto r = sut.admit_runner(sut.identify(session, auth), auth, name, sha256_hex(key), {});
+        const auto r = sut.admit_runner(session, sut.identify(session, auth), auth, name, sha256_hex(key), {});
         return r ? good : r.error().code;
     }
 
@@ -123,7 +123,8 @@ TEST_F(gate_with_callers, each_role_has_its_methods) {
                                                               {"config.show", {"admin"}},
                                                               {"tokens.create", {"admin"}},
                                                               {"tokens.list", {"admin"}},
-                                                              {"probe.run", {"admin"}}};
+                                                              {"probe.run", {"admin"}},
+                                                              {"path.measure", {"runner", "admin"}}};
     for (const auto& [method, roles] : may)
         for (const auto& [name, auth] : who) {
             const bool allowed = std::find(roles.begin(), roles.end(), name) != roles.end();
@@ -143,8 +144,11 @@ TEST_F(gate_with_callers, a_certificate_is_the_runner_of_its_name_or_what_the_op
 
 TEST_F(gate_with_callers, a_runner_joins_once_and_proves_itself_by_its_key_afterwards) {
     EXPECT_EQ(admitted(k_far, "", "build-7"), errc::unauthenticated);
+    EXPECT_EQ(outcome(k_far, "", "path.measure"), errc::unauthenticated);
     const auto join = join_token();
     EXPECT_EQ(admitted(k_far, join, "build-7"), good);
+    EXPECT_EQ(outcome(k_far, "", "path.measure"), good) << "the connection is a known runner's from now on";
+    EXPECT_EQ(outcome(k_far, "", "jobs.list"), errc::unauthenticated);
     EXPECT_EQ(admitted(k_far, "", "build-7"), good);
     EXPECT_EQ(admitted(k_far, join, "build-7"), good) << "a token that was used up does no harm";
     EXPECT_EQ(admitted(k_far, join, "build-8"), errc::unauthenticated);
