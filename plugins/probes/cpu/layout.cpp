@@ -78,16 +78,16 @@ void caches(const sdk::sysroot& root, std::uint32_t cpu, sdk::fact_writer& facts
     line&&* line > 0 ? facts.ok("cpu.line_bytes", *line, info) : facts.none("cpu.line_bytes", "absent", absent);
 }
 
-/// Performance and efficiency cores: two event sources on x86, different capacities on arm.
+/// Performance, efficiency and low-power cores: an event source for each on x86, different capacities on arm.
 void kinds(const sdk::sysroot& root, const sdk::cpu_set& online, sdk::fact_writer& facts) {
     std::vector<sdk::record> list;
     std::string source = "/sys/devices/cpu_core/cpus /sys/devices/cpu_atom/cpus";
-    for (std::string_view kind : {"core", "atom"}) {
+    for (std::string_view kind : {"core", "atom", "lowpower"}) {
         const auto cpus = sdk::parse_cpulist(root.read("/sys/devices/cpu_" + std::string(kind) + "/cpus").text);
         if (cpus && !cpus->empty())
             list.push_back(sdk::record().add("kind", kind).add("count", cpus->count()).add("cpus", cpus->text()));
     }
-    bool known = list.size() == 2 || root.probe("/sys/devices/cpu") == sdk::read_status::ok;
+    bool known = list.size() >= 2 || root.probe("/sys/devices/cpu") == sdk::read_status::ok;
     if (list.size() < 2) {
         list.clear();
         std::map<std::uint64_t, sdk::cpu_set> by_capacity;

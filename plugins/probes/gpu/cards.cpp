@@ -55,12 +55,13 @@ struct device_files {
     std::optional<std::uint64_t> number(std::string_view name) const { return sdk::parse_u64(text(name)); }
 };
 
-/// i915 and xe keep the clock at the card, not at the device.
+/// i915 keeps the clock at the card, xe at the device: one for each unit, of which the first is for graphics and compute.
 std::optional<std::uint64_t> intel_clock(const device_files& at) {
     for (const auto& name : at.root.list(at.folder + "drm")) {
         if (!name.starts_with("card")) continue;
         if (const auto mhz = at.number("drm/" + name + "/gt_max_freq_mhz")) return *mhz * 1'000'000;
     }
+    if (const auto mhz = at.number("tile0/gt0/freq0/max_freq")) return *mhz * 1'000'000;
     return std::nullopt;
 }
 

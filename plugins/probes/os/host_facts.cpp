@@ -78,7 +78,11 @@ void read_host(const sdk::sysroot& root, const machine_calls& calls, sdk::fact_w
         text_file(root, facts, key, std::string("/sys/class/dmi/id/") + name);
     const auto chassis = root.read("/sys/class/dmi/id/chassis_type", 64);
     const auto code = sdk::parse_u64(chassis.text);
-    facts.parsed("host.chassis", code && *code > 2 ? std::optional(chassis_name(*code)) : std::nullopt, chassis, {});
+    if (code == 2u)  // SMBIOS has a number for it
+        facts.none("host.chassis", "absent", {.source = chassis.path, .detail = "unknown to the firmware"});
+    else
+        facts.parsed("host.chassis", code && *code > 0 ? std::optional(chassis_name(*code)) : std::nullopt, chassis,
+                     {});
 
     const std::string machine = calls.machine ? calls.machine() : std::string();
     if (!machine.empty())

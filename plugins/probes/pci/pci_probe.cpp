@@ -75,19 +75,18 @@ void collect(const sdk::sysroot& root, sdk::fact_writer& facts) {
         for (auto key : {"pci.count", "pci"}) facts.none(key, "error", info);
         return;
     }
-    facts.ok("pci.count", found.functions.size(), info);
+    facts.ok("pci.count", found.count, info);
     std::vector<sdk::record> list;
     std::size_t bytes = 0;
     for (const auto& f : found.functions) {
-        if (list.size() == k_max_listed) break;
         auto one = described(root, f);
         bytes += one.json().size() + 1;
         if (bytes > k_most_bytes) break;
         list.push_back(std::move(one));
     }
     std::string detail;
-    if (list.size() < found.functions.size())
-        detail = "the first " + std::to_string(list.size()) + " of " + std::to_string(found.functions.size());
+    if (list.size() < found.count)
+        detail = "the first " + std::to_string(list.size()) + " of " + std::to_string(found.count);
     info.detail = detail;
     facts.ok("pci", sdk::records(list), info);
 }

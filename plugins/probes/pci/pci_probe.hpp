@@ -18,7 +18,8 @@ struct function {
     std::string name;                                     // of vendor and device; empty: not in the list of names
 };
 struct scan_result {
-    std::vector<function> functions;  // sorted by address
+    std::vector<function> functions;  // the first k_max_listed, by address
+    std::size_t count = 0;            // of all
     std::string failure;              // what libpci said; empty: it went well
 };
 

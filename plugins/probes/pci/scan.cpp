@@ -9,6 +9,7 @@ extern "C" {
 #include <cstdio>
 #include <memory>
 #include <stdexcept>
+#include <tuple>
 
 namespace sigrun::pci {
 namespace {
@@ -59,7 +60,7 @@ function read(pci_access* access, pci_dev& d) {
     return f;
 }
 
-std::vector<function> all_functions(const sdk::sysroot& root) {
+scan_result all_functions(const sdk::sysroot& root) {
     const std::unique_ptr<pci_access, closer> access(pci_alloc());
     access->error = failed;
     access->warning = say_nothing;
@@ -70,9 +71,15 @@ std::vector<function> all_functions(const sdk::sysroot& root) {
     if (!root.live()) pci_set_name_list_path(access.get(), names.data(), 0);
     pci_init(access.get());
     pci_scan_bus(access.get());
-    std::vector<function> out;
-    for (auto* d = access->devices; d; d = d->next) out.push_back(read(access.get(), *d));
-    std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.address < b.address; });
+    std::vector<pci_dev*> devices;
+    for (auto* d = access->devices; d; d = d->next) devices.push_back(d);
+    const auto place = [](const pci_dev* d) { return std::tuple(d->domain, d->bus, d->dev, d->func); };
+    std::sort(devices.begin(), devices.end(), [&](auto* a, auto* b) { return place(a) < place(b); });
+    scan_result out;
+    out.count = devices.size();
+    // Each costs some files; of 13,000 (util-linux/util-linux#3177) those that no list holds are only counted.
+    devices.resize(std::min(devices.size(), k_max_listed));
+    for (auto* d : devices) out.functions.push_back(read(access.get(), *d));
     return out;
 }
 
@@ -82,7 +89,7 @@ scan_result scan(const sdk::sysroot& root) {
     scan_result out;
     for (int attempt = 0; attempt < 3; ++attempt) {
         try {
-            return {all_functions(root), ""};
+            return all_functions(root);
         } catch (const std::exception& e) {
             out.failure = e.what();  // perhaps a device went away between listing and reading
         }

@@ -10,11 +10,12 @@ namespace {
 using sdk::fact_info;
 using sdk::read_status;
 
-/// A fact from securityfs; `value` is asked only if the file could be read.
+/// A fact from securityfs; `value` counts only if the file could be read.
 template <class T>
 void from_securityfs(const sdk::sysroot& root, sdk::fact_writer& facts, std::string_view key,
                      const sdk::file_text& file, const std::optional<T>& value, const fact_info& info) {
-    if (file.status != read_status::absent) return facts.parsed(key, value, file, info);
+    if (file) return facts.parsed(key, value, file, info);
+    if (file.status != read_status::absent) return facts.missing(key, file, info, "");
     const bool mounted = !root.list("/sys/kernel/security").empty();
     facts.none(key, mounted ? "absent" : "unsupported",
                {.source = file.path, .detail = mounted ? "this kernel does not have it" : "securityfs is not visible"});

@@ -24,6 +24,7 @@ firmware::firmware(const sdk::sysroot& root)
       product(text_of(root, "product_name")),
       board(text_of(root, "board_vendor")),
       bios(text_of(root, "bios_vendor")),
+      bios_version(text_of(root, "bios_version")),
       asset_tag(text_of(root, "chassis_asset_tag")) {}
 
 std::string firmware::hypervisor() const {
@@ -60,6 +61,8 @@ std::string firmware::cloud() const {
     // Microsoft's constant tells Azure from a Hyper-V host in the next room.
     if (asset_tag == "7783-7084-3265-9085-8269-3286-77") return "azure";
     if (asset_tag == "OracleCloud.com") return "oracle";
+    // Amazon's machines on Xen: "4.11.amazon".
+    if (bios_version.ends_with(".amazon")) return "aws";
     constexpr mark k_marks[] = {{"Amazon EC2", "aws"},
                                 {"Google", "gcp"},
                                 {"Alibaba Cloud", "alibaba"},

@@ -94,6 +94,19 @@ std::string xen(const sdk::sysroot& root, evidence_set& evidence) {
     return {};
 }
 
+/// s390x: which program runs the guest; without one it is a partition, which the machine itself makes.
+std::string mainframe(const sdk::sysroot& root, evidence_set& evidence) {
+    const auto file = root.read("/proc/sysinfo", 64 * 1024);
+    if (!file) return {};
+    const auto program = sdk::field(file.text, "VM00 Control Program").value_or("");
+    for (const auto& [text, name] : {std::pair{"z/VM", "zvm"}, std::pair{"KVM/Linux", "kvm"}})
+        if (program.starts_with(text)) {
+            evidence.add("/proc/sysinfo", text);
+            return name;
+        }
+    return program.empty() ? "none" : "other";
+}
+
 struct verdict {
     std::string vm, source;
 };
@@ -121,10 +134,7 @@ verdict judge(const sdk::sysroot& root, const machine_calls& calls, const firmwa
     if (!by_firmware.empty()) return {by_firmware, "/sys/class/dmi/id"};
     if (auto by_xen = xen(root, evidence); !by_xen.empty()) return {by_xen, "/sys/hypervisor/type"};
     if (auto by_tree = device_tree(root, evidence); !by_tree.empty()) return {by_tree, "/proc/device-tree"};
-    if (root.read("/proc/sysinfo", 64 * 1024).text.find("z/VM") != std::string::npos) {
-        evidence.add("/proc/sysinfo", "z/VM");
-        return {"zvm", "/proc/sysinfo"};
-    }
+    if (auto by_sysinfo = mainframe(root, evidence); !by_sysinfo.empty()) return {by_sysinfo, "/proc/sysinfo"};
     if (cpu.hypervisor == true) return {"other", calls.cpuid ? "cpuid:1" : "/proc/cpuinfo"};
     if (cpu.hypervisor == false) return {"none", calls.cpuid ? "cpuid:1" : "/proc/cpuinfo"};
     if (dmi.known()) return {"none", "/sys/class/dmi/id"};

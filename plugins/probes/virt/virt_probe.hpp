@@ -40,7 +40,7 @@ private:
 struct firmware {
     explicit firmware(const sdk::sysroot& root);
     sdk::file_text first;  // why there is no vendor; before the others, whose making fills it
-    std::string vendor, product, board, bios, asset_tag;
+    std::string vendor, product, board, bios, bios_version, asset_tag;
     bool known() const noexcept { return !vendor.empty() || !product.empty() || !bios.empty(); }
     std::string hypervisor() const;  // "kvm", "vmware"; empty: names none
     std::string cloud() const;       // "aws", "gcp"; empty: names none
