@@ -25,6 +25,8 @@ public:
     /// Answers with what has arrived and `status` for each key pattern (ok: nothing is missing). Once; later
     /// calls do nothing and return false.
     bool answer(fact_status status, std::string_view detail);
+    /// The probe is told to come to an end.
+    void soft_limit();
 
     std::optional<std::uint64_t> begins() override;
     void sent(std::string_view json) override;
@@ -38,7 +40,6 @@ private:
     void arm(std::optional<boost::asio::steady_timer>& timer, std::chrono::milliseconds after,
              void (probe_ticket::*expired)());
     void no_thread();
-    void soft_limit();
     void hard_limit();
     void completed(const result<buffer_ref>& outcome);
 
