@@ -39,6 +39,7 @@ private:
     void add_failure(std::vector<fact>& facts, fact_status status, std::string_view detail) const;
     void arm(std::optional<boost::asio::steady_timer>& timer, std::chrono::milliseconds after,
              void (probe_ticket::*expired)());
+    bool cancelled();
     void no_thread();
     void hard_limit();
     void completed(const result<buffer_ref>& outcome);
@@ -50,7 +51,7 @@ private:
     probe_lane::done callback_;  // empty: answered
     std::vector<fact> facts_;
     sigrun_op op_ = 0;
-    bool started_ = false;
+    bool started_ = false, cancelled_ = false;
     std::optional<boost::asio::steady_timer> queue_, soft_, hard_;
 };
 

@@ -287,7 +287,7 @@ std::vector<fact> tier_facts(const tier_report& report, const fact_lookup& find)
 }
 
 void add_tiers(std::vector<fact>& facts, const std::function<tier_report(tier_report, const fact_lookup&)>& settle) {
-    std::erase_if(facts, [](const fact& f) { return f.key.starts_with(k_prefix); });
+    std::erase_if(facts, [](const fact& f) { return f.key.starts_with(k_prefix) && f.method != "declared"; });
     const fact_lookup find = [&](std::string_view key) -> const fact* {
         const auto at = std::find_if(facts.begin(), facts.end(), [&](const fact& f) { return f.key == key; });
         return at == facts.end() ? nullptr : &*at;
@@ -295,6 +295,7 @@ void add_tiers(std::vector<fact>& facts, const std::function<tier_report(tier_re
     auto report = judge_tiers(find);
     if (settle) report = settle(std::move(report), find);
     auto tiers = tier_facts(report, find);
+    std::erase_if(tiers, [&](const fact& f) { return find(f.key); });
     std::move(tiers.begin(), tiers.end(), std::back_inserter(facts));
 }
 

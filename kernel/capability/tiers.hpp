@@ -56,7 +56,8 @@ tier_report judge_tiers(const fact_lookup& find);
 /// facts, known or not.
 std::vector<fact> tier_facts(const tier_report& report, const fact_lookup& find);
 
-/// All tier.* among the facts give way to those that the others show; with `settle`, which may change the report.
+/// All tier.* among the facts give way to those that the others show, but for what an operator declares; `settle` may change
+/// the report before.
 void add_tiers(std::vector<fact>& facts, const std::function<tier_report(tier_report, const fact_lookup&)>& settle = {});
 
 /// Prefixes of all facts that the tiers come from.

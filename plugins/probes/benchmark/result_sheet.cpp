@@ -37,7 +37,7 @@ void result_sheet::value(std::string_view key, const sdk::fact_value& value, dou
     const bool doubtful = noisy() || cv > k_noisy;
     std::string detail = what.detail;
     if (noisy())
-        detail += noise_ ? "; disturbed (noise " + percent(*noise_) + "): a lower bound"
+        detail += noise_ ? "; disturbed (noise " + percent(*noise_) + "): a quiet machine is faster"
                          : std::string("; how disturbed is not known");
     else if (doubtful)
         detail += "; the rounds differ much";
