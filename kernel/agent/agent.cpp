@@ -31,6 +31,7 @@ agent::agent(plugin_host& host, detector& facts, agent_options options, agent_id
       detector_(facts),
       options_(std::move(options)),
       me_(std::move(me)),
+      benchmark_(std::make_shared<self_benchmark>(host, facts, clock::system(), options_.benchmark)),
       tick_(host.io()),
       facts_timer_(host.io()),
       drain_timer_(host.io()) {}
@@ -58,6 +59,7 @@ result<void> agent::start() {
     auto known = facts_ ? facts_->facts() : std::vector<fact>{};
     auto own = own_facts(host_, me_.name, slots);
     std::move(own.begin(), own.end(), std::back_inserter(known));
+    benchmark_->complete(known);
     facts_ = std::make_shared<const capability_document>(std::move(known));
     table_ = std::make_shared<assignment_table>(host_, options_, slots);
     if (table_->executors().kinds().empty())
@@ -234,7 +236,9 @@ sigrun_result agent::on_frame(const link_ptr& from, const sigrun_frame& frame) {
     if (!link || !table_) return SIGRUN_E_CANCELLED;
     link->heard.store(true, std::memory_order_relaxed);
     switch (frame.kind) {
-        case SIGRUN_OFFER: return table_->on_offer(from, frame, !link->draining.load(std::memory_order_relaxed));
+        case SIGRUN_OFFER:
+            benchmark_->job_offered();
+            return table_->on_offer(from, frame, !link->draining.load(std::memory_order_relaxed));
         case SIGRUN_ACK: return table_->on_ack(frame);
         case SIGRUN_CANCEL: return table_->on_cancel(from, frame);
         case SIGRUN_DRAIN: link->draining.store(true, std::memory_order_relaxed); return SIGRUN_OK;

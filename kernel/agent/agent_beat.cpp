@@ -135,12 +135,29 @@ void agent::facts_found(const capability_ptr& found, const link_ptr& asker) {
         std::lock_guard lock(mutex_);
         if (stopped_) return;
         auto before = what_matters(*facts_);
-        facts_ = std::make_shared<const capability_document>(updated_facts(*facts_, *found));
+        auto all = updated_facts(*facts_, *found);
+        benchmark_->complete(all);
+        facts_ = std::make_shared<const capability_document>(std::move(all));
         changed = what_matters(*facts_) != before;
     }
     // Whoever asked is answered in any case, also before its WELCOME has been read here.
     if (changed) send_to_all(SIGRUN_HELLO, json::serialize(facts_document(false)), asker);
     if (asker) send_text(asker, SIGRUN_HELLO, json::serialize(facts_document(true)));
+    look_at_benchmark();
+}
+
+// After the other facts: nothing else is measured then.
+void agent::look_at_benchmark() {
+    capability_ptr facts;
+    bool idle = false;
+    {
+        std::lock_guard lock(mutex_);
+        facts = facts_;
+        idle = !stopped_ && !draining_ && !probing_;
+    }
+    benchmark_->look(idle && table_->used() == 0, *facts, [weak = weak_from_this()] {
+        if (auto self = weak.lock()) self->plugins_changed(false);
+    });
 }
 
 json::object agent::facts_document(bool with_attempts) const {

@@ -86,6 +86,7 @@ void agent::stop() {
         stopped_ = true;
         drained_ = nullptr;
     }
+    benchmark_->stop();
     if (table_) {
         table_->stop_accepting();
         table_->cancel_all(nanoseconds(0), end_cause::preempted);

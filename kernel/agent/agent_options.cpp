@@ -69,6 +69,11 @@ constexpr sigrun_opt k_table[] = {
             .max = k_hour_ns}),
     option("facts_interval", SIGRUN_OPT_DURATION,
            {.def = "30s", .doc = "How often the runner looks for changed facts.", .min = 1e9, .max = k_hour_ns}),
+    option("benchmark", SIGRUN_OPT_BOOL,
+           {.def = "yes",
+            .doc = "Measure this machine (perf.*, tier.*) when it has been idle for a facts_interval: at most 3 s, "
+                   "once a day or "
+                   "after its limits changed; a job that comes ends it."}),
     option("rung_retry", SIGRUN_OPT_DURATION,
            {.def = "30s",
             .doc = "How often a better protocol is tried again after a fallback.",
@@ -179,6 +184,7 @@ result<agent_options> read_agent_options(const bound_section& section) {
     o.drain_timeout = nanoseconds(section.integer("drain_timeout"));
     o.kill_grace = nanoseconds(section.integer("kill_grace"));
     o.facts_interval = nanoseconds(section.integer("facts_interval"));
+    o.benchmark = section.boolean("benchmark");
     o.rung_retry = nanoseconds(section.integer("rung_retry"));
     o.plugin_watch = section.boolean("plugin_watch");
     o.plugin_probation = nanoseconds(section.integer("plugin_probation"));

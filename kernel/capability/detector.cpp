@@ -1,6 +1,7 @@
 #include "kernel/capability/detector.hpp"
 
 #include "kernel/capability/probe_lane.hpp"
+#include "kernel/capability/tiers.hpp"
 #include "kernel/capability/ttl_cache.hpp"
 
 #include <algorithm>
@@ -24,8 +25,8 @@ std::vector<std::string> normal_prefixes(std::vector<std::string> only) {
     return only;
 }
 
-std::string cache_key(const std::string& sysroot, const std::vector<std::string>& only) {
-    std::string key = sysroot;
+std::string cache_key(const std::string& sysroot, bool on_request, const std::vector<std::string>& only) {
+    std::string key = on_request ? "+" + sysroot : sysroot;
     for (const auto& prefix : only) (key += '\0') += prefix;
     return key;
 }
@@ -37,6 +38,13 @@ bool wanted(std::string_view key, const std::vector<std::string>& only) {
     return std::any_of(only.begin(), only.end(), [&](const std::string& prefix) {
         return key.starts_with(prefix) || (pattern && prefix.starts_with(key));
     });
+}
+
+/// What has to be found out for what is asked for: tiers come from other facts.
+std::vector<std::string> with_evidence(std::vector<std::string> only) {
+    if (only.empty() || !wanted("tier.*", only)) return only;
+    for (auto& key : tier_evidence()) only.push_back(std::move(key));
+    return only;
 }
 
 int weight(fact_status s) { return s == fact_status::ok ? 2 : s == fact_status::stale ? 1 : 0; }
@@ -61,7 +69,8 @@ struct detector::impl {
     struct gathering {
         std::mutex mutex;
         std::size_t missing = 0;
-        std::vector<std::string> only;
+        std::vector<std::string> only, needed;  // asked for; and what that comes from
+        bool tiers = false;
         std::vector<std::vector<fact>> parts;
         cache::finish finish;
 
@@ -77,7 +86,7 @@ struct detector::impl {
             std::map<std::string, fact, std::less<>> best;
             for (auto& facts : parts)
                 for (fact& f : facts) {
-                    if (!wanted(f.key, only)) continue;
+                    if (!wanted(f.key, needed)) continue;
                     auto at = best.find(f.key);
                     if (at == best.end())
                         best.emplace(f.key, std::move(f));
@@ -87,6 +96,8 @@ struct detector::impl {
             std::vector<fact> facts;
             facts.reserve(best.size());
             for (auto& [key, f] : best) facts.push_back(std::move(f));
+            if (tiers) add_tiers(facts);
+            std::erase_if(facts, [&](const fact& f) { return !wanted(f.key, only); });
             return std::make_shared<const capability_document>(std::move(facts));
         }
     };
@@ -112,16 +123,20 @@ struct detector::impl {
         return now;
     }
 
-    void gather(const std::string& sysroot, const std::vector<std::string>& only, cache::finish finish) {
-        auto chosen = lanes();
-        std::erase_if(chosen, [&](const auto& lane) { return !lane->overlaps(only); });
+    void gather(const detect_options& options, const std::vector<std::string>& only, cache::finish finish) {
         auto g = std::make_shared<gathering>();
         g->only = only;
+        g->needed = with_evidence(only);
+        g->tiers = !options.on_request;  // else there is but a part of what they come from
+        auto chosen = lanes();
+        std::erase_if(chosen, [&](const auto& lane) {
+            return lane->on_request() != options.on_request || !lane->overlaps(g->needed);
+        });
         g->missing = chosen.size() + 1;  // the extra part keeps it open until every probe was asked
         g->parts.resize(chosen.size() + 1);
         g->finish = std::move(finish);
         for (std::size_t i = 0; i < chosen.size(); ++i)
-            chosen[i]->run(sysroot, [g, i](std::vector<fact> facts) { g->take(i, std::move(facts)); });
+            chosen[i]->run(options.sysroot, [g, i](std::vector<fact> facts) { g->take(i, std::move(facts)); });
         g->take(chosen.size(), {});
     }
 
@@ -150,9 +165,9 @@ detector::~detector() {
 
 void detector::detect(const detect_options& options, std::function<void(capability_ptr)> callback) {
     auto only = normal_prefixes(options.only);
-    const auto key = cache_key(options.sysroot, only);
+    const auto key = cache_key(options.sysroot, options.on_request, only);
     impl_->documents_.get(
-        key, [&](impl::cache::finish finish) { impl_->gather(options.sysroot, only, std::move(finish)); },
+        key, [&](impl::cache::finish finish) { impl_->gather(options, only, std::move(finish)); },
         [callback = std::move(callback)](result<capability_ptr> document) {
             callback(document ? *document : std::make_shared<const capability_document>());
         },
@@ -167,6 +182,16 @@ void detector::forget() {
         lanes = impl_->lanes_;
     }
     for (auto& lane : lanes) lane->forgive();
+}
+
+void detector::interrupt() {
+    std::vector<std::shared_ptr<probe_lane>> lanes;
+    {
+        std::lock_guard lock(impl_->mutex_);
+        lanes = impl_->lanes_;
+    }
+    for (auto& lane : lanes)
+        if (lane->on_request()) lane->cancel();
 }
 
 detector::counters detector::stats() const noexcept {

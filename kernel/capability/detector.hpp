@@ -18,6 +18,7 @@ struct detect_options {
     std::string sysroot;            // prefix for /sys, /proc, /etc
     std::vector<std::string> only;  // key prefixes; empty = all probes
     bool fresh = false;             // ignore the cache
+    bool on_request = false;        // the probes that say SIGRUN_PROBE_ON_REQUEST, and no others; else the others
 };
 
 class detector {
@@ -33,6 +34,8 @@ public:
     /// The probes have changed: nothing that was found out, or is being found out, answers who asks from now on, and no crash
     /// keeps a probe from being run.
     void forget();
+    /// Cancels what runs of the probes that run on request: their machine is needed.
+    void interrupt();
     struct counters {
         std::uint64_t hits = 0, misses = 0, shared = 0;  // of whole detections
         std::uint64_t runs = 0;                          // of single probes

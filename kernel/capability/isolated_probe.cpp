@@ -39,7 +39,7 @@ void isolated_probe::run(std::string sysroot, std::shared_ptr<isolated_run> whos
         whose_ = std::move(whose);
         sysroot_ = std::move(sysroot);
         ++number_;
-        asked_ = gave_up_ = false;
+        asked_ = cancelled_ = gave_up_ = false;
         bytes_ = lines_ = 0;
         if (stopped_) return finish(lock, fact_status::timeout, k_stopped);
     }
@@ -139,6 +139,10 @@ void isolated_probe::ask(guard& lock) {
     }
     task["deadline_ns"] = *deadline;
     session->send(frame_bytes(probe_word::run, number, json::serialize(task)));
+    lock.lock();
+    // Cancelled before it was told of it: once more, now that it knows the number.
+    if (cancelled_ && number == number_ && session == session_)
+        session_->send(frame_bytes(probe_word::cancel, number_, {}));
 }
 
 void isolated_probe::finish(guard& lock, fact_status status, const std::string& detail) {
@@ -149,6 +153,7 @@ void isolated_probe::finish(guard& lock, fact_status status, const std::string& 
 
 void isolated_probe::cancel() {
     guard lock(mutex_);
+    cancelled_ = whose_ != nullptr;
     if (whose_ && asked_ && session_) session_->send(frame_bytes(probe_word::cancel, number_, {}));
 }
 

@@ -77,7 +77,7 @@ private:
     std::shared_ptr<isolated_run> whose_;  // the run, if there is one
     std::string sysroot_;
     std::uint64_t number_ = 0;
-    bool asked_ = false, gave_up_ = false;
+    bool asked_ = false, cancelled_ = false, gave_up_ = false;
     std::size_t bytes_ = 0;
     unsigned lines_ = 0;
 };

@@ -22,6 +22,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 namespace sigrun {
@@ -105,7 +106,9 @@ void be_nice() {
 void allow_processor_time(std::uint32_t hard_ms) {
     rusage used{};
     ::getrusage(RUSAGE_SELF, &used);
-    const auto seconds = static_cast<rlim_t>(used.ru_utime.tv_sec + used.ru_stime.tv_sec) + hard_ms / 1000;
+    // On each processor, for a probe that uses all of them.
+    const auto processors = static_cast<rlim_t>(std::max(1u, std::thread::hardware_concurrency()));
+    const auto seconds = static_cast<rlim_t>(used.ru_utime.tv_sec + used.ru_stime.tv_sec) + processors * hard_ms / 1000;
     const rlimit more{seconds + k_spare_seconds, RLIM_INFINITY};
     ::setrlimit(RLIMIT_CPU, &more);
 }
@@ -118,6 +121,7 @@ struct task {
     std::uint64_t deadline_ns;
     sigrun_sink sink{};
     std::atomic<sigrun_op> op{0};
+    std::atomic<bool> cancelled{false};
 
     static sigrun_result on_frame(void* ctx, const sigrun_frame* frame) noexcept {
         auto& me = *static_cast<task*>(ctx);
@@ -162,6 +166,7 @@ public:
     }
     void cancel(std::uint64_t number) {
         if (!current_ || current_->number != number || !SIGRUN_HAS(table_, cancel)) return;
+        current_->cancelled = true;
         if (const auto op = current_->op.load()) table_->cancel(instance_->abi(), op);
     }
 
@@ -189,6 +194,8 @@ private:
         const sigrun_op op = runtime_->ops.mint(
             code_->number(), [this, what](const result<buffer_ref>& outcome) { done(*what, outcome); });
         what->op = op;
+        // What arrives from here on finds the op; what came before was for this one, too.
+        if (what->cancelled && SIGRUN_HAS(table_, cancel)) table_->cancel(instance_->abi(), op);
         sigrun_probe_req req{};
         req.struct_size = sizeof req;
         req.scope = sdk::str(what->scope);

@@ -143,6 +143,15 @@ void probe_lane::stop() {
     if (isolated_) isolated_->stop();
 }
 
+void probe_lane::cancel() {
+    std::shared_ptr<probe_ticket> ticket;
+    {
+        std::lock_guard lock(mutex_);
+        ticket = running_;
+    }
+    if (ticket) ticket->soft_limit();
+}
+
 void probe_lane::forgive() {
     if (isolated_) isolated_->forgive();
 }

@@ -45,8 +45,13 @@ public:
     /// True if some key that begins with one of `prefixes` may come from here; no prefixes: always.
     bool overlaps(std::span<const std::string> prefixes) const noexcept;
 
+    /// Only for who asks for such probes, and never beside others.
+    bool on_request() const noexcept { return table_->flags & SIGRUN_PROBE_ON_REQUEST; }
+
     /// Runs the probe, after the runs asked for before; `callback` is called exactly once.
     void run(std::string sysroot, done callback);
+    /// Cancels the run that is under way, as its soft limit would.
+    void cancel();
     /// Crashes so far do not keep it from being run.
     void forgive();
     /// Answers everybody now; nothing is started any more and neither host nor clock are used again.

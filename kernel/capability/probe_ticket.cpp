@@ -67,7 +67,11 @@ void probe_ticket::execute() {
         wanted = static_cast<bool>(callback_);
     }
     if (!wanted) return lane_->returned(this);  // answered while it waited
-    if (lane_->isolated_) return lane_->isolated_->run(sysroot_, shared_from_this());
+    if (lane_->isolated_) {
+        lane_->isolated_->run(sysroot_, shared_from_this());
+        if (cancelled()) lane_->isolated_->cancel();  // while it waited for a thread
+        return;
+    }
     if (const auto deadline = begins())
         call(*deadline);
     else
@@ -99,6 +103,8 @@ void probe_ticket::call(std::uint64_t deadline_ns) {
                 std::lock_guard lock(mutex_);
                 op_ = op;
             }
+            if (cancelled() && SIGRUN_HAS(lane_->table_, cancel))
+                lane_->table_->cancel(lane_->target_->abi(), op);  // while it waited for a thread
             return lane_->table_->run(lane_->target_->abi(), &req, &sink_, op);
         },
         [self](result<buffer_ref> outcome) { self->completed(outcome); });
@@ -158,9 +164,15 @@ void probe_ticket::soft_limit() {
     {
         std::lock_guard lock(mutex_);
         if (callback_) op = op_;
+        cancelled_ = true;
     }
     if (lane_->isolated_) return lane_->isolated_->cancel();
     if (op && SIGRUN_HAS(lane_->table_, cancel)) lane_->table_->cancel(lane_->target_->abi(), op);
+}
+
+bool probe_ticket::cancelled() {
+    std::lock_guard lock(mutex_);
+    return cancelled_;
 }
 
 void probe_ticket::hard_limit() {

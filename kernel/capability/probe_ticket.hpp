@@ -25,6 +25,8 @@ public:
     /// Answers with what has arrived and `status` for each key pattern (ok: nothing is missing). Once; later
     /// calls do nothing and return false.
     bool answer(fact_status status, std::string_view detail);
+    /// The probe is told to come to an end.
+    void soft_limit();
 
     std::optional<std::uint64_t> begins() override;
     void sent(std::string_view json) override;
@@ -37,8 +39,8 @@ private:
     void add_failure(std::vector<fact>& facts, fact_status status, std::string_view detail) const;
     void arm(std::optional<boost::asio::steady_timer>& timer, std::chrono::milliseconds after,
              void (probe_ticket::*expired)());
+    bool cancelled();
     void no_thread();
-    void soft_limit();
     void hard_limit();
     void completed(const result<buffer_ref>& outcome);
 
@@ -49,7 +51,7 @@ private:
     probe_lane::done callback_;  // empty: answered
     std::vector<fact> facts_;
     sigrun_op op_ = 0;
-    bool started_ = false;
+    bool started_ = false, cancelled_ = false;
     std::optional<boost::asio::steady_timer> queue_, soft_, hard_;
 };
 

@@ -1,4 +1,5 @@
 // sigrun probe: what can be found out about this machine, without any daemon.
+#include "kernel/app/sigrun/benchmark_run.hpp"
 #include "kernel/app/sigrun/context.hpp"
 #include "kernel/app/sigrun/fact_view.hpp"
 #include "kernel/app/sigrun/loaded_plugins.hpp"
@@ -15,7 +16,7 @@ namespace {
 struct choice {
     std::vector<std::string> only;
     std::string sysroot;
-    bool json = false, thorough = false;
+    bool json = false, thorough = false, benchmark = false;
 };
 
 int probe(context& ctx, const choice& what) {
@@ -29,7 +30,7 @@ int probe(context& ctx, const choice& what) {
     detector detect(plugins.host(), clock::system(), std::chrono::minutes(5), "/proc/self/exe");
     detect_options options;
     options.sysroot = what.sysroot;
-    options.only = what.only;
+    options.only = what.benchmark ? with_tier_evidence(what.only) : what.only;
     options.fresh = true;
     capability_ptr facts;
     for (int runs = what.thorough ? 2 : 1; runs > 0; --runs) {
@@ -41,6 +42,7 @@ int probe(context& ctx, const choice& what) {
                           "allow more with --timeout, or ask for less with --only");
         facts = found.get();
     }
+    if (what.benchmark) facts = measure(ctx, detect, *facts, what.only);
     const json::array list = facts->to_json();
     const auto took = std::chrono::steady_clock::now() - begin;
     if (ctx.json() || what.json) {
@@ -50,7 +52,8 @@ int probe(context& ctx, const choice& what) {
     if (list.empty()) {
         std::string wanted;
         for (const auto& prefix : what.only) wanted += (wanted.empty() ? "" : ", ") + prefix;
-        throw failure(make_problem(errc::not_found, "no fact begins with " + wanted), "sigrun probe lists all of them");
+        throw failure(make_problem(errc::not_found, "no fact begins with " + wanted),
+                      "sigrun probe lists all of them; perf is measured by sigrun probe --benchmark");
     }
     context::print(fact_groups(list, ctx.out()) + "\n" +
                    ctx.out().paint(count_of(list.size(), "fact") + " from " +
@@ -72,10 +75,16 @@ void add_probe_command(CLI::App& app, context& ctx) {
     sub->add_option("--sysroot", what->sysroot, "Read /proc, /sys and /etc below this folder")->type_name("DIR");
     sub->add_flag("--thorough", what->thorough,
                   "Run the probes twice: some put off what takes long, such as asking programs for their versions");
+    sub->add_flag("--benchmark", what->benchmark,
+                  "Measure processors, memory and disk, too, and tell the machine's tier: 3 s at most, in which all "
+                  "processors are "
+                  "busy and up to 64 MiB are written to the current folder's disk")
+        ->excludes("--sysroot");
     sub->add_flag("--json", what->json,
                   "The same as --output json: value, source, method, confidence, age of each fact");
     sub->footer(
-        "Examples:\n  sigrun probe --only cpu,memory\n  sigrun probe --json | jq '.facts[] | select(.status "
+        "Examples:\n  sigrun probe --only cpu,memory\n  sigrun probe --benchmark --only perf,tier\n  sigrun probe "
+        "--json | jq '.facts[] | select(.status "
         "!= \"ok\")'");
     sub->callback([&ctx, what] { ctx.action = [&ctx, what] { return probe(ctx, *what); }; });
 }

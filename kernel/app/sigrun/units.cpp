@@ -95,7 +95,11 @@ std::string fact_text(std::string_view key, const json::value& value) {
             auto bytes = value.to_number<std::uint64_t>(ec);
             if (!ec) return format_size(bytes);
         }
+        // All are bits per second; of memory, disks and ciphers people think in bytes.
+        if (ends("_bps") && key.starts_with("perf.")) return scaled(number / 8, "B/s");
         if (ends("_bps")) return scaled(number, "b/s");
+        if (ends("_iops")) return scaled(number, "IOPS");
+        if (key.starts_with("perf.") && ends("_ratio")) return three_digits(number * 100) + " %";
         if (ends("_hz")) return scaled(number, "Hz");
         // Far beyond any span (years), where the conversion to an integer would overflow: the plain number.
         if (std::fabs(number) < 1e12) {

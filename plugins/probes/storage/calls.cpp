@@ -4,8 +4,6 @@
 #include <sys/quota.h>
 #include <sys/statvfs.h>
 
-#include <cstdlib>
-
 #if !defined(SYS_quotactl_fd)
 #define SYS_quotactl_fd 443  // the same on every architecture
 #endif
@@ -37,13 +35,5 @@ answer<std::uint64_t> quota_of(const std::string& path) {
 }  // namespace
 
 machine_calls live_calls() { return {space_of, quota_of}; }
-
-work_place live_work_place() {
-    // sigrun-runner puts the folder it uses where its setting could have come from.
-    constexpr const char* k_setting = "SIGRUN_RUNNER__WORKSPACE_DIR";
-    if (const char* path = std::getenv(k_setting); path && *path) return {path, k_setting};
-    char room[4096];
-    return {::getcwd(room, sizeof room) ? room : "", "current folder", "read"};
-}
 
 }  // namespace sigrun::storage

@@ -19,7 +19,7 @@ struct storage_probe {
     void collect(const sigrun::sdk::sysroot& root, sigrun::sdk::probe_run& run) const {
         using namespace sigrun::storage;
         work_place place{work_path, "option work_path"};
-        if (work_path.empty() && root.live()) place = live_work_place();
+        if (work_path.empty() && root.live()) place = sigrun::sdk::live_work_place();
         sigrun::storage::collect(root, root.live() ? live_calls() : machine_calls{}, place, run);
     }
     std::string work_path;

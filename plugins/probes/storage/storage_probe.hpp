@@ -5,6 +5,7 @@
 #include "mount_table.hpp"
 
 #include <sigrun/cpp/device_list.hpp>
+#include <sigrun/cpp/work_place.hpp>
 
 #include <functional>
 
@@ -24,13 +25,7 @@ struct machine_calls {
     std::function<answer<space>(const std::string& path)> space_of;          // statvfs
     std::function<answer<std::uint64_t>(const std::string& path)> quota_of;  // of the own user; 0 = no limit
 };
-/// Where jobs get their folders, and who says so. It need not exist yet.
-struct work_place {
-    std::string path, source;
-    std::string_view method = "declared";
-};
-/// What this process was told, else the current folder.
-work_place live_work_place();
+using sdk::work_place;
 machine_calls live_calls();
 
 void read_blocks(const sdk::sysroot& root, sdk::probe_run& run);

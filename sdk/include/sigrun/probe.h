@@ -22,7 +22,9 @@ enum {
      * Without this flag the host may run the probe in a process of its own. */
     SIGRUN_PROBE_IN_PROCESS = 1,
     SIGRUN_PROBE_EVENTS = 2, /* implements watch */
-    SIGRUN_PROBE_LIST = 4    /* facts are lists whose length may change */
+    SIGRUN_PROBE_LIST = 4,   /* facts are lists whose length may change */
+    /* Costs the machine something to run: the host runs it only for who asks for that, and nothing beside it. */
+    SIGRUN_PROBE_ON_REQUEST = 8
 };
 
 typedef struct sigrun_probe_req {

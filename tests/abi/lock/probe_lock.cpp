@@ -31,4 +31,5 @@ SLOT(sigrun_probe, watch, 48, sigrun_result (*)(sigrun_instance* instance, const
 static_assert(SIGRUN_PROBE_IN_PROCESS == 1);
 static_assert(SIGRUN_PROBE_EVENTS == 2);
 static_assert(SIGRUN_PROBE_LIST == 4);
+static_assert(SIGRUN_PROBE_ON_REQUEST == 8);
 static_assert(std::string_view(SIGRUN_KIND_PROBE) == "sigrun.probe/1");

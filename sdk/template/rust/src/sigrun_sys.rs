@@ -115,6 +115,7 @@ pub const SIGRUN_KIND_PROBE: &str = "sigrun.probe/1";
 pub const SIGRUN_PROBE_IN_PROCESS: u32 = 1;
 pub const SIGRUN_PROBE_EVENTS: u32 = 2;
 pub const SIGRUN_PROBE_LIST: u32 = 4;
+pub const SIGRUN_PROBE_ON_REQUEST: u32 = 8;
 pub const SIGRUN_KIND_EXECUTOR: &str = "sigrun.executor/1";
 pub const SIGRUN_EXECUTOR_INLINE: u32 = 1;
 pub const SIGRUN_KIND_STORE: &str = "sigrun.store/1";

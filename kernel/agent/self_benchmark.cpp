@@ -1,0 +1,126 @@
+#include "kernel/agent/self_benchmark.hpp"
+
+#include "kernel/log/log.hpp"
+
+#include <sigrun/cpp/text.hpp>
+
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace sigrun {
+namespace {
+
+const auto k_log = logger::get("agent");
+constexpr std::string_view k_measured = "perf.";
+constexpr std::chrono::minutes k_first_pause{1}, k_longest_pause{60};
+constexpr std::int64_t k_second_ns = 1'000'000'000;
+
+bool declared(const fact& f) { return f.method == "declared"; }
+
+}  // namespace
+
+std::string machine_signature(const capability_document& facts) {
+    std::string text = facts.class_hash();
+    for (const auto key :
+         {"cpu.microcode", "cpu.quota_cores", "cpu.effective_cores", "memory.effective_bytes", "work.path"})
+        if (const fact* f = facts.find(key))
+            text += sdk::concat(" ", key, "=", to_string(f->status), ":", json::serialize(f->value));
+    return text;
+}
+
+self_benchmark::self_benchmark(plugin_host& host, detector& facts, const clock& clk, bool wanted)
+    : host_(host), detector_(facts), clock_(clk), wanted_(wanted) {}
+
+void self_benchmark::look(bool idle, const capability_document& facts, std::function<void()> measured) {
+    if (!wanted_) return;
+    const bool offered = offered_.exchange(false);
+    if (offered || !idle || running_.load()) return;
+    {
+        std::lock_guard lock(mutex_);
+        auto machine = machine_signature(facts);
+        const bool good = machine == machine_ && clock_.wall_ns() < good_until_ns_;
+        if (good || clock_.now() < next_try_) return;
+        being_measured_ = std::move(machine);
+    }
+    given_way_ = false;
+    running_ = true;
+    // An offer that came before it could see that, and any that comes now.
+    if (offered_.load()) {
+        running_ = false;
+        return;
+    }
+    SIGRUN_LOG(k_log, debug, "measuring this machine");
+    detect_options what;
+    what.fresh = what.on_request = true;
+    detector_.detect(what, [weak = weak_from_this(), measured = std::move(measured)](const capability_ptr& found) {
+        if (auto self = weak.lock()) self->take(found, measured);
+    });
+}
+
+void self_benchmark::give_way() {
+    if (given_way_.exchange(true)) return;
+    // Elsewhere: the offer goes on at once.
+    boost::asio::post(host_.io(), [weak = weak_from_this()] {
+        if (auto self = weak.lock()) self->detector_.interrupt();
+    });
+}
+
+void self_benchmark::stop() {
+    given_way_ = true;
+    if (running_) detector_.interrupt();
+}
+
+void self_benchmark::take(const capability_ptr& found, const std::function<void()>& measured) {
+    const bool disturbed = given_way_.load();
+    std::vector<fact> figures;
+    std::int64_t lasts_s = std::numeric_limits<std::int64_t>::max();
+    for (const auto& f : found->facts()) {
+        if (!f.key.starts_with(k_measured) || f.key.ends_with('*')) continue;
+        figures.push_back(f);
+        if (f.status == fact_status::ok && f.ttl_s > 0) lasts_s = std::min<std::int64_t>(lasts_s, f.ttl_s);
+    }
+    const bool whole = !disturbed && std::any_of(figures.begin(), figures.end(), [](const fact& f) {
+        return f.status == fact_status::ok && f.key == "perf.single_int";
+    });
+    {
+        std::lock_guard lock(mutex_);
+        if (whole) {
+            measured_ = std::move(figures);
+            machine_ = being_measured_;
+            good_until_ns_ = clock_.wall_ns() + lasts_s * k_second_ns;
+            pause_ = {};
+            next_try_ = {};
+        } else {
+            pause_ = std::clamp<nanoseconds>(2 * pause_, k_first_pause, k_longest_pause);
+            next_try_ = clock_.now() + pause_;
+        }
+    }
+    running_ = false;
+    if (whole && measured) measured();
+}
+
+// What is past its time, or of a machine that has changed since, is old; what is older than that is not known.
+void self_benchmark::add_measured(std::vector<fact>& facts) const {
+    if (measured_.empty()) return;
+    const auto now = clock_.wall_ns();
+    const bool same = machine_signature(capability_document(facts)) == machine_;
+    for (auto f : measured_) {
+        if (std::any_of(facts.begin(), facts.end(), [&](const fact& other) { return other.key == f.key; })) continue;
+        const auto age = now - f.observed_ns, ttl = static_cast<std::int64_t>(f.ttl_s) * k_second_ns;
+        if (f.status == fact_status::ok && ttl && age >= 2 * ttl) continue;
+        if (f.status == fact_status::ok && ((ttl && age >= ttl) || !same)) f.status = fact_status::stale;
+        facts.push_back(std::move(f));
+    }
+}
+
+void self_benchmark::complete(std::vector<fact>& facts) {
+    std::erase_if(facts, [](const fact& f) { return f.key.starts_with(k_measured) && !declared(f); });
+    std::lock_guard lock(mutex_);
+    add_measured(facts);
+    add_tiers(facts, [this](tier_report report, const fact_lookup& find) { return keeper_.settle(report, find); });
+}
+
+}  // namespace sigrun
