@@ -32,6 +32,7 @@ agent::agent(plugin_host& host, detector& facts, agent_options options, agent_id
       options_(std::move(options)),
       me_(std::move(me)),
       benchmark_(std::make_shared<self_benchmark>(host, facts, clock::system(), options_.benchmark)),
+      path_(std::make_shared<path_watch>(host.io(), clock::system())),
       tick_(host.io()),
       facts_timer_(host.io()),
       drain_timer_(host.io()) {}

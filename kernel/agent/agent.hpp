@@ -7,6 +7,7 @@
 #include "kernel/agent/agent_link.hpp"
 #include "kernel/agent/agent_options.hpp"
 #include "kernel/agent/assignment_table.hpp"
+#include "kernel/agent/path_watch.hpp"
 #include "kernel/agent/self_benchmark.hpp"
 #include "kernel/agent/uplink.hpp"
 #include "kernel/base/id.hpp"
@@ -88,6 +89,7 @@ private:
     void refresh_facts(const link_ptr& asker);  // null: nobody asked, tell only changes
     void facts_found(const capability_ptr& found, const link_ptr& asker);
     void look_at_benchmark();
+    void look_at_path();
     json::object facts_document(bool with_attempts) const;  // of HELLO frames after the first
 
     // agent_plugins.cpp
@@ -108,6 +110,7 @@ private:
     std::function<void(const std::string&)> announce_;
     std::shared_ptr<assignment_table> table_;
     const std::shared_ptr<self_benchmark> benchmark_;
+    const std::shared_ptr<path_watch> path_;
     std::vector<std::shared_ptr<uplink>> uplinks_;
 
     mutable std::mutex mutex_;  // the next group

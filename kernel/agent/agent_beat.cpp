@@ -98,6 +98,7 @@ void agent::arm_facts() {
         auto self = weak.lock();
         if (!self || ec) return;
         self->refresh_facts(nullptr);
+        self->look_at_path();
         self->arm_facts();
     });
 }
@@ -144,6 +145,16 @@ void agent::facts_found(const capability_ptr& found, const link_ptr& asker) {
     if (changed) send_to_all(SIGRUN_HELLO, json::serialize(facts_document(false)), asker);
     if (asker) send_text(asker, SIGRUN_HELLO, json::serialize(facts_document(true)));
     look_at_benchmark();
+}
+
+void agent::look_at_path() {
+    for (const auto& l : links()) {
+        const auto via = l->via.lock();
+        if (!via || !via->alive()) continue;
+        return path_->look(via, table_->used() == 0, [weak = weak_from_this()] {
+            if (auto self = weak.lock()) self->plugins_changed(false);
+        });
+    }
 }
 
 // After the other facts: nothing else is measured then.

@@ -144,6 +144,7 @@ void agent::renew_facts(const capability_ptr& found) {
     auto all = found ? renewed_facts(*facts_, *found) : facts_->facts();
     std::erase_if(all, [](const fact& f) { return f.key.starts_with("runner."); });
     std::move(own.begin(), own.end(), std::back_inserter(all));
+    path_->complete(all);
     benchmark_->complete(all);
     facts_ = std::make_shared<const capability_document>(std::move(all));
 }

@@ -9,8 +9,14 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstring>
 
 namespace sigrun {
 namespace {
@@ -19,6 +25,31 @@ constexpr std::size_t k_pings = 20;
 constexpr int k_calls = 3;
 constexpr std::uint64_t k_transfer_bytes = 256 << 10;
 constexpr std::string_view k_method = "path.measure";
+
+/// Whether some interface of this machine has it.
+bool is_own_address(const std::string& text) {
+    std::array<unsigned char, sizeof(in6_addr)> wanted{};
+    const bool v6 = ::inet_pton(AF_INET6, text.c_str(), wanted.data()) == 1;
+    if (!v6 && ::inet_pton(AF_INET, text.c_str(), wanted.data()) != 1) return false;
+    // A socket for both families shows 192.0.2.1 as ::ffff:192.0.2.1.
+    const auto* v4 =
+        v6 ? IN6_IS_ADDR_V4MAPPED(reinterpret_cast<const in6_addr*>(wanted.data())) ? wanted.data() + 12 : nullptr
+           : wanted.data();
+    if (v4 && v4[0] == 127) return true;
+    ifaddrs* first = nullptr;
+    if (::getifaddrs(&first) != 0) return false;
+    bool own = false;
+    for (const auto* at = first; at && !own; at = at->ifa_next) {
+        if (!at->ifa_addr) continue;
+        if (v4 && at->ifa_addr->sa_family == AF_INET)
+            own = std::memcmp(&reinterpret_cast<const sockaddr_in*>(at->ifa_addr)->sin_addr, v4, 4) == 0;
+        if (!v4 && at->ifa_addr->sa_family == AF_INET6)
+            own = std::memcmp(&reinterpret_cast<const sockaddr_in6*>(at->ifa_addr)->sin6_addr, wanted.data(),
+                              wanted.size()) == 0;
+    }
+    ::freeifaddrs(first);
+    return own;
+}
 
 class path_measurement : public std::enable_shared_from_this<path_measurement> {
 public:
@@ -107,6 +138,8 @@ private:
                 const auto theirs = number_or<std::int64_t>(*answer, "time_ns", 0);
                 if (theirs) found_.clock_ahead = nanoseconds(theirs - sent) - took / 2;
                 if (!theirs) found_.no_clock = "the controller did not tell its time";
+                found_.seen_as = text_or(*answer, "seen_as", "");
+                found_.translated = !found_.seen_as.empty() && !is_own_address(found_.seen_as);
             }
             ++calls_ < k_calls ? ask_the_time() : try_transfers();
         });
@@ -205,6 +238,8 @@ std::vector<fact> path_facts(const path_figures& found, std::int64_t now_ns) {
             "the controller's clock less this one's");
     else
         fail("net.clock_skew_ms", fact_status::error, found.no_clock);
+    if (!found.seen_as.empty())
+        add("net.nat", found.translated ? "translated" : "none", "the controller sees " + found.seen_as);
     auto transfer = [&](std::string key, const std::optional<result<double>>& rate) {
         if (!rate) return;
         if (*rate) return add(std::move(key), static_cast<std::uint64_t>(**rate), "one transfer of 256 KiB");

@@ -22,6 +22,8 @@ struct path_figures {
     /// The controller's wall clock less ours at the middle of the quickest call, which is exact to half of that call.
     std::optional<nanoseconds> clock_ahead;
     std::string no_clock;
+    std::string seen_as;      // the address that our connection has for the controller; empty: it did not tell
+    bool translated = false;  // and that is none of this machine's
     /// Bits per second; nothing: not asked for.
     std::optional<result<double>> up, down;
 };
@@ -35,8 +37,9 @@ struct path_request {
 void measure_path(boost::asio::io_context& io, const link_ptr& over, const path_request& what,
                   std::function<void(path_figures)> done);
 
-/// net.controller_rtt_us (median), net.controller_rtt_p99_us, net.clock_skew_ms (positive: the controller's clock is ahead), and,
-/// where they were measured, net.controller_up_bps and net.controller_down_bps. What failed says why.
+/// net.controller_rtt_us (median), net.controller_rtt_p99_us, net.clock_skew_ms (positive: the controller's clock is ahead), net.nat
+/// ("none", or "translated": the controller sees an address that is not this machine's), and, where they were measured,
+/// net.controller_up_bps and net.controller_down_bps. What failed says why.
 std::vector<fact> path_facts(const path_figures& found, std::int64_t now_ns);
 
 }  // namespace sigrun

@@ -71,6 +71,13 @@ std::shared_ptr<const token_record> gate::token_of(std::uint64_t session, std::s
     return token;
 }
 
+std::string gate::address_of(std::uint64_t session) const {
+    auto& s = shards_[session % shards_.size()];
+    std::lock_guard lock(s.mutex);
+    const auto found = s.peers.find(session);
+    return found == s.peers.end() ? std::string() : found->second.peer.address;
+}
+
 caller gate::identify(std::uint64_t session, std::string_view auth) const {
     session_peer peer;
     caller who;

@@ -31,6 +31,7 @@ struct session_peer {
     bool loopback = false;    // TCP of this machine
     std::uint32_t uid = 0;    // of a UNIX socket
     std::string certificate;  // verified name; empty = none
+    std::string address;      // of TCP, without the port
 };
 
 struct caller {
@@ -55,6 +56,8 @@ public:
     /// While the connection lives.
     void opened(std::uint64_t session, session_peer peer);
     void closed(std::uint64_t session);
+    /// Where a TCP connection comes from, as seen here; "" = it is none, or has ended.
+    std::string address_of(std::uint64_t session) const;
 
     /// `auth` is what the call brought: "bearer TOKEN", "uid N" or "".
     caller identify(std::uint64_t session, std::string_view auth) const;

@@ -222,6 +222,7 @@ void listener::impl::admit(int fd, const listening_socket& from, const sockaddr_
         socket_address far;
         far.storage = peer;
         n.far.loopback = far.is_loopback();
+        if (const auto at = parse_net_address(n.peer)) n.far.address = at->host;
         sockaddr_storage local{};
         socklen_t size = sizeof local;
         if (::getsockname(fd, reinterpret_cast<sockaddr*>(&local), &size) == 0) n.local = address_text(&local);

@@ -1,34 +1,39 @@
 // What a runner measures its way to this daemon with. Transfers are rationed: a whole fleet that comes back at once must not fill
 // the line with measurements.
+#include "kernel/auth/gate.hpp"
 #include "kernel/base/id.hpp"
 #include "kernel/base/noise.hpp"
 #include "kernel/serve/methods.hpp"
 #include "kernel/serve/plain_method.hpp"
 
-#include <sigrun/cpp/text.hpp>
-
-#include <atomic>
+#include <map>
+#include <mutex>
 
 namespace sigrun {
 namespace {
 
 constexpr std::uint64_t k_most_bytes = 1 << 20;
-constexpr std::chrono::milliseconds k_apart{250};  // of transfers: with 256 KiB each, 1 MiB a second
+constexpr std::chrono::milliseconds k_apart{500};
+constexpr std::chrono::seconds k_pair{5};
 
-/// One transfer each k_apart. [any]
+/// One pair of transfers each k_apart: who was let in once, over a connection, may do a second one soon. [any]
 class ration {
 public:
     /// zero: go ahead; else: not before that.
-    nanoseconds take(time_point now) {
-        auto next = next_.load();
-        const auto at = now.time_since_epoch().count();
-        while (next <= at)
-            if (next_.compare_exchange_weak(next, at + nanoseconds(k_apart).count())) return nanoseconds{0};
-        return nanoseconds(next - at);
+    nanoseconds take(std::uint64_t session, time_point now) {
+        std::lock_guard lock(mutex_);
+        std::erase_if(second_, [now](const auto& one) { return one.second <= now; });
+        if (second_.erase(session)) return nanoseconds{0};
+        if (now < next_) return next_ - now;
+        next_ = now + k_apart;
+        second_.emplace(session, now + k_pair);
+        return nanoseconds{0};
     }
 
 private:
-    std::atomic<std::int64_t> next_{0};
+    std::mutex mutex_;
+    time_point next_{};
+    std::map<std::uint64_t, time_point> second_;  // by session, until when; at most k_pair / k_apart
 };
 
 buffer_ref noise(std::uint64_t bytes) {
@@ -47,14 +52,16 @@ void add_path_methods(router& r, controller& c) {
               const auto bytes = number_param(o, "bytes", 0, 0, k_most_bytes);
               if (!bytes) return void(call->fail(bytes.error()));
               if (*bytes || in.payload) {
-                  if (const auto wait = transfers->take(c.time.now()); wait > nanoseconds{0}) {
+                  if (const auto wait = transfers->take(in.session, c.time.now()); wait > nanoseconds{0}) {
                       auto busy = make_problem(errc::busy, "other runners measure their way to this daemon");
                       busy.retry_after_ms = static_cast<std::uint32_t>(wait / std::chrono::milliseconds(1) + 1);
                       return void(call->fail(busy));
                   }
               }
               const auto back = *bytes ? noise(*bytes) : buffer_ref();
-              call->last(sdk::concat(R"({"time_ns":)", c.time.wall_ns(), "}"), back.get());
+              json::object answer{{"time_ns", c.time.wall_ns()}};
+              if (auto from = c.who->address_of(in.session); !from.empty()) answer["seen_as"] = from;
+              call->last(json::serialize(answer), back.get());
           }));
 }
 

@@ -48,6 +48,17 @@ TEST(controller_path, what_failed_says_why) {
     EXPECT_EQ(facts.find("net.controller_down_bps")->status, fact_status::timeout);
 }
 
+TEST(controller_path, an_address_that_is_not_ours_was_translated_and_one_nobody_told_is_unknown) {
+    auto p = found_well();
+    EXPECT_EQ(capability_document(path_facts(p, k_now)).find("net.nat"), nullptr);
+    p.seen_as = "192.0.2.7";
+    EXPECT_EQ(capability_document(path_facts(p, k_now)).find("net.nat")->value, json::value("none"));
+    p.translated = true;
+    const capability_document facts(path_facts(p, k_now));
+    EXPECT_EQ(facts.find("net.nat")->value, json::value("translated"));
+    EXPECT_NE(facts.find("net.nat")->detail.find("192.0.2.7"), std::string::npos);
+}
+
 TEST(controller_path, a_controller_that_is_busy_leaves_the_bandwidth_unknown) {
     auto p = found_well();
     p.up = make_problem(errc::busy, "others measure");
