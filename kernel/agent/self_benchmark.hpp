@@ -18,8 +18,9 @@ namespace sigrun {
 
 class self_benchmark : public std::enable_shared_from_this<self_benchmark> {
 public:
-    /// `wanted`: false: nothing is ever measured.
-    self_benchmark(plugin_host& host, detector& facts, const clock& clk, bool wanted);
+    /// `wanted`: false: nothing is ever measured. `file`: where a result is kept, so that a restart measures nothing; one that
+    /// cannot be read is none. Empty: nowhere.
+    self_benchmark(plugin_host& host, detector& facts, const clock& clk, bool wanted, std::string file);
 
     /// [hot] Whatever is being measured ends.
     void job_offered() noexcept {
@@ -35,6 +36,8 @@ public:
     void stop();
 
 private:
+    void load();
+    void save();
     void give_way();
     void take(const capability_ptr& found, const std::function<void()>& measured);
     void add_measured(std::vector<fact>& facts) const;
@@ -43,6 +46,7 @@ private:
     detector& detector_;
     const clock& clock_;
     const bool wanted_;
+    const std::string file_;
     std::atomic<bool> offered_{false}, running_{false}, given_way_{false};
 
     mutable std::mutex mutex_;        // the next group
