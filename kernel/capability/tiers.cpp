@@ -128,12 +128,12 @@ axis_tier judge(axis which, const fact_lookup& find) {
     out.sure = machine_tier::ultra;
     const tier_gate* missing = nullptr;  // of all that are not known the one that could be lowest
     auto missing_least = machine_tier::ultra;
-    const auto not_known = [&](const tier_gate& gate, machine_tier at_least) {
-        if (!missing || at_least < missing_least) {
+    const auto not_known = [&](const tier_gate& gate, machine_tier floor) {
+        if (!missing || floor < missing_least) {
             missing = &gate;
-            missing_least = at_least;
+            missing_least = floor;
         }
-        least = std::min(least, at_least);
+        least = std::min(least, floor);
     };
     for (const auto& gate : k_gates) {
         if (gate.axis != which) continue;
