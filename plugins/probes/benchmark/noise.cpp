@@ -2,8 +2,6 @@
 
 #include "work.hpp"
 
-#include <time.h>
-
 namespace sigrun::benchmark {
 namespace {
 
@@ -11,17 +9,11 @@ constexpr double k_warm_up_seconds = 0.020;
 constexpr std::size_t k_spins = 10;
 constexpr double k_spin_seconds = 0.004;
 
-double thread_seconds() {
-    timespec t{};
-    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
-}
-
 }  // namespace
 
 std::optional<double> measure_noise(time_box& box) {
     integer_work work;
-    const double used_before = thread_seconds();
+    const double used_before = processor_seconds();
     const auto begin = steady::now();
     // False: the box closed.
     const auto spin = [&](int times) {
@@ -32,14 +24,14 @@ std::optional<double> measure_noise(time_box& box) {
     while (seconds_since(begin) < k_warm_up_seconds && spin(1)) ++done;
     if (done == 0) return std::nullopt;
     const int per_spin =
-        std::max(1, static_cast<int>(k_spin_seconds * done / std::max(thread_seconds() - used_before, 1e-6)));
+        std::max(1, static_cast<int>(k_spin_seconds * done / std::max(processor_seconds() - used_before, 1e-6)));
     std::vector<double> spins;
     while (spins.size() < k_spins) {
         const auto from = steady::now();
         if (!spin(per_spin)) break;  // so slow that ten do not fit: what it waited tells that
         spins.push_back(seconds_since(from));
     }
-    const double waited = 1 - (thread_seconds() - used_before) / seconds_since(begin);
+    const double waited = 1 - (processor_seconds() - used_before) / seconds_since(begin);
     return std::clamp(std::max(variation(spins), waited), 0.0, 1.0);
 }
 
