@@ -30,6 +30,7 @@ public:
     /// Every now and then: begins to measure if there is no good result and nothing was offered since the last look. `measured`
     /// is called when there is a new result.
     void look(bool idle, const capability_document& facts, std::function<void()> measured);
+    bool measuring() const noexcept { return running_.load(); }
     /// Adds what is known of this machine's speed, and the tiers that all of it shows; what an operator declares stays.
     void complete(std::vector<fact>& facts);
     /// The runner stops: nothing is measured any more.
