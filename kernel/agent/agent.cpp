@@ -31,7 +31,9 @@ agent::agent(plugin_host& host, detector& facts, agent_options options, agent_id
       detector_(facts),
       options_(std::move(options)),
       me_(std::move(me)),
-      benchmark_(std::make_shared<self_benchmark>(host, facts, clock::system(), options_.benchmark)),
+      benchmark_(
+          std::make_shared<self_benchmark>(host, facts, clock::system(), options_.benchmark,
+                                           options_.state_dir.empty() ? "" : options_.state_dir + "/benchmark.json")),
       path_(std::make_shared<path_watch>(host.io(), clock::system())),
       tick_(host.io()),
       facts_timer_(host.io()),

@@ -1,5 +1,6 @@
 #include "kernel/agent/self_benchmark.hpp"
 
+#include "kernel/guard/private_file.hpp"
 #include "kernel/log/log.hpp"
 
 #include <sigrun/cpp/text.hpp>
@@ -18,6 +19,9 @@ constexpr std::string_view k_measured = "perf.";
 constexpr std::chrono::minutes k_first_pause{1}, k_longest_pause{60};
 constexpr std::int64_t k_second_ns = 1'000'000'000;
 
+constexpr std::size_t k_max_file = 64 * 1024;
+constexpr int k_file_version = 1;
+
 bool declared(const fact& f) { return f.method == "declared"; }
 
 }  // namespace
@@ -31,8 +35,45 @@ std::string machine_signature(const capability_document& facts) {
     return text;
 }
 
-self_benchmark::self_benchmark(plugin_host& host, detector& facts, const clock& clk, bool wanted)
-    : host_(host), detector_(facts), clock_(clk), wanted_(wanted) {}
+self_benchmark::self_benchmark(plugin_host& host, detector& facts, const clock& clk, bool wanted, std::string file)
+    : host_(host), detector_(facts), clock_(clk), wanted_(wanted), file_(std::move(file)) {
+    if (wanted_ && !file_.empty()) load();
+}
+
+void self_benchmark::load() {
+    const auto text = read_file(file_, k_max_file);
+    if (!text) return;
+    const auto o = parse_object(*text);
+    const auto* list = o && number_or<int>(*o, "version", 0) == k_file_version ? array_or_null(*o, "facts") : nullptr;
+    std::vector<fact> figures;
+    for (std::size_t i = 0; list && i < list->size(); ++i) {
+        auto f = fact_from_json((*list)[i]);
+        // Written by who may write here, but never more than what a measurement says.
+        if (f && f->key.starts_with(k_measured) && !declared(*f)) figures.push_back(std::move(*f));
+    }
+    if (!list || figures.size() != list->size()) {
+        SIGRUN_LOG(k_log, warning, file_, " is no result of a measurement; this machine is measured again");
+        return;
+    }
+    measured_ = std::move(figures);
+    machine_ = std::string(text_or(*o, "machine"));
+    good_until_ns_ = number_or<std::int64_t>(*o, "good_until_ns", 0);
+}
+
+// [work]
+void self_benchmark::save() {
+    json::object o{{"version", k_file_version}};
+    {
+        std::lock_guard lock(mutex_);
+        json::array list;
+        for (const auto& f : measured_) list.emplace_back(to_json(f));
+        o["facts"] = std::move(list);
+        o["machine"] = machine_;
+        o["good_until_ns"] = good_until_ns_;
+    }
+    if (auto written = write_whole_file(file_, json::serialize(o), 0600); !written)
+        SIGRUN_LOG(k_log, warning, "the result of the measurement is not kept: ", written.error().text());
+}
 
 void self_benchmark::look(bool idle, const capability_document& facts, std::function<void()> measured) {
     if (!wanted_) return;
@@ -99,7 +140,12 @@ void self_benchmark::take(const capability_ptr& found, const std::function<void(
         }
     }
     running_ = false;
-    if (whole && measured) measured();
+    if (!whole) return;
+    if (!file_.empty())
+        host_.post_work([weak = weak_from_this()] {
+            if (auto self = weak.lock()) self->save();
+        });
+    if (measured) measured();
 }
 
 // What is past its time, or of a machine that has changed since, is old; what is older than that is not known.

@@ -18,8 +18,9 @@ namespace sigrun {
 
 class self_benchmark : public std::enable_shared_from_this<self_benchmark> {
 public:
-    /// `wanted`: false: nothing is ever measured.
-    self_benchmark(plugin_host& host, detector& facts, const clock& clk, bool wanted);
+    /// `wanted`: false: nothing is ever measured. `file`: where a result is kept, so that a restart measures nothing; one that
+    /// cannot be read is none. Empty: nowhere.
+    self_benchmark(plugin_host& host, detector& facts, const clock& clk, bool wanted, std::string file);
 
     /// [hot] Whatever is being measured ends.
     void job_offered() noexcept {
@@ -29,12 +30,15 @@ public:
     /// Every now and then: begins to measure if there is no good result and nothing was offered since the last look. `measured`
     /// is called when there is a new result.
     void look(bool idle, const capability_document& facts, std::function<void()> measured);
+    bool measuring() const noexcept { return running_.load(); }
     /// Adds what is known of this machine's speed, and the tiers that all of it shows; what an operator declares stays.
     void complete(std::vector<fact>& facts);
     /// The runner stops: nothing is measured any more.
     void stop();
 
 private:
+    void load();
+    void save();
     void give_way();
     void take(const capability_ptr& found, const std::function<void()>& measured);
     void add_measured(std::vector<fact>& facts) const;
@@ -43,6 +47,7 @@ private:
     detector& detector_;
     const clock& clock_;
     const bool wanted_;
+    const std::string file_;
     std::atomic<bool> offered_{false}, running_{false}, given_way_{false};
 
     mutable std::mutex mutex_;        // the next group

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::string_view k_prefix = "tier.";
 constexpr double k_margin = 1.1;
+constexpr std::uint8_t k_doubtful = 50;       // below: the probe doubts its figure
 constexpr std::uint32_t k_ttl_s = 24 * 3600;  // of what was measured
 
 constexpr double GiB = 1024.0 * 1024 * 1024, GB = 1e9, us = 1, ms = 1e3, s = 1e6, bit_per_s = 1, byte_per_s = 8;
@@ -107,6 +108,7 @@ std::string spoken(std::string_view key, double value) {
 }
 
 std::string why_missing(std::string_view key, const fact* f) {
+    if (number_of(f)) return sdk::concat(key, " was measured on a disturbed machine: it may be better");
     if (!f)
         return sdk::concat(key,
                            key.starts_with("perf.") || key.starts_with("net.") ? " is not measured" : " is not known");
@@ -124,21 +126,31 @@ axis_tier judge(axis which, const fact_lookup& find) {
     axis_tier out;
     auto most = machine_tier::ultra, least = machine_tier::ultra;
     out.sure = machine_tier::ultra;
-    const tier_gate* missing = nullptr;
+    const tier_gate* missing = nullptr;  // of all that are not known the one that could be lowest
+    auto missing_least = machine_tier::ultra;
+    const auto not_known = [&](const tier_gate& gate, machine_tier floor) {
+        if (!missing || floor < missing_least) {
+            missing = &gate;
+            missing_least = floor;
+        }
+        least = std::min(least, floor);
+    };
     for (const auto& gate : k_gates) {
         if (gate.axis != which) continue;
         out.source += (out.source.empty() ? "" : " ") + std::string(gate.key);
         const fact* f = find(gate.key);
         const auto value = number_of(f);
         if (!value) {
-            if (!missing || without(gate) < without(*missing)) missing = &gate;
-            least = std::min(least, without(gate));
+            not_known(gate, without(gate));
             continue;
         }
         out.confidence = std::min(out.confidence, f->confidence);
         out.observed_ns = std::max(out.observed_ns, f->observed_ns);
         const auto tier = reached(gate, *value);
-        if (tier < most) {
+        // A machine that was disturbed can do this at least; what else it can nobody knows.
+        if (gate.measured && f->confidence < k_doubtful) {
+            not_known(gate, tier);
+        } else if (tier < most) {
             most = tier;
             out.limit = &gate;
         }

@@ -58,7 +58,8 @@ std::vector<fact> tier_facts(const tier_report& report, const fact_lookup& find)
 
 /// All tier.* among the facts give way to those that the others show, but for what an operator declares; `settle` may change
 /// the report before.
-void add_tiers(std::vector<fact>& facts, const std::function<tier_report(tier_report, const fact_lookup&)>& settle = {});
+void add_tiers(std::vector<fact>& facts,
+               const std::function<tier_report(tier_report, const fact_lookup&)>& settle = {});
 
 /// Prefixes of all facts that the tiers come from.
 std::vector<std::string> tier_evidence();

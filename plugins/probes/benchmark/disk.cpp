@@ -99,7 +99,7 @@ disk_result measure_disk(time_box& box, const std::string& folder) {
     const auto in_order = [&](milliseconds limit, std::size_t size, auto&& transfer) {
         auto part = box.part(limit);
         at = 0;
-        auto blocks = rates(part, k_round, [&] {
+        auto blocks = rates(part, k_round, passed_seconds, [&] {
             const ssize_t n = transfer(static_cast<off_t>(at));
             if (n != static_cast<ssize_t>(k_block)) {
                 error = n < 0 ? errno : ENOSPC;

@@ -50,7 +50,7 @@ std::vector<double> measure_latency(time_box& box, team& all, const working_memo
     });
     if (whole != all.size()) return {};
     std::uint64_t at = 0;
-    auto per_second = rates(box, k_round, [&] {
+    auto per_second = rates(box, k_round, processor_seconds, [&] {
         for (std::size_t i = 0; i < k_hops_per_look; ++i) at = words[at];
         // The loads have happened: the next one's place comes from them.
         return at < lines * k_words;

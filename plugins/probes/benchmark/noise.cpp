@@ -2,52 +2,37 @@
 
 #include "work.hpp"
 
-#include <time.h>
-
 namespace sigrun::benchmark {
 namespace {
 
-constexpr milliseconds k_warm_up{20};
+constexpr double k_warm_up_seconds = 0.020;
 constexpr std::size_t k_spins = 10;
 constexpr double k_spin_seconds = 0.004;
-
-double thread_seconds() {
-    timespec t{};
-    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
-}
 
 }  // namespace
 
 std::optional<double> measure_noise(time_box& box) {
     integer_work work;
-    const double begun = thread_seconds();
+    const double used_before = processor_seconds();
     const auto begin = steady::now();
+    // False: the box closed.
+    const auto spin = [&](int times) {
+        for (; times > 0 && box.open(); --times) work();
+        return times == 0;
+    };
     int done = 0;
-    while (steady::now() - begin < k_warm_up) {
-        if (!box.open()) return std::nullopt;
-        work();
-        ++done;
-    }
-    const double each = (thread_seconds() - begun) / done;
-    const int per_spin = std::max(1, static_cast<int>(k_spin_seconds / each));
+    while (seconds_since(begin) < k_warm_up_seconds && spin(1)) ++done;
+    if (done == 0) return std::nullopt;
+    const int per_spin =
+        std::max(1, static_cast<int>(k_spin_seconds * done / std::max(processor_seconds() - used_before, 1e-6)));
     std::vector<double> spins;
-    double used = 0, passed = 0;
     while (spins.size() < k_spins) {
-        const double before = thread_seconds();
         const auto from = steady::now();
-        for (int i = 0; i < per_spin; ++i) {
-            if (!box.open()) break;
-            work();
-        }
-        if (!box.open()) break;
+        if (!spin(per_spin)) break;  // so slow that ten do not fit: what it waited tells that
         spins.push_back(seconds_since(from));
-        passed += spins.back();
-        used += thread_seconds() - before;
     }
-    // So slow that ten spins do not fit: that is noise enough, and few of them tell it.
-    if (spins.size() < 2) return std::nullopt;
-    return std::clamp(std::max(variation(spins), 1 - used / passed), 0.0, 1.0);
+    const double waited = 1 - (processor_seconds() - used_before) / seconds_since(begin);
+    return std::clamp(std::max(variation(spins), waited), 0.0, 1.0);
 }
 
 std::optional<processor_time> parse_processor_time(std::string_view proc_stat) {

@@ -79,13 +79,13 @@ private:
         const pinned_here here;
         integer_work integer;
         auto time = box(within_.integer);
-        auto rounds = rates(time, k_round, [&] { return integer(), true; });
+        auto rounds = rates(time, k_round, processor_seconds, [&] { return integer(), true; });
         keep(integer.checksum());
         if (!run_.go_on()) return;
         sheet_.median("perf.single_int", rounds, 1 / k_baseline_integer, within_.integer, {"integer work"}, false);
         float_work floating;
         auto more = box(within_.floating);
-        rounds = rates(more, k_round, [&] { return floating(), true; });
+        rounds = rates(more, k_round, processor_seconds, [&] { return floating(), true; });
         keep(static_cast<std::uint64_t>(floating.energy() * 1e6));
         if (!run_.go_on()) return;
         sheet_.median("perf.single_fp", rounds, 1 / k_baseline_float, within_.floating, {"floating point work"}, false);

@@ -3,6 +3,8 @@
 
 #include "statistics.hpp"
 
+#include <time.h>
+
 #include <chrono>
 #include <functional>
 #include <utility>
@@ -42,21 +44,31 @@ inline double seconds_since(steady::time_point begin) {
     return std::chrono::duration<double>(steady::now() - begin).count();
 }
 
+/// Two clocks. That of the calling thread stands still while another one has the processor, and so tells how fast that is even
+/// on a machine with other work.
+inline double passed_seconds() { return std::chrono::duration<double>(steady::now().time_since_epoch()).count(); }
+inline double processor_seconds() {
+    timespec t{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
+}
+
 constexpr std::size_t k_rounds = 5;
 
-/// How often per second `work` was done in each of five rounds of `length`; fewer if the box closes. `work` is short against it;
-/// if it says false, it cannot go on.
+/// How often per second of `clock` `work` was done in each of five rounds of `length`; fewer if the box closes. `work` is short
+/// against it; if it says false, it cannot go on.
 template <class Work>
-std::vector<double> rates(time_box& box, milliseconds length, Work&& work) {
+std::vector<double> rates(time_box& box, milliseconds length, double (*clock)(), Work&& work) {
     std::vector<double> out;
     while (out.size() < k_rounds) {
         const auto begin = steady::now();
+        const double from = clock();
         double done = 0;
         do {
             if (!box.open() || !work()) return out;
             ++done;
         } while (steady::now() - begin < length);
-        out.push_back(done / seconds_since(begin));
+        if (const double took = clock() - from; took > 0) out.push_back(done / took);
     }
     return out;
 }

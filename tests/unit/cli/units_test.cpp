@@ -58,6 +58,11 @@ TEST(units, numbers_are_grouped) {
 TEST(units, facts_take_the_unit_from_the_end_of_their_key) {
     EXPECT_EQ(fact_text("memory.total_bytes", json::value(25'282'715'648)), "23.5 GiB");
     EXPECT_EQ(fact_text("nic[0].speed_bps", json::value(1'000'000'000)), "1 Gb/s");
+    EXPECT_EQ(fact_text("perf.mem_triad_bps", json::value(250'000'000'000)), "31.2 GB/s") << "of memory in bytes";
+    EXPECT_EQ(fact_text("perf.disk_rand_iops", json::value(61'800)), "61.8 kIOPS");
+    EXPECT_EQ(fact_text("perf.mem_latency_ns", json::value(112.4)), "112 ns");
+    EXPECT_EQ(fact_text("perf.fsync_p50_us", json::value(238)), "238 us");
+    EXPECT_EQ(fact_text("perf.noise_ratio", json::value(0.024)), "2.4 %");
     EXPECT_EQ(fact_text("cpu.max_hz", json::value(3'350'000'000)), "3.35 GHz");
     EXPECT_EQ(fact_text("net.controller_rtt_us", json::value(1500)), "1.5 ms");
     EXPECT_EQ(fact_text("host.boot_time_s", json::value(1'767'225'600)), "1767225600");

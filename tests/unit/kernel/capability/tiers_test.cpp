@@ -204,12 +204,24 @@ TEST(tiers, a_stale_figure_still_counts_and_an_unsure_one_makes_the_tier_unsure)
     machine m;
     m.change("perf.single_int", [](fact& f) {
         f.status = fact_status::stale;
-        f.confidence = 40;
+        f.confidence = 60;
     });
     const auto cpu = m.said("tier.cpu");
     EXPECT_EQ(cpu.value, "ultra");
-    EXPECT_EQ(cpu.confidence, 40);
+    EXPECT_EQ(cpu.confidence, 60);
     EXPECT_EQ(m.said("tier.memory").confidence, 100);
+}
+
+TEST(tiers, a_figure_that_was_disturbed_is_a_lower_bound_and_no_limit) {
+    machine m;
+    m.set("perf.single_int", 0.3).change("perf.single_int", [](fact& f) { f.confidence = 40; });
+    const auto cpu = m.said("tier.cpu");
+    EXPECT_EQ(cpu.status, fact_status::error);
+    EXPECT_EQ(cpu.detail, "perf.single_int was measured on a disturbed machine: it may be better");
+    m.set("perf.single_int", 0.6).change("perf.single_int", [](fact& f) { f.confidence = 40; });
+    m.set("cpu.effective_cores", 4);
+    EXPECT_EQ(m.said("tier.cpu").value, "standard") << "more than four cores allow it is in no case";
+    EXPECT_EQ(m.said("tier.cpu").confidence, 40);
 }
 
 TEST(tiers, the_score_is_a_power_of_two_of_the_baseline_machine) {
