@@ -9,7 +9,7 @@ packages=(
     libnghttp2-dev libprotobuf-dev protobuf-compiler
     libgtest-dev libbenchmark-dev
     rustc cargo
-    curl python3 jq procps openssl util-linux iproute2 ethtool systemd libcap2-bin
+    curl python3 jq procps openssl util-linux iproute2 ethtool systemd libcap2-bin numactl usbutils
     python3-grpcio python3-protobuf protobuf-compiler-grpc python3-websockets python3-autobahn nodejs node-ws
     haproxy nginx libnginx-mod-stream nghttp2-client
 )

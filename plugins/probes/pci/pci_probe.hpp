@@ -15,7 +15,7 @@ struct function {
     std::string address;  // "0000:00:1f.2"
     unsigned class_id = 0, vendor_id = 0, device_id = 0;
     unsigned subsystem_vendor = 0, subsystem_device = 0;  // 0: it has none
-    std::string name;                                     // of vendor and device; empty: not in the list of names
+    std::string name;  // of vendor and device, or of the vendor; empty: not in the list of names
 };
 struct scan_result {
     std::vector<function> functions;  // the first k_max_listed, by address

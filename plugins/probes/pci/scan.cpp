@@ -15,6 +15,7 @@ namespace sigrun::pci {
 namespace {
 
 constexpr std::string_view k_names = "/usr/share/misc/pci.ids";
+constexpr int k_maker = PCI_LOOKUP_VENDOR | PCI_LOOKUP_NO_NUMBERS | PCI_LOOKUP_NO_HWDB;
 constexpr int k_lookup = PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE | PCI_LOOKUP_NO_NUMBERS | PCI_LOOKUP_NO_HWDB;
 
 // The default of libpci prints the text and exits the process.
@@ -57,6 +58,8 @@ function read(pci_access* access, pci_dev& d) {
     char room[256];
     if (const char* name = pci_lookup_name(access, room, sizeof room, k_lookup, d.vendor_id, d.device_id))
         f.name = name;
+    else if (const char* maker = pci_lookup_name(access, room, sizeof room, k_maker, d.vendor_id))
+        f.name = maker;  // a device that is newer than the list
     return f;
 }
 

@@ -2,6 +2,9 @@
 
 #include <sigrun/cpp/os_release.hpp>
 
+#include <set>
+#include <tuple>
+
 namespace sigrun::software {
 namespace {
 
@@ -115,11 +118,19 @@ void write_lists(const inventory& found, sdk::fact_writer& facts, fact_info info
             facts.none(key, "absent", info);
             continue;
         }
-        std::vector<sdk::record> list;
+        std::vector<std::pair<std::string_view, const entry*>> named;
+        std::set<std::tuple<std::string_view, std::string, std::string>> seen;
         for (const auto& e : found.entries) {
             const auto name = key == "lang" ? e.program.what->lang : e.program.what->tool;
-            if (!name.empty()) list.push_back(record_of(e, name));
+            if (name.empty()) continue;
+            // pip beside pip3: two names of one thing, as far as anybody asks for it.
+            const auto folder = e.program.path.substr(0, e.program.path.rfind('/'));
+            if (e.version.empty() || seen.emplace(name, folder, e.version).second) named.emplace_back(name, &e);
         }
+        // By name; of one name the first stays that which a shell would run.
+        std::stable_sort(named.begin(), named.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+        std::vector<sdk::record> list;
+        for (const auto& [name, e] : named) list.push_back(record_of(*e, name));
         facts.ok(key, sdk::records(list), info);
     }
 }

@@ -11,15 +11,6 @@
 namespace sigrun::storage {
 namespace {
 
-answer<space> space_of(const std::string& path) {
-    struct statvfs info {};
-    if (::statvfs(path.c_str(), &info) != 0) return {errno, {}};
-    const std::uint64_t unit = info.f_frsize;
-    return {0,
-            {sdk::times(info.f_blocks, unit).value_or(0), sdk::times(info.f_bavail, unit).value_or(0), info.f_files,
-             info.f_favail}};
-}
-
 answer<std::uint64_t> quota_of(const std::string& path) {
     const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return {errno, 0};
@@ -34,6 +25,17 @@ answer<std::uint64_t> quota_of(const std::string& path) {
 
 }  // namespace
 
-machine_calls live_calls() { return {space_of, quota_of}; }
+answer<space> space_at(const char* path) noexcept {
+    struct statvfs info {};
+    if (::statvfs(path, &info) != 0) return {errno, {}};
+    const std::uint64_t unit = info.f_frsize;
+    return {0,
+            {sdk::times(info.f_blocks, unit).value_or(0), sdk::times(info.f_bavail, unit).value_or(0), info.f_files,
+             info.f_favail}};
+}
+
+machine_calls live_calls() {
+    return {[](const std::string& path) { return space_at(path.c_str()); }, quota_of};
+}
 
 }  // namespace sigrun::storage

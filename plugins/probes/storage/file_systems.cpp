@@ -79,6 +79,11 @@ public:
                 if (room.error == ENOENT) return std::nullopt;  // unmounted meanwhile
                 if (room.error == 0) add_space(out, room.value);
             }
+        } else if (const auto told = asked_apart(kind, m.mount_point)) {
+            if (told->responsive && told->room.error == 0)
+                add_space(out, told->room.value);
+            else
+                out.add("responsive", told->responsive);
         } else {
             ++not_asked_;
         }
@@ -90,8 +95,17 @@ public:
         return out;
     }
     std::size_t not_asked() const noexcept { return not_asked_; }
+    std::vector<std::string> remote() {
+        auto all = names();
+        std::erase_if(all, [this](const auto& name) { return kind_of(shown_.at(name)->type) != mount_kind::remote; });
+        return all;
+    }
 
 private:
+    std::optional<remote_answer> asked_apart(mount_kind kind, const std::string& mount_point) const {
+        if (kind != mount_kind::remote || !calls_.remote_answer_of) return std::nullopt;
+        return calls_.remote_answer_of(mount_point);
+    }
     static void add_space(sdk::record& out, const space& room) {
         if (room.total_bytes > 0)  // without a size there is no limit, or none that is told
             out.add("total_bytes", room.total_bytes).add("available_bytes", room.available_bytes);
@@ -106,6 +120,8 @@ private:
 };
 
 }  // namespace
+
+std::vector<std::string> shown_remote_mounts(const sdk::sysroot& root) { return listing(root, {}).remote(); }
 
 void read_file_systems(const sdk::sysroot& root, const machine_calls& calls, sdk::probe_run& run) {
     sdk::fact_info info{.source = "/proc/self/mountinfo", .volatility = "fast", .ttl_s = 60};
@@ -122,6 +138,8 @@ void read_file_systems(const sdk::sysroot& root, const machine_calls& calls, sdk
         [&](const std::string& name) { return list.read(name); });
     if (found.stopped) return;
     std::string detail;
+    // Where remote mounts are asked apart, that list is the better one.
+    if (!calls.remote_answer_of && not_asked > 0) info.confidence = 90;
     if (not_asked > 0) info.detail = detail = sdk::concat(not_asked, " not asked for their space: they could block");
     sdk::device_list(run.facts(), "fs", found, info);
 }

@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -77,6 +78,10 @@ public:
         const std::string folder = live_ ? "/" : std::string(prefix);
         base_ = ::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (base_ < 0) base_error_ = errno;
+    }
+    /// The same; `looked_at` hears every path that is about to be looked at, in any way. For a recorder.
+    sysroot(std::string_view prefix, std::function<void(std::string_view path)> looked_at) : sysroot(prefix) {
+        looked_at_ = std::move(looked_at);
     }
     sysroot(const sysroot&) = delete;
     sysroot& operator=(const sysroot&) = delete;
@@ -165,6 +170,7 @@ public:
 private:
     /// 0 and fd, or an errno value.
     int open_at(std::string_view path, int flags, int& fd) const {
+        if (looked_at_) looked_at_(path);
         if (base_ < 0) return base_error_;
         while (!path.empty() && path.front() == '/') path.remove_prefix(1);
         if (path.find('\0') != path.npos) return EINVAL;
@@ -221,6 +227,7 @@ private:
     }
 
     std::string prefix_;
+    std::function<void(std::string_view)> looked_at_;
     bool live_;
     int base_ = -1;
     int base_error_ = 0;
