@@ -60,11 +60,11 @@ result<void> agent::start() {
                    " s; going on without facts");
     auto slots = options_.slots ? options_.slots : detected_slots();
     auto known = facts_ ? facts_->facts() : std::vector<fact>{};
-    auto own = own_facts(host_, me_.name, slots);
+    table_ = std::make_shared<assignment_table>(host_, options_, slots);
+    auto own = own_facts(host_, me_.name, slots, table_->executors().kinds());
     std::move(own.begin(), own.end(), std::back_inserter(known));
     benchmark_->complete(known);
     facts_ = std::make_shared<const capability_document>(std::move(known));
-    table_ = std::make_shared<assignment_table>(host_, options_, slots);
     if (table_->executors().kinds().empty())
         return make_problem(errc::unavailable, "no executor plugin is loaded, so no job could ever run here");
     table_->set_observer([weak = weak_from_this()] {
@@ -78,9 +78,16 @@ result<void> agent::start() {
         SIGRUN_TRY(rungs, rungs_for(host_, url, ladder, options_.protocols));
         uplink::hooks with;
         std::weak_ptr<agent> weak = weak_from_this();
-        with.hello = [weak](const std::string& session, std::uint64_t generation, bool moving) {
+        with.hello = [weak](const agent_link_ptr& link, const std::string& session, std::uint64_t generation,
+                            bool moving, bool welcomed) {
             auto self = weak.lock();
-            return self ? self->hello(session, generation, moving) : std::string();
+            if (!self) return std::string();
+            introduction how{session, generation, moving, 0};
+            if (welcomed) how.facts_since.reset();
+            auto said = self->hello(how);
+            std::lock_guard lock(self->mutex_);
+            link->told = said.told;
+            return std::move(said.text);
         };
         with.connected = [weak](const agent_link_ptr& link, const rung& over, const std::string& welcome) {
             auto self = weak.lock();
@@ -97,11 +104,9 @@ result<void> agent::start() {
         if (!options_.join.empty()) with.auth = "bearer " + options_.join;
         with.refused = [weak](const agent_link_ptr& link, const std::string& protocol, const std::string& reason) {
             auto self = weak.lock();
-            auto via = link->via.lock();
-            if (!self || !via) return;
-            auto refusal = self->facts_document(false);
-            refusal["move_refused"] = json::object{{"protocol", protocol}, {"reason", reason}};
-            send_text(via, SIGRUN_HELLO, json::serialize(refusal));
+            if (!self) return;
+            json::object refusal{{"move_refused", json::object{{"protocol", protocol}, {"reason", reason}}}};
+            self->tell(link, std::move(refusal));
         };
         uplinks_.push_back(std::make_shared<uplink>(host_, rungs, options_.rung_retry, weak_from_this(), with));
     }
@@ -113,38 +118,6 @@ result<void> agent::start() {
         }
     });
     return {};
-}
-
-std::string agent::hello(const std::string& session, std::uint64_t generation, bool moving) const {
-    capability_ptr facts;
-    {
-        std::lock_guard lock(mutex_);
-        facts = facts_;
-    }
-    json::array protocols;
-    for (const auto& i : host_.instances(SIGRUN_KIND_PROTOCOL))
-        if (const auto* table = i->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL))
-            protocols.emplace_back(sdk::view(table->name));
-    json::array kinds;
-    for (const auto& k : table_->executors().kinds()) kinds.emplace_back(k);
-    json::object labels;
-    for (const auto& [k, v] : options_.labels) labels[k] = v;
-    json::object o{{"name", me_.name},
-                   {"key", me_.key},
-                   {"session", session},
-                   {"generation", generation},
-                   {"boot_id", me_.boot_id},
-                   {"process", process_},
-                   {"version", SIGRUN_SDK_VERSION},
-                   {"slots", slots()},
-                   {"labels", std::move(labels)},
-                   {"protocols", std::move(protocols)},
-                   {"kinds", std::move(kinds)},
-                   {"facts", facts->to_json()},
-                   {"inventory_hash", facts->inventory_hash()},
-                   {"inventory", table_->inventory()}};
-    if (moving) o["moving"] = true;
-    return json::serialize(o);
 }
 
 void agent::add_link(const agent_link_ptr& link) {
@@ -166,6 +139,7 @@ void agent::connected(const agent_link_ptr& link, const std::string& welcome) {
         return;
     }
     apply_welcome(link, *o);
+    tell_if_behind(link);
 }
 
 void agent::apply_welcome(const agent_link_ptr& link, const json::object& welcome) {
@@ -174,6 +148,7 @@ void agent::apply_welcome(const agent_link_ptr& link, const json::object& welcom
     {
         std::lock_guard lock(mutex_);
         link->beat = std::chrono::milliseconds(beat);
+        if (welcome.contains("facts_known")) link->told = known_revision(welcome);
     }
     auto via = link->via.lock();
     if (!via) return;
@@ -206,6 +181,7 @@ void agent::adopted(const agent_link_ptr& link) {
                             via ? via->protocol_name() : "", ", ", slots(), " slots");
     SIGRUN_LOG(k_log, info, line);
     if (announce_) announce_(line);
+    tell_if_behind(link);
 }
 
 void agent::forget_link(const agent_link_ptr& link) {
@@ -221,17 +197,17 @@ std::vector<agent_link_ptr> agent::links() const {
     return {links_.begin(), links_.end()};
 }
 
-void agent::send_text(const link_ptr& to, std::uint32_t kind, const std::string& text) {
+sigrun_result agent::send_text(const link_ptr& to, std::uint32_t kind, const std::string& text) {
     sigrun_frame frame{};
     frame.struct_size = sizeof frame;
     frame.kind = kind;
     frame.json = sdk::str(text);
-    to->send(frame);
+    return to->send(frame);
 }
 
-void agent::send_to_all(std::uint32_t kind, const std::string& text, const link_ptr& but) const {
+void agent::send_to_all(std::uint32_t kind, const std::string& text) const {
     for (const auto& l : links())
-        if (auto via = l->via.lock(); via && via != but) send_text(via, kind, text);
+        if (auto via = l->via.lock()) send_text(via, kind, text);
 }
 
 sigrun_result agent::on_frame(const link_ptr& from, const sigrun_frame& frame) {
@@ -254,7 +230,7 @@ sigrun_result agent::on_frame(const link_ptr& from, const sigrun_frame& frame) {
             else if (const auto* request = object_or_null(*o, "reload"))
                 reload_for(*request);
             else
-                refresh_facts(from);
+                refresh_facts(std::static_pointer_cast<agent_link>(from->context()), known_revision(*o));
             return SIGRUN_OK;
         }
         case SIGRUN_BYE: {
@@ -275,7 +251,7 @@ void agent::on_lost(const link_ptr& which, const std::string& reason) {
     auto link = std::static_pointer_cast<agent_link>(which->context());
     if (!link) return;
     bool replaced = false;  // by another link of the same controller: it moved
-    link_ptr other;         // to the same controller
+    agent_link_ptr other;   // to the same controller
     {
         std::lock_guard lock(mutex_);
         links_.erase(link);
@@ -283,16 +259,12 @@ void agent::on_lost(const link_ptr& which, const std::string& reason) {
             auto via = l->via.lock();
             if (!via || !via->alive()) continue;
             replaced = replaced || via->protocol_name() == which->protocol_name();
-            if (l->controller == link->controller && l->dialled.lock() == link->dialled.lock()) other = via;
+            if (l->controller == link->controller && l->dialled.lock() == link->dialled.lock()) other = l;
         }
     }
     if (table_) table_->on_link_lost(which);
     // What ran over it goes on over the other one as soon as the controller has heard of it there.
-    if (table_ && other && table_->open()) {
-        auto mine = facts_document(true);
-        mine["orphaned"] = true;
-        send_text(other, SIGRUN_HELLO, json::serialize(mine));
-    }
+    if (table_ && other && table_->open()) tell(other, {{"orphaned", true}}, true);
     if (auto u = link->dialled.lock())
         u->lost(link, reason);
     else if (!replaced)

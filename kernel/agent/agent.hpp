@@ -7,6 +7,7 @@
 #include "kernel/agent/agent_link.hpp"
 #include "kernel/agent/agent_options.hpp"
 #include "kernel/agent/assignment_table.hpp"
+#include "kernel/agent/fact_revisions.hpp"
 #include "kernel/agent/path_watch.hpp"
 #include "kernel/agent/self_benchmark.hpp"
 #include "kernel/agent/uplink.hpp"
@@ -57,8 +58,21 @@ public:
     std::size_t running() const noexcept { return table_->used(); }
     std::size_t open_attempts() const { return table_->open(); }
 
-    /// The HELLO document.
-    std::string hello(const std::string& session, std::uint64_t generation, bool moving = false) const;
+    /// How a HELLO begins a session.
+    struct introduction {
+        std::string session;
+        std::uint64_t generation = 0;
+        bool moving = false;
+        std::optional<std::uint64_t> facts_since =
+            0;  // a revision that the controller has; nothing: it will say what it has
+    };
+    struct hello_document {
+        std::string text;
+        std::uint64_t told = 0;  // as agent_link::told
+    };
+    hello_document hello(const introduction& how) const;
+    /// The revision of this run's facts that a document of a controller says it has; 0: none.
+    std::uint64_t known_revision(const json::object& document) const;
     /// A controller opened a session through a listener. conflict: another controller holds this runner.
     result<void> may_adopt(const std::string& controller) const;
     void adopted(const agent_link_ptr& link);
@@ -77,8 +91,8 @@ private:
     void add_link(const agent_link_ptr& link);
     void apply_welcome(const agent_link_ptr& link, const json::object& welcome);
     std::vector<agent_link_ptr> links() const;
-    static void send_text(const link_ptr& to, std::uint32_t kind, const std::string& text);
-    void send_to_all(std::uint32_t kind, const std::string& text, const link_ptr& but = nullptr) const;
+    static sigrun_result send_text(const link_ptr& to, std::uint32_t kind, const std::string& text);
+    void send_to_all(std::uint32_t kind, const std::string& text) const;
     std::uint32_t detected_slots() const;
 
     // agent_beat.cpp
@@ -86,11 +100,20 @@ private:
     void arm_tick();
     void send_beat(const link_ptr& via) const;
     void arm_facts();
-    void refresh_facts(const link_ptr& asker);  // null: nobody asked, tell only changes
-    void facts_found(const capability_ptr& found, const link_ptr& asker);
+    /// Whoever asks says what it `knows`. Null: nobody asked, tell only changes.
+    void refresh_facts(const agent_link_ptr& asker, std::uint64_t knows = 0);
+    void facts_found(const capability_ptr& found, const agent_link_ptr& asker, std::uint64_t knows);
+    fact_revisions::change take_facts(std::vector<fact> now);  // under the lock
     void look_at_benchmark();
     void look_at_path();
-    json::object facts_document(bool with_attempts) const;  // of HELLO frames after the first
+
+    // agent_facts.cpp
+    /// A HELLO after the first: `message`, and what its controller does not know yet.
+    void tell(const agent_link_ptr& link, json::object message, bool with_attempts = false);
+    void tell_since(const agent_link_ptr& link, json::object message, bool with_attempts, std::uint64_t base);
+    void tell_all(const json::object& message = {}, const agent_link_ptr& but = nullptr);
+    void tell_if_behind(const agent_link_ptr& link);
+    void tell_minor_changes(time_point now);
 
     // agent_plugins.cpp
     void reload_for(const json::object& request);
@@ -116,6 +139,9 @@ private:
     mutable std::mutex mutex_;  // the next group
     std::set<agent_link_ptr> links_;
     capability_ptr facts_;
+    fact_revisions revisions_;  // of facts_
+    bool minor_untold_ = false;
+    time_point minor_told_{};
     bool draining_ = false;
     bool preempting_ = false;
     bool stopped_ = false;

@@ -69,6 +69,7 @@ void agent::tick() {
         }
     }
     for (const auto& via : beats) send_beat(via);
+    tell_minor_changes(now);
     for (const auto& l : trusted)
         if (auto up = l->dialled.lock()) up->trust(l);
     for (const auto& l : doubted)
@@ -103,47 +104,39 @@ void agent::arm_facts() {
     });
 }
 
-void agent::refresh_facts(const link_ptr& asker) {
+void agent::refresh_facts(const agent_link_ptr& asker, std::uint64_t knows) {
     detect_options what;
     {
         std::lock_guard lock(mutex_);
         what.only = keys_to_read_again(*facts_);
     }
     what.fresh = true;
-    detector_.detect(what, [weak = weak_from_this(), asker](capability_ptr found) {
-        if (auto self = weak.lock()) self->facts_found(found, asker);
+    detector_.detect(what, [weak = weak_from_this(), asker, knows](capability_ptr found) {
+        if (auto self = weak.lock()) self->facts_found(found, asker, knows);
     });
 }
 
-namespace {
-
-// Key, status and value of everything but what changes all the time by nature.
-std::string what_matters(const capability_document& facts) {
-    std::string all;
-    for (const auto& f : facts.facts()) {
-        if (f.volatility == fact_volatility::fast) continue;
-        all += sdk::concat(f.key, " ", to_string(f.status), " ", json::serialize(f.value), "\n");
-    }
-    return all;
+fact_revisions::change agent::take_facts(std::vector<fact> now) {
+    path_->complete(now);
+    benchmark_->complete(now);
+    auto next = std::make_shared<const capability_document>(std::move(now));
+    const auto what = revisions_.note(*facts_, *next);
+    facts_ = std::move(next);
+    if (what == fact_revisions::change::minor) minor_untold_ = true;
+    return what;
 }
 
-}  // namespace
-
-void agent::facts_found(const capability_ptr& found, const link_ptr& asker) {
+void agent::facts_found(const capability_ptr& found, const agent_link_ptr& asker, std::uint64_t knows) {
     if (!found) return;
-    bool changed = false;
+    auto what = fact_revisions::change::none;
     {
         std::lock_guard lock(mutex_);
         if (stopped_) return;
-        auto before = what_matters(*facts_);
-        auto all = updated_facts(*facts_, *found);
-        benchmark_->complete(all);
-        facts_ = std::make_shared<const capability_document>(std::move(all));
-        changed = what_matters(*facts_) != before;
+        what = take_facts(updated_facts(*facts_, *found));
     }
     // Whoever asked is answered in any case, also before its WELCOME has been read here.
-    if (changed) send_to_all(SIGRUN_HELLO, json::serialize(facts_document(false)), asker);
-    if (asker) send_text(asker, SIGRUN_HELLO, json::serialize(facts_document(true)));
+    if (what == fact_revisions::change::major) tell_all({}, asker);
+    if (asker) tell_since(asker, {}, true, knows);
     look_at_benchmark();
 }
 
@@ -169,21 +162,6 @@ void agent::look_at_benchmark() {
     benchmark_->look(idle && table_->used() == 0, *facts, [weak = weak_from_this()] {
         if (auto self = weak.lock()) self->plugins_changed(false);
     });
-}
-
-json::object agent::facts_document(bool with_attempts) const {
-    capability_ptr facts;
-    {
-        std::lock_guard lock(mutex_);
-        facts = facts_;
-    }
-    const auto kinds = table_->executors().kinds();
-    json::object o{{"facts", facts->to_json()},
-                   {"inventory_hash", facts->inventory_hash()},
-                   {"slots", slots()},
-                   {"kinds", json::array(kinds.begin(), kinds.end())}};
-    if (with_attempts) o["inventory"] = table_->inventory();
-    return o;
 }
 
 }  // namespace sigrun

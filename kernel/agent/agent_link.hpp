@@ -26,6 +26,7 @@ struct agent_link {
     time_point asked{};       // the oldest beat that was not answered; time_point{}: all were
     nanoseconds patience{0};  // for that answer, before another way is looked for
     bool doubted = false;
+    std::uint64_t told = 0;  // revision of this agent's facts that the controller has, or will have from it; 0: none
 };
 using agent_link_ptr = std::shared_ptr<agent_link>;
 

@@ -92,9 +92,8 @@ void agent::reload_for(const json::object& request) {
         auto self = weak.lock();
         if (!self) return;
         self->renew_facts(nullptr);
-        auto answer = self->facts_document(false);
-        answer["reloaded"] = json::object{{"request", number}, {"plugins", to_json(swept)}};
-        self->send_to_all(SIGRUN_HELLO, json::serialize(answer));
+        const json::object answer{{"reloaded", json::object{{"request", number}, {"plugins", to_json(swept)}}}};
+        self->tell_all(answer);
     });
 }
 
@@ -135,18 +134,16 @@ void agent::probe_again() {
 
 void agent::tell_renewed(const capability_ptr& found) {
     renew_facts(found);
-    send_to_all(SIGRUN_HELLO, json::serialize(facts_document(false)));
+    tell_all();
 }
 
 void agent::renew_facts(const capability_ptr& found) {
-    auto own = own_facts(host_, me_.name, slots());
+    auto own = own_facts(host_, me_.name, slots(), table_->executors().kinds());
     std::lock_guard lock(mutex_);
     auto all = found ? renewed_facts(*facts_, *found) : facts_->facts();
     std::erase_if(all, [](const fact& f) { return f.key.starts_with("runner."); });
     std::move(own.begin(), own.end(), std::back_inserter(all));
-    path_->complete(all);
-    benchmark_->complete(all);
-    facts_ = std::make_shared<const capability_document>(std::move(all));
+    take_facts(std::move(all));
 }
 
 }  // namespace sigrun

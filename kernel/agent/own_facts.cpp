@@ -30,8 +30,9 @@ bool failed(const fact& f) { return f.status == fact_status::timeout || f.status
 
 }  // namespace
 
-std::vector<fact> own_facts(const plugin_host& host, const std::string& name, std::uint32_t slots) {
-    std::vector<fact> own(3);
+std::vector<fact> own_facts(const plugin_host& host, const std::string& name, std::uint32_t slots,
+                            const std::vector<std::string>& kinds) {
+    std::vector<fact> own(4);
     for (auto& f : own) {
         f.volatility = fact_volatility::fixed;
         f.observed_ns = clock::system().wall_ns();
@@ -47,6 +48,9 @@ std::vector<fact> own_facts(const plugin_host& host, const std::string& name, st
     own[2].key = "runner.plugins";
     own[2].value = plugin_versions(host);
     own[2].volatility = fact_volatility::slow;
+    own[3].key = "runner.kinds";
+    own[3].value = json::array(kinds.begin(), kinds.end());
+    own[3].volatility = fact_volatility::boot;
     return own;
 }
 

@@ -9,9 +9,10 @@
 
 namespace sigrun {
 
-/// Facts runner.name, runner.slots and runner.plugins (records of name and version, so that a requirement can say
+/// Facts runner.name, runner.slots, runner.kinds and runner.plugins (records of name and version, so that a requirement can say
 /// any(p in runner.plugins, p.name == "sigrun.process" && p.version >= v"1.2")).
-std::vector<fact> own_facts(const plugin_host& host, const std::string& name, std::uint32_t slots);
+std::vector<fact> own_facts(const plugin_host& host, const std::string& name, std::uint32_t slots,
+                            const std::vector<std::string>& kinds);
 
 /// What is known once the probes were run again, all of them: `found`, but where one failed this time what was `known`
 /// before. Keys that nobody answers any more are gone.

@@ -84,9 +84,14 @@ result<std::string> reception::open_session(agent& who, std::uint64_t session, s
     // The runner's own session id: one per link, so a new link never meets an old one's generation.
     std::string key(text_or(*o, "session"));
     if (key.empty()) key = id::make().text();
-    auto hello = parse_object(who.hello(key, number_or<std::uint64_t>(*o, "generation", 1)));
+    const auto said = who.hello({key, number_or<std::uint64_t>(*o, "generation", 1), false, who.known_revision(*o)});
+    auto hello = parse_object(said.text);
     if (!hello) return hello.error();
     (*hello)["ticket"] = ticket;
+    {
+        std::lock_guard lock(mutex_);
+        tickets_[ticket].told = said.told;
+    }
     return json::serialize(*hello);
 }
 
@@ -99,6 +104,7 @@ sigrun_result reception::adopt(std::shared_ptr<instance> owner, std::uint64_t se
     return sdk::guarded(error, [&]() -> sigrun_result {
         std::shared_ptr<agent> who;
         std::string controller;
+        std::uint64_t told = 0;
         {
             std::lock_guard lock(mutex_);
             who = agent_.lock();
@@ -107,10 +113,12 @@ sigrun_result reception::adopt(std::shared_ptr<instance> owner, std::uint64_t se
                 it->second.expires < clock::system().now())
                 return sdk::report(error, SIGRUN_E_DENIED, "the ticket is unknown, expired or of another connection");
             controller = it->second.controller;
+            told = it->second.told;
             tickets_.erase(it);
         }
         auto made = std::make_shared<agent_link>();
         made->controller = controller;
+        made->told = told;
         auto via = link::wrap(host_, std::move(owner), raw, std::weak_ptr<link_handler>(who));
         made->via = via;
         via->set_context(made);

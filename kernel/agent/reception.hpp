@@ -32,6 +32,7 @@ private:
         std::uint64_t session = 0;
         std::string controller;
         time_point expires{};
+        std::uint64_t told = 0;  // as agent_link::told
     };
     result<std::string> open_session(agent& who, std::uint64_t session, std::string_view document);
 

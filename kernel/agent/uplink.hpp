@@ -26,7 +26,10 @@ class uplink : public std::enable_shared_from_this<uplink> {
 public:
     struct hooks {
         /// The HELLO document for this session and generation; `moving`: the former link still works.
-        std::function<std::string(const std::string& session, std::uint64_t generation, bool moving)> hello;
+        /// `welcomed`: the controller has welcomed this run of the agent before.
+        std::function<std::string(const agent_link_ptr& link, const std::string& session, std::uint64_t generation,
+                                  bool moving, bool welcomed)>
+            hello;
         /// Registered: the link is in use from now on. The text is the WELCOME.
         std::function<void(const agent_link_ptr&, const rung&, const std::string& welcome)> connected;
         /// Forget this link; another one has taken its place.
@@ -108,6 +111,7 @@ private:
     boost::asio::steady_timer better_;
     bool stopped_ = false;
     std::uint64_t generation_ = 0;
+    bool welcomed_ = false;  // once at least
     std::uint64_t lane_count_ = 0;
     std::vector<lane_ptr> lanes_;
     std::deque<std::size_t> next_;  // rungs that are still to be tried in this race

@@ -90,7 +90,7 @@ void uplink::enlist(const lane_ptr& l) {
     if (!via) return lane_failed(l, make_problem(errc::io, "the connection ended at once"));
     l->enlisted = true;
     limit_lane(l, k_register_deadline, "no answer to runners.register in 10 s");
-    auto hello = hooks_.hello(session_, ++generation_, working() && !l->instead);
+    auto hello = hooks_.hello(l->link, session_, ++generation_, working() && !l->instead, welcomed_);
     via->call_once(
         "runners.register", "", hello, [self = shared_from_this(), number = l->number](result<std::string> welcome) {
             self->on_io([number, welcome = std::move(welcome)](uplink& me) { me.answered(number, welcome); });
@@ -167,6 +167,7 @@ void uplink::won(lane_ptr l, const std::string& welcome) {
     active_due_ = l->due;
     due_index_ = l->rung;
     failures_ = 0;
+    welcomed_ = true;
     hooks_.connected(l->link, rungs_[active_index_], welcome);
     if (old) let_go(old);
     watch_for_better(rung_retry_);

@@ -23,7 +23,7 @@ std::string hash_of(std::string_view secret) {
 
 }  // namespace
 
-void fleet::apply_greeting(const member_ptr& m, const greeting& hello) {
+bool fleet::apply_greeting(const member_ptr& m, const greeting& hello) {
     {
         std::lock_guard lock(m->info->mutex);
         m->info->places = hello.slots;
@@ -32,10 +32,7 @@ void fleet::apply_greeting(const member_ptr& m, const greeting& hello) {
         // A dialled runner keeps the labels its operator gave it; its own come beside them.
         for (const auto& [k, v] : hello.labels) m->info->identity.labels.try_emplace(k, v);
     }
-    std::vector<fact> facts;
-    if (hello.facts && tuned()->auto_detection) facts = hello.facts->facts();
-    declare(facts, hello.slots, hello.kinds);
-    runners_.set_facts(*m->info, std::make_shared<const capability_document>(std::move(facts)));
+    return learn(m, hello.facts);
 }
 
 bool fleet::is_restart(const member_ptr& m, const std::string& process) const {
@@ -56,28 +53,6 @@ void fleet::send_verdicts(const link_ptr& via, const std::vector<inventory_item>
     frame.kind = SIGRUN_HELLO;
     frame.json = sdk::str(text);
     via->send(frame);
-}
-
-void fleet::ask_again(const link_ptr& via) {
-    sigrun_frame frame{};
-    frame.struct_size = sizeof frame;
-    frame.kind = SIGRUN_HELLO;
-    via->send(frame);
-}
-
-// What the session itself says, as facts, so that requirements can name it.
-void fleet::declare(std::vector<fact>& facts, std::uint16_t slots, const std::vector<std::string>& kinds) const {
-    fact f;
-    f.method = "declared";
-    f.source = "session";
-    f.volatility = fact_volatility::boot;
-    f.observed_ns = clock_.wall_ns();
-    f.key = "runner.slots";
-    f.value = slots;
-    facts.push_back(f);
-    f.key = "runner.kinds";
-    f.value = json::array(kinds.begin(), kinds.end());
-    facts.push_back(std::move(f));
 }
 
 result<std::string> fleet::admit(std::uint64_t session_number, std::string_view text) {
@@ -118,6 +93,7 @@ result<std::string> fleet::admit(std::uint64_t session_number, std::string_view 
         {"generation", hello.generation},
         {"beat_ms", std::chrono::duration_cast<std::chrono::milliseconds>(options_.beat_period).count()},
         {"verdicts", to_json(hello.inventory, verdicts)}};
+    if (hello.facts.revision) welcome["facts_known"] = facts_known(m);
     return json::serialize(welcome);
 }
 

@@ -267,7 +267,7 @@ void fleet::detect(const member_ptr& m, std::function<void(result<void>)> done) 
         std::lock_guard lock(m->mutex);
         for (const auto& s : m->sessions) links.push_back(s.via);
     }
-    if (auto via = choose(m, 0xffff).via; via && !m->info->foreign) ask_again(via);
+    if (auto via = choose(m, 0xffff).via; via && !m->info->foreign) ask_again(m, via);
     for (const auto& via : links) ping(m, via);
     if (endpoint.empty()) return done({});
     {

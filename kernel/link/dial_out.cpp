@@ -102,13 +102,18 @@ void fleet::open_over(const member_ptr& m, const std::shared_ptr<instance>& prot
              // The contract has no capacity and no facts: the operator states the places, and commands are all it runs.
              std::vector<fact> facts;
              self->declare(facts, slots, {"process"});
-             self->runners_.set_facts(*m->info, std::make_shared<const capability_document>(std::move(facts)));
+             const auto now = std::make_shared<const capability_document>(std::move(facts));
+             capability_ptr before;
+             do {
+                 std::lock_guard lock(m->info->mutex);
+                 before = m->info->facts;
+             } while (!self->runners_.exchange_facts(*m->info, before, now));
              self->dialled(m, session{via, id_of, {}, 0, {}, 0, endpoint}, instead_of);
          });
 }
 
 void fleet::greet(const member_ptr& m, const link_ptr& via, const std::string& endpoint, const link_ptr& instead_of) {
-    json::object me{{"controller", options_.controller_id}};
+    json::object me{{"controller", options_.controller_id}, {"facts_known", facts_known(m)}};
     auto self = shared_from_this();
     via->call_once(
         "sessions.open", "", json::serialize(me), [self, m, via, endpoint, instead_of](result<std::string> r) {
@@ -120,7 +125,7 @@ void fleet::greet(const member_ptr& m, const link_ptr& via, const std::string& e
                 why.message = "the runner's HELLO: " + why.message;
                 return self->not_dialled(m, self->protocol_id(via->protocol_name()), instead_of, why);
             }
-            self->apply_greeting(m, *hello);
+            const bool known = self->apply_greeting(m, *hello);
             // What runs stays on the link it is on, if there is one: this is one more way to the same runner.
             bool beside = false;
             if (!instead_of) {
@@ -144,6 +149,7 @@ void fleet::greet(const member_ptr& m, const link_ptr& via, const std::string& e
                       endpoint,
                       hello->process};
             self->dialled(m, std::move(s), instead_of);
+            if (!known) self->ask_for_all(m, via);
         });
 }
 

@@ -6,6 +6,7 @@
 #include "kernel/link/greeting.hpp"
 #include "kernel/link/migrations.hpp"
 #include "kernel/link/moves.hpp"
+#include "kernel/link/told_facts.hpp"
 #include "kernel/log/log.hpp"
 
 #include <algorithm>
@@ -53,8 +54,10 @@ void fleet::tune(fleet_tuning now) {
     fallback_timeout_ = now.fallback_timeout.count();
     const bool reindexed = auto_selection_.exchange(now.auto_selection) != now.auto_selection;
     auto fresh = std::make_shared<const fleet_tuning>(std::move(now));
+    bool other_facts = false;
     {
         std::lock_guard lock(tuning_mutex_);
+        other_facts = tuned_ && tuned_->auto_detection != fresh->auto_detection;
         tuned_ = std::move(fresh);
     }
     std::vector<member_ptr> all;
@@ -65,6 +68,8 @@ void fleet::tune(fleet_tuning now) {
     for (const auto& m : all) {
         if (reindexed) reindex(m);
         rerank(m, "the configuration was changed");
+        if (!other_facts || m->info->foreign) continue;
+        if (auto via = choose(m, 0xffff).via) ask_for_all(m, via);
     }
 }
 
@@ -223,23 +228,16 @@ sigrun_result fleet::on_frame(const link_ptr& from, const sigrun_frame& frame) {
     return SIGRUN_OK;
 }
 
-// Facts that changed, or the answer to ask_again: facts and attempts.
+// Facts, attempts, answers: whatever a runner says unasked, and its answer to ask_again.
 sigrun_result fleet::on_hello(const member_ptr& m, const link_ptr& from, const json::object& hello) {
-    const auto* facts = array_or_null(hello, "facts");
-    auto doc = facts ? capability_document::from_json(*facts) : result<capability_ptr>(capability_ptr());
+    auto facts = parse_told_facts(hello);
     auto inventory = parse_inventory(hello);
-    if (!facts || !doc || !inventory) return SIGRUN_E_INVALID;
-    auto all = (*doc)->facts();
-    std::uint16_t slots = 0;
-    std::vector<std::string> kinds;
-    {
+    if (!facts || !facts->facts || !inventory) return SIGRUN_E_INVALID;
+    if (auto told = parse_kinds(hello)) {
         std::lock_guard lock(m->info->mutex);
-        slots = m->info->places;
-        if (auto told = parse_kinds(hello)) m->info->kinds = std::move(*told);  // an executor was replaced
-        kinds = m->info->kinds;
+        m->info->kinds = std::move(*told);  // an executor was replaced
     }
-    declare(all, slots, kinds);
-    runners_.set_facts(*m->info, std::make_shared<const capability_document>(std::move(all)));
+    if (!learn(m, *facts)) ask_for_all(m, from);
     reindex(m);
     if (const auto* reloaded = object_or_null(hello, "reloaded")) reloads_.answered(m, *reloaded);
     if (const auto* refused = object_or_null(hello, "move_refused")) migration_refused(m, *refused);

@@ -162,6 +162,7 @@ struct fleet_tuning {
 };
 
 struct greeting;
+struct told_facts;
 
 /// Of a mask: jobs that name no protocol, while `auto_protocol_selection` is off. Runners that name theirs have it.
 inline constexpr protocol_mask k_auto_protocol = 1u << 15;
@@ -242,13 +243,19 @@ private:
     std::uint8_t protocol_id(std::string_view name) { return protocols_.add(name); }
     bool is_restart(const member_ptr& m, const std::string& process) const;
     /// Asks a native runner for its facts and its attempts; the answer is a HELLO.
-    static void ask_again(const link_ptr& via);
+    void ask_again(const member_ptr& m, const link_ptr& via) const;
+    void ask_for_all(const member_ptr& m, const link_ptr& via);
     /// As a member of its frames may: "refused" of a request to change the protocol.
     void migration_refused(const member_ptr& m, const json::object& refused);
     sigrun_result on_hello(const member_ptr& m, const link_ptr& from, const json::object& hello);
     void send_verdicts(const link_ptr& via, const std::vector<inventory_item>& items,
                        const std::vector<verdict>& verdicts) const;
-    void apply_greeting(const member_ptr& m, const greeting& hello);
+    bool apply_greeting(const member_ptr& m, const greeting& hello);  // as learn
+    /// Takes what a runner tells of its facts. False: that is not enough to know them.
+    bool learn(const member_ptr& m, const told_facts& told);
+    void count_told(const char* how);
+    /// Which of its states is known here, for the runner to go on from.
+    json::object facts_known(const member_ptr& m) const;
     void declare(std::vector<fact>& facts, std::uint16_t slots, const std::vector<std::string>& kinds) const;
     /// `gently`: the link in whose place it comes still works, and what is on its way over it shall arrive.
     void attach_session(const member_ptr& m, session s, bool gently = false);

@@ -59,7 +59,6 @@ result<greeting> parse_greeting(std::string_view text) {
     g.version = text_or(o, "version");
     g.process = std::string(text_or(o, "process")).substr(0, 64);
     g.generation = number_or<std::uint64_t>(o, "generation", 1);
-    g.inventory_hash = text_or(o, "inventory_hash");
     g.moving = bool_or(o, "moving", false);
     if (!valid_runner_name(g.name))
         return bad_value("name", "1 to 64 letters, digits, dots, dashes or underscores",
@@ -80,10 +79,8 @@ result<greeting> parse_greeting(std::string_view text) {
         }
     }
     if (auto kinds = parse_kinds(o)) g.kinds = std::move(*kinds);
-    if (const auto* facts = array_or_null(o, "facts")) {
-        SIGRUN_TRY(doc, capability_document::from_json(*facts));
-        g.facts = doc;
-    }
+    SIGRUN_TRY(facts, parse_told_facts(o));
+    g.facts = std::move(facts);
     SIGRUN_TRY(inventory, parse_inventory(o));
     g.inventory = std::move(inventory);
     return g;

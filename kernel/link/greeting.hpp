@@ -1,8 +1,8 @@
 // HELLO: what a runner says of itself. Parsing and limits only.
 #pragma once
 
-#include "kernel/capability/facts.hpp"
 #include "kernel/link/fleet.hpp"
+#include "kernel/link/told_facts.hpp"
 
 #include <optional>
 
@@ -16,8 +16,7 @@ struct greeting {
     std::uint16_t slots = 0;
     label_map labels;
     std::vector<std::string> kinds;
-    capability_ptr facts;  // null: not sent
-    std::string inventory_hash;
+    told_facts facts;
     std::vector<inventory_item> inventory;
 };
 

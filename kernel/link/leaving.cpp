@@ -83,7 +83,7 @@ bool fleet::look_after_leaving(const member_ptr& m) {
             }
         }
         if (over) end_leaving(m, each.via);
-        if (ask) ask_again(ask);
+        if (ask) ask_again(m, ask);
     }
     std::lock_guard lock(m->mutex);
     return !m->leaving.empty();
@@ -124,7 +124,7 @@ bool fleet::end_leaving(const member_ptr& m, const link_ptr& via) {
     if (next && m->info->foreign)
         attempts_->on_session(m, next);
     else if (next)
-        ask_again(next);
+        ask_again(m, next);
     return true;
 }
 

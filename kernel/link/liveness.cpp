@@ -168,7 +168,7 @@ void fleet::freshen(const std::vector<std::string>& keys) {
             m->next_question = now + std::chrono::seconds(2);
         }
         // Over the rung in use: what runs is bound to the link that answers.
-        if (auto via = choose(m, 0xffff).via) ask_again(via);
+        if (auto via = choose(m, 0xffff).via) ask_again(m, via);
     }
 }
 

@@ -24,7 +24,7 @@ void fleet::gather(const member_ptr& m, const std::string& why) {
         m->rungs.moves = rung_board::follow::nothing;
         if (!why.empty()) m->rungs.last_switch.reason = why;
     }
-    if (to) ask_again(to);
+    if (to) ask_again(m, to);
 }
 
 void fleet::migrate(const member_ptr& m, const std::string& protocol, std::function<void(result<void>)> done) {

@@ -194,25 +194,29 @@ void registry::set_admin(runner& r, admin_state state, std::string_view reason, 
     save(copy, std::move(stored));
 }
 
-void registry::set_facts(runner& r, capability_ptr facts) {
-    capability_ptr before;
+bool registry::exchange_facts(runner& r, const capability_ptr& before, const capability_ptr& now,
+                              const std::string& process, std::uint64_t revision) {
     {
         std::lock_guard lock(r.mutex);
-        before = std::exchange(r.facts, facts);
+        if (r.facts != before) return false;
+        r.facts = now;
+        r.facts_process = process;
+        r.facts_revision = revision;
     }
-    if (!facts || (before && before->inventory_hash() == facts->inventory_hash())) return;
     json::array changed;
-    for (const auto& f : facts->facts()) {
+    for (const auto& f : now->facts()) {
+        if (f.volatility == fact_volatility::fast) continue;
         const fact* old = before ? before->find(f.key) : nullptr;
         if (!old || old->value != f.value || old->status != f.status) changed.emplace_back(f.key);
     }
     if (before)
         for (const auto& f : before->facts())
-            if (!facts->find(f.key)) changed.emplace_back(f.key);
-    auto detail = json::serialize(json::object{{"inventory_hash", facts->inventory_hash()},
-                                               {"class_hash", facts->class_hash()},
-                                               {"changed", std::move(changed)}});
+            if (!now->find(f.key)) changed.emplace_back(f.key);
+    if (changed.empty()) return true;
+    auto detail = json::serialize(json::object{
+        {"inventory_hash", now->inventory_hash()}, {"class_hash", now->class_hash()}, {"changed", std::move(changed)}});
     events_.publish(event_type::capabilities_updated, r.uid(), {}, detail.substr(1, detail.size() - 2));
+    return true;
 }
 
 }  // namespace sigrun

@@ -33,8 +33,10 @@ public:
     runner_status apply_status(runner& r, bool linked, bool full, std::string_view reason);
     /// Sets what the operator asked for; journaled.
     void set_admin(runner& r, admin_state state, std::string_view reason, stored_fn stored = {});
-    /// Replaces the facts; publishes CapabilitiesUpdated with the changed keys if something changed.
-    void set_facts(runner& r, capability_ptr facts);
+    /// Replaces the facts `before`, unless they were replaced already (false); publishes CapabilitiesUpdated with the changed
+    /// keys. Facts that change all the time are no news.
+    bool exchange_facts(runner& r, const capability_ptr& before, const capability_ptr& now,
+                        const std::string& process = {}, std::uint64_t revision = 0);
 
     event_log& events() noexcept { return events_; }
     const clock& time() const noexcept { return clock_; }

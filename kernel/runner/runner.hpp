@@ -54,7 +54,9 @@ struct runner {
     std::string fault;
     std::uint16_t places = 0;  // 0 = unknown yet
     capability_ptr facts;
-    std::vector<std::string> kinds;  // job kinds it can run; empty = unknown
+    std::string facts_process;         // the run of the agent that told them; empty: none did
+    std::uint64_t facts_revision = 0;  // its number for them
+    std::vector<std::string> kinds;    // job kinds it can run; empty = unknown
     std::map<std::string, protocol_evidence, std::less<>> protocols;
     std::int64_t last_seen_ns = 0;  // wall clock
     runner_counts counts;

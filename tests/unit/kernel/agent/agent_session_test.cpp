@@ -160,6 +160,61 @@ TEST_F(agent_session, many_losses_lose_no_byte_and_no_job) {
     EXPECT_EQ(controller_.log_of(t), wanted);
 }
 
+TEST_F(agent_session, its_facts_are_told_once_and_then_only_where_they_are_not_known) {
+    connect();
+    const auto first = controller_.hellos().at(0);
+    const auto known = [&](std::uint64_t revision) {
+        return json::object{{"process", first.at("process")}, {"revision", revision}};
+    };
+    EXPECT_FALSE(first.at("facts").as_array().empty());
+    controller_.welcome = [&](const json::object& hello) {
+        return json::object{{"beat_ms", 100},
+                            {"facts_known", known(hello.at("facts_revision").to_number<std::uint64_t>())}};
+    };
+    const auto told = [](const seen_frame& f) { return f.kind == SIGRUN_HELLO; };
+    controller_.forget_frames();
+    controller_.drop();
+    controller_.wait_link(2);
+    EXPECT_FALSE(controller_.hellos().at(1).contains("facts"));
+    EXPECT_EQ(controller_.hellos().at(1).at("inventory_hash"), first.at("inventory_hash"));
+    controller_.wait_for([](const seen_frame& f) { return f.kind == SIGRUN_BEAT; });
+    EXPECT_THROW(controller_.wait_for(told, std::chrono::milliseconds(0)), std::runtime_error) << "it is known";
+    // A controller that knows nothing, and one that has never heard of this.
+    for (std::size_t n = 3; n < 5; ++n) {
+        controller_.welcome = [&](const json::object&) {
+            return n == 3 ? json::object{{"beat_ms", 100}, {"facts_known", known(0)}} : json::object{{"beat_ms", 100}};
+        };
+        controller_.forget_frames();
+        controller_.drop();
+        controller_.wait_link(n);
+        auto all = controller_.wait_for(told).parsed();
+        EXPECT_FALSE(all.contains("facts_base"));
+        EXPECT_EQ(all["facts"], first.at("facts"));
+        EXPECT_EQ(all["process"], first.at("process"));
+    }
+}
+
+TEST_F(agent_session, a_question_says_what_is_known_and_gets_what_is_not) {
+    connect();
+    const auto hello = controller_.hellos().at(0);
+    const auto ask = [&](const json::value& process, const json::value& revision) {
+        controller_.forget_frames();
+        controller_.send(
+            SIGRUN_HELLO, nullptr,
+            json::serialize(json::object{{"facts_known", json::object{{"process", process}, {"revision", revision}}}}));
+        return controller_.wait_for([](const seen_frame& f) { return f.kind == SIGRUN_HELLO; }).parsed();
+    };
+    auto answer = ask(hello.at("process"), hello.at("facts_revision"));
+    EXPECT_TRUE(answer["facts"].as_array().empty());
+    EXPECT_EQ(answer["facts_base"], hello.at("facts_revision"));
+    EXPECT_TRUE(answer.contains("inventory"));
+    answer = ask("another run", hello.at("facts_revision"));
+    EXPECT_EQ(answer["facts"], hello.at("facts"));
+    EXPECT_FALSE(answer.contains("facts_base"));
+    answer = ask(hello.at("process"), 99);
+    EXPECT_EQ(answer["facts"], hello.at("facts"));
+}
+
 TEST_F(agent_session, a_controller_that_comes_late_is_found) {
     controller_.shut_door();
     runner_ = std::make_unique<runner_under_test>([&](agent_options& o) { o.urls = {controller_.url()}; });

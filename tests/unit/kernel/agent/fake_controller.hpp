@@ -38,6 +38,8 @@ struct try_of {
 
 class fake_controller final : public call_handler, public link_adopter {
 public:
+    static constexpr std::chrono::seconds k_limit{20};
+
     struct ear final : link_handler {
         explicit ear(fake_controller& o) : owner(o) {}
         sigrun_result on_frame(const link_ptr& from, const sigrun_frame& f) override { return owner.record(from, f); }
@@ -152,10 +154,10 @@ public:
     }
 
     // -- what came
-    seen_frame wait_for(const std::function<bool(const seen_frame&)>& fits) {
+    seen_frame wait_for(const std::function<bool(const seen_frame&)>& fits, std::chrono::milliseconds limit = k_limit) {
         std::unique_lock lock(mutex_);
         std::size_t next = 0;
-        auto until = std::chrono::steady_clock::now() + k_limit;
+        auto until = std::chrono::steady_clock::now() + limit;
         for (;;) {
             for (; next < frames_.size(); ++next)
                 if (fits(frames_[next])) return frames_[next];
@@ -246,8 +248,6 @@ public:
     }
 
 private:
-    static constexpr std::chrono::seconds k_limit{20};
-
     void adopt_link(const link_ptr& l) {
         std::lock_guard lock(mutex_);
         link_ = l;
