@@ -207,6 +207,7 @@ void fleet::round_ended(const member_ptr& m, const detection_round_ptr& round) {
         });
     }
     if (!round->changed.empty()) tell_protocol_change(m, round->changed);
+    protocols_changed(m);
     {
         std::lock_guard lock(m->mutex);
         m->dialling = false;

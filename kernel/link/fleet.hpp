@@ -69,6 +69,8 @@ struct member : std::enable_shared_from_this<member> {
     time_point next_question{};  // for fresh facts
     time_point unlinked_since{};
     std::uint8_t missed = 0xff;  // a protocol that broke and would be used otherwise; told
+
+    std::atomic<bool> protocols_untold{false};  // the fact `proto` is about to be renewed
 };
 using member_ptr = std::shared_ptr<member>;
 
@@ -256,6 +258,10 @@ private:
     void count_told(const char* how);
     /// Which of its states is known here, for the runner to go on from.
     json::object facts_known(const member_ptr& m) const;
+    // protocol_facts.cpp
+    fact protocol_fact(const runner& r) const;  // under its lock
+    void protocols_changed(const member_ptr& m);
+    void tell_protocols(const member_ptr& m);
     void declare(std::vector<fact>& facts, std::uint16_t slots, const std::vector<std::string>& kinds) const;
     /// `gently`: the link in whose place it comes still works, and what is on its way over it shall arrive.
     void attach_session(const member_ptr& m, session s, bool gently = false);

@@ -54,9 +54,11 @@ bool fleet::learn(const member_ptr& m, const told_facts& told) {
         std::uint64_t revision = 0;
         std::uint16_t slots = 0;
         std::vector<std::string> kinds;
+        fact protocols;
         {
             std::lock_guard lock(m->info->mutex);
             before = m->info->facts;
+            protocols = protocol_fact(*m->info);
             process = m->info->facts_process;
             revision = m->info->facts_revision;
             slots = m->info->places;
@@ -96,6 +98,7 @@ bool fleet::learn(const member_ptr& m, const told_facts& told) {
             return false;
         }
         declare(next, slots, kinds);
+        put(next, std::move(protocols));
         const bool numbered = told.facts && told.revision;
         auto now = std::make_shared<const capability_document>(std::move(next));
         if (!runners_.exchange_facts(*m->info, before, now, numbered ? told.process : std::string(),

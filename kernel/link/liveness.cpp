@@ -210,7 +210,7 @@ void fleet::note_latency(const member_ptr& m, const link_ptr& via, std::int64_t 
     std::int64_t smoothed = 0;
     const auto protocol = protocol_of(via->protocol_name());
     if (protocol == 0xff) return;
-    bool several = false, more = false, moved = false;
+    bool several = false, more = false, moved = false, news = false;
     const auto enough = tuned()->rungs.min_samples;
     {
         std::lock_guard lock(m->mutex);
@@ -232,9 +232,15 @@ void fleet::note_latency(const member_ptr& m, const link_ptr& via, std::int64_t 
         seen.latency_ns = smoothed;
         const bool known = seen.gauge.tier() != protocol_tier::unknown;
         moved = seen.gauge.round_trip(nanoseconds(rtt_ns)) && known;
+        const auto off = std::abs(seen.latency_ns - seen.told_latency_ns);
+        if (10 * off > 2 * seen.told_latency_ns) {  // by a fifth; a smaller change is no news
+            seen.told_latency_ns = seen.latency_ns;
+            news = true;
+        }
         ++seen.samples;
         seen.verified_ns = m->info->last_seen_ns = clock_.wall_ns();
     }
+    if (moved || news) protocols_changed(m);
     if (moved) tell_protocol_change(m, {sdk::concat("proto.", via->protocol_name(), ".tier")});
     // Where there is a choice, the first samples come one after another, so that it is soon an informed one.
     if (more) return ping(m, via);

@@ -90,6 +90,7 @@ void fleet::attach_session(const member_ptr& m, session s, bool gently) {
         for (const auto& l : left)
             if (l != via->protocol_name()) m->info->protocols[l].up = false;
     }
+    protocols_changed(m);
     reindex(m);
     refresh_status(m, "connected over " + via->protocol_name());
     SIGRUN_LOG(k_log, info, "runner ", m->info->identity.name, " connected over ", via->protocol_name());
@@ -156,6 +157,7 @@ void fleet::drop_session(const member_ptr& m, const link_ptr& via, const std::st
         seen.up = false;
         seen.reason = reason.empty() ? "connection lost" : reason;
     }
+    protocols_changed(m);
     SIGRUN_LOG(k_log, info, "runner ", m->info->identity.name, " lost its ", via->protocol_name(), " link: ", reason);
     reindex(m);
     refresh_status(m, reason.empty() ? "connection lost" : reason);

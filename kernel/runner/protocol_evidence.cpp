@@ -51,4 +51,14 @@ std::vector<std::string> note_absent(protocol_evidence& seen, std::string_view p
     return changed;
 }
 
+json::object protocol_record(std::string_view name, const protocol_evidence& seen) {
+    json::object o{{"name", name}, {"supported", seen.supported}, {"evidence", seen.reason}};
+    if (!seen.version.empty()) o["version"] = seen.version;
+    if (seen.latency_ns) o["latency_us"] = (seen.latency_ns + 999) / 1000;
+    if (seen.gauge.tier() != protocol_tier::unknown) o["tier"] = to_string(seen.gauge.tier());
+    if (!seen.features.empty()) o["features"] = json::array(seen.features.begin(), seen.features.end());
+    if (seen.max_message_bytes) o["max_message_bytes"] = seen.max_message_bytes;
+    return o;
+}
+
 }  // namespace sigrun

@@ -65,6 +65,25 @@ class Detection(FleetTest):
         self.assertIn("sessions", shown)
         self.assertIn("TIER", shown)
 
+    def test_mission_D1_jobs_ask_for_protocols_as_for_any_other_fact(self):
+        self.d = self.daemon()
+        ports = {"all": free_port(), "some": free_port()}
+        self.start_runner("all", "--listen", f"127.0.0.1:{ports['all']}", wait="listening")
+        self.start_runner("some", "--listen", f"127.0.0.1:{ports['some']}", "--protocol", "http", "--protocol", "websocket", wait="listening")
+        for name, port in ports.items():
+            self.add(f"127.0.0.1:{port}", name)
+        def fact(name):
+            facts = {f["key"]: f for f in self.d.runner(name)["facts"]}
+            return {p["name"]: p for p in facts["proto"]["value"]} if "proto" in facts else {}
+        wait_until("all protocols are measured", lambda: all(fact("all").get(p, {}).get("tier") for p in SHIPPED), 20)
+        wait_until("all were looked for", lambda: len(fact("some")) == 4, 20)
+        self.assertEqual({p: fact("some")[p]["supported"] for p in SHIPPED}, dict(valkyrie=False, grpc=False, http=True, websocket=True))
+        self.assertGreater(fact("all")["grpc"]["latency_us"], 0)
+        job = self.d.run(command=["true"], requires='any(p in proto, p.name == "grpc" && p.supported && p.latency_us < 1000000)')
+        self.assertEqual(job["runner"]["name"], "all")
+        nobody = self.d.submit(command=["true"], requires='any(p in proto, p.name == "smoke" && p.supported)')
+        self.assertEqual(self.d.job(nobody)["state"], "queued")
+
     def test_a_runner_serves_the_protocols_it_uses_and_no_others_whatever_their_order(self):
         self.d = self.daemon()
         port = free_port()
