@@ -48,7 +48,8 @@ constexpr tier_gate k_gates[] = {
      {50e6 * bit_per_s, 500e6 * bit_per_s, 5e9 * bit_per_s}},
 };
 
-// What stands for a whole axis in tier.score, and what the baseline machine has of it (plugins/probes/benchmark/README.md).
+// What stands for a whole axis in tier.score, and what the baseline machine has of it (plugins/probes/benchmark/README.md). The
+// way to a controller is not a property of the machine.
 struct measure {
     axis of;
     std::string_view key;
@@ -59,7 +60,6 @@ constexpr measure k_measures[] = {
     {axis::cpu, "perf.all_int", false, 2.0},
     {axis::memory, "perf.mem_triad_bps", false, 30 * GB* byte_per_s},
     {axis::storage, "perf.fsync_p50_us", true, 200 * us},
-    {axis::network, "net.controller_rtt_us", true, 1 * ms},
 };
 
 bool has_value(const fact& f) { return f.status == fact_status::ok || f.status == fact_status::stale; }

@@ -32,7 +32,7 @@ def openssl_bytes_per_second(algorithm):
 
 
 class Benchmark(FleetTest):
-    def test_it_says_every_figure_or_why_not_within_its_budget(self):
+    def test_mission_D14_it_says_every_figure_or_why_not_within_its_budget(self):
         facts = facts_of(probe("--benchmark", "--json"))
         for name in FIGURES:
             fact = facts[f"perf.{name}"]
@@ -54,7 +54,7 @@ class Benchmark(FleetTest):
                 self.assertIn(tier["value"], ("basic", "standard"))
             self.assertTrue(tier["value"] == "ultra" or "needs" in tier["detail"], tier)
 
-    def test_ciphers_are_as_fast_as_openssl_says(self):
+    def test_mission_D14_ciphers_are_as_fast_as_openssl_says(self):
         facts = facts_of(probe("--benchmark", "--only", "perf", "--json"))
         for name, algorithm in (("aes_bps", "aes-256-gcm"), ("sha256_bps", "sha256")):
             fact = facts[f"perf.{name}"]
@@ -136,7 +136,7 @@ class Benchmark(FleetTest):
         r.wait_line("is no result of a measurement")
         self.assertNotEqual(self.runner_facts(d)["cpu.cores"]["value"], 99)
 
-    def test_jobs_come_first(self):
+    def test_mission_D14_jobs_come_first(self):
         d = self.daemon()
         self.runner_for(d, extra=("--set", "runner.facts_interval=1s"))
         # A stream of jobs from the start: each is accepted, and nothing is measured as long as they come.

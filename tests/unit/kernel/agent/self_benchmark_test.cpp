@@ -68,7 +68,7 @@ TEST(self_benchmark, measures_once_when_idle_and_the_facts_and_tiers_have_it) {
     EXPECT_EQ(m.runs(), 1u) << "the result is good";
 }
 
-TEST(self_benchmark, is_not_begun_while_jobs_run_or_come_or_nobody_wants_it) {
+TEST(self_benchmark, mission_D14_is_not_begun_while_jobs_run_or_come_or_nobody_wants_it) {
     self_measured m;
     m.look(16, false);
     m.me->job_offered();
@@ -81,7 +81,7 @@ TEST(self_benchmark, is_not_begun_while_jobs_run_or_come_or_nobody_wants_it) {
     EXPECT_EQ(unwanted.runs(), 0u);
 }
 
-TEST(self_benchmark, an_offer_ends_it_and_the_next_try_waits) {
+TEST(self_benchmark, mission_D14_an_offer_ends_it_and_the_next_try_waits) {
     // Until it is cancelled this probe does not end.
     self_measured m(speed("mode = polite\nisolated = yes"), k_probe_host);
     m.look();

@@ -39,7 +39,7 @@ protected:
 
 TEST_F(tier_history, the_first_figures_count_at_once) { EXPECT_EQ(cpu().tier, standard); }
 
-TEST_F(tier_history, up_takes_two_runs_with_ten_percent_to_spare) {
+TEST_F(tier_history, mission_D15_up_takes_two_runs_with_ten_percent_to_spare) {
     cpu();
     measure(0.9);
     const auto first = cpu();
@@ -66,7 +66,7 @@ TEST_F(tier_history, just_over_the_gate_is_not_enough_and_begins_the_count_anew)
     EXPECT_EQ(cpu().tier, high);
 }
 
-TEST_F(tier_history, down_at_once_when_a_limit_changes) {
+TEST_F(tier_history, mission_D15_down_at_once_when_a_limit_changes) {
     measure(0.95);
     EXPECT_EQ(cpu().tier, high);
     set("cpu.effective_cores", 2);
@@ -85,7 +85,7 @@ TEST_F(tier_history, up_again_when_the_limit_is_seen_lifted_twice) {
     EXPECT_EQ(cpu().tier, high) << "a limit is exact: no ten percent, and no new measurement";
 }
 
-TEST_F(tier_history, one_bad_measurement_changes_nothing_two_do) {
+TEST_F(tier_history, mission_D15_one_bad_measurement_changes_nothing_two_do) {
     measure(0.95);
     EXPECT_EQ(cpu().tier, high);
     measure(0.3);

@@ -85,7 +85,7 @@ struct edge {
 constexpr double k_gib = 1024.0 * 1024 * 1024;
 class tier_edges : public ::testing::TestWithParam<edge> {};
 
-TEST_P(tier_edges, lie_exactly_where_the_table_says) {
+TEST_P(tier_edges, mission_D15_lie_exactly_where_the_table_says) {
     const auto& e = GetParam();
     machine m;
     m.set(e.key, e.at);
@@ -134,7 +134,7 @@ TEST(tiers, noise_and_random_reads_matter_for_ultra_alone) {
     EXPECT_EQ(m.axis(tier_axis::storage).tier, high);
 }
 
-TEST(tiers, a_figure_that_is_not_known_makes_the_axis_unknown_and_says_which) {
+TEST(tiers, mission_D15_a_figure_that_is_not_known_makes_the_axis_unknown_and_says_which) {
     machine m;
     m.lose("perf.single_int").fail("perf.fsync_p50_us", fact_status::denied, "the folder is not ours");
     m.set("cpu.effective_cores", 4);
@@ -176,7 +176,7 @@ TEST(tiers, what_decides_whatever_the_rest_is_needs_no_more_evidence) {
     EXPECT_EQ(disk.said("tier.storage").status, fact_status::error);
 }
 
-TEST(tiers, the_whole_is_the_lower_of_cpu_and_memory_and_one_step_less_for_a_basic_disk_or_network) {
+TEST(tiers, mission_D15_the_whole_is_the_lower_of_cpu_and_memory_and_one_step_less_for_a_basic_disk_or_network) {
     machine m;
     m.set("perf.mem_triad_bps", 30e9 * 8);
     EXPECT_EQ(m.said("tier.overall").value, "high");

@@ -6,7 +6,7 @@
 namespace sigrun::benchmark {
 namespace {
 
-TEST(benchmark_suite, says_of_each_figure_what_it_is_or_why_not_and_always_how_quiet_it_was) {
+TEST(benchmark_suite, mission_D14_says_of_each_figure_what_it_is_or_why_not_and_always_how_quiet_it_was) {
     machines::scratch_tree folder;
     const auto facts = measured(folder.path());
     for (const char* key : k_figures) {
@@ -35,7 +35,7 @@ TEST(benchmark_suite, says_of_each_figure_what_it_is_or_why_not_and_always_how_q
         }
 }
 
-TEST(benchmark_suite, what_exceeds_its_limit_is_a_timeout_and_the_rest_goes_on) {
+TEST(benchmark_suite, mission_D14_what_exceeds_its_limit_is_a_timeout_and_the_rest_goes_on) {
     machines::scratch_tree folder;
     limits within;
     within.gauge = within.integer = within.bandwidth = within.disk = within.sync = milliseconds(0);
@@ -53,7 +53,7 @@ TEST(benchmark_suite, what_exceeds_its_limit_is_a_timeout_and_the_rest_goes_on) 
         }
 }
 
-TEST(benchmark_suite, measures_nothing_more_once_it_is_cancelled_wherever_it_is) {
+TEST(benchmark_suite, mission_D14_measures_nothing_more_once_it_is_cancelled_wherever_it_is) {
     machines::scratch_tree folder;
     for (std::size_t frames : {1u, 2u, 5u, 8u, 10u}) {
         last_word sink;
