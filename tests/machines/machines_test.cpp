@@ -47,7 +47,7 @@ void check(const expectation& e, const fact_map& facts) {
 }
 
 class machine_tree : public testing::TestWithParam<std::string> {};
-TEST_P(machine_tree, gives_what_is_true_of_it_and_nothing_else) {
+TEST_P(machine_tree, mission_D10_gives_what_is_true_of_it_and_nothing_else) {
     const auto machine = load(GetParam());
     scratch_tree tree(fast_folder());
     fs::permissions(tree.path(), fs::perms(0755));
