@@ -70,7 +70,7 @@ group_tree make_groups(scratch_tree& files, std::mt19937& random) {
     return out;
 }
 
-TEST(generated_groups, mission_D5_nobody_may_use_more_than_the_least_of_all_ancestors_allows) {
+TEST(generated_groups, nobody_may_use_more_than_the_least_of_all_ancestors_allows) {
     constexpr unsigned k_seed = 20'241, k_trees = 300;
     std::mt19937 random(k_seed);
     for (unsigned i = 0; i < k_trees; ++i) {

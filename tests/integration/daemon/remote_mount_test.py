@@ -27,7 +27,7 @@ def mount_a_dead_one(folder):
 
 
 class RemoteMount(FleetTest):
-    def test_mission_D7_a_dead_mount_is_told_to_be_dead_and_delays_nothing_else(self):
+    def test_a_dead_mount_is_told_to_be_dead_and_delays_nothing_else(self):
         folder = self.dir / "dead"
         folder.mkdir()
         why_not = mount_a_dead_one(folder)

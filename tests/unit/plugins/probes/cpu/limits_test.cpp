@@ -218,7 +218,7 @@ const layout k_layouts[] = {
 
 class cpu_limits : public testing::TestWithParam<layout> {};
 
-TEST_P(cpu_limits, mission_D5_are_the_lowest_of_all_that_hold) {
+TEST_P(cpu_limits, are_the_lowest_of_all_that_hold) {
     const layout& l = GetParam();
     machines::scratch_tree tree;
     tree.write("proc/self/mountinfo", l.mounts).write("proc/self/cgroup", l.groups);

@@ -135,7 +135,7 @@ const layout k_layouts[] = {
 };
 
 class memory_limits : public testing::TestWithParam<layout> {};
-TEST_P(memory_limits, mission_D6_are_the_lowest_of_all_that_hold) {
+TEST_P(memory_limits, are_the_lowest_of_all_that_hold) {
     const auto& l = GetParam();
     machines::scratch_tree tree;
     tree.write("proc/self/mountinfo", l.mounts).write("proc/self/cgroup", l.groups);
