@@ -2,6 +2,7 @@
 #include "machines/all_probes.hpp"
 
 #include <sys/fsuid.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <ctime>
@@ -51,6 +52,7 @@ void check(const expectation& e, const fact_map& facts) {
 class machine_tree : public testing::TestWithParam<std::string> {};
 TEST_P(machine_tree, mission_D10_gives_what_is_true_of_it_and_nothing_else) {
     const auto machine = load(GetParam());
+    ::umask(022);  // also nobody, who reads them, shall find the folders that are made
     scratch_tree tree(fast_folder());
     fs::permissions(tree.path(), fs::perms(0755));
     unpack(machine, tree.path());
@@ -67,6 +69,36 @@ TEST_P(machine_tree, mission_D10_gives_what_is_true_of_it_and_nothing_else) {
     for (const auto& [key, fact] : facts) {
         if (fact.at("status") == "ok") {
             EXPECT_TRUE(told.contains(key)) << "not expected: " << key << " = " << fact.at("value");
+        }
+    }
+}
+
+/// What a machine shows by names, links and folders alone.
+bool told_by_names(const std::string& key) {
+    static const std::set<std::string> k_keys = {
+        "cpu.hybrid",      "cpu.rdt",      "host.timezone",  "kernel.kvm",    "os.immutable",
+        "os.libc",         "rdma",         "sec.apparmor",   "sec.fips",      "sec.sev",
+        "sec.secure_boot", "sec.tdx_host", "virt.container", "virt.evidence",
+    };
+    return k_keys.contains(key);
+}
+
+TEST_P(machine_tree, gives_no_value_that_comes_of_files_that_may_not_be_read) {
+    const auto machine = load(GetParam());
+    ::umask(022);
+    scratch_tree tree(fast_folder());
+    fs::permissions(tree.path(), fs::perms(0755));
+    unpack(machine, tree.path());
+    for (const auto& e : fs::recursive_directory_iterator(tree.path()))
+        if (e.is_regular_file() && !e.is_symlink()) fs::permissions(e.path(), fs::perms::none);
+    fact_map facts;
+    {
+        const without_privileges as_nobody;
+        facts = all_facts(tree.path(), {});
+    }
+    for (const auto& [key, fact] : facts) {
+        if (fact.at("status") == "ok") {
+            EXPECT_TRUE(told_by_names(key)) << key << " " << fact;
         }
     }
 }

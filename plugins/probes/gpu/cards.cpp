@@ -79,12 +79,14 @@ void complete(card& c, const device_files& at) {
 
 }  // namespace
 
-std::vector<card> cards_on_bus(const sdk::sysroot& root) {
+std::vector<card> cards_on_bus(const sdk::sysroot& root, sdk::file_text* unread) {
     std::vector<card> out;
     for (const auto& address : root.list(k_devices)) {
         const device_files at{root, std::string(k_devices) + address + "/"};
-        const auto class_id = hex(at.text("class"));
+        const auto class_file = root.read(at.folder + "class", 256);
+        const auto class_id = hex(class_file.trim());
         const auto vendor = hex(at.text("vendor"));
+        if (!class_file && class_file.status != sdk::read_status::absent && unread) *unread = class_file;
         if (!class_id || !vendor || !computes(*class_id >> 8, *vendor)) continue;
         card c;
         c.pci = address;

@@ -57,7 +57,12 @@ void collect(const sdk::sysroot& root, const std::string& nvml, sdk::fact_writer
             facts.none(key, sdk::fact_writer::word(bus), {.source = k_bus, .detail = "this machine shows no PCI bus"});
         return;
     }
-    auto cards = cards_on_bus(root);
+    sdk::file_text unread;
+    auto cards = cards_on_bus(root, &unread);
+    if (!unread.path.empty()) {
+        for (auto key : {"gpu.count", "gpu.vendors", "gpu"}) facts.missing(key, unread, {}, "");
+        return;
+    }
     const bool ask = !nvml.empty() && std::any_of(cards.begin(), cards.end(),
                                                   [](const card& c) { return c.vendor == "nvidia" && !c.asleep; });
     if (ask) ask_nvml(nvml, cards);

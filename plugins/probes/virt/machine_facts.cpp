@@ -138,7 +138,7 @@ verdict judge(const sdk::sysroot& root, const machine_calls& calls, const firmwa
     if (cpu.hypervisor == true) return {"other", calls.cpuid ? "cpuid:1" : "/proc/cpuinfo"};
     if (cpu.hypervisor == false) return {"none", calls.cpuid ? "cpuid:1" : "/proc/cpuinfo"};
     if (dmi.known()) return {"none", "/sys/class/dmi/id"};
-    if (!root.list("/proc/device-tree").empty()) return {"none", "/proc/device-tree"};
+    if (root.read("/proc/device-tree/compatible", 4096)) return {"none", "/proc/device-tree"};
     return {};
 }
 
