@@ -32,8 +32,8 @@ struct card {
 };
 
 /// Graphics and compute cards on the PCI buses, from sysfs alone. Controllers that only show a screen (of a BMC or of a virtual
-/// machine) are none. At most k_max_cards. `unread`, if given, gets the file of a device that could not be read, so that nobody can say
-/// what the device is.
+/// machine) are none. At most k_max_cards. `unread`, if given, gets the file of a device that could not be read, so that nobody
+/// can say what the device is.
 std::vector<card> cards_on_bus(const sdk::sysroot& root, sdk::file_text* unread = nullptr);
 
 /// Asks the library `name` about NVIDIA's cards among `cards` that are awake. Where it cannot be asked they are not usable, and
