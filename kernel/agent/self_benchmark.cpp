@@ -19,6 +19,7 @@ constexpr std::string_view k_measured = "perf.";
 constexpr std::chrono::minutes k_first_pause{1}, k_longest_pause{60};
 constexpr std::int64_t k_second_ns = 1'000'000'000;
 
+constexpr std::int64_t k_incomplete_s = 600;
 constexpr std::size_t k_max_file = 64 * 1024;
 constexpr int k_file_version = 1;
 
@@ -122,6 +123,7 @@ void self_benchmark::take(const capability_ptr& found, const std::function<void(
         if (!f.key.starts_with(k_measured) || f.key.ends_with('*')) continue;
         figures.push_back(f);
         if (f.status == fact_status::ok && f.ttl_s > 0) lasts_s = std::min<std::int64_t>(lasts_s, f.ttl_s);
+        if (f.status == fact_status::timeout) lasts_s = std::min(lasts_s, k_incomplete_s);  // next time there may be time
     }
     const bool whole = !disturbed && std::any_of(figures.begin(), figures.end(), [](const fact& f) {
         return f.status == fact_status::ok && f.key == "perf.single_int";
