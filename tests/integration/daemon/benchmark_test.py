@@ -131,6 +131,9 @@ class Benchmark(FleetTest):
         again = self.runner_for(d, extra=extra)
         now = wait_until("it tells what it knew", lambda: self.runner_facts(d).get("perf.single_int"))
         self.assertEqual(now["value"], before["value"])
+        for _ in range(3):  # the first times it reads its facts and could measure
+            self.assertEqual(d.request("POST", "/v1/runners/r1/detect")[0], 200)
+        self.assertFalse([line for line in again.lines if "measuring this machine" in line])
         again.stop()
         # What is no such file is none.
         kept.write_text("{\"version\":1,\"facts\":[{\"key\":\"cpu.cores\",\"value\":99}]}")
