@@ -16,9 +16,27 @@ namespace {
 
 const auto k_log = logger::get("agent");
 constexpr std::string_view k_measured = "perf.";
+// Not the class of the machine as a whole: a compiler that was installed makes it no faster, and what programs say of themselves is
+// another thing in the first minute than later.
+constexpr std::string_view k_what_speed_depends_on[] = {"host.id",
+                                                        "cpu.model",
+                                                        "cpu.family",
+                                                        "cpu.model_id",
+                                                        "cpu.stepping",
+                                                        "cpu.microcode",
+                                                        "cpu.features",
+                                                        "cpu.quota_cores",
+                                                        "cpu.effective_cores",
+                                                        "memory.total_bytes",
+                                                        "memory.effective_bytes",
+                                                        "kernel.release",
+                                                        "virt.vm",
+                                                        "work.path",
+                                                        "work.fs"};
 constexpr std::chrono::minutes k_first_pause{1}, k_longest_pause{60};
 constexpr std::int64_t k_second_ns = 1'000'000'000;
 
+constexpr std::int64_t k_incomplete_s = 600;
 constexpr std::size_t k_max_file = 64 * 1024;
 constexpr int k_file_version = 1;
 
@@ -27,11 +45,10 @@ bool declared(const fact& f) { return f.method == "declared"; }
 }  // namespace
 
 std::string machine_signature(const capability_document& facts) {
-    std::string text = facts.class_hash();
-    for (const auto key :
-         {"cpu.microcode", "cpu.quota_cores", "cpu.effective_cores", "memory.effective_bytes", "work.path"})
+    std::string text;
+    for (const auto key : k_what_speed_depends_on)
         if (const fact* f = facts.find(key))
-            text += sdk::concat(" ", key, "=", to_string(f->status), ":", json::serialize(f->value));
+            text += sdk::concat(key, "=", to_string(f->status), ":", json::serialize(f->value), " ");
     return text;
 }
 
@@ -122,6 +139,8 @@ void self_benchmark::take(const capability_ptr& found, const std::function<void(
         if (!f.key.starts_with(k_measured) || f.key.ends_with('*')) continue;
         figures.push_back(f);
         if (f.status == fact_status::ok && f.ttl_s > 0) lasts_s = std::min<std::int64_t>(lasts_s, f.ttl_s);
+        if (f.status == fact_status::timeout)
+            lasts_s = std::min(lasts_s, k_incomplete_s);  // next time there may be time
     }
     const bool whole = !disturbed && std::any_of(figures.begin(), figures.end(), [](const fact& f) {
         return f.status == fact_status::ok && f.key == "perf.single_int";

@@ -60,7 +60,7 @@ private:
     tier_keeper keeper_;
 };
 
-/// What a measurement holds for: the class of the machine, its microcode and its limits.
+/// What a measurement holds for: the machine, its microcode, its kernel and its limits.
 std::string machine_signature(const capability_document& facts);
 
 }  // namespace sigrun

@@ -119,6 +119,19 @@ TEST(self_benchmark, is_measured_anew_after_a_day_or_when_a_limit_changed) {
     EXPECT_FALSE(m.known(4).find("perf.single_int")) << "too old to say anything";
 }
 
+TEST(self_benchmark, software_makes_no_other_machine) {
+    auto tools = self_measured::cores(16);
+    tools.key = "tool";
+    tools.value = json::array{"gcc"};
+    const auto plain = machine_signature(capability_document({self_measured::cores(16)}));
+    EXPECT_EQ(machine_signature(capability_document({self_measured::cores(16), tools})), plain);
+    for (const std::string key : {"cpu.microcode", "cpu.quota_cores", "memory.effective_bytes", "kernel.release"}) {
+        auto other = self_measured::cores(1);
+        other.key = key;
+        EXPECT_NE(machine_signature(capability_document({self_measured::cores(16), other})), plain) << key;
+    }
+}
+
 TEST(self_benchmark, what_came_to_nothing_is_not_tried_again_at_once) {
     self_measured m(unruly("speed", "keys = perf.*\non_request = yes\nmode = fail"));
     m.look();
