@@ -54,8 +54,7 @@ result<std::string> list_runners(controller& c, const json::object& o) {
         if (!cursor.empty() && r->identity.name <= cursor) continue;
         {
             std::lock_guard lock(r->mutex);
-            static const capability_document nothing;
-            match_subject subject{r->facts ? r->facts.get() : &nothing, &r->identity.labels};
+            match_subject subject{r->facts.get(), &r->identity.labels};
             if (where->matches(subject) != truth::yes) continue;
         }
         if (items.size() == limit) {
