@@ -67,7 +67,8 @@ TEST(fact_sheet, says_what_the_document_says) {
     EXPECT_FALSE(s->find("no.such.key"));
     EXPECT_EQ(s->first_not_before("zzz"), s->size());
     EXPECT_EQ(s->first_not_before(""), 0u);
-    expect_same(*fact_sheet::of({}), {});
+    const capability_document nothing{std::vector<fact>{}};
+    expect_same(*fact_sheet::of(nothing), nothing);
 }
 
 TEST(fact_sheet, machines_of_a_class_share_what_they_have_in_common) {
