@@ -58,7 +58,7 @@ inline std::shared_ptr<instance> capturing_balancer() {
     return std::make_shared<instance>(nullptr, "capture", "bench.capture", "capture", SIGRUN_KIND_BALANCER, &abi);
 }
 
-inline capability_ptr document(int kind) {
+inline sheet_ptr document(int kind) {
     std::vector<fact> facts;
     auto add = [&](std::string key, json::value v, fact_volatility volatility = fact_volatility::boot) {
         fact f;
@@ -75,7 +75,7 @@ inline capability_ptr document(int kind) {
                         : json::value(json::array{{{"model", "A"}, {"memory_bytes", 85899345920}}}));
     add("tool", json::array{{{"name", "docker"}, {"version", "24.0.7"}}, {{"name", "git"}, {"version", "2.39.2"}}});
     for (int i = 0; i < 114; ++i) add("filler.key_" + std::to_string(i), i);
-    return std::make_shared<const capability_document>(std::move(facts));
+    return fact_sheet::of(capability_document(std::move(facts)));
 }
 
 struct fleet {
@@ -92,7 +92,7 @@ struct fleet {
         o.max_runners = n;
         o.default_balancer = balancers.front()->name();
         index = selector::create(o, std::move(balancers)).value();
-        std::vector<capability_ptr> documents;
+        std::vector<sheet_ptr> documents;
         for (int kind = 0; kind < 40; ++kind) documents.push_back(document(kind));
         const char* zones[] = {"eu", "us"};
         for (std::uint32_t i = 0; i < n; ++i) {

@@ -1,5 +1,7 @@
 #include "kernel/capability/facts.hpp"
 
+#include "kernel/capability/canonical_key.hpp"
+
 #include <xxhash.h>
 
 #include <algorithm>
@@ -7,8 +9,6 @@
 
 namespace sigrun {
 namespace {
-
-std::string_view canonical_key(std::string_view key) noexcept { return key == "os.arch" ? "host.arch" : key; }
 
 /// Compact JSON with the members of objects in key order, so that equal values give equal bytes.
 void append_canonical(std::string& out, const json::value& v) {
@@ -65,6 +65,8 @@ std::string hash_of(const std::vector<fact>& facts, bool with_unique) {
 }
 
 }  // namespace
+
+std::string_view canonical_key(std::string_view key) noexcept { return key == "os.arch" ? "host.arch" : key; }
 
 capability_document::capability_document(std::vector<fact> facts) {
     for (fact& f : facts)

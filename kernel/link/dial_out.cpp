@@ -102,8 +102,8 @@ void fleet::open_over(const member_ptr& m, const std::shared_ptr<instance>& prot
              // The contract has no capacity and no facts: the operator states the places, and commands are all it runs.
              std::vector<fact> facts;
              self->declare(facts, slots, {"process"});
-             const auto now = std::make_shared<const capability_document>(std::move(facts));
-             capability_ptr before;
+             const auto now = fact_sheet::of(capability_document(std::move(facts)));
+             sheet_ptr before;
              do {
                  std::lock_guard lock(m->info->mutex);
                  before = m->info->facts;

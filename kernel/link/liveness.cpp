@@ -151,15 +151,15 @@ void fleet::freshen(const std::vector<std::string>& keys) {
     const auto now = clock_.now();
     const auto wall = clock_.wall_ns();
     for (const auto& m : all) {
-        capability_ptr facts;
+        sheet_ptr facts;
         {
             std::lock_guard lock(m->info->mutex);
             facts = m->info->facts;
         }
         auto old = [&](const std::string& key) {
-            const fact* f = facts ? facts->find(key) : nullptr;
-            return f && f->volatility == fact_volatility::fast && f->ttl_s &&
-                   f->observed_ns + std::int64_t{f->ttl_s} * 1'000'000'000 <= wall;
+            const fact_view f = facts ? facts->find(key) : fact_view();
+            return f && f.kind->volatility() == fact_volatility::fast && f.kind->ttl_s() &&
+                   f.observed_ns + std::int64_t{f.kind->ttl_s()} * 1'000'000'000 <= wall;
         };
         if (m->info->foreign || std::none_of(keys.begin(), keys.end(), old)) continue;
         {

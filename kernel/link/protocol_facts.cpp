@@ -31,7 +31,7 @@ void fleet::protocols_changed(const member_ptr& m) {
 // Into the facts, whatever else becomes of them meanwhile.
 void fleet::tell_protocols(const member_ptr& m) {
     for (;;) {
-        capability_ptr before;
+        sheet_ptr before;
         std::string process;
         std::uint64_t revision = 0;
         fact protocols;
@@ -42,10 +42,13 @@ void fleet::tell_protocols(const member_ptr& m) {
             revision = m->info->facts_revision;
             protocols = protocol_fact(*m->info);
         }
-        auto next = before ? before->facts() : std::vector<fact>{};
-        std::erase_if(next, [](const fact& f) { return f.key == "proto"; });
-        next.push_back(std::move(protocols));
-        auto now = std::make_shared<const capability_document>(std::move(next));
+        auto now = before ? before->with(std::span(&protocols, 1)) : nullptr;
+        if (!now) {
+            auto next = before ? before->facts() : std::vector<fact>{};
+            std::erase_if(next, [](const fact& f) { return f.key == "proto"; });
+            next.push_back(std::move(protocols));
+            now = fact_sheet::of(capability_document(std::move(next)));
+        }
         if (runners_.exchange_facts(*m->info, before, now, process, revision)) break;
     }
     reindex(m);

@@ -42,14 +42,12 @@ result<told_facts> parse_told_facts(const json::object& hello) {
     return told;
 }
 
-std::vector<fact> changed_facts(const capability_document& before, const told_facts& told) {
-    std::vector<fact> all;
-    all.reserve(before.facts().size() + told.facts->facts().size());
-    for (const auto& f : before.facts())
-        if (!told.facts->find(f.key) && !std::binary_search(told.gone.begin(), told.gone.end(), f.key))
-            all.push_back(f);
-    all.insert(all.end(), told.facts->facts().begin(), told.facts->facts().end());
-    return all;
+std::vector<fact> changed_facts(std::vector<fact> before, const told_facts& told) {
+    std::erase_if(before, [&](const fact& f) {
+        return told.facts->find(f.key) || std::binary_search(told.gone.begin(), told.gone.end(), f.key);
+    });
+    before.insert(before.end(), told.facts->facts().begin(), told.facts->facts().end());
+    return before;
 }
 
 }  // namespace sigrun

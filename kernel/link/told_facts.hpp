@@ -22,6 +22,6 @@ struct told_facts {
 result<told_facts> parse_told_facts(const json::object& hello);
 
 /// All facts after a change.
-std::vector<fact> changed_facts(const capability_document& before, const told_facts& told);
+std::vector<fact> changed_facts(std::vector<fact> before, const told_facts& told);
 
 }  // namespace sigrun

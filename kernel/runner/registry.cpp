@@ -194,8 +194,8 @@ void registry::set_admin(runner& r, admin_state state, std::string_view reason, 
     save(copy, std::move(stored));
 }
 
-bool registry::exchange_facts(runner& r, const capability_ptr& before, const capability_ptr& now,
-                              const std::string& process, std::uint64_t revision) {
+bool registry::exchange_facts(runner& r, const sheet_ptr& before, const sheet_ptr& now, const std::string& process,
+                              std::uint64_t revision) {
     {
         std::lock_guard lock(r.mutex);
         if (r.facts != before) return false;
@@ -204,14 +204,17 @@ bool registry::exchange_facts(runner& r, const capability_ptr& before, const cap
         r.facts_revision = revision;
     }
     json::array changed;
-    for (const auto& f : now->facts()) {
-        if (f.volatility == fact_volatility::fast) continue;
-        const fact* old = before ? before->find(f.key) : nullptr;
-        if (!old || old->value != f.value || old->status != f.status) changed.emplace_back(f.key);
+    for (std::size_t i = 0; i < now->size(); ++i) {
+        const fact_view f = now->at(i);
+        if (f.kind->volatility() == fact_volatility::fast) continue;
+        const fact_view old = before ? before->find(f.kind->key()) : fact_view();
+        const bool same = old && old.kind->status() == f.kind->status() &&
+                          static_cast<bool>(old.value) == static_cast<bool>(f.value) &&
+                          (!f.value || old.value.bytes() == f.value.bytes());
+        if (!same) changed.emplace_back(json::string_view(f.kind->key()));
     }
-    if (before)
-        for (const auto& f : before->facts())
-            if (!now->find(f.key)) changed.emplace_back(f.key);
+    for (std::size_t i = 0; before && i < before->size(); ++i)
+        if (const auto key = before->at(i).kind->key(); !now->find(key)) changed.emplace_back(json::string_view(key));
     if (changed.empty()) return true;
     auto detail = json::serialize(json::object{
         {"inventory_hash", now->inventory_hash()}, {"class_hash", now->class_hash()}, {"changed", std::move(changed)}});

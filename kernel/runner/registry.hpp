@@ -35,8 +35,8 @@ public:
     void set_admin(runner& r, admin_state state, std::string_view reason, stored_fn stored = {});
     /// Replaces the facts `before`, unless they were replaced already (false); publishes CapabilitiesUpdated with the changed
     /// keys. Facts that change all the time are no news.
-    bool exchange_facts(runner& r, const capability_ptr& before, const capability_ptr& now,
-                        const std::string& process = {}, std::uint64_t revision = 0);
+    bool exchange_facts(runner& r, const sheet_ptr& before, const sheet_ptr& now, const std::string& process = {},
+                        std::uint64_t revision = 0);
 
     event_log& events() noexcept { return events_; }
     const clock& time() const noexcept { return clock_; }

@@ -3,7 +3,7 @@
 
 #include "kernel/base/clock.hpp"
 #include "kernel/base/id.hpp"
-#include "kernel/capability/facts.hpp"
+#include "kernel/capability/fact_sheet.hpp"
 #include "kernel/runner/protocol_evidence.hpp"
 #include "kernel/runner/status.hpp"
 
@@ -53,7 +53,7 @@ struct runner {
     bool faulty = false;
     std::string fault;
     std::uint16_t places = 0;  // 0 = unknown yet
-    capability_ptr facts;
+    sheet_ptr facts;
     std::string facts_process;         // the run of the agent that told them; empty: none did
     std::uint64_t facts_revision = 0;  // its number for them
     std::vector<std::string> kinds;    // job kinds it can run; empty = unknown

@@ -29,16 +29,7 @@ cohort_table::cohort_table(slot_index& index) : index_(index) {}
 
 signature cohort_table::sign(const runner_profile& p) const {
     std::string text;
-    if (p.facts) {
-        add(text, p.facts->class_hash());
-        for (const fact& f : p.facts->facts()) {
-            const bool fixed = f.volatility == fact_volatility::fixed || f.volatility == fact_volatility::boot;
-            if (fixed && !f.unique) continue;
-            add(text, f.key);
-            text += static_cast<char>('0' + static_cast<int>(f.volatility));
-            text += f.unique ? 'u' : '-';
-        }
-    }
+    if (p.facts) text.append(p.facts->cohort().begin(), p.facts->cohort().end());
     text += '\1';
     if (p.labels)
         for (const auto& [name, value] : *p.labels) {

@@ -1,7 +1,7 @@
 // Groups runners that no requirement over shared facts can tell apart, and gives each group pages of 64
 // slots. Serialised by the selector.
 //
-// The signature of a cohort: class_hash, labels, protocols, places, weight, and the names of the facts
+// The signature of a cohort: fact_sheet::cohort, labels, protocols, places, weight, and the names of the facts
 // outside class_hash, so that every runner of a cohort has the same keys. A label with many values (a host's
 // name) would put every runner into a cohort of its own; such labels are left out of the signature and looked
 // at slot by slot.
@@ -24,7 +24,7 @@ using signature = std::array<std::uint64_t, 2>;
 
 struct cohort {
     signature key{};
-    capability_ptr facts;  // of some runner: what class_hash covers is the same for all
+    sheet_ptr facts;  // of some runner: what class_hash covers is the same for all
     std::shared_ptr<const label_map> labels;
     std::vector<std::string> open_labels;  // present, but not in the signature; sorted
     page_facts page{};

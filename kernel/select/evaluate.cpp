@@ -97,7 +97,7 @@ private:
             v.kind = scalar_kind::text;
             v.text = *s.label;
         } else {
-            v = to_scalar(*s.value);
+            v = to_scalar(s.value);
         }
         return read(v);
     }
@@ -130,9 +130,9 @@ private:
         if (l.state == standing::unknown) return {};
         if (l.wrong_shape) return read(scalar{});
         std::uint32_t yes = 0, unknown = 0;
-        for (std::uint32_t i = 0; i < l.size; ++i) {
+        for (list_walk walk(l); walk.more();) {
             if (exhausted()) return {};
-            const truth t = judge_element(q, l.at(i));
+            const truth t = judge_element(q, walk.next());
             yes += t == truth::yes;
             unknown += t == truth::unknown;
         }
@@ -155,9 +155,9 @@ private:
         if (l.wrong_shape) return truth::no;
         const truth decisive = any ? truth::yes : truth::no;
         truth t = negation(decisive);
-        for (std::uint32_t i = 0; i < l.size && t != decisive; ++i) {
+        for (list_walk walk(l); walk.more() && t != decisive;) {
             if (exhausted()) return truth::unknown;
-            const truth one = judge_element(q, l.at(i));
+            const truth one = judge_element(q, walk.next());
             t = any ? disjunction(t, one) : conjunction(t, one);
         }
         return t;
@@ -175,9 +175,9 @@ private:
         const list_view l = look_.list(e_.paths[n.right.index]);
         if (l.state == standing::unknown) return truth::unknown;
         if (!l.items) return truth::no;
-        for (std::uint32_t i = 0; i < l.size && t != truth::yes; ++i) {
+        for (list_walk walk(l); walk.more() && t != truth::yes;) {
             if (exhausted()) return truth::unknown;
-            t = disjunction(t, relate(relation::equal, left, read(to_scalar((*l.items)[i]))));
+            t = disjunction(t, relate(relation::equal, left, read(to_scalar(walk.next().value))));
         }
         return t;
     }

@@ -8,6 +8,35 @@
 namespace sigrun {
 namespace {
 
+constexpr std::size_t k_max_causes = 16;  // of one term; beyond that they are only counted
+
+/// Counts one more runner that does not satisfy a term.
+void note(selector::term_count& term, truth t, const requirement::shortfall& missing, std::uint32_t slot,
+          std::uint8_t generation) {
+    using kind = requirement::shortfall::kind;
+    const slot_ref here{slot, generation};
+    if (t == truth::no) {
+        ++term.no;
+        if (missing.what == kind::absent) {
+            ++term.absent;
+            term.absent_key = missing.why;
+        }
+        const bool nearer = term.closest.empty() || missing.distance < term.closest_distance;
+        if (missing.what == kind::other && missing.distance >= 0 && nearer) {
+            term.closest = missing.value;
+            term.closest_distance = missing.distance;
+            term.closest_at = here;
+        }
+        return;
+    }
+    ++term.unknown;
+    const auto same = [&](const auto& cause) { return cause.why == missing.why; };
+    auto at = std::find_if(term.causes.begin(), term.causes.end(), same);
+    if (at == term.causes.end() && term.causes.size() == k_max_causes) return;
+    if (at == term.causes.end()) at = term.causes.insert(at, {missing.why, 0, here});
+    ++at->runners;
+}
+
 /// "gpu[0].model" -> "gpu": a list fact answers for its elements.
 std::string_view head_of(std::string_view key) noexcept { return key.substr(0, key.find('[')); }
 
@@ -15,9 +44,12 @@ std::string_view head_of(std::string_view key) noexcept { return key.substr(0, k
 
 selector::explanation selector::impl::explain(const requirement& r) const {
     explanation out;
-    for (const auto& t : r.terms()) out.terms.push_back({t.text, t.column, 0, 0, {}});
+    for (const auto& t : r.terms()) {
+        out.terms.emplace_back().text = t.text;
+        out.terms.back().column = t.column;
+    }
     std::set<std::string, std::less<>> known_keys;
-    std::set<const capability_document*> seen;
+    std::set<const fact_block*> seen;  // machines of a class have the same keys
     for (const auto& [slot, profile] : profiles) {
         const match_subject subject{profile.facts.get(), profile.labels.get()};
         const std::uint64_t w = index.hot(slot).load();
@@ -33,15 +65,18 @@ selector::explanation selector::impl::explain(const requirement& r) const {
         }
         for (std::size_t i = 0; i < out.terms.size(); ++i) {
             const truth t = r.term_matches(i, subject);
-            out.terms[i].no += t == truth::no;
-            out.terms[i].unknown += t == truth::unknown;
+            if (t != truth::yes) note(out.terms[i], t, r.term_shortfall(i, subject), slot, hot::generation(w));
         }
-        if (profile.facts && seen.insert(profile.facts.get()).second)
-            for (const fact& f : profile.facts->facts()) {
-                known_keys.insert(f.key);
-                known_keys.emplace(head_of(f.key));
+        if (profile.facts && seen.insert(&profile.facts->block()).second)
+            for (std::size_t i = 0; i < profile.facts->size(); ++i) {
+                const auto key = profile.facts->at(i).kind->key();
+                known_keys.emplace(key);
+                known_keys.emplace(head_of(key));
             }
     }
+    for (auto& term : out.terms)
+        std::stable_sort(term.causes.begin(), term.causes.end(),
+                         [](const auto& a, const auto& b) { return a.runners > b.runners; });
     known_keys.insert("os.arch");  // an alias, never stored
     const std::vector<std::string> names(known_keys.begin(), known_keys.end());
     for (std::size_t i = 0; i < out.terms.size(); ++i)

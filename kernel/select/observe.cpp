@@ -30,17 +30,14 @@ sighting walk(sighting s, const std::vector<step>& steps) noexcept {
     for (const step& st : steps) {
         if (s.state != standing::known) return s;
         if (st.member.empty()) {
-            const json::array* a = s.value->if_array();
+            s.value = s.value.element(st.index);
             // Past the end, or no list at all: it is known that there is no such element.
-            if (!a || st.index >= a->size()) return {standing::absent};
-            s.value = &(*a)[st.index];
+            if (!s.value) return {standing::absent};
         } else {
-            const json::object* o = s.value->if_object();
-            if (!o) return {standing::absent};
-            const json::value* v = o->if_contains(st.member);
+            if (s.value.what() != packed_value::kind::record) return {standing::absent};
+            s.value = s.value.member(st.member);
             // A probe leaves out what it could not read, so a missing member says nothing.
-            if (!v) return {standing::unknown};
-            s.value = v;
+            if (!s.value) return {standing::unknown};
         }
     }
     return s;
@@ -53,14 +50,15 @@ std::int64_t observer::now() noexcept {
     return now_;
 }
 
-sighting observer::judge(const fact* f) noexcept {
+sighting observer::judge(const fact_view& f) noexcept {
     if (!f) return {standing::unknown};  // never probed
-    const bool fast = f->volatility == fact_volatility::fast;
-    if (scope_.class_only && (fast || f->unique || f->volatility == fact_volatility::slow)) {
+    const fact_kind& kind = *f.kind;
+    const bool fast = kind.volatility() == fact_volatility::fast;
+    if (scope_.class_only && !kind.of_class()) {
         scope_.hidden = true;
         return {standing::unknown};
     }
-    switch (f->status) {
+    switch (kind.status()) {
         case fact_status::absent:
         case fact_status::unsupported: return {standing::absent};
         case fact_status::stale:
@@ -69,13 +67,13 @@ sighting observer::judge(const fact* f) noexcept {
         case fact_status::ok: break;
         default: return {standing::unknown};
     }
-    if (f->method == "assumed") return {standing::unknown};
-    if (fast && f->ttl_s && f->observed_ns) {
-        const std::int64_t end = f->observed_ns + static_cast<std::int64_t>(f->ttl_s) * 1'000'000'000;
+    if (kind.assumed()) return {standing::unknown};
+    if (fast && kind.ttl_s() && f.observed_ns) {
+        const std::int64_t end = f.observed_ns + static_cast<std::int64_t>(kind.ttl_s()) * 1'000'000'000;
         if (now() >= end) return {standing::unknown};
         if (!scope_.expires_ns || end < scope_.expires_ns) scope_.expires_ns = end;
     }
-    return {standing::known, &f->value};
+    return {standing::known, f.value};
 }
 
 sighting observer::look_element(const path& p) noexcept {
@@ -97,12 +95,12 @@ sighting observer::look(const path& p) noexcept {
             if (!subject_.labels) return {standing::absent};
             const auto at = subject_.labels->find(p.base);
             if (at == subject_.labels->end()) return {standing::absent};
-            return {standing::known, nullptr, &at->second};
+            return {standing::known, {}, &at->second};
         }
         case path::root::variable: return look_element(p);
         default: break;
     }
-    if (const fact* f = find(p.text)) return judge(f);
+    if (const fact_view f = find(p.text)) return judge(f);
     if (p.steps.empty()) return {standing::unknown};
     return walk(judge(find(p.base)), p.steps);
 }
@@ -111,13 +109,12 @@ list_view observer::flattened(std::string_view base) noexcept {
     list_view l;
     l.base = base;
     if (!subject_.facts) return l;
-    const auto& facts = subject_.facts->facts();
+    const fact_sheet& facts = *subject_.facts;
     char room[k_key_room];
     for (;; ++l.size) {
         const std::string_view prefix = compose(room, base, l.size, {});
-        const auto at = std::lower_bound(facts.begin(), facts.end(), prefix,
-                                         [](const fact& f, std::string_view k) { return f.key < k; });
-        if (prefix.empty() || at == facts.end() || !std::string_view(at->key).starts_with(prefix)) break;
+        const auto at = facts.first_not_before(prefix);
+        if (prefix.empty() || at == facts.size() || !facts.at(at).kind->key().starts_with(prefix)) break;
     }
     if (l.size) l.state = standing::known;
     return l;
@@ -134,8 +131,8 @@ list_view observer::list(const path& p) noexcept {
         std::memcpy(room, p.text.data(), p.text.size());
         std::memcpy(room + p.text.size(), ".count", 6);
         const sighting count = judge(find({room, p.text.size() + 6}));
-        const json::value* n = count.value;
-        const bool zero = n && ((n->is_int64() && n->get_int64() == 0) || (n->is_uint64() && n->get_uint64() == 0));
+        const packed_value n = count.value;
+        const bool zero = n && n.what() == packed_value::kind::integer && n.integer() == 0;
         if (count.state == standing::absent || zero) l.state = standing::absent;
         return l;
     }
@@ -143,9 +140,9 @@ list_view observer::list(const path& p) noexcept {
     list_view l;
     l.state = s.state;
     if (s.state != standing::known) return l;
-    l.items = s.value ? s.value->if_array() : nullptr;
+    if (s.value && s.value.what() == packed_value::kind::list) l.items = s.value;
     l.wrong_shape = !l.items;
-    l.size = l.items ? static_cast<std::uint32_t>(l.items->size()) : 0;
+    l.size = l.items ? l.items.size() : 0;
     return l;
 }
 

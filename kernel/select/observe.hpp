@@ -13,13 +13,13 @@ enum class standing : std::uint8_t { known, absent, unknown };
 
 struct sighting {
     standing state = standing::unknown;
-    const json::value* value = nullptr;  // known fact
+    packed_value value{};                // known fact
     const std::string* label = nullptr;  // known label
 };
 
 /// The element an any, all or count looks at: a member of a list fact, or the facts "BASE[index]...".
 struct element {
-    const json::value* value = nullptr;
+    packed_value value{};
     std::string_view base{};
     std::uint32_t index = 0;
 };
@@ -28,18 +28,32 @@ struct element {
 struct list_view {
     standing state = standing::unknown;  // known with wrong_shape: there is a value, but no list
     bool wrong_shape = false;
-    const json::array* items = nullptr;
+    packed_value items{};
     std::string_view base{};
     std::uint32_t size = 0;
-    element at(std::uint32_t i) const noexcept {
+};
+
+/// Its elements, one after the other.
+class list_walk {
+public:
+    explicit list_walk(const list_view& list) noexcept : list_(list) {
+        if (list.items) items_ = packed_value::elements(list.items);
+    }
+    bool more() const noexcept { return index_ < list_.size; }
+    element next() noexcept {
         element e;
-        e.index = i;
-        if (items)
-            e.value = &(*items)[i];
+        e.index = index_++;
+        if (list_.items)
+            e.value = items_.next();
         else
-            e.base = base;
+            e.base = list_.base;
         return e;
     }
+
+private:
+    const list_view& list_;
+    packed_value::elements items_;
+    std::uint32_t index_ = 0;
 };
 
 class observer {
@@ -51,10 +65,10 @@ public:
     std::array<element, k_max_quantifiers> variables{};
 
 private:
-    const fact* find(std::string_view key) const noexcept {
-        return subject_.facts ? subject_.facts->find(key) : nullptr;
+    fact_view find(std::string_view key) const noexcept {
+        return subject_.facts ? subject_.facts->find(key) : fact_view();
     }
-    sighting judge(const fact* f) noexcept;
+    sighting judge(const fact_view& f) noexcept;
     sighting look_element(const path& p) noexcept;
     list_view flattened(std::string_view base) noexcept;
     std::int64_t now() noexcept;

@@ -3,6 +3,7 @@
 #include "kernel/select/evaluate.hpp"
 #include "kernel/select/lexer.hpp"
 #include "kernel/select/parser.hpp"
+#include "kernel/select/requirement_impl.hpp"
 
 #include <xxhash.h>
 
@@ -33,15 +34,6 @@ bool valid_utf8(std::string_view t) noexcept {
 }
 
 }  // namespace
-
-struct requirement::impl {
-    expr::expression e;
-    std::string canonical;
-    std::array<std::uint64_t, 2> key{};
-    std::vector<term> terms;
-    std::vector<std::uint32_t> term_nodes;
-    std::vector<std::string> keys;
-};
 
 requirement::requirement(std::unique_ptr<impl> i) : impl_(std::move(i)) {}
 requirement::~requirement() = default;

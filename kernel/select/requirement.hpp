@@ -2,7 +2,7 @@
 // I/O. Language: jobs-and-runners.md section 4.4 and kernel/select/README.md.
 #pragma once
 
-#include "kernel/capability/facts.hpp"
+#include "kernel/capability/fact_sheet.hpp"
 
 #include <array>
 #include <cstdint>
@@ -18,7 +18,7 @@ enum class truth : std::uint8_t { no, yes, unknown };
 
 /// What an expression looks at. Pointers are borrowed.
 struct match_subject {
-    const capability_document* facts = nullptr;
+    const fact_sheet* facts = nullptr;
     const label_map* labels = nullptr;
 };
 
@@ -55,6 +55,15 @@ public:
     const std::vector<term>& terms() const noexcept;
     truth term_matches(std::size_t i, const match_subject& subject) const noexcept;
     std::vector<std::string> term_keys(std::size_t i) const;
+    /// What is missing on a machine that does not satisfy a term. For explanations.
+    struct shortfall {
+        enum class kind : std::uint8_t { none, absent, other, unknown };
+        kind what = kind::none;
+        std::string value{};   // other: what is there, of several the nearest to what is asked; perhaps empty
+        double distance = -1;  // other: how far from it, where that can be said
+        std::string why{};     // unknown: "gpu was never looked at"; absent: what is not there
+    };
+    shortfall term_shortfall(std::size_t i, const match_subject& subject) const;
     /// Fact keys it reads, sorted, without labels.
     const std::vector<std::string>& keys() const noexcept;
 

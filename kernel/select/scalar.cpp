@@ -70,33 +70,30 @@ std::optional<std::partial_ordering> compare_version_scalars(const scalar& a, co
 
 }  // namespace
 
-scalar to_scalar(const json::value& v) noexcept {
+scalar to_scalar(packed_value v) noexcept {
+    using kind = packed_value::kind;
     scalar s;
-    switch (v.kind()) {
-        case json::kind::bool_:
+    switch (v.what()) {
+        case kind::no:
+        case kind::yes:
             s.kind = scalar_kind::boolean;
-            s.boolean = v.get_bool();
+            s.boolean = v.what() == kind::yes;
             break;
-        case json::kind::int64:
+        case kind::integer:
             s.kind = scalar_kind::integer;
-            s.integer = v.get_int64();
+            s.integer = v.integer();
             break;
-        case json::kind::uint64:
-            if (v.get_uint64() > static_cast<std::uint64_t>(INT64_MAX)) {
-                s.kind = scalar_kind::natural;
-                s.natural = v.get_uint64();
-            } else {
-                s.kind = scalar_kind::integer;
-                s.integer = static_cast<std::int64_t>(v.get_uint64());
-            }
+        case kind::natural:
+            s.kind = scalar_kind::natural;
+            s.natural = v.natural();
             break;
-        case json::kind::double_:
+        case kind::real:
             s.kind = scalar_kind::real;
-            s.real = v.get_double();
+            s.real = v.real();
             break;
-        case json::kind::string:
+        case kind::text:
             s.kind = scalar_kind::text;
-            s.text = {v.get_string().data(), v.get_string().size()};
+            s.text = v.text();
             break;
         default: break;
     }

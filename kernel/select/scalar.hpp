@@ -1,7 +1,7 @@
 // Comparing values: numbers exactly across their kinds, versions part by part. No allocation.
 #pragma once
 
-#include "kernel/base/json.hpp"
+#include "kernel/capability/packed_value.hpp"
 #include "kernel/select/expression.hpp"
 
 #include <compare>
@@ -10,7 +10,7 @@
 namespace sigrun::expr {
 
 /// Kind `none` for lists, records and null.
-scalar to_scalar(const json::value& v) noexcept;
+scalar to_scalar(packed_value v) noexcept;
 /// Nothing if the two cannot be compared.
 std::optional<std::partial_ordering> compare(const scalar& a, const scalar& b) noexcept;
 /// "24.0.7-ce" against "24.1": leading numbers part by part, missing parts are 0, a suffix is ignored.

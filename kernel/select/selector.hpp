@@ -20,7 +20,7 @@ using protocol_mask = std::uint16_t;
 
 /// What selection knows of a runner.
 struct runner_profile {
-    capability_ptr facts;
+    sheet_ptr facts;
     std::shared_ptr<const label_map> labels;
     protocol_mask protocols = 0;
     std::uint16_t places = 1;
@@ -122,7 +122,18 @@ public:
     struct term_count {
         std::string text;
         std::uint32_t column = 0, no = 0, unknown = 0;
-        std::string nearest_key;  // set when no runner has the term's key
+        std::string nearest_key;       // set when no runner has the term's key
+        std::uint32_t absent = 0;      // of `no`: there is no such thing there
+        std::string absent_key{};      // which
+        std::string closest{};         // the value nearest to what is asked, of those that are not enough
+        double closest_distance = -1;  // from that
+        slot_ref closest_at{};         // where it is
+        struct cause {
+            std::string why;
+            std::uint32_t runners = 0;
+            slot_ref example{};
+        };
+        std::vector<cause> causes{};  // of `unknown`; most runners first
     };
     struct explanation {
         std::uint32_t runners = 0, open = 0, matching = 0, matching_open = 0, unknown = 0, busy = 0;

@@ -1,6 +1,7 @@
 #include "kernel/base/quantity.hpp"
 #include "kernel/job/job_json.hpp"
 #include "kernel/serve/methods.hpp"
+#include "kernel/serve/no_match.hpp"
 
 #include <sigrun/cpp/text.hpp>
 
@@ -181,17 +182,7 @@ std::string waiting_reason(controller& c, const job& j, const selector::explanat
         return "no runner is connected, and none of those that were known is one that matches";
     if (e.runners == 0)
         return "no runner is registered; start one with sigrun-runner or add one with `sigrun runner add`";
-    if (e.matching == 0) {
-        auto out =
-            sdk::concat("none of ", e.runners, e.runners == 1 ? " runner" : " runners", " satisfies the requirement");
-        for (const auto& t : e.terms)
-            if (t.unknown == e.runners) {
-                out += sdk::concat("; nobody can tell whether ", t.text);
-                if (!t.nearest_key.empty()) out += ", did you mean " + t.nearest_key + "?";
-                break;
-            }
-        return out;
-    }
+    if (e.matching == 0) return no_match_text(c.links, e);
     if (e.matching_open == 0)
         return sdk::concat(e.matching, " of ", e.runners, " runners match, but none of them is online",
                            absent.empty() ? "" : ": ", absent);
@@ -228,11 +219,10 @@ json::object explain(controller& c, const job_ptr& j) {
         const auto& written = j->spec->requires_text;
         const bool of_kind = written.empty() || t.column > written.size() + 1;
         if (of_kind && !t.no && !t.unknown) continue;
-        terms.push_back(json::object{{"text", t.text},
-                                     {"column", of_kind ? 0 : t.column - 1},
-                                     {"false", t.no},
-                                     {"unknown", t.unknown},
-                                     {"nearest_key", t.nearest_key}});
+        auto term = term_json(c.links, t);
+        term["text"] = t.text;
+        term["column"] = of_kind ? 0 : t.column - 1;
+        terms.push_back(std::move(term));
     }
     std::lock_guard lock(j->mutex);
     json::object o{{"id", j->uid.text()},      {"state", to_string(j->state)},

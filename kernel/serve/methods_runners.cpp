@@ -1,8 +1,10 @@
 #include "kernel/auth/gate.hpp"
 #include "kernel/base/quantity.hpp"
+#include "kernel/capability/export/export.hpp"
 #include "kernel/guard/ed25519.hpp"
 #include "kernel/link/greeting.hpp"
 #include "kernel/serve/methods.hpp"
+#include "kernel/serve/no_match.hpp"
 #include "kernel/serve/runner_json.hpp"
 
 #include <algorithm>
@@ -54,8 +56,7 @@ result<std::string> list_runners(controller& c, const json::object& o) {
         if (!cursor.empty() && r->identity.name <= cursor) continue;
         {
             std::lock_guard lock(r->mutex);
-            static const capability_document nothing;
-            match_subject subject{r->facts ? r->facts.get() : &nothing, &r->identity.labels};
+            match_subject subject{r->facts.get(), &r->identity.labels};
             if (where->matches(subject) != truth::yes) continue;
         }
         if (items.size() == limit) {
@@ -64,7 +65,21 @@ result<std::string> list_runners(controller& c, const json::object& o) {
         }
         if (auto m = c.links.find(r->uid().text())) items.push_back(runner_json(c, *m, false));
     }
-    return json::serialize(json::object{{"items", std::move(items)}, {"next", std::move(next)}});
+    json::object out{{"items", std::move(items)}, {"next", std::move(next)}};
+    if (cursor.empty() && out["items"].as_array().empty() && !text_or(o, "where").empty())
+        out["reason"] = no_match_text(c.links, c.select.explain(*where));
+    return json::serialize(out);
+}
+
+result<json::object> exported(const member_ptr& m, std::string_view format) {
+    sheet_ptr facts;
+    {
+        std::lock_guard lock(m->info->mutex);
+        facts = m->info->facts;
+    }
+    SIGRUN_TRY(out, export_facts(capability_document(facts ? facts->facts() : std::vector<fact>()), format));
+    out["runner"] = m->info->identity.name;
+    return out;
 }
 
 result<runner_identity> identity_from(std::string_view document) {
@@ -136,6 +151,16 @@ void add_runner_methods(router& r, controller& c) {
     });
     r.add("runners.get", [&c](const call_input& in, const call_ptr& call) {
         with_runner(c, parse_params(in.params, {"id"}), call, [&](const member_ptr& m) { answer(c, m, call, true); });
+    });
+    r.add("runners.export", [&c](const call_input& in, const call_ptr& call) {
+        auto o = parse_params(in.params, {"id", "format"});
+        with_runner(c, o, call, [&](const member_ptr& m) {
+            auto out = exported(m, text_or(*o, "format"));
+            if (out)
+                call->last(json::serialize(*out));
+            else
+                call->fail(out.error());
+        });
     });
     r.add("runners.remove", [&c](const call_input& in, const call_ptr& call) {
         auto o = parse_params(in.params, {"id", "force"});

@@ -28,7 +28,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         check(g->process.size() <= 64);
         const std::vector<verdict> verdicts(g->inventory.size());
         check(to_json(g->inventory, verdicts).size() == g->inventory.size());
-        if (g->facts.facts) (void)changed_facts(*g->facts.facts, g->facts).size();
+        if (g->facts.facts) (void)changed_facts(g->facts.facts->facts(), g->facts).size();
     } else {
         check_refusal(g.error());
     }

@@ -15,14 +15,14 @@ void check(bool holds, const char* what) {
     std::abort();
 }
 
-const capability_document& machine() {
+const fact_sheet& machine() {
     static const auto document = [] {
         json::array facts = json::parse(R"([
             {"key":"a","value":1},{"key":"cpu.cores","value":8},{"key":"arch","value":"x86_64"},{"key":"flag","value":true},
             {"key":"t_ms","value":2.5},{"key":"secret","status":"denied"},{"key":"none","status":"absent"},
             {"key":"gpu","value":[{"m":1,"n":"x"},{"m":40}]},{"key":"l[0].x","value":1}])")
                                 .as_array();
-        return capability_document::from_json(facts).value();
+        return fact_sheet::of(*capability_document::from_json(facts).value());
     }();
     return *document;
 }

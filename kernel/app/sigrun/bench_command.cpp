@@ -212,7 +212,7 @@ void add_bench_command(CLI::App& app, context& ctx) {
         ->capture_default_str();
     sub->add_option("--jobs", what->jobs, "Run this many jobs instead")
         ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40));
-    sub->add_option("--requires", what->job.requires_text, "What the runner must have")->type_name("EXPR");
+    sub->add_option("--requires,--require", what->job.requires_text, "What the runner must have")->type_name("EXPR");
     add_protocol_flags(*sub, what->job);
     sub->add_option("--balancer", what->job.balancer, "Balancing algorithm")->type_name("NAME");
     sub->add_option("--durability", what->job.durability, "fsync (default), relaxed or memory");

@@ -90,6 +90,41 @@ std::string named_versions(const json::array& facts, std::string_view family) {
 
 }  // namespace
 
+json::array facts_of(const json::array& facts, const std::vector<std::string>& prefixes) {
+    json::array out;
+    for (const auto& item : facts) {
+        const json::object* fact = item.if_object();
+        if (!fact) continue;
+        std::string_view key = text_or(*fact, "key");
+        const bool pattern = key.ends_with('*');
+        if (pattern) key.remove_suffix(1);
+        for (const auto& prefix : prefixes)
+            if (key.starts_with(prefix) || (pattern && std::string_view(prefix).starts_with(key))) {
+                out.push_back(item);
+                break;
+            }
+    }
+    return out;
+}
+
+std::string export_lines(const json::object& exported) {
+    std::string out;
+    if (const auto* labels = object_or_null(exported, "labels"))
+        for (const auto& [name, value] : *labels)
+            if (value.is_string()) out += std::string(name) + "=" + std::string(value.get_string()) + "\n";
+    if (const auto* properties = array_or_null(exported, "properties"))
+        for (const auto& item : *properties)
+            if (const auto* one = item.if_object())
+                out += std::string(text_or(*one, "name")) + "=" + std::string(text_or(*one, "value")) + "\n";
+    return out;
+}
+
+std::string joined(const std::vector<std::string>& words) {
+    std::string out;
+    for (const auto& word : words) out += (out.empty() ? "" : ", ") + word;
+    return out;
+}
+
 std::string fact_groups(const json::array& facts, const terminal& where) {
     std::vector<std::pair<std::string, fields>> groups;
     std::map<std::string, std::size_t, std::less<>> index;

@@ -6,7 +6,7 @@ void add_job_flags(CLI::App& app, job_options& job, bool with_words) {
     if (with_words)
         app.add_option("command", job.command, "The command; put -- before it if it has options of its own")
             ->type_name("WORD");
-    app.add_option("--requires", job.requires_text, "What the runner must have, e.g. 'label.zone == \"eu\"'")
+    app.add_option("--requires,--require", job.requires_text, "What the runner must have, e.g. 'label.zone == \"eu\"'")
         ->type_name("EXPR");
     app.add_option("--prefers", job.prefers, "What would be good to have; may be repeated")
         ->type_name("WEIGHT:EXPR")

@@ -211,15 +211,20 @@ std::string explanation(const json::object& answer, const terminal& where) {
     table t({{"required", 0, 20},
              {"false on", column::k_right | column::k_whole},
              {"unknown on", column::k_right | column::k_whole},
+             {"closest", 0, 12},
              {"nearest key", 0, 12}});
     for (const auto& item : *terms) {
         const json::object* term = item.if_object();
         if (!term) continue;
         const auto no = number_or<std::uint64_t>(*term, "false", 0),
                    unknown = number_or<std::uint64_t>(*term, "unknown", 0);
-        t.add({cell(text_or(*term, "text")), cell(std::to_string(no), no ? style::bad : style::good),
-               cell(std::to_string(unknown), unknown ? style::caution : style::good),
-               cell(text_or(*term, "nearest_key"))});
+        const auto* closest = object_or_null(*term, "closest");
+        t.add(
+            {cell(text_or(*term, "text")), cell(std::to_string(no), no ? style::bad : style::good),
+             cell(std::to_string(unknown), unknown ? style::caution : style::good),
+             cell(closest ? std::string(text_or(*closest, "value")) + " on " + std::string(text_or(*closest, "runner"))
+                          : std::string()),
+             cell(text_or(*term, "nearest_key"))});
     }
     return out + t.render(where, "  ");
 }

@@ -6,15 +6,19 @@ namespace sigrun::cli {
 
 json::object list_all(context& ctx, std::string_view method, json::object params) {
     json::array items;
+    json::value reason;
     for (;;) {
         json::object page = ctx.daemon().call_object(method, params);
         const json::array* found = array_or_null(page, "items");
         if (found) items.insert(items.end(), found->begin(), found->end());
+        if (const json::value* why = page.if_contains("reason")) reason = *why;
         const json::value* next = page.if_contains("next");
         if (!found || found->empty() || !next || !next->is_string()) break;
         params["cursor"] = *next;
     }
-    return {{"items", std::move(items)}};
+    json::object all{{"items", std::move(items)}};
+    if (!reason.is_null()) all["reason"] = std::move(reason);
+    return all;
 }
 
 failure not_found_among(context& ctx, const problem& what, const std::string& name, std::string_view noun,

@@ -5,6 +5,7 @@
 #include "kernel/app/sigrun/loaded_plugins.hpp"
 #include "kernel/app/sigrun/units.hpp"
 #include "kernel/capability/detector.hpp"
+#include "kernel/capability/export/export.hpp"
 
 #include <sigrun/probe.h>
 
@@ -15,7 +16,7 @@ namespace {
 
 struct choice {
     std::vector<std::string> only;
-    std::string sysroot;
+    std::string sysroot, format;
     bool json = false, thorough = false, benchmark = false;
 };
 
@@ -43,6 +44,11 @@ int probe(context& ctx, const choice& what) {
         facts = found.get();
     }
     if (what.benchmark) facts = measure(ctx, detect, *facts, what.only);
+    if (!what.format.empty()) {
+        const auto out = need(export_facts(*facts, what.format));
+        context::print(ctx.json() || what.json ? json::serialize(out) + "\n" : export_lines(out));
+        return k_ok;
+    }
     const json::array list = facts->to_json();
     const auto took = std::chrono::steady_clock::now() - begin;
     if (ctx.json() || what.json) {
@@ -50,9 +56,7 @@ int probe(context& ctx, const choice& what) {
         return k_ok;
     }
     if (list.empty()) {
-        std::string wanted;
-        for (const auto& prefix : what.only) wanted += (wanted.empty() ? "" : ", ") + prefix;
-        throw failure(make_problem(errc::not_found, "no fact begins with " + wanted),
+        throw failure(make_problem(errc::not_found, "no fact begins with " + joined(what.only)),
                       "sigrun probe lists all of them; perf is measured by sigrun probe --benchmark");
     }
     context::print(fact_groups(list, ctx.out()) + "\n" +
@@ -80,6 +84,10 @@ void add_probe_command(CLI::App& app, context& ctx) {
                   "processors are "
                   "busy and up to 64 MiB are written to the current folder's disk")
         ->excludes("--sysroot");
+    sub->add_option("--format", what->format,
+                    "In the words of others: nfd (Node Feature Discovery's labels), reapi (properties of the Remote "
+                    "Execution API)")
+        ->check(CLI::IsMember({"nfd", "reapi"}));
     sub->add_flag("--json", what->json,
                   "The same as --output json: value, source, method, confidence, age of each fact");
     sub->footer(

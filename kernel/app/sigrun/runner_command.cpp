@@ -1,5 +1,6 @@
 // sigrun runner ls|show|add|rm|drain|resume|maintenance|detect|migrate|reload
 #include "kernel/app/sigrun/context.hpp"
+#include "kernel/app/sigrun/fact_view.hpp"
 #include "kernel/app/sigrun/job_document.hpp"
 #include "kernel/app/sigrun/lists.hpp"
 #include "kernel/app/sigrun/runner_view.hpp"
@@ -12,9 +13,10 @@ namespace {
 
 struct choice {
     std::string name, endpoint, profile, where, reason, plugin, to;
-    std::vector<std::string> labels, options;
+    std::string format;
+    std::vector<std::string> labels, options, only;
     int slots = 0;
-    bool force = false, facts = false;
+    bool force = false, facts = false, json = false;
 };
 
 /// A value of --option: a number, truth value or JSON object where it is one, else text.
@@ -46,16 +48,36 @@ int list(context& ctx, const choice& what) {
         context::print(json::serialize(all) + "\n");
     else
         context::print(!what.where.empty() && all.at("items").as_array().empty()
-                           ? "no runner meets " + what.where + "\n"
+                           ? "no runner meets " + what.where + "\n" + std::string(text_or(all, "reason")) + "\n"
                            : runner_table(all.at("items").as_array(), ctx.out(), clock::system().wall_ns()));
     return k_ok;
 }
 
-int show(context& ctx, const json::object& runner, bool facts) {
-    if (ctx.json())
+int show(context& ctx, json::object runner, const choice& what) {
+    if (!what.only.empty()) {
+        const auto* all = array_or_null(runner, "facts");
+        auto facts = all ? facts_of(*all, what.only) : json::array{};
+        if (facts.empty())
+            throw failure(
+                make_problem(errc::not_found, "no fact of " + what.name + " begins with " + joined(what.only)),
+                "sigrun runner show " + what.name + " --facts lists all of them");
+        if (!ctx.json() && !what.json) {
+            context::print(fact_groups(facts, ctx.out()));
+            return k_ok;
+        }
+        runner["facts"] = std::move(facts);
+    }
+    if (ctx.json() || what.json)
         context::print(json::serialize(runner) + "\n");
     else
-        context::print(runner_details(runner, facts, ctx.out(), clock::system().wall_ns()));
+        context::print(runner_details(runner, what.facts, ctx.out(), clock::system().wall_ns()));
+    return k_ok;
+}
+
+int show_or_export(context& ctx, const choice& what) {
+    if (what.format.empty()) return show(ctx, call_named(ctx, "runners.get", {{"id", what.name}}), what);
+    const auto out = call_named(ctx, "runners.export", {{"id", what.name}, {"format", what.format}});
+    context::print(ctx.json() || what.json ? json::serialize(out) + "\n" : export_lines(out));
     return k_ok;
 }
 
@@ -153,10 +175,19 @@ void add_runner_commands(CLI::App& app, context& ctx) {
 
     auto* show_app = named("show", "One runner: protocols, machine, statistics");
     show_app->add_flag("--facts", what->facts, "Every fact, not the summary");
-    show_app->footer("Example: sigrun runner show build-1 --facts");
-    action(show_app, [](context& c, const choice& w) {
-        return show(c, call_named(c, "runners.get", {{"id", w.name}}), w.facts);
-    });
+    show_app->footer(
+        "Examples:\n  sigrun runner show build-1 --facts\n  sigrun runner show build-1 --only gpu,memory\n"
+        "  sigrun runner show build-1 --format nfd");
+    show_app->add_option("--only", what->only, "Only facts whose key begins so, e.g. cpu or memory.limit")
+        ->delimiter(',')
+        ->type_name("PREFIX,...");
+    show_app->add_flag("--json", what->json, "The same as --output json");
+    show_app
+        ->add_option("--format", what->format,
+                     "The facts in the words of others: nfd (Node Feature Discovery's labels), reapi (properties of "
+                     "the Remote Execution API)")
+        ->check(CLI::IsMember({"nfd", "reapi"}));
+    action(show_app, show_or_export);
 
     auto* add_app = group->add_subcommand("add", "Add a runner that listens");
     add_app->add_option("name", what->name, "What to call it")->required()->type_name("NAME");
@@ -201,7 +232,7 @@ void add_runner_commands(CLI::App& app, context& ctx) {
     detect->add_flag("--facts", what->facts, "Every fact, not the summary");
     detect->footer("Example: sigrun runner detect build-1");
     action(detect, [](context& c, const choice& w) {
-        return show(c, call_named(c, "runners.detect", {{"id", w.name}}), w.facts);
+        return show(c, call_named(c, "runners.detect", {{"id", w.name}}), w);
     });
 
     auto* migrate = named("migrate", "Its work goes over another protocol, also what runs; nothing stops");

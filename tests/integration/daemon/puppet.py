@@ -13,11 +13,12 @@ from harness import DEADLINE
 
 
 class Puppet:
-    def __init__(self, daemon, name="puppet", key=None, process=None, slots=1, labels=None, kinds=("process", "call")):
+    def __init__(self, daemon, name="puppet", key=None, process=None, slots=1, labels=None, kinds=("process", "call"),
+                 facts=()):
         self.port, self.name, self.slots = daemon.port, name, slots
         self.key = key or secrets.token_hex(16)
         self.process = process or secrets.token_hex(8)
-        self.labels, self.kinds = labels or {}, list(kinds)
+        self.labels, self.kinds, self.facts = labels or {}, list(kinds), list(facts)
         self.session, self.generation = secrets.token_hex(16), 0
         self.frames, self.others = queue.Queue(), []
         self.running = False
@@ -38,7 +39,7 @@ class Puppet:
         self.generation += 1
         hello = {"name": self.name, "key": self.key, "session": self.session, "generation": self.generation,
                  "process": self.process, "slots": self.slots, "labels": self.labels, "kinds": self.kinds,
-                 "protocols": ["http"], "facts": [], "inventory": list(inventory)}
+                 "protocols": ["http"], "facts": self.facts, "inventory": list(inventory)}
         status, welcome, token = self._request("POST", "/v1/sessions?method=runners.register", hello)
         assert status in (200, 201), (status, welcome)
         self.token, self.sent, self.running = token, 0, True

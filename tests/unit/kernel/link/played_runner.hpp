@@ -32,7 +32,7 @@ using end_ptr = std::shared_ptr<sigrun_link>;
 
 inline sigrun_result take_frame(sigrun_link* link, const sigrun_frame* frame) noexcept {
     const auto text = sdk::view(frame->json);
-    if (frame->kind != SIGRUN_HELLO || text.find("facts_known") == text.npos) return SIGRUN_OK;
+    if (frame->kind != SIGRUN_HELLO || !(text.empty() || text.find("facts_known") != text.npos)) return SIGRUN_OK;
     std::lock_guard lock(link->mutex);
     link->asked = text;
     ++link->questions;

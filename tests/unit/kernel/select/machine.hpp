@@ -38,7 +38,7 @@ public:
         labels_[name] = std::move(value);
         return *this;
     }
-    capability_ptr facts() const { return std::make_shared<const capability_document>(facts_); }
+    sheet_ptr facts() const { return fact_sheet::of(capability_document(facts_)); }
     std::shared_ptr<const label_map> labels() const { return std::make_shared<const label_map>(labels_); }
 
     truth judge(std::string_view text) const {

@@ -17,7 +17,7 @@ constexpr int k_steps = 5000;
 #endif
 
 struct modelled_runner {
-    capability_ptr facts;
+    sheet_ptr facts;
     std::shared_ptr<const label_map> labels;
     slot_ref slot;
     std::uint16_t places = 1;
