@@ -27,6 +27,8 @@ endif()
 if(SIGRUN_WERROR)
   add_compile_options(-Werror)
 endif()
+# A plugin's file is hashed and copied whole when it is loaded; most of it is what debuggers read.
+add_link_options(-Wl,--compress-debug-sections=zlib)
 if(SIGRUN_SANITIZE)
   add_compile_options(-fsanitize=${SIGRUN_SANITIZE} -O1 -g)
   add_link_options(-fsanitize=${SIGRUN_SANITIZE})
