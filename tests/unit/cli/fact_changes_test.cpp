@@ -32,7 +32,7 @@ TEST(fact_changes, of_a_list_of_records_only_the_fields) {
         lines({made("nic", json::parse(R"([{"name":"lo"},{"name":"eth0","state":"up","mtu":1500}])"))},
               {made("nic",
                     json::parse(R"([{"name":"lo"},{"name":"eth0","state":"down","mtu":1500,"speed_bps":1000}])"))}),
-        (strings{"+ nic[1].speed_bps 1.0 kb/s", "~ nic[1].state up -> down"}));
+        (strings{"+ nic[1].speed_bps 1 kb/s", "~ nic[1].state up -> down"}));
     EXPECT_EQ(lines({made("os.id_like", json::array{"a"})}, {made("os.id_like", json::array{"a", "b"})}),
               (strings{"~ os.id_like a -> a b"}));
 }
