@@ -1,5 +1,6 @@
-// Finding out about this machine with the shipped probes: the first document of a program that has just started, then warm
-// refreshes past the cache; with the isolated probes in processes of their own, and with everything in one process.
+// Finding out about this machine with the shipped probes: the first document of a program that has just started, with and
+// without what was kept on disk, then warm refreshes past the cache and answers from it; with the isolated probes in processes
+// of their own, and with everything in one process. With --drop_caches (root), also with the kernel's caches of files dropped.
 #include "kernel/capability/detector.hpp"
 #include "kernel/capability/probe_host.hpp"
 #include "kernel/log/log.hpp"
@@ -8,11 +9,14 @@
 
 #include <benchmark/benchmark.h>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <future>
 #include <string>
+#include <thread>
 
 namespace {
 
@@ -28,8 +32,7 @@ struct machine {
     explicit machine(bool isolated) {
         host.load_all().value();
         host.start_all().value();
-        facts = std::make_unique<detector>(host, clock::system(), std::chrono::minutes(5),
-                                           isolated ? "/proc/self/exe" : "");
+        facts = std::make_unique<detector>(host, clock::system(), isolated ? "/proc/self/exe" : "");
     }
     ~machine() {
         facts.reset();
@@ -38,6 +41,9 @@ struct machine {
     std::size_t detect() {
         detect_options options;
         options.fresh = true;
+        return detect(options);
+    }
+    std::size_t detect(const detect_options& options) {
         std::promise<capability_ptr> answer;
         facts->detect(options, [&](capability_ptr found) { answer.set_value(std::move(found)); });
         return answer.get_future().get()->facts().size();
@@ -88,6 +94,67 @@ void warm(benchmark::State& state) {
     if (state.range(0)) state.counters["child_pss_MiB"] = child_mib();
 }
 
+// What a program that starts again can tell at once. Loading the plugins is not in it; reading the file is.
+void from_disk(benchmark::State& state) {
+    const auto file =
+        (std::filesystem::temp_directory_path() / ("sigrun-bench-" + std::to_string(::getpid()))).string();
+    {
+        machine before(true);
+        before.facts->keep_in(file);
+        before.detect();
+        while (!std::filesystem::exists(file)) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    std::size_t facts = 0;
+    detect_options at_once;
+    at_once.stale_will_do = true;
+    for (auto _ : state) {
+        state.PauseTiming();
+        machine one(true);
+        state.ResumeTiming();
+        one.facts->keep_in(file);
+        facts = one.detect(at_once);
+        state.PauseTiming();
+        one.facts.reset();
+        state.ResumeTiming();
+    }
+    state.counters["facts"] = static_cast<double>(facts);
+    state.counters["file_KiB"] = static_cast<double>(std::filesystem::file_size(file)) / 1024;
+    std::filesystem::remove(file);
+}
+
+// Nothing is past its time: what a question costs that every probe has answered already.
+void cached(benchmark::State& state) {
+    machine one(true);
+    one.detect();
+    for (auto _ : state) benchmark::DoNotOptimize(one.detect({}));
+}
+
+// As after a start of the machine, but for the plugins, which are mapped.
+void cold(benchmark::State& state) {
+    machine one(true);
+    one.detect();
+    std::vector<double> ms;
+    for (auto _ : state) {
+        state.PauseTiming();
+        ::sync();
+        if (!(std::ofstream("/proc/sys/vm/drop_caches") << "3" << std::flush))
+            return state.SkipWithError("the caches of files cannot be dropped here");
+        state.ResumeTiming();
+        const auto begin = std::chrono::steady_clock::now();
+        benchmark::DoNotOptimize(one.detect());
+        ms.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+    }
+    std::sort(ms.begin(), ms.end());
+    state.counters["p50_ms"] = ms[ms.size() / 2];
+    state.counters["max_ms"] = ms.back();
+}
+
+BENCHMARK(from_disk)
+    ->Name("mission_D20/first_document/from_disk")
+    ->UseRealTime()
+    ->Iterations(20)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(cached)->Name("mission_D20/cached")->UseRealTime()->Iterations(1000)->Unit(benchmark::kMicrosecond);
 BENCHMARK(first)
     ->Name("mission_D20/first_document/isolated")
     ->Arg(0)
@@ -108,6 +175,15 @@ BENCHMARK(warm)
 int main(int argc, char** argv) {
     if (int code = run_as_probe_host(argc, argv); code >= 0) return code;
     set_log_level(log_level::error);
+    // It slows down whatever else the machine does: only who asks for it gets it.
+    const auto last =
+        std::remove_if(argv + 1, argv + argc, [](const char* a) { return std::string_view(a) == "--drop_caches"; });
+    if (last != argv + argc)
+        benchmark::RegisterBenchmark("mission_D20/caches_dropped", cold)
+            ->UseRealTime()
+            ->Iterations(20)
+            ->Unit(benchmark::kMillisecond);
+    argc = static_cast<int>(last - argv);
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
     benchmark::RunSpecifiedBenchmarks();

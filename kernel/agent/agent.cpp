@@ -49,16 +49,25 @@ std::uint32_t agent::detected_slots() const {
     return static_cast<std::uint32_t>(std::clamp(std::ceil(n), 1.0, 65535.0));
 }
 
-result<void> agent::start() {
+capability_ptr agent::detect_for_start(const detect_options& what) {
     auto found = std::make_shared<std::promise<capability_ptr>>();
     auto answer = found->get_future();
-    detector_.detect({}, [found](capability_ptr facts) { found->set_value(std::move(facts)); });
-    if (answer.wait_for(k_detection_limit) == std::future_status::ready)
-        facts_ = answer.get();
-    else
-        SIGRUN_LOG(k_log, warning, "the probes are not done after ", k_detection_limit.count(),
-                   " s; going on without facts");
-    auto slots = options_.slots ? options_.slots : detected_slots();
+    detector_.detect(what, [found](capability_ptr facts) { found->set_value(std::move(facts)); });
+    if (answer.wait_for(k_detection_limit) == std::future_status::ready) return answer.get();
+    SIGRUN_LOG(k_log, warning, "the probes are not done after ", k_detection_limit.count(),
+               " s; going on without their facts");
+    return nullptr;
+}
+
+result<void> agent::start() {
+    // What was known before a restart is told at once; the controllers learn what is different as soon as the probes say it.
+    // Not so the number of places: it holds as long as the runner lives.
+    detect_options known_will_do, cores;
+    known_will_do.stale_will_do = true;
+    cores.only = {"cpu.effective_cores"};
+    if (!options_.slots) facts_ = detect_for_start(cores);
+    const auto slots = options_.slots ? options_.slots : detected_slots();
+    facts_ = detect_for_start(known_will_do);
     auto known = facts_ ? facts_->facts() : std::vector<fact>{};
     table_ = std::make_shared<assignment_table>(host_, options_, slots);
     auto own = own_facts(host_, me_.name, slots, table_->executors().kinds());
@@ -69,6 +78,9 @@ result<void> agent::start() {
         return make_problem(errc::unavailable, "no executor plugin is loaded, so no job could ever run here");
     table_->set_observer([weak = weak_from_this()] {
         if (auto self = weak.lock()) self->check_drained();
+    });
+    detector_.set_observer([weak = weak_from_this()] {
+        if (auto self = weak.lock()) self->refresh_facts(nullptr);
     });
     if (auto n = remove_leftover_workspaces(options_.workspace_dir))
         SIGRUN_LOG(k_log, warning, "removed ", n, " workspaces that an earlier run left");
@@ -115,6 +127,7 @@ result<void> agent::start() {
         if (auto self = weak.lock()) {
             self->arm_tick();
             self->arm_facts();
+            self->refresh_facts(nullptr);  // what was only known from before
         }
     });
     return {};

@@ -14,6 +14,7 @@
 #include "kernel/base/id.hpp"
 #include "kernel/capability/detector.hpp"
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -52,6 +53,10 @@ public:
     void reload_plugins(const std::string& name, std::function<void(const std::vector<swept_plugin>&)> done);
     /// Other plugins or versions of them are in use now: the controllers are told, soon. `probes`: the facts are measured again.
     void plugins_changed(bool probes);
+
+    // agent_beat.cpp
+    /// Something that probes read may be another now: what is past its time is read, and the controllers are told what changed.
+    void facts_changed() { refresh_facts(nullptr); }
 
     std::uint32_t slots() const noexcept { return table_->slots(); }
     const std::string& name() const noexcept { return me_.name; }
@@ -94,6 +99,7 @@ private:
     static sigrun_result send_text(const link_ptr& to, std::uint32_t kind, const std::string& text);
     void send_to_all(std::uint32_t kind, const std::string& text) const;
     std::uint32_t detected_slots() const;
+    capability_ptr detect_for_start(const detect_options& what);
 
     // agent_beat.cpp
     void tick();
@@ -119,7 +125,7 @@ private:
     void reload_for(const json::object& request);
     void probe_again();
     void tell_renewed(const capability_ptr& found);  // null: nothing was measured
-    void renew_facts(const capability_ptr& found);
+    fact_revisions::change renew_facts(const capability_ptr& found);
 
     // agent_drain.cpp
     void check_drained();
@@ -145,8 +151,9 @@ private:
     bool draining_ = false;
     bool preempting_ = false;
     bool stopped_ = false;
-    bool probing_ = false;          // all probes, since one was replaced
-    bool probe_once_more_ = false;  // another one was replaced meanwhile
+    bool probing_ = false;                    // all probes, since one was replaced
+    std::atomic<bool> interval_over_{false};  // of facts_interval: the benchmark may be due
+    bool probe_once_more_ = false;            // another one was replaced meanwhile
     std::function<void()> drained_;
     std::condition_variable changed_;  // a place became free
 

@@ -1,6 +1,5 @@
 // What the agent does by the clock: beats, silent links, changed facts.
 #include "kernel/agent/agent.hpp"
-#include "kernel/agent/own_facts.hpp"
 #include "kernel/log/log.hpp"
 
 #include <sigrun/cpp/text.hpp>
@@ -98,6 +97,7 @@ void agent::arm_facts() {
     facts_timer_.async_wait([weak = weak_from_this()](boost::system::error_code ec) {
         auto self = weak.lock();
         if (!self || ec) return;
+        self->interval_over_ = true;
         self->refresh_facts(nullptr);
         self->look_at_path();
         self->arm_facts();
@@ -106,11 +106,7 @@ void agent::arm_facts() {
 
 void agent::refresh_facts(const agent_link_ptr& asker, std::uint64_t knows) {
     detect_options what;
-    {
-        std::lock_guard lock(mutex_);
-        what.only = keys_to_read_again(*facts_);
-    }
-    what.fresh = true;
+    what.fresh = asker != nullptr;
     detector_.detect(what, [weak = weak_from_this(), asker, knows](capability_ptr found) {
         if (auto self = weak.lock()) self->facts_found(found, asker, knows);
     });
@@ -128,16 +124,16 @@ fact_revisions::change agent::take_facts(std::vector<fact> now) {
 
 void agent::facts_found(const capability_ptr& found, const agent_link_ptr& asker, std::uint64_t knows) {
     if (!found) return;
-    auto what = fact_revisions::change::none;
     {
         std::lock_guard lock(mutex_);
         if (stopped_) return;
-        what = take_facts(updated_facts(*facts_, *found));
     }
+    const auto what = renew_facts(found);
     // Whoever asked is answered in any case, also before its WELCOME has been read here.
     if (what == fact_revisions::change::major) tell_all({}, asker);
     if (asker) tell_since(asker, {}, true, knows);
-    look_at_benchmark();
+    // Not when something else was a reason to read facts: idle means for a whole interval.
+    if (interval_over_.exchange(false)) look_at_benchmark();
 }
 
 void agent::look_at_path() {

@@ -68,7 +68,10 @@ constexpr sigrun_opt k_table[] = {
             .min = 0,
             .max = k_hour_ns}),
     option("facts_interval", SIGRUN_OPT_DURATION,
-           {.def = "30s", .doc = "How often the runner looks for changed facts.", .min = 1e9, .max = k_hour_ns}),
+           {.def = "30s",
+            .doc = "How often the runner reads facts that are past their time; of many changes events tell at once.",
+            .min = 1e9,
+            .max = k_hour_ns}),
     option("benchmark", SIGRUN_OPT_BOOL,
            {.def = "yes",
             .doc = "Measure this machine (perf.*, tier.*) when it has been idle for a facts_interval: at most 3 s, "

@@ -137,13 +137,13 @@ void agent::tell_renewed(const capability_ptr& found) {
     tell_all();
 }
 
-void agent::renew_facts(const capability_ptr& found) {
+fact_revisions::change agent::renew_facts(const capability_ptr& found) {
     auto own = own_facts(host_, me_.name, slots(), table_->executors().kinds());
     std::lock_guard lock(mutex_);
     auto all = found ? renewed_facts(*facts_, *found) : facts_->facts();
     std::erase_if(all, [](const fact& f) { return f.key.starts_with("runner."); });
     std::move(own.begin(), own.end(), std::back_inserter(all));
-    take_facts(std::move(all));
+    return take_facts(std::move(all));
 }
 
 }  // namespace sigrun

@@ -24,8 +24,6 @@ json::array plugin_versions(const plugin_host& host) {
     return out;
 }
 
-bool declared_in_a_file(const fact& f) { return f.method == "declared" && !f.key.starts_with(k_own); }
-
 bool failed(const fact& f) { return f.status == fact_status::timeout || f.status == fact_status::error; }
 
 }  // namespace
@@ -71,34 +69,6 @@ std::vector<fact> renewed_facts(const capability_document& known, const capabili
         if (std::none_of(all.begin(), all.end(), known_before)) all.push_back(f);
     }
     return all;
-}
-
-std::vector<fact> updated_facts(const capability_document& known, const capability_document& found) {
-    const auto asked_in_vain = [&](const fact& old) {
-        return std::any_of(found.facts().begin(), found.facts().end(),
-                           [&](const fact& f) { return failed(f) && key_matches(f.key, old.key); });
-    };
-    std::vector<fact> all;
-    for (const auto& old : known.facts()) {
-        const fact* now = found.find(old.key);
-        if (now && !failed(*now)) continue;
-        if (!now && declared_in_a_file(old) && !asked_in_vain(old)) continue;
-        all.push_back(old);
-    }
-    for (const auto& f : found.facts())
-        if (!failed(f) || (!f.key.ends_with('*') && !known.find(f.key))) all.push_back(f);
-    return all;
-}
-
-std::vector<std::string> keys_to_read_again(const capability_document& known) {
-    const std::vector<std::string> always{"cpu.", "memory.", "net.", "nic",  "block", "fs",     "work.",
-                                          "rdma", "runtime", "lang", "tool", "pkg.",  "custom."};
-    auto keys = always;
-    for (const auto& f : known.facts())
-        if ((f.volatility == fact_volatility::fast || declared_in_a_file(f)) &&
-            std::none_of(always.begin(), always.end(), [&](const auto& prefix) { return f.key.starts_with(prefix); }))
-            keys.push_back(f.key);
-    return keys;
 }
 
 }  // namespace sigrun

@@ -18,12 +18,4 @@ std::vector<fact> own_facts(const plugin_host& host, const std::string& name, st
 /// before. Keys that nobody answers any more are gone.
 std::vector<fact> renewed_facts(const capability_document& known, const capability_document& found);
 
-/// What is known once keys_to_read_again were read: `found` in place of what was known of these keys. A probe that failed this
-/// time does not erase what it knew, but a failure of a key that is new is told; what is not declared any more is gone.
-std::vector<fact> updated_facts(const capability_document& known, const capability_document& found);
-
-/// What is read again while the runner works: what can change and is cheap to read, each fact of which its probe says that it
-/// changes all the time, whoever made that probe, and what the operator declares.
-std::vector<std::string> keys_to_read_again(const capability_document& known);
-
 }  // namespace sigrun

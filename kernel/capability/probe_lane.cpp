@@ -13,6 +13,8 @@ namespace {
 constexpr std::size_t k_max_waiting = 64;
 constexpr std::size_t k_max_patterns = 64;
 
+std::atomic<std::uint64_t> lanes_made{0};
+
 std::vector<std::string> split_patterns(std::string_view list) {
     std::vector<std::string> out;
     while (!list.empty() && out.size() < k_max_patterns) {
@@ -46,7 +48,8 @@ probe_lane::probe_lane(plugin_host& host, const clock& clk, std::shared_ptr<inst
       patterns_(split_patterns(sdk::view(table->keys))),
       isolated_(program.empty() || (table->flags & SIGRUN_PROBE_IN_PROCESS)
                     ? nullptr
-                    : std::make_shared<isolated_probe>(host, clk, target_, program, activity_)) {}
+                    : std::make_shared<isolated_probe>(host, clk, target_, program, activity_)),
+      number_(++lanes_made) {}
 
 bool probe_lane::covers(std::string_view key) const noexcept {
     for (const auto& pattern : patterns_)
@@ -159,9 +162,15 @@ void probe_lane::forgive() {
 void probe_lane::remember(const std::string& sysroot, const std::vector<fact>& good) {
     std::lock_guard lock(mutex_);
     good_sysroot_ = sysroot;
+    failures_ = 0;
     good_.clear();
     for (const fact& f : good)
         if (f.status == fact_status::ok) good_.push_back(f);
+}
+
+unsigned probe_lane::failed_again() {
+    std::lock_guard lock(mutex_);
+    return ++failures_;
 }
 
 // What was known before a run that failed: for as long again as it would have been good for.

@@ -11,6 +11,7 @@
 #include "kernel/base/clock.hpp"
 #include "kernel/capability/facts.hpp"
 #include "kernel/capability/probe_activity.hpp"
+#include "kernel/capability/probe_answer.hpp"
 #include "kernel/plugin/plugin_host.hpp"
 
 #include <sigrun/probe.h>
@@ -31,7 +32,7 @@ class probe_ticket;
 
 class probe_lane : public std::enable_shared_from_this<probe_lane> {
 public:
-    using done = std::function<void(std::vector<fact>)>;
+    using done = std::function<void(probe_answer)>;
 
     /// Null if the instance has no usable probe table. The host must outlive every call but those after
     /// stop(). `program`: started for a probe that runs in a process of its own; empty: none does.
@@ -39,6 +40,10 @@ public:
                                             std::shared_ptr<probe_activity> activity, const std::string& program);
 
     const std::shared_ptr<instance>& target() const noexcept { return target_; }
+    const sigrun_probe& table() const noexcept { return *table_; }
+    bool isolated() const noexcept { return isolated_ != nullptr; }
+    /// Never that of another lane.
+    std::uint64_t number() const noexcept { return number_; }
     /// Key patterns the probe declares: "memory.*", "cpu.cores".
     const std::vector<std::string>& patterns() const noexcept { return patterns_; }
     bool covers(std::string_view key) const noexcept;
@@ -66,6 +71,7 @@ private:
     void returned(const probe_ticket* ticket);
     void overdue(const probe_ticket* ticket);
     void remember(const std::string& sysroot, const std::vector<fact>& good);
+    unsigned failed_again();
     std::vector<fact> remembered(const std::string& sysroot) const;
 
     plugin_host& host_;
@@ -75,10 +81,12 @@ private:
     const sigrun_probe* const table_;
     std::vector<std::string> patterns_;
     const std::shared_ptr<isolated_probe> isolated_;  // null: it runs in this process
+    const std::uint64_t number_;
     std::atomic<std::uint64_t> runs_{0};
     mutable std::mutex mutex_;
     std::string good_sysroot_;
     std::vector<fact> good_;  // of the last run that went well
+    unsigned failures_ = 0;   // since then
     std::shared_ptr<probe_ticket> running_;
     std::deque<std::shared_ptr<probe_ticket>> waiting_;
     bool overdue_ = false;

@@ -112,21 +112,23 @@ void probe_ticket::call(std::uint64_t deadline_ns) {
 
 bool probe_ticket::answer(fact_status status, std::string_view detail) {
     probe_lane::done callback;
-    std::vector<fact> facts;
+    probe_answer said;
     {
         std::lock_guard lock(mutex_);
         if (!callback_) return false;
         callback = std::exchange(callback_, nullptr);
-        facts = std::move(facts_);
+        said.facts = std::move(facts_);
         queue_.reset();
         soft_.reset();
         hard_.reset();
     }
-    if (status == fact_status::ok)
-        lane_->remember(sysroot_, facts);
-    else
-        add_failure(facts, status, detail);
-    callback(std::move(facts));
+    if (status == fact_status::ok) {
+        lane_->remember(sysroot_, said.facts);
+    } else {
+        add_failure(said.facts, status, detail);
+        said.failures = lane_->failed_again();
+    }
+    callback(std::move(said));
     return true;
 }
 

@@ -223,6 +223,7 @@ public:
     /// Asks the runners whose facts by these names change fast and have passed their ttl; at most every 2 s each.
     void freshen(const std::vector<std::string>& keys);
     cache_stats detection_stats() const { return detections_.stats(); }
+    cache_census detection_census() const { return detections_.census(); }
     ttl_cache<json::object>::answer_info detection_age(const runner& r) const;
 
     // -- link_adopter, link_handler --------------------------------------------------------------------------------

@@ -1,6 +1,8 @@
 #include "kernel/serve/daemon.hpp"
 
 #include "kernel/auth/gate.hpp"
+#include "kernel/capability/events/change_watch.hpp"
+#include "kernel/capability/events/machine_changes.hpp"
 #include "kernel/guard/crash_reporter.hpp"
 #include "kernel/log/log.hpp"
 #include "kernel/net/net_options.hpp"
@@ -103,6 +105,7 @@ struct daemon::impl {
     std::unique_ptr<selector> select;
     std::unique_ptr<timer_wheel> timers;
     std::unique_ptr<detector> local;
+    std::unique_ptr<change_watch> local_changes;
     std::unique_ptr<log_store> logs;
     std::shared_ptr<fleet> links;
     std::unique_ptr<job_engine> jobs;
@@ -319,6 +322,7 @@ void daemon::impl::stop() {
     }
     if (plugins) plugins->end_reloads();
     // Nothing calls in any more: whoever holds a plugin lets go, then the plugins go.
+    local_changes.reset();
     local.reset();
     store.reset();
     select.reset();
@@ -354,8 +358,8 @@ result<void> daemon::start() {
     auto select = selector::create(so, d.plugins->instances(SIGRUN_KIND_BALANCER));
     if (!select) return select.error();
     d.select = std::move(*select);
-    d.local =
-        std::make_unique<detector>(*d.plugins, d.time, std::chrono::minutes(5), d.options.trial_program);
+    d.local = std::make_unique<detector>(*d.plugins, d.time, d.options.trial_program);
+    d.local->keep_in(d.options.state_dir + "/facts.cache");
     SIGRUN_CHECK_OK(d.open_fleet());
     SIGRUN_CHECK_OK(d.open_security());
     d.sockets = std::make_unique<listener>(*d.plugins, d.numbers);
@@ -396,6 +400,9 @@ result<void> daemon::start() {
     SIGRUN_CHECK_OK(d.listen());
     d.declared->apply(d.bound);
     d.watch_config(d.bound.at("server").boolean("watch_config"));
+    d.local_changes = std::make_unique<change_watch>(d.plugins->io(), machine_changes(*d.plugins),
+                                                     [&d](const auto& prefixes) { d.local->expire(prefixes); });
+    d.local_changes->start();
     if (d.bound.at("plugins").boolean("watch"))
         if (auto watched = d.plugins->watch(); !watched)
             SIGRUN_LOG(k_log, warning,

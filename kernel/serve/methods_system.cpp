@@ -15,6 +15,13 @@ result<json::object> ready(controller& c) {
     return json::object{{"status", "ok"}, {"runners", c.runners.size()}, {"waiting", c.jobs.waiting()}};
 }
 
+json::object cache_numbers(const cache_stats& s, const cache_census& now) {
+    return {{"hits", s.hits},         {"misses", s.misses},     {"shared", s.shared},     {"stale", s.stale},
+            {"negative", s.negative}, {"renewals", s.renewals}, {"evicted", s.evicted},   {"in_flight", s.in_flight},
+            {"entries", s.entries},   {"valid", now.valid},     {"expired", now.expired}, {"failed", now.negative},
+            {"ratio", s.ratio()}};
+}
+
 json::object stats(controller& c) {
     std::map<std::string_view, std::uint64_t> jobs, runners;
     for (const auto& j : c.jobs.all()) {
@@ -28,19 +35,14 @@ json::object stats(controller& c) {
     json::object by_state, by_status;
     for (const auto& [state, n] : jobs) by_state[state] = n;
     for (const auto& [status, n] : runners) by_status[status] = n;
-    auto cache = c.links.detection_stats();
-    auto probes = c.local.stats();
+    const auto probes = c.local.stats();
+    auto local = cache_numbers(probes, probes.now);
+    local["runs"] = probes.runs;
     return {{"jobs", std::move(by_state)},
             {"waiting", c.jobs.waiting()},
             {"runners", std::move(by_status)},
-            {"detection",
-             {{"hits", cache.hits},
-              {"misses", cache.misses},
-              {"shared", cache.shared},
-              {"negative", cache.negative},
-              {"entries", cache.entries}}},
-            {"probes",
-             {{"hits", probes.hits}, {"misses", probes.misses}, {"shared", probes.shared}, {"runs", probes.runs}}},
+            {"detection", cache_numbers(c.links.detection_stats(), c.links.detection_census())},
+            {"probes", std::move(local)},
             {"index_repairs", c.select.index_repairs()},
             {"started_at", to_rfc3339(c.started_ns)}};
 }

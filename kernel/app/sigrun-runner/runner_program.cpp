@@ -5,6 +5,8 @@
 #include "kernel/agent/plugin_sweep.hpp"
 #include "kernel/agent/reception.hpp"
 #include "kernel/capability/detector.hpp"
+#include "kernel/capability/events/change_watch.hpp"
+#include "kernel/capability/events/machine_changes.hpp"
 #include "kernel/guard/crash_reporter.hpp"
 #include "kernel/log/log.hpp"
 #include "kernel/net/net_options.hpp"
@@ -67,6 +69,7 @@ struct runner_program::impl {
     std::unique_ptr<tls_server> encryption;
     std::unique_ptr<detector> facts;
     std::shared_ptr<agent> runner;
+    std::unique_ptr<change_watch> changes;
     std::unique_ptr<listener> ears;
 
     void follow_folder();
@@ -105,13 +108,19 @@ result<void> runner_program::start() {
             SIGRUN_LOG(k_log, warning, "plugin ", p.file, " was rejected: ", p.reason);
     SIGRUN_CHECK_OK(me.host.start_all());
 
-    me.facts = std::make_unique<detector>(me.host, clock::system(), std::chrono::minutes(5), "/proc/self/exe");
+    me.facts = std::make_unique<detector>(me.host, clock::system(), "/proc/self/exe");
+    me.facts->keep_in(o.state_dir + "/facts.cache");
     me.runner = std::make_shared<agent>(me.host, *me.facts, o, identity);
     me.runner->set_announcer(me.options.announce);
     me.runner->set_swappers();
     if (!o.listen.empty()) me.ears = std::make_unique<listener>(me.host, me.numbers);
     me.host.set_swapper(SIGRUN_KIND_PROTOCOL, runner_protocol_swapper(me.host, me.ears.get(), *me.runner));
     SIGRUN_CHECK_OK(me.runner->start());
+    me.changes = std::make_unique<change_watch>(me.host.io(), machine_changes(me.host), [&me](const auto& prefixes) {
+        me.facts->expire(prefixes);
+        me.runner->facts_changed();
+    });
+    me.changes->start();
     me.follow_folder();
     return me.ears ? me.listen() : result<void>();
 }
@@ -171,6 +180,7 @@ void runner_program::abort() { impl_->runner->abort(); }
 void runner_program::stop() {
     auto& me = *impl_;
     if (me.runner) me.host.end_reloads();
+    me.changes = nullptr;
     if (me.ears) me.ears->stop();
     me.reception.close();
     if (me.runner) me.runner->stop();

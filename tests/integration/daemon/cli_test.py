@@ -321,6 +321,48 @@ class CommandLine(FleetTest):
         none = subprocess.run([str(BIN / "sigrun"), "probe", "--only", "nonsense"], capture_output=True, text=True, timeout=60)
         self.assertEqual(none.returncode, 4, none.stdout)
 
+    def probe(self, *arguments):
+        return subprocess.run([str(BIN / "sigrun"), "probe", *arguments], capture_output=True, text=True, timeout=60)
+
+    def test_explain_shows_where_a_fact_comes_from(self):
+        done = self.probe("--explain", "memory.total_bytes", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        one = json.loads(done.stdout)["explained"]
+        self.assertEqual([k["key"] for k in one], ["memory.total_bytes"])
+        winner = one[0]["answers"][0]
+        self.assertEqual((winner["plugin"], winner["method"], winner["source"]), ("sigrun.memory", "read", "/proc/meminfo"))
+        kib = int(next(line for line in winner["raw"].splitlines() if line.startswith("MemTotal:")).split()[1])
+        self.assertEqual(winner["value"], kib * 1024, "the raw text and the value agree")
+        self.assertLess(winner["age_s"], 60)
+        text = self.probe("--explain", "nic[0].mtu")
+        self.assertEqual(text.returncode, 0, text.stderr)
+        for part in ("nic[0].mtu", "value", "network", "rtnetlink", "confidence", "good for", "the only answer"):
+            self.assertIn(part, text.stdout)
+        several = json.loads(self.probe("--explain", "cpu.effective", "--json").stdout)["explained"]
+        self.assertTrue(several and all(k["key"].startswith("cpu.effective") for k in several))
+
+    def test_explain_of_an_unknown_key_names_the_nearest(self):
+        for wrong, nearest in (("memory.totel_bytes", "memory.total_bytes"), ("memry.total_bytes", "memory.total_bytes")):
+            done = self.probe("--explain", wrong)
+            self.assertEqual(done.returncode, 2, done.stdout)
+            self.assertIn(nearest, done.stderr)
+        self.assertEqual(self.probe("--explain", "cpu.cores", "--only", "cpu").returncode, 2)
+
+    def test_watch_tells_what_changes_until_it_is_interrupted(self):
+        for json_lines in (False, True):
+            arguments = ["probe", "--watch", "--only", "memory.available_bytes", *(["--json"] if json_lines else [])]
+            watch = self.program(BIN / "sigrun", *arguments)
+            if json_lines:
+                first = json.loads(watch.wait_line('{"facts":'))
+                self.assertEqual([f["key"] for f in first["facts"]], ["memory.available_bytes"])
+                change = json.loads(watch.wait_line('"change"'))
+                self.assertEqual((change["change"], change["key"]), ("~", "memory.available_bytes"))
+                self.assertNotEqual(change["old"], change["new"])
+            else:
+                self.assertRegex(watch.wait_line("~ memory.available_bytes"), r"^\d{4}-\d\d-\d\dT\S+Z ~ memory\.available_bytes .+ -> .+")
+            os.kill(watch.pid, signal.SIGINT)
+            self.assertEqual(watch.process.wait(30), 0)
+
     def test_tables_fit_the_width(self):
         d = self.daemon()
         self.runner_for(d, "a-runner-with-a-rather-long-name", labels=["zone=eu", "cache=warm", "owner=somebody"])

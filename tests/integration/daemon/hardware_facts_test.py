@@ -3,7 +3,7 @@ import os
 import shutil
 import unittest
 
-from harness import FleetTest
+from harness import FleetTest, wait_until
 
 
 class HardwareFacts(FleetTest):
@@ -44,6 +44,26 @@ class HardwareFacts(FleetTest):
         self.assertEqual(d.run(command=["true"], requires=wanted)["state"], "succeeded")
         waiting = d.submit(command=["true"], requires="any(n in nic, n.speed_bps > 90000000000000)")
         self.assertEqual(d.job(waiting)["state"], "queued")
+
+    def test_a_runner_that_starts_again_knows_what_it_knew_and_finds_out_what_is_so(self):
+        d = self.daemon()
+        r = self.runner_for(d, "r1")
+        kept = self.dir / "r1" / "facts.cache"
+        wait_until("the facts are kept", kept.exists)
+        self.assertEqual(kept.stat().st_mode & 0o777, 0o600)
+        self.assertTrue(kept.read_bytes().startswith(b"sigrun-facts/1 "))
+        r.stop()
+        head, body = kept.read_text().split("\n", 1)
+        self.assertIn('"memory.total_bytes"', body)
+        for text in (head + "\n" + body, "sigrun-facts/9 of a later version", head + "\n" + body[:-10]):
+            kept.write_text(text)
+            r = self.runner_for(d, "r1")
+            wait_until("the probes have confirmed it", lambda: self.facts_of(d, "r1")["memory.total_bytes"]["status"] == "ok")
+            wait_until("nothing is left stale", lambda: "stale" not in {f["status"] for f in self.facts_of(d, "r1").values()})
+            self.assertEqual(d.run(command=["true"])["state"], "succeeded")
+            if text != head + "\n" + body:
+                r.wait_line("the facts of the last run are not used")
+            r.stop()
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ class IsolatedProbe(FleetTest):
         program.write_text("#!/bin/false\n")
         for pid in first:
             os.kill(pid, signal.SIGKILL)
-        wait_until("others are started", lambda: set(probe_processes(r.pid)) - set(first))
+        wait_until("others are started", lambda: set(probe_processes(r.pid)) - set(first), deadline=90)
         r.wait_line(": its process ended by a signal: Killed")
         d.runner_status("r1", "online")
 

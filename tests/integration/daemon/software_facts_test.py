@@ -87,7 +87,8 @@ class SoftwareFacts(FleetTest):
         self.assertEqual(d.run(command=["true"], requires=wanted)["state"], "succeeded")
         server.shutdown()
         server.server_close()
-        wait_until("the engine is known to be gone", lambda: not mine()["usable"])
+        # Nothing tells of it: it is asked again when the answer is 30 s old.
+        wait_until("the engine is known to be gone", lambda: not mine()["usable"], deadline=60)
         self.assertEqual(d.job(d.submit(command=["true"], requires=wanted))["state"], "queued")
 
     def test_mission_D11_engines_of_the_runtime_interface_say_their_version(self):

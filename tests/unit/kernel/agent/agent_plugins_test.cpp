@@ -195,49 +195,5 @@ TEST(renewed_facts, what_nobody_answers_any_more_goes_and_what_failed_this_time_
     EXPECT_EQ(now.find("runner.name"), nullptr) << "the agent's own facts are made anew";
 }
 
-TEST(updated_facts, what_is_not_declared_any_more_goes_and_what_was_not_asked_or_failed_stays) {
-    using enum fact_status;
-    const auto declared = [](const std::string& key) {
-        fact f = made_fact(key, ok, 1);
-        f.method = "declared";
-        return f;
-    };
-    const capability_document known({made_fact("cpu.cores", ok, 4), declared("custom.gone"), declared("custom.there"),
-                                     declared("gpu.count"), made_fact("memory.total_bytes", ok, 2),
-                                     declared("runner.name"), made_fact("os.name", ok, "linux")});
-    const capability_document found({made_fact("cpu.cores", ok, 8), declared("custom.there"),
-                                     made_fact("gpu.*", timeout), made_fact("memory.*", timeout),
-                                     made_fact("runtime", ok, json::array()), made_fact("custom.new", error),
-                                     made_fact("os.name", error)});
-    const capability_document now(updated_facts(known, found));
-    EXPECT_EQ(now.find("cpu.cores")->value, 8);
-    EXPECT_EQ(now.find("custom.gone"), nullptr);
-    EXPECT_NE(now.find("custom.there"), nullptr);
-    EXPECT_NE(now.find("gpu.count"), nullptr) << "nobody could say whether it is still declared";
-    EXPECT_EQ(now.find("memory.total_bytes")->value, 2);
-    EXPECT_EQ(now.find("memory.*"), nullptr);
-    EXPECT_NE(now.find("runner.name"), nullptr);
-    EXPECT_EQ(now.find("os.name")->value, "linux");
-    EXPECT_NE(now.find("runtime"), nullptr);
-    EXPECT_EQ(now.find("custom.new")->status, error);
-    EXPECT_EQ(now.facts().size(), 8u);
-}
-
-TEST(keys_to_read_again, hold_what_changes_all_the_time_by_any_probe) {
-    auto with = [](const std::string& key, fact_volatility volatility) {
-        fact f = made_fact(key, fact_status::ok, 1);
-        f.volatility = volatility;
-        return f;
-    };
-    using enum fact_volatility;
-    auto overridden = with("host.arch", boot);
-    overridden.method = "declared";
-    const capability_document known({with("battery.charge", fast), with("battery.model", boot), overridden,
-                                     with("memory.available_bytes", fast), with("os.name", slow)});
-    EXPECT_EQ(keys_to_read_again(known),
-              (std::vector<std::string>{"cpu.", "memory.", "net.", "nic", "block", "fs", "work.", "rdma", "runtime",
-                                        "lang", "tool", "pkg.", "custom.", "battery.charge", "host.arch"}));
-}
-
 }  // namespace
 }  // namespace sigrun::agent_test

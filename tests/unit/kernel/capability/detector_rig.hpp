@@ -47,7 +47,7 @@ public:
         host_ = std::make_unique<plugin_host>(options, settings::parse(ini, "test.ini").value(), metrics_);
         host_->load_all().value();
         host_->start_all().value();
-        detector_ = std::make_unique<detector>(*host_, clock_, std::chrono::minutes(5), program);
+        detector_ = std::make_unique<detector>(*host_, clock_, program);
     }
     ~detector_rig() {
         open_gates();

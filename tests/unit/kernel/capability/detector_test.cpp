@@ -1,5 +1,9 @@
 #include "tests/unit/kernel/capability/detector_rig.hpp"
 
+#include <atomic>
+#include <fstream>
+#include <thread>
+
 namespace sigrun {
 namespace {
 
@@ -78,7 +82,8 @@ TEST(detector, the_sysroot_reaches_the_probe_and_has_answers_of_its_own) {
 }
 
 TEST(detector, equal_questions_are_answered_from_the_cache_until_they_are_old) {
-    detector_rig rig({k_unruly}, unruly("a", "facts = [" + fact_text("custom.a", "1") + "]"));
+    detector_rig rig(
+        {k_unruly}, unruly("a", "facts = [" + fact_text("custom.a", "1", R"(,"volatility":"slow","ttl_s":300)") + "]"));
     const auto first = rig.detect();
     EXPECT_EQ(rig.detect(), first);
     rig.clock().advance(5min);
@@ -93,6 +98,96 @@ TEST(detector, equal_questions_are_answered_from_the_cache_until_they_are_old) {
     EXPECT_EQ(s.misses, 3u);
     EXPECT_EQ(s.hits, 2u);
     EXPECT_EQ(s.runs, 3u);
+}
+
+// Two probes: one of what changes, one of what does not.
+std::string fast_and_still() {
+    return unruly("fast",
+                  "keys = custom.load\nfacts = [" + fact_text("custom.load", "1", R"(,"volatility":"fast")") + "]") +
+           unruly("still",
+                  "keys = custom.size\nfacts = [" + fact_text("custom.size", "2", R"(,"volatility":"static")") + "]");
+}
+
+TEST(detector, only_probes_whose_facts_are_past_their_time_run_again) {
+    detector_rig rig({k_unruly}, fast_and_still());
+    rig.detect();
+    rig.clock().advance(5s);
+    rig.detect();
+    rig.clock().advance(24h * 365);
+    rig.detect();
+    const auto s = rig.subject().stats();
+    EXPECT_EQ(s.runs, 4u) << "fast three times, still once";
+    EXPECT_EQ(s.misses, 4u);
+    EXPECT_EQ(s.hits, 2u);
+    EXPECT_EQ(s.now.valid, 2u);
+}
+
+TEST(detector, who_does_not_wait_gets_what_is_past_its_time_as_stale_while_it_is_renewed) {
+    detector_rig rig({k_unruly}, fast_and_still());
+    rig.detect();
+    rig.clock().advance(6s);
+    detect_options at_once;
+    at_once.stale_will_do = true;
+    const auto facts = rig.detect(at_once);
+    EXPECT_EQ(facts->find("custom.load")->status, fact_status::stale);
+    EXPECT_EQ(facts->find("custom.size")->status, fact_status::ok);
+    EXPECT_EQ(rig.detect()->find("custom.load")->status, fact_status::ok);  // shares the run or is answered by it
+    const auto s = rig.subject().stats();
+    EXPECT_EQ(s.stale, 1u);
+    EXPECT_EQ(s.renewals, 1u);
+    EXPECT_EQ(s.runs, 3u);
+    rig.clock().advance(10s);
+    EXPECT_EQ(rig.detect(at_once)->find("custom.load")->status, fact_status::ok) << "too old: it waits";
+}
+
+TEST(detector, a_probe_with_nothing_to_say_yet_is_asked_again_soon) {
+    detector_rig rig({k_unruly}, unruly("a", "facts = []"));
+    rig.detect();
+    rig.clock().advance(10s);
+    rig.detect();
+    EXPECT_EQ(rig.subject().stats().runs, 2u);
+}
+
+TEST(detector, what_has_changed_is_read_before_it_answers_again) {
+    detector_rig rig({k_unruly}, fast_and_still());
+    rig.detect();
+    rig.subject().expire({"custom.size"});
+    rig.detect();
+    EXPECT_EQ(rig.subject().stats().runs, 3u);
+    rig.subject().expire({"memory."});
+    rig.detect();
+    EXPECT_EQ(rig.subject().stats().runs, 3u);
+}
+
+TEST(detector, its_observer_is_told_of_what_is_new_and_of_nothing_else) {
+    scratch_folder folder;
+    const auto file = folder.path() + "/appears";
+    detector_rig rig(
+        {k_unruly}, unruly("a", "mode = exists\nfile = " + file + "\nfacts = [" + fact_text("custom.there", "@exists") +
+                                    "," + fact_text("custom.pid", "@count", R"(,"volatility":"fast")") + "]"));
+    std::atomic<int> told{0};
+    rig.subject().set_observer([&] { ++told; });
+    rig.detect();
+    rig.refresh();
+    std::ofstream(file) << "x";
+    rig.refresh();
+    const auto deadline = std::chrono::steady_clock::now() + 60s;
+    while (told == 0 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    EXPECT_EQ(told, 1) << "the first answer and an equal one are no news, nor is what changes all the time";
+}
+
+TEST(detector, a_probe_that_failed_is_tried_again_soon_and_then_less_often) {
+    detector_rig rig({k_unruly}, unruly("a", "mode = fail\nkeys = custom.a"));
+    rig.detect();
+    for (std::chrono::milliseconds pause : {5s, 10s, 20s, 40s, 60s, 60s}) {
+        const auto runs = rig.subject().stats().runs;
+        rig.clock().advance(pause * 7 / 10);
+        rig.detect();
+        EXPECT_EQ(rig.subject().stats().runs, runs) << pause.count();
+        rig.clock().advance(pause * 3 / 10);
+        rig.detect();
+        EXPECT_EQ(rig.subject().stats().runs, runs + 1) << pause.count();
+    }
 }
 
 TEST(detector, a_thousand_callers_share_one_run) {

@@ -166,6 +166,135 @@ TEST(ttl_cache, a_reply_may_ask_again) {
     EXPECT_EQ(inner, 1);
 }
 
+using patience = cache::patience;
+
+/// Asks without waiting; nothing if no answer came at once.
+std::optional<result<cache::known>> ask_at_once(cache& c, const std::function<void(cache::finish)>& run,
+                                                patience how = patience::none) {
+    std::optional<result<cache::known>> answer;
+    c.ask(
+        "a", run, [&](result<cache::known> r) { answer = std::move(r); }, how);
+    return answer;
+}
+
+TEST(ttl_cache, what_is_past_its_time_answers_as_stale_while_one_run_renews_it) {
+    manual_clock clk;
+    cache c(clk, 60s, 10);
+    ask(c, "a", gives(1));
+    clk.advance(60s);
+    cache::finish land;
+    int runs = 0;
+    const auto renews = [&](cache::finish f) { ++runs, land = std::move(f); };
+    for (int i = 0; i < 3; ++i) {
+        const auto answer = ask_at_once(c, renews);
+        ASSERT_TRUE(answer && *answer);
+        EXPECT_EQ(*(*answer)->value, 1);
+        EXPECT_TRUE((*answer)->stale);
+    }
+    EXPECT_EQ(runs, 1);
+    EXPECT_EQ(c.stats().in_flight, 1u);
+    EXPECT_EQ(c.census().expired, 1u);
+    land(value(2));
+    const auto answer = ask_at_once(c, must_not_run);
+    EXPECT_EQ(*(*answer)->value, 2);
+    EXPECT_FALSE((*answer)->stale);
+    const auto s = c.stats();
+    EXPECT_EQ(s.stale, 3u);
+    EXPECT_EQ(s.renewals, 1u);
+    EXPECT_EQ(s.hits, 1u);
+    EXPECT_EQ(s.misses, 1u);
+    EXPECT_DOUBLE_EQ(s.ratio(), 0.2);
+    EXPECT_EQ(c.census().valid, 1u);
+}
+
+TEST(ttl_cache, stale_lasts_for_one_more_time_and_not_for_who_wants_what_is_current) {
+    manual_clock clk;
+    cache c(clk, 60s, 10);
+    ask(c, "a", gives(1));
+    clk.advance(120s - 1ns);
+    cache::finish land;
+    const auto holds = [&](cache::finish f) { land = std::move(f); };
+    EXPECT_TRUE(ask_at_once(c, holds));
+    EXPECT_FALSE(ask_at_once(c, must_not_run, patience::current)) << "joins the run and waits";
+    EXPECT_EQ(c.stats().shared, 1u);
+    clk.advance(1ns);
+    EXPECT_FALSE(ask_at_once(c, must_not_run)) << "too old to be told";
+    land(value(2));
+    EXPECT_EQ(c.stats().shared, 2u);
+}
+
+TEST(ttl_cache, an_entry_is_renewed_ahead_at_four_fifths_of_its_time_by_who_asks) {
+    manual_clock clk;
+    nanoseconds earliest = 1h, latest{0};
+    for (int round = 0; round < 50; ++round) {
+        cache c(clk, 100s, 10);
+        ask(c, "a", gives(1));
+        int runs = 0;
+        nanoseconds at{0};
+        for (; runs == 0 && at < 100s; clk.advance(1s), at += 1s) {
+            const auto answer = ask_at_once(
+                c, [&](cache::finish f) { ++runs, f(value(2)); }, patience::current);
+            ASSERT_TRUE(answer && *answer);
+            EXPECT_EQ(*(*answer)->value, 1) << "what is good answers, the new one comes after";
+        }
+        EXPECT_EQ(**ask(c, "a", must_not_run), 2);
+        EXPECT_EQ(c.stats().renewals, 1u);
+        EXPECT_EQ(c.stats().misses, 1u);
+        earliest = std::min(earliest, at);
+        latest = std::max(latest, at);
+    }
+    EXPECT_GE(earliest, 72s);
+    EXPECT_LE(latest, 90s);
+    EXPECT_LT(earliest, latest) << "not all at the same time";
+}
+
+TEST(ttl_cache, each_value_may_say_how_long_it_is_good) {
+    manual_clock clk;
+    cache c(
+        clk, [](int v) { return v == 0 ? cache::k_for_ever : nanoseconds(v * 1s); }, 10);
+    ask(c, "ever", gives(0));
+    ask(c, "five", gives(5));
+    clk.advance(5s);
+    EXPECT_EQ(**ask(c, "five", gives(7)), 7);
+    clk.advance(1000h);
+    EXPECT_EQ(**ask(c, "ever", must_not_run), 0);
+}
+
+TEST(ttl_cache, what_is_expired_by_hand_is_stale_and_a_run_from_before_does_not_count) {
+    manual_clock clk;
+    cache c(
+        clk, [](int) { return cache::k_for_ever; }, 10);
+    ask(c, "a", gives(1));
+    cache::finish old, now;
+    ask_at_once(
+        c, [&](cache::finish f) { old = std::move(f); }, patience::fresh);
+    c.expire("a");
+    const auto answer = ask_at_once(c, [&](cache::finish f) { now = std::move(f); });
+    ASSERT_TRUE(answer && *answer);
+    EXPECT_TRUE((*answer)->stale);
+    ASSERT_TRUE(now) << "the run from before may have looked before the change";
+    now(value(3));
+    old(value(2));
+    EXPECT_EQ(**ask(c, "a", must_not_run), 3);
+    c.expire("nobody knows it");
+}
+
+TEST(ttl_cache, a_suggestion_is_stale_until_it_is_confirmed_and_replaces_nothing) {
+    manual_clock clk;
+    cache c(clk, 60s, 10);
+    c.suggest("a", value(1));
+    c.suggest("a", value(9));
+    cache::finish land;
+    auto answer = ask_at_once(c, [&](cache::finish f) { land = std::move(f); });
+    ASSERT_TRUE(answer && *answer);
+    EXPECT_TRUE((*answer)->stale);
+    EXPECT_EQ(*(*answer)->value, 1);
+    clk.advance(60s);
+    EXPECT_FALSE(ask_at_once(c, must_not_run)) << "as long as it would have been good, and no longer";
+    land(value(2));
+    EXPECT_EQ(**ask(c, "a", must_not_run), 2);
+}
+
 /// A second, naive book-keeping of the same rules, one call at a time.
 struct recount {
     struct row {
@@ -206,6 +335,8 @@ void expect_equal(const cache_stats& a, const cache_stats& b) {
     EXPECT_EQ(a.misses, b.misses);
     EXPECT_EQ(a.shared, b.shared);
     EXPECT_EQ(a.negative, b.negative);
+    EXPECT_EQ(a.stale, b.stale);
+    EXPECT_EQ(a.renewals, b.renewals);
     EXPECT_EQ(a.evicted, b.evicted);
     EXPECT_EQ(a.entries, b.entries);
 }
