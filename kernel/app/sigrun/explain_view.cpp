@@ -6,6 +6,9 @@
 
 #include <sigrun/cpp/text.hpp>
 
+#include <array>
+#include <charconv>
+
 namespace sigrun::cli {
 namespace {
 
@@ -15,7 +18,10 @@ std::string value_with_unit(std::string_view key, const json::object& answer) {
     if (!value) return {};
     const auto shown = fact_text(key, *value);
     if (!value->is_number()) return shown.empty() ? "\"\"" : shown;
-    const auto plain = json::serialize(*value);
+    std::array<char, 64> room;
+    const auto plain = value->is_double()
+                           ? std::string(room.data(), std::to_chars(room.begin(), room.end(), value->get_double()).ptr)
+                           : json::serialize(*value);
     return shown == plain ? shown : shown + " (" + plain + ")";
 }
 

@@ -3,6 +3,8 @@
 #include "kernel/app/sigrun/table.hpp"
 #include "kernel/app/sigrun/units.hpp"
 
+#include <cerrno>
+#include <cstring>
 #include <map>
 #include <utility>
 #include <vector>
@@ -30,7 +32,12 @@ std::string value_text(const json::array& facts, std::string_view key) {
 cell status_cell(const json::object& fact) {
     const auto status = text_or(fact, "status", "ok");
     std::string text(status);
-    if (auto detail = text_or(fact, "detail"); !detail.empty()) text.append(" (").append(detail).append(")");
+    const auto detail = text_or(fact, "detail"), source = text_or(fact, "source");
+    // "no such file" is better said with its name.
+    if (detail == std::strerror(ENOENT) && source.starts_with('/'))
+        text.append(" (no ").append(source).append(")");
+    else if (!detail.empty())
+        text.append(" (").append(detail).append(")");
     return {text, style_of_state(status)};
 }
 
