@@ -77,7 +77,7 @@ result<kept_facts> kept_facts_from(std::string_view text) {
 
 std::vector<fact> worth_keeping(std::vector<fact> facts, bool same_boot) {
     std::erase_if(facts, [&](const fact& f) {
-        if (f.status != fact_status::ok && f.status != fact_status::stale) return true;
+        if (f.status == fact_status::timeout || f.status == fact_status::error) return true;
         return same_boot ? f.volatility == fact_volatility::fast : f.volatility != fact_volatility::fixed;
     });
     return facts;

@@ -24,7 +24,7 @@ std::string to_text(const kept_facts& all);
 result<kept_facts> kept_facts_from(std::string_view text);
 inline constexpr std::size_t k_max_fact_file = 16 * 1024 * 1024;
 
-/// Without what is worth nothing after a restart: what had no value, what changes all the time, and in another boot of the
+/// Without what is worth nothing after a restart: what could not be found out, what changes all the time, and in another boot of the
 /// machine everything but what never changes.
 std::vector<fact> worth_keeping(std::vector<fact> facts, bool same_boot);
 

@@ -32,7 +32,7 @@ std::optional<std::vector<fact>> fact_keeper::take(const std::string& probe, con
     known_.erase(at);
     if (answer.code != code) return std::nullopt;
     auto facts = worth_keeping(std::move(answer.facts), same_boot_);
-    if (facts.empty()) return std::nullopt;
+    if (facts.empty() && !same_boot_) return std::nullopt;  // else it had nothing to say, and need not be waited for
     return facts;
 }
 

@@ -27,8 +27,12 @@ fact made(const std::string& key, fact_volatility volatility, fact_status status
 }
 std::vector<fact> one_of_each() {
     using enum fact_volatility;
-    return {made("a.static", fixed), made("a.boot", boot), made("a.slow", slow), made("a.fast", fast),
-            made("a.none", boot, fact_status::denied)};
+    return {made("a.static", fixed),
+            made("a.boot", boot),
+            made("a.slow", slow),
+            made("a.fast", fast),
+            made("a.none", boot, fact_status::denied),
+            made("a.late", boot, fact_status::timeout)};
 }
 std::vector<std::string> keys_of(const std::vector<fact>& facts) {
     std::vector<std::string> keys;
@@ -66,7 +70,8 @@ TEST(fact_file, a_byte_that_is_another_or_missing_is_noticed_wherever_it_is) {
 }
 
 TEST(fact_file, only_what_never_changes_outlives_the_boot) {
-    EXPECT_EQ(keys_of(worth_keeping(one_of_each(), true)), (std::vector<std::string>{"a.static", "a.boot", "a.slow"}));
+    EXPECT_EQ(keys_of(worth_keeping(one_of_each(), true)),
+              (std::vector<std::string>{"a.static", "a.boot", "a.slow", "a.none"}));
     EXPECT_EQ(keys_of(worth_keeping(one_of_each(), false)), (std::vector<std::string>{"a.static"}));
 }
 
@@ -79,11 +84,16 @@ protected:
 TEST_F(fact_keeper_of, gives_back_what_was_kept_once_and_to_the_same_code_only) {
     EXPECT_TRUE(fact_keeper(file(), "boot-1").keep({{"memory", "abc", one_of_each()}, {"cpu", "def", one_of_each()}}));
     fact_keeper same(file(), "boot-1");
-    EXPECT_EQ(same.take("memory", "other"), std::nullopt);
+    EXPECT_FALSE(same.take("memory", "other"));
     ASSERT_TRUE(same.take("cpu", "def"));
-    EXPECT_EQ(same.take("cpu", "def"), std::nullopt);
+    EXPECT_FALSE(same.take("cpu", "def"));
     fact_keeper later(file(), "boot-2");
     EXPECT_EQ(keys_of(later.take("memory", "abc").value()), std::vector<std::string>{"a.static"});
+    EXPECT_TRUE(fact_keeper(file(), "boot-1").keep({{"silent", "abc", {}}}));
+    const auto silent = fact_keeper(file(), "boot-1").take("silent", "abc");
+    EXPECT_TRUE(silent && silent->empty()) << "it had nothing to say";
+    EXPECT_FALSE(fact_keeper(file(), "boot-2").take("silent", "abc"));
+    EXPECT_TRUE(fact_keeper(file(), "boot-1").keep({{"memory", "abc", one_of_each()}}));
     fact_keeper nobody_knows(file(), "");
     EXPECT_EQ(keys_of(nobody_knows.take("memory", "abc").value()), std::vector<std::string>{"a.static"});
 }
@@ -91,7 +101,7 @@ TEST_F(fact_keeper_of, gives_back_what_was_kept_once_and_to_the_same_code_only) 
 TEST_F(fact_keeper_of, a_damaged_file_is_as_good_as_none_and_is_replaced) {
     std::ofstream(file()) << "sigrun-facts/9 future";
     fact_keeper keeper(file(), "boot-1");
-    EXPECT_EQ(keeper.take("memory", "abc"), std::nullopt);
+    EXPECT_FALSE(keeper.take("memory", "abc"));
     EXPECT_TRUE(keeper.keep({{"memory", "abc", one_of_each()}}));
     EXPECT_TRUE(fact_keeper(file(), "boot-1").take("memory", "abc"));
 }
