@@ -50,7 +50,7 @@ void add_configured(plugin_host& host, std::vector<watched_path>& to) {
     for (const auto& probe : host.instances(SIGRUN_KIND_PROBE)) {
         const auto* table = probe->table<sigrun_probe>(SIGRUN_KIND_PROBE);
         const auto values = probe->values();
-        if (!table || !values || sdk::view(table->keys).find("work.") != std::string_view::npos) continue;
+        if (!table || !values) continue;
         strings prefixes;
         for (std::string_view rest = sdk::view(table->keys); !rest.empty();) {
             const auto one = rest.substr(0, rest.find(','));
@@ -58,8 +58,9 @@ void add_configured(plugin_host& host, std::vector<watched_path>& to) {
             prefixes.emplace_back(one.ends_with('*') ? one.substr(0, one.size() - 1) : one);
         }
         for (const auto& option : options[probe->name()]) {
-            if (option.type != SIGRUN_OPT_PATH || !values->has(sdk::view(option.key))) continue;
-            if (auto path = values->text(sdk::view(option.key)); path.starts_with('/')) to.push_back({path, prefixes});
+            const auto key = sdk::view(option.key);
+            if (option.type != SIGRUN_OPT_PATH || key == "work_path" || !values->has(key)) continue;
+            if (auto path = values->text(key); path.starts_with('/')) to.push_back({path, prefixes});
         }
     }
 }
