@@ -140,6 +140,9 @@ void agent::tell_renewed(const capability_ptr& found) {
 fact_revisions::change agent::renew_facts(const capability_ptr& found) {
     auto own = own_facts(host_, me_.name, slots(), table_->executors().kinds());
     std::lock_guard lock(mutex_);
+    // What is as it was is no news, and need not be told again.
+    for (auto& f : own)
+        if (const fact* known = facts_->find(f.key); known && known->value == f.value) f = *known;
     auto all = found ? renewed_facts(*facts_, *found) : facts_->facts();
     std::erase_if(all, [](const fact& f) { return f.key.starts_with("runner."); });
     std::move(own.begin(), own.end(), std::back_inserter(all));
