@@ -59,7 +59,8 @@ TEST(explanation, the_first_is_the_one_that_the_document_holds) {
         detector_rig rig({k_unruly},
                          unruly("a", "facts = [" + fact_a + "]") + unruly(name, "facts = [" + fact_b + "]"));
         const auto document = rig.detect();
-        const auto found = explain(rig.subject().evidence(""), "custom.x");
+        const auto evidence = rig.subject().evidence("");
+        const auto found = explain(evidence, "custom.x");
         ASSERT_TRUE(found);
         ASSERT_EQ(found->front().answers.size(), 2u);
         EXPECT_EQ(found->front().answers.front().what.value, value_of(document, "custom.x")) << more;

@@ -171,10 +171,11 @@ using patience = cache::patience;
 /// Asks without waiting; nothing if no answer came at once.
 std::optional<result<cache::known>> ask_at_once(cache& c, const std::function<void(cache::finish)>& run,
                                                 patience how = patience::none) {
-    std::optional<result<cache::known>> answer;
+    // Who is not answered at once is answered later, when nobody listens.
+    const auto answer = std::make_shared<std::optional<result<cache::known>>>();
     c.ask(
-        "a", run, [&](result<cache::known> r) { answer = std::move(r); }, how);
-    return answer;
+        "a", run, [answer](result<cache::known> r) { *answer = std::move(r); }, how);
+    return *answer;
 }
 
 TEST(ttl_cache, what_is_past_its_time_answers_as_stale_while_one_run_renews_it) {
