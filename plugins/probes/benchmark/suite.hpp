@@ -14,7 +14,7 @@ using std::chrono::milliseconds;
 
 /// What each part may take; tests make them short.
 struct limits {
-    milliseconds gauge{100}, integer{200}, floating{200}, aes{100}, sha{100}, all{300}, bandwidth{400}, latency{200},
+    milliseconds gauge{100}, integer{200}, floating{200}, aes{100}, sha{100}, all{300}, bandwidth{700}, latency{200},
         disk{400}, sync{200}, spawn{60};
     constexpr milliseconds total() const {
         return gauge + integer + floating + aes + sha + all + bandwidth + latency + disk + sync + spawn;
