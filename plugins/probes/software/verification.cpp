@@ -40,7 +40,8 @@ std::string version_in(std::string_view text) {
     if (!sdk::next_line(text, line)) return {};
     const auto words = sdk::words(line);
     for (std::size_t i = 1; i < words.size() && i < 8; ++i)
-        if ((i == 1 || words[i - 1] == "version") && sdk::parse_u64(words[i]) && words[i].size() <= 8)
+        if ((i == 1 || words[i - 1] == "version") && words[i].size() <= 8 &&
+            std::all_of(words[i].begin(), words[i].end(), is_digit))
             return std::string(words[i]);
     return {};
 }
