@@ -1,7 +1,8 @@
 #include "user_namespace_trial.hpp"
 
+#include <sigrun/cpp/copied_process.hpp>
+
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -15,10 +16,6 @@
 #include <cstdio>
 #include <cstring>
 #include <mutex>
-
-#ifndef P_PIDFD
-#define P_PIDFD 3
-#endif
 
 namespace sigrun::security {
 namespace {
@@ -50,16 +47,6 @@ int namespace_steps() {
     // What the namespace is for: without this right in it (AppArmor may take it away) it is of no use.
     if (::unshare(CLONE_NEWNS) != 0) return failed(2);
     return 0;
-}
-
-/// A copy of this thread as a process that sends no signal when it ends. 0 in the child.
-pid_t copy_process(int& pidfd) noexcept {
-    const unsigned long flags = CLONE_PIDFD;
-#if defined(__s390x__)
-    return static_cast<pid_t>(::syscall(SYS_clone, 0UL, flags, &pidfd, nullptr, 0UL));
-#else
-    return static_cast<pid_t>(::syscall(SYS_clone, flags, 0UL, &pidfd, nullptr, 0UL));
-#endif
 }
 
 bool ends_until(int pidfd, steady::time_point until) noexcept {
@@ -105,7 +92,7 @@ trial_outcome run_child(int (*steps)(), milliseconds limit) {
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
     int pidfd = -1;
-    const pid_t pid = copy_process(pidfd);
+    const pid_t pid = sdk::copy_process(pidfd);
     if (pid == 0) {
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);
 #ifdef SYS_close_range

@@ -1,15 +1,13 @@
 #include "remote_mounts.hpp"
 
+#include <sigrun/cpp/copied_process.hpp>
+
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#ifndef P_PIDFD
-#define P_PIDFD 3
-#endif
 
 namespace sigrun::storage {
 namespace {
@@ -26,16 +24,6 @@ struct worker {
     std::string path;
     int pidfd = -1, pipe = -1;
 };
-
-/// A copy of this thread as a process that sends no signal when it ends. 0 in the child.
-pid_t copy_process(int& pidfd) noexcept {
-    const unsigned long flags = CLONE_PIDFD;
-#if defined(__s390x__)
-    return static_cast<pid_t>(::syscall(SYS_clone, 0UL, flags, &pidfd, nullptr, 0UL));
-#else
-    return static_cast<pid_t>(::syscall(SYS_clone, flags, 0UL, &pidfd, nullptr, 0UL));
-#endif
-}
 
 /// In the child: system calls only, and nothing of the host stays open should it hang.
 [[noreturn]] void answer_into(int pipe, const char* path, answer<space> (*ask)(const char*)) {
@@ -60,7 +48,7 @@ std::optional<worker> start(const std::string& path) {
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
     int pidfd = -1;
-    const pid_t pid = copy_process(pidfd);
+    const pid_t pid = sdk::copy_process(pidfd);
     if (pid == 0) answer_into(ends[1], path.c_str(), &space_at);
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     ::close(ends[1]);
