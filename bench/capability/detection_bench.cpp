@@ -1,11 +1,9 @@
 // Finding out about this machine with the shipped probes: the first document of a program that has just started, with and
 // without what was kept on disk, then warm refreshes past the cache and answers from it; with the isolated probes in processes
 // of their own, and with everything in one process. With --drop_caches (root), also with the kernel's caches of files dropped.
-#include "kernel/capability/detector.hpp"
 #include "kernel/capability/probe_host.hpp"
 #include "kernel/log/log.hpp"
-
-#include <sigrun/probe.h>
+#include "machine.hpp"
 
 #include <benchmark/benchmark.h>
 
@@ -22,33 +20,14 @@ namespace {
 
 using namespace sigrun;
 
-struct machine {
-    metrics numbers;
-    plugin_host host{{.plugin_dir = BENCH_PROBE_DIR, .state_dir = "", .program = "bench", .kinds = {SIGRUN_KIND_PROBE}},
-                     settings::parse("", "bench").value(),
-                     numbers};
-    std::unique_ptr<detector> facts;
+using bench::machine;
 
-    explicit machine(bool isolated) {
-        host.load_all().value();
-        host.start_all().value();
-        facts = std::make_unique<detector>(host, clock::system(), isolated ? "/proc/self/exe" : "");
-    }
-    ~machine() {
-        facts.reset();
-        host.shutdown();
-    }
-    std::size_t detect() {
-        detect_options options;
-        options.fresh = true;
-        return detect(options);
-    }
-    std::size_t detect(const detect_options& options) {
-        std::promise<capability_ptr> answer;
-        facts->detect(options, [&](capability_ptr found) { answer.set_value(std::move(found)); });
-        return answer.get_future().get()->facts().size();
-    }
-};
+/// Every probe runs; how many facts came out.
+std::size_t detect_afresh(machine& one) {
+    detect_options options;
+    options.fresh = true;
+    return one.detect(options)->facts().size();
+}
 
 // The process of the isolated probe, whichever thread has started it. Shared pages count for their share.
 double child_mib() {
@@ -70,7 +49,7 @@ void first(benchmark::State& state) {
         state.PauseTiming();
         machine one(state.range(0));
         state.ResumeTiming();
-        facts = one.detect();
+        facts = detect_afresh(one);
         state.PauseTiming();
         // Its end is not what is measured.
         one.facts.reset();
@@ -81,11 +60,11 @@ void first(benchmark::State& state) {
 
 void warm(benchmark::State& state) {
     machine one(state.range(0));
-    one.detect();
+    detect_afresh(one);
     std::vector<double> ms;
     for (auto _ : state) {
         const auto begin = std::chrono::steady_clock::now();
-        benchmark::DoNotOptimize(one.detect());
+        benchmark::DoNotOptimize(detect_afresh(one));
         ms.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
     }
     std::sort(ms.begin(), ms.end());
@@ -101,7 +80,7 @@ void from_disk(benchmark::State& state) {
     {
         machine before(true);
         before.facts->keep_in(file);
-        before.detect();
+        detect_afresh(before);
         while (!std::filesystem::exists(file)) std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
     std::size_t facts = 0;
@@ -112,7 +91,7 @@ void from_disk(benchmark::State& state) {
         machine one(true);
         state.ResumeTiming();
         one.facts->keep_in(file);
-        facts = one.detect(at_once);
+        facts = one.detect(at_once)->facts().size();
         state.PauseTiming();
         one.facts.reset();
         state.ResumeTiming();
@@ -125,14 +104,14 @@ void from_disk(benchmark::State& state) {
 // Nothing is past its time: what a question costs that every probe has answered already.
 void cached(benchmark::State& state) {
     machine one(true);
-    one.detect();
+    detect_afresh(one);
     for (auto _ : state) benchmark::DoNotOptimize(one.detect({}));
 }
 
 // As after a start of the machine, but for the plugins, which are mapped.
 void cold(benchmark::State& state) {
     machine one(true);
-    one.detect();
+    detect_afresh(one);
     std::vector<double> ms;
     for (auto _ : state) {
         state.PauseTiming();
@@ -141,7 +120,7 @@ void cold(benchmark::State& state) {
             return state.SkipWithError("the caches of files cannot be dropped here");
         state.ResumeTiming();
         const auto begin = std::chrono::steady_clock::now();
-        benchmark::DoNotOptimize(one.detect());
+        benchmark::DoNotOptimize(detect_afresh(one));
         ms.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
     }
     std::sort(ms.begin(), ms.end());

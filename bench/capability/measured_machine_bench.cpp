@@ -1,10 +1,8 @@
 // The benchmark of this machine, again and again: how long it takes, and how much two runs differ. On a quiet machine every figure
 // is within 10 %; where it is not quiet `noise` says so, and the facts do.
-#include "kernel/capability/detector.hpp"
 #include "kernel/capability/probe_host.hpp"
 #include "kernel/log/log.hpp"
-
-#include <sigrun/probe.h>
+#include "machine.hpp"
 
 #include <benchmark/benchmark.h>
 
@@ -18,40 +16,21 @@ namespace {
 
 using namespace sigrun;
 
-struct machine {
-    metrics numbers;
-    plugin_host host{{.plugin_dir = BENCH_PROBE_DIR, .state_dir = "", .program = "bench", .kinds = {SIGRUN_KIND_PROBE}},
-                     settings::parse("", "bench").value(),
-                     numbers};
-    std::unique_ptr<detector> facts;
-
-    machine() {
-        host.load_all().value();
-        host.start_all().value();
-        facts = std::make_unique<detector>(host, clock::system(), "/proc/self/exe");
-    }
-    ~machine() {
-        facts.reset();
-        host.shutdown();
-    }
-    capability_ptr measure() {
-        detect_options options;
-        options.fresh = options.on_request = true;
-        std::promise<capability_ptr> answer;
-        facts->detect(options, [&](capability_ptr found) { answer.set_value(std::move(found)); });
-        return answer.get_future().get();
-    }
-};
+capability_ptr measure(bench::machine& one) {
+    detect_options options;
+    options.fresh = options.on_request = true;
+    return one.detect(options);
+}
 
 void measured_machine(benchmark::State& state) {
-    machine one;
-    one.measure();  // its process is there from now on
+    bench::machine one(true);
+    measure(one);  // its process is there from now on
     std::vector<double> seconds;
     std::map<std::string, std::vector<double>> figures;
     double unanswered = 0;
     for (auto _ : state) {
         const auto begin = std::chrono::steady_clock::now();
-        const auto found = one.measure();
+        const auto found = measure(one);
         seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
         for (const auto& f : found->facts())
             if (f.status == fact_status::ok && f.value.is_number())
