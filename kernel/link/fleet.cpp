@@ -117,6 +117,7 @@ void fleet::reindex(const member_ptr& m) {
         profile.labels = std::make_shared<const label_map>(m->info->identity.labels);
         profile.places = std::max<std::uint16_t>(1, m->info->identity.slots.value_or(m->info->places));
     }
+    profile.identity = std::hash<id>()(m->info->uid()) | 1;
     // Jobs that name no protocol, where the choice is not made for them.
     if (!auto_selection_.load(std::memory_order_relaxed) && names_protocol(m)) profile.protocols |= k_auto_protocol;
     slot_ref now;

@@ -32,8 +32,8 @@ thread_local own_dispatchers own;
 
 }  // namespace
 
-dispatcher::dispatcher(const balancer_set& set, std::uint32_t page_words)
-    : masked(page_words), set_(set), untold_(set.size()), random_(random_u64()) {
+dispatcher::dispatcher(const balancer_set& set, std::uint32_t page_words, std::uint64_t seed)
+    : masked(page_words), set_(set), untold_(set.size()), random_(seed ? seed : random_u64()) {
     const std::uint32_t thread = next_thread_id.fetch_add(1, std::memory_order_relaxed);
     for (std::size_t i = 0; i < set.size(); ++i) {
         const loaded_balancer& b = set[i];
@@ -189,17 +189,16 @@ bool balancer_set::needs_levels() const noexcept {
                        [](const loaded_balancer& b) { return b.table->caps & SIGRUN_BALANCER_NEEDS_LEVELS; });
 }
 
-dispatcher& balancer_set::here(std::uint32_t page_words, const sigrun_view& fresh) {
+dispatcher& balancer_set::here(std::uint32_t page_words, std::uint64_t seed) {
     if (last.set == id_) return *last.here;
-    return enter(page_words, fresh);
+    return enter(page_words, seed);
 }
 
-dispatcher& balancer_set::enter(std::uint32_t page_words, const sigrun_view& fresh) {
+dispatcher& balancer_set::enter(std::uint32_t page_words, std::uint64_t seed) {
     auto known = std::find_if(own.all.begin(), own.all.end(), [&](const auto& d) { return d.first == id_; });
     if (known == own.all.end()) {
         std::erase_if(own.all, [](const auto& d) { return d.second->closed(); });
-        auto made = std::make_shared<dispatcher>(*this, page_words);
-        made->view = fresh;
+        auto made = std::make_shared<dispatcher>(*this, page_words, seed);
         {
             std::lock_guard lock(mutex_);
             std::erase_if(dispatchers_, [](const auto& d) { return d->closed(); });

@@ -30,7 +30,8 @@ class balancer_set;
 /// first, the thread or the set.
 class dispatcher {
 public:
-    dispatcher(const balancer_set& set, std::uint32_t page_words);
+    /// Random bits follow from `seed`, unless it is 0.
+    dispatcher(const balancer_set& set, std::uint32_t page_words, std::uint64_t seed);
     void* state(std::size_t balancer) const noexcept { return states_[balancer]; }
     std::uint64_t random() noexcept;
     /// Counts a pick; told to the balancer's counter now and then.
@@ -75,12 +76,12 @@ public:
     bool needs_levels() const noexcept;
 
     /// This thread's state, made at the first call of the thread. Throws what making it throws.
-    dispatcher& here(std::uint32_t page_words, const sigrun_view& fresh);
+    dispatcher& here(std::uint32_t page_words, std::uint64_t seed);
 
 private:
     balancer_set();
     std::unique_ptr<balancer_set> copy() const;
-    dispatcher& enter(std::uint32_t page_words, const sigrun_view& fresh);
+    dispatcher& enter(std::uint32_t page_words, std::uint64_t seed);
 
     const std::uint64_t id_;
     std::vector<loaded_balancer> loaded_;

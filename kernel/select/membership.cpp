@@ -38,6 +38,8 @@ std::uint64_t protocol_pages::word(std::uint32_t w, protocol_mask allowed) const
 
 selector::impl::impl(const options& o, std::unique_ptr<balancer_set> set)
     : max_runners(o.max_runners),
+      time(o.time),
+      seed(o.seed),
       balancers(set.get()),
       owned_balancers(std::move(set)),
       levels(owned_balancers->needs_levels()),
@@ -71,6 +73,7 @@ result<std::uint32_t> selector::impl::settle_in(const runner_profile& profile) {
     const std::uint32_t slot = where->slot, page = page_of(slot);
     const auto generation = static_cast<std::uint8_t>(hot::generation(index.hot(slot).load()) + 1);
     index.hot(slot).store(hot::fresh(generation, profile.places));
+    index.identity(slot).store(profile.identity, std::memory_order_relaxed);
     profiles[slot] = profile;
     index.live(page).fetch_or(bit_of(slot));
     if (where->new_page) protocols.set(page, profile.protocols, true);
@@ -111,6 +114,7 @@ result<slot_ref> selector::impl::update(slot_ref s, const runner_profile& profil
     cohorts.count_labels(old_labels.get(), -1);
     if (cohorts.sign(profile) == cohorts.of_page(page).key) {
         profiles[s.slot] = profile;
+        index.identity(s.slot).store(profile.identity, std::memory_order_relaxed);
         predicates.for_each([&](predicate& p) {
             if (p.is_mixed(page)) judge_slot(p, s.slot);
         });
@@ -164,6 +168,7 @@ void selector::impl::vacate(std::uint32_t slot) {
         empty = static_cast<std::uint64_t>(static_cast<std::uint8_t>(hot::generation(w) + 1)) << 56;
     } while (!word.compare_exchange_weak(w, empty));
     index.settle(slot, index.page(page).places, w, empty);
+    index.identity(slot).store(0, std::memory_order_relaxed);
     predicates.for_each([&](predicate& p) {
         if (p.is_mixed(page)) p.set_slot(slot, false);
     });

@@ -25,6 +25,13 @@ std::size_t place_of(const balancer_set& set, const pick_request& r) noexcept {
 
 }  // namespace
 
+std::int64_t selector::impl::now_ns() const noexcept {
+    return time ? nanoseconds(time->now().time_since_epoch()).count() : coarse_ns(CLOCK_MONOTONIC_COARSE);
+}
+std::int64_t selector::impl::wall_ns() const noexcept {
+    return time ? time->wall_ns() : coarse_ns(CLOCK_REALTIME_COARSE);
+}
+
 sigrun_view selector::impl::describe() const noexcept {
     sigrun_view v;
     index.describe(v);
@@ -59,7 +66,8 @@ bool selector::impl::ask_balancer(const balancer_set& set, const pick_request& r
     const std::size_t which = place_of(set, r);
     const loaded_balancer& b = set[which];
     sigrun_req req{};
-    req.now_ns = static_cast<std::uint64_t>(coarse_ns(CLOCK_MONOTONIC_COARSE));
+    req.affinity_key = r.affinity_key;
+    req.now_ns = static_cast<std::uint64_t>(now_ns());
     req.rng = d.random();
     req.pred_id = r.pred->id();
     req.protos = r.protocols;
@@ -104,14 +112,14 @@ pick_result selector::impl::pick(const pick_request& r) noexcept {
     balancer_set& set = *balancers.load(std::memory_order_acquire);
     dispatcher* here = nullptr;
     try {
-        here = &set.here(index.page_words(), sigrun_view{});
+        here = &set.here(index.page_words(), seed);
     } catch (...) {
         out.outcome = pick_outcome::queued;  // no memory for this thread's state
         return out;
     }
     dispatcher& d = *here;
     if (d.view.epoch != epoch.load(std::memory_order_acquire)) d.view = describe();
-    if (const std::int64_t end = r.pred->expires_ns(); end && coarse_ns(CLOCK_REALTIME_COARSE) >= end) {
+    if (const std::int64_t end = r.pred->expires_ns(); end && wall_ns() >= end) {
         // If a writer is at work, the next pick sees to it.
         if (std::unique_lock lock(mutex, std::try_to_lock); lock) refresh(*r.pred);
     }

@@ -104,7 +104,7 @@ void selector::feedback(const sigrun_done& done, std::uint16_t balancer) noexcep
     const std::size_t which = balancer && balancer <= set.size() ? balancer - 1u : set.default_index();
     if (!SIGRUN_HAS(set[which].table, done)) return;
     try {
-        void* state = set.here(impl_->index.page_words(), sigrun_view{}).state(which);
+        void* state = set.here(impl_->index.page_words(), impl_->seed).state(which);
         set[which].table->done(state, &done, 1);
     } catch (...) {
         // No memory for this thread's state: one observation less.

@@ -6,6 +6,7 @@
 // untouched parts stay unmapped.
 #pragma once
 
+#include "kernel/base/clock.hpp"
 #include "kernel/plugin/plugin_host.hpp"
 #include "kernel/select/requirement.hpp"
 
@@ -26,6 +27,7 @@ struct runner_profile {
     std::uint16_t places = 1;
     std::uint16_t weight = 1024;  // 1024 = 1.0
     std::uint32_t host_key = 0;   // equal for runners on one host; 0 = unknown
+    std::uint64_t identity = 0;   // the same for the same runner, also in another slot or after a restart
 };
 
 /// A runner in the index. The generation tells a reused slot from the old one.
@@ -49,6 +51,7 @@ struct pick_request {
     protocol_mask protocols = 0xffff;
     std::uint16_t priority = 2;
     std::uint16_t balancer = 0;               // from balancer_id; 0 = default
+    std::uint64_t affinity_key = 0;           // jobs with the same one prefer the same runner; 0 = none
     const std::uint32_t* excluded = nullptr;  // slots that must not be picked (retries)
     std::uint32_t n_excluded = 0;
 };
@@ -69,6 +72,10 @@ public:
     struct options {
         std::uint32_t max_runners = 10'000;
         std::string default_balancer = "round_robin";
+        /// For simulations: picks take the time from here, and their random bits from the seed of each thread's first
+        /// pick. Null: the system's, and bits that nobody can guess.
+        const clock* time = nullptr;
+        std::uint64_t seed = 0;
     };
     /// Takes every instance of kind sigrun.balancer/1 from `balancers`. An unknown default is a problem that
     /// lists the known ones.

@@ -77,6 +77,8 @@ struct selector::impl {
     bool fall_back(const pick_request& r, dispatcher& d, const std::uint64_t* pages, pick_result& out) noexcept;
     pick_outcome why_none(const pick_request& r) const noexcept;
     sigrun_view describe() const noexcept;
+    std::int64_t now_ns() const noexcept;
+    std::int64_t wall_ns() const noexcept;
     const std::uint64_t* feasible_pages(const pick_request& r, dispatcher& d) const noexcept;
     void fill(pick_result& out, const pick_request& r, std::uint32_t slot, const claimed& c) const noexcept;
 
@@ -95,6 +97,8 @@ struct selector::impl {
     std::uint64_t faults() const;
 
     const std::uint32_t max_runners;
+    const clock* const time;  // null: the system's
+    const std::uint64_t seed;
     // Read inside a read_section, or under the mutex; replaced under the mutex.
     std::atomic<balancer_set*> balancers;
     std::unique_ptr<balancer_set> owned_balancers;

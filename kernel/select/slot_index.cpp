@@ -36,6 +36,7 @@ slot_index::slot_index(std::uint32_t max_pages, bool with_levels)
       hot_(std::size_t{max_pages} * 64),
       live_(max_pages),
       forward_(std::size_t{max_pages} * 64),
+      identity_(std::size_t{max_pages} * 64),
       page_facts_(max_pages),
       page_cohort_(max_pages),
       cohorts_(max_pages),
@@ -134,6 +135,7 @@ void slot_index::describe(sigrun_view& view) const noexcept {
     view.page_cohort = page_cohort_.data();
     view.cohort = cohorts_.data();
     view.page_shift = 6;
+    view.identity = reinterpret_cast<const std::uint64_t*>(identity_.data());
     if (levels_.kept()) {
         view.level = level_table_.data();
         view.level_any = level_any_table_.data();

@@ -68,6 +68,9 @@ public:
     /// Where the runner of a forwarding slot went: slot | generation << 32.
     atomic_word& forward(std::uint32_t slot) const noexcept { return forward_[slot]; }
 
+    /// Of its runner, for sigrun_view; 0 = none.
+    atomic_word& identity(std::uint32_t slot) const noexcept { return identity_[slot]; }
+
     page_facts page(std::uint32_t p) const noexcept {
         const std::uint32_t w = page_facts_[p].load(std::memory_order_acquire);
         return {static_cast<std::uint16_t>(w), static_cast<std::uint16_t>(w >> 16)};
@@ -97,7 +100,7 @@ private:
     int plane_now(std::uint32_t slot) const noexcept;
 
     std::uint32_t max_pages_;
-    reserved_array<atomic_word> hot_, live_, forward_;
+    reserved_array<atomic_word> hot_, live_, forward_, identity_;
     reserved_array<std::atomic<std::uint32_t>> page_facts_;
     reserved_array<std::uint32_t> page_cohort_;
     reserved_array<sigrun_cohort> cohorts_;

@@ -32,8 +32,14 @@ typedef struct sigrun_cohort {
     uint64_t level_mask; /* bit q set: some runner has q jobs in flight; 0 = not kept */
 } sigrun_cohort;
 
-/* Bits of a hot word: 0-15 jobs in flight | 16-31 cost | 32-47 invcap | 48-50 tier | 51-55 flags | 56-63 generation. */
+/* Bits of a hot word: 0-15 jobs in flight | 16-31 cost | 32-47 invcap | 48-50 tier | 51-55 flags | 56-63 generation.
+ *   cost    256 * (log2 R + 64); R = expected cost of a job there, relative to the mean of all runners, per success: twice
+ *           as slow adds 256. 16384 where nothing was measured.
+ *   invcap  4096 - 256 * log2(places)
+ * Both are integers, so that costs are compared by adding; see sigrun/cpp/expected_cost.hpp. */
 #define SIGRUN_HOT_INFLIGHT(word) ((uint32_t)((word)&0xffffu))
+#define SIGRUN_HOT_COST(word) ((uint32_t)(((word) >> 16) & 0xffffu))
+#define SIGRUN_HOT_INVCAP(word) ((uint32_t)(((word) >> 32) & 0xffffu))
 #define SIGRUN_HOT_TIER(word) ((uint32_t)(((word) >> 48) & 7u))
 
 /* Read-only; valid during the call. Words change while you read them: load each once. */
@@ -58,6 +64,9 @@ typedef struct sigrun_view {
      * SIGRUN_BALANCER_NEEDS_LEVELS is loaded. */
     const uint64_t* const* level;
     const uint64_t* const* level_any;
+    /* A number per slot that stays the runner's own when it reconnects, moves to another slot or the host restarts; 0 for
+     * slots without a runner. */
+    const uint64_t* identity;
 } sigrun_view;
 
 /* Which pages changed since from_epoch; pages == NULL: everything. */
@@ -68,10 +77,15 @@ typedef struct sigrun_delta {
     const uint32_t* pages;
 } sigrun_delta;
 
+/* Flags of a request. */
+enum {
+    SIGRUN_REQ_EXPLORE = 1 /* disregard tiers and costs: a runner once thought slow must be tried again now and then */
+};
+
 /* One job to place. Time and random bits come with it, so that pick is deterministic. */
 typedef struct sigrun_req {
     uint64_t pred_pages_off; /* this request's feasible pages begin at pred_pages[pred_pages_off], a bit per page */
-    uint64_t affinity_key;   /* 0 = none */
+    uint64_t affinity_key; /* requests with the same key prefer the same runner; 0 = none */
     uint64_t now_ns;
     uint64_t deadline_ns; /* 0 = none */
     uint64_t rng;
@@ -79,7 +93,7 @@ typedef struct sigrun_req {
     uint32_t src_zone; /* reserved, 0 */
     uint16_t protos;   /* protocol ids the job allows, a bit each */
     uint16_t prio;     /* 0 critical .. 4 background */
-    uint16_t flags;    /* reserved, 0 */
+    uint16_t flags;    /* SIGRUN_REQ_* */
     uint16_t want_k;   /* alternates wanted, 1..4 */
 } sigrun_req;
 
@@ -93,7 +107,17 @@ enum {
     SIGRUN_WHY_AFFINITY = 5,
     SIGRUN_WHY_ZONE = 6,
     SIGRUN_WHY_RETRY_ALTERNATE = 7,
-    SIGRUN_WHY_BUILTIN_FALLBACK = 8
+    SIGRUN_WHY_BUILTIN_FALLBACK = 8,
+    SIGRUN_WHY_AFFINITY_SPILL = 9, /* the runner of the key is as loaded as it may be */
+    SIGRUN_WHY_HCL_COLD = 10,      /* prequal: the lowest latency among those with few jobs in flight */
+    SIGRUN_WHY_HCL_HOT = 11,       /* prequal: all have many; the fewest */
+    SIGRUN_WHY_ZONE_SPILL = 12,    /* another zone is nearer, but would make the job wait longer */
+    SIGRUN_WHY_LATE_BOUND = 13,    /* it waited, and a place became free */
+    SIGRUN_WHY_EARLY_REOFFER = 14, /* the first runner did not acknowledge in time */
+    SIGRUN_WHY_RUN_HEDGE = 15,     /* a copy of a job that takes longer than usual */
+    SIGRUN_WHY_PANIC = 16,         /* most runners that match are out: ejected ones are used, too */
+    SIGRUN_WHY_EXPLORE = 17,
+    SIGRUN_WHY_POWER_OF_D = 18 /* the least loaded of a few random ones */
 };
 
 typedef struct sigrun_pick {

@@ -21,7 +21,7 @@ SLOT(sigrun_cohort, places, 20, uint16_t);
 SLOT(sigrun_cohort, weight, 22, uint16_t);
 SLOT(sigrun_cohort, level_mask, 24, uint64_t);
 
-static_assert(sizeof(sigrun_view) == 216);
+static_assert(sizeof(sigrun_view) == 224);
 SLOT(sigrun_view, struct_size, 0, uint32_t);
 SLOT(sigrun_view, abi, 4, uint32_t);
 SLOT(sigrun_view, epoch, 8, uint64_t);
@@ -39,6 +39,7 @@ SLOT(sigrun_view, page_shift, 192, uint32_t);
 SLOT(sigrun_view, reserved, 196, uint32_t);
 SLOT(sigrun_view, level, 200, const uint64_t* const*);
 SLOT(sigrun_view, level_any, 208, const uint64_t* const*);
+SLOT(sigrun_view, identity, 216, const uint64_t*);
 
 static_assert(sizeof(sigrun_delta) == 24);
 SLOT(sigrun_delta, struct_size, 0, uint32_t);
@@ -119,6 +120,7 @@ SLOT(sigrun_balancer, tune, 56, sigrun_result (*)(sigrun_instance* instance, con
 SLOT(sigrun_balancer, decide, 64,
      uint32_t (*)(sigrun_instance* instance, const sigrun_class_stats* stats, uint32_t n, sigrun_choice* out));
 
+static_assert(SIGRUN_REQ_EXPLORE == 1);
 static_assert(SIGRUN_WHY_NONE == 0);
 static_assert(SIGRUN_WHY_IDLE_TIER == 1);
 static_assert(SIGRUN_WHY_LEAST_COUNT == 2);
@@ -128,6 +130,16 @@ static_assert(SIGRUN_WHY_AFFINITY == 5);
 static_assert(SIGRUN_WHY_ZONE == 6);
 static_assert(SIGRUN_WHY_RETRY_ALTERNATE == 7);
 static_assert(SIGRUN_WHY_BUILTIN_FALLBACK == 8);
+static_assert(SIGRUN_WHY_AFFINITY_SPILL == 9);
+static_assert(SIGRUN_WHY_HCL_COLD == 10);
+static_assert(SIGRUN_WHY_HCL_HOT == 11);
+static_assert(SIGRUN_WHY_ZONE_SPILL == 12);
+static_assert(SIGRUN_WHY_LATE_BOUND == 13);
+static_assert(SIGRUN_WHY_EARLY_REOFFER == 14);
+static_assert(SIGRUN_WHY_RUN_HEDGE == 15);
+static_assert(SIGRUN_WHY_PANIC == 16);
+static_assert(SIGRUN_WHY_EXPLORE == 17);
+static_assert(SIGRUN_WHY_POWER_OF_D == 18);
 static_assert(SIGRUN_BALANCER_NEEDS_FEEDBACK == 1);
 static_assert(SIGRUN_BALANCER_STATELESS == 2);
 static_assert(SIGRUN_BALANCER_THREAD_LOCAL_STATE == 4);

@@ -96,6 +96,7 @@ pub const SIGRUN_PROTOCOL_FOREIGN: u32 = 1;
 pub const SIGRUN_TIERS: u32 = 8;
 pub const SIGRUN_LEVELS: u32 = 64;
 pub const SIGRUN_KIND_BALANCER: &str = "sigrun.balancer/1";
+pub const SIGRUN_REQ_EXPLORE: u32 = 1;
 pub const SIGRUN_WHY_NONE: u32 = 0;
 pub const SIGRUN_WHY_IDLE_TIER: u32 = 1;
 pub const SIGRUN_WHY_LEAST_COUNT: u32 = 2;
@@ -105,6 +106,16 @@ pub const SIGRUN_WHY_AFFINITY: u32 = 5;
 pub const SIGRUN_WHY_ZONE: u32 = 6;
 pub const SIGRUN_WHY_RETRY_ALTERNATE: u32 = 7;
 pub const SIGRUN_WHY_BUILTIN_FALLBACK: u32 = 8;
+pub const SIGRUN_WHY_AFFINITY_SPILL: u32 = 9;
+pub const SIGRUN_WHY_HCL_COLD: u32 = 10;
+pub const SIGRUN_WHY_HCL_HOT: u32 = 11;
+pub const SIGRUN_WHY_ZONE_SPILL: u32 = 12;
+pub const SIGRUN_WHY_LATE_BOUND: u32 = 13;
+pub const SIGRUN_WHY_EARLY_REOFFER: u32 = 14;
+pub const SIGRUN_WHY_RUN_HEDGE: u32 = 15;
+pub const SIGRUN_WHY_PANIC: u32 = 16;
+pub const SIGRUN_WHY_EXPLORE: u32 = 17;
+pub const SIGRUN_WHY_POWER_OF_D: u32 = 18;
 pub const SIGRUN_BALANCER_NEEDS_FEEDBACK: u32 = 1;
 pub const SIGRUN_BALANCER_STATELESS: u32 = 2;
 pub const SIGRUN_BALANCER_THREAD_LOCAL_STATE: u32 = 4;
@@ -598,8 +609,9 @@ pub struct sigrun_view {
     pub reserved: u32,
     pub level: *const *const u64,
     pub level_any: *const *const u64,
+    pub identity: *const u64,
 }
-const _: () = assert!(std::mem::size_of::<sigrun_view>() == 216);
+const _: () = assert!(std::mem::size_of::<sigrun_view>() == 224);
 // Tables are constant data: pointers in them are to more of it, or belong to one thread by contract.
 unsafe impl Sync for sigrun_view {}
 
