@@ -267,6 +267,11 @@ void job_engine::take_back(const job_ptr& j, std::uint32_t number, attempt_state
         a->state = as;
         a->finished_ns = clock_.wall_ns();
         a->why = why;
+        if (as == attempt_state::lost) {
+            ending how;
+            how.why = why;
+            learn(*j, *a, how);
+        }
         // Not refused by the runner: it may have the offer, or get it yet.
         if (a->sent && as == attempt_state::lost) via = std::move(a->via);
         a->via.reset();

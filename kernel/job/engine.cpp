@@ -63,6 +63,7 @@ job_engine::~job_engine() { timers_.disarm(sweeper_); }
 
 void job_engine::sweeper::on_timer() {
     engine.sweep();
+    engine.watch_runners();
     if (!engine.stopping_) engine.timers_.arm(*this, engine.clock_.now() + std::chrono::seconds(1));
 }
 

@@ -128,6 +128,12 @@ private:
     void on_timer(const job_ptr& j);
     void arm(job& j);
 
+    // feedback.cpp: what selection learns
+    void learn(const job& j, const attempt& a, const ending& how);
+    void doubt(job& j, const attempt& a);
+    void doubt_now(job& j, const attempt& a);
+    void watch_runners();
+
     // recovery.cpp: after a lost connection
     void keep(job& j, attempt& a, const member_ptr& who, const inventory_item& item, verdict& v);
     void claim_again(attempt& a);

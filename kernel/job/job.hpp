@@ -136,7 +136,8 @@ struct job final : std::enable_shared_from_this<job>, timer_node {
     std::uint64_t queue_seq = 0;
     std::int64_t submitted_ns = 0, started_ns = 0, finished_ns = 0;
     time_point queue_deadline{}, offer_deadline{}, lease_deadline{}, retry_at{}, run_deadline{}, hold_deadline{},
-        settle_at{}, cancel_at{};
+        settle_at{}, cancel_at{}, doubt_at{};
+    nanoseconds doubt_after{0};  // age at which the job will have lasted unusually long
     nanoseconds cancel_grace{0};
     std::string idempotency_key;
     std::shared_ptr<job_log> log;

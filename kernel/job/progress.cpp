@@ -65,6 +65,7 @@ void job_engine::mark_running(job& j) {
     j.offer_deadline = {};
     // A native runner enforces the run timeout itself, so a partition cannot extend it; for a foreign one it is our clock.
     if (a.foreign) j.run_deadline = clock_.now() + j.spec->run_timeout;
+    doubt(j, a);
     publish(j, job_state::offered);
 }
 

@@ -39,7 +39,7 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
     a.why = how.why;
     a.via.reset();
     j->lease_deadline = j->offer_deadline = j->run_deadline = {};
-    j->cancel_at = {};
+    j->cancel_at = j->doubt_at = {};
     member_ptr where = a.where;
     const slot_ref place = a.place;
     bool give_back = a.holds_place && !how.runner_unknown;
@@ -50,13 +50,8 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
     if (where) {
         auto& counts = where->info->counts;
         (is_infrastructure(how.why.cls) ? counts.failed : counts.completed).fetch_add(1, std::memory_order_relaxed);
-        sigrun_done done{};
-        done.slot = a.explain.slot;
-        done.status = how.state == job_state::succeeded ? 0 : is_infrastructure(how.why.cls) ? 2 : 1;
-        done.exec_us = a.started_ns ? static_cast<std::uint64_t>(a.finished_ns - a.started_ns) / 1000 : 0;
-        done.wait_us = static_cast<std::uint64_t>(std::max<std::int64_t>(a.offered_ns - j->submitted_ns, 0)) / 1000;
-        select_.feedback(done, a.explain.policy);
     }
+    learn(*j, a, how);
 
     bool retry = false;
     if (j->cancelling && how.state != job_state::succeeded) {
@@ -235,7 +230,8 @@ void job_engine::forget(const std::vector<job_ptr>& ended) {
 
 void job_engine::arm(job& j) {
     time_point next = time_point::max();
-    for (time_point t : {j.offer_deadline, j.lease_deadline, j.run_deadline, j.hold_deadline, j.settle_at, j.cancel_at})
+    for (time_point t :
+         {j.offer_deadline, j.lease_deadline, j.run_deadline, j.hold_deadline, j.settle_at, j.cancel_at, j.doubt_at})
         if (t != time_point{}) next = std::min(next, t);
     if (j.state == job_state::queued)
         for (time_point t : {j.queue_deadline, j.retry_at})
@@ -289,6 +285,7 @@ void job_engine::on_timer(const job_ptr& j) {
         return take_back(j, number, attempt_state::lost,
                          {failure_class::infra_runner, "no_ack", "the runner did not answer the offer"}, true);
     }
+    if (passed(j->doubt_at) && j->live()) doubt_now(*j, *a);
     if (passed(j->cancel_at) && j->cancelling && j->live()) return send_cancel(j, lock);
     if (passed(j->run_deadline)) {
         ending how;

@@ -25,6 +25,8 @@ enum class event_type : std::uint8_t {
     protocol_migrated,
     protocol_degraded,
     protocol_restored,
+    runner_ejected,
+    runner_on_trial,
     job_submitted,
     job_state_changed,
     plugin_loaded,

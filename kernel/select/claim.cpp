@@ -11,7 +11,7 @@ std::uint32_t selector::impl::current_slot(std::uint32_t slot) const noexcept {
 }
 
 /// Everything a balancer proposes is checked here against what the selector knows: it may be any number.
-selector::impl::claimed selector::impl::claim(const pick_request& r, std::uint32_t slot) noexcept {
+selector::impl::claimed selector::impl::claim(const pick_request& r, std::uint32_t slot, int planes) noexcept {
     const std::uint32_t page = page_of(slot);
     if (page >= n_pages.load(std::memory_order_acquire)) return {};
     for (std::uint32_t i = 0; i < r.n_excluded; ++i)
@@ -22,13 +22,13 @@ selector::impl::claimed selector::impl::claim(const pick_request& r, std::uint32
         // Read after the word: if its generation and open bit still stand when the exchange succeeds, so do
         // the answers.
         const page_facts facts = index.page(page);
-        if (!hot::can_take(w, facts.places) || !(facts.protocols & r.protocols)) return {};
+        const int plane = hot::tier_plane(w, facts);
+        if (plane < 0 || plane >= planes || !(facts.protocols & r.protocols)) return {};
         if (!(r.pred->slots(page) & bit_of(slot))) return {};
         const std::uint64_t next = hot::with_in_flight(w, hot::in_flight(w) + 1, facts.places);
-        const auto tier = static_cast<std::uint8_t>(w >> 48 & 7);
         if (word.compare_exchange_weak(w, next)) {
-            index.settle(slot, facts.places, w, next);
-            return {true, hot::generation(w), tier};
+            index.settle(slot, facts, w, next);
+            return {true, hot::generation(w), static_cast<std::uint8_t>(plane)};
         }
     }
 }
@@ -49,9 +49,11 @@ bool selector::impl::release(slot_ref s) noexcept {
             s = {static_cast<std::uint32_t>(to), static_cast<std::uint8_t>(to >> 32)};
             continue;
         }
-        const bool corrected = index.settle(s.slot, facts.places, w, next);
-        const bool was_full = hot::in_flight(w) >= facts.places && hot::in_flight(next) < facts.places;
-        return was_full || corrected;
+        const bool corrected = index.settle(s.slot, facts, w, next);
+        // Something can be placed there that could not before: any job, or an urgent one.
+        const int from = hot::tier_plane(w, facts), to = hot::tier_plane(next, facts);
+        const bool opened = to != hot::k_nowhere && (from == hot::k_nowhere || (from == hot::k_kept && to < from));
+        return opened || corrected;
     }
 }
 
@@ -82,7 +84,7 @@ void selector::impl::claim_existing(slot_ref s) noexcept {
             next = hot::with_in_flight(w, hot::in_flight(w) + 1, facts.places);
         } while (!word.compare_exchange_weak(w, next));
         if (!(w & hot::k_forward)) {
-            index.settle(s.slot, facts.places, w, next);
+            index.settle(s.slot, facts, w, next);
             return;
         }
         const std::uint64_t to = index.forward(s.slot).load();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 namespace sigrun {
 namespace {
@@ -44,6 +45,25 @@ signature cohort_table::sign(const runner_profile& p) const {
         add(text, std::to_string(n));
     const XXH128_hash_t h = XXH3_128bits(text.data(), text.size());
     return {h.high64, h.low64};
+}
+
+std::uint16_t cohort_table::usual_of(std::uint16_t places) const noexcept {
+    constexpr std::uint16_t k_few_places = 5;
+    if (places < k_few_places) return places;
+    return static_cast<std::uint16_t>(std::max(1.0, std::floor(usual_share_ * places + 1e-9)));
+}
+
+void cohort_table::set_usual_share(double share) {
+    if (share == usual_share_) return;
+    usual_share_ = share;
+    for (auto& [id, c] : cohorts_) {
+        c.page.usual = usual_of(c.page.places);
+        for (std::uint32_t page : c.pages) {
+            index_.set_page(page, c.page);
+            for (std::uint64_t rest = taken_[page]; rest; rest &= rest - 1)
+                index_.repair(page * 64 + static_cast<std::uint32_t>(std::countr_zero(rest)));
+        }
+    }
 }
 
 void cohort_table::count_labels(const label_map* labels, int change) {
@@ -105,8 +125,7 @@ std::optional<cohort_table::placement> cohort_table::place(const runner_profile&
         c.key = s;
         c.facts = p.facts;
         c.labels = p.labels;
-        c.page = {p.places, p.protocols};
-        c.weight = p.weight;
+        c.page = {p.places, p.protocols, usual_of(p.places), p.weight};
         if (p.labels)
             for (const auto& [name, value] : *p.labels)
                 if (is_open(name)) c.open_labels.push_back(name);
@@ -171,7 +190,7 @@ void cohort_table::publish(std::uint32_t id, const cohort& c) noexcept {
     put(out.n_runners, c.runners);
     put(out.protos, c.page.protocols);
     put(out.places, c.page.places);
-    put(out.weight, c.weight);
+    put(out.weight, c.page.weight);
 }
 
 }  // namespace sigrun

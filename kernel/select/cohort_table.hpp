@@ -28,7 +28,6 @@ struct cohort {
     std::shared_ptr<const label_map> labels;
     std::vector<std::string> open_labels;  // present, but not in the signature; sorted
     page_facts page{};
-    std::uint16_t weight = 0;
     std::uint32_t runners = 0;
     std::vector<std::uint32_t> pages;
     std::vector<std::uint32_t> roomy;  // pages with a free slot
@@ -55,15 +54,20 @@ public:
     std::uint32_t n_pages() const noexcept { return n_pages_; }      // highest ever used + 1
     std::uint32_t n_cohorts() const noexcept { return n_cohorts_; }  // the same
 
+    /// Of the places of each runner, how many are for any job; those with fewer than five keep none back.
+    void set_usual_share(double share);
+
     /// Counts the labels of a runner, so that labels with many values are found.
     void count_labels(const label_map* labels, int change);
 
 private:
+    std::uint16_t usual_of(std::uint16_t places) const noexcept;
     bool is_open(const std::string& label) const { return open_.contains(label); }
     void publish(std::uint32_t id, const cohort& c) noexcept;
     std::optional<std::uint32_t> take_page();
 
     slot_index& index_;
+    double usual_share_ = 1;
     std::map<signature, std::uint32_t> by_signature_;
     std::unordered_map<std::uint32_t, cohort> cohorts_;
     std::vector<std::uint32_t> free_pages_, free_cohorts_, pages_in_use_;

@@ -61,7 +61,7 @@ selector::explanation selector::impl::explain(const requirement& r) const {
         if (whole == truth::yes) {
             ++out.matching;
             out.matching_open += open;
-            out.busy += open && !hot::can_take(w, index.page(page_of(slot)).places);
+            out.busy += open && !hot::can_take(w, index.page(page_of(slot)));
         }
         for (std::size_t i = 0; i < out.terms.size(); ++i) {
             const truth t = r.term_matches(i, subject);

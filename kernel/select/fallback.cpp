@@ -1,6 +1,6 @@
 // The built-in choice when a balancer proposed nothing that could be claimed: the less loaded of two random
 // idle slots, and if those are lost too, whatever idle slot is left. Finds a free place whenever there is
-// one.
+// one in the first `planes` planes.
 #include "kernel/select/selector_impl.hpp"
 
 #include <sigrun/cpp/fleet_view.hpp>
@@ -14,23 +14,23 @@ constexpr std::uint32_t k_none = ~0u;
 
 }  // namespace
 
-bool selector::impl::fall_back(const pick_request& r, dispatcher& d, const std::uint64_t* pages,
+bool selector::impl::fall_back(const pick_request& r, dispatcher& d, const std::uint64_t* pages, int planes,
                                pick_result& out) noexcept {
     const std::uint32_t words = (d.view.n_pages + 63) / 64;
     if (!words) return false;
     sdk::bit_source bits(d.random());
     auto take = [&](std::uint32_t slot) {
-        const claimed c = claim(r, slot);
+        const claimed c = claim(r, slot, planes);
         if (!c.done) return false;
         fill(out, r, slot, c);
-        out.explain.reason = SIGRUN_WHY_BUILTIN_FALLBACK;
+        out.explain.reason = planes > hot::k_ejected ? SIGRUN_WHY_PANIC : SIGRUN_WHY_BUILTIN_FALLBACK;
         return true;
     };
     // The first tier that has something: a random word to begin with, a random page of it, a random slot of
     // that.
     auto sample = [&]() -> std::uint32_t {
         const std::uint32_t start = bits.below(words);
-        for (int t = 0; t < SIGRUN_TIERS; ++t)
+        for (int t = 0; t < planes; ++t)
             for (std::uint32_t i = 0; i < words; ++i) {
                 const std::uint32_t w = start + i < words ? start + i : start + i - words;
                 std::uint64_t some = sdk::load_once(pages[w]) & index.tiers().pages(t, w);
@@ -59,7 +59,7 @@ bool selector::impl::fall_back(const pick_request& r, dispatcher& d, const std::
         const std::uint32_t w = start + i < words ? start + i : start + i - words;
         for (std::uint64_t some = sdk::load_once(pages[w]); some; some &= some - 1) {
             const std::uint32_t page = w * 64 + static_cast<std::uint32_t>(std::countr_zero(some));
-            for (int t = 0; t < SIGRUN_TIERS; ++t)
+            for (int t = 0; t < planes; ++t)
                 for (std::uint64_t idle = index.tiers().slots(t, page) & r.pred->slots(page); idle; idle &= idle - 1)
                     if (take(page * 64 + static_cast<std::uint32_t>(std::countr_zero(idle)))) return true;
         }

@@ -3,47 +3,78 @@
 // meanwhile.
 #pragma once
 
+#include <sigrun/balancer.h>
+
 #include <cmath>
 #include <cstdint>
 
-namespace sigrun::hot {
+namespace sigrun {
+
+/// What claiming and costs need to know of a page: constant while the page belongs to a cohort and nothing is tuned.
+struct page_facts {
+    std::uint16_t places = 0, protocols = 0;
+    std::uint16_t usual = 0;      // of the places, those that jobs which are not urgent may take
+    std::uint16_t weight = 1024;  // 1024 = 1.0
+};
+
+namespace hot {
 
 constexpr std::uint64_t k_open = 1ull << 51;     // may be picked
 constexpr std::uint64_t k_used = 1ull << 52;     // belongs to a runner
 constexpr std::uint64_t k_forward = 1ull << 53;  // the runner moved; claims made here are counted at its new slot
+constexpr std::uint64_t k_out = 1ull << 54;      // ejected: it failed too often
+constexpr std::uint64_t k_trial = 1ull << 55;    // back from there: one job at a time until one succeeds
 constexpr std::uint32_t k_max_in_flight = 0xffff;
+constexpr std::uint32_t k_neutral_cost = 64 * 256;
+
+/// Where the bit of a slot belongs: a tier, or one of those that balancers do not see.
 constexpr int k_nowhere = -1;
+constexpr int k_kept = SIGRUN_TIERS;         // only urgent jobs may take the places it has left
+constexpr int k_ejected = SIGRUN_TIERS + 1;  // only in a panic
+constexpr int k_planes = SIGRUN_TIERS + 2;
 
 constexpr std::uint32_t in_flight(std::uint64_t w) noexcept { return static_cast<std::uint32_t>(w & 0xffffu); }
+constexpr std::uint32_t cost(std::uint64_t w) noexcept { return static_cast<std::uint32_t>(w >> 16 & 0xffffu); }
 constexpr std::uint8_t generation(std::uint64_t w) noexcept { return static_cast<std::uint8_t>(w >> 56); }
 
-/// clamp(2 + floor(2 * (log2 R + q / C)), 0, 7) with R, the relative cost of a job there, taken as 1: nothing
-/// measures costs yet, so load alone decides.
-constexpr std::uint32_t tier(std::uint32_t q, std::uint32_t places) noexcept {
-    if (q < places) return 2 * q < places ? 2 : 3;
-    const std::uint32_t t = 2 + 2 * q / (places ? places : 1);
-    return t < 7 ? t : 7;
+/// clamp(2 + floor(2 * (log2 R + q / C) + 1/2), 0, 7): twice as slow counts like a full load. Rounded, so that
+/// runners of nearly equal cost are not told apart.
+constexpr std::uint32_t tier(std::uint32_t q, std::uint32_t places, std::uint32_t cost) noexcept {
+    const auto load = static_cast<std::int32_t>(q ? 256 * q / (places ? places : 1) : 0);
+    const std::int32_t t =
+        2 + ((static_cast<std::int32_t>(cost) - static_cast<std::int32_t>(k_neutral_cost) + load + 64) >> 7);
+    return static_cast<std::uint32_t>(t < 0 ? 0 : t > 7 ? 7 : t);
+}
+constexpr std::uint64_t with_tier(std::uint64_t w, std::uint32_t places) noexcept {
+    return (w & ~(7ull << 48)) | static_cast<std::uint64_t>(tier(in_flight(w), places, cost(w))) << 48;
 }
 constexpr std::uint64_t with_in_flight(std::uint64_t w, std::uint32_t q, std::uint32_t places) noexcept {
-    constexpr std::uint64_t mask = 0xffffu | (7ull << 48);
-    return (w & ~mask) | q | (static_cast<std::uint64_t>(tier(q, places)) << 48);
+    return with_tier((w & ~0xffffull) | q, places);
 }
-constexpr bool can_take(std::uint64_t w, std::uint32_t places) noexcept {
-    return (w & k_open) && in_flight(w) < places;
+constexpr std::uint64_t with_cost(std::uint64_t w, std::uint32_t cost, std::uint32_t places) noexcept {
+    return with_tier((w & ~(0xffffull << 16)) | static_cast<std::uint64_t>(cost) << 16, places);
 }
+
 /// The plane the slot's bit belongs in, or k_nowhere.
-constexpr int tier_plane(std::uint64_t w, std::uint32_t places) noexcept {
-    return can_take(w, places) ? static_cast<int>((w >> 48) & 7u) : k_nowhere;
+constexpr int tier_plane(std::uint64_t w, page_facts page) noexcept {
+    const std::uint32_t q = in_flight(w);
+    if (!(w & k_open) || q >= (w & k_trial ? 1u : page.places)) return k_nowhere;
+    if (w & k_out) return k_ejected;
+    return q < page.usual ? static_cast<int>(w >> 48 & 7u) : k_kept;
 }
-constexpr int level_plane(std::uint64_t w, std::uint32_t places) noexcept {
-    if (!can_take(w, places)) return k_nowhere;
-    return in_flight(w) < 63 ? static_cast<int>(in_flight(w)) : 63;
+constexpr bool can_take(std::uint64_t w, page_facts page) noexcept { return tier_plane(w, page) != k_nowhere; }
+constexpr int level_plane(std::uint64_t w, page_facts page) noexcept {
+    const int tier = tier_plane(w, page);
+    if (tier < 0 || tier >= SIGRUN_TIERS) return k_nowhere;
+    return in_flight(w) < SIGRUN_LEVELS - 1 ? static_cast<int>(in_flight(w)) : SIGRUN_LEVELS - 1;
 }
 /// A used, closed slot.
 inline std::uint64_t fresh(std::uint8_t generation, std::uint32_t places) noexcept {
-    const std::uint64_t cost = 256 * 64;  // 256 * (log2 R + 64), R = 1
     const auto invcap = static_cast<std::uint64_t>(4096 - 256 * std::log2(static_cast<double>(places)));
-    return with_in_flight(cost << 16 | invcap << 32 | k_used | static_cast<std::uint64_t>(generation) << 56, 0, places);
+    return with_tier(static_cast<std::uint64_t>(k_neutral_cost) << 16 | invcap << 32 | k_used |
+                         static_cast<std::uint64_t>(generation) << 56,
+                     places);
 }
 
-}  // namespace sigrun::hot
+}  // namespace hot
+}  // namespace sigrun

@@ -47,6 +47,7 @@ selector::impl::impl(const options& o, std::unique_ptr<balancer_set> set)
       protocols(index.page_words()),
       cohorts(index),
       predicates(index.max_pages()) {
+    protect(o.protect);
     for (std::size_t i = 0; i < owned_balancers->size(); ++i) balancer_names[i] = (*owned_balancers)[i].name;
     n_balancers = owned_balancers->size();
 }
@@ -62,7 +63,7 @@ std::uint64_t selector::impl::change(std::uint32_t slot, std::uint64_t set, std:
     std::uint64_t w = word.load();
     while (!word.compare_exchange_weak(w, (w & ~clear) | set)) {
     }
-    index.settle(slot, index.page(page_of(slot)).places, w, (w & ~clear) | set);
+    index.settle(slot, index.page(page_of(slot)), w, (w & ~clear) | set);
     return w;
 }
 
@@ -73,6 +74,13 @@ result<std::uint32_t> selector::impl::settle_in(const runner_profile& profile) {
     const std::uint32_t slot = where->slot, page = page_of(slot);
     const auto generation = static_cast<std::uint8_t>(hot::generation(index.hot(slot).load()) + 1);
     index.hot(slot).store(hot::fresh(generation, profile.places));
+    {
+        runner_estimate& e = index.estimate(slot);
+        const estimate_lock lock(e);
+        e.clear();
+        index.hot(slot).store(hot::with_cost(
+            index.hot(slot).load(), e.cost(fleet, profile.weight, now_ns(), slow_start_ns.load()), profile.places));
+    }
     index.identity(slot).store(profile.identity, std::memory_order_relaxed);
     profiles[slot] = profile;
     index.live(page).fetch_or(bit_of(slot));
@@ -127,6 +135,7 @@ result<slot_ref> selector::impl::update(slot_ref s, const runner_profile& profil
         return moved.error();
     }
     const slot_ref to{*moved, hot::generation(index.hot(*moved).load())};
+    inherit(s.slot, to, profile);
     // The claims go along: the new slot gets the count that the old one had when it began to forward
     // releases.
     atomic_word& old_word = index.hot(s.slot);
@@ -134,9 +143,10 @@ result<slot_ref> selector::impl::update(slot_ref s, const runner_profile& profil
     index.forward(s.slot).store(to.slot | std::uint64_t{to.generation} << 32);
     std::uint64_t w = old_word.load();
     do {
-        new_word.store(hot::with_in_flight(new_word.load(), hot::in_flight(w), profile.places));
+        new_word.store(hot::with_in_flight(new_word.load(), hot::in_flight(w), profile.places) |
+                       (w & (hot::k_out | hot::k_trial)));
     } while (!old_word.compare_exchange_weak(w, (w & ~(hot::k_open | hot::k_used)) | hot::k_forward));
-    index.settle(s.slot, index.page(page).places, w, old_word.load());
+    index.settle(s.slot, index.page(page), w, old_word.load());
     index.live(page).fetch_and(~bit_of(s.slot));
     profiles.erase(s.slot);
     tombstones.push_back(s.slot);
@@ -144,6 +154,29 @@ result<slot_ref> selector::impl::update(slot_ref s, const runner_profile& profil
     bury_tombstones();
     publish({page, page_of(to.slot)});
     return to;
+}
+
+/// What is known of a runner goes along when it moves, and so does its place in the lists of those that are watched.
+void selector::impl::inherit(std::uint32_t from, slot_ref to, const runner_profile& profile) {
+    std::int64_t began = 0, out_until = 0;
+    {
+        runner_estimate copy;
+        copy.lock = 0;
+        {
+            runner_estimate& old = index.estimate(from);
+            const estimate_lock lock(old);
+            copy.take_over(old);
+            began = old.began_ns;
+            out_until = old.out_until_ns;
+        }
+        runner_estimate& e = index.estimate(to.slot);
+        const estimate_lock lock(e);
+        e.take_over(copy);
+        set_cost(to, e.cost(fleet, profile.weight, now_ns(), slow_start_ns.load()));
+    }
+    std::lock_guard lock(protecting);
+    if (began) beginners.push_back(to);
+    if (index.hot(from).load() & hot::k_out) ejected.push_back({to, out_until});
 }
 
 void selector::impl::remove(slot_ref s) {
@@ -167,7 +200,7 @@ void selector::impl::vacate(std::uint32_t slot) {
     do {
         empty = static_cast<std::uint64_t>(static_cast<std::uint8_t>(hot::generation(w) + 1)) << 56;
     } while (!word.compare_exchange_weak(w, empty));
-    index.settle(slot, index.page(page).places, w, empty);
+    index.settle(slot, index.page(page), w, empty);
     index.identity(slot).store(0, std::memory_order_relaxed);
     predicates.for_each([&](predicate& p) {
         if (p.is_mixed(page)) p.set_slot(slot, false);
@@ -191,7 +224,9 @@ void selector::impl::bury_tombstones() {
 
 void selector::impl::set_open(slot_ref s, bool open) {
     s = resolve(s);
-    if (owns(s)) change(s.slot, open ? hot::k_open : 0, open ? 0 : hot::k_open);
+    if (!owns(s)) return;
+    const bool was = change(s.slot, open ? hot::k_open : 0, open ? 0 : hot::k_open) & hot::k_open;
+    if (open && !was) begin_slowly(s);
 }
 
 /// A new view; tells the balancers that want to know.

@@ -10,6 +10,7 @@
 namespace sigrun {
 namespace {
 
+constexpr int k_explore_bits = 7;            // one pick of 128 disregards what runners cost
 constexpr std::uint8_t k_no_protocol = 255;  // the protocol is chosen after the runner, by its link
 
 /// Good enough for deadlines and ages, and four times cheaper than the exact clock.
@@ -17,6 +18,12 @@ std::int64_t coarse_ns(clockid_t which) noexcept {
     timespec t{};
     ::clock_gettime(which, &t);
     return static_cast<std::int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
+}
+
+/// Where a job of this priority may look for a place.
+int planes_for(const pick_request& r) noexcept {
+    constexpr std::uint16_t k_high = 1;
+    return r.priority <= k_high ? hot::k_kept + 1 : SIGRUN_TIERS;
 }
 
 std::size_t place_of(const balancer_set& set, const pick_request& r) noexcept {
@@ -69,6 +76,7 @@ bool selector::impl::ask_balancer(const balancer_set& set, const pick_request& r
     req.affinity_key = r.affinity_key;
     req.now_ns = static_cast<std::uint64_t>(now_ns());
     req.rng = d.random();
+    if (d.random() >> (64 - k_explore_bits) == 0) req.flags = SIGRUN_REQ_EXPLORE;
     req.pred_id = r.pred->id();
     req.protos = r.protocols;
     req.prio = r.priority;
@@ -77,7 +85,7 @@ bool selector::impl::ask_balancer(const balancer_set& set, const pick_request& r
     b.table->pick(d.state(which), &d.view, &req, 1, pages, &proposed);
     const std::uint32_t n = std::min<std::uint32_t>(proposed.n, std::size(proposed.slot));
     for (std::uint32_t i = 0; i < n; ++i) {
-        const claimed c = claim(r, proposed.slot[i]);
+        const claimed c = claim(r, proposed.slot[i], planes_for(r));
         if (!c.done) continue;
         fill(out, r, proposed.slot[i], c);
         out.explain.score = proposed.score_q;
@@ -130,10 +138,12 @@ pick_result selector::impl::pick(const pick_request& r) noexcept {
         d.note_pick(place_of(set, r), false);
         return out;
     }
-    if (fall_back(r, d, pages, out)) {
-        d.note_pick(place_of(set, r), true);
+    if (fall_back(r, d, pages, planes_for(r), out)) {
+        // What is kept for urgent jobs no balancer could have proposed.
+        d.note_pick(place_of(set, r), out.explain.tier < SIGRUN_TIERS);
         return out;
     }
+    if (panics(*r.pred) && fall_back(r, d, pages, hot::k_planes, out)) return out;
     out.outcome = why_none(r);
     return out;
 }

@@ -2,6 +2,7 @@
 // asks, which slots. Answers are written by the selector's one writer and read without a lock.
 #pragma once
 
+#include "kernel/select/estimate.hpp"
 #include "kernel/select/requirement.hpp"
 #include "kernel/select/slot_index.hpp"
 
@@ -21,6 +22,14 @@ public:
 
     const requirement& what() const noexcept { return *requirement_; }
     std::uint32_t id() const noexcept { return id_; }
+    /// Of the jobs that ask for this. [any]
+    class_estimate& jobs() noexcept { return jobs_; }
+    const class_estimate& jobs() const noexcept { return jobs_; }
+    /// [any] Whether most runners that match are out; true at most `k_panic_age` after it was worked out.
+    struct panic_state {
+        std::atomic<std::int64_t> looked_ns{0};
+        std::atomic<bool> panics{false};
+    } panic;
 
     /// A bit per page; for a mixed page: some of its slots may match.
     const atomic_word* pages() const noexcept { return pages_.data(); }
@@ -55,6 +64,7 @@ private:
 
     requirement_ptr requirement_;
     std::uint32_t id_;
+    class_estimate jobs_;
     std::vector<atomic_word> pages_, mixed_;
     std::vector<std::atomic<slot_chunk*>> chunks_;  // made for the first mixed page in their range
     std::atomic<bool> any_mixed_{false};

@@ -95,21 +95,31 @@ protocol_mask selector::open_protocols(slot_ref slot) const noexcept {
     if (page_of(slot.slot) >= impl_->index.max_pages()) return 0;
     const page_facts facts = impl_->index.page(page_of(slot.slot));
     const std::uint64_t w = impl_->index.hot(slot.slot).load();
-    return hot::generation(w) == slot.generation && hot::can_take(w, facts.places) ? facts.protocols : 0;
+    return hot::generation(w) == slot.generation && hot::can_take(w, facts) ? facts.protocols : 0;
 }
 
-void selector::feedback(const sigrun_done& done, std::uint16_t balancer) noexcept {
-    const read_section reading;
-    balancer_set& set = *impl_->balancers.load(std::memory_order_acquire);
-    const std::size_t which = balancer && balancer <= set.size() ? balancer - 1u : set.default_index();
-    if (!SIGRUN_HAS(set[which].table, done)) return;
-    try {
-        void* state = set.here(impl_->index.page_words(), impl_->seed).state(which);
-        set[which].table->done(state, &done, 1);
-    } catch (...) {
-        // No memory for this thread's state: one observation less.
-    }
+void selector::feedback(const job_feedback& f, std::uint16_t balancer) noexcept { impl_->feedback(f, balancer); }
+void selector::straggler(slot_ref slot, const predicate& pred, nanoseconds age) noexcept {
+    impl_->straggler(slot, pred, age);
 }
+runner_standing selector::standing(slot_ref slot) const noexcept { return impl_->standing(slot); }
+class_standing selector::standing(const predicate& pred) const noexcept {
+    const class_estimate& jobs = pred.jobs();
+    return {jobs.samples(), jobs.mean_exec_us(), jobs.exec_cv(), jobs.failing()};
+}
+double selector::exec_quantile_us(const predicate& pred, double share) const noexcept {
+    return pred.jobs().exec_quantile_us(share);
+}
+bool selector::keeps_for_urgent(slot_ref slot) const noexcept {
+    slot = impl_->resolve(slot);
+    return page_of(slot.slot) < impl_->index.max_pages() &&
+           hot::tier_plane(impl_->index.hot(slot.slot).load(), impl_->index.page(page_of(slot.slot))) == hot::k_kept;
+}
+void selector::protect(const protection& rules) {
+    std::lock_guard lock(impl_->mutex);
+    impl_->protect(rules);
+}
+std::vector<ejection> selector::tick() { return impl_->tick(); }
 
 selector::explanation selector::explain(const requirement& requirement) const {
     std::lock_guard lock(impl_->mutex);

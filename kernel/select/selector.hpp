@@ -8,6 +8,7 @@
 
 #include "kernel/base/clock.hpp"
 #include "kernel/plugin/plugin_host.hpp"
+#include "kernel/select/estimate.hpp"
 #include "kernel/select/requirement.hpp"
 
 #include <sigrun/balancer.h>
@@ -67,6 +68,53 @@ struct pick_result {
     explain_record explain{};
 };
 
+/// What became of a pick.
+struct job_feedback {
+    slot_ref slot;
+    predicate* pred = nullptr;
+    job_end end;
+    std::uint64_t queued_us = 0;  // from submit to offer
+    std::uint64_t bytes = 0;
+    std::uint16_t protocol = 0;
+};
+
+/// How runners that fail or are new are spared, or spared by jobs.
+struct protection {
+    double max_runner_load = 0.8;  // of five places or more; what is above it is kept for high and critical jobs
+    nanoseconds slow_start = std::chrono::seconds(30);  // until a runner that came (back) counts fully; 0 = at once
+    bool eject = true;
+    double max_ejected = 0.1;                              // of all runners; one may always be
+    nanoseconds ejection_time = std::chrono::seconds(30);  // the first time; n times that the n-th, up to ten times
+    std::uint32_t failures_in_a_row = 5;                   // of the infrastructure
+    double panic_below = 0.5;  // share of the runners that match which are not out; below it nobody counts as ejected
+};
+
+enum class ejection_cause : std::uint8_t { failures_in_a_row, success_rate, failed_on_trial };
+/// A runner was taken out, or is tried again.
+struct ejection {
+    slot_ref slot;
+    bool out = true;
+    ejection_cause why{};
+    nanoseconds lasts{0};
+    double success = 1, others = 1;  // share of jobs that did not fail, there and in the mean
+};
+
+/// What is believed of a runner. Times in microseconds.
+struct runner_standing {
+    double relative_cost = 1;  // expected cost per success of a job there, against the mean runner
+    double relative_time = 1;  // execution time alone, as far as it can be told from noise
+    double wait_us = 0, success = 1, slow_start = 1;
+    std::uint32_t samples = 0, ejections = 0;
+    bool ejected = false, on_trial = false;
+};
+
+/// What is known of the jobs of one requirement.
+struct class_standing {
+    std::uint32_t samples = 0;  // jobs that succeeded
+    double mean_exec_us = 0, exec_cv = 0;
+    double failing = 0.5;  // share of jobs that fail by their own fault, wherever they run
+};
+
 class selector {
 public:
     struct options {
@@ -76,6 +124,7 @@ public:
         /// pick. Null: the system's, and bits that nobody can guess.
         const clock* time = nullptr;
         std::uint64_t seed = 0;
+        protection protect{};
     };
     /// Takes every instance of kind sigrun.balancer/1 from `balancers`. An unknown default is a problem that
     /// lists the known ones.
@@ -115,14 +164,31 @@ public:
     /// Its picks, and as failures those where it proposed nothing usable although a place was free.
     call_counts balancer_counts(const std::shared_ptr<instance>& which) const;
     pick_result pick(const pick_request& request) noexcept;
-    /// Gives a claimed place back. True if the slot went from full to free: somebody may be waiting for it.
+    /// Gives a claimed place back. True if the slot can take a job that it could not before: one may be waiting for it.
     bool release(slot_ref slot) noexcept;
     /// Claims a place on this very runner without picking (a re-attached attempt), also beyond its places.
     void claim_existing(slot_ref slot) noexcept;
     bool matches(const predicate& pred, slot_ref slot) const noexcept;
     /// The protocols over which this runner can take a job now; 0 if it is closed, full or gone.
     protocol_mask open_protocols(slot_ref slot) const noexcept;
-    void feedback(const sigrun_done& done, std::uint16_t balancer) noexcept;
+    /// Before the claim is released. `balancer`: who decided, from the explain record; 0 = nobody.
+    void feedback(const job_feedback& f, std::uint16_t balancer) noexcept;
+    /// A job that runs there is old for its class: the runner counts as slow at least until it ends.
+    void straggler(slot_ref slot, const predicate& pred, nanoseconds age) noexcept;
+    runner_standing standing(slot_ref slot) const noexcept;
+    class_standing standing(const predicate& pred) const noexcept;
+    /// Execution time that this share of a requirement's jobs does not exceed, within 9 %; 0 without any.
+    double exec_quantile_us(const predicate& pred, double share) const noexcept;
+    /// The free places of this runner are for urgent jobs only.
+    bool keeps_for_urgent(slot_ref slot) const noexcept;
+
+    // -- protection
+    // ------------------------------------------------------------------------------------------------
+    /// From now on. [any]
+    void protect(const protection& rules);
+    /// Once a second: ends ejections and slow starts, lets estimates fade, compares runners, mends the index. Returns
+    /// who was ejected or is tried again since the last call. One thread at a time.
+    std::vector<ejection> tick();
 
     // -- looking
     // ---------------------------------------------------------------------------------------------------

@@ -4,11 +4,13 @@
 
 #include "kernel/select/balancer_set.hpp"
 #include "kernel/select/cohort_table.hpp"
+#include "kernel/select/fleet_survey.hpp"
 #include "kernel/select/predicate_table.hpp"
 #include "kernel/select/selector.hpp"
 #include "kernel/select/slot_index.hpp"
 
 #include <array>
+#include <atomic>
 #include <mutex>
 #include <unordered_map>
 #include <vector>
@@ -41,6 +43,7 @@ struct selector::impl {
     void set_open(slot_ref s, bool open);
     result<std::uint32_t> settle_in(const runner_profile& profile);
     void vacate(std::uint32_t slot);
+    void inherit(std::uint32_t from, slot_ref to, const runner_profile& profile);
     void bury_tombstones();
     void publish(std::initializer_list<std::uint32_t> pages);
     std::uint64_t change(std::uint32_t slot, std::uint64_t set, std::uint64_t clear) noexcept;
@@ -58,9 +61,10 @@ struct selector::impl {
     // --------------------------------------------------------------------------------------------
     struct claimed {
         bool done = false;
-        std::uint8_t generation = 0, tier = 0;
+        std::uint8_t generation = 0, tier = 0;  // the plane it was found in
     };
-    claimed claim(const pick_request& r, std::uint32_t slot) noexcept;
+    /// If the slot is in one of the first `planes` planes of the tiers.
+    claimed claim(const pick_request& r, std::uint32_t slot, int planes) noexcept;
     bool release(slot_ref s) noexcept;
     void claim_existing(slot_ref s) noexcept;
     std::uint32_t in_flight(slot_ref s) const noexcept;
@@ -74,13 +78,34 @@ struct selector::impl {
     pick_result pick(const pick_request& r) noexcept;
     bool ask_balancer(const balancer_set& set, const pick_request& r, dispatcher& d, const std::uint64_t* pages,
                       std::uint16_t want, pick_result& out) noexcept;
-    bool fall_back(const pick_request& r, dispatcher& d, const std::uint64_t* pages, pick_result& out) noexcept;
+    bool fall_back(const pick_request& r, dispatcher& d, const std::uint64_t* pages, int planes,
+                   pick_result& out) noexcept;
     pick_outcome why_none(const pick_request& r) const noexcept;
     sigrun_view describe() const noexcept;
     std::int64_t now_ns() const noexcept;
     std::int64_t wall_ns() const noexcept;
     const std::uint64_t* feasible_pages(const pick_request& r, dispatcher& d) const noexcept;
     void fill(pick_result& out, const pick_request& r, std::uint32_t slot, const claimed& c) const noexcept;
+
+    // -- feedback.cpp [any]
+    // ---------------------------------------------------------------------------------------
+    void feedback(const job_feedback& f, std::uint16_t balancer) noexcept;
+    void tell_balancer(const job_feedback& f, std::uint32_t slot, std::uint16_t balancer) noexcept;
+    void straggler(slot_ref s, const predicate& pred, nanoseconds age) noexcept;
+    void set_cost(slot_ref s, std::uint32_t cost) noexcept;
+    bool change_flags(slot_ref s, std::uint64_t set, std::uint64_t clear) noexcept;
+    runner_standing standing(slot_ref s) const noexcept;
+
+    // -- protection.cpp [any]
+    // -------------------------------------------------------------------------------------
+    void begin_slowly(slot_ref s) noexcept;
+    void eject(slot_ref s, ejection_cause why) noexcept;
+    bool panics(predicate& pred) noexcept;
+    std::vector<ejection> tick();
+    void protect(const protection& now);
+    void look_at_ejected(std::int64_t now, const protection& by);
+    void look_at_beginners(std::int64_t now);
+    void look_at_some(std::int64_t now, const protection& by);
 
     // -- balancers.cpp
     // ----------------------------------------------------------------------------------------------
@@ -118,6 +143,22 @@ struct selector::impl {
     std::unordered_map<std::uint32_t, runner_profile> profiles;  // by slot
     std::atomic<std::size_t> n_runners{0};
     std::vector<std::uint32_t> tombstones;  // slots of runners that moved, until their claims are released
+
+    std::atomic<std::int64_t> slow_start_ns{0};
+    std::atomic<std::uint32_t> failures_in_a_row{0};
+    std::atomic<double> panic_below{0};
+    fleet_estimate fleet;
+    std::atomic<std::size_t> n_ejected{0};
+    std::mutex protecting;  // what follows; of both, `mutex` first
+    protection rules;
+    struct absentee {
+        slot_ref where;
+        std::int64_t until_ns = 0;
+    };
+    std::vector<absentee> ejected;
+    std::vector<slot_ref> beginners;  // in their slow start
+    std::vector<ejection> untold;
+    fleet_survey survey;  // tick alone
 
     struct suspect {
         std::uint32_t slot;

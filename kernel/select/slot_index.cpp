@@ -37,10 +37,11 @@ slot_index::slot_index(std::uint32_t max_pages, bool with_levels)
       live_(max_pages),
       forward_(std::size_t{max_pages} * 64),
       identity_(std::size_t{max_pages} * 64),
+      estimates_(std::size_t{max_pages} * 64),
       page_facts_(max_pages),
       page_cohort_(max_pages),
       cohorts_(max_pages),
-      tiers_(SIGRUN_TIERS, max_pages) {
+      tiers_(hot::k_planes, max_pages) {
     if (!with_levels) return;
     levels_ = plane_set(SIGRUN_LEVELS, max_pages);
     for (std::size_t i = 0; i < SIGRUN_LEVELS; ++i) {
@@ -51,7 +52,13 @@ slot_index::slot_index(std::uint32_t max_pages, bool with_levels)
 
 void slot_index::assign_page(std::uint32_t p, std::uint32_t cohort, page_facts facts) noexcept {
     std::atomic_ref<std::uint32_t>(page_cohort_[p]).store(cohort, std::memory_order_relaxed);
-    page_facts_[p].store(facts.places | static_cast<std::uint32_t>(facts.protocols) << 16, std::memory_order_release);
+    set_page(p, facts);
+}
+
+void slot_index::set_page(std::uint32_t p, page_facts facts) noexcept {
+    page_facts_[p].store(facts.places | std::uint64_t{facts.protocols} << 16 | std::uint64_t{facts.usual} << 32 |
+                             std::uint64_t{facts.weight} << 48,
+                         std::memory_order_release);
 }
 
 // A word counts against the places of its page, and the page may have gone to another cohort since the caller
@@ -59,7 +66,7 @@ void slot_index::assign_page(std::uint32_t p, std::uint32_t cohort, page_facts f
 template <slot_index::plane_rule Plane>
 int slot_index::plane_now(std::uint32_t slot) const noexcept {
     for (std::uint64_t w = hot_[slot].load();;) {
-        const int plane = Plane(w, page(page_of(slot)).places);
+        const int plane = Plane(w, page(page_of(slot)));
         const std::uint64_t again = hot_[slot].load();
         if (again == w) return plane;
         w = again;
@@ -67,9 +74,9 @@ int slot_index::plane_now(std::uint32_t slot) const noexcept {
 }
 
 template <slot_index::plane_rule Plane>
-bool slot_index::settle_in(plane_set& planes, std::uint32_t slot, std::uint32_t places, std::uint64_t before,
+bool slot_index::settle_in(plane_set& planes, std::uint32_t slot, page_facts page, std::uint64_t before,
                            std::uint64_t after) noexcept {
-    int from = Plane(before, places), to = Plane(after, places);
+    int from = Plane(before, page), to = Plane(after, page);
     if (from == to) return false;
     for (bool again = false;; again = true) {
         // Set first: a slot with a free place should be in some plane at every moment.
@@ -83,16 +90,16 @@ bool slot_index::settle_in(plane_set& planes, std::uint32_t slot, std::uint32_t 
     }
 }
 
-bool slot_index::settle(std::uint32_t slot, std::uint32_t places, std::uint64_t before, std::uint64_t after) noexcept {
-    bool corrected = settle_in<hot::tier_plane>(tiers_, slot, places, before, after);
-    if (levels_.kept()) corrected |= settle_in<hot::level_plane>(levels_, slot, places, before, after);
+bool slot_index::settle(std::uint32_t slot, page_facts page, std::uint64_t before, std::uint64_t after) noexcept {
+    bool corrected = settle_in<hot::tier_plane>(tiers_, slot, page, before, after);
+    if (levels_.kept()) corrected |= settle_in<hot::level_plane>(levels_, slot, page, before, after);
     return corrected;
 }
 
 std::uint32_t slot_index::faults(std::uint32_t slot) const noexcept {
     const std::uint64_t w = hot_[slot].load();
     const std::uint32_t p = page_of(slot);
-    const std::uint32_t places = page(p).places;
+    const page_facts facts = page(p);
     std::uint32_t wrong = 0;
     auto check = [&](const plane_set& planes, int want) {
         for (int i = 0; i < planes.count(); ++i) {
@@ -101,14 +108,14 @@ std::uint32_t slot_index::faults(std::uint32_t slot) const noexcept {
             wrong += bit != (i == want) || (bit && !page_bit);
         }
     };
-    check(tiers_, hot::tier_plane(w, places));
-    check(levels_, hot::level_plane(w, places));
+    check(tiers_, hot::tier_plane(w, facts));
+    check(levels_, hot::level_plane(w, facts));
     return wrong;
 }
 
 void slot_index::repair(std::uint32_t slot) noexcept {
     const std::uint64_t w = hot_[slot].load();
-    const std::uint32_t places = page(page_of(slot)).places;
+    const page_facts facts = page(page_of(slot));
     auto mend = [&](plane_set& planes, int want) {
         for (int i = 0; i < planes.count(); ++i)
             if (i == want)
@@ -116,11 +123,11 @@ void slot_index::repair(std::uint32_t slot) noexcept {
             else
                 planes.clear(i, slot);
     };
-    mend(tiers_, hot::tier_plane(w, places));
-    mend(levels_, hot::level_plane(w, places));
+    mend(tiers_, hot::tier_plane(w, facts));
+    mend(levels_, hot::level_plane(w, facts));
     // The word may have moved on meanwhile; its mover has settled or will, but perhaps before our last write.
     const std::uint64_t now = hot_[slot].load();
-    if (now != w) settle(slot, places, w, now);
+    if (now != w) settle(slot, facts, w, now);
 }
 
 void slot_index::describe(sigrun_view& view) const noexcept {

@@ -6,6 +6,7 @@
 // Lock-free.
 #pragma once
 
+#include "kernel/select/estimate.hpp"
 #include "kernel/select/hot_word.hpp"
 #include "kernel/select/reserved_array.hpp"
 
@@ -51,11 +52,6 @@ private:
     std::vector<reserved_array<atomic_word>> bits_, any_;
 };
 
-/// What claiming needs to know of a page: constant while the page belongs to a cohort.
-struct page_facts {
-    std::uint16_t places = 0, protocols = 0;
-};
-
 class slot_index {
 public:
     slot_index(std::uint32_t max_pages, bool with_levels);
@@ -70,38 +66,44 @@ public:
 
     /// Of its runner, for sigrun_view; 0 = none.
     atomic_word& identity(std::uint32_t slot) const noexcept { return identity_[slot]; }
+    runner_estimate& estimate(std::uint32_t slot) const noexcept { return estimates_[slot]; }
 
     page_facts page(std::uint32_t p) const noexcept {
-        const std::uint32_t w = page_facts_[p].load(std::memory_order_acquire);
-        return {static_cast<std::uint16_t>(w), static_cast<std::uint16_t>(w >> 16)};
+        const std::uint64_t w = page_facts_[p].load(std::memory_order_acquire);
+        return {static_cast<std::uint16_t>(w), static_cast<std::uint16_t>(w >> 16), static_cast<std::uint16_t>(w >> 32),
+                static_cast<std::uint16_t>(w >> 48)};
     }
     /// [one writer] Gives a page to a cohort.
     void assign_page(std::uint32_t p, std::uint32_t cohort, page_facts facts) noexcept;
+    /// [one writer] The same cohort, other facts.
+    void set_page(std::uint32_t p, page_facts facts) noexcept;
     sigrun_cohort& cohort(std::uint32_t c) const noexcept { return cohorts_[c]; }
 
-    /// The word of `slot`, in a page of `places`, went from `before` to `after` by this thread. True if
+    /// The word of `slot`, in such a page, went from `before` to `after` by this thread. True if
     /// another thread moved the bit at the same time and had to be corrected, so that the slot may have
     /// looked busy for a moment.
-    bool settle(std::uint32_t slot, std::uint32_t places, std::uint64_t before, std::uint64_t after) noexcept;
+    bool settle(std::uint32_t slot, page_facts page, std::uint64_t before, std::uint64_t after) noexcept;
     /// Planes that disagree with the word; exact only while nobody picks.
     std::uint32_t faults(std::uint32_t slot) const noexcept;
     void repair(std::uint32_t slot) noexcept;
 
+    /// The tiers, and the planes that balancers do not see.
     const plane_set& tiers() const noexcept { return tiers_; }
     /// Fills all but epoch and the counts.
     void describe(sigrun_view& view) const noexcept;
 
 private:
-    using plane_rule = int(std::uint64_t, std::uint32_t) noexcept;
+    using plane_rule = int(std::uint64_t, page_facts) noexcept;
     template <plane_rule Plane>
-    bool settle_in(plane_set& planes, std::uint32_t slot, std::uint32_t places, std::uint64_t before,
+    bool settle_in(plane_set& planes, std::uint32_t slot, page_facts page, std::uint64_t before,
                    std::uint64_t after) noexcept;
     template <plane_rule Plane>
     int plane_now(std::uint32_t slot) const noexcept;
 
     std::uint32_t max_pages_;
     reserved_array<atomic_word> hot_, live_, forward_, identity_;
-    reserved_array<std::atomic<std::uint32_t>> page_facts_;
+    reserved_array<runner_estimate> estimates_;
+    reserved_array<atomic_word> page_facts_;
     reserved_array<std::uint32_t> page_cohort_;
     reserved_array<sigrun_cohort> cohorts_;
     plane_set tiers_, levels_;

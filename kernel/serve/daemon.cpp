@@ -13,6 +13,7 @@
 #include "kernel/serve/methods.hpp"
 #include "kernel/serve/plugin_events.hpp"
 #include "kernel/serve/plugin_swappers.hpp"
+#include "kernel/serve/balancer_settings.hpp"
 #include "kernel/serve/rung_settings.hpp"
 #include "kernel/serve/runner_sections.hpp"
 #include "kernel/serve/security_settings.hpp"
@@ -270,6 +271,7 @@ void daemon::impl::apply(const daemon_settings& now) {
                 nanoseconds(i.integer("retry_delay")), static_cast<std::uint32_t>(i.integer("max_retries"))});
     logs->set_cap(static_cast<std::uint64_t>(j.integer("log_limit")));
     select->set_default(now.at("balancer").text("default_algorithm"));
+    select->protect(protection_of(now));
     // Both were checked; a file that vanished since leaves the old certificate in place.
     if (auto rules = read_gate_options(now)) who.set_options(std::move(*rules));
     if (auto files = read_tls_server(now.at("tls")))
@@ -355,6 +357,7 @@ result<void> daemon::start() {
     selector::options so;
     so.max_runners = max_runners;
     so.default_balancer = d.bound.at("balancer").text("default_algorithm");
+    so.protect = protection_of(d.bound);
     auto select = selector::create(so, d.plugins->instances(SIGRUN_KIND_BALANCER));
     if (!select) return select.error();
     d.select = std::move(*select);

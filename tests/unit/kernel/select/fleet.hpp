@@ -89,8 +89,9 @@ inline void propose_nothing(const sigrun_view&, const sigrun_req&, const std::ui
 }
 
 inline std::unique_ptr<selector> make_selector(std::vector<std::shared_ptr<instance>> balancers,
-                                               std::uint32_t max_runners = 10'000) {
+                                               std::uint32_t max_runners = 10'000, const protection& protect = {}) {
     selector::options o;
+    o.protect = protect;
     o.max_runners = max_runners;
     o.default_balancer = balancers.front()->name();
     return selector::create(o, std::move(balancers)).value();

@@ -176,7 +176,7 @@ TEST(round_robin, busy_runners_are_passed_over_and_light_ones_are_still_found) {
 class load_model {
 public:
     load_model(std::uint64_t seed, int runners, int kinds) : random_(seed) {
-        selector_ = make_selector({real_balancer("least_connections")});
+        selector_ = make_selector({real_balancer("least_connections")}, 10'000, {.max_runner_load = 1});
         for (int i = 0; i < runners; ++i) {
             one r;
             r.kind = static_cast<int>(random_() % 2);

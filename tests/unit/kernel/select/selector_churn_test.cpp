@@ -38,7 +38,9 @@ private:
 
 TEST(selector_churn, mission_L3_no_ineligible_runner_is_picked) {
     enum : std::uint32_t { k_eu = 1, k_odd = 2, k_free = 4, k_never = 8 };
-    auto s = make_selector(all_balancers(), 800);
+    // Failures eject, and ejections end at once, so that all of it happens all the time.
+    auto s = make_selector(all_balancers(), 800,
+                           {.max_ejected = 0.3, .ejection_time = std::chrono::milliseconds(1), .failures_in_a_row = 2});
     register_of_slots who;
     std::mt19937_64 random(1);
     auto draw = [&](std::uint32_t& traits) {
@@ -85,6 +87,13 @@ TEST(selector_churn, mission_L3_no_ineligible_runner_is_picked) {
                     if (!who.holds(got.slot, 1u << which) && s->in_flight(got.slot)) ++wrong;
                 }
                 if (mine.size() > 8 || (got.outcome != pick_outcome::picked && !mine.empty())) {
+                    job_feedback end;
+                    end.slot = mine.back();
+                    end.pred = q.pred;
+                    end.end.exec_us = static_cast<double>(1 + (dice >> 24) % 10'000);
+                    if ((dice >> 40) % 3 == 0) end.end.status = outcome_status::failed_by_infrastructure;
+                    s->feedback(end, q.balancer);
+                    if ((dice >> 44) % 16 == 0) s->straggler(mine.back(), *asked[which], std::chrono::milliseconds(20));
                     s->release(mine.back());
                     mine.pop_back();
                 }
@@ -93,6 +102,8 @@ TEST(selector_churn, mission_L3_no_ineligible_runner_is_picked) {
         });
     while (working.load()) {
         slot_ref& one = fleet[random() % fleet.size()];
+        s->tick();
+        s->standing(one);
         switch (random() % 4) {
             case 0:
                 s->remove(one);

@@ -96,6 +96,8 @@ private:
         r.facts = m.facts();
         r.labels = m.labels();
     }
+    /// Places that any job may take: with five or more, 80 % of them.
+    static std::uint32_t usual(const modelled_runner& r) { return r.places < 5 ? r.places : r.places * 8u / 10; }
     static runner_profile of(const modelled_runner& r) {
         runner_profile p;
         p.facts = r.facts;
@@ -108,7 +110,7 @@ private:
     void join_one() {
         modelled_runner r;
         draw(r);
-        r.places = static_cast<std::uint16_t>(1 + roll(4));
+        r.places = static_cast<std::uint16_t>(1 + roll(7));
         r.protocols = static_cast<protocol_mask>(roll(8));
         r.weight = 0.5 * (1 + roll(3));
         auto slot = selector_->add(of(r));
@@ -133,7 +135,7 @@ private:
         } else if (what < 14 && !runners_.empty()) {
             auto& r = runners_[roll(static_cast<unsigned>(runners_.size()))];
             draw(r);
-            if (roll(2)) r.places = static_cast<std::uint16_t>(1 + roll(4));
+            if (roll(2)) r.places = static_cast<std::uint16_t>(1 + roll(7));
             r.slot = selector_->update(r.slot, of(r)).value();
         } else if (what < 18 && !runners_.empty()) {
             auto& r = runners_[roll(static_cast<unsigned>(runners_.size()))];
@@ -142,9 +144,10 @@ private:
         } else if (what < 50 && !claims_.empty()) {
             const std::size_t i = roll(static_cast<unsigned>(claims_.size()));
             auto& r = runners_[claims_[i].runner];
-            const bool was_full = r.claims >= r.places;
+            auto worth = [&] { return !r.open || r.claims >= r.places ? 0 : r.claims < usual(r) ? 2 : 1; };
+            const int before = worth();
             --r.claims;
-            ASSERT_EQ(selector_->release(claims_[i].slot), was_full && r.claims < r.places);
+            ASSERT_EQ(selector_->release(claims_[i].slot), worth() > before);
             claims_[i] = claims_.back();
             claims_.pop_back();
         } else {
@@ -161,6 +164,8 @@ private:
         q.pred = p.get();
         q.protocols = roll(3) ? protocol_mask{0xffff} : static_cast<protocol_mask>(1 + roll(7));
         q.balancer = static_cast<std::uint16_t>(roll(4));
+        q.priority = static_cast<std::uint16_t>(roll(5));
+        const bool urgent = q.priority <= 1;
         std::vector<std::uint32_t> excluded;
         for (unsigned n = roll(4) ? 0 : roll(4); n && !runners_.empty(); --n)
             excluded.push_back(runners_[roll(static_cast<unsigned>(runners_.size()))].slot.slot);
@@ -176,7 +181,7 @@ private:
             ASSERT_EQ(selector_->matches(*p, r.slot), fits) << text.canonical();
             if (!fits || out(r)) continue;
             match |= !r.protocols || (r.protocols & q.protocols);
-            free_one |= r.open && r.claims < r.places && (r.protocols & q.protocols);
+            free_one |= r.open && r.claims < (urgent ? r.places : usual(r)) && (r.protocols & q.protocols);
         }
         const pick_result got = selector_->pick(q);
         if (free_one) {
@@ -184,7 +189,8 @@ private:
             const auto at = std::find_if(runners_.begin(), runners_.end(), [&](auto& r) { return r.slot == got.slot; });
             ASSERT_NE(at, runners_.end());
             ASSERT_EQ(text.matches({at->facts.get(), at->labels.get()}), truth::yes) << text.canonical();
-            ASSERT_TRUE(at->open && at->claims < at->places && (at->protocols & q.protocols) && !out(*at));
+            ASSERT_TRUE(at->open && at->claims < (urgent ? at->places : usual(*at)) && (at->protocols & q.protocols) &&
+                        !out(*at));
             ++at->claims;
             claims_.push_back({static_cast<std::size_t>(at - runners_.begin()), got.slot});
             ++picked;

@@ -348,14 +348,14 @@ TEST(selector, every_thread_has_a_state_of_its_own_and_gives_it_back) {
     auto counts = std::make_shared<scripted::counters>();
     {
         auto s = make_selector({scripted::make("one", propose_nothing, counts)});
-        join(*s, profile(numbered(1), 64));
+        const slot_ref slot = join(*s, profile(numbered(1), 64));
         const auto p = s->intern(compiled(""));
         EXPECT_GE(counts->snapshots.load(), 1);
         std::vector<std::thread> threads;
         for (int i = 0; i < 4; ++i)
             threads.emplace_back([&] {
                 for (int n = 0; n < 3; ++n) s->release(s->pick(request(p)).slot);
-                s->feedback({}, 0);
+                s->feedback({.slot = slot, .pred = p.get()}, 1);
             });
         for (auto& t : threads) t.join();
         EXPECT_EQ(counts->threads_seen.load(), 4);
