@@ -23,7 +23,7 @@ constexpr std::size_t k_max_answers = 4096;
 constexpr auto k_parting = std::chrono::milliseconds(500);
 constexpr auto k_before_keeping = std::chrono::seconds(1), k_between_keeping = std::chrono::seconds(60);
 constexpr auto k_before_notice = std::chrono::milliseconds(20);  // probes that run together are told of together
-constexpr std::string_view k_not_yet = "not known yet: the probe has not answered so far";
+constexpr std::string_view k_not_yet = "not known yet: its probe has not answered";
 
 /// Sorted, without duplicates and without a trailing "*".
 std::vector<std::string> normal_prefixes(std::vector<std::string> only) {

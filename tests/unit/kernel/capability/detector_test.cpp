@@ -313,7 +313,7 @@ TEST_P(patient_detector, mission_D20_the_document_is_there_before_a_late_probe_m
     for (const char* key : {"custom.late.*", "custom.other"}) {
         ASSERT_NE(facts->find(key), nullptr) << key;
         EXPECT_EQ(facts->find(key)->status, fact_status::timeout);
-        EXPECT_EQ(facts->find(key)->detail, "not known yet: the probe has not answered so far");
+        EXPECT_EQ(facts->find(key)->detail, "not known yet: its probe has not answered");
         EXPECT_EQ(facts->find(key)->source, "late");
     }
     auto whole = rig.ask();
