@@ -74,8 +74,8 @@ constexpr sigrun_opt k_table[] = {
             .max = k_hour_ns}),
     option("facts_patience", SIGRUN_OPT_DURATION,
            {.def = "20ms",
-            .doc = "How long a start waits for probes; what they say later is told then, and until then it is unknown, so that "
-                   "no job runs for it or against it.",
+            .doc = "How long a start waits for probes. What they say later is told then; until then it is unknown, and jobs that "
+                   "ask for it wait.",
             .min = 0,
             .max = 60e9}),
     option("benchmark", SIGRUN_OPT_BOOL,
