@@ -58,6 +58,36 @@ void first(benchmark::State& state) {
     state.counters["facts"] = static_cast<double>(facts);
 }
 
+// What a runner tells when it starts, and how much it does not know by then, of everything that there is to know.
+void first_in_time(benchmark::State& state) {
+    detect_options in_time;
+    in_time.patience = std::chrono::milliseconds(state.range(0));
+    double unknown = 0, facts = 0;
+    std::vector<double> ms;
+    for (auto _ : state) {
+        state.PauseTiming();
+        machine one(true);
+        const auto begin = std::chrono::steady_clock::now();
+        state.ResumeTiming();
+        const auto first = one.detect(in_time);
+        ms.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+        state.PauseTiming();
+        const auto all = one.detect({});
+        facts += static_cast<double>(all->facts().size());
+        for (const fact& f : all->facts()) {
+            const fact* known = first->find(f.key);
+            unknown += !known || (known->status == fact_status::timeout && f.status != fact_status::timeout);
+        }
+        one.facts.reset();
+        state.ResumeTiming();
+    }
+    std::sort(ms.begin(), ms.end());
+    state.counters["p50_ms"] = ms[ms.size() / 2];
+    state.counters["max_ms"] = ms.back();
+    state.counters["facts"] = facts / static_cast<double>(ms.size());
+    state.counters["not_yet_known"] = unknown / static_cast<double>(ms.size());
+}
+
 void warm(benchmark::State& state) {
     machine one(state.range(0));
     detect_afresh(one);
@@ -138,6 +168,17 @@ BENCHMARK(first)
     ->Name("mission_D20/first_document/isolated")
     ->Arg(0)
     ->Arg(1)
+    ->UseRealTime()
+    ->Iterations(20)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(first_in_time)
+    ->Name("mission_D20/first_document/patience_ms")
+    ->Arg(0)
+    ->Arg(5)
+    ->Arg(10)
+    ->Arg(20)
+    ->Arg(50)
+    ->Arg(100)
     ->UseRealTime()
     ->Iterations(20)
     ->Unit(benchmark::kMillisecond);

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cmath>
 #include <future>
+#include <optional>
 #include <thread>
 
 namespace sigrun {
@@ -23,6 +24,29 @@ constexpr std::int64_t k_least_beat_ms = 100;
 constexpr std::int64_t k_longest_beat_ms = 15'000;
 constexpr std::int64_t k_default_beat_ms = 3'000;
 constexpr std::chrono::milliseconds k_patience{1'000};  // for the answer to a beat
+
+std::future<capability_ptr> ask(detector& whom, const detect_options& what) {
+    auto found = std::make_shared<std::promise<capability_ptr>>();
+    whom.detect(what, [found](capability_ptr facts) { found->set_value(std::move(facts)); });
+    return found->get_future();
+}
+
+/// Null: the probes do not come to an end.
+capability_ptr wait_for(std::future<capability_ptr> answer) {
+    if (answer.wait_for(k_detection_limit) == std::future_status::ready) return answer.get();
+    SIGRUN_LOG(k_log, warning, "the probes are not done after ", k_detection_limit.count(),
+               " s; going on without their facts");
+    return nullptr;
+}
+
+std::optional<std::uint32_t> whole_cores(const capability_ptr& facts) {
+    const fact* cores = facts ? facts->find("cpu.effective_cores") : nullptr;
+    if (!cores || cores->status != fact_status::ok) return std::nullopt;
+    boost::system::error_code ec;
+    const double n = cores->value.to_number<double>(ec);
+    if (ec || !(n > 0)) return std::nullopt;
+    return static_cast<std::uint32_t>(std::clamp(std::ceil(n), 1.0, 65535.0));
+}
 
 }  // namespace
 
@@ -41,33 +65,25 @@ agent::agent(plugin_host& host, detector& facts, agent_options options, agent_id
 
 agent::~agent() = default;
 
-std::uint32_t agent::detected_slots() const {
-    const fact* cores = facts_ ? facts_->find("cpu.effective_cores") : nullptr;
-    boost::system::error_code ec;
-    double n = cores && cores->status == fact_status::ok ? cores->value.to_number<double>(ec) : 0;
-    if (ec || !(n > 0)) n = std::thread::hardware_concurrency();
-    return static_cast<std::uint32_t>(std::clamp(std::ceil(n), 1.0, 65535.0));
-}
-
-capability_ptr agent::detect_for_start(const detect_options& what) {
-    auto found = std::make_shared<std::promise<capability_ptr>>();
-    auto answer = found->get_future();
-    detector_.detect(what, [found](capability_ptr facts) { found->set_value(std::move(facts)); });
-    if (answer.wait_for(k_detection_limit) == std::future_status::ready) return answer.get();
-    SIGRUN_LOG(k_log, warning, "the probes are not done after ", k_detection_limit.count(),
-               " s; going on without their facts");
-    return nullptr;
+std::uint32_t agent::places() const {
+    if (options_.slots) return options_.slots;
+    // It holds as long as the runner lives: what was known before a restart will not do, and the few probes that may say it are
+    // waited for.
+    detect_options cores;
+    cores.only = {"cpu.effective_cores"};
+    if (const auto n = whole_cores(wait_for(ask(detector_, cores)))) return *n;
+    return std::max(std::thread::hardware_concurrency(), 1u);
 }
 
 result<void> agent::start() {
-    // What was known before a restart is told at once; the controllers learn what is different as soon as the probes say it.
-    // Not so the number of places: it holds as long as the runner lives.
-    detect_options known_will_do, cores;
-    known_will_do.stale_will_do = true;
-    cores.only = {"cpu.effective_cores"};
-    if (!options_.slots) facts_ = detect_for_start(cores);
-    const auto slots = options_.slots ? options_.slots : detected_slots();
-    facts_ = detect_for_start(known_will_do);
+    // What was known before a restart is told at once, and so is what is found out in a moment; the controllers learn the rest, and
+    // what is different, as soon as the probes say it.
+    detect_options at_once;
+    at_once.stale_will_do = true;
+    at_once.patience = options_.facts_patience;
+    auto first = ask(detector_, at_once);
+    const auto slots = places();
+    facts_ = wait_for(std::move(first));
     auto known = facts_ ? facts_->facts() : std::vector<fact>{};
     table_ = std::make_shared<assignment_table>(host_, options_, slots);
     auto own = own_facts(host_, me_.name, slots, table_->executors().kinds());

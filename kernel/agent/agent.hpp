@@ -36,7 +36,7 @@ public:
 
     /// Called with one line whenever a controller is connected; set before start.
     void set_announcer(std::function<void(const std::string&)> announce) { announce_ = std::move(announce); }
-    /// Detects this machine (blocking, at most half a minute), cleans up, begins to dial.
+    /// Detects this machine (blocking, for a moment: what takes longer is told when it is known), cleans up, begins to dial.
     result<void> start();
     /// No new offers; `done` runs once when nothing is left to do, or after `limit`, when what still runs has been ended
     /// as preempted.
@@ -98,16 +98,16 @@ private:
     std::vector<agent_link_ptr> links() const;
     static sigrun_result send_text(const link_ptr& to, std::uint32_t kind, const std::string& text);
     void send_to_all(std::uint32_t kind, const std::string& text) const;
-    std::uint32_t detected_slots() const;
-    capability_ptr detect_for_start(const detect_options& what);
+    std::uint32_t places() const;
 
     // agent_beat.cpp
     void tick();
     void arm_tick();
     void send_beat(const link_ptr& via) const;
     void arm_facts();
-    /// Whoever asks says what it `knows`. Null: nobody asked, tell only changes.
+    /// Whoever asks says what it `knows`. Null: nobody asked, tell only changes. What takes longer is told when it is known.
     void refresh_facts(const agent_link_ptr& asker, std::uint64_t knows = 0);
+    void read_all_facts();
     void facts_found(const capability_ptr& found, const agent_link_ptr& asker, std::uint64_t knows);
     fact_revisions::change take_facts(std::vector<fact> now);  // under the lock
     void look_at_benchmark();
@@ -152,7 +152,6 @@ private:
     bool preempting_ = false;
     bool stopped_ = false;
     bool probing_ = false;                    // all probes, since one was replaced
-    std::atomic<bool> interval_over_{false};  // of facts_interval: the benchmark may be due
     bool probe_once_more_ = false;            // another one was replaced meanwhile
     std::function<void()> drained_;
     std::condition_variable changed_;  // a place became free

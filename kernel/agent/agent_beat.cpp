@@ -97,8 +97,8 @@ void agent::arm_facts() {
     facts_timer_.async_wait([weak = weak_from_this()](boost::system::error_code ec) {
         auto self = weak.lock();
         if (!self || ec) return;
-        self->interval_over_ = true;
         self->refresh_facts(nullptr);
+        self->read_all_facts();
         self->look_at_path();
         self->arm_facts();
     });
@@ -107,8 +107,20 @@ void agent::arm_facts() {
 void agent::refresh_facts(const agent_link_ptr& asker, std::uint64_t knows) {
     detect_options what;
     what.fresh = asker != nullptr;
+    // Nobody is held up by a probe that takes its time: its answer is one of the changes that the detector tells of.
+    what.patience = asker ? options_.facts_patience : nanoseconds(0);
     detector_.detect(what, [weak = weak_from_this(), asker, knows](capability_ptr found) {
         if (auto self = weak.lock()) self->facts_found(found, asker, knows);
+    });
+}
+
+// And then, when an interval was idle as a whole, measures: after the other facts, so that nothing else is measured then.
+void agent::read_all_facts() {
+    detector_.detect({}, [weak = weak_from_this()](const capability_ptr& found) {
+        auto self = weak.lock();
+        if (!self) return;
+        self->facts_found(found, nullptr, 0);
+        self->look_at_benchmark();
     });
 }
 
@@ -132,8 +144,6 @@ void agent::facts_found(const capability_ptr& found, const agent_link_ptr& asker
     // Whoever asked is answered in any case, also before its WELCOME has been read here.
     if (what == fact_revisions::change::major) tell_all({}, asker);
     if (asker) tell_since(asker, {}, true, knows);
-    // Not when something else was a reason to read facts: idle means for a whole interval.
-    if (interval_over_.exchange(false)) look_at_benchmark();
 }
 
 void agent::look_at_path() {
@@ -146,7 +156,6 @@ void agent::look_at_path() {
     }
 }
 
-// After the other facts: nothing else is measured then.
 void agent::look_at_benchmark() {
     capability_ptr facts;
     bool idle = false;

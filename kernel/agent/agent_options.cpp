@@ -72,6 +72,12 @@ constexpr sigrun_opt k_table[] = {
             .doc = "How often the runner reads facts that are past their time; of many changes events tell at once.",
             .min = 1e9,
             .max = k_hour_ns}),
+    option("facts_patience", SIGRUN_OPT_DURATION,
+           {.def = "20ms",
+            .doc = "How long a start waits for probes. What they say later is told then; until then it is unknown, and jobs that "
+                   "ask for it wait.",
+            .min = 0,
+            .max = 60e9}),
     option("benchmark", SIGRUN_OPT_BOOL,
            {.def = "yes",
             .doc = "Measure this machine (perf.*, tier.*) when it has been idle for a facts_interval: at most 3 s, "
@@ -187,6 +193,7 @@ result<agent_options> read_agent_options(const bound_section& section) {
     o.drain_timeout = nanoseconds(section.integer("drain_timeout"));
     o.kill_grace = nanoseconds(section.integer("kill_grace"));
     o.facts_interval = nanoseconds(section.integer("facts_interval"));
+    o.facts_patience = nanoseconds(section.integer("facts_patience"));
     o.benchmark = section.boolean("benchmark");
     o.rung_retry = nanoseconds(section.integer("rung_retry"));
     o.plugin_watch = section.boolean("plugin_watch");

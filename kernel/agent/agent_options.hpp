@@ -27,6 +27,7 @@ struct agent_options {
     nanoseconds drain_timeout{0};
     nanoseconds kill_grace{0};      // for what still runs when a drain ends
     nanoseconds facts_interval{0};  // how often changed facts are looked for
+    nanoseconds facts_patience{0};  // with probes, before this machine is told of without their facts
     bool benchmark = true;          // this machine is measured while it is idle
     nanoseconds rung_retry{0};      // how often a better protocol is tried again
     bool plugin_watch = true;       // changed plugin files are taken by themselves

@@ -118,7 +118,9 @@ void agent::probe_again() {
         if (std::exchange(probing_, true)) return;
     }
     detector_.forget();
-    detector_.detect({}, [weak = weak_from_this()](const capability_ptr& found) {
+    detect_options what;
+    what.patience = options_.facts_patience;
+    detector_.detect(what, [weak = weak_from_this()](const capability_ptr& found) {
         auto self = weak.lock();
         if (!self) return;
         self->tell_renewed(found);

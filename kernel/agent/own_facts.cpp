@@ -55,7 +55,7 @@ std::vector<fact> own_facts(const plugin_host& host, const std::string& name, st
 std::vector<fact> renewed_facts(const capability_document& known, const capability_document& found) {
     std::vector<fact> all;
     for (const auto& old : known.facts()) {
-        if (old.key.starts_with(k_own)) continue;
+        if (old.key.starts_with(k_own) || failed(old)) continue;
         auto asked_in_vain = [&](const fact& f) { return failed(f) && key_matches(f.key, old.key); };
         if (std::any_of(found.facts().begin(), found.facts().end(), asked_in_vain)) all.push_back(old);
     }

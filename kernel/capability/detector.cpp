@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 namespace sigrun {
@@ -22,6 +23,7 @@ constexpr std::size_t k_max_answers = 4096;
 constexpr auto k_parting = std::chrono::milliseconds(500);
 constexpr auto k_before_keeping = std::chrono::seconds(1), k_between_keeping = std::chrono::seconds(60);
 constexpr auto k_before_notice = std::chrono::milliseconds(20);  // probes that run together are told of together
+constexpr std::string_view k_not_yet = "not known yet: its probe has not answered";
 
 /// Sorted, without duplicates and without a trailing "*".
 std::vector<std::string> normal_prefixes(std::vector<std::string> only) {
@@ -45,6 +47,13 @@ std::vector<fact> merged(const std::vector<probe_evidence>& all) {
     for (const auto& probe : all)
         for (const fact& f : probe.facts) best.add(f);
     return std::move(best).take();
+}
+
+/// Nothing: there is no end.
+std::optional<std::chrono::steady_clock::time_point> deadline_of(nanoseconds patience) {
+    const auto now = std::chrono::steady_clock::now();
+    if (patience >= std::chrono::steady_clock::time_point::max() - now) return std::nullopt;
+    return now + patience;
 }
 
 /// Another file of the plugin may say other things.
@@ -104,8 +113,7 @@ struct detector::impl : std::enable_shared_from_this<impl> {
     void run(const lane_ptr& lane, const std::string& sysroot, cache::finish finish) {
         auto key = answer_key(*lane, sysroot);
         lane->run(sysroot,
-                  [weak = weak_from_this(), key = std::move(key), finish = std::move(finish)](probe_answer said) {
-                      const auto now = std::make_shared<const probe_answer>(std::move(said));
+                  [weak = weak_from_this(), key = std::move(key), finish = std::move(finish)](probe_answer_ptr now) {
                       const auto self = weak.lock();
                       const auto before = self ? self->answers_.look(key) : nullptr;
                       finish(now);
@@ -114,6 +122,14 @@ struct detector::impl : std::enable_shared_from_this<impl> {
                       if (news && before) self->note_change();
                       if (news) self->keep_soon();
                   });
+    }
+
+    /// What a document has of a probe that has not answered yet.
+    probe_answer_ptr meanwhile(const probe_lane& lane, const std::string& sysroot) const {
+        if (auto said = lane.last(sysroot)) return said;
+        if (auto known = answers_.look(answer_key(lane, sysroot))) return known;
+        return std::make_shared<const probe_answer>(
+            probe_answer{lane.nothing_known(fact_status::timeout, k_not_yet), 1, false});
     }
 
     void note_change() {
@@ -198,6 +214,7 @@ detector::~detector() {
 }
 
 void detector::detect(const detect_options& options, std::function<void(capability_ptr)> callback) {
+    const auto end = deadline_of(options.patience);
     auto only = normal_prefixes(options.only);
     auto chosen = impl_->lanes();
     auto question = question_of(options, only);
@@ -221,6 +238,16 @@ void detector::detect(const detect_options& options, std::function<void(capabili
             },
             how);
     parts->take(chosen.size(), nullptr, false);
+    if (!end) return;
+    std::weak_ptr<impl> weak = impl_;
+    auto meanwhile = [weak, chosen = std::move(chosen), sysroot = options.sysroot](std::size_t part) {
+        const auto self = weak.lock();
+        return self ? self->meanwhile(*chosen[part], sysroot) : nullptr;
+    };
+    auto late = [weak] {
+        if (const auto self = weak.lock()) self->note_change();
+    };
+    parts->limit(impl_->host_.io(), *end, impl_->activity_, std::move(meanwhile), std::move(late));
 }
 
 std::vector<probe_evidence> detector::evidence(const std::string& sysroot) const {

@@ -21,6 +21,9 @@ struct detect_options {
     bool on_request = false;        // the probes that say SIGRUN_PROBE_ON_REQUEST, and no others; else the others
     bool fresh = false;             // every probe runs, whatever is known
     bool stale_will_do = false;     // what is past its time answers at once, as stale, while it is found out anew
+    /// Of a probe that has not answered when this is over there is what it has said last, or, if it never has, a fact for each of
+    /// its key patterns, of status timeout and "not known yet". It goes on; the observer is told when it has answered.
+    nanoseconds patience = nanoseconds::max();
 };
 
 /// What one probe has said, with all that does not count because another one is surer.
@@ -39,8 +42,8 @@ public:
     /// SIGRUN_PROBE_IN_PROCESS. Empty: those run in this process, too.
     detector(plugin_host& host, const clock& clk, std::string program = {});
     ~detector();
-    /// Calls back once, on any thread, with everything known; a probe that missed its hard limit contributes facts with status
-    /// timeout (one per declared key pattern). A probe runs if some fact of it is past its time; everybody who asks meanwhile
+    /// Calls back once, on any thread, with everything known within the patience; a probe that missed its hard limit contributes
+    /// facts with status timeout (one per declared key pattern). A probe runs if some fact of it is past its time; everybody who asks meanwhile
     /// shares the run, and who asks when it soon will be is answered and has it run ahead.
     void detect(const detect_options& options, std::function<void(capability_ptr)> callback);
     /// What the probes said when they were last asked, each by itself. Runs nothing.
@@ -53,7 +56,7 @@ public:
     /// Something that probes of keys with these prefixes read has changed: they run before they answer again.
     void expire(const std::vector<std::string>& prefixes);
     /// Called on the io thread a moment after a probe has said something else than before, of what does not change all the
-    /// time by nature, or has confirmed what was known from before a restart.
+    /// time by nature, or has confirmed what was known from before a restart, or has answered too late for a document.
     void set_observer(std::function<void()> changed);
     /// What the probes say is kept in this file, and what it holds from before a restart is known, as stale, until a probe has
     /// confirmed it. Once, before the first detect.

@@ -50,35 +50,84 @@ gathering::gathering(std::string question, wanted_keys keys, std::size_t parts, 
       clock_(clk),
       callback_(std::move(callback)),
       missing_(parts),
-      answers_(parts),
-      past_their_time_(parts) {}
+      parts_(parts) {}
 
-void gathering::take(std::size_t part, probe_answer_ptr answer, bool past_its_time) {
+void gathering::take(std::size_t which, probe_answer_ptr answer, bool past_its_time) {
+    std::function<void()> late;
+    std::vector<part> all;
     {
         std::lock_guard lock(mutex_);
-        answers_[part] = std::move(answer);
-        past_their_time_[part] = past_its_time;
-        if (--missing_ > 0) return;
+        --missing_;
+        if (made_) {
+            late = late_;
+        } else {
+            parts_[which] = {std::move(answer), past_its_time ? standing::past_its_time : standing::good};
+            if (missing_ > 0) return;
+            made_ = true;
+            timer_.reset();
+            all = std::move(parts_);
+        }
     }
-    callback_(document());
+    if (late) return late();
+    callback_(document(all));
 }
 
-capability_ptr gathering::document() {
-    const bool some_old = std::find(past_their_time_.begin(), past_their_time_.end(), true) != past_their_time_.end();
-    if (!some_old)
-        if (auto made = shelf_->get(question_, answers_)) return made;
-    const auto now = some_old ? clock_.wall_ns() : 0;
+void gathering::limit(boost::asio::io_context& io, std::chrono::steady_clock::time_point end,
+                      const std::shared_ptr<probe_activity>& activity, stand_in meanwhile, std::function<void()> late) {
+    {
+        std::lock_guard lock(mutex_);
+        if (made_) return;
+        meanwhile_ = std::move(meanwhile);
+        late_ = std::move(late);
+        if (end > std::chrono::steady_clock::now()) {
+            timer_.emplace(io, end);
+            auto presence = std::make_shared<probe_activity::presence>(activity);
+            timer_->async_wait([weak = weak_from_this(), presence](const boost::system::error_code& ec) {
+                const auto self = ec ? nullptr : weak.lock();
+                if (self) self->patience_over();
+            });
+            return;
+        }
+    }
+    patience_over();
+}
+
+void gathering::patience_over() {
+    std::vector<part> all;
+    {
+        std::lock_guard lock(mutex_);
+        if (made_) return;
+        made_ = true;
+        timer_.reset();
+        all = std::move(parts_);
+    }
+    for (std::size_t i = 0; i < all.size(); ++i)
+        if (all[i].state == standing::missing) all[i].answer = meanwhile_(i);
+    callback_(document(all));
+}
+
+capability_ptr gathering::document(const std::vector<part>& parts) const {
+    const bool all_good =
+        std::all_of(parts.begin(), parts.end(), [](const part& p) { return p.state == standing::good; });
+    std::vector<probe_answer_ptr> answers;
+    if (all_good) {
+        for (const part& p : parts) answers.push_back(p.answer);
+        if (auto made = shelf_->get(question_, answers)) return made;
+    }
+    const auto now = all_good ? 0 : clock_.wall_ns();
     fact_merge best;
-    for (std::size_t i = 0; i < answers_.size(); ++i) {
-        if (!answers_[i]) continue;
-        for (fact& f : facts_of(*answers_[i], past_their_time_[i], now))
-            if (wanted(f.key, keys_.needed)) best.add(std::move(f));
+    for (const part& p : parts) {
+        if (!p.answer) continue;
+        // What is being read again is as it was until then; but nobody here has found out what is from before a restart.
+        const bool told_as_stale = p.state == standing::missing && p.answer->suggested;
+        for (fact& f : facts_of(*p.answer, p.state == standing::past_its_time, now))
+            if (wanted(f.key, keys_.needed)) best.add(std::move(f), told_as_stale);
     }
     auto facts = std::move(best).take();
     if (keys_.tiers) add_tiers(facts);
     std::erase_if(facts, [&](const fact& f) { return !wanted(f.key, keys_.only); });
     auto made = std::make_shared<const capability_document>(std::move(facts));
-    if (!some_old) shelf_->put(question_, std::move(answers_), made);
+    if (all_good) shelf_->put(question_, std::move(answers), made);
     return made;
 }
 

@@ -1,12 +1,18 @@
-// One detection under way: waits for its probes and makes the document. Internal to the detector.
+// One detection under way: waits for its probes, as long as its patience lasts, and makes the document. Internal to the detector.
 #pragma once
 
+#include "kernel/capability/probe_activity.hpp"
 #include "kernel/capability/probe_answer.hpp"
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,16 +42,28 @@ struct wanted_keys {
     bool tiers;
 };
 
-class gathering {
+class gathering : public std::enable_shared_from_this<gathering> {
 public:
+    using stand_in = std::function<probe_answer_ptr(std::size_t part)>;
+
     /// `parts` answers are waited for. `question` names sysroot and prefixes.
     gathering(std::string question, wanted_keys keys, std::size_t parts, std::shared_ptr<document_shelf> shelf,
               const clock& clk, std::function<void(capability_ptr)> callback);
-    /// Each part once; null: its probe could not be asked. The last one makes the document. [any]
+    /// Each part once; null: its probe could not be asked. The last one makes the document, if there is none yet. [any]
     void take(std::size_t part, probe_answer_ptr answer, bool past_its_time);
+    /// From `end` on nobody is waited for: `meanwhile` counts for a part that is missing then, and `late` is called for each of
+    /// these as soon as it is there. Once.
+    void limit(boost::asio::io_context& io, std::chrono::steady_clock::time_point end,
+               const std::shared_ptr<probe_activity>& activity, stand_in meanwhile, std::function<void()> late);
 
 private:
-    capability_ptr document();
+    enum class standing : std::uint8_t { missing, good, past_its_time };
+    struct part {
+        probe_answer_ptr answer;
+        standing state = standing::missing;
+    };
+    void patience_over();
+    capability_ptr document(const std::vector<part>& parts) const;
 
     const std::string question_;
     const wanted_keys keys_;
@@ -54,8 +72,11 @@ private:
     const std::function<void(capability_ptr)> callback_;
     std::mutex mutex_;
     std::size_t missing_;
-    std::vector<probe_answer_ptr> answers_;
-    std::vector<bool> past_their_time_;
+    std::vector<part> parts_;
+    bool made_ = false;
+    stand_in meanwhile_;
+    std::function<void()> late_;
+    std::optional<boost::asio::steady_timer> timer_;
 };
 
 }  // namespace sigrun

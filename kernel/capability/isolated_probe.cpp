@@ -1,5 +1,6 @@
 #include "kernel/capability/isolated_probe.hpp"
 
+#include "kernel/base/id.hpp"
 #include "kernel/base/quantity.hpp"
 #include "kernel/base/time_text.hpp"
 #include "kernel/log/log.hpp"
@@ -14,7 +15,10 @@ namespace {
 const auto k_log = logger::get("capability");
 constexpr std::chrono::seconds k_start_limit{5};  // for the process to come up; a run's own limits count afterwards
 constexpr std::chrono::seconds k_idle{60};
-constexpr unsigned k_runs = 100;  // what a probe leaks is given back after so many
+// What a probe leaks is given back with its process: when that has grown since it had found its size, has too many descriptors, or
+// has had this many runs, or some fewer: probes run together, and not all of them shall need another process at the same time.
+constexpr unsigned k_runs = 1000, k_settled = 8;
+constexpr std::size_t k_most_growth = 8 * 1024 * 1024, k_most_descriptors = 128;
 constexpr std::size_t k_max_run_bytes = 16 * 1024 * 1024;
 constexpr unsigned k_max_run_lines = 256;  // of the log
 constexpr const char* k_stopped = "detection was stopped";
@@ -50,7 +54,7 @@ void isolated_probe::run(std::string sysroot, std::shared_ptr<isolated_run> whos
 void isolated_probe::go_on() {
     guard lock(mutex_);
     if (!whose_ || asked_ || ending_) return;  // a process that ends is waited for
-    if (session_ && ready_ && (values_ != target_->values() || used_up())) {
+    if (session_ && ready_ && (values_ != target_->values() || worn_)) {
         ending_ = true;
         return session_->close();
     }
@@ -62,8 +66,6 @@ void isolated_probe::go_on() {
     }
     if (ready_) ask(lock);
 }
-
-bool isolated_probe::used_up() const { return runs_ >= k_runs; }
 
 bool isolated_probe::may_start(std::string& why, fact_status& status) {
     if (corpse_ && health_.pause_left(clock_.now()) <= nanoseconds(0)) {
@@ -92,6 +94,8 @@ result<void> isolated_probe::start() {
         std::make_shared<probe_session>(host_, activity_, weak_from_this(), std::move(process), std::move(socket));
     ready_ = ending_ = false;
     runs_ = 0;
+    worn_ = false;
+    most_runs_ = k_runs - static_cast<unsigned>(random_u64() % (k_runs / 2));
     session_->begin();
     session_->send(frame_bytes(probe_word::load, first_words(values_.get())));
     timer_.emplace(host_.io(), k_start_limit);
@@ -192,6 +196,32 @@ void isolated_probe::wait_for_more() {
     });
 }
 
+// After a run.
+bool isolated_probe::is_worn() {
+    if (runs_ >= most_runs_) return true;
+    const auto now = usage_of(session_->process_id());
+    if (runs_ <= k_settled) settled_bytes_ = now.resident_bytes;
+    return now.resident_bytes > settled_bytes_ + k_most_growth || now.descriptors > k_most_descriptors;
+}
+
+// Its last run is over: another process takes its place before somebody waits for it.
+void isolated_probe::retire() {
+    guard lock(mutex_);
+    if (!session_ || whose_ || ending_ || !worn_) return;
+    ending_ = true;
+    session_->close();
+}
+
+// [work]
+void isolated_probe::start_ahead() {
+    guard lock(mutex_);
+    std::string why;
+    fact_status status{};
+    if (whose_ || session_ || stopped_ || !may_start(why, status)) return;
+    if (const auto started = start(); !started)
+        SIGRUN_LOG(k_log, warning, "probe ", target_->name(), ": ", started.error().text());
+}
+
 void isolated_probe::heard(probe_session& from, const probe_frame& frame) {
     guard lock(mutex_);
     if (&from != session_.get() || ending_) return;
@@ -204,6 +234,7 @@ void isolated_probe::heard(probe_session& from, const probe_frame& frame) {
     switch (frame.word) {
         case probe_word::ready:
             ready_ = true;
+            if (!whose_) wait_for_more();
             lock.unlock();
             return go_on();
         case probe_word::refused: return wrong("it cannot be used there: " + std::string(frame.payload.substr(0, 512)));
@@ -219,8 +250,10 @@ void isolated_probe::heard(probe_session& from, const probe_frame& frame) {
         case probe_word::done:
             if (!mine) return;
             health_.worked();
+            worn_ = is_worn();
             wait_for_more();
-            return finish(lock, part->rest.empty() ? fact_status::ok : fact_status::error, std::string(part->rest));
+            finish(lock, part->rest.empty() ? fact_status::ok : fact_status::error, std::string(part->rest));
+            return retire();
         default: return wrong("it sent what only its parent says");
     }
 }
@@ -263,10 +296,12 @@ void isolated_probe::ended(probe_session& which, std::optional<int> status, cons
         return finish(lock, fact_status::error, how);
     }
     if (gave_up_) return finish(lock, fact_status::timeout, "the probe did not answer within its hard limit");
-    if (!whose_) return;
+    const bool wanted = whose_ != nullptr;
+    if (!wanted && !worn_) return;
     lock.unlock();
-    host_.post_work([weak = weak_from_this()] {
-        if (auto me = weak.lock()) me->go_on();
+    host_.post_work([weak = weak_from_this(), wanted] {
+        const auto me = weak.lock();
+        if (me) wanted ? me->go_on() : me->start_ahead();
     });
 }
 

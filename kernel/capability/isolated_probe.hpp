@@ -55,8 +55,10 @@ private:
     void finish(guard& lock, fact_status status, const std::string& detail);
     void start_took_too_long();
     void wait_for_more();
+    void retire();
+    void start_ahead();
     void log(std::string_view payload);
-    bool used_up() const;
+    bool is_worn();
 
     plugin_host& host_;
     const clock& clock_;
@@ -69,7 +71,9 @@ private:
     std::shared_ptr<probe_session> session_;
     bool ready_ = false, ending_ = false, slow_ = false;
     std::shared_ptr<const bound_section> values_;  // of the session
-    unsigned runs_ = 0;                            // in the session
+    unsigned runs_ = 0, most_runs_ = 0;            // in the session
+    std::size_t settled_bytes_ = 0;                // of its process
+    bool worn_ = false;                            // it shall have no more runs
     std::unique_ptr<probe_process> corpse_;
     std::optional<boost::asio::steady_timer> timer_;  // to be ready; to be asked again
     bool stopped_ = false;

@@ -46,20 +46,23 @@ bool better(const fact& challenger, const fact& holder) {
     return challenger.confidence >= holder.confidence;
 }
 
-void fact_merge::add(fact f) {
+void fact_merge::add(fact f, bool told_as_stale) {
     const auto at = best_.find(f.key);
     if (at == best_.end()) {
         auto key = f.key;
-        best_.emplace(std::move(key), std::move(f));
-    } else if (better(f, at->second)) {
-        at->second = std::move(f);
+        best_.emplace(std::move(key), holder{std::move(f), told_as_stale});
+    } else if (better(f, at->second.best)) {
+        at->second = {std::move(f), told_as_stale};
     }
 }
 
 std::vector<fact> fact_merge::take() && {
     std::vector<fact> facts;
     facts.reserve(best_.size());
-    for (auto& [key, f] : best_) facts.push_back(std::move(f));
+    for (auto& [key, held] : best_) {
+        if (held.told_as_stale && held.best.status == fact_status::ok) held.best.status = fact_status::stale;
+        facts.push_back(std::move(held.best));
+    }
     best_.clear();
     return facts;
 }

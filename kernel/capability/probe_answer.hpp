@@ -32,11 +32,16 @@ bool better(const fact& challenger, const fact& holder);
 /// Of each key the answer that is better than the others.
 class fact_merge {
 public:
-    void add(fact f);
+    /// `told_as_stale`: it counts as what it says that it is, but if it is the best one, it is only stale.
+    void add(fact f, bool told_as_stale = false);
     std::vector<fact> take() &&;  // in the order of the keys
 
 private:
-    std::map<std::string, fact, std::less<>> best_;
+    struct holder {
+        fact best;
+        bool told_as_stale;
+    };
+    std::map<std::string, holder, std::less<>> best_;
 };
 
 /// The two say something else, of what does not change all the time by nature.

@@ -159,13 +159,32 @@ void probe_lane::forgive() {
     if (isolated_) isolated_->forgive();
 }
 
-void probe_lane::remember(const std::string& sysroot, const std::vector<fact>& good) {
+void probe_lane::remember(const std::string& sysroot, const probe_answer_ptr& said) {
     std::lock_guard lock(mutex_);
-    good_sysroot_ = sysroot;
+    last_ = {sysroot, said};
+    if (said->failures) return;
+    good_ = last_;
     failures_ = 0;
-    good_.clear();
-    for (const fact& f : good)
-        if (f.status == fact_status::ok) good_.push_back(f);
+}
+
+probe_answer_ptr probe_lane::last(const std::string& sysroot) const {
+    std::lock_guard lock(mutex_);
+    return sysroot == last_.sysroot ? last_.answer : nullptr;
+}
+
+std::vector<fact> probe_lane::nothing_known(fact_status status, std::string_view detail) const {
+    std::vector<fact> out;
+    out.reserve(patterns_.size());
+    for (const auto& pattern : patterns_) {
+        fact f;
+        f.key = pattern;
+        f.status = status;
+        f.observed_ns = clock_.wall_ns();
+        f.source = target_->name();
+        f.detail = std::string(detail.substr(0, 256));
+        out.push_back(std::move(f));
+    }
+    return out;
 }
 
 unsigned probe_lane::failed_again() {
@@ -178,8 +197,9 @@ std::vector<fact> probe_lane::remembered(const std::string& sysroot) const {
     std::vector<fact> out;
     const std::int64_t now = clock_.wall_ns();
     std::lock_guard lock(mutex_);
-    if (stopped_ || sysroot != good_sysroot_) return out;
-    for (const fact& f : good_) {
+    if (stopped_ || !good_.answer || sysroot != good_.sysroot) return out;
+    for (const fact& f : good_.answer->facts) {
+        if (f.status != fact_status::ok) continue;
         const auto lasts = static_cast<std::int64_t>(f.ttl_s) * 2'000'000'000;
         if (lasts && now - f.observed_ns >= lasts) continue;
         out.push_back(f);

@@ -32,7 +32,7 @@ class probe_ticket;
 
 class probe_lane : public std::enable_shared_from_this<probe_lane> {
 public:
-    using done = std::function<void(probe_answer)>;
+    using done = std::function<void(probe_answer_ptr)>;
 
     /// Null if the instance has no usable probe table. The host must outlive every call but those after
     /// stop(). `program`: started for a probe that runs in a process of its own; empty: none does.
@@ -55,6 +55,10 @@ public:
 
     /// Runs the probe, after the runs asked for before; `callback` is called exactly once.
     void run(std::string sysroot, done callback);
+    /// What it has said last of this tree; nothing yet: null.
+    probe_answer_ptr last(const std::string& sysroot) const;
+    /// That nothing is known of its keys, one fact for each pattern, since nobody knows which there are.
+    std::vector<fact> nothing_known(fact_status status, std::string_view detail) const;
     /// Cancels the run that is under way, as its soft limit would.
     void cancel();
     /// Crashes so far do not keep it from being run.
@@ -70,7 +74,7 @@ private:
     void begin(const std::shared_ptr<probe_ticket>& ticket);
     void returned(const probe_ticket* ticket);
     void overdue(const probe_ticket* ticket);
-    void remember(const std::string& sysroot, const std::vector<fact>& good);
+    void remember(const std::string& sysroot, const probe_answer_ptr& said);
     unsigned failed_again();
     std::vector<fact> remembered(const std::string& sysroot) const;
 
@@ -84,9 +88,12 @@ private:
     const std::uint64_t number_;
     std::atomic<std::uint64_t> runs_{0};
     mutable std::mutex mutex_;
-    std::string good_sysroot_;
-    std::vector<fact> good_;  // of the last run that went well
-    unsigned failures_ = 0;   // since then
+    struct memory {
+        std::string sysroot;
+        probe_answer_ptr answer;
+    };
+    memory last_, good_;     // good: of the last run that went well
+    unsigned failures_ = 0;  // since then
     std::shared_ptr<probe_ticket> running_;
     std::deque<std::shared_ptr<probe_ticket>> waiting_;
     bool overdue_ = false;

@@ -12,6 +12,8 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 
 namespace sigrun {
 namespace {
@@ -63,6 +65,18 @@ std::optional<int> probe_process::look() noexcept {
     int status = 0;
     if (::waitpid(pid_, &status, WNOHANG) == pid_) status_ = status;
     return status_;
+}
+
+process_usage usage_of(pid_t pid) {
+    const auto folder = std::filesystem::path("/proc") / std::to_string(pid);
+    process_usage out;
+    std::size_t size = 0, pages = 0;
+    if (std::ifstream(folder / "statm") >> size >> pages)
+        out.resident_bytes = pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    std::error_code gone;
+    for (std::filesystem::directory_iterator at(folder / "fd", gone), end; !gone && at != end; at.increment(gone))
+        ++out.descriptors;
+    return out;
 }
 
 std::string how_it_ended(int wait_status) {

@@ -35,6 +35,12 @@ private:
     std::optional<int> status_;
 };
 
+struct process_usage {
+    std::size_t resident_bytes = 0, descriptors = 0;
+};
+/// Of a process of this user; nothing of one that is gone.
+process_usage usage_of(pid_t pid);
+
 /// "by itself, with exit code 3", "by a signal: Segmentation fault".
 std::string how_it_ended(int wait_status);
 

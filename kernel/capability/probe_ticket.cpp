@@ -122,17 +122,17 @@ bool probe_ticket::answer(fact_status status, std::string_view detail) {
         soft_.reset();
         hard_.reset();
     }
-    if (status == fact_status::ok) {
-        lane_->remember(sysroot_, said.facts);
-    } else {
+    if (status != fact_status::ok) {
         add_failure(said.facts, status, detail);
         said.failures = lane_->failed_again();
     }
-    callback(std::move(said));
+    const auto whole = std::make_shared<const probe_answer>(std::move(said));
+    lane_->remember(sysroot_, whole);
+    callback(whole);
     return true;
 }
 
-// Of what has not arrived: the values of before, as stale; and the patterns of all keys, since nobody knows which there are.
+// Of what has not arrived: the values of before, as stale; and the patterns of all keys.
 void probe_ticket::add_failure(std::vector<fact>& facts, fact_status status, std::string_view detail) const {
     auto known = lane_->remembered(sysroot_);
     const auto has = [](const std::vector<fact>& list, std::string_view key) {
@@ -140,16 +140,8 @@ void probe_ticket::add_failure(std::vector<fact>& facts, fact_status status, std
     };
     std::erase_if(known, [&](const fact& old) { return has(facts, old.key); });
     for (fact& old : known) old.detail = std::string(detail.substr(0, 256));
-    for (const auto& pattern : lane_->patterns()) {
-        if (has(known, pattern)) continue;
-        fact f;
-        f.key = pattern;
-        f.status = status;
-        f.observed_ns = lane_->clock_.wall_ns();
-        f.source = lane_->target_->name();
-        f.detail = std::string(detail.substr(0, 256));
-        facts.push_back(std::move(f));
-    }
+    for (fact& f : lane_->nothing_known(status, detail))
+        if (!has(known, f.key)) facts.push_back(std::move(f));
     std::move(known.begin(), known.end(), std::back_inserter(facts));
 }
 

@@ -1,3 +1,4 @@
+#include "kernel/serve/cache_series.hpp"
 #include "kernel/serve/methods.hpp"
 #include "kernel/serve/plain_method.hpp"
 
@@ -61,10 +62,14 @@ void add_system_methods(router& r, controller& c) {
                                                       {"version", c.version},
                                                       {"abi", sdk::concat(SIGRUN_ABI_MAJOR, ".", SIGRUN_ABI_MINOR)}}));
           }));
-    r.add("metrics.get", plain({}, [&c](const json::object&, const call_input&, const call_ptr& call) {
+    auto caches = std::make_shared<cache_series>();
+    r.add("metrics.get", plain({}, [&c, caches](const json::object&, const call_input&, const call_ptr& call) {
               c.numbers.get_gauge("sigrun_jobs_waiting", "Jobs that wait for a place")
                   .set(static_cast<double>(c.jobs.waiting()));
               c.numbers.get_gauge("sigrun_runners", "Registered runners").set(static_cast<double>(c.runners.size()));
+              const auto probes = c.local.stats();
+              caches->tell(c.numbers, "probes", probes, probes.now);
+              caches->tell(c.numbers, "endpoints", c.links.detection_stats(), c.links.detection_census());
               auto text = buffer_ref::copy_of(c.numbers.text());
               call->last("", text.get());
           }));

@@ -15,7 +15,7 @@ constexpr sigrun_opt k_verify_options[] = {
            {.def = "yes", .doc = "Run each program that was found with --version; no: only what files say is known."}),
     option("at_first", SIGRUN_OPT_BOOL,
            {.def = "no",
-            .doc = "Run them when the runner starts too, which then waits for them; else when facts are read again."}),
+            .doc = "Run them when the program starts too, not only when facts are read again."}),
     option("timeout", SIGRUN_OPT_DURATION,
            {.def = "1s", .doc = "How long one program may take.", .min = 10e6, .max = 10e9}),
     option("parallel", SIGRUN_OPT_INT, {.def = "8", .doc = "Programs at once.", .min = 1, .max = 64}),

@@ -226,6 +226,7 @@ class CommandLine(FleetTest):
         self.assertIn("r1", self.sigrun(d, "runner", "ls", "--where", 'label.zone == "eu"', check=0).stdout)
         self.assertIn("no runner meets", self.sigrun(d, "runner", "ls", "--where", 'label.zone == "us"', check=0).stdout)
         self.assertIn("machine", self.sigrun(d, "runner", "show", "r1", check=0).stdout)
+        d.facts("r1", "cpu.effective_cores")
         self.assertIn("effective_cores", self.sigrun(d, "runner", "show", "r1", "--facts", check=0).stdout)
         self.assertIn("draining: disk swap", self.sigrun(d, "runner", "drain", "r1", "--reason", "disk swap", check=0).stdout)
         self.assertEqual(d.runner("r1")["status"], "draining")

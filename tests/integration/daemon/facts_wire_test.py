@@ -6,6 +6,9 @@ import unittest
 
 from harness import BUILD, FleetTest, free_port, wait_until
 
+SELDOM = ("--set", "runner.facts_interval=1h")
+AT_ONCE = ("--set", "runner.facts_patience=30s")  # everything is known from the start
+
 
 class FactsWire(FleetTest):
     def fact(self, d, key, name="r1"):
@@ -37,7 +40,7 @@ class FactsWire(FleetTest):
         self.start_runner(protocol, "--url", f"valkyrie://127.0.0.1:{d.port}", "--protocol", protocol, "--plugin-dir", plugins,
                           "--set", f"instance local.folder={folder}", "--set", "runner.facts_interval=1s")
         d.runner_status(protocol, "online")
-        self.assertEqual(self.fact(d, "custom.rack", protocol)["value"], "r1")
+        self.assertEqual(d.facts(protocol, "custom.rack", "memory.total_bytes")["custom.rack"]["value"], "r1")
         return folder / "rack.ini"
 
     def test_mission_E4_a_changed_fact_is_seen_within_3_s_over_each_protocol_and_is_told_alone(self):
@@ -71,14 +74,14 @@ class FactsWire(FleetTest):
         d = self.daemon()
         self.runner_for(d, extra=("--set", "runner.facts_interval=1s"))
         watch = self.program("curl", "-sSN", f"http://127.0.0.1:{d.port}/v1/events?types=CapabilitiesUpdated")
-        first = self.fact(d, "memory.available_bytes")["observed_at"]
+        first = d.facts("r1", "memory.available_bytes")["memory.available_bytes"]["observed_at"]
         wait_until("it is looked at again", lambda: self.fact(d, "memory.available_bytes")["observed_at"] > first)
         self.assertEqual(self.told(d)["gap"], 0)
         self.assertFalse([line for line in watch.lines if "memory.available_bytes" in line])
 
     def test_a_runner_that_comes_back_does_not_tell_again_what_is_known(self):
         d = self.daemon()
-        self.runner_for(d, extra=("--set", "runner.facts_interval=1h"))
+        self.runner_for(d, extra=(*SELDOM, *AT_ONCE))
         self.assertEqual(self.told(d), {"all": 1, "changes": 0, "nothing": 0, "gap": 0})
         for to in ("grpc", "http", "websocket", "valkyrie"):
             status, body = d.request("POST", f"/v1/runners/r1/migrate?to={to}")
@@ -89,8 +92,8 @@ class FactsWire(FleetTest):
 
     def test_a_controller_that_has_forgotten_everything_is_told_everything(self):
         d = self.daemon()
-        self.runner_for(d, extra=("--set", "runner.facts_interval=1h"))
-        before = {f["key"] for f in d.runner("r1")["facts"]}
+        self.runner_for(d, extra=SELDOM)
+        before = set(d.facts("r1"))
         port = d.port
         self.assertEqual(d.stop(), 0)
         d = self.daemon("daemon", port=port)
@@ -102,7 +105,7 @@ class FactsWire(FleetTest):
     def test_a_runner_that_is_dialled_tells_once_for_all_its_protocols(self):
         d = self.daemon()
         port = free_port()
-        self.start_runner("r1", "--listen", f"127.0.0.1:{port}", "--set", "runner.facts_interval=1h", wait="listening")
+        self.start_runner("r1", "--listen", f"127.0.0.1:{port}", *SELDOM, wait="listening")
         self.assertEqual(d.request("POST", "/v1/runners", {"name": "r1", "endpoint": f"127.0.0.1:{port}"})[0], 201)
         up = lambda: [p["name"] for p in d.runner("r1")["protocols"] if p["state"] == "up"]
         wait_until("it is linked over all", lambda: len(up()) == 4)

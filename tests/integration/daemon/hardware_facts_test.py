@@ -7,21 +7,18 @@ from harness import FleetTest, wait_until
 
 
 class HardwareFacts(FleetTest):
-    def facts_of(self, d, name):
-        return {f["key"]: f for f in d.runner(name)["facts"]}
-
     def test_the_work_folder_is_the_one_that_jobs_work_in(self):
         other = self.shared_memory()
         d = self.daemon()
         self.runner_for(d, "plain")
         self.runner_for(d, "apart", extra=("--set", f"runner.workspace_dir={other}/jobs"))
-        facts = self.facts_of(d, "apart")
+        facts = d.facts("apart", "work.path", "work.fs", "work.tmpfs")
         self.assertEqual(facts["work.path"]["value"], f"{other}/jobs")
         self.assertEqual((facts["work.fs"]["value"], facts["work.tmpfs"]["value"]), ("tmpfs", True))
         job = d.run(command=["pwd"], requires="work.tmpfs")
         self.assertEqual(job["runner"]["name"], "apart", job)
         self.assertTrue(d.log(job["id"]).startswith(f"{other}/jobs/"), d.log(job["id"]))
-        here = self.facts_of(d, "plain")
+        here = d.facts("plain", "work.path")
         job = d.run(command=["pwd"], requires='runner.name == "plain"')
         self.assertTrue(d.log(job["id"]).startswith(here["work.path"]["value"] + "/"), (d.log(job["id"]), here["work.path"]))
 
@@ -37,7 +34,7 @@ class HardwareFacts(FleetTest):
     def test_jobs_can_ask_for_an_interface_and_a_file_system(self):
         d = self.daemon()
         self.runner_for(d, "r1")
-        facts = self.facts_of(d, "r1")
+        facts = d.facts("r1", "nic", "fs")
         self.assertIn("lo", [n["name"] for n in facts["nic"]["value"]])
         self.assertIn("/", [f["mount"] for f in facts["fs"]["value"]])
         wanted = 'any(n in nic, n.kind == "loopback") && any(f in fs, f.mount == "/" && f.available_bytes > 1)'
@@ -58,8 +55,8 @@ class HardwareFacts(FleetTest):
         for text in (head + "\n" + body, "sigrun-facts/9 of a later version", head + "\n" + body[:-10]):
             kept.write_text(text)
             r = self.runner_for(d, "r1")
-            wait_until("the probes have confirmed it", lambda: self.facts_of(d, "r1")["memory.total_bytes"]["status"] == "ok")
-            wait_until("nothing is left stale", lambda: "stale" not in {f["status"] for f in self.facts_of(d, "r1").values()})
+            wait_until("the probes have confirmed it", lambda: d.facts("r1", "memory.total_bytes")["memory.total_bytes"]["status"] == "ok")
+            wait_until("nothing is left stale", lambda: "stale" not in {f["status"] for f in d.facts("r1").values()})
             self.assertEqual(d.run(command=["true"])["state"], "succeeded")
             if text != head + "\n" + body:
                 r.wait_line("the facts of the last run are not used")

@@ -153,6 +153,18 @@ class Daemon(Program):
     def runner(self, name):
         return self.get(f"/v1/runners/{name}")
 
+    def facts(self, name, *keys, deadline=DEADLINE):
+        """What is known of a runner, by key, once these keys are; without any: once all its probes have answered. A runner is
+        connected before it knows what takes it long to find out."""
+        def not_yet(fact):
+            return fact is None or fact.get("detail", "").startswith("not known yet")
+
+        def look():
+            known = {f["key"]: f for f in self.runner(name)["facts"]}
+            missing = [known.get(k) for k in keys] if keys else list(known.values())
+            return None if any(map(not_yet, missing)) else known
+        return wait_until(f"runner {name} knows {', '.join(keys) or 'everything'}", look, deadline)
+
     def runner_status(self, name, *statuses, deadline=DEADLINE):
         def look():
             code, r = self.request("GET", f"/v1/runners/{name}")

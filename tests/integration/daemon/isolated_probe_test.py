@@ -75,6 +75,23 @@ class IsolatedProbe(FleetTest):
         d.stop()
         self.assertIsNone(stat(found[0]))
 
+    def test_what_the_cache_of_facts_counts_is_in_the_metrics_too(self):
+        d = self.daemon()
+        for _ in range(3):
+            d.get("/v1/probe?only=numa")
+        for _ in range(2):  # a look at them changes nothing
+            series = dict(line.rsplit(" ", 1) for line in d.get("/metrics").splitlines() if line.startswith("sigrun_fact_cache_"))
+            counted = d.get("/v1/stats")
+            self.assertGreater(counted["probes"]["hits"], 0)
+            self.assertGreater(counted["probes"]["misses"], 0)
+            for cache, numbers in (("probes", counted["probes"]), ("endpoints", counted["detection"])):
+                told = {how: float(series[f'sigrun_fact_cache_answers_total{{cache="{cache}",how="{how}"}}'])
+                        for how in ("hit", "miss", "shared", "stale", "negative")}
+                self.assertEqual(told, {"hit": numbers["hits"], "miss": numbers["misses"], "shared": numbers["shared"],
+                                        "stale": numbers["stale"], "negative": numbers["negative"]})
+                self.assertEqual(float(series[f'sigrun_fact_cache_renewals_total{{cache="{cache}"}}']), numbers["renewals"])
+                self.assertEqual(float(series[f'sigrun_fact_cache_entries{{cache="{cache}",state="valid"}}']), numbers["valid"])
+
     def test_the_command_finds_it_out_from_any_folder(self):
         done = subprocess.run([str(BIN / "sigrun"), "probe", "--json", "--only", "numa,cpu"], cwd="/", capture_output=True, text=True,
                               timeout=60)

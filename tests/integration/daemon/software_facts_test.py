@@ -81,7 +81,7 @@ class SoftwareFacts(FleetTest):
         self.addCleanup(server.server_close)
         d = self.daemon()
         self.runner(d, f"instance containers.sockets=docker={path}")
-        mine = lambda: next(r for r in self.facts_of(d)["runtime"]["value"] if r["socket"] == path)
+        mine = lambda: next(r for r in d.facts("r1", "runtime")["runtime"]["value"] if r["socket"] == path)
         self.assertEqual((mine()["version"], mine()["usable"], mine()["storage_driver"]), ("24.0.7", True, "overlay2"))
         wanted = 'any(r in runtime, r.name == "docker" && r.usable && r.version >= v"24")'
         self.assertEqual(d.run(command=["true"], requires=wanted)["state"], "succeeded")
@@ -106,7 +106,7 @@ class SoftwareFacts(FleetTest):
             self.addCleanup(lambda s=server: s.stop(0).wait())
         d = self.daemon()
         self.runner(d, "instance containers.sockets=" + ",".join(f"{name}={path}" for name, path in sockets.items()))
-        mine = {r["socket"]: r for r in self.facts_of(d)["runtime"]["value"]}
+        mine = {r["socket"]: r for r in d.facts("r1", "runtime")["runtime"]["value"]}
         found = {name: (mine[path]["version"], mine[path]["usable"], mine[path].get("api")) for name, path in sockets.items()}
         self.assertEqual(found, {"cri-o": ("1.30.2", True, "1"), "containerd": ("2.0.5", True, None)})
 
@@ -116,7 +116,7 @@ class SoftwareFacts(FleetTest):
         (folder / "rack.ini").write_text("[custom]\nrack = r12\n[memory]\ntotal_bytes = 4096\n")
         d = self.daemon()
         runner = self.runner(d, f"instance local.folder={folder}")
-        facts = self.facts_of(d)
+        facts = d.facts("r1", "custom.rack", "memory.total_bytes")
         self.assertEqual((facts["custom.rack"]["value"], facts["custom.rack"]["method"]), ("r12", "declared"))
         self.assertEqual(facts["memory.total_bytes"]["value"], 4096, "the operator knows better")
         self.assertEqual(d.run(command=["true"], requires='custom.rack == "r12"')["state"], "succeeded")

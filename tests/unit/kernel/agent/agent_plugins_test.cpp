@@ -195,5 +195,15 @@ TEST(renewed_facts, what_nobody_answers_any_more_goes_and_what_failed_this_time_
     EXPECT_EQ(now.find("runner.name"), nullptr) << "the agent's own facts are made anew";
 }
 
+TEST(renewed_facts, why_something_is_not_known_is_what_was_found_last) {
+    using enum fact_status;
+    auto not_yet = made_fact("gpu.*", timeout), never = made_fact("gpu.*", timeout);
+    not_yet.detail = "not known yet";
+    never.detail = "the probe did not answer within its hard limit";
+    const capability_document now(renewed_facts(capability_document({not_yet}), capability_document({never})));
+    ASSERT_EQ(now.facts().size(), 1u);
+    EXPECT_EQ(now.find("gpu.*")->detail, never.detail);
+}
+
 }  // namespace
 }  // namespace sigrun::agent_test

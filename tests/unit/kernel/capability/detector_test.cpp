@@ -1,7 +1,9 @@
+#include "kernel/capability/probe_answer.hpp"
 #include "tests/unit/kernel/capability/detector_rig.hpp"
 
 #include <atomic>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 namespace sigrun {
@@ -267,6 +269,142 @@ TEST(detector, what_a_probe_sent_before_it_hung_is_kept_and_what_comes_after_is_
     EXPECT_EQ(facts->find("custom.*")->status, fact_status::timeout);
     rig.open_gates();
     EXPECT_EQ(rig.detect()->find("custom.late"), nullptr);
+}
+
+// A probe that waits at a gate beside one that does not, each in the same kind of place.
+class patient_detector : public testing::TestWithParam<const char*> {
+protected:
+    scratch_folder folder;
+    std::string gate = detector_rig::make_gate(folder, "gate");
+    std::string isolated = std::string("isolated = ") + GetParam() + "\n";
+    std::string late(const std::string& more = "") {
+        return unruly("late", isolated + more + "mode = hang\nkeys = custom.late.*,custom.other\ngate = " + gate +
+                                  "\nfacts = [" + fact_text("custom.late.x", "1") + "]");
+    }
+    std::string quick() {
+        return unruly("quick", isolated + "keys = custom.quick\nfacts = [" + fact_text("custom.quick", "2") + "]");
+    }
+    /// The first document in which the quick probe's answer is, asked for again and again with hardly any patience.
+    static capability_ptr with_quick(detector_rig& rig) {
+        const auto deadline = std::chrono::steady_clock::now() + 60s;
+        for (auto facts = rig.detect(k_hardly);; facts = rig.detect(k_hardly)) {
+            if (value_of(facts, "custom.quick") == json::value(2)) return facts;
+            if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error("the quick probe did not answer");
+        }
+    }
+    static detect_options hardly() {
+        detect_options options;
+        options.patience = 1ms;
+        return options;
+    }
+    static const inline detect_options k_hardly = hardly();
+};
+
+TEST_P(patient_detector, mission_D20_the_document_is_there_before_a_late_probe_may_answer) {
+    detector_rig rig({k_unruly}, late() + quick(), k_probe_host);
+    rig.add_gate(gate);
+    std::promise<void> told;
+    auto news = told.get_future();
+    std::atomic<bool> open{false}, once{false};
+    rig.subject().set_observer([&] {
+        if (open && !once.exchange(true)) told.set_value();
+    });
+    const auto facts = with_quick(rig);  // although the gate is shut
+    for (const char* key : {"custom.late.*", "custom.other"}) {
+        ASSERT_NE(facts->find(key), nullptr) << key;
+        EXPECT_EQ(facts->find(key)->status, fact_status::timeout);
+        EXPECT_EQ(facts->find(key)->detail, "not known yet: its probe has not answered");
+        EXPECT_EQ(facts->find(key)->source, "late");
+    }
+    auto whole = rig.ask();
+    open = true;
+    rig.open_gates();
+    ASSERT_EQ(news.wait_for(60s), std::future_status::ready);
+    const auto all = detector_rig::wait(std::move(whole));
+    EXPECT_EQ(value_of(all, "custom.late.x"), json::value(1));
+    EXPECT_EQ(all->facts().size(), 2u) << "nothing is left of what was not known";
+    EXPECT_EQ(rig.detect(k_hardly), all) << "everything is good: the same document";
+    EXPECT_EQ(rig.subject().stats().runs, 2u);
+}
+
+TEST_P(patient_detector, who_never_answers_ends_at_its_hard_limit_and_that_is_told) {
+    detector_rig rig({k_unruly}, late("hard = 300\n") + quick(), k_probe_host);
+    rig.add_gate(gate);
+    std::atomic<bool> ended{false}, once{false};
+    std::promise<void> told;
+    rig.subject().set_observer([&] {
+        detect_options now;
+        now.patience = 0ns;
+        rig.subject().detect(now, [&](const capability_ptr& facts) {
+            const fact* f = facts->find("custom.other");
+            ended = ended || (f && f->detail == "the probe did not answer within its hard limit");
+        });
+        if (ended && !once.exchange(true)) told.set_value();
+    });
+    with_quick(rig);
+    EXPECT_EQ(told.get_future().wait_for(60s), std::future_status::ready);
+    EXPECT_EQ(rig.detect()->find("custom.late.*")->status, fact_status::timeout);
+}
+
+TEST_P(patient_detector, what_is_not_known_yet_is_neither_kept_nor_what_others_are_told) {
+    scratch_folder state;
+    const auto file = state.path() + "/facts";
+    detector_rig rig({k_unruly}, late() + quick(), k_probe_host);
+    rig.add_gate(gate);
+    rig.subject().keep_in(file);
+    auto patient = rig.ask();
+    with_quick(rig);
+    const auto deadline = std::chrono::steady_clock::now() + 60s;
+    while (!std::filesystem::exists(file) && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    std::stringstream text;
+    text << std::ifstream(file).rdbuf();
+    EXPECT_NE(text.str().find("custom.quick"), std::string::npos);
+    EXPECT_EQ(text.str().find("custom.late"), std::string::npos) << text.str();
+    EXPECT_EQ(text.str().find("custom.other"), std::string::npos);
+    EXPECT_EQ(patient.wait_for(0s), std::future_status::timeout);
+    rig.open_gates();
+    EXPECT_EQ(value_of(detector_rig::wait(std::move(patient)), "custom.late.x"), json::value(1));
+}
+
+TEST_P(patient_detector, what_is_read_again_is_as_it_was_until_it_has_been_read) {
+    detector_rig rig({k_unruly}, late() + quick(), k_probe_host);
+    rig.add_gate(gate);
+    rig.open_gates();
+    const auto before = rig.detect();
+    rig.close_gates();
+    auto again = hardly();
+    again.fresh = true;
+    for (const bool forgotten : {false, true}) {
+        if (forgotten) rig.subject().forget();
+        const auto facts = rig.detect(again);
+        EXPECT_EQ(facts->find("custom.late.x")->status, fact_status::ok) << forgotten;
+        EXPECT_EQ(facts->inventory_hash(), before->inventory_hash()) << forgotten;
+    }
+    rig.add_gate(gate);
+}
+
+INSTANTIATE_TEST_SUITE_P(places, patient_detector, testing::Values("no", "yes"), [](const auto& place) {
+    return std::string(place.param) == "yes" ? "in_a_process_of_its_own" : "in_this_process";
+});
+
+TEST(fact_merge, what_is_stale_because_its_probe_still_reads_it_holds_against_who_is_less_sure) {
+    const auto made = [](int value, std::uint8_t confidence) {
+        fact f;
+        f.key = "lang";
+        f.value = value;
+        f.confidence = confidence;
+        return f;
+    };
+    for (const bool old_first : {true, false}) {
+        fact_merge best;
+        if (old_first) best.add(made(1, 100), true);
+        best.add(made(2, 60));
+        if (!old_first) best.add(made(1, 100), true);
+        const auto facts = std::move(best).take();
+        ASSERT_EQ(facts.size(), 1u);
+        EXPECT_EQ(facts[0].value, json::value(1));
+        EXPECT_EQ(facts[0].status, fact_status::stale);
+    }
 }
 
 TEST(detector, the_soft_limit_cancels_a_polite_probe) {

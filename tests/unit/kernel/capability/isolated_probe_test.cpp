@@ -275,6 +275,67 @@ TEST(mission_D20, a_hung_probe_delays_no_other_by_a_millisecond) {
     rig.wait(std::move(hung));
 }
 
+// The whole way: what one probe finds out is in a document that somebody was told of, as soon beside another that hangs.
+TEST(mission_D20, a_hung_probe_delays_no_news_of_another_by_a_millisecond) {
+    scratch_folder folder;
+    const auto gate = detector_rig::make_gate(folder, "gate");
+    detector_rig rig({k_unruly},
+                     isolated("calm", "mode = exists\nkeys = custom.calm\nfacts = [" +
+                                          fact_text("custom.calm", R"("@count")") + "]") +
+                         isolated("hung", "mode = hang\nkeys = custom.hung\nhard = 60000\ngate = " + gate),
+                     k_probe_host);
+    std::atomic<int> told{0};
+    rig.subject().set_observer([&] { ++told; });
+    detect_options now, run;
+    now.patience = run.patience = 0ns;
+    run.fresh = true;
+    const auto until_news = [&] {
+        const auto before = value_of(rig.detect(now), "custom.calm");
+        const auto begin = std::chrono::steady_clock::now();
+        rig.detect(run);
+        for (int seen = told; value_of(rig.detect(now), "custom.calm") == before; seen = told)
+            while (told == seen) std::this_thread::sleep_for(50us);
+        return std::chrono::steady_clock::now() - begin;
+    };
+    const auto median = [&] {
+        std::vector<nanoseconds> times;
+        for (int i = 0; i < 101; ++i) times.push_back(until_news());
+        std::nth_element(times.begin(), times.begin() + 50, times.end());
+        return times[50];
+    };
+    rig.add_gate(gate);
+    rig.open_gates();
+    rig.detect();
+    const auto alone = median();
+    rig.close_gates();
+    rig.add_gate(gate);
+    detect_options everything;
+    everything.fresh = true;
+    const auto hung = rig.ask(everything);
+    const auto beside = median();
+    RecordProperty("alone_us", static_cast<int>(alone / 1us));
+    RecordProperty("beside_us", static_cast<int>(beside / 1us));
+    EXPECT_LT(beside - alone, 1ms);
+    EXPECT_EQ(hung.wait_for(0s), std::future_status::timeout) << "to the end";
+}
+
+TEST(isolated_probe, a_process_is_kept_until_it_has_grown) {
+    const auto processes_of = [](const std::string& mode) {
+        detector_rig rig({k_unruly},
+                         isolated("a", "mode = " + mode + "\nfacts = [" + fact_text("custom.pid", R"("@pid")") + "]"),
+                         k_probe_host);
+        std::set<std::string> processes;
+        for (int i = 0; i < 200; ++i) processes.insert(json::serialize(value_of(rig.refresh(), "custom.pid")));
+        return processes.size();
+    };
+    EXPECT_EQ(processes_of("answer"), 1u);
+#ifndef SIGRUN_SANITIZED  // which keep what was freed for a while
+    const auto leaking = processes_of("drip");
+    EXPECT_GE(leaking, 8u) << "a MiB with each run: sixteen or seventeen are too many";
+    EXPECT_LE(leaking, 20u);
+#endif
+}
+
 TEST(mission_D20, a_thousand_refreshes_leave_nothing_behind) {
     detector_rig rig({k_unruly}, isolated("a", "mode = fds\nfacts = [" + fact_text("custom.pid", R"("@pid")") + "]"),
                      k_probe_host);
@@ -284,12 +345,13 @@ TEST(mission_D20, a_thousand_refreshes_leave_nothing_behind) {
         processes.insert(json::serialize(value_of(rig.refresh(), "custom.pid")));
         if (i == 0) before = census::taken();
     }
+    ASSERT_TRUE(soon([] { return children_of_this_process().size() == 1; })) << "the next one takes over";
     const auto after = census::taken();
-    EXPECT_EQ(after.children, 1u);
     EXPECT_EQ(after.descriptors, before.descriptors);
     EXPECT_EQ(after.threads, before.threads);
     EXPECT_LE(after.workers, 16u);
-    EXPECT_EQ(processes.size(), 10u) << "each is used a hundred times";
+    EXPECT_GE(processes.size(), 50u) << "each run leaves ten descriptors open, and 128 are too many";
+    EXPECT_LE(processes.size(), 200u);
     rig.destroy_detector();
     EXPECT_TRUE(soon([] { return children_of_this_process().empty(); }));
     EXPECT_EQ(census::taken().descriptors, before.descriptors - 1);
