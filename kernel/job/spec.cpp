@@ -348,6 +348,8 @@ result<spec_ptr> parse_job_spec(std::string_view document, selector& select, con
     p.spec.document = document;
     for (const auto& [k, v] : o) SIGRUN_CHECK_OK(p.field(k, v));
     SIGRUN_CHECK_OK(p.finish(o));
+    p.spec.queue_account = defaults.queues->find(p.spec.queue);
+    p.spec.tenant_account = defaults.tenants->find(p.spec.tenant);
     return spec_ptr(std::make_shared<const job_spec>(std::move(p.spec)));
 }
 

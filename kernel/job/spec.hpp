@@ -4,6 +4,7 @@
 #include "kernel/base/json.hpp"
 #include "kernel/base/quantity.hpp"
 #include "kernel/capability/facts.hpp"
+#include "kernel/job/wait_accounts.hpp"
 #include "kernel/plugin/buffer.hpp"
 #include "kernel/select/selector.hpp"
 
@@ -35,6 +36,7 @@ struct job_spec {
     predicate_ptr pred;
     std::vector<preference> prefers;  // heaviest first
     std::string queue = "default", tenant;
+    account_ptr queue_account, tenant_account;
     priority_band priority = priority_band::normal;
     std::string balancer;  // "" = default
     std::uint16_t balancer_id = 0;
@@ -54,6 +56,8 @@ using spec_ptr = std::shared_ptr<const job_spec>;
 struct spec_defaults {
     std::uint32_t retry_infrastructure = 3;
     std::vector<std::string> protocols;  // names that a job may ask for
+    std::shared_ptr<wait_accounts> queues = std::make_shared<wait_accounts>();
+    std::shared_ptr<wait_accounts> tenants = std::make_shared<wait_accounts>();
 };
 
 /// Parses and checks; unknown fields are refused with the nearest known one. Interns the requirement in `select`.
