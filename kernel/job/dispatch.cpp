@@ -76,6 +76,7 @@ bool job_engine::pick_for(job& j, pick_result& out) {
     request.protocols = fleet_.mask_of(j.spec->protocol);
     request.priority = static_cast<std::uint16_t>(j.spec->priority);
     request.balancer = j.spec->balancer_id;
+    request.affinity_key = j.affinity_key;
     request.excluded = j.excluded.data();
     request.n_excluded = static_cast<std::uint32_t>(j.excluded.size());
     for (const auto& p : j.spec->prefers) {

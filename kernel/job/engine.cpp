@@ -53,11 +53,18 @@ void job_engine::tune(const engine_tuning& now) {
     tuned_.max_waiting = now.max_waiting;
     tuned_.lease = now.lease;
     tuned_.retry_delay = now.retry_delay;
-    tuned_.retry_infrastructure = now.retry_infrastructure;
+    tuned_.sticky = now.sticky;
+    {
+        std::lock_guard lock(defaults_mutex_);
+        options_.defaults.retry_infrastructure = now.retry_infrastructure;
+        options_.defaults.rules = std::make_shared<const spec_rules>(now.rules);
+    }
     table_.keep(now.keep_finished);
     queue_.set_ageing(now.ageing);
     options_.defaults.tenants->set_rules(now.any_tenant, now.tenants);
-    options_.defaults.queues->set_rules({}, now.queues);
+    wait_accounts::rules_by_name queues;
+    for (const auto& [name, rules] : now.rules.queues) queues[name].most = rules.most;
+    options_.defaults.queues->set_rules({}, std::move(queues));
     // After the values: who sees the new number sees them, too.
     tuned_.changes.fetch_add(1, std::memory_order_release);
 }
@@ -76,9 +83,7 @@ void job_engine::submit(const submit_request& request, std::function<void(result
     if (cache.owner == this && cache.changes == changes && cache.text == request.document) {
         spec = cache.spec;
     } else {
-        auto defaults = options_.defaults;
-        defaults.retry_infrastructure = tuned_.retry_infrastructure.load();
-        auto parsed = parse_job_spec(request.document, select_, defaults);
+        auto parsed = parse_job_spec(request.document, select_, defaults());
         if (!parsed) return accepted(parsed.error(), false);
         spec = *parsed;
         cache = {this, changes, std::string(request.document), spec};
@@ -97,6 +102,7 @@ void job_engine::submit(const submit_request& request, std::function<void(result
     auto j = std::make_shared<job>(*this, id::make(), spec);
     j->payload = request.payload ? request.payload : spec->payload;
     j->submitted_ns = clock_.wall_ns();
+    j->affinity_key = affinity_of(*spec, request.submitter);
     j->queue_seq = next_seq_.fetch_add(1, std::memory_order_relaxed);
     j->waits_since = clock_.now();
     if (spec->queue_timeout.count()) j->queue_deadline = j->waits_since + spec->queue_timeout;
@@ -162,6 +168,17 @@ void job_engine::submit(const submit_request& request, std::function<void(result
         for (const auto& answer : replays) answer(first);
         if (stored) enqueue(j);
     });
+}
+
+spec_defaults job_engine::defaults() const {
+    std::lock_guard lock(defaults_mutex_);
+    return options_.defaults;
+}
+
+std::uint64_t job_engine::affinity_of(const job_spec& spec, std::string_view submitter) const {
+    if (spec.affinity_key || !tuned_.sticky.load(std::memory_order_relaxed)) return spec.affinity_key;
+    if (!spec.tenant.empty()) return affinity_key_of(spec.tenant);
+    return submitter.empty() ? 0 : affinity_key_of(submitter);
 }
 
 result<void> job_engine::has_room(const job_spec& spec) const {

@@ -30,13 +30,16 @@ struct engine_tuning {
     std::uint32_t retry_infrastructure = 3;
     nanoseconds ageing = std::chrono::minutes(10);  // a waiting job rises by one band each time; 0 = never
     account_rules any_tenant;
-    wait_accounts::rules_by_name tenants, queues;
+    wait_accounts::rules_by_name tenants;
+    spec_rules rules;
+    bool sticky = false;  // jobs without affinity prefer the runners of their tenant, or of who submits them
 };
 
 struct submit_request {
     std::string_view document;
     buffer_ref payload;  // overrides the document's
     std::string idempotency_key;
+    std::string_view submitter;  // "" = nobody asks
 };
 
 class job_engine final : public attempt_handler {
@@ -87,6 +90,8 @@ private:
     friend struct job;
     using job_lock = std::unique_lock<std::mutex>;
 
+    spec_defaults defaults() const;
+    std::uint64_t affinity_of(const job_spec& spec, std::string_view submitter) const;
     result<void> has_room(const job_spec& spec) const;
     void replay(const job_ptr& earlier, std::function<void(result<job_ptr>, bool)> accepted);
 
@@ -154,10 +159,11 @@ private:
     timer_wheel& timers_;
     const clock& clock_;
     engine_options options_;
+    mutable std::mutex defaults_mutex_;  // options_.defaults
     struct {
         std::atomic<std::uint64_t> max_waiting;
         std::atomic<nanoseconds> lease, retry_delay;
-        std::atomic<std::uint32_t> retry_infrastructure;
+        std::atomic<bool> sticky;
         std::atomic<std::uint64_t> changes{0};
     } tuned_;
     placed_jobs placed_;  // before the table: jobs take themselves out

@@ -142,6 +142,7 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
         settle_at{}, cancel_at{};
     nanoseconds cancel_grace{0};
     std::string idempotency_key;
+    std::uint64_t affinity_key = 0;
     std::shared_ptr<job_log> log;
     std::string output_trouble;                // why its output cannot be stored now
     std::atomic<bool> output_troubled{false};  // output_trouble is not empty; readable without the lock

@@ -17,7 +17,7 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
         SIGRUN_LOG(k_log, error, "job record ", key, " is damaged and skipped: ", view ? "no id" : view.error().text());
         return;
     }
-    auto spec = parse_job_spec(view->document, select_, options_.defaults);
+    auto spec = parse_job_spec(view->document, select_, defaults());
     std::string refused;
     if (!spec) {
         // Valid when it was submitted, not with today's plugins: keep it visible.
@@ -32,6 +32,7 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
     }
     auto j = std::make_shared<job>(*this, *uid, *spec);
     j->payload = view->payload ? view->payload : (*spec)->payload;
+    j->affinity_key = affinity_of(**spec, {});
     j->state = view->state;
     j->reason = view->reason;
     j->attempts = std::move(view->attempts);

@@ -250,6 +250,9 @@ result<void> daemon::impl::check_values(const daemon_settings& now, const settin
         return with_origin(bad_value("balancer.default_algorithm", known, "\"" + name + "\""), from);
     }
     SIGRUN_CHECK_OK(check_security(now, from));
+    const auto loaded = [this](const std::string& name) { return select->balancer_id(name) != 0; };
+    if (auto queues = check_queue_settings(now, loaded, select->balancer_names()); !queues)
+        return with_origin(queues.error(), from);
     if (auto rungs = check_rung_settings(now, links->protocol_names()); !rungs) return with_origin(rungs.error(), from);
     return declared->check(now, from);
 }
@@ -350,6 +353,9 @@ result<void> daemon::start() {
     auto select = selector::create(so, d.plugins->instances(SIGRUN_KIND_BALANCER));
     if (!select) return select.error();
     d.select = std::move(*select);
+    const auto loaded = [&d](const std::string& name) { return d.select->balancer_id(name) != 0; };
+    if (auto queues = check_queue_settings(d.bound, loaded, d.select->balancer_names()); !queues)
+        return with_origin(queues.error(), d.options.config);
     d.local = std::make_unique<detector>(*d.plugins, d.time, d.options.trial_program);
     d.local->keep_in(d.options.state_dir + "/facts.cache");
     SIGRUN_CHECK_OK(d.open_fleet());

@@ -13,6 +13,13 @@ inline constexpr std::array k_queue_options{
                  .doc = "Jobs of this queue that may wait; beyond it submit answers busy. 0: as many as [jobs] allows.",
                  .max = 10000000,
                  .flags = SIGRUN_OPT_HOT}),
+    sdk::option("balancer", SIGRUN_OPT_STRING,
+                {.def = "", .doc = "Who picks for its jobs that name no balancer.", .flags = SIGRUN_OPT_HOT}),
+    sdk::option("priority", SIGRUN_OPT_CHOICE,
+                {.def = "normal",
+                 .doc = "Of its jobs that name none.",
+                 .choices = "critical,high,normal,low,background",
+                 .flags = SIGRUN_OPT_HOT}),
 };
 inline constexpr std::array k_tenant_options{
     sdk::option(

@@ -204,6 +204,17 @@ constexpr std::array k_interface{
 constexpr std::array k_balancer{
     option("default_algorithm", SIGRUN_OPT_STRING,
            {.def = "round_robin", .doc = "Balancer of jobs that name none.", .flags = SIGRUN_OPT_HOT}),
+    option("priority_rule", SIGRUN_OPT_LIST,
+           {.def = "",
+            .doc = "PRIORITY=BALANCER, ...: who picks for jobs of that priority when neither they nor their queue name "
+                   "one, such as critical=performance, high=least_connections, normal=round_robin. Others: "
+                   "default_algorithm.",
+            .flags = SIGRUN_OPT_HOT}),
+    option("enable_sticky_sessions", SIGRUN_OPT_BOOL,
+           {.def = "no",
+            .doc = "Jobs without `affinity` have that of their tenant, or else of who submits them: a balancer that "
+                   "keeps affinity gives them the same runner.",
+            .flags = SIGRUN_OPT_HOT}),
     option("protocol_weights", SIGRUN_OPT_LIST,
            {.def = "",
             .doc = "PROTOCOL=FACTOR, ...: what a protocol's score is multiplied by until it has been measured 10 "

@@ -136,6 +136,45 @@ class Queues(FleetTest):
         d = self.daemon(settings=["jobs.tenant_max_waiting=2"])
         self.assertEqual(d.request("POST", "/v1/jobs", {"command": ["true"]})[0], 429)
 
+    def test_mission_L4_a_job_its_queue_or_its_priority_says_who_picks(self):
+        file = self.config("[balancer]\npriority_rule = high=least_connections\n[queue builds]\nbalancer = least_connections\n"
+                           "priority = low\n")
+        d = self.daemon(config=file)
+        self.runner_for(d)
+
+        def decided(**document):
+            job = d.run(command=["true"], durability="memory", **document)
+            return job["attempts"][0]["reason"].split(" took ")[0], job["priority"]
+
+        self.assertEqual(decided(), ("round_robin", "normal"))
+        self.assertEqual(decided(priority="high"), ("least_connections", "high"))
+        self.assertEqual(decided(queue="builds"), ("least_connections", "low"))
+        self.assertEqual(decided(queue="builds", priority="high", balancer="round_robin"), ("round_robin", "high"))
+        # From a reload on, the new rule.
+        file.write_text("[queue builds]\nbalancer = round_robin\n")
+        wait_until("the new rule", lambda: decided(queue="builds") == ("round_robin", "normal"))
+        self.assertEqual(decided(priority="high")[0], "round_robin")
+
+    def test_a_balancer_that_is_not_there_is_an_error_wherever_it_is_named(self):
+        for text, field in (("[balancer]\npriority_rule = high=nobody\n", "balancer.priority_rule"),
+                            ("[balancer]\npriority_rule = urgent=round_robin\n", "balancer.priority_rule"),
+                            ("[balancer]\npriority_rule = high\n", "balancer.priority_rule"),
+                            ("[queue q]\nbalancer = nobody\n", "queue q.balancer")):
+            file = self.config(text)
+            p = self.program(BIN / "sigrund", "--state-dir", self.dir / "d", "--config", file)
+            self.assertNotEqual(p.process.wait(30), 0)
+            p._reader.join(5)
+            self.assertIn(f"{field}: expected", "\n".join(p.lines))
+            self.assertIn("sigrun.ini:2", "\n".join(p.lines))
+            checked = self.program(BIN / "sigrun", "config", "check", file)
+            self.assertNotEqual(checked.process.wait(30), 0)
+            checked._reader.join(5)
+            self.assertIn(field, "\n".join(checked.lines))
+        d = self.daemon()
+        status, body = d.request("POST", "/v1/jobs", {"command": ["true"], "balancer": "nobody"})
+        self.assertEqual((status, body["field"]), (400, "balancer"), body)
+        self.assertIn("round_robin", body["expected"])
+
     def test_sections_of_queues_and_tenants_are_checked(self):
         for text, part in (("[tenant a]\nwieght = 2\n", "weight"), ("[queue a]\nmax_waiting = -1\n", "max_waiting"),
                            ("[tenant a]\nweight = 1001\n", "1000")):
