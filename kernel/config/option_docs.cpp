@@ -28,7 +28,8 @@ std::string example_ini(std::span<const documented_section> sections) {
         if (!section.doc.empty()) out += "; " + section.doc + "\n";
         // "[instance http]  component = http:http" names the key that belongs to the heading.
         // A section that needs a value nobody can guess is written as a comment as a whole: the file must load as it is.
-        const bool complete = std::none_of(
+        // So is one that stands for many.
+        const bool complete = section.heading.find(" NAME]") == std::string_view::npos && std::none_of(
             section.options.begin(), section.options.end(),
             [](const sigrun_opt& option) { return (option.flags & SIGRUN_OPT_REQUIRED) && !option.def.len; });
         const char* off = complete ? "" : ";";

@@ -1,5 +1,6 @@
 // From queued to offered: pick, claim, offer; and the queue for what finds no place.
 #include "kernel/job/engine.hpp"
+#include "kernel/job/runner_place.hpp"
 #include "kernel/log/log.hpp"
 
 #include <algorithm>
@@ -39,7 +40,25 @@ void job_engine::enqueue(const job_ptr& j) {
 void job_engine::park(job& j) {
     j.waiting = true;
     arm(j);
-    queue_.push(j.shared_from_this(), fleet_.mask_of(j.spec->protocol));
+    count_waiting(j, true);
+    wait_terms terms;
+    terms.pred = j.spec->pred;
+    terms.protocols = fleet_.mask_of(j.spec->protocol);
+    terms.tenant = j.spec->tenant_account;
+    terms.band = static_cast<std::uint8_t>(j.spec->priority);
+    terms.since = j.waits_since;
+    if (j.queue_deadline != time_point{}) terms.deadline = j.queue_deadline;
+    terms.seq = j.queue_seq;
+    queue_.push(j.shared_from_this(), std::move(terms));
+}
+
+// Once while it waits, wherever: in the queue, or for the disk to have it. Under its lock, or while nobody knows it.
+void job_engine::count_waiting(job& j, bool waits) noexcept {
+    if (std::exchange(j.counted, waits) == waits) return;
+    const std::uint64_t one = waits ? 1 : ~0ull;
+    waiting_.fetch_add(one, std::memory_order_relaxed);
+    j.spec->queue_account->waiting.fetch_add(one, std::memory_order_relaxed);
+    j.spec->tenant_account->waiting.fetch_add(one, std::memory_order_relaxed);
 }
 
 // Between a pick that found nothing and the push into the queue a place may have become free, and whoever freed it
@@ -57,6 +76,7 @@ bool job_engine::pick_for(job& j, pick_result& out) {
     request.protocols = fleet_.mask_of(j.spec->protocol);
     request.priority = static_cast<std::uint16_t>(j.spec->priority);
     request.balancer = j.spec->balancer_id;
+    request.affinity_key = j.affinity_key;
     request.excluded = j.excluded.data();
     request.n_excluded = static_cast<std::uint32_t>(j.excluded.size());
     for (const auto& p : j.spec->prefers) {
@@ -178,6 +198,7 @@ void job_engine::begin_attempt(const job_ptr& j, const member_ptr& where, const 
     a.offered_ns = clock_.wall_ns();
     if (j->log) j->log->begin_attempt();
     j->state = job_state::offered;
+    count_waiting(*j, false);
     j->reason.clear();
     j->lease_deadline = {};
     // A foreign runner's acceptance is an HTTP reply with its own limit; it sends no ACK within 5 s by contract.
@@ -323,11 +344,10 @@ void job_engine::pump(slot_ref slot) {
     for (int misses = 0; misses < k_max_misses;) {
         const auto open = select_.open_protocols(slot);
         if (!open) return;
-        job_ptr j = queue_.pop([&](const predicate& p, protocol_mask allowed) {
-            // Parked while a protocol had to be named, and it need not be any more.
-            if (allowed == k_auto_protocol) allowed = fleet_.mask_of("auto");
-            return (allowed & open) && select_.matches(p, slot);
-        });
+        runner_place place(select_, slot, open);
+        // Parked while a protocol had to be named, and it need not be any more.
+        place.read_as(k_auto_protocol, fleet_.mask_of("auto"));
+        const auto j = std::static_pointer_cast<job>(queue_.pop(place, clock_.now()));
         if (!j) return;
         {
             job_lock lock(j->mutex);
@@ -348,7 +368,8 @@ void job_engine::pump(slot_ref slot) {
 void job_engine::sweep() {
     if (!queue_.size()) return;
     std::set<std::string> keys;
-    for (const auto& j : queue_.heads(k_sweep_lanes)) {
+    for (const auto& w : queue_.heads(k_sweep_lanes)) {
+        const auto j = std::static_pointer_cast<job>(w);
         slot_ref slot;
         {
             job_lock lock(j->mutex);

@@ -26,7 +26,8 @@ std::string key_of(const std::string& tenant, const std::string& key) { return t
 }  // namespace
 
 job_engine::job_engine(fleet& runners, selector& select, journal& store, event_log& events, metrics& numbers,
-                       log_store& logs, timer_wheel& timers, const clock& clk, engine_options options)
+                       log_store& logs, timer_wheel& timers, const clock& clk, engine_options options,
+                       const engine_tuning& tuning)
     : fleet_(runners),
       select_(select),
       store_(store),
@@ -35,7 +36,7 @@ job_engine::job_engine(fleet& runners, selector& select, journal& store, event_l
       timers_(timers),
       clock_(clk),
       options_(std::move(options)),
-      table_(options_.keep_finished),
+      table_(tuning.keep_finished),
       submitted_(numbers.get_counter("sigrun_jobs_submitted_total", "Jobs accepted")),
       finished_ok_(
           numbers.get_counter("sigrun_jobs_finished_total", "Jobs ended, by outcome", {{"outcome", "succeeded"}})),
@@ -45,16 +46,25 @@ job_engine::job_engine(fleet& runners, selector& select, journal& store, event_l
       offers_(numbers.get_counter("sigrun_offers_total", "Jobs offered to runners")),
       wait_seconds_(numbers.get_histogram("sigrun_job_wait_seconds", "From submit to the first offer",
                                           {0.0001, 0.001, 0.01, 0.1, 1, 10, 60, 600})) {
-    tune({options_.max_waiting, options_.keep_finished, options_.lease, options_.retry_delay,
-          options_.defaults.retry_infrastructure});
+    tune(tuning);
 }
 
 void job_engine::tune(const engine_tuning& now) {
     tuned_.max_waiting = now.max_waiting;
     tuned_.lease = now.lease;
     tuned_.retry_delay = now.retry_delay;
-    tuned_.retry_infrastructure = now.retry_infrastructure;
+    tuned_.sticky = now.sticky;
+    {
+        std::lock_guard lock(defaults_mutex_);
+        options_.defaults.retry_infrastructure = now.retry_infrastructure;
+        options_.defaults.rules = std::make_shared<const spec_rules>(now.rules);
+    }
     table_.keep(now.keep_finished);
+    queue_.set_ageing(now.ageing);
+    options_.defaults.tenants->set_rules(now.any_tenant, now.tenants);
+    wait_accounts::rules_by_name queues;
+    for (const auto& [name, rules] : now.rules.queues) queues[name].most = rules.most;
+    options_.defaults.queues->set_rules({}, std::move(queues));
     // After the values: who sees the new number sees them, too.
     tuned_.changes.fetch_add(1, std::memory_order_release);
 }
@@ -74,9 +84,7 @@ void job_engine::submit(const submit_request& request, std::function<void(result
     if (cache.owner == this && cache.changes == changes && cache.text == request.document) {
         spec = cache.spec;
     } else {
-        auto defaults = options_.defaults;
-        defaults.retry_infrastructure = tuned_.retry_infrastructure.load();
-        auto parsed = parse_job_spec(request.document, select_, defaults);
+        auto parsed = parse_job_spec(request.document, select_, defaults());
         if (!parsed) return accepted(parsed.error(), false);
         spec = *parsed;
         cache = {this, changes, std::string(request.document), spec};
@@ -86,11 +94,7 @@ void job_engine::submit(const submit_request& request, std::function<void(result
                                   std::to_string(request.idempotency_key.size()) + " bytes"),
                         false);
     if (stopping_) return accepted(problem{errc::unavailable, "the daemon is stopping", "", "", "", 1000}, false);
-    if (const auto most = tuned_.max_waiting.load(std::memory_order_relaxed); queue_.size() >= most)
-        return accepted(
-            problem{errc::busy, "the queue is full", "jobs.max_waiting",
-                    "fewer than " + std::to_string(most) + " waiting jobs", std::to_string(queue_.size()), 1000},
-            false);
+    if (auto room = has_room(*spec); !room) return accepted(room.error(), false);
     if (spec->keep == durability::fsync)
         if (auto why = store_.failed(); !why.empty())
             return accepted(problem{errc::unavailable, "nothing can be stored now: " + why, "durability",
@@ -99,8 +103,10 @@ void job_engine::submit(const submit_request& request, std::function<void(result
     auto j = std::make_shared<job>(*this, id::make(), spec);
     j->payload = request.payload ? request.payload : spec->payload;
     j->submitted_ns = clock_.wall_ns();
+    j->affinity_key = affinity_of(*spec, request.submitter);
     j->queue_seq = next_seq_.fetch_add(1, std::memory_order_relaxed);
-    if (spec->queue_timeout.count()) j->queue_deadline = clock_.now() + spec->queue_timeout;
+    j->waits_since = clock_.now();
+    if (spec->queue_timeout.count()) j->queue_deadline = j->waits_since + spec->queue_timeout;
 
     j->storing = spec->keep == durability::fsync;
     table_.insert(j);
@@ -139,6 +145,10 @@ void job_engine::submit(const submit_request& request, std::function<void(result
         accepted(j, false);
         return enqueue(j);
     }
+    {
+        job_lock lock(j->mutex);
+        count_waiting(*j, true);
+    }
     store_.append(std::move(records), true, [this, j, accepted = std::move(accepted)](result<void> stored) {
         if (!stored) {
             table_.erase(j->uid);
@@ -151,6 +161,7 @@ void job_engine::submit(const submit_request& request, std::function<void(result
         {
             job_lock lock(j->mutex);
             j->storing = false;
+            if (!stored) count_waiting(*j, false);
             replays.swap(j->replays);
         }
         result<job_ptr> first = stored ? result<job_ptr>(j) : result<job_ptr>(stored.error());
@@ -158,6 +169,37 @@ void job_engine::submit(const submit_request& request, std::function<void(result
         for (const auto& answer : replays) answer(first);
         if (stored) enqueue(j);
     });
+}
+
+spec_defaults job_engine::defaults() const {
+    std::lock_guard lock(defaults_mutex_);
+    return options_.defaults;
+}
+
+std::uint64_t job_engine::affinity_of(const job_spec& spec, std::string_view submitter) const {
+    if (spec.affinity_key || !tuned_.sticky.load(std::memory_order_relaxed)) return spec.affinity_key;
+    if (!spec.tenant.empty()) return affinity_key_of(spec.tenant);
+    return submitter.empty() ? 0 : affinity_key_of(submitter);
+}
+
+result<void> job_engine::has_room(const job_spec& spec) const {
+    const auto full = [](std::string field, const std::string& whose, std::uint64_t most, std::uint64_t waiting) {
+        return problem{errc::busy,
+                       "the queue is full",
+                       std::move(field),
+                       "fewer than " + std::to_string(most) + " waiting jobs" + whose,
+                       std::to_string(waiting),
+                       1000};
+    };
+    if (const auto most = tuned_.max_waiting.load(std::memory_order_relaxed), waiting = waiting_.load();
+        waiting >= most)
+        return full("jobs.max_waiting", "", most, waiting);
+    if (const auto& q = *spec.queue_account; q.full())
+        return full("queue", " in queue \"" + q.name + "\"", q.most, q.waiting);
+    if (const auto& t = *spec.tenant_account; t.full())
+        return full("tenant", t.name.empty() ? " without a tenant" : " of tenant \"" + t.name + "\"", t.most,
+                    t.waiting);
+    return {};
 }
 
 // A replay promises what the first answer promises, so it waits for the same commit.

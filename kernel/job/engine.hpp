@@ -15,35 +15,37 @@
 namespace sigrun {
 
 struct engine_options {
-    std::uint64_t max_waiting = 100'000;  // queued jobs; beyond it submit answers busy
-    std::size_t keep_finished = 10'000;   // ended jobs that can still be asked for
     nanoseconds offer_timeout = std::chrono::seconds(5);
-    nanoseconds lease = std::chrono::seconds(10);
     nanoseconds restart_grace = std::chrono::seconds(20);
-    nanoseconds retry_delay = std::chrono::milliseconds(500);
     nanoseconds lost_after = std::chrono::minutes(10);  // jobs that must not run twice wait this long for their runner
     spec_defaults defaults;
 };
 
-/// Of these, what can change while jobs run.
+/// What can change while jobs run.
 struct engine_tuning {
-    std::uint64_t max_waiting = 0;
-    std::size_t keep_finished = 0;
-    nanoseconds lease{0};
-    nanoseconds retry_delay{0};
-    std::uint32_t retry_infrastructure = 0;
+    std::uint64_t max_waiting = 100'000;  // jobs; beyond it submit answers busy
+    std::size_t keep_finished = 10'000;   // ended jobs that can still be asked for
+    nanoseconds lease = std::chrono::seconds(10);
+    nanoseconds retry_delay = std::chrono::milliseconds(500);
+    std::uint32_t retry_infrastructure = 3;
+    nanoseconds ageing = std::chrono::minutes(10);  // a waiting job rises by one band each time; 0 = never
+    account_rules any_tenant;
+    wait_accounts::rules_by_name tenants;
+    spec_rules rules;
+    bool sticky = false;  // jobs without affinity prefer the runners of their tenant, or of who submits them
 };
 
 struct submit_request {
     std::string_view document;
     buffer_ref payload;  // overrides the document's
     std::string idempotency_key;
+    std::string_view submitter;  // "" = nobody asks
 };
 
 class job_engine final : public attempt_handler {
 public:
     job_engine(fleet& runners, selector& select, journal& store, event_log& events, metrics& numbers, log_store& logs,
-               timer_wheel& timers, const clock& clk, engine_options options);
+               timer_wheel& timers, const clock& clk, engine_options options, const engine_tuning& tuning = {});
     ~job_engine() override;
 
     // -- for callers -----------------------------------------------------------------------------------------------
@@ -88,11 +90,15 @@ private:
     friend struct job;
     using job_lock = std::unique_lock<std::mutex>;
 
+    spec_defaults defaults() const;
+    std::uint64_t affinity_of(const job_spec& spec, std::string_view submitter) const;
+    result<void> has_room(const job_spec& spec) const;
     void replay(const job_ptr& earlier, std::function<void(result<job_ptr>, bool)> accepted);
 
     // dispatch.cpp: from queued to offered
     void enqueue(const job_ptr& j);
     void park(job& j);  // under its lock
+    void count_waiting(job& j, bool waits) noexcept;
     bool place_for(job& j, slot_ref& out);
     bool try_dispatch(const job_ptr& j);  // false: no place now
     bool pick_for(job& j, pick_result& out);
@@ -159,15 +165,17 @@ private:
     timer_wheel& timers_;
     const clock& clock_;
     engine_options options_;
+    mutable std::mutex defaults_mutex_;  // options_.defaults
     struct {
         std::atomic<std::uint64_t> max_waiting;
         std::atomic<nanoseconds> lease, retry_delay;
-        std::atomic<std::uint32_t> retry_infrastructure;
+        std::atomic<bool> sticky;
         std::atomic<std::uint64_t> changes{0};
     } tuned_;
     placed_jobs placed_;  // before the table: jobs take themselves out
     job_table table_;
     wait_queue queue_;
+    std::atomic<std::uint64_t> waiting_{0};  // also those whose first record is on its way to the disk
     struct sweeper final : timer_node {
         explicit sweeper(job_engine& e) : engine(e) {}
         std::shared_ptr<void> pin() noexcept override { return engine.alive_; }

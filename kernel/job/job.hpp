@@ -5,6 +5,7 @@
 #include "kernel/job/log_store.hpp"
 #include "kernel/job/placed_jobs.hpp"
 #include "kernel/job/spec.hpp"
+#include "kernel/job/wait_queue.hpp"
 #include "kernel/link/fleet.hpp"
 
 #include <atomic>
@@ -112,7 +113,7 @@ struct attempt {
 
 class job_engine;
 
-struct job final : std::enable_shared_from_this<job>, timer_node {
+struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     job(job_engine& e, id i, spec_ptr s) : engine(e), uid(i), spec(std::move(s)) {}
     ~job() override;
 
@@ -131,15 +132,18 @@ struct job final : std::enable_shared_from_this<job>, timer_node {
     std::optional<ending> end;
     bool cancelling = false;
     bool waiting = false;                                           // in the queue
+    bool counted = false;                                           // among those that wait, for the limits
     bool settling = false;                                          // its end is on the way to the disk
     std::function<void(const std::shared_ptr<job>&)> settle_again;  // at settle_at: the disk refused the end before
     std::uint64_t queue_seq = 0;
+    time_point waits_since{};
     std::int64_t submitted_ns = 0, started_ns = 0, finished_ns = 0;
     time_point queue_deadline{}, offer_deadline{}, lease_deadline{}, retry_at{}, run_deadline{}, hold_deadline{},
         settle_at{}, cancel_at{}, doubt_at{};
     nanoseconds doubt_after{0};  // age at which the job will have lasted unusually long
     nanoseconds cancel_grace{0};
     std::string idempotency_key;
+    std::uint64_t affinity_key = 0;
     std::shared_ptr<job_log> log;
     std::string output_trouble;                // why its output cannot be stored now
     std::atomic<bool> output_troubled{false};  // output_trouble is not empty; readable without the lock

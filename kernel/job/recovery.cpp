@@ -17,7 +17,7 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
         SIGRUN_LOG(k_log, error, "job record ", key, " is damaged and skipped: ", view ? "no id" : view.error().text());
         return;
     }
-    auto spec = parse_job_spec(view->document, select_, options_.defaults);
+    auto spec = parse_job_spec(view->document, select_, defaults());
     std::string refused;
     if (!spec) {
         // Valid when it was submitted, not with today's plugins: keep it visible.
@@ -26,10 +26,13 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
         bare->document = view->document;
         bare->requirement = requirement::compile("").value();
         bare->pred = select_.intern(bare->requirement);
+        bare->queue_account = options_.defaults.queues->find(bare->queue);
+        bare->tenant_account = options_.defaults.tenants->find(bare->tenant);
         spec = spec_ptr(bare);
     }
     auto j = std::make_shared<job>(*this, *uid, *spec);
     j->payload = view->payload ? view->payload : (*spec)->payload;
+    j->affinity_key = affinity_of(**spec, {});
     j->state = view->state;
     j->reason = view->reason;
     j->attempts = std::move(view->attempts);
@@ -41,6 +44,9 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
     j->end = std::move(view->end);
     j->idempotency_key = view->key;
     j->queue_seq = next_seq_.fetch_add(1);
+    const auto* last = j->current();
+    const nanoseconds waited(clock_.wall_ns() - (last && last->finished_ns ? last->finished_ns : j->submitted_ns));
+    j->waits_since = clock_.now() - std::max(waited, nanoseconds(0));
     if (auto log = logs_.open(*uid); log->size()) j->log = std::move(log);
     table_.insert(j);
     if (is_terminal(j->state)) return forget(table_.finished(j));
@@ -77,8 +83,9 @@ void job_engine::start() {
     if (auto n = logs_.remove_unknown([this](const id& uid) { return table_.find(uid) != nullptr; }))
         SIGRUN_LOG(k_log, info, n, " logs of jobs that are no longer known were removed");
     started_ = true;
-    for (const auto& j : queue_.all()) {
-        queue_.remove(j);
+    for (const auto& w : queue_.all()) {
+        queue_.remove(*w);
+        const auto j = std::static_pointer_cast<job>(w);
         {
             job_lock lock(j->mutex);
             j->waiting = false;

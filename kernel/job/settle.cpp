@@ -92,6 +92,7 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
         auto from = j->state;
         j->state = job_state::queued;
         j->retry_at = clock_.now() + backoff(tuned_.retry_delay.load(), j->user_tries + j->infrastructure_tries);
+        j->waits_since = j->retry_at;
         j->reason = "waits to run again: " + how.why.message;
         publish(*j, from);
         arm(*j);
@@ -110,9 +111,10 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
 // The job ends. For fsync the end counts once it is on the disk; until then the job shows its former state.
 void job_engine::finish(const job_ptr& j, job_lock& lock, ending how, std::function<void()> durable) {
     if (j->waiting) {
-        queue_.remove(j);
+        queue_.remove(*j);
         j->waiting = false;
     }
+    count_waiting(*j, false);
     if (j->spec->keep != durability::fsync) {
         j->end = std::move(how);
         bool relaxed = j->spec->keep == durability::relaxed;

@@ -3,6 +3,8 @@
 #include "kernel/base/base64.hpp"
 #include "kernel/config/settings.hpp"
 
+#include <xxhash.h>
+
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -13,28 +15,13 @@ namespace {
 constexpr std::size_t k_max_document = 1u << 20;
 constexpr std::size_t k_max_word = 64u << 10;
 constexpr std::size_t k_max_words = 4096;
-constexpr std::array<std::string_view, 5> k_bands{"critical", "high", "normal", "low", "background"};
+constexpr std::array<std::string_view, k_priority_bands> k_bands{"critical", "high", "normal", "low", "background"};
 constexpr std::array<std::string_view, 3> k_durabilities{"fsync", "relaxed", "memory"};
 
-const std::vector<std::string> k_fields{"kind",
-                                        "command",
-                                        "steps",
-                                        "env",
-                                        "workdir",
-                                        "payload",
-                                        "requires",
-                                        "prefers",
-                                        "queue",
-                                        "tenant",
-                                        "priority",
-                                        "balancer",
-                                        "protocol",
-                                        "labels",
-                                        "timeouts",
-                                        "retry",
-                                        "durability",
-                                        "idempotent",
-                                        "preferred_protocol",
+const std::vector<std::string> k_fields{"kind",       "command",  "steps",      "env",        "workdir",
+                                        "payload",    "requires", "prefers",    "queue",      "tenant",
+                                        "priority",   "balancer", "affinity",   "protocol",   "labels",
+                                        "timeouts",   "retry",    "durability", "idempotent", "preferred_protocol",
                                         "max_latency"};
 
 std::string kind_of(const json::value& v) {
@@ -267,6 +254,10 @@ struct parser {
         } else if (f == "balancer") {
             SIGRUN_TRY(text, text_field(v, f));
             spec.balancer = text;
+        } else if (f == "affinity") {
+            SIGRUN_TRY(text, text_field(v, f));
+            if (text.size() > 256) return bad_value(f, "at most 256 bytes", std::to_string(text.size()) + " bytes");
+            if (!text.empty()) spec.affinity_key = affinity_key_of(text);
         } else if (f == "protocol" || f == "preferred_protocol") {
             SIGRUN_TRY(text, text_field(v, f));
             (f == "protocol" ? spec.protocol : spec.preferred_protocol) = text;
@@ -311,7 +302,16 @@ struct parser {
         spec.requirement = joint;
         spec.pred = select.intern(joint);
         if (const auto* prefers = o.if_contains("prefers")) SIGRUN_CHECK_OK(prefers_field(*prefers));
-        if (!spec.balancer.empty()) {
+        const auto& rules = *defaults.rules;
+        const auto queue = rules.queues.find(spec.queue);
+        const bool has_rules = queue != rules.queues.end();
+        if (has_rules && !o.contains("priority")) spec.priority = queue->second.priority;
+        if (spec.balancer.empty()) {
+            spec.balancer = has_rules ? queue->second.balancer : "";
+            if (spec.balancer.empty()) spec.balancer = rules.balancers[static_cast<std::size_t>(spec.priority)];
+            // Was there when the configuration was checked; if its plugin has gone since, the default one picks.
+            spec.balancer_id = select.balancer_id(spec.balancer);
+        } else {
             spec.balancer_id = select.balancer_id(spec.balancer);
             if (!spec.balancer_id) {
                 std::string known;
@@ -330,7 +330,16 @@ struct parser {
 }  // namespace
 
 std::string_view to_string(priority_band p) noexcept { return k_bands[static_cast<std::size_t>(p)]; }
+std::optional<priority_band> parse_priority(std::string_view text) noexcept {
+    for (std::size_t i = 0; i < k_bands.size(); ++i)
+        if (k_bands[i] == text) return static_cast<priority_band>(i);
+    return std::nullopt;
+}
 std::string_view to_string(durability d) noexcept { return k_durabilities[static_cast<std::size_t>(d)]; }
+
+std::uint64_t affinity_key_of(std::string_view text) noexcept {
+    return std::max<std::uint64_t>(XXH3_64bits(text.data(), text.size()), 1);
+}
 
 result<spec_ptr> parse_job_spec(std::string_view document, selector& select, const spec_defaults& defaults) {
     if (document.size() > k_max_document)
@@ -348,6 +357,8 @@ result<spec_ptr> parse_job_spec(std::string_view document, selector& select, con
     p.spec.document = document;
     for (const auto& [k, v] : o) SIGRUN_CHECK_OK(p.field(k, v));
     SIGRUN_CHECK_OK(p.finish(o));
+    p.spec.queue_account = defaults.queues->find(p.spec.queue);
+    p.spec.tenant_account = defaults.tenants->find(p.spec.tenant);
     return spec_ptr(std::make_shared<const job_spec>(std::move(p.spec)));
 }
 

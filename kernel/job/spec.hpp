@@ -4,10 +4,14 @@
 #include "kernel/base/json.hpp"
 #include "kernel/base/quantity.hpp"
 #include "kernel/capability/facts.hpp"
+#include "kernel/job/wait_accounts.hpp"
 #include "kernel/plugin/buffer.hpp"
 #include "kernel/select/selector.hpp"
 
+#include <array>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,7 +19,9 @@ namespace sigrun {
 
 enum class priority_band : std::uint8_t { critical, high, normal, low, background };
 enum class durability : std::uint8_t { fsync, relaxed, memory };
+constexpr std::size_t k_priority_bands = 5;
 std::string_view to_string(priority_band p) noexcept;
+std::optional<priority_band> parse_priority(std::string_view text) noexcept;
 std::string_view to_string(durability d) noexcept;
 
 struct preference {
@@ -35,9 +41,11 @@ struct job_spec {
     predicate_ptr pred;
     std::vector<preference> prefers;  // heaviest first
     std::string queue = "default", tenant;
+    account_ptr queue_account, tenant_account;
     priority_band priority = priority_band::normal;
-    std::string balancer;  // "" = default
+    std::string balancer;  // that the document, its queue or the rule for its priority names; "" = default
     std::uint16_t balancer_id = 0;
+    std::uint64_t affinity_key = 0;  // of `affinity`; 0 = none
     std::string protocol = "auto";
     bool names_protocol = false;     // protocol is not "auto"
     std::string preferred_protocol;  // taken unless another one is clearly better
@@ -51,10 +59,28 @@ struct job_spec {
 };
 using spec_ptr = std::shared_ptr<const job_spec>;
 
+/// What a [queue NAME] section says.
+struct queue_rules {
+    std::uint64_t most = 0;  // jobs that may wait; 0 = any number
+    std::string balancer;    // of jobs that name none; "" = none
+    priority_band priority = priority_band::normal;
+};
+/// What the configuration says for documents that leave it open.
+struct spec_rules {
+    std::map<std::string, queue_rules, std::less<>> queues;
+    std::array<std::string, k_priority_bands> balancers;  // by priority; "" = default
+};
+
 struct spec_defaults {
     std::uint32_t retry_infrastructure = 3;
+    std::shared_ptr<const spec_rules> rules = std::make_shared<spec_rules>();
     std::vector<std::string> protocols;  // names that a job may ask for
+    std::shared_ptr<wait_accounts> queues = std::make_shared<wait_accounts>();
+    std::shared_ptr<wait_accounts> tenants = std::make_shared<wait_accounts>();
 };
+
+/// The same for the same text, and never 0.
+std::uint64_t affinity_key_of(std::string_view text) noexcept;
 
 /// Parses and checks; unknown fields are refused with the nearest known one. Interns the requirement in `select`.
 /// At most 1 MiB of text, 64 KiB per word, 4096 words.

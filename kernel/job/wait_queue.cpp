@@ -1,66 +1,181 @@
-#include "kernel/job/wait_queue.hpp"
+// What waits: lanes, flows, bands, and how jobs rise.
+#include "kernel/job/wait_queue_impl.hpp"
+
+#include <algorithm>
 
 namespace sigrun {
+namespace {
 
-wait_queue::order wait_queue::order_of(const job& j) noexcept {
-    return {static_cast<std::uint8_t>(j.spec->priority), j.queue_seq};
+constexpr std::size_t k_idle_lanes = 256;     // kept although they are empty: the next job is often like the last
+constexpr std::size_t k_rises_at_once = 512;  // so that a pop stays short when many jobs are due together
+constexpr std::uint8_t k_highest_risen = 1;   // high: what is critical was said to be
+
+}  // namespace
+
+std::size_t wait_queue::lane_hash::operator()(const lane_key& k) const noexcept {
+    return std::hash<const void*>{}(k.first) * 31 + k.second;
 }
 
-void wait_queue::push(const job_ptr& j, protocol_mask protocols) {
+wait_queue::wait_queue() {
+    for (auto& b : bands_) b = std::make_unique<band>();
+}
+wait_queue::~wait_queue() = default;
+
+void wait_queue::push(const waiter_ptr& w, wait_terms terms) {
     std::lock_guard lock(mutex_);
-    if (!where_.emplace(j.get(), protocols).second) return;
-    lane& l = lanes_[{j->spec->pred.get(), protocols}];
-    l.pred = j->spec->pred;
-    l.jobs.emplace(order_of(*j), j);
-    size_.fetch_add(1);
+    if (std::exchange(w->queued_, true)) return;
+    w->terms_ = std::move(terms);
+    w->lane_ = lane_of(w->terms_);
+    w->band_ = std::min<std::uint8_t>(w->terms_.band, k_bands - 1);
+    ++lanes_[w->lane_]->jobs;
+    insert(w);
+    plan_rise(*w);
+    size_.fetch_add(1, std::memory_order_relaxed);
 }
 
-void wait_queue::remove(const job_ptr& j) {
+void wait_queue::remove(waiter& w) {
+    waiter_ptr last;  // outlives the lock
     std::lock_guard lock(mutex_);
-    auto where = where_.find(j.get());
-    if (where == where_.end()) return;
-    auto it = lanes_.find({j->spec->pred.get(), where->second});
-    where_.erase(where);
-    it->second.jobs.erase(order_of(*j));
-    size_.fetch_sub(1);
-    if (it->second.jobs.empty()) lanes_.erase(it);
+    if (w.queued_) last = take(w);
 }
 
-job_ptr wait_queue::pop(const fits_fn& fits) {
-    std::lock_guard lock(mutex_);
-    auto best = lanes_.end();
-    for (auto it = lanes_.begin(); it != lanes_.end(); ++it)
-        if (fits(*it->first.first, it->first.second) &&
-            (best == lanes_.end() || it->second.jobs.begin()->first < best->second.jobs.begin()->first))
-            best = it;
-    if (best == lanes_.end()) return nullptr;
-    auto first = best->second.jobs.begin();
-    job_ptr j = std::move(first->second);
-    best->second.jobs.erase(first);
-    if (best->second.jobs.empty()) lanes_.erase(best);
-    where_.erase(j.get());
-    size_.fetch_sub(1);
-    return j;
+std::uint32_t wait_queue::lane_of(const wait_terms& terms) {
+    auto [known, fresh] = lane_numbers_.try_emplace({terms.pred.get(), terms.protocols});
+    if (!fresh) return known->second;
+    if (free_lanes_.empty()) {
+        free_lanes_.push_back(static_cast<std::uint32_t>(lanes_.size()));
+        lanes_.emplace_back();
+    }
+    const std::uint32_t number = known->second = free_lanes_.back();
+    free_lanes_.pop_back();
+    auto& l = lanes_[number] = std::make_unique<lane>();
+    l->pred = terms.pred;
+    l->protocols = terms.protocols;
+    l->born = ++births_;
+    l->at = by_birth_.insert(by_birth_.end(), number);
+    lanes_allowing_[terms.protocols].set(number);
+    return number;
 }
 
-std::vector<job_ptr> wait_queue::all() const {
-    std::lock_guard lock(mutex_);
-    std::vector<job_ptr> out;
-    for (const auto& [key, l] : lanes_)
-        for (const auto& [at, j] : l.jobs) out.push_back(j);
+void wait_queue::forget_idle_lanes() {
+    while (idle_lanes_.size() > k_idle_lanes) {
+        const auto [number, born] = idle_lanes_.front();
+        idle_lanes_.pop_front();
+        auto& l = lanes_[number];
+        if (!l || l->born != born || l->jobs) continue;
+        lane_numbers_.erase({l->pred.get(), l->protocols});
+        lanes_allowing_[l->protocols].clear(number);
+        by_birth_.erase(l->at);
+        l.reset();
+        free_lanes_.push_back(number);
+    }
+}
+
+void wait_queue::insert(const waiter_ptr& w) {
+    band& b = *bands_[w->band_];
+    flow& f = b.flows[w->terms_.tenant->number];
+    f.tenant = w->terms_.tenant;
+    auto& jobs = f.jobs[w->lane_];
+    const order at{w->terms_.deadline, w->terms_.seq};
+    if (jobs.empty()) {
+        f.lanes.set(w->lane_);
+        b.lanes.set(w->lane_);
+        lanes_[w->lane_]->tenants[w->band_].insert(f.tenant->number);
+        f.heads.insert({at, w->lane_});
+    } else if (at < jobs.begin()->first) {
+        f.heads.erase({jobs.begin()->first, w->lane_});
+        f.heads.insert({at, w->lane_});
+    }
+    jobs.emplace(at, w);
+}
+
+waiter_ptr wait_queue::take(waiter& w) {
+    band& b = *bands_[w.band_];
+    const auto found = b.flows.find(w.terms_.tenant->number);
+    flow& f = found->second;
+    const auto cell = f.jobs.find(w.lane_);
+    auto& jobs = cell->second;
+    lane& l = *lanes_[w.lane_];
+    const auto at = jobs.find({w.terms_.deadline, w.terms_.seq});
+    if (at == jobs.begin()) f.heads.erase({at->first, w.lane_});
+    const bool was_first = at == jobs.begin();
+    waiter_ptr out = std::move(at->second);
+    jobs.erase(at);
+    if (jobs.empty()) {
+        f.jobs.erase(cell);
+        f.lanes.clear(w.lane_);
+        l.tenants[w.band_].erase(f.tenant->number);
+        if (l.tenants[w.band_].empty()) b.lanes.clear(w.lane_);
+        if (f.jobs.empty()) b.flows.erase(found);
+    } else if (was_first) {
+        f.heads.insert({jobs.begin()->first, w.lane_});
+    }
+    rising_.erase({w.rises_at_, &w});
+    w.queued_ = false;
+    size_.fetch_sub(1, std::memory_order_relaxed);
+    if (--l.jobs == 0) {
+        idle_lanes_.emplace_back(w.lane_, l.born);
+        forget_idle_lanes();
+    }
     return out;
 }
 
-std::vector<job_ptr> wait_queue::heads(std::size_t limit) {
-    std::lock_guard lock(mutex_);
-    std::vector<job_ptr> out;
-    auto it = lanes_.lower_bound(cursor_);
-    for (std::size_t left = std::min(limit, lanes_.size()); left; --left) {
-        if (it == lanes_.end()) it = lanes_.begin();
-        out.push_back(it->second.jobs.begin()->second);
-        ++it;
+void wait_queue::plan_rise(waiter& w) {
+    rising_.erase({w.rises_at_, &w});
+    w.rises_at_ = time_point::max();
+    if (ageing_ <= nanoseconds(0) || w.band_ <= k_highest_risen) return;
+    w.rises_at_ = w.terms_.since + ageing_ * (w.terms_.band - w.band_ + 1);
+    rising_.insert({w.rises_at_, &w});
+}
+
+void wait_queue::rise(time_point now) {
+    for (std::size_t i = 0; i < k_rises_at_once && !rising_.empty() && rising_.begin()->first <= now; ++i) {
+        waiter& w = *rising_.begin()->second;
+        // Out of one band and into the next; it stays in its lane.
+        lane& l = *lanes_[w.lane_];
+        ++l.jobs;
+        const waiter_ptr held = take(w);
+        w.queued_ = true;
+        size_.fetch_add(1, std::memory_order_relaxed);
+        --w.band_;
+        insert(held);
+        plan_rise(w);
     }
-    cursor_ = it == lanes_.end() ? lane_key{} : it->first;
+}
+
+void wait_queue::set_ageing(nanoseconds step) {
+    std::lock_guard lock(mutex_);
+    if (std::exchange(ageing_, step) == step) return;
+    for (const auto& b : bands_)
+        for (const auto& [number, f] : b->flows)
+            for (const auto& [in_lane, jobs] : f.jobs)
+                for (const auto& [at, w] : jobs) plan_rise(*w);
+}
+
+std::vector<waiter_ptr> wait_queue::all() const {
+    std::lock_guard lock(mutex_);
+    std::vector<waiter_ptr> out;
+    for (const auto& b : bands_)
+        for (const auto& [number, f] : b->flows)
+            for (const auto& [in_lane, jobs] : f.jobs)
+                for (const auto& [at, w] : jobs) out.push_back(w);
+    return out;
+}
+
+std::vector<waiter_ptr> wait_queue::heads(std::size_t limit) {
+    std::lock_guard lock(mutex_);
+    std::vector<waiter_ptr> out;
+    for (std::size_t left = lanes_.size(); left && out.size() < limit; --left) {
+        if (cursor_ >= lanes_.size()) cursor_ = 0;
+        const std::uint32_t number = cursor_++;
+        if (!lanes_[number] || !lanes_[number]->jobs) continue;
+        for (std::size_t b = 0; b < k_bands; ++b) {
+            const auto& tenants = lanes_[number]->tenants[b];
+            if (tenants.empty()) continue;
+            out.push_back(bands_[b]->flows.at(*tenants.begin()).jobs.at(number).begin()->second);
+            break;
+        }
+    }
     return out;
 }
 

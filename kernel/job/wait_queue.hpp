@@ -1,42 +1,143 @@
-// Jobs that wait for a place, in lanes of equal requirement and allowed protocols: a freed place asks only the lanes it
-// can serve. Within and across lanes the order is priority band, then age.
+// Jobs that wait for a place. A freed place asks only for what it can serve, at a cost that does not grow with the jobs and
+// hardly with the requirements that wait:
+//
+//   lane    jobs of equal requirement and allowed protocols: a runner can serve all of them or none
+//   group   runners of one kind. Which lanes it can serve is kept, and judged again only where an answer has changed or a
+//           lane is new.
+//   band    priority; a waiting job rises by one band each time it has waited for `ageing`, never into the first
+//   flow    what one tenant has waiting in a band
+//
+// Order: band; then weighted deficit round robin over tenants (Shreedhar and Varghese; each job counts one, so the deficit
+// is what is left of the tenant's turn), each group of runners with turns of its own, so that a tenant's jobs elsewhere do
+// not count against those that wait for these runners; then the earliest deadline; then age.
 #pragma once
 
-#include "kernel/job/job.hpp"
+#include "kernel/base/clock.hpp"
+#include "kernel/job/lane_set.hpp"
+#include "kernel/job/wait_accounts.hpp"
+#include "kernel/select/selector.hpp"
 
 #include <array>
-#include <functional>
+#include <deque>
+#include <list>
 #include <map>
+#include <memory>
+#include <mutex>
+#include <set>
 #include <unordered_map>
+#include <vector>
 
 namespace sigrun {
 
-class wait_queue {
-public:
-    using fits_fn = std::function<bool(const predicate&, protocol_mask)>;
+/// As what a job waits.
+struct wait_terms {
+    predicate_ptr pred;
+    protocol_mask protocols = 0xffff;  // that it allows
+    account_ptr tenant;
+    std::uint8_t band = 2;  // 0 first
+    time_point since{};     // it has waited
+    time_point deadline = time_point::max();
+    std::uint64_t seq = 0;  // age among equals; unique
+};
 
-    /// `protocols` are those the job allows; the same at each push of a job.
-    void push(const job_ptr& j, protocol_mask protocols);
-    void remove(const job_ptr& j);
-    /// The first job (by band, then age) among the lanes for which `fits` is true; taken out of the queue.
-    job_ptr pop(const fits_fn& fits);
-    std::size_t size() const noexcept { return size_.load(); }
-    std::vector<job_ptr> all() const;
-    /// The first job of up to `limit` lanes, beginning where the last call ended.
-    std::vector<job_ptr> heads(std::size_t limit);
+/// The base of what can wait. The queue's own; under its lock.
+class waiter {
+public:
+    waiter() = default;
+    waiter(const waiter&) = delete;
+    waiter& operator=(const waiter&) = delete;
+
+protected:
+    ~waiter() = default;
 
 private:
-    using order = std::pair<std::uint8_t, std::uint64_t>;  // band, sequence
+    friend class wait_queue;
+    wait_terms terms_;
+    std::uint32_t lane_ = 0;
+    std::uint8_t band_ = 0;  // it has risen to
+    time_point rises_at_ = time_point::max();
+    bool queued_ = false;
+};
+using waiter_ptr = std::shared_ptr<waiter>;
+
+/// A free place on a runner, as the queue asks about it.
+class free_place {
+public:
+    virtual ~free_place() = default;
+    virtual selector::group_ref group() const = 0;
+    virtual bool open_over(protocol_mask allowed) const = 0;
+    /// No: nobody in the group matches.
+    virtual bool group_may_match(const predicate& p) const = 0;
+    virtual bool matches(const predicate& p) const = 0;
+};
+
+/// [any]
+class wait_queue {
+public:
+    static constexpr std::size_t k_bands = 5;
+
+    wait_queue();
+    ~wait_queue();
+    void push(const waiter_ptr& w, wait_terms terms);
+    void remove(waiter& w);
+    /// The one whose turn it is of those that the place suits, taken out of the queue.
+    waiter_ptr pop(const free_place& place, time_point now);
+    std::size_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
+    std::vector<waiter_ptr> all() const;
+    /// One of up to `limit` lanes each, beginning where the last call ended.
+    std::vector<waiter_ptr> heads(std::size_t limit);
+    /// 0: nobody rises.
+    void set_ageing(nanoseconds step);
+
+private:
+    using order = std::pair<time_point, std::uint64_t>;  // deadline, age
     using lane_key = std::pair<const predicate*, protocol_mask>;
-    struct lane {
-        predicate_ptr pred;
-        std::map<order, job_ptr> jobs;
+    struct lane_hash {
+        std::size_t operator()(const lane_key& k) const noexcept;
     };
-    static order order_of(const job& j) noexcept;
+    struct lane;
+    struct flow;
+    struct band;
+    struct turn {
+        std::uint32_t tenant = 0, left = 0;
+    };
+    struct group {
+        std::uint64_t answers = 0;  // of the selector, when it was judged
+        std::uint64_t judged = 0;   // the youngest lane that was
+        lane_set lanes;
+        std::array<turn, k_bands> turns{};
+    };
+    using candidate = std::pair<order, std::uint32_t>;  // the first of a flow in that lane
+
+    std::uint32_t lane_of(const wait_terms& terms);
+    void forget_idle_lanes();
+    void insert(const waiter_ptr& w);
+    waiter_ptr take(waiter& w);
+    void plan_rise(waiter& w);
+    void rise(time_point now);
+    group& judged_group(const free_place& place);
+    void usable_lanes(const group& g, const free_place& place);
+    flow* next_flow(band& b, std::size_t number, std::uint32_t from, bool and_from);
+    waiter* first_that_fits(flow& f, const free_place& place);
+    bool fits(std::uint32_t number, const free_place& place);
+    waiter* pop_band(std::size_t number, turn& t, const free_place& place);
+
     mutable std::mutex mutex_;
-    std::map<lane_key, lane> lanes_;
-    std::unordered_map<const job*, protocol_mask> where_;
-    lane_key cursor_{};
+    std::vector<std::unique_ptr<lane>> lanes_;  // by number; null: free
+    std::vector<std::uint32_t> free_lanes_;
+    std::unordered_map<lane_key, std::uint32_t, lane_hash> lane_numbers_;
+    std::map<protocol_mask, lane_set> lanes_allowing_;
+    std::list<std::uint32_t> by_birth_;
+    std::uint64_t births_ = 0;
+    std::deque<std::pair<std::uint32_t, std::uint64_t>> idle_lanes_;  // number and birth of those that ran empty
+    std::array<std::unique_ptr<band>, k_bands> bands_;
+    std::unordered_map<std::uint32_t, group> groups_;
+    std::set<std::pair<time_point, waiter*>> rising_;
+    nanoseconds ageing_{0};
+    std::uint32_t cursor_ = 0;
+    lane_set usable_;  // of the pop that runs
+    lane_set open_;
+    std::vector<candidate> candidates_;
     std::atomic<std::size_t> size_{0};
 };
 

@@ -23,29 +23,34 @@ void selector::impl::judge_page(predicate& p, std::uint32_t page) {
     p.set_page(page, kind);
 }
 
-void selector::impl::judge_slot(predicate& p, std::uint32_t slot) {
+/// True if the page's bit changed.
+bool selector::impl::judge_slot(predicate& p, std::uint32_t slot) {
     match_scope scope;
     const truth t = p.what().matches(subject(slot), scope);
     p.lower_expiry(scope.expires_ns);
+    const std::uint32_t page = page_of(slot);
+    const bool had = p.has_page(page);
     p.set_slot(slot, t == truth::yes);
+    return p.has_page(page) != had;
 }
 
 predicate_ptr selector::impl::intern(const requirement_ptr& r) {
     auto [p, made] = predicates.intern(r);
     if (!made) return p;
     for (std::uint32_t page : cohorts.pages_in_use()) judge_page(*p, page);
-    refresh(*p);
+    refresh(*p, false);  // nobody has asked it yet
     return p;
 }
 
 /// Judges every slot again whose answer may depend on the time.
-void selector::impl::refresh(predicate& p) {
+void selector::impl::refresh(predicate& p, bool known) {
     p.set_expiry(0);
     if (!p.any_mixed()) return;
     for (std::uint32_t page : cohorts.pages_in_use()) {
         if (!p.is_mixed(page)) continue;
         for (std::uint64_t rest = index.live(page).load(); rest; rest &= rest - 1)
-            judge_slot(p, page * 64 + static_cast<std::uint32_t>(std::countr_zero(rest)));
+            if (judge_slot(p, page * 64 + static_cast<std::uint32_t>(std::countr_zero(rest))) && known)
+                answers[page].fetch_add(1);
     }
 }
 

@@ -45,6 +45,7 @@ selector::impl::impl(const options& o, std::unique_ptr<balancer_set> set)
       levels(owned_balancers->needs_levels()),
       index(page_limit(o.max_runners), levels),
       protocols(index.page_words()),
+      answers(index.max_pages()),
       cohorts(index),
       predicates(index.max_pages()) {
     protect(o.protect);
@@ -85,10 +86,12 @@ result<std::uint32_t> selector::impl::settle_in(const runner_profile& profile) {
     profiles[slot] = profile;
     index.live(page).fetch_or(bit_of(slot));
     if (where->new_page) protocols.set(page, profile.protocols, true);
+    bool changed = where->new_page;
     predicates.for_each([&](predicate& p) {
         if (where->new_page) judge_page(p, page);
-        if (p.is_mixed(page)) judge_slot(p, slot);
+        if (p.is_mixed(page)) changed |= judge_slot(p, slot);
     });
+    if (changed) answers[page].fetch_add(1);
     return slot;
 }
 
@@ -124,7 +127,7 @@ result<slot_ref> selector::impl::update(slot_ref s, const runner_profile& profil
         profiles[s.slot] = profile;
         index.identity(s.slot).store(profile.identity, std::memory_order_relaxed);
         predicates.for_each([&](predicate& p) {
-            if (p.is_mixed(page)) judge_slot(p, s.slot);
+            if (p.is_mixed(page) && judge_slot(p, s.slot)) answers[page].fetch_add(1);
         });
         return s;
     }
@@ -209,6 +212,7 @@ void selector::impl::vacate(std::uint32_t slot) {
     if (!cohorts.vacate(slot)) return;
     protocols.set(page, had, false);
     predicates.for_each([&](predicate& p) { p.set_page(page, predicate::page_kind::none); });
+    answers[page].fetch_add(1);
 }
 
 void selector::impl::bury_tombstones() {

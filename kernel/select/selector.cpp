@@ -90,6 +90,16 @@ bool selector::matches(const predicate& pred, slot_ref slot) const noexcept {
     return page_of(slot.slot) < impl_->index.max_pages() && (pred.slots(page_of(slot.slot)) & bit_of(slot.slot));
 }
 
+selector::group_ref selector::group_of(slot_ref slot) const noexcept {
+    const std::uint32_t page = page_of(impl_->resolve(slot).slot);
+    if (page >= impl_->index.max_pages()) return {};
+    return {page, impl_->answers[page].load(std::memory_order_acquire)};
+}
+
+bool selector::may_match(const predicate& pred, std::uint32_t group) const noexcept {
+    return group < impl_->index.max_pages() && pred.has_page(group);
+}
+
 protocol_mask selector::open_protocols(slot_ref slot) const noexcept {
     slot = impl_->resolve(slot);
     if (page_of(slot.slot) >= impl_->index.max_pages()) return 0;

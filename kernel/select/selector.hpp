@@ -169,6 +169,14 @@ public:
     /// Claims a place on this very runner without picking (a re-attached attempt), also beyond its places.
     void claim_existing(slot_ref slot) noexcept;
     bool matches(const predicate& pred, slot_ref slot) const noexcept;
+    /// Runners of one kind. `answers` is another number after what some requirement says of them may have changed.
+    struct group_ref {
+        std::uint32_t number = ~0u;
+        std::uint64_t answers = 0;
+    };
+    group_ref group_of(slot_ref slot) const noexcept;
+    /// No: nobody in the group matches.
+    bool may_match(const predicate& pred, std::uint32_t group) const noexcept;
     /// The protocols over which this runner can take a job now; 0 if it is closed, full or gone.
     protocol_mask open_protocols(slot_ref slot) const noexcept;
     /// Before the claim is released. `balancer`: who decided, from the explain record; 0 = nobody.

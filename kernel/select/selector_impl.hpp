@@ -53,8 +53,8 @@ struct selector::impl {
     // -----------------------------------------------------------------------------------
     predicate_ptr intern(const requirement_ptr& r);
     void judge_page(predicate& p, std::uint32_t page);
-    void judge_slot(predicate& p, std::uint32_t slot);
-    void refresh(predicate& p);
+    bool judge_slot(predicate& p, std::uint32_t slot);
+    void refresh(predicate& p, bool known = true);
     match_subject subject(std::uint32_t slot) const;
 
     // -- claim.cpp [any]
@@ -133,6 +133,7 @@ struct selector::impl {
     const bool levels;  // the index keeps the level planes
     slot_index index;
     protocol_pages protocols;
+    std::vector<atomic_word> answers;  // by page: how often some predicate's bit of it has changed
     // What views are made of.
     std::atomic<std::uint64_t> epoch{1};
     std::atomic<std::uint32_t> n_pages{0}, n_cohorts{0};

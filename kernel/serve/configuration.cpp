@@ -211,7 +211,7 @@ void configuration::judge(attempt& a, const reconfigure_report& report) const {
     add_secrets(a.bound, a.secrets);
     for (auto& change : a.changes) {
         change.effect = "none";
-        if (change.section.starts_with("runner ")) {
+        if (is_section_of_kind(change.section)) {
             change.effect = "hot";
             continue;
         }

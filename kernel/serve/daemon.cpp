@@ -7,13 +7,14 @@
 #include "kernel/log/log.hpp"
 #include "kernel/net/net_options.hpp"
 #include "kernel/net/tls_server.hpp"
+#include "kernel/serve/balancer_settings.hpp"
 #include "kernel/serve/config_watch.hpp"
 #include "kernel/serve/configuration.hpp"
 #include "kernel/serve/listener.hpp"
 #include "kernel/serve/methods.hpp"
 #include "kernel/serve/plugin_events.hpp"
 #include "kernel/serve/plugin_swappers.hpp"
-#include "kernel/serve/balancer_settings.hpp"
+#include "kernel/serve/queue_settings.hpp"
 #include "kernel/serve/rung_settings.hpp"
 #include "kernel/serve/runner_sections.hpp"
 #include "kernel/serve/security_settings.hpp"
@@ -193,15 +194,10 @@ result<void> daemon::impl::open_fleet() {
     plugins->set_link_adopter(links.get());
 
     engine_options e;
-    const auto& j = bound.at("jobs");
-    e.max_waiting = static_cast<std::uint64_t>(j.integer("max_waiting"));
-    e.keep_finished = static_cast<std::size_t>(j.integer("keep_finished"));
-    e.lease = nanoseconds(j.integer("lease"));
-    e.restart_grace = nanoseconds(j.integer("restart_grace"));
-    e.retry_delay = nanoseconds(bound.at("interface").integer("retry_delay"));
-    e.defaults.retry_infrastructure = static_cast<std::uint32_t>(bound.at("interface").integer("max_retries"));
+    e.restart_grace = nanoseconds(bound.at("jobs").integer("restart_grace"));
     e.defaults.protocols = links->protocol_names();
-    jobs = std::make_unique<job_engine>(*links, *select, *store, *events, numbers, *logs, *timers, time, std::move(e));
+    jobs = std::make_unique<job_engine>(*links, *select, *store, *events, numbers, *logs, *timers, time, std::move(e),
+                                        engine_tuning_of(bound));
     links->set_attempt_handler(jobs.get());
     return {};
 }
@@ -255,6 +251,9 @@ result<void> daemon::impl::check_values(const daemon_settings& now, const settin
         return with_origin(bad_value("balancer.default_algorithm", known, "\"" + name + "\""), from);
     }
     SIGRUN_CHECK_OK(check_security(now, from));
+    const auto loaded = [this](const std::string& name) { return select->balancer_id(name) != 0; };
+    if (auto queues = check_queue_settings(now, loaded, select->balancer_names()); !queues)
+        return with_origin(queues.error(), from);
     if (auto rungs = check_rung_settings(now, links->protocol_names()); !rungs) return with_origin(rungs.error(), from);
     return declared->check(now, from);
 }
@@ -263,13 +262,9 @@ result<void> daemon::impl::check_values(const daemon_settings& now, const settin
 void daemon::impl::apply(const daemon_settings& now) {
     log_level level = log_level::info;
     if (parse_log_level(now.at("log").text("level"), level)) set_log_level(level);
-    const auto& i = now.at("interface");
-    const auto& j = now.at("jobs");
     links->tune(fleet_tuning_of(now));
-    jobs->tune({static_cast<std::uint64_t>(j.integer("max_waiting")),
-                static_cast<std::size_t>(j.integer("keep_finished")), nanoseconds(j.integer("lease")),
-                nanoseconds(i.integer("retry_delay")), static_cast<std::uint32_t>(i.integer("max_retries"))});
-    logs->set_cap(static_cast<std::uint64_t>(j.integer("log_limit")));
+    jobs->tune(engine_tuning_of(now));
+    logs->set_cap(static_cast<std::uint64_t>(now.at("jobs").integer("log_limit")));
     select->set_default(now.at("balancer").text("default_algorithm"));
     select->protect(protection_of(now));
     // Both were checked; a file that vanished since leaves the old certificate in place.
@@ -361,6 +356,9 @@ result<void> daemon::start() {
     auto select = selector::create(so, d.plugins->instances(SIGRUN_KIND_BALANCER));
     if (!select) return select.error();
     d.select = std::move(*select);
+    const auto loaded = [&d](const std::string& name) { return d.select->balancer_id(name) != 0; };
+    if (auto queues = check_queue_settings(d.bound, loaded, d.select->balancer_names()); !queues)
+        return with_origin(queues.error(), d.options.config);
     d.local = std::make_unique<detector>(*d.plugins, d.time, d.options.trial_program);
     d.local->keep_in(d.options.state_dir + "/facts.cache");
     SIGRUN_CHECK_OK(d.open_fleet());

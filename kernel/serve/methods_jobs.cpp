@@ -82,6 +82,7 @@ void submit(controller& c, const call_input& in, const call_ptr& call) {
         return;
     }
     submit_request request{in.document, in.payload ? buffer_ref::share(in.payload) : buffer_ref(), params->key};
+    if (in.who) request.submitter = in.who->name;
     c.jobs.submit(request, [&c, call, wait = params->wait](result<job_ptr> r, bool replayed) {
         if (!r) {
             call->fail(r.error());

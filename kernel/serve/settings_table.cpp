@@ -2,6 +2,7 @@
 
 #include "kernel/net/net_options.hpp"
 #include "kernel/plugin/plugin_guard.hpp"
+#include "kernel/serve/queue_tables.hpp"
 #include "kernel/serve/security_settings.hpp"
 
 #include <sigrun/cpp/options.hpp>
@@ -203,6 +204,17 @@ constexpr std::array k_interface{
 constexpr std::array k_balancer{
     option("default_algorithm", SIGRUN_OPT_STRING,
            {.def = "round_robin", .doc = "Balancer of jobs that name none.", .flags = SIGRUN_OPT_HOT}),
+    option("priority_rule", SIGRUN_OPT_LIST,
+           {.def = "",
+            .doc = "PRIORITY=BALANCER, ...: who picks for jobs of that priority when neither they nor their queue name "
+                   "one, such as critical=performance, high=least_connections, normal=round_robin. Others: "
+                   "default_algorithm.",
+            .flags = SIGRUN_OPT_HOT}),
+    option("enable_sticky_sessions", SIGRUN_OPT_BOOL,
+           {.def = "no",
+            .doc = "Jobs without `affinity` have that of their tenant, or else of who submits them: a balancer that "
+                   "keeps affinity gives them the same runner.",
+            .flags = SIGRUN_OPT_HOT}),
     option("protocol_weights", SIGRUN_OPT_LIST,
            {.def = "",
             .doc = "PROTOCOL=FACTOR, ...: what a protocol's score is multiplied by until it has been measured 10 "
@@ -273,6 +285,25 @@ constexpr std::array k_jobs{
             .min = 1,
             .max = 10000000,
             .flags = SIGRUN_OPT_HOT}),
+    option(
+        "tenant_max_waiting", SIGRUN_OPT_INT,
+        {.def = "0",
+         .doc = "Jobs of one tenant that may wait, unless its section says otherwise; beyond it submit answers busy. "
+                "0: as many as max_waiting allows.",
+         .max = 10000000,
+         .flags = SIGRUN_OPT_HOT}),
+    option("tenant_weight", SIGRUN_OPT_INT,
+           {.def = "1",
+            .doc = "Share of a tenant whose section says none.",
+            .min = 1,
+            .max = 1000,
+            .flags = SIGRUN_OPT_HOT}),
+    option("ageing", SIGRUN_OPT_DURATION,
+           {.def = "10m",
+            .doc = "A waiting job counts as one priority higher each time it has waited so long, up to high; never "
+                   "critical. 0s: it never does.",
+            .max = 30 * 86400 * k_second,
+            .flags = SIGRUN_OPT_HOT}),
     option("keep_finished", SIGRUN_OPT_INT,
            {.def = "10000",
             .doc = "Ended jobs that can still be asked for.",
@@ -328,7 +359,7 @@ constexpr std::array k_runner{
                    "server_name for this runner."}),
 };
 
-const std::array<documented_section, 12> k_sections{{
+const std::array<documented_section, 14> k_sections{{
     {"[server]", "Where the daemon listens.", k_server},
     {"[tls]", "Encryption, of what is accepted and of what is dialled. Files that change are read again by themselves.",
      tls_server_option_table()},
@@ -341,8 +372,28 @@ const std::array<documented_section, 12> k_sections{{
     {"[balancer]", "Who chooses the runner.", k_balancer},
     {"[jobs]", "Limits and patience.", k_jobs},
     {"[plugins]", "How plugins change while the daemon runs.", k_plugins},
+    {"[queue NAME]", "What jobs with this `queue` share, one section each. Other names need no section.",
+     k_queue_options},
+    {"[tenant NAME]", "What jobs with this `tenant` share, one section each. Other names need no section.",
+     k_tenant_options},
     {"[runner NAME]", "A runner that the daemon dials, one section each.", k_runner},
 }};
+constexpr std::size_t k_kinds = 3;  // of them, at the end, have one section for each name
+
+struct section_kind {
+    std::string_view prefix;
+    std::span<const sigrun_opt> options;
+    daemon_settings::by_name daemon_settings::*where;
+};
+const section_kind k_kind_of[k_kinds]{{"queue ", k_queue_options, &daemon_settings::queues},
+                                      {"tenant ", k_tenant_options, &daemon_settings::tenants},
+                                      {"runner ", k_runner, &daemon_settings::runners}};
+
+const section_kind* kind_of(std::string_view name) noexcept {
+    for (const auto& kind : k_kind_of)
+        if (name.starts_with(kind.prefix)) return &kind;
+    return nullptr;
+}
 
 bool is_local(const std::string& address) {
     return address.starts_with("127.") || address.starts_with("[::1]") || address.starts_with("localhost:") ||
@@ -385,22 +436,24 @@ result<void> check_daemon_values(const daemon_settings& bound, const settings& f
     return addresses ? addresses : result<void>(with_origin(addresses.error(), from));
 }
 
+bool is_section_of_kind(std::string_view name) noexcept { return kind_of(name) != nullptr; }
+
 std::span<const documented_section> daemon_sections() { return k_sections; }
 
 result<daemon_settings> bind_daemon_settings(const settings& config) {
     daemon_settings out;
     std::vector<std::string> names;
     for (const auto& s : k_sections) names.push_back(s.heading.substr(1, s.heading.size() - 2));
-    for (std::size_t i = 0; i + 1 < k_sections.size(); ++i) {
+    for (std::size_t i = 0; i + k_kinds < k_sections.size(); ++i) {
         SIGRUN_TRY(bound, bound_section::bind(config.find(names[i]), k_sections[i].options));
         out.sections[names[i]] = bound;
     }
     for (const auto& section : config.sections()) {
         std::string_view name = section.name;
         if (out.sections.contains(name) || name.starts_with("plugin ") || name.starts_with("instance ")) continue;
-        if (name.starts_with("runner ")) {
-            SIGRUN_TRY(bound, bound_section::bind(&section, k_runner));
-            out.runners[std::string(name.substr(7))] = bound;
+        if (const auto* kind = kind_of(name)) {
+            SIGRUN_TRY(bound, bound_section::bind(&section, kind->options));
+            (out.*kind->where)[std::string(name.substr(kind->prefix.size()))] = bound;
             continue;
         }
         auto near = nearest_name(name, names);

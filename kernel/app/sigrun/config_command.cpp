@@ -6,6 +6,7 @@
 #include "kernel/config/option_markdown.hpp"
 #include "kernel/config/settings.hpp"
 #include "kernel/net/net_options.hpp"
+#include "kernel/serve/queue_settings.hpp"
 #include "kernel/serve/security_settings.hpp"
 #include "kernel/serve/settings_table.hpp"
 
@@ -82,7 +83,8 @@ int example(const std::string& of) {
     if (of == "runner") {
         const std::vector<documented_section> sections{
             {"[runner]", "The runner itself.", agent_option_table()},
-            {"[tls]", "Encryption, of what is dialled and, with listen, of what is accepted.", tls_server_option_table()},
+            {"[tls]", "Encryption, of what is dialled and, with listen, of what is accepted.",
+             tls_server_option_table()},
             {"[net]", "How controllers are reached.", net_option_table()}};
         context::print(std::string(k_runner_head) + complete_ini(sections));
         return k_ok;
@@ -110,6 +112,22 @@ void check_runner(const settings& config) {
     }
 }
 
+void check_balancers(const plugin_host& host, const daemon_settings& bound, const settings& config) {
+    std::vector<std::string> names;
+    for (const auto& each : host.instances(SIGRUN_KIND_BALANCER)) names.push_back(each->name());
+    const auto loaded = [&host](const std::string& name) { return host.find(SIGRUN_KIND_BALANCER, name) != nullptr; };
+    if (const auto name = bound.at("balancer").text("default_algorithm"); !loaded(name)) {
+        std::string known;
+        for (const auto& each : names) known += (known.empty() ? "one of " : ", ") + each;
+        throw failure(
+            with_origin(bad_value("balancer.default_algorithm",
+                                  known.empty() ? "a balancer plugin to be loaded" : known, "\"" + name + "\""),
+                        config));
+    }
+    if (auto queues = check_queue_settings(bound, loaded, names); !queues)
+        throw failure(with_origin(queues.error(), config));
+}
+
 int check(context& ctx, const std::string& file) {
     config_sources sources;
     sources.file = file;
@@ -119,26 +137,18 @@ int check(context& ctx, const std::string& file) {
     const settings config = need(settings::load(sources));
     // A daemon's runners have names, the section of a runner's own file has none.
     const bool of_runner = config.find("runner") != nullptr;
-    std::string balancer;
+    daemon_settings settings_of_daemon;
     if (of_runner) {
         check_runner(config);
     } else {
         const auto bound = need(bind_daemon_settings(config));
         if (auto good = check_daemon_values(bound, config); !good) throw failure(good.error());
         if (auto good = check_security(bound, config); !good) throw failure(good.error());
-        balancer = bound.at("balancer").text("default_algorithm");
+        settings_of_daemon = bound;
     }
     loaded_plugins plugins(ctx.plugins(), {}, config);
     plugins.load();
-    if (!of_runner && !plugins.host().find(SIGRUN_KIND_BALANCER, balancer)) {
-        std::string known;
-        for (const auto& each : plugins.host().instances(SIGRUN_KIND_BALANCER))
-            known += (known.empty() ? "one of " : ", ") + each->name();
-        throw failure(
-            with_origin(bad_value("balancer.default_algorithm",
-                                  known.empty() ? "a balancer plugin to be loaded" : known, "\"" + balancer + "\""),
-                        config));
-    }
+    if (!of_runner) check_balancers(plugins.host(), settings_of_daemon, config);
     std::size_t rejected = 0;
     for (const auto& plugin : plugins.host().plugins()) {
         if (plugin.active) continue;

@@ -77,6 +77,8 @@ result<json::object> job_document(const job_options& o) {
     set("requires", o.requires_text);
     set("workdir", o.workdir);
     set("queue", o.queue);
+    set("tenant", o.tenant);
+    set("affinity", o.affinity);
     set("protocol", o.protocol);
     set("preferred_protocol", o.preferred_protocol);
     set("max_latency", o.max_latency);

@@ -30,6 +30,8 @@ TEST(job_document, carries_every_option_to_its_field) {
     o.preferred_protocol = "grpc";
     o.max_latency = "20ms";
     o.balancer = "round_robin";
+    o.tenant = "us";
+    o.affinity = "repo-7";
     o.priority = "high";
     o.durability = "memory";
     o.run_timeout = "10m";
@@ -49,6 +51,8 @@ TEST(job_document, carries_every_option_to_its_field) {
     EXPECT_EQ(d->at("preferred_protocol"), "grpc");
     EXPECT_EQ(d->at("max_latency"), "20ms");
     EXPECT_EQ(d->at("balancer"), "round_robin");
+    EXPECT_EQ(d->at("tenant"), "us");
+    EXPECT_EQ(d->at("affinity"), "repo-7");
     EXPECT_EQ(d->at("priority"), "high");
     EXPECT_EQ(d->at("durability"), "memory");
     EXPECT_EQ(d->at("timeouts"), json::value({{"run", "10m"}, {"queue", "1h"}}));

@@ -1,0 +1,37 @@
+#include "kernel/job/wait_accounts.hpp"
+
+#include <algorithm>
+
+namespace sigrun {
+
+void wait_accounts::apply(wait_account& a) const {
+    const auto named = named_.find(a.name);
+    const account_rules& rules = named == named_.end() ? others_ : named->second;
+    a.weight = std::max(rules.weight, 1u);
+    a.most = rules.most;
+}
+
+account_ptr wait_accounts::find(std::string_view name) {
+    std::lock_guard lock(mutex_);
+    auto& known = accounts_[std::string(name)];
+    if (auto account = known.lock()) return account;
+    auto made = std::make_shared<wait_account>(std::string(name), next_++);
+    apply(*made);
+    known = made;
+    // Those that nobody holds go at a cost that doubles away.
+    if (accounts_.size() >= sweep_at_) {
+        std::erase_if(accounts_, [](const auto& each) { return each.second.expired(); });
+        sweep_at_ = std::max<std::size_t>(64, 2 * accounts_.size());
+    }
+    return made;
+}
+
+void wait_accounts::set_rules(account_rules others, rules_by_name named) {
+    std::lock_guard lock(mutex_);
+    others_ = others;
+    named_ = std::move(named);
+    for (auto& [name, weak] : accounts_)
+        if (auto account = weak.lock()) apply(*account);
+}
+
+}  // namespace sigrun

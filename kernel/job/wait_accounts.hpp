@@ -1,0 +1,55 @@
+// What is known of the jobs of one tenant, or of one named queue: how many of them wait, how many may, and how large the
+// tenant's share is. Jobs hold the account of their tenant and of their queue; one that nobody holds is forgotten.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+namespace sigrun {
+
+struct wait_account {
+    explicit wait_account(std::string n, std::uint32_t i) : name(std::move(n)), number(i) {}
+    const std::string name;
+    const std::uint32_t number;  // its own for as long as the program runs
+    std::atomic<std::uint32_t> weight{1};
+    std::atomic<std::uint64_t> most{0};  // jobs that may wait; 0 = any number
+    std::atomic<std::uint64_t> waiting{0};
+
+    bool full() const noexcept {
+        const auto limit = most.load(std::memory_order_relaxed);
+        return limit && waiting.load(std::memory_order_relaxed) >= limit;
+    }
+};
+using account_ptr = std::shared_ptr<wait_account>;
+
+/// What a [tenant NAME] or [queue NAME] section says, or the default.
+struct account_rules {
+    std::uint32_t weight = 1;
+    std::uint64_t most = 0;
+};
+
+class wait_accounts {
+public:
+    using rules_by_name = std::map<std::string, account_rules, std::less<>>;
+    /// [any]
+    account_ptr find(std::string_view name);
+    /// For accounts of now and later. [any]
+    void set_rules(account_rules others, rules_by_name named);
+
+private:
+    void apply(wait_account& a) const;
+    std::mutex mutex_;
+    account_rules others_;
+    rules_by_name named_;
+    std::unordered_map<std::string, std::weak_ptr<wait_account>> accounts_;
+    std::uint32_t next_ = 0;
+    std::size_t sweep_at_ = 64;
+};
+
+}  // namespace sigrun
