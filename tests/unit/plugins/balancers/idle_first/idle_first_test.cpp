@@ -1,6 +1,4 @@
-#include "unit/plugins/balancers/job_stream.hpp"
-
-#include <set>
+#include "unit/plugins/balancers/common_checks.hpp"
 
 namespace {
 
@@ -126,45 +124,17 @@ TEST(idle_first, exploring_disregards_tiers) {
 TEST(idle_first, the_same_inputs_give_the_same_picks) {
     balancer_rig rig("idle_first");
     EXPECT_TRUE(rig.table().caps & SIGRUN_BALANCER_DETERMINISTIC);
-    made_fleet fleet;
-    add_uneven_pages(fleet, 50);
-    std::vector<std::uint32_t> runs[2];
-    for (auto& run : runs) {
-        rig.restart();
-        rig.seed(7);
-        for (int i = 0; i < 1000; ++i)
-            for (const auto got = rig.pick(fleet, static_cast<std::uint16_t>(1 + i % 4)); unsigned k : {0u, 1u, 2u, 3u})
-                if (k < got.n) run.push_back(got.slot[k]);
-    }
-    EXPECT_EQ(runs[0], runs[1]);
+    expect_deterministic(rig);
 }
 
 TEST(idle_first, mission_A3_a_slow_runner_loses_its_excess_share_and_gets_it_back) {
     balancer_rig rig("idle_first");
-    made_fleet fleet;
-    fleet.page(0xffff, {});
-    job_stream jobs(rig, fleet, 0.5, 1);
-    jobs.run(2000);
-    jobs.measure_costs = false;
-    for (std::uint32_t slot : fleet.runners()) fleet.set_cost(slot, 0);
-    jobs.at(3).slowness = 4;
-    fleet.set_cost(3, 512);  // as the host tells it within three job times
-    const double fair = 1.0 / 16, by_speed = 0.25 / 15.25;
-    EXPECT_LE(share_of(jobs.run(5000), {3}), by_speed + 0.1 * (fair - by_speed));
-    jobs.at(3).slowness = 1;
-    fleet.set_cost(3, 0);
-    EXPECT_NEAR(share_of(jobs.run(5000), {3}), fair, 0.01);
+    expect_slow_runner_loses_its_excess_share(rig);
 }
 
 TEST(idle_first, mission_A3_runners_that_fail_at_once_are_avoided) {
     balancer_rig rig("idle_first");
-    made_fleet fleet;
-    fleet.page(0xfffff, {});
-    job_stream jobs(rig, fleet, 0.3, 2);  // the others have room for all of it
-    jobs.run(2000);
-    for (std::uint32_t slot : {4u, 11u}) jobs.at(slot).fails = true;
-    jobs.run(1000);
-    EXPECT_LE(share_of(jobs.run(10'000), {4, 11}), 0.03 * 0.1);
+    expect_failing_runners_are_avoided(rig);
 }
 
 }  // namespace
