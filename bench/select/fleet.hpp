@@ -82,11 +82,13 @@ struct fleet {
     std::unique_ptr<selector> index;
     std::vector<slot_ref> slots;
 
-    /// `only`: load just this balancer (empty: both). Levels are kept only where least_connections is loaded.
+    /// `only`: load just this balancer (empty: round_robin and least_connections). Levels are kept only where least_connections is loaded.
     explicit fleet(std::uint32_t n, const std::string& only = {}) {
         std::vector<std::shared_ptr<instance>> balancers;
-        for (const char* name : {"round_robin", "least_connections"})
-            if (only.empty() || only == name) balancers.push_back(plugin_balancer(name));
+        if (only.empty())
+            for (const char* name : {"round_robin", "least_connections"}) balancers.push_back(plugin_balancer(name));
+        else
+            balancers.push_back(plugin_balancer(only));
         balancers.push_back(capturing_balancer());
         selector::options o;
         o.max_runners = n;

@@ -90,9 +90,11 @@ void cycle(benchmark::State& state, const std::string& balancer, bool only) {
 }
 void mission_N2_N6_round_robin(benchmark::State& state) { cycle(state, "round_robin", true); }
 void mission_N2_N6_least_connections(benchmark::State& state) { cycle(state, "least_connections", true); }
+void mission_N2_N6_idle_first(benchmark::State& state) { cycle(state, "idle_first", true); }
 void both_loaded_round_robin(benchmark::State& state) { cycle(state, "round_robin", false); }
 BENCHMARK(mission_N2_N6_round_robin)->Arg(10'000)->Arg(100'000)->Arg(1'000'000);
 BENCHMARK(mission_N2_N6_least_connections)->Arg(10'000)->Arg(100'000)->Arg(1'000'000);
+BENCHMARK(mission_N2_N6_idle_first)->Arg(10'000)->Arg(100'000)->Arg(1'000'000);
 BENCHMARK(both_loaded_round_robin)->Arg(10'000);
 
 /// Only the plugin's pick through its table, on a view as the selector publishes it: no claim.
@@ -131,8 +133,10 @@ void abi_pick(benchmark::State& state, const std::string& name) {
 }
 void mission_N3_round_robin(benchmark::State& state) { abi_pick(state, "round_robin"); }
 void mission_N3_least_connections(benchmark::State& state) { abi_pick(state, "least_connections"); }
+void mission_N3_idle_first(benchmark::State& state) { abi_pick(state, "idle_first"); }
 BENCHMARK(mission_N3_round_robin)->Arg(10'000)->Arg(100'000)->Arg(1'000'000);
 BENCHMARK(mission_N3_least_connections)->Arg(10'000)->Arg(100'000)->Arg(1'000'000);
+BENCHMARK(mission_N3_idle_first)->Arg(10'000)->Arg(100'000)->Arg(1'000'000);
 
 void capability_lookup(benchmark::State& state) {
     const auto doc = bench::document(1);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sigrun/balancer.h>
+#include <sigrun/cpp/bit_select.hpp>
 
 #include <bit>
 #include <cstdint>
@@ -15,27 +16,6 @@ inline T load_once(const T& shared) noexcept {
     T value;
     __atomic_load(&shared, &value, __ATOMIC_RELAXED);
     return value;
-}
-
-inline std::uint32_t count_bits(std::uint64_t w) noexcept {
-    // By hand: without the popcnt instruction the compiler would call a library function.
-    w -= (w >> 1) & 0x5555555555555555u;
-    w = (w & 0x3333333333333333u) + ((w >> 2) & 0x3333333333333333u);
-    w = (w + (w >> 4)) & 0x0f0f0f0f0f0f0f0fu;
-    return static_cast<std::uint32_t>((w * 0x0101010101010101u) >> 56);
-}
-
-/// Position of the n-th set bit, from 0. n must be below count_bits(w).
-inline std::uint32_t nth_bit(std::uint64_t w, std::uint32_t n) noexcept {
-    std::uint64_t sums = w - ((w >> 1) & 0x5555555555555555u);
-    sums = (sums & 0x3333333333333333u) + ((sums >> 2) & 0x3333333333333333u);
-    sums = ((sums + (sums >> 4)) & 0x0f0f0f0f0f0f0f0fu) * 0x0101010101010101u;  // byte i: bits in bytes 0..i
-    std::uint32_t byte = 0;
-    while (((sums >> (8 * byte)) & 0xffu) <= n) ++byte;
-    if (byte) n -= static_cast<std::uint32_t>((sums >> (8 * (byte - 1))) & 0xffu);
-    std::uint64_t rest = (w >> (8 * byte)) & 0xffu;
-    while (n--) rest &= rest - 1;
-    return 8 * byte + static_cast<std::uint32_t>(std::countr_zero(rest));
 }
 
 /// A generator whose whole state is one word: for the random bits of one request.
