@@ -33,8 +33,9 @@ machine::machine(const regime& r, std::uint64_t seed, std::uint32_t index, nanos
     if (r.zones > 1)
         rtt = k_zone_rtt[zone];
     else if (r.rtt_high > 0)
-        rtt = static_cast<nanos>(static_cast<double>(r.rtt_low) *
-                                 std::pow(static_cast<double>(r.rtt_high) / static_cast<double>(r.rtt_low), traits.unit()));
+        rtt = static_cast<nanos>(
+            static_cast<double>(r.rtt_low) *
+            std::pow(static_cast<double>(r.rtt_high) / static_cast<double>(r.rtt_low), traits.unit()));
     if (!slow_phases_) {
         ends_.push_back(k_never);
         return;
@@ -48,8 +49,9 @@ machine::machine(const regime& r, std::uint64_t seed, std::uint32_t index, nanos
 void machine::look_ahead(nanos until) {
     while (ends_.back() <= until) {
         const bool next_slow = slow_ != (ends_.size() % 2 == 1);
-        ends_.push_back(ends_.back() +
-                        (next_slow ? k_slow_for : static_cast<nanos>(moods_.exponential(static_cast<double>(k_well_for)))));
+        ends_.push_back(ends_.back() + (next_slow
+                                            ? k_slow_for
+                                            : static_cast<nanos>(moods_.exponential(static_cast<double>(k_well_for)))));
     }
 }
 
@@ -85,7 +87,8 @@ nanos machine::finish(nanos now, nanos work) {
                 end = degrades_at_;
             }
         }
-        const double room = end == k_never ? std::numeric_limits<double>::infinity() : pace * static_cast<double>(end - now);
+        const double room =
+            end == k_never ? std::numeric_limits<double>::infinity() : pace * static_cast<double>(end - now);
         if (left <= room) return now + std::max<nanos>(1, static_cast<nanos>(left / pace));
         left -= room;
         now = end;

@@ -13,7 +13,8 @@ namespace {
 using namespace sigrun::sim;
 
 template <typename T, typename Find>
-std::vector<const T*> chosen(const std::vector<std::string>& names, const std::vector<T>& all, Find find, const char* what) {
+std::vector<const T*> chosen(const std::vector<std::string>& names, const std::vector<T>& all, Find find,
+                             const char* what) {
     std::vector<const T*> out;
     if (names.empty())
         for (const T& each : all) out.push_back(&each);
@@ -67,7 +68,9 @@ int main(int argc, char** argv) {
     choices c;
     app.add_option("--regime", c.regimes, "Only these (--list)")->delimiter(',');
     app.add_option("--policy", c.policies, "Only these (--list)")->delimiter(',');
-    app.add_option("--seeds", c.seeds, "Runs of each, with other jobs")->check(CLI::Range(1, 1000))->capture_default_str();
+    app.add_option("--seeds", c.seeds, "Runs of each, with other jobs")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
     app.add_option("--first-seed", c.first_seed, "The seeds are this and the following")->capture_default_str();
     app.add_option("--jobs", c.jobs, "Jobs per run; 0 = as the regime says")->check(CLI::Range(0, 100'000'000));
     app.add_option("--times", c.times, "Times as many jobs as that, for a long run")->check(CLI::Range(1, 100));

@@ -48,7 +48,8 @@ private:
         double best_cost = std::numeric_limits<double>::infinity();
         for (std::uint32_t i = 0; i < fleet_.size(); ++i) {
             if (in_flight_[i] >= places_ || fleet_[i].sinkhole) continue;
-            const double cost = static_cast<double>(k_mean_job) / fleet_[i].speed(now) + static_cast<double>(fleet_[i].rtt);
+            const double cost =
+                static_cast<double>(k_mean_job) / fleet_[i].speed(now) + static_cast<double>(fleet_[i].rtt);
             if (cost < best_cost) best = i, best_cost = cost;
         }
         return best;
@@ -110,7 +111,8 @@ private:
 /// Finagle's: a latency that rises at once and falls with tau 10 s, times jobs in flight + 1, the better of two.
 class peak_ewma final : public counting {
 public:
-    peak_ewma(const regime& r, std::vector<machine>& fleet, std::uint64_t seed) : counting(r, fleet, seed), seen_(fleet.size()) {}
+    peak_ewma(const regime& r, std::vector<machine>& fleet, std::uint64_t seed)
+        : counting(r, fleet, seed), seen_(fleet.size()) {}
     void done(const outcome& what) override {
         counting::done(what);
         state& s = seen_[what.runner];
@@ -158,7 +160,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<policy> make_model(std::string_view name, const regime& r, std::vector<machine>& fleet, std::uint64_t seed) {
+std::unique_ptr<policy> make_model(std::string_view name, const regime& r, std::vector<machine>& fleet,
+                                   std::uint64_t seed) {
     if (name == "oracle") return std::make_unique<oracle>(r, fleet, seed);
     if (name == "re:wrr") return std::make_unique<weighted_round_robin>(r, fleet, seed);
     if (name == "re:leastconn") return std::make_unique<least_in_flight>(r, fleet, seed);

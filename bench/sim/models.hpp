@@ -8,6 +8,7 @@
 
 namespace sigrun::sim {
 
-std::unique_ptr<policy> make_model(std::string_view name, const regime& r, std::vector<machine>& fleet, std::uint64_t seed);
+std::unique_ptr<policy> make_model(std::string_view name, const regime& r, std::vector<machine>& fleet,
+                                   std::uint64_t seed);
 
 }  // namespace sigrun::sim

@@ -29,8 +29,8 @@ const policy_kind* find_policy(std::string_view name) {
     return nullptr;
 }
 
-std::vector<std::unique_ptr<policy>> make_policies(const policy_kind& kind, const regime& r, std::vector<machine>& fleet,
-                                                   std::uint64_t seed) {
+std::vector<std::unique_ptr<policy>> make_policies(const policy_kind& kind, const regime& r,
+                                                   std::vector<machine>& fleet, std::uint64_t seed) {
     using origin = policy_kind::origin;
     const std::uint32_t count = kind.from == origin::bound     ? 1
                                 : kind.from == origin::product ? r.controllers

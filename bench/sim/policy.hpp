@@ -17,10 +17,10 @@ constexpr std::uint32_t k_waits = ~0u;
 struct outcome {
     std::uint32_t runner = 0;
     nanos now = 0;
-    nanos waited = 0;    // at the runner
+    nanos waited = 0;  // at the runner
     nanos ran = 0;
-    nanos away = 0;      // from the decision to this answer
-    bool failed = false; // by the runner's fault
+    nanos away = 0;       // from the decision to this answer
+    bool failed = false;  // by the runner's fault
     std::uint16_t thread = 0;
 };
 
@@ -44,7 +44,7 @@ const std::vector<policy_kind>& all_policies();
 const policy_kind* find_policy(std::string_view name);
 
 /// One per daemon (product), per dispatching thread (re-implementations), or one for all (oracle). `fleet` outlives them.
-std::vector<std::unique_ptr<policy>> make_policies(const policy_kind& kind, const regime& r, std::vector<machine>& fleet,
-                                                   std::uint64_t seed);
+std::vector<std::unique_ptr<policy>> make_policies(const policy_kind& kind, const regime& r,
+                                                   std::vector<machine>& fleet, std::uint64_t seed);
 
 }  // namespace sigrun::sim

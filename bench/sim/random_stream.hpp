@@ -24,9 +24,7 @@ public:
     std::uint64_t bits() noexcept { return mixed(state_ += 0x9e3779b97f4a7c15u); }
     /// In (0, 1).
     double unit() noexcept { return (static_cast<double>(bits() >> 12) + 0.5) * 0x1p-52; }
-    std::uint32_t below(std::uint32_t n) noexcept {
-        return static_cast<std::uint32_t>(((bits() >> 32) * n) >> 32);
-    }
+    std::uint32_t below(std::uint32_t n) noexcept { return static_cast<std::uint32_t>(((bits() >> 32) * n) >> 32); }
     double exponential(double mean) noexcept { return -mean * std::log(unit()); }
     /// Log-normal with this mean and coefficient of variation.
     double log_normal(double mean, double cv) noexcept {

@@ -31,21 +31,23 @@ std::vector<regime> build() {
     auto& rtt = add(base("rtt_mixed", "round trips 0.1 to 20 ms, 1000 runners, load 0.5", 1000, 1, 0.5, 400'000));
     rtt.rtt_low = k_ms / 10;
     rtt.rtt_high = 20 * k_ms;
-    auto& bad = add(base("sinkhole", "10 % of 1000 runners fail at once, the others 1 % of jobs, load 0.7", 1000, 1, 0.7,
-                         400'000));
+    auto& bad = add(
+        base("sinkhole", "10 % of 1000 runners fail at once, the others 1 % of jobs, load 0.7", 1000, 1, 0.7, 400'000));
     bad.sinkholes = 0.1;
     bad.failures = 0.01;
-    auto& zones = add(base("zones", "4 zones 0.2, 2, 8, 20 ms away, 250 runners each, load 0.5", 1000, 1, 0.5, 400'000));
+    auto& zones =
+        add(base("zones", "4 zones 0.2, 2, 8, 20 ms away, 250 runners each, load 0.5", 1000, 1, 0.5, 400'000));
     zones.zones = 4;
     auto& bursts = add(base("bursts", "load 0.5, and 1.5 for 50 ms every 500 ms, 1000 runners", 1000, 1, 0.5, 400'000));
     bursts.burst_load = 1.5;
-    auto& many = add(base("controllers4", "4 daemons blind to each other share 1000 runners, load 0.7", 1000, 1, 0.7,
-                          400'000));
+    auto& many =
+        add(base("controllers4", "4 daemons blind to each other share 1000 runners, load 0.7", 1000, 1, 0.7, 400'000));
     many.controllers = 4;
     auto& near = add(base("rtt_half_ms", "round trip 0.5 ms, 1000 runners, load 0.9", 1000, 1, 0.9, 400'000));
     near.rtt_low = near.rtt_high = k_ms / 2;
     near.in_suite = false;
-    auto& slowed = add(base("slowed", "10 % of 1000 equal runners turn 4 times slower, load 0.7", 1000, 1, 0.7, 400'000));
+    auto& slowed =
+        add(base("slowed", "10 % of 1000 equal runners turn 4 times slower, load 0.7", 1000, 1, 0.7, 400'000));
     slowed.mixed_speeds = slowed.slow_phases = false;
     slowed.degraded = 0.1;
     slowed.in_suite = false;
@@ -65,8 +67,6 @@ const regime* find_regime(std::string_view name) {
     return nullptr;
 }
 
-double mean_load(const regime& r) {
-    return r.burst_load > 0 ? (r.load * 450 + r.burst_load * 50) / 500 : r.load;
-}
+double mean_load(const regime& r) { return r.burst_load > 0 ? (r.load * 450 + r.burst_load * 50) / 500 : r.load; }
 
 }  // namespace sigrun::sim

@@ -144,7 +144,7 @@ private:
 
     void report(std::uint32_t j) {
         attempt& a = attempts_[j];
-        const outcome what{a.runner, now_, a.started - a.reached, a.finished - a.started,
+        const outcome what{a.runner,        now_,    a.started - a.reached, a.finished - a.started,
                            now_ - a.placed, a.fails, jobs_[j].dispatcher};
         const std::size_t at = door(j);
         policies_[at]->done(what);

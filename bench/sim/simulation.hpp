@@ -20,7 +20,7 @@ struct figures {
     std::uint64_t gave_up = 0;       // jobs that failed for good
     double failures_to_detect = 0;   // mean per sinkhole: failures before its first quiet second
     double simulated_s = 0, wall_s = 0;
-    std::uint64_t digest = 0;        // of every decision and its time: equal runs have equal digests
+    std::uint64_t digest = 0;  // of every decision and its time: equal runs have equal digests
     std::array<float, k_slowed_bins> slowed{}, all{};
 };
 

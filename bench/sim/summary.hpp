@@ -22,7 +22,7 @@ struct row {
     spread to_oracle;       // p99, seed by seed
     double avoided = 0;     // of the attempts that a blind choice would have lost in sinkholes
     double failures_to_detect = 0;
-    double gave_up = 0;     // share of jobs
+    double gave_up = 0;  // share of jobs
     /// Excess share that is left of the runners that turned slow, per mean job time since; 1 = all of it.
     std::array<double, k_slowed_bins> excess{};
 };

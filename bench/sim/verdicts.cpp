@@ -26,8 +26,8 @@ void not_run(const char* goal, const char* what) { std::printf("  %-9s %s: %s\n"
 void to_oracle(const summary& all, const char* goal, const char* regime, const char* policy, double at_most) {
     const row* r = all.find(regime, policy);
     if (!r || !r->to_oracle.n) return not_run(goal, (std::string(policy) + " in " + regime).c_str());
-    say(r->to_oracle.mean <= at_most, goal, "%s in %s is %.2f x the oracle's p99 (%.2f .. %.2f), goal %.2f", policy, regime,
-        r->to_oracle.mean, r->to_oracle.low, r->to_oracle.high, at_most);
+    say(r->to_oracle.mean <= at_most, goal, "%s in %s is %.2f x the oracle's p99 (%.2f .. %.2f), goal %.2f", policy,
+        regime, r->to_oracle.mean, r->to_oracle.low, r->to_oracle.high, at_most);
 }
 
 /// p99 of one policy against another's; 0 if either was not run.
@@ -64,8 +64,10 @@ void slowed(const summary& all, const char* policy) {
     std::size_t first = 0;
     while (first + 10 < k_slowed_bins && left(first) > 0.1) ++first;
     const bool ever = first + 10 < k_slowed_bins;
-    say(left(3) <= 0.1, "goal 13", "%s: %.0f %% of the excess share of a runner turned 4x slow is gone after 3 job times, goal "
-        "90 %%; %s %zu job times", policy, 100 * (1 - left(3)), ever ? "90 % after" : "90 % not within", first);
+    say(left(3) <= 0.1, "goal 13",
+        "%s: %.0f %% of the excess share of a runner turned 4x slow is gone after 3 job times, goal "
+        "90 %%; %s %zu job times",
+        policy, 100 * (1 - left(3)), ever ? "90 % after" : "90 % not within", first);
 }
 
 void sinkholes(const summary& all, const char* policy) {
@@ -114,8 +116,9 @@ void adaptive(const summary& all) {
             if (ratio > worst) worst = ratio, where = r->name, which = p->name;
         }
     }
-    say(worst <= 1.05, "goal 17, each regime", "adaptive at worst %.3f x the policy that is best there (%s in %s), goal 1.05",
-        worst, which.c_str(), where.c_str());
+    say(worst <= 1.05, "goal 17, each regime",
+        "adaptive at worst %.3f x the policy that is best there (%s in %s), goal 1.05", worst, which.c_str(),
+        where.c_str());
 }
 
 }  // namespace

@@ -50,8 +50,9 @@ std::vector<job> make_jobs(const regime& r, std::uint64_t seed, std::uint32_t co
     for (job& j : out) {
         j.arrival = when.next();
         const double mean = static_cast<double>(k_mean_job);
-        j.work = std::max<nanos>(1, static_cast<nanos>(r.sizes == size_law::exponential ? sizes.exponential(mean)
-                                                                                         : sizes.log_normal(mean, r.cv)));
+        j.work =
+            std::max<nanos>(1, static_cast<nanos>(r.sizes == size_law::exponential ? sizes.exponential(mean)
+                                                                                   : sizes.log_normal(mean, r.cv)));
         if (r.keys) j.key = zipf(keys, r.keys);
         j.dispatcher = doors > 1 ? static_cast<std::uint16_t>(keys.below(doors)) : std::uint16_t{0};
     }
@@ -59,7 +60,8 @@ std::vector<job> make_jobs(const regime& r, std::uint64_t seed, std::uint32_t co
 }
 
 bool attempt_fails(const regime& r, std::uint64_t seed, std::uint32_t job, std::uint32_t attempt) {
-    return r.failures > 0 && random_stream(seed, purpose::failures, std::uint64_t{job} << 8 | attempt).unit() < r.failures;
+    return r.failures > 0 &&
+           random_stream(seed, purpose::failures, std::uint64_t{job} << 8 | attempt).unit() < r.failures;
 }
 
 }  // namespace sigrun::sim
