@@ -198,7 +198,10 @@ dispatcher& balancer_set::enter(std::uint32_t page_words, std::uint64_t seed) {
     auto known = std::find_if(own.all.begin(), own.all.end(), [&](const auto& d) { return d.first == id_; });
     if (known == own.all.end()) {
         std::erase_if(own.all, [](const auto& d) { return d.second->closed(); });
-        auto made = std::make_shared<dispatcher>(*this, page_words, seed);
+        // The nth thread has its own sequence: threads that draw alike would all choose the same runners.
+        const std::uint64_t nth = entered_.fetch_add(1, std::memory_order_relaxed);
+        const std::uint64_t own_seed = seed ? std::max<std::uint64_t>(seed + nth * 0xd1342543de82ef95u, 1) : 0;
+        auto made = std::make_shared<dispatcher>(*this, page_words, own_seed);
         {
             std::lock_guard lock(mutex_);
             std::erase_if(dispatchers_, [](const auto& d) { return d->closed(); });

@@ -86,6 +86,7 @@ private:
     const std::uint64_t id_;
     std::vector<loaded_balancer> loaded_;
     std::atomic<std::size_t> default_{0};
+    std::atomic<std::uint64_t> entered_{0};  // threads so far
     std::mutex mutex_;
     std::vector<std::shared_ptr<dispatcher>> dispatchers_;
 };

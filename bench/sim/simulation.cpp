@@ -1,0 +1,243 @@
+#include "bench/sim/simulation.hpp"
+
+#include "bench/sim/sinkhole_watch.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <deque>
+#include <queue>
+
+namespace sigrun::sim {
+namespace {
+
+constexpr double k_warm_up = 0.2;            // of the jobs
+constexpr std::uint32_t k_max_retries = 3;   // interface.max_retries
+constexpr nanos k_retry_delay = k_mean_job;  // the daemon's default is for jobs of seconds
+constexpr nanos k_fails_after = 100'000;     // a sinkhole
+
+enum class step : std::uint8_t { reach, finish, report, retry };
+
+struct event {
+    nanos at = 0;
+    std::uint64_t order = 0;
+    std::uint32_t job = 0;
+    step what = step::reach;
+    bool operator>(const event& other) const noexcept { return at != other.at ? at > other.at : order > other.order; }
+};
+
+struct attempt {
+    std::uint32_t runner = 0;
+    std::uint8_t tries = 0;
+    bool fails = false;
+    nanos placed = 0, reached = 0, started = 0, finished = 0;
+    std::vector<std::uint32_t> failed_on{};
+};
+
+struct place_queue {
+    std::uint32_t busy = 0;
+    std::deque<std::uint32_t> jobs{};  // that came when all places were taken
+};
+
+class world {
+public:
+    world(const regime& r, const policy_kind& kind, const run_options& o)
+        : regime_(r),
+          seed_(o.seed),
+          jobs_(make_jobs(r, o.seed, o.jobs ? o.jobs : r.jobs, capacity(r))),
+          half_way_(jobs_[jobs_.size() / 2].arrival),
+          fleet_(build_fleet(r, o.seed, half_way_)),
+          runners_(r.runners),
+          attempts_(jobs_.size()),
+          policies_(make_policies(kind, r, fleet_, o.seed)),
+          waiting_(policies_.size()),
+          // The oracle knows at once, so that a round trip costs it no place.
+          omniscient_(kind.from == policy_kind::origin::bound),
+          warm_(static_cast<std::uint32_t>(static_cast<double>(jobs_.size()) * k_warm_up)),
+          watch_(fleet_) {
+        times_.reserve(jobs_.size());
+    }
+
+    figures run() {
+        const auto begin = std::chrono::steady_clock::now();
+        std::uint32_t next = 0;
+        while (next < jobs_.size() || !events_.empty()) {
+            if (next < jobs_.size() && (events_.empty() || jobs_[next].arrival <= events_.top().at)) {
+                now_ = jobs_[next].arrival;
+                enqueue(next++);
+                continue;
+            }
+            const event e = events_.top();
+            events_.pop();
+            now_ = e.at;
+            take(e);
+        }
+        figures out = summary();
+        out.wall_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+        return out;
+    }
+
+private:
+    void schedule(nanos at, std::uint32_t job, step what) { events_.push({at, order_++, job, what}); }
+    std::size_t door(std::uint32_t j) const noexcept { return policies_.size() > 1 ? jobs_[j].dispatcher : 0; }
+    nanos one_way(std::uint32_t runner) const noexcept { return omniscient_ ? 0 : fleet_[runner].rtt / 2; }
+
+    void take(const event& e) {
+        switch (e.what) {
+            case step::reach: return reach(e.job);
+            case step::finish: return finish(e.job);
+            case step::report: return report(e.job);
+            case step::retry: return enqueue(e.job);
+        }
+    }
+
+    void enqueue(std::uint32_t j) {
+        if (!offer(j)) waiting_[door(j)].push_back(j);
+    }
+
+    bool offer(std::uint32_t j) {
+        attempt& a = attempts_[j];
+        const std::uint32_t runner = policies_[door(j)]->place(jobs_[j], now_, a.failed_on);
+        if (runner == k_waits) return false;
+        a.runner = runner;
+        a.placed = now_;
+        note_placement(j, runner);
+        if (const nanos delay = one_way(runner))
+            schedule(now_ + delay, j, step::reach);
+        else
+            reach(j);
+        return true;
+    }
+
+    void reach(std::uint32_t j) {
+        attempts_[j].reached = now_;
+        place_queue& r = runners_[attempts_[j].runner];
+        if (r.busy == regime_.places) return r.jobs.push_back(j);
+        ++r.busy;
+        start(j);
+    }
+
+    void start(std::uint32_t j) {
+        attempt& a = attempts_[j];
+        machine& m = fleet_[a.runner];
+        a.started = now_;
+        if (!a.tries && j >= warm_) waited_ += static_cast<double>(now_ - jobs_[j].arrival - one_way(a.runner));
+        a.fails = m.sinkhole || attempt_fails(regime_, seed_, j, a.tries);
+        schedule(m.sinkhole ? now_ + k_fails_after : m.finish(now_, jobs_[j].work), j, step::finish);
+    }
+
+    void finish(std::uint32_t j) {
+        attempt& a = attempts_[j];
+        a.finished = now_;
+        place_queue& r = runners_[a.runner];
+        if (r.jobs.empty()) {
+            --r.busy;
+        } else {
+            const std::uint32_t following = r.jobs.front();
+            r.jobs.pop_front();
+            start(following);
+        }
+        if (const nanos delay = one_way(a.runner))
+            schedule(now_ + delay, j, step::report);
+        else
+            report(j);
+    }
+
+    void report(std::uint32_t j) {
+        attempt& a = attempts_[j];
+        const outcome what{a.runner,        now_,    a.started - a.reached, a.finished - a.started,
+                           now_ - a.placed, a.fails, jobs_[j].dispatcher};
+        const std::size_t at = door(j);
+        policies_[at]->done(what);
+        if (a.fails)
+            try_again(j);
+        else
+            record(j);
+        auto& line = waiting_[at];
+        while (!line.empty() && offer(line.front())) line.pop_front();
+    }
+
+    void try_again(std::uint32_t j) {
+        attempt& a = attempts_[j];
+        watch_.failed(a.runner, now_);
+        if (a.tries == k_max_retries) {
+            gave_up_ += j >= warm_;
+            return;
+        }
+        ++a.tries;
+        a.failed_on.push_back(a.runner);
+        schedule(now_ + k_retry_delay, j, step::retry);
+    }
+
+    void record(std::uint32_t j) {
+        if (j < warm_) return;
+        const nanos travel = omniscient_ ? fleet_[attempts_[j].runner].rtt : 0;
+        times_.push_back(static_cast<float>(static_cast<double>(now_ - jobs_[j].arrival + travel) * 1e-6));
+    }
+
+    void note_placement(std::uint32_t j, std::uint32_t runner) {
+        digest_ = mixed(digest_ ^ static_cast<std::uint64_t>(now_) ^ std::uint64_t{runner} << 40 ^ j);
+        watch_.placed(runner, now_);
+        if (j >= warm_) {
+            ++attempts_made_;
+            on_sinkholes_ += fleet_[runner].sinkhole;
+        }
+        if (now_ < half_way_ || regime_.degraded <= 0) return;
+        const auto bin = static_cast<std::size_t>((now_ - half_way_) / k_mean_job);
+        if (bin >= k_slowed_bins) return;
+        out_.all[bin] += 1;
+        if (fleet_[runner].degrades) out_.slowed[bin] += 1;
+    }
+
+    figures summary() {
+        figures f = out_;
+        f.measured = times_.size();
+        f.attempts = attempts_made_;
+        f.on_sinkholes = on_sinkholes_;
+        f.gave_up = gave_up_;
+        f.failures_to_detect = watch_.mean_failures_to_detect();
+        f.simulated_s = static_cast<double>(now_) / static_cast<double>(k_second);
+        f.digest = digest_;
+        if (times_.empty()) return f;
+        double sum = 0;
+        for (const float t : times_) sum += static_cast<double>(t);
+        f.mean_ms = sum / static_cast<double>(times_.size());
+        f.mean_wait_ms = waited_ * 1e-6 / static_cast<double>(jobs_.size() - warm_);
+        auto quantile = [&](double q) {
+            const auto at = times_.begin() + static_cast<std::ptrdiff_t>(static_cast<double>(times_.size() - 1) * q);
+            std::nth_element(times_.begin(), at, times_.end());
+            return static_cast<double>(*at);
+        };
+        f.p50_ms = quantile(0.5);
+        f.p99_ms = quantile(0.99);
+        f.p999_ms = quantile(0.999);
+        return f;
+    }
+
+    const regime& regime_;
+    const std::uint64_t seed_;
+    const std::vector<job> jobs_;
+    const nanos half_way_;
+    std::vector<machine> fleet_;
+    std::vector<place_queue> runners_;
+    std::vector<attempt> attempts_;
+    std::vector<std::unique_ptr<policy>> policies_;
+    std::vector<std::deque<std::uint32_t>> waiting_;
+    const bool omniscient_;
+    const std::uint32_t warm_;
+    sinkhole_watch watch_;
+    std::priority_queue<event, std::vector<event>, std::greater<>> events_;
+    std::uint64_t order_ = 0;
+    nanos now_ = 0;
+    figures out_;
+    std::vector<float> times_;
+    double waited_ = 0;
+    std::uint64_t attempts_made_ = 0, on_sinkholes_ = 0, gave_up_ = 0, digest_ = 0;
+};
+
+}  // namespace
+
+figures simulate(const regime& r, const policy_kind& kind, const run_options& options) {
+    return world(r, kind, options).run();
+}
+
+}  // namespace sigrun::sim
