@@ -22,9 +22,7 @@ private:
     nanos now_ = 0;
 };
 
-constexpr std::uint16_t k_infrastructure_failure = 2;  // sigrun_done.status
-
-std::uint64_t micros(nanos t) { return static_cast<std::uint64_t>(t / 1000); }
+constexpr std::uint16_t k_balancer = 1;  // the only one that is loaded
 
 class product_policy final : public policy {
 public:
@@ -41,27 +39,35 @@ public:
     }
 
     std::uint32_t place(const job& j, nanos now, const std::vector<std::uint32_t>& failed_on) override {
-        clock_.set(now);
+        turn_clock(now);
         std::uint32_t runner = k_waits;
         threads_.on(j.dispatcher, [&] { runner = pick(j, failed_on); });
         return runner;
     }
 
     void done(const outcome& what) override {
-        clock_.set(what.now);
-        const slot_ref slot = slots_[what.runner];
-        sigrun_done d{};
-        d.slot = slot.slot;
-        d.status = what.failed ? k_infrastructure_failure : std::uint16_t{0};
-        d.wait_us = micros(what.waited);
-        d.exec_us = micros(what.ran);
+        turn_clock(what.now);
+        job_feedback f;
+        f.slot = slots_[what.runner];
+        f.pred = all_.get();
+        f.end.status = what.failed ? outcome_status::failed_by_infrastructure : outcome_status::succeeded;
+        f.end.exec_us = static_cast<double>(what.ran) / 1000;
+        f.queued_us = static_cast<std::uint64_t>(what.waited / 1000);
         threads_.on(what.thread, [&] {
-            index_->feedback(d, 0);
-            index_->release(slot);
+            index_->feedback(f, k_balancer);
+            index_->release(f.slot);
         });
     }
 
 private:
+    void turn_clock(nanos now) {
+        for (; next_tick_ <= now; next_tick_ += k_second) {
+            clock_.set(next_tick_);
+            index_->tick();
+        }
+        clock_.set(now);
+    }
+
     void join(std::uint32_t i, const machine& m, const regime& r) {
         runner_profile p;
         // Fast and slow machines are of different makes, as in a fleet that grew over years.
@@ -96,6 +102,7 @@ private:
     }
 
     virtual_clock clock_;
+    nanos next_tick_ = k_second;
     std::unique_ptr<selector> index_;
     predicate_ptr all_;
     std::vector<slot_ref> slots_;
