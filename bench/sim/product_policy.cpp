@@ -52,6 +52,7 @@ public:
         f.pred = all_.get();
         f.end.status = what.failed ? outcome_status::failed_by_infrastructure : outcome_status::succeeded;
         f.end.exec_us = static_cast<double>(what.ran) / 1000;
+        f.end.rtt_us = rtt_us_[what.runner];
         f.queued_us = static_cast<std::uint64_t>(what.waited / 1000);
         threads_.on(what.thread, [&] {
             index_->feedback(f, k_balancer);
@@ -77,6 +78,7 @@ private:
         p.protocols = 1;
         p.places = static_cast<std::uint16_t>(r.places);
         p.identity = mixed(i + 1);
+        rtt_us_.push_back(static_cast<double>(m.rtt) / 1000);
         slots_.push_back(index_->add(p).value());
         index_->set_open(slots_.back(), true);
         const std::uint32_t slot = slots_.back().slot;
@@ -106,6 +108,7 @@ private:
     std::unique_ptr<selector> index_;
     predicate_ptr all_;
     std::vector<slot_ref> slots_;
+    std::vector<double> rtt_us_;
     std::vector<std::uint32_t> runner_at_, excluded_;
     dispatch_threads threads_;  // end first: they hold states of the selector's balancers
 };

@@ -45,6 +45,7 @@ void job_engine::learn(const job& j, const attempt& a, const ending& how) {
     const std::int64_t arrived = a.offered_ns + a.rung_latency_ns;
     const std::int64_t began = a.started_ns ? a.started_ns : arrived;
     f.end.wait_us = microseconds(began - arrived);
+    f.end.rtt_us = microseconds(a.rung_latency_ns);
     f.end.exec_us = microseconds(a.finished_ns - began);
     select_.feedback(f, a.explain.policy);
 }

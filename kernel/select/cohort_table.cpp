@@ -49,15 +49,18 @@ signature cohort_table::sign(const runner_profile& p) const {
 
 std::uint16_t cohort_table::usual_of(std::uint16_t places) const noexcept {
     constexpr std::uint16_t k_few_places = 5;
+    constexpr double k_most = 0x7fff;  // what a page's facts have room for
     if (places < k_few_places) return places;
-    return static_cast<std::uint16_t>(std::max(1.0, std::floor(usual_share_ * places + 1e-9)));
+    return static_cast<std::uint16_t>(std::clamp(std::floor(usual_share_ * places + 1e-9), 1.0, k_most));
 }
 
-void cohort_table::set_usual_share(double share) {
-    if (share == usual_share_) return;
+void cohort_table::set_usual_share(double share, bool reserved) {
+    if (share == usual_share_ && reserved == reserved_) return;
     usual_share_ = share;
+    reserved_ = reserved;
     for (auto& [id, c] : cohorts_) {
         c.page.usual = usual_of(c.page.places);
+        c.page.reserved = reserved;
         for (std::uint32_t page : c.pages) {
             index_.set_page(page, c.page);
             for (std::uint64_t rest = taken_[page]; rest; rest &= rest - 1)
@@ -125,7 +128,7 @@ std::optional<cohort_table::placement> cohort_table::place(const runner_profile&
         c.key = s;
         c.facts = p.facts;
         c.labels = p.labels;
-        c.page = {p.places, p.protocols, usual_of(p.places), p.weight};
+        c.page = {p.places, p.protocols, usual_of(p.places), reserved_, p.weight};
         if (p.labels)
             for (const auto& [name, value] : *p.labels)
                 if (is_open(name)) c.open_labels.push_back(name);

@@ -54,8 +54,9 @@ public:
     std::uint32_t n_pages() const noexcept { return n_pages_; }      // highest ever used + 1
     std::uint32_t n_cohorts() const noexcept { return n_cohorts_; }  // the same
 
-    /// Of the places of each runner, how many are for any job; those with fewer than five keep none back.
-    void set_usual_share(double share);
+    /// Of the places of each runner, how many are given away first; with fewer than five it is all of them. The others:
+    /// when nothing else is free, or reserved for urgent jobs.
+    void set_usual_share(double share, bool reserved);
 
     /// Counts the labels of a runner, so that labels with many values are found.
     void count_labels(const label_map* labels, int change);
@@ -68,6 +69,7 @@ private:
 
     slot_index& index_;
     double usual_share_ = 1;
+    bool reserved_ = false;
     std::map<signature, std::uint32_t> by_signature_;
     std::unordered_map<std::uint32_t, cohort> cohorts_;
     std::vector<std::uint32_t> free_pages_, free_cohorts_, pages_in_use_;

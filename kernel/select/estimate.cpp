@@ -65,7 +65,8 @@ double class_estimate::exec_quantile_us(double share) const noexcept {
 void runner_estimate::take_over(const runner_estimate& from) noexcept {
     exec_log2 = from.exec_log2;
     wait_us = from.wait_us;
-    waits_rel = from.waits_rel;
+    rtt_us = from.rtt_us;
+    mean_us = from.mean_us;
     successes = from.successes;
     failures = from.failures;
     straggler_log2 = from.straggler_log2;
@@ -87,7 +88,6 @@ void runner_estimate::fade(std::int64_t now_ns) noexcept {
     failures *= counts;
     const auto speed = static_cast<float>(halved(passed, k_speed_half_life_ns));
     exec_log2 *= speed;
-    waits_rel *= speed;
     wait_us *= speed;
 }
 
@@ -129,7 +129,10 @@ void runner_estimate::note(const job_end& end, const class_estimate& cls, fleet_
     const double left = std::exp(-static_cast<double>(now_ns - waited_ns) * 1e-3 / tau);
     waited_ns = now_ns;
     wait_us = static_cast<float>(std::max(end.wait_us, wait_us * left + end.wait_us * (1 - left)));
-    waits_rel = mean > 0 ? static_cast<float>(wait_us / mean) : 0;
+    mean_us = static_cast<float>(mean);
+    if (end.rtt_us <= 0) return;
+    rtt_us += static_cast<float>((end.rtt_us - rtt_us) * (rtt_us > 0 ? k_rate : 1));
+    blend(all.rtt_us, end.rtt_us, get(all.rtt_us) > 0 ? k_class_rate : 1);
 }
 
 double runner_estimate::success() const noexcept {
@@ -156,7 +159,12 @@ double runner_estimate::slow_start(std::int64_t now_ns, std::int64_t window_ns) 
 
 std::uint32_t runner_estimate::cost(const fleet_estimate& all, std::uint32_t weight, std::int64_t now_ns,
                                     std::int64_t slow_start_ns) const noexcept {
-    const double expected = std::exp2(speed_log2(all)) + static_cast<double>(waits_rel);
+    double expected = std::exp2(speed_log2(all));
+    if (mean_us > 0) {
+        // Against what the mean runner costs, which is as far away as they are on the average.
+        const double mean_rtt = get(all.rtt_us), away = rtt_us > 0 ? static_cast<double>(rtt_us) : mean_rtt;
+        expected = (expected + (static_cast<double>(wait_us) + away) / mean_us) / (1 + mean_rtt / mean_us);
+    }
     const double share = std::max(success(), 0.05) * weight / 1024.0 * slow_start(now_ns, slow_start_ns);
     return static_cast<std::uint32_t>(std::clamp(std::lround(256 * (std::log2(expected / share) + 64)), 0l, 0xffffl));
 }

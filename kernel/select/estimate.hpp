@@ -18,6 +18,7 @@ struct job_end {
     outcome_status status = outcome_status::succeeded;
     double wait_us = 0;  // between the offer and the start, less the round trip: not caused by us
     double exec_us = 0;
+    double rtt_us = 0;  // to the runner; 0 = not known
 };
 
 /// The jobs of one requirement. Readable while it is written; two writers at once may lose one observation.
@@ -47,6 +48,7 @@ private:
 struct fleet_estimate {
     std::atomic<float> noise{1};    // variance of log2 exec of one job around what its runner is expected to take
     std::atomic<float> spread{0};   // variance of log2 exec between runners: 0 = all are alike
+    std::atomic<float> rtt_us{0};   // mean over jobs
     std::atomic<float> success{1};  // mean share of jobs that did not fail
 };
 
@@ -55,7 +57,8 @@ struct runner_estimate {
     std::atomic<std::uint32_t> lock;
     float exec_log2;            // log2 of its execution time relative to its classes
     float wait_us;              // in a queue of its own
-    float waits_rel;            // the same in mean execution times of the class it was last seen with
+    float rtt_us;               // 0 = not known
+    float mean_us;              // execution time of the class it was last seen with; waits count against it
     float successes, failures;  // decayed
     float straggler_log2;       // a job that still runs says: at least this slow; 0 = none
     std::uint16_t samples;      // of exec_log2

@@ -75,7 +75,7 @@ void selector::impl::feedback(const job_feedback& f, std::uint16_t balancer) noe
         const estimate_lock lock(e);
         e.note(f.end, f.pred->jobs(), fleet, now);
         too_often = e.failures_in_a_row >= failures_in_a_row.load(std::memory_order_relaxed);
-        set_cost(s, e.cost(fleet, index.page(page_of(s.slot)).weight, now, slow_start_ns.load()));
+        set_cost(s, e.cost(fleet, index.page(page_of(s.slot)).weight, now, slow_start()));
     }
     if (w & hot::k_trial) {
         if (f.end.status == outcome_status::failed_by_infrastructure)
@@ -98,7 +98,7 @@ void selector::impl::straggler(slot_ref s, const predicate& pred, nanoseconds ag
     runner_estimate& e = index.estimate(s.slot);
     const estimate_lock lock(e);
     e.straggler_log2 = std::max(e.straggler_log2, static_cast<float>(std::log2(slower)));
-    set_cost(s, e.cost(fleet, index.page(page_of(s.slot)).weight, now_ns(), slow_start_ns.load()));
+    set_cost(s, e.cost(fleet, index.page(page_of(s.slot)).weight, now_ns(), slow_start()));
 }
 
 runner_standing selector::impl::standing(slot_ref s) const noexcept {
@@ -114,7 +114,7 @@ runner_standing selector::impl::standing(slot_ref s) const noexcept {
     out.relative_time = std::exp2(e.speed_log2(fleet));
     out.wait_us = e.wait_us;
     out.success = e.success();
-    out.slow_start = e.slow_start(now_ns(), slow_start_ns.load());
+    out.slow_start = e.slow_start(now_ns(), slow_start());
     out.samples = e.samples;
     out.ejections = e.ejections;
     return out;

@@ -13,7 +13,8 @@ namespace sigrun {
 /// What claiming and costs need to know of a page: constant while the page belongs to a cohort and nothing is tuned.
 struct page_facts {
     std::uint16_t places = 0, protocols = 0;
-    std::uint16_t usual = 0;      // of the places, those that jobs which are not urgent may take
+    std::uint16_t usual = 0;      // of the places, those that are given away before other runners are as loaded
+    bool reserved = false;        // those beyond are for urgent jobs alone
     std::uint16_t weight = 1024;  // 1024 = 1.0
 };
 
@@ -60,7 +61,8 @@ constexpr int tier_plane(std::uint64_t w, page_facts page) noexcept {
     const std::uint32_t q = in_flight(w);
     if (!(w & k_open) || q >= (w & k_trial ? 1u : page.places)) return k_nowhere;
     if (w & k_out) return k_ejected;
-    return q < page.usual ? static_cast<int>(w >> 48 & 7u) : k_kept;
+    if (q < page.usual) return static_cast<int>(w >> 48 & 7u);
+    return page.reserved ? k_kept : SIGRUN_TIERS - 1;
 }
 constexpr bool can_take(std::uint64_t w, page_facts page) noexcept { return tier_plane(w, page) != k_nowhere; }
 constexpr int level_plane(std::uint64_t w, page_facts page) noexcept {

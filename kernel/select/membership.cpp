@@ -79,8 +79,8 @@ result<std::uint32_t> selector::impl::settle_in(const runner_profile& profile) {
         runner_estimate& e = index.estimate(slot);
         const estimate_lock lock(e);
         e.clear();
-        index.hot(slot).store(hot::with_cost(
-            index.hot(slot).load(), e.cost(fleet, profile.weight, now_ns(), slow_start_ns.load()), profile.places));
+        index.hot(slot).store(hot::with_cost(index.hot(slot).load(),
+                                             e.cost(fleet, profile.weight, now_ns(), slow_start()), profile.places));
     }
     index.identity(slot).store(profile.identity, std::memory_order_relaxed);
     profiles[slot] = profile;
@@ -175,7 +175,7 @@ void selector::impl::inherit(std::uint32_t from, slot_ref to, const runner_profi
         runner_estimate& e = index.estimate(to.slot);
         const estimate_lock lock(e);
         e.take_over(copy);
-        set_cost(to, e.cost(fleet, profile.weight, now_ns(), slow_start_ns.load()));
+        set_cost(to, e.cost(fleet, profile.weight, now_ns(), slow_start()));
     }
     std::lock_guard lock(protecting);
     if (began) beginners.push_back(to);

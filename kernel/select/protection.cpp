@@ -14,7 +14,7 @@ constexpr std::uint32_t k_survey_pages = 64;  // at least, per tick; larger flee
 }  // namespace
 
 void selector::impl::protect(const protection& now) {
-    cohorts.set_usual_share(now.max_runner_load);
+    cohorts.set_usual_share(now.max_runner_load, now.reserve_for_urgent);
     slow_start_ns = now.slow_start.count();
     failures_in_a_row = now.failures_in_a_row;
     panic_below = now.panic_below;
@@ -25,15 +25,17 @@ void selector::impl::protect(const protection& now) {
 void selector::impl::begin_slowly(slot_ref s) noexcept {
     if (slow_start_ns.load() <= 0) return;
     const std::int64_t now = now_ns();
-    {
-        runner_estimate& e = index.estimate(s.slot);
-        const estimate_lock lock(e);
-        e.began_ns = now;
-        set_cost(s, e.cost(fleet, index.page(page_of(s.slot)).weight, now, slow_start_ns.load()));
-    }
     std::lock_guard lock(protecting);
     beginners.push_back(s);
+    count_beginners();
+    runner_estimate& e = index.estimate(s.slot);
+    const estimate_lock holding(e);
+    e.began_ns = now;
+    set_cost(s, e.cost(fleet, index.page(page_of(s.slot)).weight, now, slow_start()));
 }
+
+/// After a restart of the host all runners come at once; slowed down together they could not be told apart.
+void selector::impl::count_beginners() noexcept { all_begin = beginners.size() * 2 > n_runners.load(); }
 
 void selector::impl::eject(slot_ref s, ejection_cause why) noexcept {
     std::lock_guard lock(protecting);
@@ -97,6 +99,7 @@ void selector::impl::look_at_ejected(std::int64_t now, const protection& by) {
 
 void selector::impl::look_at_beginners(std::int64_t now) {
     std::lock_guard lock(protecting);
+    count_beginners();
     const std::int64_t window = slow_start_ns.load();
     std::erase_if(beginners, [&](slot_ref& s) {
         s = resolve(s);
@@ -105,9 +108,10 @@ void selector::impl::look_at_beginners(std::int64_t now) {
         const estimate_lock holding(e);
         const bool over = now - e.began_ns >= window;
         if (over) e.began_ns = 0;
-        set_cost(s, e.cost(fleet, index.page(page_of(s.slot)).weight, now, window));
+        set_cost(s, e.cost(fleet, index.page(page_of(s.slot)).weight, now, slow_start()));
         return over;
     });
+    count_beginners();
 }
 
 void selector::impl::look_at_some(std::int64_t now, const protection& by) {
@@ -128,7 +132,7 @@ void selector::impl::look_at_some(std::int64_t now, const protection& by) {
                 stands_out = survey.stands_out(e, fleet);
                 if (!(w & hot::k_out) && e.ejections && now - e.out_until_ns > k_longest * by.ejection_time.count())
                     e.ejections = 0;
-                set_cost(s, e.cost(fleet, index.page(page_of(slot)).weight, now, slow_start_ns.load()));
+                set_cost(s, e.cost(fleet, index.page(page_of(slot)).weight, now, slow_start()));
             }
             if (stands_out && !(w & hot::k_out)) eject(s, ejection_cause::success_rate);
         }

@@ -80,7 +80,8 @@ struct job_feedback {
 
 /// How runners that fail or are new are spared, or spared by jobs.
 struct protection {
-    double max_runner_load = 0.8;  // of five places or more; what is above it is kept for high and critical jobs
+    double max_runner_load = 0.8;  // of five places or more; beyond it a runner gets jobs only when all are as loaded
+    bool reserve_for_urgent = false;                    // beyond it, only high and critical jobs
     nanoseconds slow_start = std::chrono::seconds(30);  // until a runner that came (back) counts fully; 0 = at once
     bool eject = true;
     double max_ejected = 0.1;                              // of all runners; one may always be

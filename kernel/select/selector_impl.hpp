@@ -99,6 +99,8 @@ struct selector::impl {
     // -- protection.cpp [any]
     // -------------------------------------------------------------------------------------
     void begin_slowly(slot_ref s) noexcept;
+    std::int64_t slow_start() const noexcept { return all_begin.load() ? 0 : slow_start_ns.load(); }
+    void count_beginners() noexcept;
     void eject(slot_ref s, ejection_cause why) noexcept;
     bool panics(predicate& pred) noexcept;
     std::vector<ejection> tick();
@@ -146,6 +148,7 @@ struct selector::impl {
     std::vector<std::uint32_t> tombstones;  // slots of runners that moved, until their claims are released
 
     std::atomic<std::int64_t> slow_start_ns{0};
+    std::atomic<bool> all_begin{false};  // most runners are new: none of them is treated as such
     std::atomic<std::uint32_t> failures_in_a_row{0};
     std::atomic<double> panic_below{0};
     fleet_estimate fleet;

@@ -57,7 +57,7 @@ void slot_index::assign_page(std::uint32_t p, std::uint32_t cohort, page_facts f
 
 void slot_index::set_page(std::uint32_t p, page_facts facts) noexcept {
     page_facts_[p].store(facts.places | std::uint64_t{facts.protocols} << 16 | std::uint64_t{facts.usual} << 32 |
-                             std::uint64_t{facts.weight} << 48,
+                             std::uint64_t{facts.reserved} << 47 | std::uint64_t{facts.weight} << 48,
                          std::memory_order_release);
 }
 

@@ -70,8 +70,8 @@ public:
 
     page_facts page(std::uint32_t p) const noexcept {
         const std::uint64_t w = page_facts_[p].load(std::memory_order_acquire);
-        return {static_cast<std::uint16_t>(w), static_cast<std::uint16_t>(w >> 16), static_cast<std::uint16_t>(w >> 32),
-                static_cast<std::uint16_t>(w >> 48)};
+        return {static_cast<std::uint16_t>(w), static_cast<std::uint16_t>(w >> 16),
+                static_cast<std::uint16_t>(w >> 32 & 0x7fff), (w >> 47 & 1) != 0, static_cast<std::uint16_t>(w >> 48)};
     }
     /// [one writer] Gives a page to a cohort.
     void assign_page(std::uint32_t p, std::uint32_t cohort, page_facts facts) noexcept;

@@ -226,11 +226,15 @@ constexpr std::array k_balancer{
     option(
         "max_runner_load", SIGRUN_OPT_FLOAT,
         {.def = "0.8",
-         .doc = "Of a runner with five places or more, the share that any job may take; the rest is kept for high and "
-                "critical ones. 1 keeps none.",
+         .doc = "A runner with five places or more that runs more than this share of them gets another job only when "
+                "every other one that matches does, too.",
          .min = 0.01,
          .max = 1,
          .flags = SIGRUN_OPT_HOT}),
+    option("reserve_for_urgent", SIGRUN_OPT_BOOL,
+           {.def = "no",
+            .doc = "What is beyond max_runner_load is for jobs of priority high and critical alone; others wait.",
+            .flags = SIGRUN_OPT_HOT}),
     option("slow_start", SIGRUN_OPT_DURATION,
            {.def = "30s",
             .doc = "In this time a runner that came, or came back, goes from a tenth of its share to all of it, where "

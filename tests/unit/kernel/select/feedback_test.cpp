@@ -319,8 +319,8 @@ TEST_F(feedback, a_runner_that_comes_gets_its_share_slowly) {
     EXPECT_NEAR(index->standing(fresh).relative_cost, 10, 0.5) << "also when it comes back";
 }
 
-TEST_F(feedback, mission_C17_places_above_the_load_limit_are_kept_for_urgent_jobs) {
-    make(1, 10);
+TEST_F(feedback, mission_C17_places_above_the_load_limit_can_be_kept_for_urgent_jobs) {
+    make(1, 10, {.reserve_for_urgent = true, .slow_start = nanoseconds(0)});
     for (int i = 0; i < 8; ++i) ASSERT_EQ(pick(2).outcome, pick_outcome::picked);
     EXPECT_EQ(pick(2).outcome, pick_outcome::queued);
     EXPECT_TRUE(index->keeps_for_urgent(slots[0]));
@@ -332,6 +332,7 @@ TEST_F(feedback, mission_C17_places_above_the_load_limit_are_kept_for_urgent_job
     // Changed while jobs run.
     protection all;
     all.max_runner_load = 1;
+    all.reserve_for_urgent = true;
     index->protect(all);
     EXPECT_EQ(pick(2).outcome, pick_outcome::picked);
     EXPECT_EQ(index->index_faults(), 0u);
@@ -339,6 +340,15 @@ TEST_F(feedback, mission_C17_places_above_the_load_limit_are_kept_for_urgent_job
     make(1, 4);
     for (int i = 0; i < 4; ++i)
         EXPECT_EQ(pick(4).outcome, pick_outcome::picked) << "fewer than five: none is kept back";
+}
+
+TEST_F(feedback, mission_C17_a_runner_above_the_load_limit_is_used_when_all_others_are_as_loaded) {
+    make(2, 10);
+    std::map<std::uint32_t, int> got;
+    for (int i = 0; i < 16; ++i) EXPECT_LE(++got[pick().slot.slot], 8) << "the other one has places below the limit";
+    for (int i = 0; i < 4; ++i)
+        EXPECT_EQ(pick().outcome, pick_outcome::picked) << "no place stays idle while jobs wait";
+    EXPECT_EQ(pick().outcome, pick_outcome::queued);
 }
 
 TEST_F(feedback, what_is_known_goes_along_when_a_runner_moves_and_is_gone_when_it_leaves) {

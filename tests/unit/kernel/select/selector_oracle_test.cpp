@@ -32,7 +32,7 @@ public:
     explicit world(std::uint64_t seed) : random_(seed) {
         selector_ = make_selector(
             {real_balancer("round_robin"), real_balancer("least_connections"), scripted::make("none", propose_nothing)},
-            600);
+            600, {.reserve_for_urgent = true});
     }
 
     void run(int steps) {
