@@ -1,9 +1,18 @@
 #include "kernel/plugin/plugin_set.hpp"
 
+#include <sigrun/balancer.h>
+#include <sigrun/broker.h>
 #include <sigrun/cpp/options.hpp>
 #include <sigrun/cpp/text.hpp>
+#include <sigrun/executor.h>
+#include <sigrun/probe.h>
+#include <sigrun/protocol.h>
+#include <sigrun/store.h>
+
+#include <string.h>
 
 #include <algorithm>
+#include <iterator>
 
 namespace sigrun {
 namespace {
@@ -26,6 +35,21 @@ bool contains(const std::vector<std::string>& list, const std::string& word) {
 }
 
 constexpr const char* k_not_needed = "has no component of a kind that this program uses";
+
+constexpr std::string_view k_kinds[] = {SIGRUN_KIND_BALANCER, SIGRUN_KIND_EXECUTOR, SIGRUN_KIND_EXTENSION,
+                                        SIGRUN_KIND_PROBE,    SIGRUN_KIND_PROTOCOL, SIGRUN_KIND_STORE};
+
+bool has_text(std::string_view file, std::string_view text) {
+    return ::memmem(file.data(), file.size(), text.data(), text.size()) != nullptr;
+}
+
+/// False: the file names other kinds of components than `kinds`, so it need not be mapped to see that it has none of these. Who
+/// names none that is known here is asked.
+bool may_have_one_of(const std::vector<std::string>& kinds, std::string_view file) {
+    if (kinds.empty() || std::any_of(kinds.begin(), kinds.end(), [&](const auto& k) { return has_text(file, k); }))
+        return true;
+    return std::none_of(std::begin(k_kinds), std::end(k_kinds), [&](auto k) { return has_text(file, k); });
+}
 
 }  // namespace
 
@@ -134,6 +158,12 @@ result<void> plugin_set::take(record& to, const plugin_guard::plugin_bytes& file
         if (other->info.id == identity.id && other->now == state::active)
             return bad_value("id", "a plugin that is not loaded yet", identity.id + " (" + other->info.file + ")");
 
+    if (!may_have_one_of(options_.kinds, file.bytes)) {
+        to.now = state::not_needed;
+        to.info.reason = k_not_needed;
+        to.info.sha256 = file.sha256;
+        return {};
+    }
     SIGRUN_CHECK_OK(trials_->pass(file.bytes));
     SIGRUN_TRY(code, open(file.bytes, file.signature, identity, to.short_name));
     describe(to.info, *code);

@@ -179,6 +179,26 @@ TEST(plugin_host, loads_only_the_kinds_asked_for) {
     EXPECT_FALSE(is_mapped("test.plain-g"));
 }
 
+TEST(plugin_host, a_file_that_names_other_kinds_only_is_not_asked_and_one_that_names_none_is) {
+    // Rejected if it is asked; its text names no kind.
+    const auto bytes = content_of(fixture_plugin("null_entry"));
+    ASSERT_EQ(bytes.find("sigrun.probe/"), std::string::npos);
+    for (const bool names_its_kind : {true, false}) {
+        plugin_folder folder;
+        folder.write("null_entry.so", names_its_kind ? bytes + SIGRUN_KIND_PROBE : bytes);
+        metrics numbers;
+        auto options = folder.options();
+        options.kinds = {"sigrun.store/1"};
+        plugin_host host(options, {}, numbers);
+        ASSERT_TRUE(host.load_all());
+        const auto plugins = host.plugins();
+        ASSERT_EQ(plugins.size(), names_its_kind ? 0u : 1u);
+        if (!names_its_kind) {
+            EXPECT_NE(plugins[0].reason.find("does not serve this major"), std::string::npos);
+        }
+    }
+}
+
 TEST(plugin_host, creates_only_the_instances_asked_for) {
     plugin_folder folder;
     folder.add("plain");
