@@ -55,6 +55,7 @@ gathering::gathering(std::string question, wanted_keys keys, std::size_t parts, 
 void gathering::take(std::size_t which, probe_answer_ptr answer, bool past_its_time) {
     std::function<void()> late;
     std::vector<part> all;
+    stand_in unneeded;
     {
         std::lock_guard lock(mutex_);
         --missing_;
@@ -66,6 +67,7 @@ void gathering::take(std::size_t which, probe_answer_ptr answer, bool past_its_t
             made_ = true;
             timer_.reset();
             all = std::move(parts_);
+            unneeded = std::exchange(meanwhile_, nullptr);
         }
     }
     if (late) return late();
@@ -94,15 +96,17 @@ void gathering::limit(boost::asio::io_context& io, std::chrono::steady_clock::ti
 
 void gathering::patience_over() {
     std::vector<part> all;
+    stand_in meanwhile;  // what it holds of the probes goes with the document: a late one may be late for a minute
     {
         std::lock_guard lock(mutex_);
         if (made_) return;
         made_ = true;
         timer_.reset();
         all = std::move(parts_);
+        meanwhile = std::exchange(meanwhile_, nullptr);
     }
     for (std::size_t i = 0; i < all.size(); ++i)
-        if (all[i].state == standing::missing) all[i].answer = meanwhile_(i);
+        if (all[i].state == standing::missing) all[i].answer = meanwhile(i);
     callback_(document(all));
 }
 

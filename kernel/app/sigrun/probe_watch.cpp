@@ -36,13 +36,18 @@ int watch_facts(context& ctx, plugin_host& host, detector& from, detect_options 
                 bool json) {
     auto& waits = ctx.waits();
     options.fresh = false;
-    std::atomic<bool> changed{false};
+    options.patience = nanoseconds(0);  // a probe that hangs holds up no other's news
+    const auto changed = std::make_shared<std::atomic<bool>>(false);
+    const auto look_again = [changed, &waits] {
+        *changed = true;
+        waits.wake();
+    };
+    from.set_observer(look_again);
     std::unique_ptr<change_watch> events;
     if (options.sysroot.empty()) {
         events = std::make_unique<change_watch>(host.io(), machine_changes(host), [&](const auto& prefixes) {
             from.expire(prefixes);
-            changed = true;
-            waits.wake();
+            look_again();
         });
         events->start();
     }
@@ -59,7 +64,7 @@ int watch_facts(context& ctx, plugin_host& host, detector& from, detect_options 
             }
         }
         if (end == waiter::outcome::interrupted) return k_ok;  // the way to end an endless stream
-        if (asked || (clock::system().now() < next_look && !changed.exchange(false))) continue;
+        if (asked || (clock::system().now() < next_look && !changed->exchange(false))) continue;
         asked = true;
         next_look = clock::system().now() + k_look;
         from.detect(options, [come, &waits](capability_ptr found) {
