@@ -151,8 +151,8 @@ private:
     bool draining_ = false;
     bool preempting_ = false;
     bool stopped_ = false;
-    bool probing_ = false;                    // all probes, since one was replaced
-    bool probe_once_more_ = false;            // another one was replaced meanwhile
+    bool probing_ = false;          // all probes, since one was replaced
+    bool probe_once_more_ = false;  // another one was replaced meanwhile
     std::function<void()> drained_;
     std::condition_variable changed_;  // a place became free
 

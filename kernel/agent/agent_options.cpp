@@ -74,7 +74,8 @@ constexpr sigrun_opt k_table[] = {
             .max = k_hour_ns}),
     option("facts_patience", SIGRUN_OPT_DURATION,
            {.def = "20ms",
-            .doc = "How long a start waits for probes. What they say later is told then; until then it is unknown, and jobs that "
+            .doc = "How long a start waits for probes. What they say later is told then; until then it is unknown, and "
+                   "jobs that "
                    "ask for it wait.",
             .min = 0,
             .max = 60e9}),

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -30,6 +31,9 @@ problem system_problem(const std::string& what, const std::string& path) {
 
 result<std::string> read_all(int fd, const std::string& path, std::size_t limit) {
     std::string bytes;
+    struct stat info {};
+    if (::fstat(fd, &info) == 0 && info.st_size > 0)
+        bytes.reserve(std::min(static_cast<std::size_t>(info.st_size), limit));
     std::string chunk(256 * 1024, '\0');
     for (;;) {
         ssize_t n = ::read(fd, chunk.data(), chunk.size());

@@ -1,7 +1,6 @@
 #include "kernel/plugin/generation.hpp"
 
 #include "kernel/guard/code_map.hpp"
-#include "kernel/guard/ed25519.hpp"
 #include "kernel/plugin/residents.hpp"
 
 #include <sigrun/cpp/error.hpp>
@@ -26,13 +25,14 @@ std::uint64_t next_number() noexcept {
 
 }  // namespace
 
-result<std::shared_ptr<generation>> generation::open(std::string_view bytes, const plugin_identity& identity,
-                                                     const stage& staging, std::shared_ptr<runtime> rt,
-                                                     const std::string& program, std::uint64_t features) {
+result<std::shared_ptr<generation>> generation::open(std::string_view bytes, const std::string& sha256,
+                                                     const plugin_identity& identity, const stage& staging,
+                                                     std::shared_ptr<runtime> rt, const std::string& program,
+                                                     std::uint64_t features) {
     std::shared_ptr<generation> made(new generation);
     made->number_ = next_number();
     made->identity_ = identity;
-    made->sha256_ = sha256_hex(bytes);
+    made->sha256_ = sha256;
     auto staged = staging.add(bytes, identity.id, made->number_, made->sha256_);
     if (!staged) return problem{errc::io, staged.error().text(), k_stage_field, "room and permission to write", ""};
     const auto& path = *staged;

@@ -20,12 +20,13 @@ inline constexpr const char* k_stage_field = "state-dir";
 
 class generation {
 public:
-    /// Stages and maps bytes that passed inspect_plugin, and negotiates. Runs the plugin's static
+    /// Stages and maps bytes that passed inspect_plugin, with their hash, and negotiates. Runs the plugin's static
     /// constructors and its entry function, nothing else. Numbers are unique in the process. `features`: what it is told
     /// in sigrun_hello.
-    static result<std::shared_ptr<generation>> open(std::string_view bytes, const plugin_identity& identity,
-                                                    const stage& staging, std::shared_ptr<runtime> rt,
-                                                    const std::string& program, std::uint64_t features);
+    static result<std::shared_ptr<generation>> open(std::string_view bytes, const std::string& sha256,
+                                                    const plugin_identity& identity, const stage& staging,
+                                                    std::shared_ptr<runtime> rt, const std::string& program,
+                                                    std::uint64_t features);
     /// The same in a child that its parent gave an open copy of such bytes.
     static result<std::shared_ptr<generation>> open_copy(int fd, std::string_view sha256, std::shared_ptr<runtime> rt,
                                                          const std::string& program);

@@ -32,7 +32,7 @@ result<plugin_set::addition> plugin_set::prepare_addition(const examined& file) 
     record* known = find_file(file.file);
     made.info.file = file.file;
     const std::string short_name = stem_of(file.file);
-    SIGRUN_TRY(code, open(file.bytes, file.signature, file.identity, short_name));
+    SIGRUN_TRY(code, open(file.bytes, file.sha256, file.signature, file.identity, short_name));
     describe(made.info, *code);
     made.info.signed_by = file.signed_by;
     made.report.new_version = made.info.version;

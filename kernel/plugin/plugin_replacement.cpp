@@ -35,7 +35,7 @@ result<plugin_set::replacement> plugin_set::prepare(const examined& file) {
     replacement made;
     made.report = file.report;
     made.record = index_of(*running);
-    SIGRUN_TRY(code, open(file.bytes, file.signature, file.identity, stem_of(file.file)));
+    SIGRUN_TRY(code, open(file.bytes, file.sha256, file.signature, file.identity, stem_of(file.file)));
     SIGRUN_CHECK_OK(code->start());
     const auto& descriptor = code->descriptor();
     note_newest(file.file, descriptor.version, file.sha256, plugin_state::loaded);

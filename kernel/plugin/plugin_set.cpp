@@ -165,7 +165,7 @@ result<void> plugin_set::take(record& to, const plugin_guard::plugin_bytes& file
         return {};
     }
     SIGRUN_CHECK_OK(trials_->pass(file.bytes));
-    SIGRUN_TRY(code, open(file.bytes, file.signature, identity, to.short_name));
+    SIGRUN_TRY(code, open(file.bytes, file.sha256, file.signature, identity, to.short_name));
     describe(to.info, *code);
     if (!needed(code->descriptor())) {
         to.now = state::not_needed;
@@ -179,10 +179,11 @@ result<void> plugin_set::take(record& to, const plugin_guard::plugin_bytes& file
     return {};
 }
 
-result<std::shared_ptr<generation>> plugin_set::open(std::string_view bytes, const std::string& signature,
-                                                     const plugin_identity& identity, const std::string& short_name) {
+result<std::shared_ptr<generation>> plugin_set::open(std::string_view bytes, const std::string& sha256,
+                                                     const std::string& signature, const plugin_identity& identity,
+                                                     const std::string& short_name) {
     const std::uint64_t features = options_.private_folder ? SIGRUN_HELLO_TRIAL : 0;
-    SIGRUN_TRY(code, generation::open(bytes, identity, *stage_, rt_, options_.program, features));
+    SIGRUN_TRY(code, generation::open(bytes, sha256, identity, *stage_, rt_, options_.program, features));
     code->keep_signature(signature);
     for (const auto& name : {short_name, identity.id})
         if (const auto* found = switches_of(name); found && found->keep_mapped) code->keep_mapped();

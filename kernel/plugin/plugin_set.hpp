@@ -221,8 +221,9 @@ private:
     bool switched_off(std::string_view file, const std::string& id) const;
     result<void> all_replaceable(std::string_view id, const std::function<bool(std::string_view)>& replaceable) const;
     result<void> room_for_another(const record& running) const;
-    result<std::shared_ptr<generation>> open(std::string_view bytes, const std::string& signature,
-                                             const plugin_identity& identity, const std::string& short_name);
+    result<std::shared_ptr<generation>> open(std::string_view bytes, const std::string& sha256,
+                                             const std::string& signature, const plugin_identity& identity,
+                                             const std::string& short_name);
     retiring* warm_of(std::size_t which);
 
     const plugin_host_options& options_;

@@ -25,11 +25,13 @@ void cache_series::tell(metrics& numbers, const std::string& cache, const cache_
     };
     for (const auto& [how, n] : answers)
         count("sigrun_fact_cache_answers_total",
-              "How who asked was answered: from what is good, after a run, by a run that others had started, with what is "
+              "How who asked was answered: from what is good, after a run, by a run that others had started, with what "
+              "is "
               "past its time, with a failure that is remembered.",
               {{"cache", cache}, {"how", how}}, n);
-    count("sigrun_fact_cache_renewals_total", "Runs that nobody waited for: ahead of the end of an answer, or after it.",
-          {{"cache", cache}}, counted.renewals);
+    count("sigrun_fact_cache_renewals_total",
+          "Runs that nobody waited for: ahead of the end of an answer, or after it.", {{"cache", cache}},
+          counted.renewals);
     count("sigrun_fact_cache_evicted_total", "Answers that gave way to others.", {{"cache", cache}}, counted.evicted);
     for (const auto& [state, n] : entries)
         numbers.get_gauge("sigrun_fact_cache_entries", "Answers that are known.", {{"cache", cache}, {"state", state}})
