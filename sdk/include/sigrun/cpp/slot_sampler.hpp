@@ -287,12 +287,28 @@ private:
                 n[i] = Bits::count(slots[i]);
                 c.pages.see(n[i]);
             }
-            const std::uint32_t limit = c.pages.limit();
-            const bool first = (random >> 48) * limit < n[0] << 16,
-                       second = (random >> 32 & 0xffffu) * limit < n[1] << 16;
-            if (!(first | second)) continue;
-            const unsigned i = first ? 0 : 1;
-            out[have++] = pages.page[i] * 64 + Bits::nth(slots[i], scaled(random, 0, n[i]));
+            const std::uint32_t limit = c.pages.limit(), luck[2] = {static_cast<std::uint32_t>(random >> 48),
+                                                                    static_cast<std::uint32_t>(random >> 32 & 0xffffu)};
+            bool accepted[2] = {std::uint64_t{luck[0]} * limit < n[0] << 16,
+                                std::uint64_t{luck[1]} * limit < n[1] << 16};
+            if (want - have == 1) {
+                if (!(accepted[0] | accepted[1])) continue;
+                const unsigned i = accepted[0] ? 0 : 1;
+                out[have++] = pages.page[i] * 64 + Bits::nth(slots[i], scaled(random, 0, n[i]));
+                break;
+            }
+            if (accepted[0]) {
+                const std::uint32_t bit = Bits::nth(slots[0], scaled(random, 0, n[0]));
+                out[have++] = pages.page[0] * 64 + bit;
+                if (pages.page[0] == pages.page[1]) {
+                    slots[1] &= ~(1ull << bit);
+                    accepted[1] = std::uint64_t{luck[1]} * limit < --n[1] << 16;
+                }
+            }
+            if (accepted[1]) {
+                const std::uint64_t more = bits.next();
+                out[have++] = pages.page[1] * 64 + Bits::nth(slots[1], scaled(more, 0, n[1]));
+            }
         }
         return have < want ? gather(planes, words, c, bits, want, have, out) : have;
     }
