@@ -93,6 +93,7 @@ struct fleet {
         selector::options o;
         o.max_runners = n;
         o.default_balancer = balancers.front()->name();
+        o.protect.slow_start = {};  // they have been there for a while
         index = selector::create(o, std::move(balancers)).value();
         std::vector<sheet_ptr> documents;
         for (int kind = 0; kind < 40; ++kind) documents.push_back(document(kind));

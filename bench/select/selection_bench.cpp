@@ -91,10 +91,16 @@ void cycle(benchmark::State& state, const std::string& balancer, bool only) {
 void mission_N2_N6_round_robin(benchmark::State& state) { cycle(state, "round_robin", true); }
 void mission_N2_N6_least_connections(benchmark::State& state) { cycle(state, "least_connections", true); }
 void mission_N2_N6_idle_first(benchmark::State& state) { cycle(state, "idle_first", true); }
+void mission_N2_N6_power_of_d(benchmark::State& state) { cycle(state, "power_of_d", true); }
+void mission_N2_N6_performance(benchmark::State& state) { cycle(state, "performance", true); }
+void mission_N2_N6_prequal(benchmark::State& state) { cycle(state, "prequal", true); }
 void both_loaded_round_robin(benchmark::State& state) { cycle(state, "round_robin", false); }
 BENCHMARK(mission_N2_N6_round_robin)->Arg(10'000)->Arg(100'000)->Arg(1'000'000);
 BENCHMARK(mission_N2_N6_least_connections)->Arg(10'000)->Arg(100'000)->Arg(1'000'000);
 BENCHMARK(mission_N2_N6_idle_first)->Arg(10'000)->Arg(100'000)->Arg(1'000'000);
+BENCHMARK(mission_N2_N6_power_of_d)->Arg(10'000)->Arg(100'000)->Arg(1'000'000);
+BENCHMARK(mission_N2_N6_performance)->Arg(10'000)->Arg(100'000)->Arg(1'000'000);
+BENCHMARK(mission_N2_N6_prequal)->Arg(10'000)->Arg(100'000)->Arg(1'000'000);
 BENCHMARK(both_loaded_round_robin)->Arg(10'000);
 
 /// Only the plugin's pick through its table, on a view as the selector publishes it: no claim.
@@ -134,9 +140,15 @@ void abi_pick(benchmark::State& state, const std::string& name) {
 void mission_N3_round_robin(benchmark::State& state) { abi_pick(state, "round_robin"); }
 void mission_N3_least_connections(benchmark::State& state) { abi_pick(state, "least_connections"); }
 void mission_N3_idle_first(benchmark::State& state) { abi_pick(state, "idle_first"); }
+void mission_N3_power_of_d(benchmark::State& state) { abi_pick(state, "power_of_d"); }
+void mission_N3_performance(benchmark::State& state) { abi_pick(state, "performance"); }
+void mission_N3_prequal(benchmark::State& state) { abi_pick(state, "prequal"); }
 BENCHMARK(mission_N3_round_robin)->Arg(10'000)->Arg(100'000)->Arg(1'000'000);
 BENCHMARK(mission_N3_least_connections)->Arg(10'000)->Arg(100'000)->Arg(1'000'000);
 BENCHMARK(mission_N3_idle_first)->Arg(10'000)->Arg(100'000)->Arg(1'000'000);
+BENCHMARK(mission_N3_power_of_d)->Arg(10'000)->Arg(100'000)->Arg(1'000'000);
+BENCHMARK(mission_N3_performance)->Arg(10'000)->Arg(100'000)->Arg(1'000'000);
+BENCHMARK(mission_N3_prequal)->Arg(10'000)->Arg(100'000)->Arg(1'000'000);
 
 void capability_lookup(benchmark::State& state) {
     const auto doc = bench::document(1);

@@ -61,4 +61,7 @@ private:
 SIGRUN_PLUGIN("sigrun.round_robin", "1.0.0", "Weighted, protocol-aware round robin", 0,
               sigrun::sdk::component<sigrun::round_robin::balancer>(
                   "round_robin", SIGRUN_KIND_BALANCER, "Takes runners in turn, in proportion to their weights",
-                  sigrun::round_robin::k_options))
+                  sigrun::round_robin::k_options),
+              sigrun::sdk::component<sigrun::round_robin::balancer>("weighted_round_robin", SIGRUN_KIND_BALANCER,
+                                                                    "Another name of round_robin",
+                                                                    sigrun::round_robin::k_options))

@@ -49,12 +49,14 @@ inline std::uint32_t page_words(const sigrun_view& view) noexcept { return (view
 /// The slots of page `page` (of 64 slots) that can take a job now, whatever their tier.
 inline std::uint64_t idle_slots(const sigrun_view& view, std::uint32_t page) noexcept {
     std::uint64_t w = 0;
+#pragma GCC unroll 8
     for (const std::uint64_t* plane : view.idle) w |= load_once(plane[page]);
     return w;
 }
 /// The pages of word `word` of a page bitset that may have such slots.
 inline std::uint64_t idle_pages(const sigrun_view& view, std::uint32_t word) noexcept {
     std::uint64_t w = 0;
+#pragma GCC unroll 8
     for (const std::uint64_t* plane : view.page_any) w |= load_once(plane[word]);
     return w;
 }
