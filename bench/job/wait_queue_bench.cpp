@@ -86,6 +86,7 @@ void pop_after_a_change(benchmark::State& state) {
         bool open_over(protocol_mask allowed) const override { return place.open_over(allowed); }
         bool group_may_match(const predicate& p) const override { return place.group_may_match(p); }
         bool matches(const predicate& p) const override { return place.matches(p); }
+        bool is_one_of(const std::vector<std::uint32_t>& slots) const override { return place.is_one_of(slots); }
     };
     std::uint64_t answers = 1'000'000;
     for (auto _ : state) {

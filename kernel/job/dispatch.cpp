@@ -26,7 +26,7 @@ std::string make_token(std::uint32_t number) {
 }  // namespace
 
 void job_engine::enqueue(const job_ptr& j) {
-    if (started_ && try_dispatch(j)) return;
+    if (started_ && try_dispatch(j)) return wake_retries();
     slot_ref slot;
     {
         job_lock lock(j->mutex);
@@ -49,6 +49,7 @@ void job_engine::park(job& j) {
     terms.since = j.waits_since;
     if (j.queue_deadline != time_point{}) terms.deadline = j.queue_deadline;
     terms.seq = j.queue_seq;
+    if (!j.failed_on.empty() && others_could_run(j)) terms.not_on = j.failed_on;
     queue_.push(j.shared_from_this(), std::move(terms));
 }
 
@@ -87,12 +88,28 @@ bool job_engine::pick_for(job& j, pick_result& out) {
     request.pred = j.spec->pred.get();
     out = select_.pick(request);
     if (out.outcome == pick_outcome::picked) return true;
-    if (!j.excluded.empty()) {
+    if (j.excluded.size() > j.failed_on.size()) {
+        // Those that refused it may take it now.
+        request.excluded = j.failed_on.data();
+        request.n_excluded = static_cast<std::uint32_t>(j.failed_on.size());
+        out = select_.pick(request);
+        if (out.outcome == pick_outcome::picked) return true;
+    }
+    if (!j.failed_on.empty() && !others_could_run(j)) {
         // The runners that failed it are better than none.
         request.n_excluded = 0;
         out = select_.pick(request);
     }
     return out.outcome == pick_outcome::picked;
+}
+
+bool job_engine::others_could_run(const job& j) const {
+    pick_request request;
+    request.pred = j.spec->pred.get();
+    request.protocols = fleet_.mask_of(j.spec->protocol);
+    request.excluded = j.failed_on.data();
+    request.n_excluded = static_cast<std::uint32_t>(j.failed_on.size());
+    return select_.could_run(request);
 }
 
 rung_request job_engine::request_for(const job& j) const {
@@ -151,6 +168,12 @@ bool job_engine::try_dispatch(const job_ptr& j) {
     chosen_link rung;
     if (!pick_rung(*j, picked, where, rung)) return false;
     begin_attempt(j, where, rung, picked);
+    store_offer(j, lock);
+    return true;
+}
+
+// Its record first, as far as the job wants to be kept; then it leaves.
+void job_engine::store_offer(const job_ptr& j, job_lock& lock) {
     auto number = j->current()->number;
     if (j->spec->keep == durability::fsync) {
         save(j, lock, true, [this, j, number](result<void> stored) {
@@ -158,7 +181,7 @@ bool job_engine::try_dispatch(const job_ptr& j) {
             take_back(j, number, attempt_state::refused,
                       {failure_class::infra_controller, "store", stored.error().text()}, false);
         });
-        return true;
+        return;
     }
     if (j->spec->keep == durability::relaxed) {
         save(j, lock, false, {});
@@ -166,7 +189,6 @@ bool job_engine::try_dispatch(const job_ptr& j) {
         lock.unlock();
     }
     send_offer(j, number);
-    return true;
 }
 
 void job_engine::begin_attempt(const job_ptr& j, const member_ptr& where, const chosen_link& rung,
@@ -194,6 +216,10 @@ void job_engine::begin_attempt(const job_ptr& j, const member_ptr& where, const 
     a.rung_score = rung.score;
     a.next_score = rung.next_score;
     a.holds_place = true;
+    if (!j->holds_retry) {
+        a.counted = true;
+        budget_.began(*j->spec->cls);
+    }
     a.foreign = where->info->foreign;
     a.offered_ns = clock_.wall_ns();
     if (j->log) j->log->begin_attempt();
@@ -224,6 +250,7 @@ void job_engine::send_offer(const job_ptr& j, std::uint32_t number) {
         payload = j->payload;
         a->sent = true;
         a->sent_at = clock_.now();
+        expect_ack(*j);
         if (payload && a->where)
             if (auto* record = a->where->rungs.find(a->rung)) record->evidence.moved(payload.view().size());
     }
@@ -293,6 +320,7 @@ void job_engine::take_back(const job_ptr& j, std::uint32_t number, attempt_state
             how.why = why;
             learn(*j, *a, how);
         }
+        count_end(*j, *a);
         // Not refused by the runner: it may have the offer, or get it yet.
         if (a->sent && as == attempt_state::lost) via = std::move(a->via);
         a->via.reset();
@@ -300,7 +328,7 @@ void job_engine::take_back(const job_ptr& j, std::uint32_t number, attempt_state
         place = a->place;
         if (a->holds_place) where = a->where;
         a->holds_place = false;
-        j->offer_deadline = j->lease_deadline = {};
+        j->offer_deadline = j->lease_deadline = j->reoffer_at = {};
         if (j->cancelling) {
             ending how;
             how.state = job_state::cancelled;
@@ -366,6 +394,7 @@ void job_engine::pump(slot_ref slot) {
 
 // What every wake-up missed, if any did, and what waits for facts that time alone makes known or unknown.
 void job_engine::sweep() {
+    wake_retries();
     if (!queue_.size()) return;
     std::set<std::string> keys;
     for (const auto& w : queue_.heads(k_sweep_lanes)) {
@@ -373,6 +402,14 @@ void job_engine::sweep() {
         slot_ref slot;
         {
             job_lock lock(j->mutex);
+            if (!j->failed_on.empty() && j->waiting) {
+                // It may have waited for others than the one that failed it, and there are none any more.
+                queue_.remove(*j);
+                j->waiting = false;
+                lock.unlock();
+                enqueue(j);
+                continue;
+            }
             if (!place_for(*j, slot)) {
                 const auto& asked = j->spec->requirement->keys();
                 keys.insert(asked.begin(), asked.end());

@@ -44,6 +44,8 @@ job_engine::job_engine(fleet& runners, selector& select, journal& store, event_l
           numbers.get_counter("sigrun_jobs_finished_total", "Jobs ended, by outcome", {{"outcome", "other"}})),
       retries_(numbers.get_counter("sigrun_job_retries_total", "Attempts after the first")),
       offers_(numbers.get_counter("sigrun_offers_total", "Jobs offered to runners")),
+      reoffers_(numbers.get_counter("sigrun_offers_moved_total",
+                                    "Offers that went to another runner since the first was slow to answer")),
       wait_seconds_(numbers.get_histogram("sigrun_job_wait_seconds", "From submit to the first offer",
                                           {0.0001, 0.001, 0.01, 0.1, 1, 10, 60, 600})) {
     tune(tuning);
@@ -54,6 +56,7 @@ void job_engine::tune(const engine_tuning& now) {
     tuned_.lease = now.lease;
     tuned_.retry_delay = now.retry_delay;
     tuned_.sticky = now.sticky;
+    budget_.set_share(now.retry_budget);
     {
         std::lock_guard lock(defaults_mutex_);
         options_.defaults.retry_infrastructure = now.retry_infrastructure;

@@ -8,6 +8,7 @@
 #include "kernel/job/job.hpp"
 #include "kernel/job/job_table.hpp"
 #include "kernel/job/placed_jobs.hpp"
+#include "kernel/job/retry_budget.hpp"
 #include "kernel/job/wait_queue.hpp"
 #include "kernel/runner/event_log.hpp"
 #include "kernel/store/journal.hpp"
@@ -32,7 +33,8 @@ struct engine_tuning {
     account_rules any_tenant;
     wait_accounts::rules_by_name tenants;
     spec_rules rules;
-    bool sticky = false;  // jobs without affinity prefer the runners of their tenant, or of who submits them
+    double retry_budget = 0.2;  // retries at once, as a share of the other attempts under way
+    bool sticky = false;        // jobs without affinity prefer the runners of their tenant, or of who submits them
 };
 
 struct submit_request {
@@ -102,9 +104,11 @@ private:
     bool place_for(job& j, slot_ref& out);
     bool try_dispatch(const job_ptr& j);  // false: no place now
     bool pick_for(job& j, pick_result& out);
+    bool others_could_run(const job& j) const;
     bool pick_rung(job& j, pick_result& picked, member_ptr& where, chosen_link& rung);
     rung_request request_for(const job& j) const;
     void begin_attempt(const job_ptr& j, const member_ptr& where, const chosen_link& rung, const pick_result& picked);
+    void store_offer(const job_ptr& j, job_lock& lock);
     void send_offer(const job_ptr& j, std::uint32_t number);
     link_ptr other_link(const job_ptr& j, std::uint32_t number, const link_ptr& not_this, bool refused);
     void take_back(const job_ptr& j, std::uint32_t number, attempt_state as, failure why, bool exclude);
@@ -131,6 +135,18 @@ private:
     void send_cancel(const job_ptr& j, job_lock& lock);
     void forget(const std::vector<job_ptr>& ended);
     void completed(const job_ptr& j);
+
+    // retries.cpp: how many at once
+    void count_end(job& j, attempt& a);
+    void plan_retry(job& j, bool budgeted, const failure& why);
+    void release_retry(job& j);
+    void expect_proof(job& j);
+    void wake_retries();
+
+    // reoffer.cpp: to another runner when the first does not answer
+    void note_ack(job& j, attempt& a);
+    void expect_ack(job& j);
+    void offer_another(const job_ptr& j, job_lock& lock);
     void on_timer(const job_ptr& j);
     void arm(job& j);
 
@@ -175,6 +191,8 @@ private:
     placed_jobs placed_;  // before the table: jobs take themselves out
     job_table table_;
     wait_queue queue_;
+    retry_budget budget_;
+    std::atomic<int> extra_offers_{0};       // that may be made, in fiftieths
     std::atomic<std::uint64_t> waiting_{0};  // also those whose first record is on its way to the disk
     struct sweeper final : timer_node {
         explicit sweeper(job_engine& e) : engine(e) {}
@@ -190,7 +208,7 @@ private:
     std::mutex keys_mutex_;
     std::unordered_map<std::string, std::pair<id, std::uint64_t>> keys_;  // tenant + key -> job, hash of the document
 
-    counter submitted_, finished_ok_, finished_bad_, retries_, offers_;
+    counter submitted_, finished_ok_, finished_bad_, retries_, offers_, reoffers_;
     histogram wait_seconds_;
 };
 

@@ -99,7 +99,8 @@ struct attempt {
     std::string reason;            // of a restored attempt; otherwise made from the fields above when asked
     slot_ref place;                // what was claimed for it; given back exactly once while holds_place
     bool holds_place = false;
-    bool sent = false;  // its offer is on the way, or was
+    bool counted = false;  // as one that is under way, for the retry budget
+    bool sent = false;     // its offer is on the way, or was
     time_point sent_at{};
     bool kept = false;      // the runner has listed it on a session that is about to begin
     bool missing = false;   // it has not: the offer did not arrive, and goes over that session
@@ -125,8 +126,9 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     job_state state = job_state::queued;
     buffer_ref payload;
     std::vector<attempt> attempts;
-    placed_hook placed;                   // on the runner of the newest attempt
-    std::vector<std::uint32_t> excluded;  // slots that failed it
+    placed_hook placed;                    // on the runner of the newest attempt
+    std::vector<std::uint32_t> excluded;   // slots that refused or failed it: others first
+    std::vector<std::uint32_t> failed_on;  // of these, where an attempt failed: not while another one matches
     std::uint32_t user_tries = 0, infrastructure_tries = 0;
     std::string reason;  // why it waits, or why it ended there
     std::optional<ending> end;
@@ -135,11 +137,13 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     bool counted = false;                                           // among those that wait, for the limits
     bool settling = false;                                          // its end is on the way to the disk
     std::function<void(const std::shared_ptr<job>&)> settle_again;  // at settle_at: the disk refused the end before
+    bool holds_retry = false;                                       // it is a retry of the budget
+    bool denied = false;                                            // it is to be one, and waits in line
     std::uint64_t queue_seq = 0;
     time_point waits_since{};
     std::int64_t submitted_ns = 0, started_ns = 0, finished_ns = 0;
     time_point queue_deadline{}, offer_deadline{}, lease_deadline{}, retry_at{}, run_deadline{}, hold_deadline{},
-        settle_at{}, cancel_at{}, doubt_at{};
+        settle_at{}, cancel_at{}, doubt_at{}, backoff_until{}, proven_at{}, reoffer_at{};
     nanoseconds doubt_after{0};  // age at which the job will have lasted unusually long
     nanoseconds cancel_grace{0};
     std::string idempotency_key;

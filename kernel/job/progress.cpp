@@ -62,7 +62,8 @@ void job_engine::mark_running(job& j) {
     a.started_ns = clock_.wall_ns();
     if (!j.started_ns) j.started_ns = a.started_ns;
     j.state = job_state::running;
-    j.offer_deadline = {};
+    j.offer_deadline = j.reoffer_at = {};
+    expect_proof(j);
     // A native runner enforces the run timeout itself, so a partition cannot extend it; for a foreign one it is our clock.
     if (a.foreign) j.run_deadline = clock_.now() + j.spec->run_timeout;
     doubt(j, a);
@@ -82,8 +83,7 @@ sigrun_result job_engine::on_ack(const job_ptr& j, job_lock& lock, const sigrun_
         return SIGRUN_OK;
     }
     if (j->state != job_state::offered) return SIGRUN_OK;
-    if (auto* record = a->where ? a->where->rungs.find(a->rung) : nullptr; record && a->sent_at != time_point{})
-        record->evidence.answered(clock_.now() - a->sent_at);
+    note_ack(*j, *a);
     mark_running(*j);
     arm(*j);
     if (j->spec->keep != durability::memory) save(j, lock, false, {});

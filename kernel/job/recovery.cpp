@@ -28,6 +28,7 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
         bare->pred = select_.intern(bare->requirement);
         bare->queue_account = options_.defaults.queues->find(bare->queue);
         bare->tenant_account = options_.defaults.tenants->find(bare->tenant);
+        bare->cls = options_.defaults.classes->of(bare->pred);
         spec = spec_ptr(bare);
     }
     auto j = std::make_shared<job>(*this, *uid, *spec);
@@ -60,7 +61,11 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
     if (j->state == job_state::queued) return enqueue(j);
     // It may be running: its runner has a grace to come back and say so.
     for (auto& a : j->attempts) a.sent = true;
-    if (const auto* a = j->current()) placed_.put(*j, a->runner);
+    if (auto* a = j->current()) {
+        placed_.put(*j, a->runner);
+        a->counted = true;
+        budget_.began(*j->spec->cls);
+    }
     if (j->state != job_state::offered || !j->spec->idempotent) j->state = job_state::running;
     j->reason.clear();
     if (j->log) j->log->resume_attempt(view->log_base);

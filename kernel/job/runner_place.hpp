@@ -3,6 +3,8 @@
 
 #include "kernel/job/wait_queue.hpp"
 
+#include <algorithm>
+
 namespace sigrun {
 
 class runner_place final : public free_place {
@@ -20,6 +22,10 @@ public:
     bool open_over(protocol_mask allowed) const override { return (allowed == waiting_ ? meant_ : allowed) & open_; }
     bool group_may_match(const predicate& p) const override { return select_.may_match(p, group_.number); }
     bool matches(const predicate& p) const override { return select_.matches(p, slot_); }
+    bool is_one_of(const std::vector<std::uint32_t>& slots) const override {
+        const auto here = select_.current_slot(slot_.slot);
+        return std::any_of(slots.begin(), slots.end(), [&](auto each) { return select_.current_slot(each) == here; });
+    }
 
 private:
     const selector& select_;

@@ -38,8 +38,10 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
     a.exit_code = how.exit_code;
     a.why = how.why;
     a.via.reset();
+    count_end(*j, a);
+    release_retry(*j);
     j->lease_deadline = j->offer_deadline = j->run_deadline = {};
-    j->cancel_at = j->doubt_at = {};
+    j->cancel_at = j->doubt_at = j->reoffer_at = j->proven_at = {};
     member_ptr where = a.where;
     const slot_ref place = a.place;
     bool give_back = a.holds_place && !how.runner_unknown;
@@ -53,7 +55,7 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
     }
     learn(*j, a, how);
 
-    bool retry = false;
+    bool retry = false, budgeted = false;
     if (j->cancelling && how.state != job_state::succeeded) {
         how.state = job_state::cancelled;
         if (how.why.cls != failure_class::cancelled)
@@ -73,9 +75,11 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
                 break;
             default:
                 retry = j->infrastructure_tries < j->spec->retry_infrastructure && how.why.code != "outcome_unknown";
+                budgeted = retry;
                 if (retry) {
                     ++j->infrastructure_tries;
                     if (j->excluded.size() < 64) j->excluded.push_back(a.explain.slot);
+                    if (j->failed_on.size() < 64) j->failed_on.push_back(a.explain.slot);
                 }
         }
         bool own_fault = how.why.cls == failure_class::user || how.why.cls == failure_class::user_timeout ||
@@ -93,7 +97,7 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
         j->state = job_state::queued;
         j->retry_at = clock_.now() + backoff(tuned_.retry_delay.load(), j->user_tries + j->infrastructure_tries);
         j->waits_since = j->retry_at;
-        j->reason = "waits to run again: " + how.why.message;
+        plan_retry(*j, budgeted, how.why);
         publish(*j, from);
         arm(*j);
         if (j->spec->keep == durability::memory) {
@@ -106,6 +110,7 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
         }
     }
     if (give_back && where) place_free(where, place);
+    wake_retries();
 }
 
 // The job ends. For fsync the end counts once it is on the disk; until then the job shows its former state.
@@ -115,6 +120,8 @@ void job_engine::finish(const job_ptr& j, job_lock& lock, ending how, std::funct
         j->waiting = false;
     }
     count_waiting(*j, false);
+    release_retry(*j);
+    j->denied = false;
     if (j->spec->keep != durability::fsync) {
         j->end = std::move(how);
         bool relaxed = j->spec->keep == durability::relaxed;
@@ -232,8 +239,8 @@ void job_engine::forget(const std::vector<job_ptr>& ended) {
 
 void job_engine::arm(job& j) {
     time_point next = time_point::max();
-    for (time_point t :
-         {j.offer_deadline, j.lease_deadline, j.run_deadline, j.hold_deadline, j.settle_at, j.cancel_at, j.doubt_at})
+    for (time_point t : {j.offer_deadline, j.lease_deadline, j.run_deadline, j.hold_deadline, j.settle_at, j.cancel_at,
+                         j.doubt_at, j.proven_at, j.reoffer_at})
         if (t != time_point{}) next = std::min(next, t);
     if (j.state == job_state::queued)
         for (time_point t : {j.queue_deadline, j.retry_at})
@@ -288,6 +295,19 @@ void job_engine::on_timer(const job_ptr& j) {
                          {failure_class::infra_runner, "no_ack", "the runner did not answer the offer"}, true);
     }
     if (passed(j->doubt_at) && j->live()) doubt_now(*j, *a);
+    if (passed(j->reoffer_at)) {
+        if (j->state == job_state::offered) return offer_another(j, lock);
+        return arm(*j);
+    }
+    if (passed(j->proven_at)) {
+        if (a && j->live() && std::exchange(j->holds_retry, false)) {
+            a->counted = true;
+            budget_.proven(*j->spec->cls);
+        }
+        arm(*j);
+        lock.unlock();
+        return wake_retries();
+    }
     if (passed(j->cancel_at) && j->cancelling && j->live()) return send_cancel(j, lock);
     if (passed(j->run_deadline)) {
         ending how;

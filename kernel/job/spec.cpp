@@ -359,6 +359,7 @@ result<spec_ptr> parse_job_spec(std::string_view document, selector& select, con
     SIGRUN_CHECK_OK(p.finish(o));
     p.spec.queue_account = defaults.queues->find(p.spec.queue);
     p.spec.tenant_account = defaults.tenants->find(p.spec.tenant);
+    p.spec.cls = defaults.classes->of(p.spec.pred);
     return spec_ptr(std::make_shared<const job_spec>(std::move(p.spec)));
 }
 

@@ -4,6 +4,7 @@
 #include "kernel/base/json.hpp"
 #include "kernel/base/quantity.hpp"
 #include "kernel/capability/facts.hpp"
+#include "kernel/job/job_class.hpp"
 #include "kernel/job/wait_accounts.hpp"
 #include "kernel/plugin/buffer.hpp"
 #include "kernel/select/selector.hpp"
@@ -42,6 +43,7 @@ struct job_spec {
     std::vector<preference> prefers;  // heaviest first
     std::string queue = "default", tenant;
     account_ptr queue_account, tenant_account;
+    class_ptr cls;
     priority_band priority = priority_band::normal;
     std::string balancer;  // that the document, its queue or the rule for its priority names; "" = default
     std::uint16_t balancer_id = 0;
@@ -77,6 +79,7 @@ struct spec_defaults {
     std::vector<std::string> protocols;  // names that a job may ask for
     std::shared_ptr<wait_accounts> queues = std::make_shared<wait_accounts>();
     std::shared_ptr<wait_accounts> tenants = std::make_shared<wait_accounts>();
+    std::shared_ptr<job_classes> classes = std::make_shared<job_classes>();
 };
 
 /// The same for the same text, and never 0.

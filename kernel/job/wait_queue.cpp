@@ -13,7 +13,8 @@ constexpr std::uint8_t k_highest_risen = 1;   // high: what is critical was said
 }  // namespace
 
 std::size_t wait_queue::lane_hash::operator()(const lane_key& k) const noexcept {
-    return std::hash<const void*>{}(k.first) * 31 + k.second;
+    const auto& [pred, protocols, only] = k;
+    return (std::hash<const void*>{}(pred)*31 + protocols) * 31 + only;
 }
 
 wait_queue::wait_queue() {
@@ -40,7 +41,8 @@ void wait_queue::remove(waiter& w) {
 }
 
 std::uint32_t wait_queue::lane_of(const wait_terms& terms) {
-    auto [known, fresh] = lane_numbers_.try_emplace({terms.pred.get(), terms.protocols});
+    const std::uint64_t only = terms.not_on.empty() ? 0 : terms.seq;
+    auto [known, fresh] = lane_numbers_.try_emplace({terms.pred.get(), terms.protocols, only});
     if (!fresh) return known->second;
     if (free_lanes_.empty()) {
         free_lanes_.push_back(static_cast<std::uint32_t>(lanes_.size()));
@@ -51,6 +53,8 @@ std::uint32_t wait_queue::lane_of(const wait_terms& terms) {
     auto& l = lanes_[number] = std::make_unique<lane>();
     l->pred = terms.pred;
     l->protocols = terms.protocols;
+    l->only = only;
+    l->not_on = terms.not_on;
     l->born = ++births_;
     l->at = by_birth_.insert(by_birth_.end(), number);
     lanes_allowing_[terms.protocols].set(number);
@@ -61,14 +65,17 @@ void wait_queue::forget_idle_lanes() {
     while (idle_lanes_.size() > k_idle_lanes) {
         const auto [number, born] = idle_lanes_.front();
         idle_lanes_.pop_front();
-        auto& l = lanes_[number];
-        if (!l || l->born != born || l->jobs) continue;
-        lane_numbers_.erase({l->pred.get(), l->protocols});
-        lanes_allowing_[l->protocols].clear(number);
-        by_birth_.erase(l->at);
-        l.reset();
-        free_lanes_.push_back(number);
+        if (const auto& l = lanes_[number]; l && l->born == born && !l->jobs) forget_lane(number);
     }
+}
+
+void wait_queue::forget_lane(std::uint32_t number) {
+    auto& l = lanes_[number];
+    lane_numbers_.erase({l->pred.get(), l->protocols, l->only});
+    lanes_allowing_[l->protocols].clear(number);
+    by_birth_.erase(l->at);
+    l.reset();
+    free_lanes_.push_back(number);
 }
 
 void wait_queue::insert(const waiter_ptr& w) {
@@ -114,6 +121,10 @@ waiter_ptr wait_queue::take(waiter& w) {
     w.queued_ = false;
     size_.fetch_sub(1, std::memory_order_relaxed);
     if (--l.jobs == 0) {
+        if (l.only) {
+            forget_lane(w.lane_);
+            return out;
+        }
         idle_lanes_.emplace_back(w.lane_, l.born);
         forget_idle_lanes();
     }

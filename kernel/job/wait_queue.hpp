@@ -1,7 +1,8 @@
 // Jobs that wait for a place. A freed place asks only for what it can serve, at a cost that does not grow with the jobs and
 // hardly with the requirements that wait:
 //
-//   lane    jobs of equal requirement and allowed protocols: a runner can serve all of them or none
+//   lane    jobs of equal requirement and allowed protocols: a runner can serve all of them or none; a job that some runners
+//           must not get has one for itself
 //   group   runners of one kind. Which lanes it can serve is kept, and judged again only where an answer has changed or a
 //           lane is new.
 //   band    priority; a waiting job rises by one band each time it has waited for `ageing`, never into the first
@@ -24,6 +25,7 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -37,7 +39,8 @@ struct wait_terms {
     std::uint8_t band = 2;  // 0 first
     time_point since{};     // it has waited
     time_point deadline = time_point::max();
-    std::uint64_t seq = 0;  // age among equals; unique
+    std::uint64_t seq = 0;              // age among equals; unique
+    std::vector<std::uint32_t> not_on;  // slots of runners that must not get it; few jobs have some
 };
 
 /// The base of what can wait. The queue's own; under its lock.
@@ -69,6 +72,7 @@ public:
     /// No: nobody in the group matches.
     virtual bool group_may_match(const predicate& p) const = 0;
     virtual bool matches(const predicate& p) const = 0;
+    virtual bool is_one_of(const std::vector<std::uint32_t>& slots) const = 0;
 };
 
 /// [any]
@@ -91,7 +95,8 @@ public:
 
 private:
     using order = std::pair<time_point, std::uint64_t>;  // deadline, age
-    using lane_key = std::pair<const predicate*, protocol_mask>;
+    // Last: of the only job of a lane whose job some runners must not get, else 0.
+    using lane_key = std::tuple<const predicate*, protocol_mask, std::uint64_t>;
     struct lane_hash {
         std::size_t operator()(const lane_key& k) const noexcept;
     };
@@ -111,6 +116,7 @@ private:
 
     std::uint32_t lane_of(const wait_terms& terms);
     void forget_idle_lanes();
+    void forget_lane(std::uint32_t number);
     void insert(const waiter_ptr& w);
     waiter_ptr take(waiter& w);
     void plan_rise(waiter& w);

@@ -8,6 +8,8 @@ namespace sigrun {
 struct wait_queue::lane {
     predicate_ptr pred;
     protocol_mask protocols = 0;
+    std::uint64_t only = 0;             // age of its only job
+    std::vector<std::uint32_t> not_on;  // of that
     std::uint64_t born = 0;
     std::list<std::uint32_t>::iterator at;  // in by_birth_
     std::size_t jobs = 0;

@@ -78,7 +78,8 @@ wait_queue::flow* wait_queue::next_flow(band& b, std::size_t number, std::uint32
 
 /// A lane that turns out not to suit this very place is not looked at again.
 bool wait_queue::fits(std::uint32_t number, const free_place& place) {
-    if (place.matches(*lanes_[number]->pred)) return true;
+    const lane& l = *lanes_[number];
+    if (place.matches(*l.pred) && (l.not_on.empty() || !place.is_one_of(l.not_on))) return true;
     usable_.clear(number);
     return false;
 }

@@ -113,6 +113,22 @@ pick_outcome selector::impl::why_none(const pick_request& r) const noexcept {
     return pick_outcome::unschedulable;
 }
 
+bool selector::impl::could_run(const pick_request& r) const noexcept {
+    const std::uint32_t pages = n_pages.load(std::memory_order_acquire);
+    for (std::uint32_t page = 0; page < pages; ++page) {
+        std::uint64_t match = r.pred->slots(page) & index.live(page).load();
+        if (!match || !(index.page(page).protocols & r.protocols)) continue;
+        for (std::uint32_t i = 0; i < r.n_excluded; ++i)
+            if (const std::uint32_t e = current_slot(r.excluded[i]); page_of(e) == page) match &= ~bit_of(e);
+        for (; match; match &= match - 1)
+            if (const std::uint64_t w =
+                    index.hot(page * 64 + static_cast<std::uint32_t>(std::countr_zero(match))).load();
+                (w & hot::k_open) && !(w & hot::k_out))
+                return true;
+    }
+    return false;
+}
+
 pick_result selector::impl::pick(const pick_request& r) noexcept {
     pick_result out;
     if (!r.pred) return out;

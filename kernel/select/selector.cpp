@@ -90,6 +90,10 @@ bool selector::matches(const predicate& pred, slot_ref slot) const noexcept {
     return page_of(slot.slot) < impl_->index.max_pages() && (pred.slots(page_of(slot.slot)) & bit_of(slot.slot));
 }
 
+bool selector::could_run(const pick_request& request) const noexcept { return impl_->could_run(request); }
+
+std::uint32_t selector::current_slot(std::uint32_t slot) const noexcept { return impl_->current_slot(slot); }
+
 selector::group_ref selector::group_of(slot_ref slot) const noexcept {
     const std::uint32_t page = page_of(impl_->resolve(slot).slot);
     if (page >= impl_->index.max_pages()) return {};

@@ -165,11 +165,15 @@ public:
     /// Its picks, and as failures those where it proposed nothing usable although a place was free.
     call_counts balancer_counts(const std::shared_ptr<instance>& which) const;
     pick_result pick(const pick_request& request) noexcept;
+    /// Whether an open runner that is neither excluded nor ejected matches, with a free place or without.
+    bool could_run(const pick_request& request) const noexcept;
     /// Gives a claimed place back. True if the slot can take a job that it could not before: one may be waiting for it.
     bool release(slot_ref slot) noexcept;
     /// Claims a place on this very runner without picking (a re-attached attempt), also beyond its places.
     void claim_existing(slot_ref slot) noexcept;
     bool matches(const predicate& pred, slot_ref slot) const noexcept;
+    /// Where the runner is now that had this slot.
+    std::uint32_t current_slot(std::uint32_t slot) const noexcept;
     /// Runners of one kind. `answers` is another number after what some requirement says of them may have changed.
     struct group_ref {
         std::uint32_t number = ~0u;

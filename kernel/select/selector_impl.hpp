@@ -80,6 +80,7 @@ struct selector::impl {
                       std::uint16_t want, pick_result& out) noexcept;
     bool fall_back(const pick_request& r, dispatcher& d, const std::uint64_t* pages, int planes,
                    pick_result& out) noexcept;
+    bool could_run(const pick_request& r) const noexcept;
     pick_outcome why_none(const pick_request& r) const noexcept;
     sigrun_view describe() const noexcept;
     std::int64_t now_ns() const noexcept;

@@ -238,7 +238,9 @@ json::object explain(controller& c, const job_ptr& j) {
         return o;
     }
     std::string reason = j->reason;
-    if (j->state == job_state::queued && !why.empty()) reason = why;
+    // What waits for its backoff, or for the retry budget, would not take a place now.
+    const bool retry = j->reason.starts_with("waits to run again");
+    if (j->state == job_state::queued && !why.empty() && !retry) reason = why;
     o["reason"] = reason;
     return o;
 }

@@ -308,6 +308,13 @@ constexpr std::array k_jobs{
                    "critical. 0s: it never does.",
             .max = 30 * 86400 * k_second,
             .flags = SIGRUN_OPT_HOT}),
+    option(
+        "retry_budget", SIGRUN_OPT_FLOAT,
+        {.def = "0.2",
+         .doc = "Retries after failures of the infrastructure that may be under way at once, as a share of the other "
+                "attempts, for each requirement and in all, but always three; others wait for their turn.",
+         .max = 1000,
+         .flags = SIGRUN_OPT_HOT}),
     option("keep_finished", SIGRUN_OPT_INT,
            {.def = "10000",
             .doc = "Ended jobs that can still be asked for.",

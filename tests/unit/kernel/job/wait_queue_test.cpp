@@ -25,6 +25,7 @@ struct item : waiter {
     protocol_mask protocols = 0xffff;
     time_point deadline = time_point::max();
     std::uint64_t seq = 0;
+    std::vector<std::uint32_t> not_on;
 };
 using item_ptr = std::shared_ptr<item>;
 
@@ -47,6 +48,7 @@ struct waiting_jobs {
         t.since = since;
         t.deadline = w->deadline;
         t.seq = w->seq;
+        t.not_on = w->not_on;
         queue.push(w, std::move(t));
     }
     item_ptr add(std::string tenant, std::uint8_t band = 2, predicate_ptr pred = {}, std::string name = {},
@@ -216,6 +218,37 @@ TEST(wait_queue, who_was_taken_out_is_not_popped_and_can_come_back) {
     w.push(first, w.start);
     EXPECT_EQ(w.queue.size(), 1u);
     EXPECT_EQ(w.pop(slot), first);
+}
+
+TEST(wait_queue, a_job_is_not_given_to_runners_it_must_not_go_to_and_holds_up_nobody_there) {
+    waiting_jobs w;
+    const auto bad = join(*w.select, profile(cores(4))), good = join(*w.select, profile(cores(4)));
+    std::vector<item_ptr> shy;
+    for (int i = 0; i < 100; ++i) {
+        auto made = std::make_shared<item>();
+        made->pred = w.asks("");
+        made->tenant = "a";
+        made->name = "s";
+        made->seq = ++w.seq;
+        made->not_on = {bad.slot};
+        w.push(made, w.start);
+        shy.push_back(made);
+    }
+    w.add("a", 2, {}, "b");
+    EXPECT_EQ(w.names(bad, 2), "b-");
+    EXPECT_EQ(w.pop(good), shy[0]);
+    // Taken out and put back without the reservation.
+    w.queue.remove(*shy[1]);
+    shy[1]->not_on.clear();
+    w.push(shy[1], w.start);
+    EXPECT_EQ(w.pop(bad), shy[1]);
+    EXPECT_EQ(w.pop(bad), nullptr);
+    // The same runner under another number: it has moved since, with a job of its own.
+    w.select->claim_existing(bad);
+    const auto moved = w.select->update(bad, profile(cores(8), 4)).value();
+    EXPECT_NE(moved.slot, bad.slot);
+    EXPECT_EQ(w.pop(moved), nullptr);
+    EXPECT_EQ(w.names(good, 99), std::string(98, 's') + "-");
 }
 
 TEST(wait_queue, what_runners_become_while_jobs_wait_is_seen) {
