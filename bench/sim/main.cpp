@@ -50,7 +50,7 @@ void run(const choices& c) {
     for (const regime* r : regimes)
         for (const policy_kind* p : policies)
             for (std::uint32_t s = 0; s < c.seeds; ++s)
-                cells.push_back({r, p, {c.first_seed + s, (c.jobs ? c.jobs : r->jobs) * c.times}, {}});
+                cells.push_back({r, p, {c.first_seed + s, c.jobs ? c.jobs : jobs_for(*r, r->jobs * c.times)}, {}});
     run_cells(cells, c.workers, [&](std::size_t done) {
         if (done % 10 == 0) std::fprintf(stderr, "\r%zu of %zu runs", done, cells.size());
     });
@@ -72,8 +72,10 @@ int main(int argc, char** argv) {
         ->check(CLI::Range(1, 1000))
         ->capture_default_str();
     app.add_option("--first-seed", c.first_seed, "The seeds are this and the following")->capture_default_str();
-    app.add_option("--jobs", c.jobs, "Jobs per run; 0 = as the regime says")->check(CLI::Range(0, 100'000'000));
-    app.add_option("--times", c.times, "Times as many jobs as that, for a long run")->check(CLI::Range(1, 100));
+    app.add_option("--jobs", c.jobs, "Jobs per run, warm-up included; 0 = as the regime says")
+        ->check(CLI::Range(0, 100'000'000));
+    app.add_option("--times", c.times, "Times as many jobs as the regime says, for a long run")
+        ->check(CLI::Range(1, 100));
     app.add_option("--workers", c.workers, "Processes at a time")->check(CLI::Range(1, 256))->capture_default_str();
     app.add_flag("--json", c.json, "Every run, as JSON");
     app.add_flag("--list", c.show, "The regimes and the policies");

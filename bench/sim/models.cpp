@@ -12,13 +12,13 @@ class counting : public policy {
 public:
     counting(const regime& r, std::vector<machine>& fleet, std::uint64_t seed)
         : places_(r.places), fleet_(fleet), random_(seed, purpose::policy), in_flight_(fleet.size()) {}
-    std::uint32_t place(const job& j, nanos now, const std::vector<std::uint32_t>& failed_on) final {
+    placement place(const job& j, nanos now, const std::vector<std::uint32_t>& failed_on) final {
         std::uint32_t runner = choose(j, now);
         // Not where it failed, if a few more draws help.
         for (int i = 0; i < 8 && std::find(failed_on.begin(), failed_on.end(), runner) != failed_on.end(); ++i)
             runner = choose(j, now);
         if (runner != k_waits) ++in_flight_[runner];
-        return runner;
+        return {runner};
     }
     void done(const outcome& what) override { --in_flight_[what.runner]; }
 

@@ -13,6 +13,11 @@ namespace sigrun::sim {
 
 constexpr std::uint32_t k_waits = ~0u;
 
+struct placement {
+    std::uint32_t runner = k_waits;  // k_waits: the job waits here until a place is free
+    std::uint8_t decided = 0;        // who, for `done`
+};
+
 /// What a dispatcher learns when an attempt is over.
 struct outcome {
     std::uint32_t runner = 0;
@@ -22,14 +27,22 @@ struct outcome {
     nanos away = 0;       // from the decision to this answer
     bool failed = false;  // by the runner's fault
     std::uint16_t thread = 0;
+    std::uint8_t decided = 0;
+    nanos queued = 0;  // from the arrival to the decision
 };
 
 class policy {
 public:
     virtual ~policy() = default;
-    /// A runner, or k_waits: the job waits here until a place is free. `failed_on` are runners it is not to return to.
-    virtual std::uint32_t place(const job& j, nanos now, const std::vector<std::uint32_t>& failed_on) = 0;
+    /// `failed_on` are runners it is not to return to.
+    virtual placement place(const job& j, nanos now, const std::vector<std::uint32_t>& failed_on) = 0;
     virtual void done(const outcome& what) = 0;
+    /// Once a second.
+    virtual void tick(nanos) {}
+    /// The age at which a job that begins now on this runner will be unusually old; 0 = never.
+    virtual nanos doubt_after(std::uint32_t) { return 0; }
+    /// It is, and still runs.
+    virtual void doubt(std::uint32_t /*runner*/, nanos /*age*/, nanos /*now*/) {}
 };
 
 struct policy_kind {

@@ -22,7 +22,9 @@ private:
     nanos now_ = 0;
 };
 
-constexpr std::uint16_t k_balancer = 1;  // the only one that is loaded
+constexpr nanos k_first_doubt = 20 * k_ms;  // as the engine: younger jobs are not worth a timer
+
+double micros(nanos t) { return static_cast<double>(t) * 1e-3; }
 
 class product_policy final : public policy {
 public:
@@ -38,37 +40,47 @@ public:
         all_ = index_->intern(requirement::compile("").value());
     }
 
-    std::uint32_t place(const job& j, nanos now, const std::vector<std::uint32_t>& failed_on) override {
-        turn_clock(now);
-        std::uint32_t runner = k_waits;
-        threads_.on(j.dispatcher, [&] { runner = pick(j, failed_on); });
-        return runner;
+    placement place(const job& j, nanos now, const std::vector<std::uint32_t>& failed_on) override {
+        clock_.set(now);
+        placement out;
+        threads_.on(j.dispatcher, [&] { out = pick(j, failed_on); });
+        return out;
     }
 
     void done(const outcome& what) override {
-        turn_clock(what.now);
+        clock_.set(what.now);
         job_feedback f;
         f.slot = slots_[what.runner];
         f.pred = all_.get();
         f.end.status = what.failed ? outcome_status::failed_by_infrastructure : outcome_status::succeeded;
-        f.end.exec_us = static_cast<double>(what.ran) / 1000;
+        f.end.wait_us = micros(what.waited);
+        f.end.exec_us = micros(what.ran);
         f.end.rtt_us = rtt_us_[what.runner];
-        f.queued_us = static_cast<std::uint64_t>(what.waited / 1000);
+        f.queued_us = static_cast<std::uint64_t>(micros(what.queued));
         threads_.on(what.thread, [&] {
-            index_->feedback(f, k_balancer);
+            index_->feedback(f, what.decided);
             index_->release(f.slot);
         });
     }
 
-private:
-    void turn_clock(nanos now) {
-        for (; next_tick_ <= now; next_tick_ += k_second) {
-            clock_.set(next_tick_);
-            index_->tick();
-        }
+    void tick(nanos now) override {
         clock_.set(now);
+        index_->tick();
     }
 
+    nanos doubt_after(std::uint32_t runner) override {
+        const double mean_us = index_->standing(*all_).mean_exec_us;
+        if (mean_us <= 0) return 0;
+        const double slower = std::max(index_->standing(slots_[runner]).relative_time, 1.0);
+        return std::max(static_cast<nanos>(4e3 * mean_us * slower), k_first_doubt);
+    }
+
+    void doubt(std::uint32_t runner, nanos age, nanos now) override {
+        clock_.set(now);
+        index_->straggler(slots_[runner], *all_, nanoseconds(age));
+    }
+
+private:
     void join(std::uint32_t i, const machine& m, const regime& r) {
         runner_profile p;
         // Fast and slow machines are of different makes, as in a fleet that grew over years.
@@ -78,7 +90,7 @@ private:
         p.protocols = 1;
         p.places = static_cast<std::uint16_t>(r.places);
         p.identity = mixed(i + 1);
-        rtt_us_.push_back(static_cast<double>(m.rtt) / 1000);
+        rtt_us_.push_back(micros(m.rtt));
         slots_.push_back(index_->add(p).value());
         index_->set_open(slots_.back(), true);
         const std::uint32_t slot = slots_.back().slot;
@@ -87,7 +99,7 @@ private:
     }
 
     /// As the engine does: not where it failed, unless nothing else is free.
-    std::uint32_t pick(const job& j, const std::vector<std::uint32_t>& failed_on) {
+    placement pick(const job& j, const std::vector<std::uint32_t>& failed_on) {
         pick_request q;
         q.pred = all_.get();
         q.affinity_key = j.key;
@@ -100,15 +112,15 @@ private:
             q.n_excluded = 0;
             got = index_->pick(q);
         }
-        return got.outcome == pick_outcome::picked ? runner_at_[got.slot.slot] : k_waits;
+        if (got.outcome != pick_outcome::picked) return {};
+        return {runner_at_[got.slot.slot], got.explain.policy};
     }
 
     virtual_clock clock_;
-    nanos next_tick_ = k_second;
     std::unique_ptr<selector> index_;
     predicate_ptr all_;
     std::vector<slot_ref> slots_;
-    std::vector<double> rtt_us_;
+    std::vector<double> rtt_us_;  // as a link measures it
     std::vector<std::uint32_t> runner_at_, excluded_;
     dispatch_threads threads_;  // end first: they hold states of the selector's balancers
 };

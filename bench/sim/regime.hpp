@@ -33,7 +33,7 @@ struct regime {
     std::uint32_t keys = 0;           // distinct affinity keys, Zipf; 0 = none
     std::uint32_t dispatchers = 1;    // threads of one daemon; a re-implementation is blind between them
     std::uint32_t controllers = 1;    // daemons that share the runners and do not tell each other anything
-    std::uint32_t jobs = 400'000;     // a default run
+    std::uint32_t jobs = 200'000;     // measured in a default run
     bool in_suite = true;             // one of the 12; the others answer one question each
 };
 

@@ -10,12 +10,12 @@
 namespace sigrun::sim {
 namespace {
 
-constexpr double k_warm_up = 0.2;            // of the jobs
+constexpr nanos k_warm_up = 4 * k_second;    // until estimates have settled, but at most 40 % of the jobs
 constexpr std::uint32_t k_max_retries = 3;   // interface.max_retries
 constexpr nanos k_retry_delay = k_mean_job;  // the daemon's default is for jobs of seconds
 constexpr nanos k_fails_after = 100'000;     // a sinkhole
 
-enum class step : std::uint8_t { reach, finish, report, retry };
+enum class step : std::uint8_t { reach, finish, report, retry, doubt, tick };
 
 struct event {
     nanos at = 0;
@@ -27,9 +27,9 @@ struct event {
 
 struct attempt {
     std::uint32_t runner = 0;
-    std::uint8_t tries = 0;
+    std::uint8_t tries = 0, decided = 0;
     bool fails = false;
-    nanos placed = 0, reached = 0, started = 0, finished = 0;
+    nanos placed = 0, reached = 0, started = 0, finished = 0, doubt_after = 0;
     std::vector<std::uint32_t> failed_on{};
 };
 
@@ -43,7 +43,7 @@ public:
     world(const regime& r, const policy_kind& kind, const run_options& o)
         : regime_(r),
           seed_(o.seed),
-          jobs_(make_jobs(r, o.seed, o.jobs ? o.jobs : r.jobs, capacity(r))),
+          jobs_(make_jobs(r, o.seed, o.jobs, capacity(r))),
           half_way_(jobs_[jobs_.size() / 2].arrival),
           fleet_(build_fleet(r, o.seed, half_way_)),
           runners_(r.runners),
@@ -52,15 +52,16 @@ public:
           waiting_(policies_.size()),
           // The oracle knows at once, so that a round trip costs it no place.
           omniscient_(kind.from == policy_kind::origin::bound),
-          warm_(static_cast<std::uint32_t>(static_cast<double>(jobs_.size()) * k_warm_up)),
+          warm_(settled(jobs_)),
           watch_(fleet_) {
         times_.reserve(jobs_.size());
     }
 
     figures run() {
+        schedule(k_second, 0, step::tick);
         const auto begin = std::chrono::steady_clock::now();
         std::uint32_t next = 0;
-        while (next < jobs_.size() || !events_.empty()) {
+        while (next < jobs_.size() || left_) {
             if (next < jobs_.size() && (events_.empty() || jobs_[next].arrival <= events_.top().at)) {
                 now_ = jobs_[next].arrival;
                 enqueue(next++);
@@ -77,6 +78,11 @@ public:
     }
 
 private:
+    static std::uint32_t settled(const std::vector<job>& jobs) {
+        const auto after = std::find_if(jobs.begin(), jobs.end(), [](const job& j) { return j.arrival >= k_warm_up; });
+        return static_cast<std::uint32_t>(std::min<std::ptrdiff_t>(after - jobs.begin(), std::ssize(jobs) * 2 / 5));
+    }
+
     void schedule(nanos at, std::uint32_t job, step what) { events_.push({at, order_++, job, what}); }
     std::size_t door(std::uint32_t j) const noexcept { return policies_.size() > 1 ? jobs_[j].dispatcher : 0; }
     nanos one_way(std::uint32_t runner) const noexcept { return omniscient_ ? 0 : fleet_[runner].rtt / 2; }
@@ -87,6 +93,8 @@ private:
             case step::finish: return finish(e.job);
             case step::report: return report(e.job);
             case step::retry: return enqueue(e.job);
+            case step::doubt: return doubt(e.job);
+            case step::tick: return tick();
         }
     }
 
@@ -96,9 +104,10 @@ private:
 
     bool offer(std::uint32_t j) {
         attempt& a = attempts_[j];
-        const std::uint32_t runner = policies_[door(j)]->place(jobs_[j], now_, a.failed_on);
+        const auto [runner, decided] = policies_[door(j)]->place(jobs_[j], now_, a.failed_on);
         if (runner == k_waits) return false;
         a.runner = runner;
+        a.decided = decided;
         a.placed = now_;
         note_placement(j, runner);
         if (const nanos delay = one_way(runner))
@@ -122,12 +131,42 @@ private:
         a.started = now_;
         if (!a.tries && j >= warm_) waited_ += static_cast<double>(now_ - jobs_[j].arrival - one_way(a.runner));
         a.fails = m.sinkhole || attempt_fails(regime_, seed_, j, a.tries);
-        schedule(m.sinkhole ? now_ + k_fails_after : m.finish(now_, jobs_[j].work), j, step::finish);
+        a.finished = m.sinkhole ? now_ + k_fails_after : m.finish(now_, jobs_[j].work);
+        schedule(a.finished, j, step::finish);
+        a.doubt_after = policies_[door(j)]->doubt_after(a.runner);
+        doubt_later(j);
+    }
+
+    /// An age that a job will not reach is no event.
+    void doubt_later(std::uint32_t j) {
+        attempt& a = attempts_[j];
+        if (a.doubt_after > 0 && now_ + a.doubt_after < a.finished)
+            schedule(now_ + a.doubt_after + one_way(a.runner), j, step::doubt);
+    }
+
+    void doubt(std::uint32_t j) {
+        attempt& a = attempts_[j];
+        policies_[door(j)]->doubt(a.runner, a.doubt_after, now_);
+        const nanos again = a.doubt_after;
+        a.doubt_after *= 2;
+        if (now_ + again < a.finished) schedule(now_ + again, j, step::doubt);
+    }
+
+    void tick() {
+        for (std::size_t at = 0; at < policies_.size(); ++at) {
+            policies_[at]->tick(now_);
+            offer_waiting(at);  // what became possible meanwhile
+        }
+        schedule(now_ + k_second, 0, step::tick);
+    }
+
+    void offer_waiting(std::size_t at) {
+        auto& line = waiting_[at];
+        while (!line.empty() && offer(line.front())) line.pop_front();
     }
 
     void finish(std::uint32_t j) {
         attempt& a = attempts_[j];
-        a.finished = now_;
         place_queue& r = runners_[a.runner];
         if (r.jobs.empty()) {
             --r.busy;
@@ -144,22 +183,29 @@ private:
 
     void report(std::uint32_t j) {
         attempt& a = attempts_[j];
-        const outcome what{a.runner,        now_,    a.started - a.reached, a.finished - a.started,
-                           now_ - a.placed, a.fails, jobs_[j].dispatcher};
+        const outcome what{a.runner,
+                           now_,
+                           a.started - a.reached,
+                           a.finished - a.started,
+                           now_ - a.placed,
+                           a.fails,
+                           jobs_[j].dispatcher,
+                           a.decided,
+                           a.placed - jobs_[j].arrival};
         const std::size_t at = door(j);
         policies_[at]->done(what);
         if (a.fails)
             try_again(j);
         else
             record(j);
-        auto& line = waiting_[at];
-        while (!line.empty() && offer(line.front())) line.pop_front();
+        offer_waiting(at);
     }
 
     void try_again(std::uint32_t j) {
         attempt& a = attempts_[j];
         watch_.failed(a.runner, now_);
         if (a.tries == k_max_retries) {
+            --left_;
             gave_up_ += j >= warm_;
             return;
         }
@@ -169,6 +215,7 @@ private:
     }
 
     void record(std::uint32_t j) {
+        --left_;
         if (j < warm_) return;
         const nanos travel = omniscient_ ? fleet_[attempts_[j].runner].rtt : 0;
         times_.push_back(static_cast<float>(static_cast<double>(now_ - jobs_[j].arrival + travel) * 1e-6));
@@ -227,6 +274,7 @@ private:
     sinkhole_watch watch_;
     std::priority_queue<event, std::vector<event>, std::greater<>> events_;
     std::uint64_t order_ = 0;
+    std::size_t left_ = jobs_.size();
     nanos now_ = 0;
     figures out_;
     std::vector<float> times_;
@@ -235,6 +283,12 @@ private:
 };
 
 }  // namespace
+
+std::uint32_t jobs_for(const regime& r, std::uint32_t measured) {
+    const double per_s = mean_load(r) * capacity(r);
+    return measured +
+           static_cast<std::uint32_t>(per_s * static_cast<double>(k_warm_up) / static_cast<double>(k_second));
+}
 
 figures simulate(const regime& r, const policy_kind& kind, const run_options& options) {
     return world(r, kind, options).run();

@@ -26,8 +26,11 @@ struct figures {
 
 struct run_options {
     std::uint64_t seed = 1;
-    std::uint32_t jobs = 0;  // 0 = what the regime says
+    std::uint32_t jobs = 0;
 };
+
+/// As many as `measured` jobs after the warm-up.
+std::uint32_t jobs_for(const regime& r, std::uint32_t measured);
 
 figures simulate(const regime& r, const policy_kind& kind, const run_options& options);
 

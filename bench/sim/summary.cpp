@@ -26,6 +26,18 @@ void add_excess(row& r, const std::vector<const cell*>& seeds) {
 
 }  // namespace
 
+double row::excess_from(std::size_t bin) const noexcept {
+    double sum = 0;
+    for (std::size_t i = bin; i < bin + 10; ++i) sum += excess[i];
+    return sum / 10;
+}
+
+std::size_t row::tenth_reached() const noexcept {
+    for (std::size_t bin = 0; bin + 10 < k_slowed_bins; ++bin)
+        if (excess_from(bin) <= 0.1) return bin;
+    return k_slowed_bins;
+}
+
 summary::summary(const std::vector<cell>& cells) {
     std::map<std::pair<std::string, std::uint64_t>, double> oracle;
     std::map<std::pair<std::string, std::string>, std::vector<const cell*>> groups;

@@ -25,6 +25,10 @@ struct row {
     double gave_up = 0;  // share of jobs
     /// Excess share that is left of the runners that turned slow, per mean job time since; 1 = all of it.
     std::array<double, k_slowed_bins> excess{};
+    /// Mean of the ten job times from there on: a single one has few placements.
+    double excess_from(std::size_t bin) const noexcept;
+    /// The first with at most a tenth of it; k_slowed_bins if there is none.
+    std::size_t tenth_reached() const noexcept;
 };
 
 class summary {

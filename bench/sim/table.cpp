@@ -12,6 +12,7 @@ void print_row(const policy_kind& who, const row& r, const regime& where) {
     if (where.sinkholes > 0)
         std::printf("  %5.1f %% avoided, %.1f failures to detect, %.2f %% gave up", 100 * r.avoided,
                     r.failures_to_detect, 100 * r.gave_up);
+    if (where.degraded > 0) std::printf("  %5.1f %% of the excess left after 3 job times", 100 * r.excess_from(3));
     std::printf("\n");
 }
 

@@ -55,19 +55,12 @@ void never_worse(const summary& all, const char* policy, const char* other) {
 void slowed(const summary& all, const char* policy) {
     const row* r = all.find("slowed", policy);
     if (!r) return not_run("goal 13", policy);
-    // Ten job times together: a single one has few placements.
-    auto left = [&](std::size_t from) {
-        double sum = 0;
-        for (std::size_t i = from; i < from + 10; ++i) sum += r->excess[i];
-        return sum / 10;
-    };
-    std::size_t first = 0;
-    while (first + 10 < k_slowed_bins && left(first) > 0.1) ++first;
-    const bool ever = first + 10 < k_slowed_bins;
-    say(left(3) <= 0.1, "goal 13",
-        "%s: %.0f %% of the excess share of a runner turned 4x slow is gone after 3 job times, goal "
-        "90 %%; %s %zu job times",
-        policy, 100 * (1 - left(3)), ever ? "90 % after" : "90 % not within", first);
+    const std::size_t first = r->tenth_reached();
+    const std::string when =
+        first < k_slowed_bins ? "90 % after " + std::to_string(first) + " job times" : "never 90 %";
+    say(r->excess_from(3) <= 0.1, "goal 13",
+        "%s: %.0f %% of the excess share of a runner turned 4x slow is gone after 3 job times, goal 90 %%; %s", policy,
+        100 * (1 - r->excess_from(3)), when.c_str());
 }
 
 void sinkholes(const summary& all, const char* policy) {

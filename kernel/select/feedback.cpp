@@ -56,7 +56,11 @@ void selector::impl::tell_balancer(const job_feedback& f, std::uint32_t slot, st
     done.exec_us = static_cast<std::uint64_t>(std::max(f.end.exec_us, 0.0));
     done.bytes = f.bytes;
     try {
-        set[which].table->done(set.here(index.page_words(), seed).state(which), &done, 1);
+        dispatcher& d = set.here(index.page_words(), seed);
+        if (pick_recorder* tape = recorder_for(d, set[which])) [[unlikely]]
+            tape->done(done);
+        else
+            set[which].table->done(d.state(which), &done, 1);
     } catch (...) {
         // No memory for this thread's state: one observation less.
     }

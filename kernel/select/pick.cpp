@@ -82,7 +82,10 @@ bool selector::impl::ask_balancer(const balancer_set& set, const pick_request& r
     req.prio = r.priority;
     req.want_k = want;
     sigrun_pick proposed{};
-    b.table->pick(d.state(which), &d.view, &req, 1, pages, &proposed);
+    if (pick_recorder* tape = recorder_for(d, b)) [[unlikely]]
+        tape->pick(d.view, req, pages, proposed);
+    else
+        b.table->pick(d.state(which), &d.view, &req, 1, pages, &proposed);
     const std::uint32_t n = std::min<std::uint32_t>(proposed.n, std::size(proposed.slot));
     for (std::uint32_t i = 0; i < n; ++i) {
         const claimed c = claim(r, proposed.slot[i], planes_for(r));

@@ -135,6 +135,17 @@ void selector::protect(const protection& rules) {
 }
 std::vector<ejection> selector::tick() { return impl_->tick(); }
 
+result<void> selector::start_recording(std::string_view balancer, std::uint32_t picks, std::size_t bytes) {
+    std::lock_guard lock(impl_->mutex);
+    return impl_->start_recording(balancer, {picks, bytes});
+}
+selector::recording_state selector::recording() const {
+    std::lock_guard lock(impl_->mutex);
+    const auto& tape = impl_->owned_taping;
+    return tape ? recording_state{true, tape->by->full(), tape->by->picks()} : recording_state{};
+}
+result<std::string> selector::end_recording() { return impl_->end_recording(); }
+
 selector::explanation selector::explain(const requirement& requirement) const {
     std::lock_guard lock(impl_->mutex);
     return impl_->explain(requirement);

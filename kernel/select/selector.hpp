@@ -203,6 +203,19 @@ public:
     /// who was ejected or is tried again since the last call. One thread at a time.
     std::vector<ejection> tick();
 
+    // -- recording (kernel/select/recording)
+    // ---------------------------------------------------------------------------------------------------
+    /// From now on the picks of one thread with this balancer are recorded, until there are so many, or so many bytes. A
+    /// problem if there is no such balancer, it is not deterministic, or a recording is under way.
+    result<void> start_recording(std::string_view balancer, std::uint32_t picks, std::size_t bytes);
+    struct recording_state {
+        bool under_way = false, full = false;
+        std::uint32_t picks = 0;
+    };
+    recording_state recording() const;
+    /// Ends it: the bytes to write to a file. Not from inside a pick.
+    result<std::string> end_recording();
+
     // -- looking
     // ---------------------------------------------------------------------------------------------------
     struct term_count {

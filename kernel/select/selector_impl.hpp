@@ -6,6 +6,7 @@
 #include "kernel/select/cohort_table.hpp"
 #include "kernel/select/fleet_survey.hpp"
 #include "kernel/select/predicate_table.hpp"
+#include "kernel/select/recording/recorder.hpp"
 #include "kernel/select/selector.hpp"
 #include "kernel/select/slot_index.hpp"
 
@@ -118,6 +119,13 @@ struct selector::impl {
     result<void> remove_balancer(const std::shared_ptr<instance>& old);
     bool replace(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now);
 
+    // -- recording.cpp
+    // ----------------------------------------------------------------------------------------------
+    /// The recorder if this thread's picks with this balancer go through it. In a read_section.
+    pick_recorder* recorder_for(const dispatcher& d, const loaded_balancer& b) const noexcept;
+    result<void> start_recording(std::string_view balancer, pick_recorder::limits most);
+    result<std::string> end_recording();
+
     // -- explain.cpp
     // ------------------------------------------------------------------------------------------------
     explanation explain(const requirement& r) const;
@@ -164,6 +172,13 @@ struct selector::impl {
     std::vector<slot_ref> beginners;  // in their slow start
     std::vector<ejection> untold;
     fleet_survey survey;  // tick alone
+
+    struct taping {
+        std::shared_ptr<instance> balancer;  // outlives its recorder
+        std::unique_ptr<pick_recorder> by;
+    };
+    std::unique_ptr<taping> owned_taping;
+    std::atomic<taping*> now_taping{nullptr};  // read inside a read_section
 
     struct suspect {
         std::uint32_t slot;

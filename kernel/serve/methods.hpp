@@ -36,6 +36,7 @@ void add_system_methods(router& r, controller& c);
 void add_path_methods(router& r, controller& c);
 void add_plugin_methods(router& r, controller& c);
 void add_crash_methods(router& r, controller& c);
+void add_balancer_methods(router& r, controller& c);
 
 /// Once the plugins are loaded: events and numbers about what ended earlier runs.
 void tell_of_crashes(const plugin_host& plugins, event_log& events, metrics& numbers);

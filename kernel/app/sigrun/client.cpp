@@ -104,10 +104,11 @@ void client::start(std::string_view method, std::string_view params, std::string
 }
 
 std::string client::call(std::string_view method, const json::object& params, std::string_view document,
-                         nanoseconds wait) {
+                         nanoseconds wait, std::string* payload) {
     if (!lines_->connected()) connect();
     struct exchange {
         result<std::string> answer = make_problem(errc::internal, "the daemon sent no reply");
+        buffer_ref payload;
         answer_box<result<void>> end;
     };
     auto going = std::make_shared<exchange>();
@@ -120,6 +121,7 @@ std::string client::call(std::string_view method, const json::object& params, st
                 going->answer = problem::from_json(reply.json);
             else
                 going->answer = std::string(reply.json);
+            if (reply.payload) going->payload = buffer_ref::share(reply.payload);
             return SIGRUN_OK;
         },
         [going, &waits = waits_](result<void> ended) {
@@ -132,6 +134,7 @@ std::string client::call(std::string_view method, const json::object& params, st
         throw failure(make_problem(errc::io, "lost the daemon: " + ended.error().text()), unreachable_hint(where_.url),
                       failure::source::transport);
     if (!going->answer) throw failure(going->answer.error());
+    if (payload && going->payload) *payload = going->payload.view();
     return std::move(*going->answer);
 }
 

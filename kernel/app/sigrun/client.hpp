@@ -36,9 +36,9 @@ public:
     nanoseconds timeout() const noexcept { return where_.timeout; }
 
     /// One method call and its one answer; throws failure. `wait`: how much longer than usual the answer may
-    /// take.
+    /// take. `payload`: where the bytes that come with it go.
     std::string call(std::string_view method, const json::object& params, std::string_view document = {},
-                     nanoseconds wait = nanoseconds(0));
+                     nanoseconds wait = nanoseconds(0), std::string* payload = nullptr);
     json::object call_object(std::string_view method, const json::object& params, std::string_view document = {},
                              nanoseconds wait = nanoseconds(0));
     /// Asynchronous: see link::call. The callbacks run on plugin threads.

@@ -76,6 +76,7 @@ void add_plugin_commands(CLI::App& app, context& ctx);
 void add_signature_commands(CLI::App& plugin, context& ctx);  // of the group "plugin"
 void add_plugin_new_command(CLI::App& group, context& ctx);
 void add_plugin_dev_command(CLI::App& group, context& ctx);
+void add_balancer_commands(CLI::App& app, context& ctx);
 void add_probe_command(CLI::App& app, context& ctx);
 void add_events_command(CLI::App& app, context& ctx);
 void add_bench_command(CLI::App& app, context& ctx);

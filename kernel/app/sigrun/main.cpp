@@ -98,6 +98,7 @@ int main(int argc, char** argv) {
     add_job_commands(app, ctx);
     add_runner_commands(app, ctx);
     add_plugin_commands(app, ctx);
+    add_balancer_commands(app, ctx);
     add_probe_command(app, ctx);
     add_events_command(app, ctx);
     add_bench_command(app, ctx);

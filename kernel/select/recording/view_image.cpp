@@ -1,0 +1,130 @@
+#include "kernel/select/recording/view_image.hpp"
+
+#include <sigrun/cpp/fleet_view.hpp>
+
+#include <cstring>
+
+namespace sigrun {
+namespace {
+
+static_assert(sizeof(sigrun_cohort) % 8 == 0 && alignof(sigrun_cohort) == 8);
+constexpr std::size_t k_cohort_words = sizeof(sigrun_cohort) / 8;
+
+}  // namespace
+
+std::size_t view_image::words_of(std::uint16_t section) const noexcept {
+    const std::size_t page_words = (shape_.pages + 63u) / 64u;
+    if (section == k_hot || section == k_identity) return shape_.slots;
+    if (section == k_page_cohort) return (shape_.pages + 1u) / 2u;
+    if (section == k_cohort) return shape_.cohorts * k_cohort_words;
+    if (section >= k_level && !levels_) return 0;
+    const bool per_page = (section >= k_idle && section < k_page_any) || (section >= k_level && section < k_level_any);
+    return per_page ? shape_.pages : page_words;
+}
+
+void view_image::set_shape(const shape& s) {
+    shape_ = s;
+    for (std::uint16_t i = 0; i < k_sections; ++i) words_[i].resize(words_of(i));
+    for (std::size_t q = 0; levels_ && q < SIGRUN_LEVELS; ++q) {
+        level_[q] = words_[k_level + q].data();
+        level_any_[q] = words_[k_level_any + q].data();
+    }
+}
+
+void view_image::follow(const sigrun_view& live, const std::uint64_t* feasible, const changed_fn& changed) {
+    auto copy = [&](std::uint16_t section, const std::uint64_t* from) {
+        auto& to = words_[section];
+        for (std::size_t i = 0; i < to.size(); ++i) {
+            const std::uint64_t now = sdk::load_once(from[i]);
+            if (now == to[i]) continue;
+            to[i] = now;
+            changed(section, static_cast<std::uint32_t>(i), now);
+        }
+    };
+    copy(k_hot, live.hot);
+    copy(k_identity, live.identity);
+    copy(k_feasible, feasible);
+    for (std::uint16_t t = 0; t < SIGRUN_TIERS; ++t) {
+        copy(static_cast<std::uint16_t>(k_idle + t), live.idle[t]);
+        copy(static_cast<std::uint16_t>(k_page_any + t), live.page_any[t]);
+    }
+    for (std::uint16_t q = 0; levels_ && q < SIGRUN_LEVELS; ++q) {
+        copy(static_cast<std::uint16_t>(k_level + q), live.level[q]);
+        copy(static_cast<std::uint16_t>(k_level_any + q), live.level_any[q]);
+    }
+    // Narrower things, a word at a time.
+    auto& pages = words_[k_page_cohort];
+    for (std::size_t i = 0; i < pages.size(); ++i) {
+        std::uint64_t now = sdk::load_once(live.page_cohort[2 * i]);
+        if (2 * i + 1 < shape_.pages) now |= std::uint64_t{sdk::load_once(live.page_cohort[2 * i + 1])} << 32;
+        if (now != pages[i]) changed(k_page_cohort, static_cast<std::uint32_t>(i), pages[i] = now);
+    }
+    auto& cohorts = words_[k_cohort];
+    for (std::size_t c = 0; c < shape_.cohorts; ++c) {
+        const sigrun_cohort& from = live.cohort[c];
+        sigrun_cohort now{};
+        now.pages_off = sdk::load_once(from.pages_off);
+        now.n_pages = sdk::load_once(from.n_pages);
+        now.n_runners = sdk::load_once(from.n_runners);
+        now.size_class = sdk::load_once(from.size_class);
+        now.zone = sdk::load_once(from.zone);
+        now.protos = sdk::load_once(from.protos);
+        now.places = sdk::load_once(from.places);
+        now.weight = sdk::load_once(from.weight);
+        now.level_mask = sdk::load_once(from.level_mask);
+        std::uint64_t words[k_cohort_words];
+        std::memcpy(words, &now, sizeof now);
+        for (std::size_t w = 0; w < k_cohort_words; ++w)
+            if (const std::size_t at = c * k_cohort_words + w; words[w] != cohorts[at])
+                changed(k_cohort, static_cast<std::uint32_t>(at), cohorts[at] = words[w]);
+    }
+}
+
+bool view_image::put(std::uint16_t section, std::uint32_t index, std::uint64_t value) noexcept {
+    if (section >= k_sections || index >= words_[section].size()) return false;
+    words_[section][index] = value;
+    return true;
+}
+
+bool view_image::sound() const noexcept {
+    for (std::uint32_t page = 0; page < shape_.pages; ++page) {
+        const std::uint64_t two = words_[k_page_cohort][page / 2];
+        if (static_cast<std::uint32_t>(two >> (page % 2 * 32)) >= shape_.cohorts) return false;
+    }
+    const std::uint32_t last = shape_.pages % 64;
+    auto whole = [&](std::uint16_t section) {
+        const auto& w = words_[section];
+        return !last || w.empty() || !(w.back() >> last);
+    };
+    for (std::uint16_t t = 0; t < SIGRUN_TIERS; ++t)
+        if (!whole(static_cast<std::uint16_t>(k_page_any + t))) return false;
+    for (std::uint16_t q = 0; levels_ && q < SIGRUN_LEVELS; ++q)
+        if (!whole(static_cast<std::uint16_t>(k_level_any + q))) return false;
+    return whole(k_feasible);
+}
+
+sigrun_view view_image::view() const noexcept {
+    sigrun_view v{};
+    v.struct_size = sizeof v;
+    v.abi = 1;
+    v.epoch = shape_.epoch;
+    v.hot = words_[k_hot].data();
+    for (std::size_t t = 0; t < SIGRUN_TIERS; ++t) {
+        v.idle[t] = words_[k_idle + t].data();
+        v.page_any[t] = words_[k_page_any + t].data();
+    }
+    v.page_cohort = reinterpret_cast<const std::uint32_t*>(words_[k_page_cohort].data());
+    v.cohort = reinterpret_cast<const sigrun_cohort*>(words_[k_cohort].data());
+    v.identity = words_[k_identity].data();
+    v.n_slots = shape_.slots;
+    v.n_pages = shape_.pages;
+    v.n_cohorts = shape_.cohorts;
+    v.page_shift = 6;
+    if (levels_) {
+        v.level = level_.data();
+        v.level_any = level_any_.data();
+    }
+    return v;
+}
+
+}  // namespace sigrun
