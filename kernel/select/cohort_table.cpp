@@ -26,7 +26,13 @@ void erase_value(std::vector<T>& v, T value) {
 
 }  // namespace
 
-cohort_table::cohort_table(slot_index& index) : index_(index) {}
+cohort_table::cohort_table(slot_index& index, zone_board& zones) : index_(index), zones_(zones) {}
+
+std::uint16_t cohort_table::zone_of(const runner_profile& p) const {
+    if (!p.labels) return 0;
+    const auto label = p.labels->find("zone");
+    return label == p.labels->end() ? std::uint16_t{0} : zones_.intern(label->second);
+}
 
 signature cohort_table::sign(const runner_profile& p) const {
     std::string text;
@@ -41,7 +47,8 @@ signature cohort_table::sign(const runner_profile& p) const {
                 add(text, value);
         }
     text += '\1';
-    for (std::uint32_t n : {std::uint32_t{p.protocols}, std::uint32_t{p.places}, std::uint32_t{p.weight}})
+    for (std::uint32_t n : {std::uint32_t{p.protocols}, std::uint32_t{p.places}, std::uint32_t{p.weight},
+                            std::uint32_t{zone_of(p)}})
         add(text, std::to_string(n));
     const XXH128_hash_t h = XXH3_128bits(text.data(), text.size());
     return {h.high64, h.low64};
@@ -129,6 +136,7 @@ std::optional<cohort_table::placement> cohort_table::place(const runner_profile&
         c.facts = p.facts;
         c.labels = p.labels;
         c.page = {p.places, p.protocols, usual_of(p.places), reserved_, p.weight};
+        c.zone = zone_of(p);
         if (p.labels)
             for (const auto& [name, value] : *p.labels)
                 if (is_open(name)) c.open_labels.push_back(name);
@@ -153,6 +161,7 @@ std::optional<cohort_table::placement> cohort_table::place(const runner_profile&
     if (taken_[page] == ~0ull) erase_value(c.roomy, page);
     out.slot = page * 64 + bit;
     ++c.runners;
+    zones_.add_places(c.zone, c.page.places);
     publish(out.cohort, c);
     return out;
 }
@@ -163,6 +172,7 @@ bool cohort_table::vacate(std::uint32_t slot) {
     if (taken_[page] == ~0ull) c.roomy.push_back(page);
     taken_[page] &= ~bit_of(slot);
     --c.runners;
+    zones_.add_places(c.zone, -std::int64_t{c.page.places});
     const bool freed = taken_[page] == 0;
     if (freed) {
         erase_value(c.pages, page);
@@ -194,6 +204,7 @@ void cohort_table::publish(std::uint32_t id, const cohort& c) noexcept {
     put(out.protos, c.page.protocols);
     put(out.places, c.page.places);
     put(out.weight, c.page.weight);
+    put(out.zone, c.zone);
 }
 
 }  // namespace sigrun

@@ -1,7 +1,7 @@
 // Groups runners that no requirement over shared facts can tell apart, and gives each group pages of 64
 // slots. Serialised by the selector.
 //
-// The signature of a cohort: fact_sheet::cohort, labels, protocols, places, weight, and the names of the facts
+// The signature of a cohort: fact_sheet::cohort, labels, zone, protocols, places, weight, and the names of the facts
 // outside class_hash, so that every runner of a cohort has the same keys. A label with many values (a host's
 // name) would put every runner into a cohort of its own; such labels are left out of the signature and looked
 // at slot by slot.
@@ -9,6 +9,7 @@
 
 #include "kernel/select/selector.hpp"
 #include "kernel/select/slot_index.hpp"
+#include "kernel/select/zones.hpp"
 
 #include <array>
 #include <map>
@@ -28,6 +29,7 @@ struct cohort {
     std::shared_ptr<const label_map> labels;
     std::vector<std::string> open_labels;  // present, but not in the signature; sorted
     page_facts page{};
+    std::uint16_t zone = 0;
     std::uint32_t runners = 0;
     std::vector<std::uint32_t> pages;
     std::vector<std::uint32_t> roomy;  // pages with a free slot
@@ -35,7 +37,7 @@ struct cohort {
 
 class cohort_table {
 public:
-    explicit cohort_table(slot_index& index);
+    cohort_table(slot_index& index, zone_board& zones);
 
     struct placement {
         std::uint32_t slot = 0, cohort = 0;
@@ -67,7 +69,10 @@ private:
     void publish(std::uint32_t id, const cohort& c) noexcept;
     std::optional<std::uint32_t> take_page();
 
+    std::uint16_t zone_of(const runner_profile& p) const;
+
     slot_index& index_;
+    zone_board& zones_;
     double usual_share_ = 1;
     bool reserved_ = false;
     std::map<signature, std::uint32_t> by_signature_;

@@ -46,7 +46,7 @@ selector::impl::impl(const options& o, std::unique_ptr<balancer_set> set)
       index(page_limit(o.max_runners), levels),
       protocols(index.page_words()),
       answers(index.max_pages()),
-      cohorts(index),
+      cohorts(index, zones),
       predicates(index.max_pages()) {
     protect(o.protect);
     for (std::size_t i = 0; i < owned_balancers->size(); ++i) balancer_names[i] = (*owned_balancers)[i].name;

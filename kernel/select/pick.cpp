@@ -42,6 +42,7 @@ std::int64_t selector::impl::wall_ns() const noexcept {
 sigrun_view selector::impl::describe() const noexcept {
     sigrun_view v;
     index.describe(v);
+    zones.describe(v);
     v.epoch = epoch.load(std::memory_order_acquire);
     v.n_pages = n_pages.load(std::memory_order_acquire);
     v.n_slots = v.n_pages * 64;
@@ -78,8 +79,10 @@ bool selector::impl::ask_balancer(const balancer_set& set, const pick_request& r
     req.rng = d.random();
     if (d.random() >> (64 - k_explore_bits) == 0) req.flags = SIGRUN_REQ_EXPLORE;
     req.pred_id = r.pred->id();
+    req.src_zone = r.source_zone;
     req.protos = r.protocols;
     req.prio = r.priority;
+    if (r.may_wait) req.flags |= SIGRUN_REQ_MAY_WAIT;
     req.want_k = want;
     sigrun_pick proposed{};
     if (pick_recorder* tape = recorder_for(d, b)) [[unlikely]]
@@ -87,6 +90,7 @@ bool selector::impl::ask_balancer(const balancer_set& set, const pick_request& r
     else
         b.table->pick(d.state(which), &d.view, &req, 1, pages, &proposed);
     const std::uint32_t n = std::min<std::uint32_t>(proposed.n, std::size(proposed.slot));
+    if (r.may_wait && !n && proposed.reason == SIGRUN_WHY_WAIT) return out.outcome = pick_outcome::queued, true;
     for (std::uint32_t i = 0; i < n; ++i) {
         const claimed c = claim(r, proposed.slot[i], planes_for(r));
         if (!c.done) continue;

@@ -10,6 +10,7 @@
 #include "kernel/plugin/plugin_host.hpp"
 #include "kernel/select/estimate.hpp"
 #include "kernel/select/requirement.hpp"
+#include "kernel/select/zones.hpp"
 
 #include <sigrun/balancer.h>
 
@@ -55,6 +56,8 @@ struct pick_request {
     std::uint64_t affinity_key = 0;           // jobs with the same one prefer the same runner; 0 = none
     const std::uint32_t* excluded = nullptr;  // slots that must not be picked (retries)
     std::uint32_t n_excluded = 0;
+    std::uint32_t source_zone = 0;  // from zone_source
+    bool may_wait = false;          // if the balancer thinks that waiting costs less than what is free
 };
 /// 16 bytes kept with the attempt.
 struct explain_record {
@@ -215,6 +218,17 @@ public:
     recording_state recording() const;
     /// Ends it: the bytes to write to a file. Not from inside a pick.
     result<std::string> end_recording();
+
+    // -- zones: the value of the label `zone` of runners
+    // -----------------------------------------------------------------------------------------------------
+    /// Where this controller is ("" = it says nothing), and what is known of zones beforehand. Again at any time.
+    result<void> declare_zones(std::string_view own, std::vector<zone_declaration> declared);
+    /// For pick_request: of jobs that come from there; "" = where this controller is.
+    std::uint32_t zone_source(std::string_view name);
+    /// Measured to the runner in this slot.
+    void note_round_trip(slot_ref slot, nanoseconds rtt);
+    /// Jobs that wait for a place. [any], lock-free
+    void note_waiting(std::uint32_t jobs) noexcept;
 
     // -- looking
     // ---------------------------------------------------------------------------------------------------

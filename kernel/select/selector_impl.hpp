@@ -9,6 +9,7 @@
 #include "kernel/select/recording/recorder.hpp"
 #include "kernel/select/selector.hpp"
 #include "kernel/select/slot_index.hpp"
+#include "kernel/select/zones.hpp"
 
 #include <array>
 #include <atomic>
@@ -57,6 +58,10 @@ struct selector::impl {
     bool judge_slot(predicate& p, std::uint32_t slot);
     void refresh(predicate& p, bool known = true);
     match_subject subject(std::uint32_t slot) const;
+
+    // -- selector_zones.cpp [any]
+    // -----------------------------------------------------------------------------------------
+    std::uint16_t zone_at(std::uint32_t slot) const noexcept;
 
     // -- claim.cpp [any]
     // --------------------------------------------------------------------------------------------
@@ -150,6 +155,7 @@ struct selector::impl {
     std::atomic<std::uint32_t> n_pages{0}, n_cohorts{0};
 
     mutable std::mutex mutex;
+    zone_board zones;
     cohort_table cohorts;
     predicate_table predicates;
     std::unordered_map<std::uint32_t, runner_profile> profiles;  // by slot

@@ -78,6 +78,9 @@ public:
     /// [one writer] The same cohort, other facts.
     void set_page(std::uint32_t p, page_facts facts) noexcept;
     sigrun_cohort& cohort(std::uint32_t c) const noexcept { return cohorts_[c]; }
+    std::uint32_t cohort_of(std::uint32_t p) const noexcept {
+        return std::atomic_ref<std::uint32_t>(page_cohort_[p]).load(std::memory_order_relaxed);
+    }
 
     /// The word of `slot`, in such a page, went from `before` to `after` by this thread. True if
     /// another thread moved the bit at the same time and had to be corrected, so that the slot may have

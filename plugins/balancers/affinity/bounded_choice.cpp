@@ -27,6 +27,7 @@ feasible_set& bounded_choice::set_of(const sigrun_view& view, const sigrun_req& 
             break;
         }
     sets_[at].prepare(view, req, pages, members_, builds_);
+    sets_[at].count_jobs(view, pages, members_, req.now_ns);
     return sets_[at];
 }
 
@@ -108,7 +109,6 @@ void bounded_choice::pick(const sigrun_view& view, const sigrun_req& req, const 
         return;  // no memory for a fleet that grew; the host has a choice of its own
     }
     feasible_set& set = set_of(view, req, pages);
-    set.count_jobs(view, pages, members_, req.now_ns);
     const ranking& order = order_of(view, req, pages, set);
     for (std::uint32_t i = 0; i < order.n && out.n < wanted(req); ++i) {
         const std::uint32_t slot = order.slot[i];

@@ -35,6 +35,12 @@ void for_each_page(const sigrun_view& view, const std::uint64_t* pages, const me
         }
 }
 
+std::uint64_t hash_of(const sigrun_view& view, const std::uint64_t* pages) noexcept {
+    std::uint64_t h = 0;
+    for (std::uint32_t w = 0; w < sdk::page_words(view); ++w) h = (h ^ load_once(pages[w])) * k_golden + w;
+    return h;
+}
+
 /// The `k_most` smallest of what it was offered, smallest first.
 template <class T>
 struct smallest {
@@ -62,6 +68,7 @@ void feasible_set::prepare(const sigrun_view& view, const sigrun_req& req, const
     protos_ = req.protos;
     version_ = members.version();
     build_ = ++builds;
+    pages_seen_ = hash_of(view, pages);
     weight_ = 0;
     runners_ = 0;
     picks_left_ = 0;
@@ -120,6 +127,8 @@ void feasible_set::count_jobs(const sigrun_view& view, const std::uint64_t* page
         --picks_left_;
         return;
     }
+    // Facts of runners change without the fleet doing so, and with them what is feasible.
+    if (hash_of(view, pages) != pages_seen_) version_ = 0;
     std::uint64_t jobs = 0;
     for_each_page(view, pages, members, [&](std::uint32_t page, std::uint64_t live) {
         const std::uint64_t* hot = view.hot + std::size_t{page} * 64;

@@ -39,6 +39,7 @@ private:
     std::uint32_t pred_id_ = 0;
     std::uint16_t protos_ = 0;
     std::uint64_t build_ = 0, version_ = 0;
+    std::uint64_t pages_seen_ = 0;  // a hash of the feasible pages
     std::uint64_t weight_ = 0;
     std::uint32_t runners_ = 0;
     double jobs_ = 0;

@@ -19,13 +19,14 @@ extern "C" {
 #define SIGRUN_KIND_BALANCER "sigrun.balancer/1"
 #define SIGRUN_TIERS 8
 #define SIGRUN_LEVELS 64
+#define SIGRUN_ZONES 1024
 
 typedef struct sigrun_cohort {
     uint32_t pages_off; /* first page of this cohort in the host's own list; reserved for the host */
     uint32_t n_pages;
     uint32_t n_runners;
     uint32_t size_class; /* reserved, 0 */
-    uint16_t zone;       /* reserved, 0 */
+    uint16_t zone;       /* of its runners; 0 = they name none */
     uint16_t protos;     /* bit per protocol id that runners of this cohort have */
     uint16_t places;     /* jobs a runner can run at once */
     uint16_t weight;     /* relative share; 1024 = weight 1.0 */
@@ -42,6 +43,18 @@ typedef struct sigrun_cohort {
 #define SIGRUN_HOT_INVCAP(word) ((uint32_t)(((word) >> 32) & 0xffffu))
 #define SIGRUN_HOT_TIER(word) ((uint32_t)(((word) >> 48) & 7u))
 
+/* What one zone costs a job from elsewhere, and what a job that waits for a place there waits for. */
+typedef struct sigrun_zone {
+    uint32_t places;    /* jobs that its runners can run at once; 0 = it has no runners */
+    uint32_t exec_us;   /* mean time that a job holds a place there; SIGRUN_UNKNOWN_US where none has ended */
+    uint32_t egress_us; /* for jobs from other zones: what using it costs, as the time one would wait to avoid it */
+    uint32_t reserved;
+} sigrun_zone;
+
+#define SIGRUN_UNKNOWN_US 4294967295u
+/* Source of a job in a zone that nobody declared and no runner names. */
+#define SIGRUN_ZONE_UNKNOWN 4294967295u
+
 /* Read-only; valid during the call. Words change while you read them: load each once. */
 typedef struct sigrun_view {
     uint32_t struct_size;
@@ -52,11 +65,14 @@ typedef struct sigrun_view {
     const uint64_t* page_any[SIGRUN_TIERS]; /* bit per page: some slot of it may be in this tier */
     const uint32_t* page_cohort;            /* cohort of each page */
     const sigrun_cohort* cohort;
-    const uint16_t* zone_order; /* reserved, NULL */
+    /* A row of SIGRUN_ZONES per source zone, of which the first n_zones are set: the zones, nearest first; those whose
+     * distance is unknown come last. NULL: the host knows no zones. Zone 0 is runners that name none, and as a source the
+     * place of the host. */
+    const uint16_t* zone_order;
     uint32_t n_slots;
     uint32_t n_pages;
     uint32_t n_cohorts;
-    uint32_t n_zones;    /* reserved, 0 */
+    uint32_t n_zones;
     uint32_t page_shift; /* slots per page = 1 << page_shift; at least 6 */
     uint32_t reserved;
     /* SIGRUN_LEVELS planes each, like idle and page_any but by jobs in flight: plane q has the slots that can take a job
@@ -67,6 +83,10 @@ typedef struct sigrun_view {
     /* A number per slot that stays the runner's own when it reconnects, moves to another slot or the host restarts; 0 for
      * slots without a runner. */
     const uint64_t* identity;
+    /* Rows like zone_order, by zone: the round trip from the source to it; SIGRUN_UNKNOWN_US. */
+    const uint32_t* zone_rtt_us;
+    const sigrun_zone* zone; /* by zone */
+    const uint32_t* waiting; /* jobs that wait for a place, wherever */
 } sigrun_view;
 
 /* Which pages changed since from_epoch; pages == NULL: everything. */
@@ -79,18 +99,19 @@ typedef struct sigrun_delta {
 
 /* Flags of a request. */
 enum {
-    SIGRUN_REQ_EXPLORE = 1 /* disregard tiers and costs: a runner once thought slow must be tried again now and then */
+    SIGRUN_REQ_EXPLORE = 1, /* disregard tiers and costs: a runner once thought slow must be tried again now and then */
+    SIGRUN_REQ_MAY_WAIT = 2 /* SIGRUN_WHY_WAIT is an answer */
 };
 
 /* One job to place. Time and random bits come with it, so that pick is deterministic. */
 typedef struct sigrun_req {
     uint64_t pred_pages_off; /* this request's feasible pages begin at pred_pages[pred_pages_off], a bit per page */
-    uint64_t affinity_key; /* requests with the same key prefer the same runner; 0 = none */
+    uint64_t affinity_key;   /* requests with the same key prefer the same runner; 0 = none */
     uint64_t now_ns;
     uint64_t deadline_ns; /* 0 = none */
     uint64_t rng;
     uint32_t pred_id;
-    uint32_t src_zone; /* reserved, 0 */
+    uint32_t src_zone; /* the zone it comes from; 0 = the host's place, SIGRUN_ZONE_UNKNOWN */
     uint16_t protos;   /* protocol ids the job allows, a bit each */
     uint16_t prio;     /* 0 critical .. 4 background */
     uint16_t flags;    /* SIGRUN_REQ_* */
@@ -117,7 +138,8 @@ enum {
     SIGRUN_WHY_RUN_HEDGE = 15,     /* a copy of a job that takes longer than usual */
     SIGRUN_WHY_PANIC = 16,         /* most runners that match are out: ejected ones are used, too */
     SIGRUN_WHY_EXPLORE = 17,
-    SIGRUN_WHY_POWER_OF_D = 18 /* the least loaded of a few random ones */
+    SIGRUN_WHY_POWER_OF_D = 18, /* the least loaded of a few random ones */
+    SIGRUN_WHY_WAIT = 19        /* with n = 0: to wait for a place costs less than to take one that is free */
 };
 
 typedef struct sigrun_pick {

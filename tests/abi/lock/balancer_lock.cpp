@@ -21,7 +21,13 @@ SLOT(sigrun_cohort, places, 20, uint16_t);
 SLOT(sigrun_cohort, weight, 22, uint16_t);
 SLOT(sigrun_cohort, level_mask, 24, uint64_t);
 
-static_assert(sizeof(sigrun_view) == 224);
+static_assert(sizeof(sigrun_zone) == 16);
+SLOT(sigrun_zone, places, 0, uint32_t);
+SLOT(sigrun_zone, exec_us, 4, uint32_t);
+SLOT(sigrun_zone, egress_us, 8, uint32_t);
+SLOT(sigrun_zone, reserved, 12, uint32_t);
+
+static_assert(sizeof(sigrun_view) == 248);
 SLOT(sigrun_view, struct_size, 0, uint32_t);
 SLOT(sigrun_view, abi, 4, uint32_t);
 SLOT(sigrun_view, epoch, 8, uint64_t);
@@ -40,6 +46,9 @@ SLOT(sigrun_view, reserved, 196, uint32_t);
 SLOT(sigrun_view, level, 200, const uint64_t* const*);
 SLOT(sigrun_view, level_any, 208, const uint64_t* const*);
 SLOT(sigrun_view, identity, 216, const uint64_t*);
+SLOT(sigrun_view, zone_rtt_us, 224, const uint32_t*);
+SLOT(sigrun_view, zone, 232, const sigrun_zone*);
+SLOT(sigrun_view, waiting, 240, const uint32_t*);
 
 static_assert(sizeof(sigrun_delta) == 24);
 SLOT(sigrun_delta, struct_size, 0, uint32_t);
@@ -121,6 +130,7 @@ SLOT(sigrun_balancer, decide, 64,
      uint32_t (*)(sigrun_instance* instance, const sigrun_class_stats* stats, uint32_t n, sigrun_choice* out));
 
 static_assert(SIGRUN_REQ_EXPLORE == 1);
+static_assert(SIGRUN_REQ_MAY_WAIT == 2);
 static_assert(SIGRUN_WHY_NONE == 0);
 static_assert(SIGRUN_WHY_IDLE_TIER == 1);
 static_assert(SIGRUN_WHY_LEAST_COUNT == 2);
@@ -140,6 +150,7 @@ static_assert(SIGRUN_WHY_RUN_HEDGE == 15);
 static_assert(SIGRUN_WHY_PANIC == 16);
 static_assert(SIGRUN_WHY_EXPLORE == 17);
 static_assert(SIGRUN_WHY_POWER_OF_D == 18);
+static_assert(SIGRUN_WHY_WAIT == 19);
 static_assert(SIGRUN_BALANCER_NEEDS_FEEDBACK == 1);
 static_assert(SIGRUN_BALANCER_STATELESS == 2);
 static_assert(SIGRUN_BALANCER_THREAD_LOCAL_STATE == 4);
@@ -148,4 +159,7 @@ static_assert(SIGRUN_BALANCER_DETERMINISTIC == 16);
 static_assert(SIGRUN_BALANCER_NEEDS_LEVELS == 32);
 static_assert(SIGRUN_TIERS == 8);
 static_assert(SIGRUN_LEVELS == 64);
+static_assert(SIGRUN_ZONES == 1024);
+static_assert(SIGRUN_UNKNOWN_US == 4294967295);
+static_assert(SIGRUN_ZONE_UNKNOWN == 4294967295);
 static_assert(std::string_view(SIGRUN_KIND_BALANCER) == "sigrun.balancer/1");

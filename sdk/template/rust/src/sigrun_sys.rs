@@ -95,8 +95,12 @@ pub const SIGRUN_ACCEPT_TLS: u32 = 2;
 pub const SIGRUN_PROTOCOL_FOREIGN: u32 = 1;
 pub const SIGRUN_TIERS: u32 = 8;
 pub const SIGRUN_LEVELS: u32 = 64;
+pub const SIGRUN_ZONES: u32 = 1024;
+pub const SIGRUN_UNKNOWN_US: u32 = 4294967295;
+pub const SIGRUN_ZONE_UNKNOWN: u32 = 4294967295;
 pub const SIGRUN_KIND_BALANCER: &str = "sigrun.balancer/1";
 pub const SIGRUN_REQ_EXPLORE: u32 = 1;
+pub const SIGRUN_REQ_MAY_WAIT: u32 = 2;
 pub const SIGRUN_WHY_NONE: u32 = 0;
 pub const SIGRUN_WHY_IDLE_TIER: u32 = 1;
 pub const SIGRUN_WHY_LEAST_COUNT: u32 = 2;
@@ -116,6 +120,7 @@ pub const SIGRUN_WHY_RUN_HEDGE: u32 = 15;
 pub const SIGRUN_WHY_PANIC: u32 = 16;
 pub const SIGRUN_WHY_EXPLORE: u32 = 17;
 pub const SIGRUN_WHY_POWER_OF_D: u32 = 18;
+pub const SIGRUN_WHY_WAIT: u32 = 19;
 pub const SIGRUN_BALANCER_NEEDS_FEEDBACK: u32 = 1;
 pub const SIGRUN_BALANCER_STATELESS: u32 = 2;
 pub const SIGRUN_BALANCER_THREAD_LOCAL_STATE: u32 = 4;
@@ -591,6 +596,18 @@ unsafe impl Sync for sigrun_cohort {}
 
 #[repr(C)]
 #[derive(Clone, Copy)]
+pub struct sigrun_zone {
+    pub places: u32,
+    pub exec_us: u32,
+    pub egress_us: u32,
+    pub reserved: u32,
+}
+const _: () = assert!(std::mem::size_of::<sigrun_zone>() == 16);
+// Tables are constant data: pointers in them are to more of it, or belong to one thread by contract.
+unsafe impl Sync for sigrun_zone {}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
 pub struct sigrun_view {
     pub struct_size: u32,
     pub abi: u32,
@@ -610,8 +627,11 @@ pub struct sigrun_view {
     pub level: *const *const u64,
     pub level_any: *const *const u64,
     pub identity: *const u64,
+    pub zone_rtt_us: *const u32,
+    pub zone: *const sigrun_zone,
+    pub waiting: *const u32,
 }
-const _: () = assert!(std::mem::size_of::<sigrun_view>() == 224);
+const _: () = assert!(std::mem::size_of::<sigrun_view>() == 248);
 // Tables are constant data: pointers in them are to more of it, or belong to one thread by contract.
 unsafe impl Sync for sigrun_view {}
 

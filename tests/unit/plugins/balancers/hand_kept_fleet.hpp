@@ -42,6 +42,7 @@ public:
             open[first + i] = true;
             set(first + i, 0);
         }
+        if (k.zone < zones.size()) zones[k.zone].places += n * k.places;
         ++epoch;
         return first;
     }
@@ -97,10 +98,37 @@ public:
         v.n_cohorts = static_cast<std::uint32_t>(cohorts.size());
         v.page_shift = 6;
         v.identity = identity.data();
+        if (!zones.empty()) {
+            v.n_zones = static_cast<std::uint32_t>(zones.size());
+            v.zone_order = order.data();
+            v.zone_rtt_us = rtt_us.data();
+            v.zone = zones.data();
+            v.waiting = &waiting;
+        }
         return v;
     }
 
+    /// Round trips from each zone to each, row by row.
+    void set_zones(const std::vector<std::vector<std::uint32_t>>& round_trips) {
+        const std::size_t n = round_trips.size();
+        zones.resize(n, sigrun_zone{0, SIGRUN_UNKNOWN_US, 0, 0});
+        order.assign(n * SIGRUN_ZONES, 0);
+        rtt_us.assign(n * SIGRUN_ZONES, 0);
+        for (std::size_t from = 0; from < n; ++from) {
+            const std::vector<std::uint32_t>& row = round_trips[from];
+            std::copy(row.begin(), row.end(), rtt_us.begin() + static_cast<std::ptrdiff_t>(from * SIGRUN_ZONES));
+            const auto begin = order.begin() + static_cast<std::ptrdiff_t>(from * SIGRUN_ZONES);
+            for (std::size_t z = 0; z < n; ++z) begin[static_cast<std::ptrdiff_t>(z)] = static_cast<std::uint16_t>(z);
+            std::stable_sort(begin, begin + static_cast<std::ptrdiff_t>(n), [&](auto a, auto b) { return row[a] < row[b]; });
+        }
+        ++epoch;
+    }
+
     std::uint64_t epoch = 1;
+    std::vector<sigrun_zone> zones;
+    std::vector<std::uint16_t> order;
+    std::vector<std::uint32_t> rtt_us;
+    std::uint32_t waiting = 0;
     std::vector<std::uint64_t> hot, identity, feasible;
     std::vector<double> cost;
     std::vector<char> open;

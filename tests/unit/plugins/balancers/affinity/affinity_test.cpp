@@ -189,6 +189,14 @@ TEST(affinity, only_feasible_pages_count) {
         seen.insert(got.slot[0]);
     }
     EXPECT_EQ(seen.size(), 64u);
+    // Facts changed, so others match; nobody came or went.
+    fleet.feasible[0] = 1ull << 9;
+    for (std::uint64_t key = 1; key <= 20; ++key) p.pick(fleet, key);
+    for (std::uint64_t key = 1; key <= 300; ++key) {
+        const sigrun_pick got = p.pick(fleet, key);
+        ASSERT_EQ(got.slot[0] / 64, 9u);
+        ASSERT_EQ(got.reason, SIGRUN_WHY_AFFINITY);
+    }
     fleet.feasible[0] = 0;
     EXPECT_EQ(p.pick(fleet, 5, 1, 0, 2).n, 0);
     EXPECT_EQ(p.pick(hand_kept_fleet(), 5).n, 0);
