@@ -80,6 +80,14 @@ void job_engine::watch_runners() {
         events_.publish(e.out ? event_type::runner_ejected : event_type::runner_on_trial, who->info->uid(), {},
                         std::move(detail));
     }
+    for (const balancer_suspension& b : select_.look_at_balancers()) {
+        constexpr std::array<std::string_view, 3> k_causes{"", "slow", "useless proposals"};
+        std::string detail = sdk::concat("\"name\":", json::serialize(json::value(b.name)));
+        if (b.why != misconduct::none)
+            detail += sdk::concat(",\"reason\":\"", k_causes[static_cast<std::size_t>(b.why)], "\"");
+        events_.publish(b.why == misconduct::none ? event_type::balancer_restored : event_type::balancer_suspended, {},
+                        {}, std::move(detail));
+    }
 }
 
 }  // namespace sigrun

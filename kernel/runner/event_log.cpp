@@ -7,13 +7,19 @@
 
 namespace sigrun {
 namespace {
-constexpr std::array<std::string_view, 24> k_names{
-    "RunnerRegistered", "RunnerDeregistered", "RunnerStatusChanged", "CapabilitiesUpdated",
-    "ProtocolMigrated", "ProtocolDegraded",   "ProtocolRestored",    "RunnerEjected",
-    "RunnerOnTrial",    "JobSubmitted",       "JobStateChanged",     "PluginLoaded",
-    "PluginRejected",   "PluginReplaced",     "PluginProbation",     "PluginSwappedBack",
-    "PluginRetired",    "PluginGone",         "PluginRemoved",       "PluginQuarantined",
-    "PluginAdmitted",   "ConfigReloaded",     "ConfigRefused",       "Gap"};
+constexpr std::array<std::string_view, 26> k_names{"RunnerRegistered",    "RunnerDeregistered",
+                                                   "RunnerStatusChanged", "CapabilitiesUpdated",
+                                                   "ProtocolMigrated",    "ProtocolDegraded",
+                                                   "ProtocolRestored",    "RunnerEjected",
+                                                   "RunnerOnTrial",       "BalancerSuspended",
+                                                   "BalancerRestored",    "JobSubmitted",
+                                                   "JobStateChanged",     "PluginLoaded",
+                                                   "PluginRejected",      "PluginReplaced",
+                                                   "PluginProbation",     "PluginSwappedBack",
+                                                   "PluginRetired",       "PluginGone",
+                                                   "PluginRemoved",       "PluginQuarantined",
+                                                   "PluginAdmitted",      "ConfigReloaded",
+                                                   "ConfigRefused",       "Gap"};
 }
 
 std::string_view to_string(event_type t) noexcept { return k_names[static_cast<std::size_t>(t)]; }

@@ -92,6 +92,7 @@ result<std::unique_ptr<balancer_set>> balancer_set::with(const std::shared_ptr<i
             each.owner = fresh.owner;
             each.table = fresh.table;
             each.calls = fresh.calls;
+            each.conduct = fresh.conduct;
         }
     return set;
 }
@@ -130,6 +131,7 @@ result<std::unique_ptr<balancer_set>> balancer_set::without(const std::shared_pt
             each.owner = standard.owner;
             each.table = standard.table;
             each.calls = standard.calls;
+            each.conduct = standard.conduct;
             each.removed = true;
         }
     return set;

@@ -3,6 +3,7 @@
 
 #include "kernel/plugin/call_counts.hpp"
 #include "kernel/plugin/plugin_host.hpp"
+#include "kernel/select/balancer_conduct.hpp"
 
 #include <sigrun/balancer.h>
 
@@ -22,6 +23,7 @@ struct loaded_balancer {
     bool removed = false;  // the default one answers here, and nobody finds it by its name
     /// Its picks, and those where it found nothing although a place was free.
     std::shared_ptr<call_counter> calls = std::make_shared<call_counter>();
+    std::shared_ptr<balancer_conduct> conduct = std::make_shared<balancer_conduct>();
 };
 
 class balancer_set;
@@ -36,6 +38,8 @@ public:
     std::uint64_t random() noexcept;
     /// Counts a pick; told to the balancer's counter now and then.
     void note_pick(std::size_t balancer, bool missed) noexcept;
+    /// True for one pick of 1024.
+    bool times_this_one() noexcept { return !(++picks_ & 1023u); }
     void close() noexcept;
     bool closed() const noexcept { return closed_.load(); }
 
@@ -47,6 +51,7 @@ private:
     std::vector<void*> states_;
     std::vector<std::uint64_t> untold_;  // picks per balancer
     std::uint64_t random_;
+    std::uint32_t picks_ = 0;
     std::mutex closing_;
     std::atomic<bool> closed_{false};
 };

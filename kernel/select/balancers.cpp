@@ -34,6 +34,18 @@ bool selector::impl::publish_balancers(std::unique_ptr<balancer_set> set, const 
     return false;
 }
 
+std::vector<balancer_suspension> selector::impl::look_at_balancers() {
+    std::lock_guard lock(mutex);
+    std::vector<balancer_suspension> out;
+    const balancer_set& set = *owned_balancers;
+    for (std::size_t i = 0; i < set.size(); ++i) {
+        if (set[i].removed) continue;
+        if (const auto change = set[i].conduct->look(now_ns()); change.happened)
+            out.push_back({set[i].name, change.why});
+    }
+    return out;
+}
+
 bool selector::impl::replace(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now) {
     std::unique_lock lock(mutex);
     auto set = fit(owned_balancers->with(old, now));

@@ -47,8 +47,8 @@ signature cohort_table::sign(const runner_profile& p) const {
                 add(text, value);
         }
     text += '\1';
-    for (std::uint32_t n : {std::uint32_t{p.protocols}, std::uint32_t{p.places}, std::uint32_t{p.weight},
-                            std::uint32_t{zone_of(p)}})
+    for (std::uint32_t n :
+         {std::uint32_t{p.protocols}, std::uint32_t{p.places}, std::uint32_t{p.weight}, std::uint32_t{zone_of(p)}})
         add(text, std::to_string(n));
     const XXH128_hash_t h = XXH3_128bits(text.data(), text.size());
     return {h.high64, h.low64};

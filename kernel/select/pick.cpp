@@ -13,8 +13,7 @@ namespace {
 constexpr int k_explore_bits = 7;            // one pick of 128 disregards what runners cost
 constexpr std::uint8_t k_no_protocol = 255;  // the protocol is chosen after the runner, by its link
 
-/// Good enough for deadlines and ages, and four times cheaper than the exact clock.
-std::int64_t coarse_ns(clockid_t which) noexcept {
+std::int64_t read_ns(clockid_t which) noexcept {
     timespec t{};
     ::clock_gettime(which, &t);
     return static_cast<std::int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
@@ -26,17 +25,26 @@ int planes_for(const pick_request& r) noexcept {
     return r.priority <= k_high ? hot::k_kept + 1 : SIGRUN_TIERS;
 }
 
+/// In time of the processor: a thread that had to wait for one is not slow.
+void timed_pick(const loaded_balancer& b, void* state, const sigrun_view& view, const sigrun_req& req,
+                const std::uint64_t* pages, sigrun_pick& proposed) noexcept {
+    const std::int64_t began = read_ns(CLOCK_THREAD_CPUTIME_ID);
+    b.table->pick(state, &view, &req, 1, pages, &proposed);
+    b.conduct->took(read_ns(CLOCK_THREAD_CPUTIME_ID) - began);
+}
+
 std::size_t place_of(const balancer_set& set, const pick_request& r) noexcept {
     return r.balancer && r.balancer <= set.size() ? r.balancer - 1u : set.default_index();
 }
 
 }  // namespace
 
+// The coarse clocks are good enough for deadlines and ages, and four times cheaper than the exact ones.
 std::int64_t selector::impl::now_ns() const noexcept {
-    return time ? nanoseconds(time->now().time_since_epoch()).count() : coarse_ns(CLOCK_MONOTONIC_COARSE);
+    return time ? nanoseconds(time->now().time_since_epoch()).count() : read_ns(CLOCK_MONOTONIC_COARSE);
 }
 std::int64_t selector::impl::wall_ns() const noexcept {
-    return time ? time->wall_ns() : coarse_ns(CLOCK_REALTIME_COARSE);
+    return time ? time->wall_ns() : read_ns(CLOCK_REALTIME_COARSE);
 }
 
 sigrun_view selector::impl::describe() const noexcept {
@@ -87,6 +95,8 @@ bool selector::impl::ask_balancer(const balancer_set& set, const pick_request& r
     sigrun_pick proposed{};
     if (pick_recorder* tape = recorder_for(d, b)) [[unlikely]]
         tape->pick(d.view, req, pages, proposed);
+    else if (b.conduct->suspected() || d.times_this_one()) [[unlikely]]
+        timed_pick(b, d.state(which), d.view, req, pages, proposed);
     else
         b.table->pick(d.state(which), &d.view, &req, 1, pages, &proposed);
     const std::uint32_t n = std::min<std::uint32_t>(proposed.n, std::size(proposed.slot));
@@ -156,14 +166,20 @@ pick_result selector::impl::pick(const pick_request& r) noexcept {
     }
     const std::uint64_t* pages = feasible_pages(r, d);
     const bool plain = !r.n_excluded && !r.pred->any_mixed();
+    const std::size_t which = place_of(set, r);
+    balancer_conduct& conduct = *set[which].conduct;
     // Lost to another thread, or some proposals may not fit: alternates, then the built-in choice.
-    if ((plain && ask_balancer(set, r, d, pages, 1, out)) || ask_balancer(set, r, d, pages, 4, out)) {
-        d.note_pick(place_of(set, r), false);
+    if (!conduct.suspended() &&
+        ((plain && ask_balancer(set, r, d, pages, 1, out)) || ask_balancer(set, r, d, pages, 4, out))) {
+        d.note_pick(which, false);
+        if (plain) conduct.proposed(true);
         return out;
     }
     if (fall_back(r, d, pages, planes_for(r), out)) {
         // What is kept for urgent jobs no balancer could have proposed.
-        d.note_pick(place_of(set, r), out.explain.tier < SIGRUN_TIERS);
+        const bool missed = out.explain.tier < SIGRUN_TIERS;
+        d.note_pick(which, missed);
+        if (plain && missed && !conduct.suspended()) conduct.proposed(false);
         return out;
     }
     if (panics(*r.pred) && fall_back(r, d, pages, hot::k_planes, out)) return out;

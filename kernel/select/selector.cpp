@@ -134,6 +134,7 @@ void selector::protect(const protection& rules) {
     impl_->protect(rules);
 }
 std::vector<ejection> selector::tick() { return impl_->tick(); }
+std::vector<balancer_suspension> selector::look_at_balancers() { return impl_->look_at_balancers(); }
 
 result<void> selector::start_recording(std::string_view balancer, std::uint32_t picks, std::size_t bytes) {
     std::lock_guard lock(impl_->mutex);

@@ -8,6 +8,7 @@
 
 #include "kernel/base/clock.hpp"
 #include "kernel/plugin/plugin_host.hpp"
+#include "kernel/select/balancer_conduct.hpp"
 #include "kernel/select/estimate.hpp"
 #include "kernel/select/requirement.hpp"
 #include "kernel/select/zones.hpp"
@@ -101,6 +102,12 @@ struct ejection {
     ejection_cause why{};
     nanoseconds lasts{0};
     double success = 1, others = 1;  // share of jobs that did not fail, there and in the mean
+};
+
+/// A balancer is not asked any more for a while, or again.
+struct balancer_suspension {
+    std::string name;
+    misconduct why{};  // none: it is asked again
 };
 
 /// What is believed of a runner. Times in microseconds.
@@ -205,6 +212,8 @@ public:
     /// Once a second: ends ejections and slow starts, lets estimates fade, compares runners, mends the index. Returns
     /// who was ejected or is tried again since the last call. One thread at a time.
     std::vector<ejection> tick();
+    /// Balancers that were suspended, or are asked again, since the last call. Beside tick.
+    std::vector<balancer_suspension> look_at_balancers();
 
     // -- recording (kernel/select/recording)
     // ---------------------------------------------------------------------------------------------------

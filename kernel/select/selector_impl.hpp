@@ -111,6 +111,7 @@ struct selector::impl {
     void eject(slot_ref s, ejection_cause why) noexcept;
     bool panics(predicate& pred) noexcept;
     std::vector<ejection> tick();
+    std::vector<balancer_suspension> look_at_balancers();
     void protect(const protection& now);
     void look_at_ejected(std::int64_t now, const protection& by);
     void look_at_beginners(std::int64_t now);

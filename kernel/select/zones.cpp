@@ -55,8 +55,8 @@ result<void> zone_board::declare(std::string_view own, std::vector<zone_declarat
     }
     const std::uint16_t before = own_;
     own_ = intern(own);
-    if (!own.empty() && !own_) return problem{errc::busy, "there are too many zones", "zone", "at most 1023",
-                                              std::string(own)};
+    if (!own.empty() && !own_)
+        return problem{errc::busy, "there are too many zones", "zone", "at most 1023", std::string(own)};
     if (own_ != before && std::find(sources_.begin(), sources_.end(), own_) == sources_.end()) sources_.push_back(own_);
     rebuild_all();
     return {};

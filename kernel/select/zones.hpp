@@ -70,7 +70,7 @@ private:
     void rebuild_all();
 
     std::map<std::string, std::uint16_t, std::less<>> by_name_;
-    std::vector<place> places_;         // by number
+    std::vector<place> places_;           // by number
     std::vector<std::uint32_t> sources_;  // rows that somebody asked for
     std::uint16_t own_ = 0;
     std::atomic<std::uint32_t> n_zones_{1};
