@@ -1,7 +1,6 @@
 #include "bench/sim/product_policy.hpp"
 
 #include "bench/select/fleet.hpp"
-#include "bench/sim/dispatch_threads.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -28,12 +27,14 @@ double micros(nanos t) { return static_cast<double>(t) * 1e-3; }
 
 class product_policy final : public policy {
 public:
-    product_policy(const std::string& balancer, const regime& r, const std::vector<machine>& fleet, std::uint64_t seed)
-        : threads_(r.dispatchers) {
+    product_policy(const std::string& balancer, const regime& r, const std::vector<machine>& fleet,
+                   std::uint64_t seed) {
         selector::options o;
         o.max_runners = r.runners;
         o.default_balancer = balancer;
+        threads_ = r.dispatchers;
         o.time = &clock_;
+        o.stands_for = &thread_;
         o.seed = random_stream(seed, purpose::policy).bits();
         index_ = selector::create(o, {bench::plugin_balancer(balancer)}).value();
         for (std::uint32_t i = 0; i < fleet.size(); ++i) join(i, fleet[i], r);
@@ -42,9 +43,8 @@ public:
 
     placement place(const job& j, nanos now, const std::vector<std::uint32_t>& failed_on) override {
         clock_.set(now);
-        placement out;
-        threads_.on(j.dispatcher, [&] { out = pick(j, failed_on); });
-        return out;
+        if (threads_ > 1) thread_ = j.dispatcher;
+        return pick(j, failed_on);
     }
 
     void done(const outcome& what) override {
@@ -57,10 +57,9 @@ public:
         f.end.exec_us = micros(what.ran);
         f.end.rtt_us = rtt_us_[what.runner];
         f.queued_us = static_cast<std::uint64_t>(micros(what.queued));
-        threads_.on(what.thread, [&] {
-            index_->feedback(f, what.decided);
-            index_->release(f.slot);
-        });
+        if (threads_ > 1) thread_ = what.thread;
+        index_->feedback(f, what.decided);
+        index_->release(f.slot);
     }
 
     void tick(nanos now) override {
@@ -117,12 +116,12 @@ private:
     }
 
     virtual_clock clock_;
+    std::uint32_t threads_ = 1, thread_ = 0;
     std::unique_ptr<selector> index_;
     predicate_ptr all_;
     std::vector<slot_ref> slots_;
     std::vector<double> rtt_us_;  // as a link measures it
     std::vector<std::uint32_t> runner_at_, excluded_;
-    dispatch_threads threads_;  // end first: they hold states of the selector's balancers
 };
 
 }  // namespace

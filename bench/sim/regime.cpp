@@ -26,7 +26,7 @@ std::vector<regime> build() {
     auto& equal = add(base("equal_90", "1000 runners of equal speed, 1 place, cv 1, load 0.9", 1000, 1, 0.9, 200'000));
     equal.mixed_speeds = equal.slow_phases = false;
     equal.cv = 1;
-    auto& threads = add(base("dispatch16_90", "16 dispatching threads, 1000 runners, load 0.9", 1000, 1, 0.9, 50'000));
+    auto& threads = add(base("dispatch16_90", "16 dispatching threads, 1000 runners, load 0.9", 1000, 1, 0.9, 200'000));
     threads.dispatchers = 16;
     auto& rtt = add(base("rtt_mixed", "round trips 0.1 to 20 ms, 1000 runners, load 0.5", 1000, 1, 0.5, 200'000));
     rtt.rtt_low = k_ms / 10;

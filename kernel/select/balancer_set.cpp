@@ -191,19 +191,25 @@ bool balancer_set::needs_levels() const noexcept {
                        [](const loaded_balancer& b) { return b.table->caps & SIGRUN_BALANCER_NEEDS_LEVELS; });
 }
 
-dispatcher& balancer_set::here(std::uint32_t page_words, std::uint64_t seed) {
+dispatcher& balancer_set::here(std::uint32_t page_words, std::uint64_t seed, const std::uint32_t* stands_for) {
     if (last.set == id_) return *last.here;
-    return enter(page_words, seed);
+    if (!stands_for) return enter(page_words, seed);
+    while (dispatchers_.size() <= *stands_for) dispatchers_.push_back(make(page_words, seed));
+    return *dispatchers_[*stands_for];
+}
+
+std::shared_ptr<dispatcher> balancer_set::make(std::uint32_t page_words, std::uint64_t seed) {
+    // The nth thread has its own sequence: threads that draw alike would all choose the same runners.
+    const std::uint64_t nth = entered_.fetch_add(1, std::memory_order_relaxed);
+    const std::uint64_t own_seed = seed ? std::max<std::uint64_t>(seed + nth * 0xd1342543de82ef95u, 1) : 0;
+    return std::make_shared<dispatcher>(*this, page_words, own_seed);
 }
 
 dispatcher& balancer_set::enter(std::uint32_t page_words, std::uint64_t seed) {
     auto known = std::find_if(own.all.begin(), own.all.end(), [&](const auto& d) { return d.first == id_; });
     if (known == own.all.end()) {
         std::erase_if(own.all, [](const auto& d) { return d.second->closed(); });
-        // The nth thread has its own sequence: threads that draw alike would all choose the same runners.
-        const std::uint64_t nth = entered_.fetch_add(1, std::memory_order_relaxed);
-        const std::uint64_t own_seed = seed ? std::max<std::uint64_t>(seed + nth * 0xd1342543de82ef95u, 1) : 0;
-        auto made = std::make_shared<dispatcher>(*this, page_words, own_seed);
+        auto made = make(page_words, seed);
         {
             std::lock_guard lock(mutex_);
             std::erase_if(dispatchers_, [](const auto& d) { return d->closed(); });

@@ -81,11 +81,13 @@ public:
     bool needs_levels() const noexcept;
 
     /// This thread's state, made at the first call of the thread. Throws what making it throws.
-    dispatcher& here(std::uint32_t page_words, std::uint64_t seed);
+    /// `stands_for`: in a simulation, the number of the thread that the only one stands for now.
+    dispatcher& here(std::uint32_t page_words, std::uint64_t seed, const std::uint32_t* stands_for);
 
 private:
     balancer_set();
     std::unique_ptr<balancer_set> copy() const;
+    std::shared_ptr<dispatcher> make(std::uint32_t page_words, std::uint64_t seed);
     dispatcher& enter(std::uint32_t page_words, std::uint64_t seed);
 
     const std::uint64_t id_;

@@ -56,7 +56,7 @@ void selector::impl::tell_balancer(const job_feedback& f, std::uint32_t slot, st
     done.exec_us = static_cast<std::uint64_t>(std::max(f.end.exec_us, 0.0));
     done.bytes = f.bytes;
     try {
-        dispatcher& d = set.here(index.page_words(), seed);
+        dispatcher& d = set.here(index.page_words(), seed, stands_for);
         if (pick_recorder* tape = recorder_for(d, set[which])) [[unlikely]]
             tape->done(done);
         else

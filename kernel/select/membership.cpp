@@ -40,6 +40,7 @@ selector::impl::impl(const options& o, std::unique_ptr<balancer_set> set)
     : max_runners(o.max_runners),
       time(o.time),
       seed(o.seed),
+      stands_for(o.stands_for),
       balancers(set.get()),
       owned_balancers(std::move(set)),
       levels(owned_balancers->needs_levels()),

@@ -153,7 +153,7 @@ pick_result selector::impl::pick(const pick_request& r) noexcept {
     balancer_set& set = *balancers.load(std::memory_order_acquire);
     dispatcher* here = nullptr;
     try {
-        here = &set.here(index.page_words(), seed);
+        here = &set.here(index.page_words(), seed, stands_for);
     } catch (...) {
         out.outcome = pick_outcome::queued;  // no memory for this thread's state
         return out;

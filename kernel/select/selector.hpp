@@ -135,6 +135,8 @@ public:
         /// pick. Null: the system's, and bits that nobody can guess.
         const clock* time = nullptr;
         std::uint64_t seed = 0;
+        /// For simulations in one thread: the number of the dispatching thread that it stands for now.
+        const std::uint32_t* stands_for = nullptr;
         protection protect{};
     };
     /// Takes every instance of kind sigrun.balancer/1 from `balancers`. An unknown default is a problem that

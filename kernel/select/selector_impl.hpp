@@ -141,6 +141,7 @@ struct selector::impl {
     const std::uint32_t max_runners;
     const clock* const time;  // null: the system's
     const std::uint64_t seed;
+    const std::uint32_t* const stands_for;
     // Read inside a read_section, or under the mutex; replaced under the mutex.
     std::atomic<balancer_set*> balancers;
     std::unique_ptr<balancer_set> owned_balancers;
