@@ -37,6 +37,8 @@ public:
     /// `failed_on` are runners it is not to return to.
     virtual placement place(const job& j, nanos now, const std::vector<std::uint32_t>& failed_on) = 0;
     virtual void done(const outcome& what) = 0;
+    /// So many jobs wait here now.
+    virtual void waiting(std::uint32_t /*jobs*/) {}
     /// Once a second.
     virtual void tick(nanos) {}
     /// The age at which a job that begins now on this runner will be unusually old; 0 = never.

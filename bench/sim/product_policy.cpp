@@ -23,6 +23,8 @@ private:
 
 constexpr nanos k_first_doubt = 20 * k_ms;  // as the engine: younger jobs are not worth a timer
 
+constexpr nanos k_longest_choice = k_second;  // no job waits longer than that because a balancer likes it so
+
 double micros(nanos t) { return static_cast<double>(t) * 1e-3; }
 
 class product_policy final : public policy {
@@ -44,7 +46,7 @@ public:
     placement place(const job& j, nanos now, const std::vector<std::uint32_t>& failed_on) override {
         clock_.set(now);
         if (threads_ > 1) thread_ = j.dispatcher;
-        return pick(j, failed_on);
+        return pick(j, now, failed_on);
     }
 
     void done(const outcome& what) override {
@@ -61,6 +63,8 @@ public:
         index_->feedback(f, what.decided);
         index_->release(f.slot);
     }
+
+    void waiting(std::uint32_t jobs) override { index_->note_waiting(jobs); }
 
     void tick(nanos now) override {
         clock_.set(now);
@@ -92,16 +96,18 @@ private:
         rtt_us_.push_back(micros(m.rtt));
         slots_.push_back(index_->add(p).value());
         index_->set_open(slots_.back(), true);
+        if (m.rtt) index_->note_round_trip(slots_.back(), nanoseconds(m.rtt));
         const std::uint32_t slot = slots_.back().slot;
         if (runner_at_.size() <= slot) runner_at_.resize(slot + 1);
         runner_at_[slot] = i;
     }
 
     /// As the engine does: not where it failed, unless nothing else is free.
-    placement pick(const job& j, const std::vector<std::uint32_t>& failed_on) {
+    placement pick(const job& j, nanos now, const std::vector<std::uint32_t>& failed_on) {
         pick_request q;
         q.pred = all_.get();
         q.affinity_key = j.key;
+        q.may_wait = now - j.arrival < k_longest_choice;
         excluded_.clear();
         for (const std::uint32_t runner : failed_on) excluded_.push_back(slots_[runner].slot);
         q.excluded = excluded_.data();

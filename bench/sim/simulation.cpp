@@ -99,7 +99,10 @@ private:
     }
 
     void enqueue(std::uint32_t j) {
-        if (!offer(j)) waiting_[door(j)].push_back(j);
+        if (offer(j)) return;
+        auto& line = waiting_[door(j)];
+        line.push_back(j);
+        policies_[door(j)]->waiting(static_cast<std::uint32_t>(line.size()));
     }
 
     bool offer(std::uint32_t j) {
@@ -162,7 +165,9 @@ private:
 
     void offer_waiting(std::size_t at) {
         auto& line = waiting_[at];
+        if (line.empty()) return;
         while (!line.empty() && offer(line.front())) line.pop_front();
+        policies_[at]->waiting(static_cast<std::uint32_t>(line.size()));
     }
 
     void finish(std::uint32_t j) {

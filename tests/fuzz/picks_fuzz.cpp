@@ -19,6 +19,8 @@ std::uint32_t read_all(void*, const sigrun_view* v, const sigrun_req* req, std::
         for (const auto* plane : v->idle) sum += plane[p];
         for (int q = 0; v->level && q < SIGRUN_LEVELS; ++q) sum += v->level[q][p] + v->level_any[q][p / 64];
     }
+    for (std::uint32_t z = 0; z < v->n_zones; ++z)
+        sum += v->zone[z].exec_us + v->zone_rtt_us[z * SIGRUN_ZONES + v->zone_order[z * SIGRUN_ZONES]] + *v->waiting;
     for (std::uint32_t i = 0; i < n; ++i) {
         out[i] = {};
         out[i].n = 1;

@@ -2,7 +2,7 @@
 //
 //   magic, u32 n, n bytes of JSON: who it was (header)
 //   then records, each a byte and:
-//     'S' u64 epoch, u32 slots, u32 pages, u32 cohorts    the shape of the view from here on
+//     'S' u64 epoch, u32 slots, u32 pages, u32 cohorts, u32 zones    the shape of the view from here on
 //     'W' u32 n, n times: u16 section, u32 index, u64 value    words that differ from before
 //     'P' sigrun_req, sigrun_pick    a question to the view as it is here, and the answer
 //     'D' sigrun_done                feedback
@@ -26,7 +26,7 @@ constexpr std::size_t k_word_bytes = 2 + 4 + 8;
 struct header {
     std::string balancer, plugin, component;
     std::map<std::string, std::string> options;  // of the instance, as written or default
-    std::uint32_t thread = 0;                                 // the number its thread state was made with
+    std::uint32_t thread = 0;                    // the number its thread state was made with
     bool levels = false;
 };
 

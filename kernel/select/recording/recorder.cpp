@@ -23,15 +23,11 @@ bool pick_recorder::takes(const void* thread, const sigrun_instance* balancer) n
 }
 
 void pick_recorder::follow(const sigrun_view& live, const std::uint64_t* feasible) {
-    const view_image::shape& was = image_.current();
-    if (live.epoch != was.epoch || live.n_slots != was.slots || live.n_pages != was.pages ||
-        live.n_cohorts != was.cohorts) {
-        image_.set_shape({live.epoch, live.n_slots, live.n_pages, live.n_cohorts});
+    if (const view_image::shape now = view_image::shape_of(live); now != image_.current()) {
+        image_.set_shape(now);
         bytes_.push_back(picks::k_shape);
-        put(&live.epoch, sizeof live.epoch);
-        put(&live.n_slots, sizeof live.n_slots);
-        put(&live.n_pages, sizeof live.n_pages);
-        put(&live.n_cohorts, sizeof live.n_cohorts);
+        put(&now.epoch, sizeof now.epoch);
+        for (const std::uint32_t n : {now.slots, now.pages, now.cohorts, now.zones}) put(&n, sizeof n);
     }
     bytes_.push_back(picks::k_words);
     const std::size_t count_at = bytes_.size();

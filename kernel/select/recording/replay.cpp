@@ -2,6 +2,7 @@
 
 #include "kernel/select/recording/view_image.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace sigrun::picks {
@@ -65,11 +66,12 @@ private:
 
     result<void> reshape() {
         view_image::shape s;
-        if (!take(s.epoch) || !take(s.slots) || !take(s.pages) || !take(s.cohorts)) return cut_off();
-        if (s.slots > k_max_slots || s.cohorts > k_max_cohorts || s.slots != std::uint64_t{s.pages} * 64)
-            return wrong("at most 16 Mi slots, 64 to a page, of at most 1 Mi kinds",
+        if (!take(s.epoch) || !take(s.slots) || !take(s.pages) || !take(s.cohorts) || !take(s.zones)) return cut_off();
+        if (s.slots > k_max_slots || s.cohorts > k_max_cohorts || s.zones > SIGRUN_ZONES ||
+            s.slots != std::uint64_t{s.pages} * 64)
+            return wrong("at most 16 Mi slots, 64 to a page, of at most 1 Mi kinds in 1024 zones",
                          std::to_string(s.slots) + " slots, " + std::to_string(s.pages) + " pages, " +
-                             std::to_string(s.cohorts) + " kinds");
+                             std::to_string(s.cohorts) + " kinds, " + std::to_string(s.zones) + " zones");
         image_.set_shape(s);
         told_ = sound_ = false;
         return {};
@@ -97,6 +99,8 @@ private:
         if (!take(asked) || !take(then)) return cut_off();
         if (!sound_ || asked.pred_pages_off)
             return wrong("a view that a host could have", "pages of kinds that are not there");
+        if (asked.src_zone != SIGRUN_ZONE_UNKNOWN && asked.src_zone >= std::max(image_.current().zones, 1u))
+            return wrong("a zone of the view", std::to_string(asked.src_zone));
         const sigrun_view view = image_.view();
         if (!told_ && SIGRUN_HAS(table_, on_snapshot)) {
             const sigrun_delta everything{sizeof everything, 0, 0, nullptr};

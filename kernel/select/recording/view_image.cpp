@@ -9,14 +9,25 @@ namespace {
 
 static_assert(sizeof(sigrun_cohort) % 8 == 0 && alignof(sigrun_cohort) == 8);
 constexpr std::size_t k_cohort_words = sizeof(sigrun_cohort) / 8;
+static_assert(sizeof(sigrun_zone) % 8 == 0 && SIGRUN_ZONES % 4 == 0);
+constexpr std::size_t k_zone_words = sizeof(sigrun_zone) / 8;
+constexpr std::size_t k_order_row = SIGRUN_ZONES / 4, k_rtt_row = SIGRUN_ZONES / 2;
 
 }  // namespace
+
+view_image::shape view_image::shape_of(const sigrun_view& live) noexcept {
+    return {live.epoch, live.n_slots, live.n_pages, live.n_cohorts, live.zone ? live.n_zones : 0};
+}
 
 std::size_t view_image::words_of(std::uint16_t section) const noexcept {
     const std::size_t page_words = (shape_.pages + 63u) / 64u;
     if (section == k_hot || section == k_identity) return shape_.slots;
     if (section == k_page_cohort) return (shape_.pages + 1u) / 2u;
     if (section == k_cohort) return shape_.cohorts * k_cohort_words;
+    if (section == k_zone_order) return shape_.zones * k_order_row;
+    if (section == k_zone_rtt) return shape_.zones * k_rtt_row;
+    if (section == k_zone) return shape_.zones * k_zone_words;
+    if (section == k_waiting) return shape_.zones ? 1 : 0;
     if (section >= k_level && !levels_) return 0;
     const bool per_page = (section >= k_idle && section < k_page_any) || (section >= k_level && section < k_level_any);
     return per_page ? shape_.pages : page_words;
@@ -43,6 +54,7 @@ void view_image::follow(const sigrun_view& live, const std::uint64_t* feasible, 
     };
     copy(k_hot, live.hot);
     copy(k_identity, live.identity);
+    follow_zones(live, changed);
     copy(k_feasible, feasible);
     for (std::uint16_t t = 0; t < SIGRUN_TIERS; ++t) {
         copy(static_cast<std::uint16_t>(k_idle + t), live.idle[t]);
@@ -80,6 +92,34 @@ void view_image::follow(const sigrun_view& live, const std::uint64_t* feasible, 
     }
 }
 
+/// Of each row, the part that is set.
+void view_image::follow_zones(const sigrun_view& live, const changed_fn& changed) {
+    auto copy = [&](std::uint16_t section, const void* from, std::size_t begin, std::size_t count) {
+        const auto* words = static_cast<const std::uint64_t*>(from);
+        for (std::size_t i = begin; i < begin + count; ++i) {
+            const std::uint64_t now = sdk::load_once(words[i]);
+            if (now != words_[section][i]) changed(section, static_cast<std::uint32_t>(i), words_[section][i] = now);
+        }
+    };
+    const std::size_t n = shape_.zones;
+    if (!n) return;
+    for (std::size_t row = 0; row < n; ++row) {
+        copy(k_zone_order, live.zone_order, row * k_order_row, (n + 3) / 4);
+        copy(k_zone_rtt, live.zone_rtt_us, row * k_rtt_row, (n + 1) / 2);
+    }
+    copy(k_zone, live.zone, 0, n * k_zone_words);
+    const std::uint64_t waiting = sdk::load_once(*live.waiting);
+    if (waiting != words_[k_waiting][0]) changed(k_waiting, 0, words_[k_waiting][0] = waiting);
+}
+
+bool view_image::zones_sound() const noexcept {
+    for (std::size_t row = 0; row < shape_.zones; ++row)
+        for (std::size_t i = 0; i < shape_.zones; ++i)
+            if ((words_[k_zone_order][row * k_order_row + i / 4] >> (i % 4 * 16) & 0xffff) >= shape_.zones)
+                return false;
+    return true;
+}
+
 bool view_image::put(std::uint16_t section, std::uint32_t index, std::uint64_t value) noexcept {
     if (section >= k_sections || index >= words_[section].size()) return false;
     words_[section][index] = value;
@@ -100,7 +140,7 @@ bool view_image::sound() const noexcept {
         if (!whole(static_cast<std::uint16_t>(k_page_any + t))) return false;
     for (std::uint16_t q = 0; levels_ && q < SIGRUN_LEVELS; ++q)
         if (!whole(static_cast<std::uint16_t>(k_level_any + q))) return false;
-    return whole(k_feasible);
+    return whole(k_feasible) && zones_sound();
 }
 
 sigrun_view view_image::view() const noexcept {
@@ -120,6 +160,13 @@ sigrun_view view_image::view() const noexcept {
     v.n_pages = shape_.pages;
     v.n_cohorts = shape_.cohorts;
     v.page_shift = 6;
+    if (shape_.zones) {
+        v.n_zones = shape_.zones;
+        v.zone_order = reinterpret_cast<const std::uint16_t*>(words_[k_zone_order].data());
+        v.zone_rtt_us = reinterpret_cast<const std::uint32_t*>(words_[k_zone_rtt].data());
+        v.zone = reinterpret_cast<const sigrun_zone*>(words_[k_zone].data());
+        v.waiting = reinterpret_cast<const std::uint32_t*>(words_[k_waiting].data());
+    }
     if (levels_) {
         v.level = level_.data();
         v.level_any = level_any_.data();

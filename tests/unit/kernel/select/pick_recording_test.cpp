@@ -26,7 +26,8 @@ struct busy_fleet {
     }
     void add() {
         const auto kind = static_cast<int>(random() % 5);
-        slots.push_back(join(*index, profile(machine().set("kind", kind), static_cast<std::uint16_t>(1 + kind))));
+        slots.push_back(join(*index, profile(machine().set("kind", kind).label("zone", kind % 2 ? "near" : "far"),
+                                             static_cast<std::uint16_t>(1 + kind))));
     }
     /// Jobs come and end, runners come, close and open.
     void live(int steps) {
@@ -43,6 +44,11 @@ struct busy_fleet {
             pick_request q;
             q.pred = asked[random() % asked.size()].get();
             q.affinity_key = random() % 3;
+            q.may_wait = random() % 2;
+            if (i % 50 == 0) {
+                index->note_round_trip(slots[random() % slots.size()], std::chrono::microseconds(random() % 9000));
+                index->note_waiting(static_cast<std::uint32_t>(random() % 40));
+            }
             if (const auto got = index->pick(q); got.outcome == pick_outcome::picked) held.push_back(got.slot);
         }
         for (const slot_ref s : held) index->release(s);
@@ -75,7 +81,9 @@ TEST_P(pick_recording, replays_bit_by_bit_in_another_instance) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(balancers, pick_recording, testing::Values("round_robin", "least_connections"),
+INSTANTIATE_TEST_SUITE_P(balancers, pick_recording,
+                         testing::Values("round_robin", "least_connections", "idle_first", "power_of_d", "performance",
+                                         "affinity", "geographic"),
                          [](const auto& each) { return each.param; });
 
 TEST(recording, another_balancer_answers_otherwise) {
