@@ -241,17 +241,6 @@ public:
     /// Jobs that wait for a place. [any], lock-free
     void note_waiting(std::uint32_t jobs) noexcept;
 
-    // -- zones: the value of the label `zone` of runners
-    // -----------------------------------------------------------------------------------------------------
-    /// Where this controller is ("" = it says nothing), and what is known of zones beforehand. Again at any time.
-    result<void> declare_zones(std::string_view own, std::vector<zone_declaration> declared);
-    /// For pick_request: of jobs that come from there; "" = where this controller is.
-    std::uint32_t zone_source(std::string_view name);
-    /// Measured to the runner in this slot.
-    void note_round_trip(slot_ref slot, nanoseconds rtt);
-    /// Jobs that wait for a place. [any], lock-free
-    void note_waiting(std::uint32_t jobs) noexcept;
-
     // -- looking
     // ---------------------------------------------------------------------------------------------------
     struct term_count {
