@@ -78,6 +78,13 @@ bool job_engine::pick_for(job& j, pick_result& out) {
     request.priority = static_cast<std::uint16_t>(j.spec->priority);
     request.balancer = j.spec->balancer_id;
     request.affinity_key = j.affinity_key;
+    request.source_zone = j.spec->source_zone;
+    // Runners of its zone may have come since.
+    if (request.source_zone == SIGRUN_ZONE_UNKNOWN) request.source_zone = select_.zone_source(j.spec->zone);
+    // For a place nearby; what a job waits for otherwise does not get better by waiting.
+    constexpr std::int64_t k_patience_ns = 1'000'000'000;
+    request.may_wait = j.attempts.empty() && clock_.wall_ns() - j.submitted_ns < k_patience_ns;
+    select_.note_waiting(static_cast<std::uint32_t>(queue_.size()));
     request.excluded = j.excluded.data();
     request.n_excluded = static_cast<std::uint32_t>(j.excluded.size());
     for (const auto& p : j.spec->prefers) {

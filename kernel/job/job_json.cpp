@@ -20,6 +20,8 @@ std::string_view why_text(std::uint8_t reason) {
         case SIGRUN_WHY_STRIDE: return "its turn";
         case SIGRUN_WHY_AFFINITY: return "affinity";
         case SIGRUN_WHY_ZONE: return "zone";
+        case SIGRUN_WHY_AFFINITY_SPILL: return "affinity, but its runner has its share";
+        case SIGRUN_WHY_ZONE_SPILL: return "another zone, for the nearest is full";
         case SIGRUN_WHY_RETRY_ALTERNATE: return "another runner than before";
         case SIGRUN_WHY_BUILTIN_FALLBACK: return "the built-in two-choice pick";
         default: return "chosen";

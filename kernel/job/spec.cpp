@@ -22,7 +22,7 @@ const std::vector<std::string> k_fields{"kind",       "command",  "steps",      
                                         "payload",    "requires", "prefers",    "queue",      "tenant",
                                         "priority",   "balancer", "affinity",   "protocol",   "labels",
                                         "timeouts",   "retry",    "durability", "idempotent", "preferred_protocol",
-                                        "max_latency"};
+                                        "max_latency", "zone"};
 
 std::string kind_of(const json::value& v) {
     switch (v.kind()) {
@@ -258,6 +258,11 @@ struct parser {
             SIGRUN_TRY(text, text_field(v, f));
             if (text.size() > 256) return bad_value(f, "at most 256 bytes", std::to_string(text.size()) + " bytes");
             if (!text.empty()) spec.affinity_key = affinity_key_of(text);
+        } else if (f == "zone") {
+            SIGRUN_TRY(text, text_field(v, f));
+            if (text.size() > zone_board::k_max_name)
+                return bad_value(f, "at most 64 bytes", std::to_string(text.size()) + " bytes");
+            spec.zone = text;
         } else if (f == "protocol" || f == "preferred_protocol") {
             SIGRUN_TRY(text, text_field(v, f));
             (f == "protocol" ? spec.protocol : spec.preferred_protocol) = text;
@@ -301,6 +306,7 @@ struct parser {
         SIGRUN_TRY(joint, requirement::compile(with(spec.requires_text, kind_term)));
         spec.requirement = joint;
         spec.pred = select.intern(joint);
+        spec.source_zone = select.zone_source(spec.zone);
         if (const auto* prefers = o.if_contains("prefers")) SIGRUN_CHECK_OK(prefers_field(*prefers));
         const auto& rules = *defaults.rules;
         const auto queue = rules.queues.find(spec.queue);

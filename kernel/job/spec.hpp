@@ -48,6 +48,8 @@ struct job_spec {
     std::string balancer;  // that the document, its queue or the rule for its priority names; "" = default
     std::uint16_t balancer_id = 0;
     std::uint64_t affinity_key = 0;  // of `affinity`; 0 = none
+    std::string zone;                // it comes from there; "" = from where the controller is
+    std::uint32_t source_zone = 0;   // that, for the selector
     std::string protocol = "auto";
     bool names_protocol = false;     // protocol is not "auto"
     std::string preferred_protocol;  // taken unless another one is clearly better

@@ -240,6 +240,12 @@ void fleet::note_latency(const member_ptr& m, const link_ptr& via, std::int64_t 
         ++seen.samples;
         seen.verified_ns = m->info->last_seen_ns = clock_.wall_ns();
     }
+    slot_ref place;
+    {
+        std::lock_guard lock(m->mutex);
+        if (m->indexed) place = m->slot;
+    }
+    select_.note_round_trip(place, nanoseconds(rtt_ns));
     if (moved || news) protocols_changed(m);
     if (moved) tell_protocol_change(m, {sdk::concat("proto.", via->protocol_name(), ".tier")});
     // Where there is a choice, the first samples come one after another, so that it is soon an informed one.

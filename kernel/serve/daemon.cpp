@@ -20,6 +20,7 @@
 #include "kernel/serve/security_settings.hpp"
 #include "kernel/serve/settings_table.hpp"
 #include "kernel/serve/storage_swappers.hpp"
+#include "kernel/serve/zone_settings.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 
@@ -254,6 +255,7 @@ result<void> daemon::impl::check_values(const daemon_settings& now, const settin
     const auto loaded = [this](const std::string& name) { return select->balancer_id(name) != 0; };
     if (auto queues = check_queue_settings(now, loaded, select->balancer_names()); !queues)
         return with_origin(queues.error(), from);
+    if (auto zones = read_zone_settings(now); !zones) return with_origin(zones.error(), from);
     if (auto rungs = check_rung_settings(now, links->protocol_names()); !rungs) return with_origin(rungs.error(), from);
     return declared->check(now, from);
 }
@@ -267,6 +269,9 @@ void daemon::impl::apply(const daemon_settings& now) {
     logs->set_cap(static_cast<std::uint64_t>(now.at("jobs").integer("log_limit")));
     select->set_default(now.at("balancer").text("default_algorithm"));
     select->protect(protection_of(now));
+    if (auto zones = read_zone_settings(now))  // was checked
+        if (auto told = select->declare_zones(now.at("server").text("zone"), std::move(*zones)); !told)
+            SIGRUN_LOG(k_log, error, "the zones are not all known: ", told.error().text());
     // Both were checked; a file that vanished since leaves the old certificate in place.
     if (auto rules = read_gate_options(now)) who.set_options(std::move(*rules));
     if (auto files = read_tls_server(now.at("tls")))
@@ -359,6 +364,9 @@ result<void> daemon::start() {
     const auto loaded = [&d](const std::string& name) { return d.select->balancer_id(name) != 0; };
     if (auto queues = check_queue_settings(d.bound, loaded, d.select->balancer_names()); !queues)
         return with_origin(queues.error(), d.options.config);
+    auto zones = read_zone_settings(d.bound);
+    if (!zones) return with_origin(zones.error(), d.options.config);
+    SIGRUN_CHECK_OK(d.select->declare_zones(d.bound.at("server").text("zone"), std::move(*zones)));
     d.local = std::make_unique<detector>(*d.plugins, d.time, d.options.trial_program);
     d.local->keep_in(d.options.state_dir + "/facts.cache");
     SIGRUN_CHECK_OK(d.open_fleet());

@@ -4,6 +4,7 @@
 #include "kernel/plugin/plugin_guard.hpp"
 #include "kernel/serve/queue_tables.hpp"
 #include "kernel/serve/security_settings.hpp"
+#include "kernel/serve/zone_tables.hpp"
 
 #include <sigrun/cpp/options.hpp>
 
@@ -37,6 +38,11 @@ constexpr std::array k_server{
             .doc = "A connection that has not shown its protocol by then is closed.",
             .min = 0.01 * k_second,
             .max = 300 * k_second}),
+    option("zone", SIGRUN_OPT_STRING,
+           {.def = "",
+            .doc = "The zone that this controller is in: where jobs come from that name no other `zone`. Empty: none of "
+                   "those that runners name.",
+            .flags = SIGRUN_OPT_HOT}),
     option("watch_config", SIGRUN_OPT_BOOL,
            {.def = "yes",
             .doc = "Load the configuration again when its file or plugins.d changes. SIGHUP and `sigrun config reload` "
@@ -370,7 +376,7 @@ constexpr std::array k_runner{
                    "server_name for this runner."}),
 };
 
-const std::array<documented_section, 14> k_sections{{
+const std::array<documented_section, 15> k_sections{{
     {"[server]", "Where the daemon listens.", k_server},
     {"[tls]", "Encryption, of what is accepted and of what is dialled. Files that change are read again by themselves.",
      tls_server_option_table()},
@@ -387,9 +393,11 @@ const std::array<documented_section, 14> k_sections{{
      k_queue_options},
     {"[tenant NAME]", "What jobs with this `tenant` share, one section each. Other names need no section.",
      k_tenant_options},
+    {"[zone NAME]", "What is known beforehand of the zone of runners with the label zone=NAME, one section each.",
+     k_zone_options},
     {"[runner NAME]", "A runner that the daemon dials, one section each.", k_runner},
 }};
-constexpr std::size_t k_kinds = 3;  // of them, at the end, have one section for each name
+constexpr std::size_t k_kinds = 4;  // of them, at the end, have one section for each name
 
 struct section_kind {
     std::string_view prefix;
@@ -398,6 +406,7 @@ struct section_kind {
 };
 const section_kind k_kind_of[k_kinds]{{"queue ", k_queue_options, &daemon_settings::queues},
                                       {"tenant ", k_tenant_options, &daemon_settings::tenants},
+                                      {"zone ", k_zone_options, &daemon_settings::zones},
                                       {"runner ", k_runner, &daemon_settings::runners}};
 
 const section_kind* kind_of(std::string_view name) noexcept {

@@ -7,6 +7,7 @@
 #include "kernel/config/settings.hpp"
 #include "kernel/net/net_options.hpp"
 #include "kernel/serve/queue_settings.hpp"
+#include "kernel/serve/zone_settings.hpp"
 #include "kernel/serve/security_settings.hpp"
 #include "kernel/serve/settings_table.hpp"
 
@@ -126,6 +127,7 @@ void check_balancers(const plugin_host& host, const daemon_settings& bound, cons
     }
     if (auto queues = check_queue_settings(bound, loaded, names); !queues)
         throw failure(with_origin(queues.error(), config));
+    if (auto zones = read_zone_settings(bound); !zones) throw failure(with_origin(zones.error(), config));
 }
 
 int check(context& ctx, const std::string& file) {

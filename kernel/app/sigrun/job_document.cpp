@@ -79,6 +79,7 @@ result<json::object> job_document(const job_options& o) {
     set("queue", o.queue);
     set("tenant", o.tenant);
     set("affinity", o.affinity);
+    set("zone", o.zone);
     set("protocol", o.protocol);
     set("preferred_protocol", o.preferred_protocol);
     set("max_latency", o.max_latency);

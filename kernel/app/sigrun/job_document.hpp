@@ -11,7 +11,7 @@ namespace sigrun::cli {
 struct job_options {
     std::vector<std::string> command;
     std::string kind = "process";
-    std::string requires_text, workdir, payload, queue, tenant, affinity, protocol, preferred_protocol, max_latency,
+    std::string requires_text, workdir, payload, queue, tenant, affinity, zone, protocol, preferred_protocol, max_latency,
         balancer, priority, durability;
     std::string run_timeout, queue_timeout;
     std::vector<std::string> environment, labels, prefers;  // "K=V"; prefers "WEIGHT:EXPRESSION"

@@ -28,6 +28,8 @@ void add_job_flags(CLI::App& app, job_options& job, bool with_words) {
     app.add_option("--queue", job.queue, "Queue of the job");
     app.add_option("--tenant", job.tenant, "On whose account it runs")->type_name("NAME");
     app.add_option("--affinity", job.affinity, "Jobs with the same text prefer the same runner")->type_name("TEXT");
+    app.add_option("--zone", job.zone, "The zone that the job comes from, without: that of the daemon")
+        ->type_name("NAME");
     app.add_option("--durability", job.durability, "fsync (default), relaxed or memory");
     app.add_option("--retry", job.user_retries, "Run again this often when the command fails")
         ->check(CLI::Range(0, 1000));

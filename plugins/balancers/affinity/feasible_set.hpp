@@ -20,8 +20,8 @@ class feasible_set {
 public:
     bool is_of(const sigrun_req& req) const noexcept { return pred_id_ == req.pred_id && protos_ == req.protos; }
     /// Nothing to do while it is about the same kind of request and the same members; else a new build() from `builds`.
-    void prepare(const sigrun_view& view, const sigrun_req& req, const std::uint64_t* pages, const member_table& members,
-                 std::uint64_t& builds) noexcept;
+    void prepare(const sigrun_view& view, const sigrun_req& req, const std::uint64_t* pages,
+                 const member_table& members, std::uint64_t& builds) noexcept;
     /// A ranking holds while this stays as it is.
     std::uint64_t build() const noexcept { return build_; }
     ranking rank(const sigrun_view& view, const std::uint64_t* pages, const member_table& members,

@@ -6,18 +6,20 @@ namespace sigrun::geographic {
 namespace {
 
 constexpr sigrun_opt k_options[] = {
-    sdk::option("spill_margin", SIGRUN_OPT_FLOAT,
-                {.def = "0.1",
-                 .doc = "How much more a wait in the nearest zone must cost than an idle place further away before jobs "
-                        "begin to go there; they go on until it costs less. 0.1 = 10 %.",
-                 .min = 0,
-                 .max = 10}),
-    sdk::option("spill_per_second", SIGRUN_OPT_FLOAT,
-                {.def = "0.05",
-                 .doc = "The share of a source's jobs that changes between its nearest zone and others within a second, "
-                        "while a wait costs less than a second more.",
-                 .min = 0.001,
-                 .max = 1}),
+    sdk::option(
+        "spill_margin", SIGRUN_OPT_FLOAT,
+        {.def = "0.1",
+         .doc = "How much more a wait in the nearest zone must cost than an idle place further away before jobs "
+                "begin to go there; they go on until it costs less. 0.1 = 10 %.",
+         .min = 0,
+         .max = 10}),
+    sdk::option(
+        "spill_per_second", SIGRUN_OPT_FLOAT,
+        {.def = "0.05",
+         .doc = "The share of a source's jobs that changes between its nearest zone and others within a second, "
+                "while a wait costs less than a second more.",
+         .min = 0.001,
+         .max = 1}),
 };
 
 class balancer {

@@ -28,7 +28,8 @@ private:
         candidate home;     // if nobody had to wait
         candidate idle;     // with a place that is free
         candidate waiting;  // without
-        double rest = 0;    // what is further away costs at least this; 0: there is nothing, or nobody knows how far it is
+        /// What is further away costs at least this; 0: there is nothing, or nobody knows how far it is.
+        double rest = 0;
     };
     choice walk(const sigrun_view& view, const sigrun_req& req, const std::uint64_t* pages) noexcept;
     void draw(const sigrun_view& view, const std::uint64_t* pages, sdk::bit_source& bits, std::uint32_t want,

@@ -49,11 +49,11 @@ TEST(zones, names_have_numbers_that_stay_and_there_is_room_for_1023) {
 
 TEST(zones, coordinates_are_a_prior_at_two_thirds_of_the_speed_of_light) {
     board b;
-    ASSERT_TRUE(b.declare("fra", {at("fra", 50.11, 8.68), at("lon", 51.51, -0.13), at("syd", -33.87, 151.21),
-                                  {"bare", {}, k_ms(7)}}));
+    ASSERT_TRUE(b.declare(
+        "fra", {at("fra", 50.11, 8.68), at("lon", 51.51, -0.13), at("syd", -33.87, 151.21), {"bare", {}, k_ms(7)}}));
     const auto fra = b.source("fra"), lon = b.source("lon"), syd = b.source("syd"), bare = b.source("bare");
     EXPECT_EQ(b.source(""), fra);
-    EXPECT_NEAR(b.rtt(fra, lon), 6'390, 100);    // 638 km
+    EXPECT_NEAR(b.rtt(fra, lon), 6'390, 100);      // 638 km
     EXPECT_NEAR(b.rtt(lon, syd), 170'000, 1'500);  // 16,990 km
     EXPECT_EQ(b.rtt(lon, syd), b.rtt(syd, lon));
     EXPECT_EQ(b.rtt(fra, fra), 0u);

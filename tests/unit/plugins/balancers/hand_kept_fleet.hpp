@@ -119,7 +119,8 @@ public:
             std::copy(row.begin(), row.end(), rtt_us.begin() + static_cast<std::ptrdiff_t>(from * SIGRUN_ZONES));
             const auto begin = order.begin() + static_cast<std::ptrdiff_t>(from * SIGRUN_ZONES);
             for (std::size_t z = 0; z < n; ++z) begin[static_cast<std::ptrdiff_t>(z)] = static_cast<std::uint16_t>(z);
-            std::stable_sort(begin, begin + static_cast<std::ptrdiff_t>(n), [&](auto a, auto b) { return row[a] < row[b]; });
+            std::stable_sort(begin, begin + static_cast<std::ptrdiff_t>(n),
+                             [&](auto a, auto b) { return row[a] < row[b]; });
         }
         ++epoch;
     }

@@ -63,8 +63,8 @@ outcome run(bool bounded, std::uint64_t seed) {
         const bool hit = caches[slot].use(key, 400);
         if (job < k_warm) continue;
         out.hits += hit / static_cast<double>(k_jobs - k_warm);
-        out.worst = std::max(out.worst, fleet.jobs(slot) * static_cast<double>(k_runners) /
-                                            static_cast<double>(running.size()));
+        out.worst = std::max(out.worst,
+                             fleet.jobs(slot) * static_cast<double>(k_runners) / static_cast<double>(running.size()));
         if (running.size() < k_in_flight) continue;
         const std::size_t done = random() % running.size();
         fleet.release(running[done]);

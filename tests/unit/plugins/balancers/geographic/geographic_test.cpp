@@ -233,7 +233,8 @@ TEST(geographic, the_same_inputs_give_the_same_picks) {
         fleet.zones[1].exec_us = 100'000;
         for (int i = 0; i < 2000; ++i) {
             p.now_ns += 2'000'000;
-            const sigrun_pick got = p.pick(fleet, static_cast<std::uint32_t>(i % 4), i % 2 ? SIGRUN_REQ_MAY_WAIT : 0, 2);
+            const sigrun_pick got =
+                p.pick(fleet, static_cast<std::uint32_t>(i % 4), i % 2 ? SIGRUN_REQ_MAY_WAIT : 0, 2);
             run.push_back(got.n ? got.slot[0] : k_unknown);
             if (got.n) fleet.claim(got.slot[0]);
             if (got.n && i % 3) fleet.release(got.slot[0]);

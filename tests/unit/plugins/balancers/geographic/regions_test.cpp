@@ -112,7 +112,8 @@ double share_away(const std::vector<world::second>& seconds, std::size_t from) {
 }
 double latency(const std::vector<world::second>& seconds, std::size_t from) {
     double jobs = 0, sum = 0;
-    for (std::size_t i = from; i < seconds.size(); ++i) jobs += seconds[i].jobs, sum += seconds[i].latency_ms * seconds[i].jobs;
+    for (std::size_t i = from; i < seconds.size(); ++i)
+        jobs += seconds[i].jobs, sum += seconds[i].latency_ms * seconds[i].jobs;
     return sum / jobs;
 }
 

@@ -1,0 +1,71 @@
+"""Where a job comes from, and the zone it runs in."""
+import unittest
+
+from harness import FleetTest
+from puppet import Puppet
+
+
+class Zones(FleetTest):
+    def puppet(self, d, **kwargs):
+        p = Puppet(d, **kwargs)
+        p.connect()
+        d.runner_status(p.name, "online")
+        self.addCleanup(p.vanish)
+        return p
+
+    def config(self, text):
+        file = self.dir / "sigrun.ini"
+        file.write_text(text)
+        return file
+
+    def placed(self, d, job):
+        """Runner and reason of its attempt."""
+        attempt = d.job(job)["attempts"][-1]
+        return attempt["runner"], attempt["reason"]
+
+    def test_mission_A5_a_job_runs_near_where_it_comes_from_and_elsewhere_while_that_is_full(self):
+        d = self.daemon(config=self.config(
+            "[server]\nzone = home\n[balancer]\ndefault_algorithm = geographic\n"
+            "[zone home]\ncoordinates = 50.11, 8.68\n[zone away]\ncoordinates = 40.71, -74.01\negress_cost = 1s\n"))
+        home = self.puppet(d, name="home", labels={"zone": "home"})
+        away = self.puppet(d, name="away", labels={"zone": "away"})
+        first = d.submit(command=["true"])
+        offer = home.expect("offer")
+        home.accept(offer)
+        self.assertEqual(self.placed(d, first), ("home", "zone"))
+        # Nobody knows how long home is busy: it is not waited for.
+        second = d.submit(command=["true"])
+        spilled = away.expect("offer")
+        away.accept(spilled)
+        self.assertEqual(self.placed(d, second), ("away", "another zone, for the nearest is full"))
+        away.end(spilled)
+        d.finished(second)
+        home.end(offer)
+        d.finished(first)
+        # Home again; and from there it is the other way round.
+        for zone, where, name in (("", home, "home"), ("home", home, "home"), ("away", away, "away")):
+            job = d.submit(command=["true"], **({"zone": zone} if zone else {}))
+            offer = where.expect("offer")
+            where.accept(offer)
+            where.end(offer)
+            d.finished(job)
+            self.assertEqual(self.placed(d, job), (name, "zone"))
+
+    def test_a_wrong_zone_is_refused_by_name(self):
+        d = self.daemon()
+        status, answer = d.request("POST", "/v1/jobs", {"command": ["true"], "zone": "z" * 65})[:2]
+        self.assertEqual(status, 400)
+        self.assertIn("at most 64 bytes", str(answer))
+        for text, part in (("[zone x]\ncoordinates = 91, 0\n", "zone x.coordinates"),
+                           ("[zone x]\ncoordinates = 10\n", "zone x.coordinates"),
+                           ("[zone x]\ncoordinates = ten, 0\n", "a latitude from -90 to 90"),
+                           ("[zone x]\nheight = 3\n", "height"),
+                           (f"[server]\nzone = {'z' * 65}\n", "at most 64 bytes")):
+            with self.subTest(text):
+                answer = self.sigrun(d, "config", "check", self.config(text))
+                self.assertNotEqual(answer.returncode, 0)
+                self.assertIn(part, answer.stdout + answer.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
