@@ -1,10 +1,8 @@
-// From queued to offered: pick, claim, offer; and the queue for what finds no place.
+// From queued to offered: pick, claim, offer; and back.
 #include "kernel/job/engine.hpp"
-#include "kernel/job/runner_place.hpp"
 #include "kernel/log/log.hpp"
 
 #include <algorithm>
-#include <set>
 
 namespace sigrun {
 namespace {
@@ -13,7 +11,6 @@ const auto k_log = logger::get("jobs");
 constexpr std::size_t k_max_attempts = 64;
 constexpr int k_max_misses = 4;
 constexpr std::size_t k_bulky = 64u << 10;
-constexpr std::size_t k_sweep_lanes = 1'000;
 
 std::string make_token(std::uint32_t number) {
     static constexpr char hex[] = "0123456789abcdef";
@@ -25,51 +22,14 @@ std::string make_token(std::uint32_t number) {
 
 }  // namespace
 
-void job_engine::enqueue(const job_ptr& j) {
-    if (started_ && try_dispatch(j)) return wake_retries();
-    slot_ref slot;
-    {
-        job_lock lock(j->mutex);
-        if (j->state != job_state::queued || j->waiting) return;
-        park(*j);
-        if (!started_ || !place_for(*j, slot)) return;
+// Where they are now: a runner that changes may move in the index.
+std::vector<std::uint32_t> job_engine::slots_that_failed(const job& j) const {
+    std::vector<std::uint32_t> out;
+    for (const auto& where : j.failed_on) {
+        std::lock_guard guard(where->mutex);
+        if (where->indexed) out.push_back(where->slot.slot);
     }
-    pump(slot);
-}
-
-void job_engine::park(job& j) {
-    j.waiting = true;
-    arm(j);
-    count_waiting(j, true);
-    wait_terms terms;
-    terms.pred = j.spec->pred;
-    terms.protocols = fleet_.mask_of(j.spec->protocol);
-    terms.tenant = j.spec->tenant_account;
-    terms.band = static_cast<std::uint8_t>(j.spec->priority);
-    terms.since = j.waits_since;
-    if (j.queue_deadline != time_point{}) terms.deadline = j.queue_deadline;
-    terms.seq = j.queue_seq;
-    if (!j.failed_on.empty() && others_could_run(j)) terms.not_on = j.failed_on;
-    queue_.push(j.shared_from_this(), std::move(terms));
-}
-
-// Once while it waits, wherever: in the queue, or for the disk to have it. Under its lock, or while nobody knows it.
-void job_engine::count_waiting(job& j, bool waits) noexcept {
-    if (std::exchange(j.counted, waits) == waits) return;
-    const std::uint64_t one = waits ? 1 : ~0ull;
-    waiting_.fetch_add(one, std::memory_order_relaxed);
-    j.spec->queue_account->waiting.fetch_add(one, std::memory_order_relaxed);
-    j.spec->tenant_account->waiting.fetch_add(one, std::memory_order_relaxed);
-}
-
-// Between a pick that found nothing and the push into the queue a place may have become free, and whoever freed it
-// has not seen the job: look once more.
-bool job_engine::place_for(job& j, slot_ref& out) {
-    pick_result picked;
-    if (!j.waiting || !pick_for(j, picked)) return false;
-    select_.release(picked.slot);
-    out = picked.slot;
-    return true;
+    return out;
 }
 
 bool job_engine::pick_for(job& j, pick_result& out) {
@@ -85,8 +45,11 @@ bool job_engine::pick_for(job& j, pick_result& out) {
     constexpr std::int64_t k_patience_ns = 1'000'000'000;
     request.may_wait = j.attempts.empty() && clock_.wall_ns() - j.submitted_ns < k_patience_ns;
     select_.note_waiting(static_cast<std::uint32_t>(queue_.size()));
-    request.excluded = j.excluded.data();
-    request.n_excluded = static_cast<std::uint32_t>(j.excluded.size());
+    auto avoided = slots_that_failed(j);
+    const auto failed = static_cast<std::uint32_t>(avoided.size());
+    avoided.insert(avoided.end(), j.excluded.begin(), j.excluded.end());
+    request.excluded = avoided.data();
+    request.n_excluded = static_cast<std::uint32_t>(avoided.size());
     for (const auto& p : j.spec->prefers) {
         request.pred = p.pred.get();
         out = select_.pick(request);
@@ -95,14 +58,14 @@ bool job_engine::pick_for(job& j, pick_result& out) {
     request.pred = j.spec->pred.get();
     out = select_.pick(request);
     if (out.outcome == pick_outcome::picked) return true;
-    if (j.excluded.size() > j.failed_on.size()) {
+    if (!j.excluded.empty()) {
         // Those that refused it may take it now.
-        request.excluded = j.failed_on.data();
-        request.n_excluded = static_cast<std::uint32_t>(j.failed_on.size());
+        request.n_excluded = failed;
         out = select_.pick(request);
         if (out.outcome == pick_outcome::picked) return true;
     }
-    if (!j.failed_on.empty() && !others_could_run(j)) {
+    request.n_excluded = failed;
+    if (failed && !select_.could_run(request)) {
         // The runners that failed it are better than none.
         request.n_excluded = 0;
         out = select_.pick(request);
@@ -111,11 +74,12 @@ bool job_engine::pick_for(job& j, pick_result& out) {
 }
 
 bool job_engine::others_could_run(const job& j) const {
+    const auto failed = slots_that_failed(j);
     pick_request request;
     request.pred = j.spec->pred.get();
     request.protocols = fleet_.mask_of(j.spec->protocol);
-    request.excluded = j.failed_on.data();
-    request.n_excluded = static_cast<std::uint32_t>(j.failed_on.size());
+    request.excluded = failed.data();
+    request.n_excluded = static_cast<std::uint32_t>(failed.size());
     return select_.could_run(request);
 }
 
@@ -372,63 +336,5 @@ void job_engine::place_free(const member_ptr& where, slot_ref place) {
     if (select_.release(place)) fleet_.refresh_status(where, "a place is free");
     if (queue_.size()) pump(place);
 }
-
-// Gives waiting jobs to a runner that has a free place, best first.
-void job_engine::pump(slot_ref slot) {
-    if (!started_) return;
-    for (int misses = 0; misses < k_max_misses;) {
-        const auto open = select_.open_protocols(slot);
-        if (!open) return;
-        runner_place place(select_, slot, open);
-        // Parked while a protocol had to be named, and it need not be any more.
-        place.read_as(k_auto_protocol, fleet_.mask_of("auto"));
-        const auto j = std::static_pointer_cast<job>(queue_.pop(place, clock_.now()));
-        if (!j) return;
-        {
-            job_lock lock(j->mutex);
-            j->waiting = false;
-        }
-        if (try_dispatch(j)) continue;
-        // Somebody was faster, or the link broke. If the former, the place may be free again, here or elsewhere.
-        ++misses;
-        job_lock lock(j->mutex);
-        if (j->state != job_state::queued || j->waiting) continue;
-        park(*j);
-        slot_ref other;
-        if (place_for(*j, other)) slot = other;
-    }
-}
-
-// What every wake-up missed, if any did, and what waits for facts that time alone makes known or unknown.
-void job_engine::sweep() {
-    wake_retries();
-    if (!queue_.size()) return;
-    std::set<std::string> keys;
-    for (const auto& w : queue_.heads(k_sweep_lanes)) {
-        const auto j = std::static_pointer_cast<job>(w);
-        slot_ref slot;
-        {
-            job_lock lock(j->mutex);
-            if (!j->failed_on.empty() && j->waiting) {
-                // It may have waited for others than the one that failed it, and there are none any more.
-                queue_.remove(*j);
-                j->waiting = false;
-                lock.unlock();
-                enqueue(j);
-                continue;
-            }
-            if (!place_for(*j, slot)) {
-                const auto& asked = j->spec->requirement->keys();
-                keys.insert(asked.begin(), asked.end());
-                continue;
-            }
-        }
-        pump(slot);
-    }
-    // A fact such as free memory is known for seconds only; it is asked for while a job waits for it.
-    fleet_.freshen({keys.begin(), keys.end()});
-}
-
-void job_engine::on_capacity(slot_ref slot) { pump(slot); }
 
 }  // namespace sigrun

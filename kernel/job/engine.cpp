@@ -327,6 +327,7 @@ void job_engine::release() {
         // What waits for its end may hold links too; destroyed without the lock.
         decltype(j->repeats) repeats;
         decltype(j->settle_again) again;
+        decltype(j->failed_on) old_runners;
         job_lock lock(j->mutex);
         repeats.swap(j->repeats);
         again.swap(j->settle_again);
@@ -334,6 +335,7 @@ void job_engine::release() {
             a.via.reset();
             a.where.reset();
         }
+        old_runners.swap(j->failed_on);
         lock.unlock();
     }
 }

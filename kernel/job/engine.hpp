@@ -104,6 +104,7 @@ private:
     bool place_for(job& j, slot_ref& out);
     bool try_dispatch(const job_ptr& j);  // false: no place now
     bool pick_for(job& j, pick_result& out);
+    std::vector<std::uint32_t> slots_that_failed(const job& j) const;
     bool others_could_run(const job& j) const;
     bool pick_rung(job& j, pick_result& picked, member_ptr& where, chosen_link& rung);
     rung_request request_for(const job& j) const;

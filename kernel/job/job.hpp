@@ -126,9 +126,9 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     job_state state = job_state::queued;
     buffer_ref payload;
     std::vector<attempt> attempts;
-    placed_hook placed;                    // on the runner of the newest attempt
-    std::vector<std::uint32_t> excluded;   // slots that refused or failed it: others first
-    std::vector<std::uint32_t> failed_on;  // of these, where an attempt failed: not while another one matches
+    placed_hook placed;                   // on the runner of the newest attempt
+    std::vector<std::uint32_t> excluded;  // slots that refused it: others first
+    std::vector<member_ptr> failed_on;    // runners where an attempt failed: not while another one matches
     std::uint32_t user_tries = 0, infrastructure_tries = 0;
     std::string reason;  // why it waits, or why it ended there
     std::optional<ending> end;

@@ -45,19 +45,17 @@ void job_engine::offer_another(const job_ptr& j, job_lock& lock) {
     }
     // Somebody else, or nobody: the first may still answer.
     const auto kept = j->reason;
-    const auto excluded = j->excluded, failed_on = j->failed_on;
-    j->excluded.push_back(late.explain.slot);
-    j->failed_on.push_back(late.explain.slot);
+    const member_ptr slow = late.where;
+    j->failed_on.push_back(slow);
     pick_result picked;
     member_ptr where;
     chosen_link rung;
     bool found = others_could_run(*j) && pick_rung(*j, picked, where, rung);
-    if (found && where == late.where) {
+    if (found && where == slow) {
         select_.release(picked.slot);
         found = false;
     }
-    j->excluded = excluded;
-    j->failed_on = failed_on;
+    j->failed_on.pop_back();
     if (found && j->excluded.size() < 64) j->excluded.push_back(late.explain.slot);
     if (!found) {
         j->reason = kept;

@@ -78,8 +78,7 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
                 budgeted = retry;
                 if (retry) {
                     ++j->infrastructure_tries;
-                    if (j->excluded.size() < 64) j->excluded.push_back(a.explain.slot);
-                    if (j->failed_on.size() < 64) j->failed_on.push_back(a.explain.slot);
+                    if (a.where && j->failed_on.size() < 64) j->failed_on.push_back(a.where);
                 }
         }
         bool own_fault = how.why.cls == failure_class::user || how.why.cls == failure_class::user_timeout ||

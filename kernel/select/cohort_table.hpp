@@ -50,6 +50,10 @@ public:
     bool vacate(std::uint32_t slot);
 
     const cohort& of_page(std::uint32_t page) const { return cohorts_.at(page_owner_[page]); }
+    template <class Visit>
+    void for_each(Visit&& visit) const {
+        for (const auto& [id, c] : cohorts_) visit(c);
+    }
     const std::vector<std::uint32_t>& pages_in_use() const noexcept { return pages_in_use_; }
     /// Slots of the page that are taken, by runners or by claims left behind.
     std::uint64_t taken(std::uint32_t page) const noexcept { return taken_[page]; }

@@ -10,17 +10,19 @@ match_subject selector::impl::subject(std::uint32_t slot) const {
     return {p.facts.get(), p.labels.get()};
 }
 
-void selector::impl::judge_page(predicate& p, std::uint32_t page) {
-    const cohort& c = cohorts.of_page(page);
+predicate::page_kind selector::impl::judge_kind(const predicate& p, const cohort& c) {
     match_scope scope;
     scope.class_only = true;
     scope.open_labels = &c.open_labels;
     const truth t = p.what().matches({c.facts.get(), c.labels.get()}, scope);
     // Unknown for lack of a fact that no runner of the kind has: nothing to look at slot by slot.
-    const auto kind = t == truth::yes                       ? predicate::page_kind::all
-                      : t == truth::unknown && scope.hidden ? predicate::page_kind::mixed
-                                                            : predicate::page_kind::none;
-    p.set_page(page, kind);
+    return t == truth::yes                       ? predicate::page_kind::all
+           : t == truth::unknown && scope.hidden ? predicate::page_kind::mixed
+                                                 : predicate::page_kind::none;
+}
+
+void selector::impl::judge_page(predicate& p, std::uint32_t page) {
+    p.set_page(page, judge_kind(p, cohorts.of_page(page)));
 }
 
 /// True if the page's bit changed.
@@ -37,7 +39,11 @@ bool selector::impl::judge_slot(predicate& p, std::uint32_t slot) {
 predicate_ptr selector::impl::intern(const requirement_ptr& r) {
     auto [p, made] = predicates.intern(r);
     if (!made) return p;
-    for (std::uint32_t page : cohorts.pages_in_use()) judge_page(*p, page);
+    cohorts.for_each([&](const cohort& c) {
+        const auto kind = judge_kind(*p, c);
+        if (kind == predicate::page_kind::none) return;  // as all pages of a new one are
+        for (std::uint32_t page : c.pages) p->set_page(page, kind);
+    });
     refresh(*p, false);  // nobody has asked it yet
     return p;
 }

@@ -54,6 +54,7 @@ struct selector::impl {
     // -- judging.cpp [one writer]
     // -----------------------------------------------------------------------------------
     predicate_ptr intern(const requirement_ptr& r);
+    static predicate::page_kind judge_kind(const predicate& p, const cohort& c);
     void judge_page(predicate& p, std::uint32_t page);
     bool judge_slot(predicate& p, std::uint32_t slot);
     void refresh(predicate& p, bool known = true);
