@@ -95,7 +95,7 @@ bool selector::impl::ask_balancer(const balancer_set& set, const pick_request& r
     sigrun_pick proposed{};
     if (pick_recorder* tape = recorder_for(d, b)) [[unlikely]]
         tape->pick(d.view, req, pages, proposed);
-    else if (!time && (b.conduct->suspected() || d.times_this_one())) [[unlikely]]  // a simulation must repeat itself
+    else if (!seed && (b.conduct->suspected() || d.times_this_one())) [[unlikely]]  // a simulation must repeat itself
         timed_pick(b, d.state(which), d.view, req, pages, proposed);
     else
         b.table->pick(d.state(which), &d.view, &req, 1, pages, &proposed);
