@@ -38,7 +38,11 @@ public:
         o.time = &clock_;
         o.stands_for = &thread_;
         o.seed = random_stream(seed, purpose::policy).bits();
-        index_ = selector::create(o, {bench::plugin_balancer(balancer)}).value();
+        std::vector<std::shared_ptr<instance>> loaded{bench::plugin_balancer(balancer)};
+        if (balancer == "adaptive")  // it chooses among the others
+            for (const std::string& other : built_balancers())
+                if (other != balancer) loaded.push_back(bench::plugin_balancer(other));
+        index_ = selector::create(o, std::move(loaded)).value();
         for (std::uint32_t i = 0; i < fleet.size(); ++i) join(i, fleet[i], r);
         all_ = index_->intern(requirement::compile("").value());
     }

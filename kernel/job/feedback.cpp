@@ -26,6 +26,12 @@ std::optional<outcome_status> status_of(const ending& how) {
 }
 
 double rounded(double share) { return std::round(share * 1000) / 1000; }
+/// Figures as fields that begin with `name`; none where nothing is known.
+std::string figures(std::string_view name, const policy_figures& f) {
+    if (!f.jobs) return {};
+    return sdk::concat(",\"", name, "_jobs\":", f.jobs, ",\"", name, "_mean\":", rounded(f.mean), ",\"", name,
+                       "_p99\":", rounded(f.p99));
+}
 double microseconds(std::int64_t ns) { return static_cast<double>(std::max<std::int64_t>(ns, 0)) * 1e-3; }
 
 }  // namespace
@@ -87,6 +93,14 @@ void job_engine::watch_runners() {
             detail += sdk::concat(",\"reason\":\"", k_causes[static_cast<std::size_t>(b.why)], "\"");
         events_.publish(b.why == misconduct::none ? event_type::balancer_restored : event_type::balancer_suspended, {},
                         {}, std::move(detail));
+    }
+    for (const policy_switch& s : select_.policy_switches()) {
+        constexpr std::array<std::string_view, 4> k_reasons{"prior", "evidence", "rollback", "lost"};
+        const auto text = [](const std::string& t) { return json::serialize(json::value(t)); };
+        events_.publish(event_type::balancer_switched, {}, {},
+                        sdk::concat("\"requires\":", text(s.requirement), ",\"from\":", text(s.from), ",\"to\":",
+                                    text(s.to), ",\"reason\":\"", k_reasons[static_cast<std::size_t>(s.why)], "\"",
+                                    figures("from", s.of_from), figures("to", s.of_to)));
     }
 }
 

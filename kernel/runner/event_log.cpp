@@ -7,19 +7,15 @@
 
 namespace sigrun {
 namespace {
-constexpr std::array<std::string_view, 26> k_names{"RunnerRegistered",    "RunnerDeregistered",
-                                                   "RunnerStatusChanged", "CapabilitiesUpdated",
-                                                   "ProtocolMigrated",    "ProtocolDegraded",
-                                                   "ProtocolRestored",    "RunnerEjected",
-                                                   "RunnerOnTrial",       "BalancerSuspended",
-                                                   "BalancerRestored",    "JobSubmitted",
-                                                   "JobStateChanged",     "PluginLoaded",
-                                                   "PluginRejected",      "PluginReplaced",
-                                                   "PluginProbation",     "PluginSwappedBack",
-                                                   "PluginRetired",       "PluginGone",
-                                                   "PluginRemoved",       "PluginQuarantined",
-                                                   "PluginAdmitted",      "ConfigReloaded",
-                                                   "ConfigRefused",       "Gap"};
+constexpr std::array<std::string_view, 27> k_names{"RunnerRegistered",    "RunnerDeregistered", "RunnerStatusChanged",
+                                                   "CapabilitiesUpdated", "ProtocolMigrated",   "ProtocolDegraded",
+                                                   "ProtocolRestored",    "RunnerEjected",      "RunnerOnTrial",
+                                                   "BalancerSuspended",   "BalancerRestored",   "JobSubmitted",
+                                                   "JobStateChanged",     "PluginLoaded",       "PluginRejected",
+                                                   "PluginReplaced",      "PluginProbation",    "PluginSwappedBack",
+                                                   "PluginRetired",       "PluginGone",         "PluginRemoved",
+                                                   "PluginQuarantined",   "PluginAdmitted",     "ConfigReloaded",
+                                                   "ConfigRefused",       "BalancerSwitched",   "Gap"};
 }
 
 std::string_view to_string(event_type t) noexcept { return k_names[static_cast<std::size_t>(t)]; }

@@ -43,6 +43,7 @@ enum class event_type : std::uint8_t {
     plugin_admitted,
     config_reloaded,
     config_refused,
+    balancer_switched,
     gap,
 };
 std::string_view to_string(event_type t) noexcept;

@@ -162,6 +162,25 @@ result<std::unique_ptr<balancer_set>> balancer_set::create(std::vector<std::shar
     return set;
 }
 
+std::size_t balancer_set::chooser() const noexcept {
+    if (const std::size_t i = default_index(); i < loaded_.size() && loaded_[i].chooses()) return i;
+    std::size_t i = 0;
+    while (i < loaded_.size() && (loaded_[i].removed || !loaded_[i].chooses())) ++i;
+    return i;
+}
+
+std::size_t balancer_set::first_picking() const noexcept {
+    std::size_t i = 0;
+    while (i < loaded_.size() && !can_pick(i)) ++i;
+    return i;
+}
+
+std::uint32_t balancer_set::threads() {
+    std::lock_guard lock(mutex_);
+    const auto open = [](const auto& d) { return !d->closed(); };
+    return static_cast<std::uint32_t>(std::count_if(dispatchers_.begin(), dispatchers_.end(), open));
+}
+
 std::size_t balancer_set::find(std::string_view name) const noexcept {
     auto by = [&](auto member) {
         return static_cast<std::size_t>(

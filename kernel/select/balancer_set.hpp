@@ -24,6 +24,9 @@ struct loaded_balancer {
     /// Its picks, and those where it found nothing although a place was free.
     std::shared_ptr<call_counter> calls = std::make_shared<call_counter>();
     std::shared_ptr<balancer_conduct> conduct = std::make_shared<balancer_conduct>();
+
+    /// It chooses among the others, and never picks itself.
+    bool chooses() const noexcept { return SIGRUN_HAS(table, decide); }
 };
 
 class balancer_set;
@@ -75,6 +78,18 @@ public:
     /// False: no balancer has this name. [any]
     bool set_default(std::string_view name) noexcept;
     call_counts counts(const instance& which) const noexcept;
+    /// Another number for every set.
+    std::uint64_t id() const noexcept { return id_; }
+    /// Who chooses: the default if it does, else the first that does; size() if none does.
+    std::size_t chooser() const noexcept;
+    /// The first that picks itself; size() if none does.
+    std::size_t first_picking() const noexcept;
+    /// It is there and picks itself.
+    bool can_pick(std::size_t i) const noexcept {
+        return i < loaded_.size() && !loaded_[i].removed && !loaded_[i].chooses();
+    }
+    /// Threads that pick. [any]
+    std::uint32_t threads();
     /// By instance name, else by component id; size() if there is none.
     std::size_t find(std::string_view name) const noexcept;
     std::vector<std::string> names() const;

@@ -68,7 +68,10 @@ void selector::impl::tell_balancer(const job_feedback& f, std::uint32_t slot, st
 
 void selector::impl::feedback(const job_feedback& f, std::uint16_t balancer) noexcept {
     const slot_ref s = resolve(f.slot);
-    if (f.pred) f.pred->jobs().note(f.end);
+    if (f.pred) {
+        f.pred->jobs().note(f.end);
+        note_outcome(f, balancer);
+    }
     if (page_of(s.slot) >= index.max_pages()) return;
     if (f.end.status != outcome_status::failed_by_infrastructure && f.end.exec_us > 0)
         zones.note_exec(zone_at(s.slot), static_cast<std::uint64_t>(f.end.exec_us));

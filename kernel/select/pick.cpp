@@ -77,9 +77,8 @@ void selector::impl::fill(pick_result& out, const pick_request& r, std::uint32_t
     out.explain.tier = c.tier;
 }
 
-bool selector::impl::ask_balancer(const balancer_set& set, const pick_request& r, dispatcher& d,
+bool selector::impl::ask_balancer(const balancer_set& set, std::size_t which, const pick_request& r, dispatcher& d,
                                   const std::uint64_t* pages, std::uint16_t want, pick_result& out) noexcept {
-    const std::size_t which = place_of(set, r);
     const loaded_balancer& b = set[which];
     sigrun_req req{};
     req.affinity_key = r.affinity_key;
@@ -166,11 +165,12 @@ pick_result selector::impl::pick(const pick_request& r) noexcept {
     }
     const std::uint64_t* pages = feasible_pages(r, d);
     const bool plain = !r.n_excluded && !r.pred->any_mixed();
-    const std::size_t which = place_of(set, r);
+    const std::size_t named = place_of(set, r), chosen = decider(set, r, d, named);
+    const std::size_t which = chosen < set.size() ? chosen : named;  // nobody to choose from: it proposes nothing
     balancer_conduct& conduct = *set[which].conduct;
     // Lost to another thread, or some proposals may not fit: alternates, then the built-in choice.
     if (!conduct.suspended() &&
-        ((plain && ask_balancer(set, r, d, pages, 1, out)) || ask_balancer(set, r, d, pages, 4, out))) {
+        ((plain && ask_balancer(set, which, r, d, pages, 1, out)) || ask_balancer(set, which, r, d, pages, 4, out))) {
         d.note_pick(which, false);
         if (plain) conduct.proposed(true);
         return out;

@@ -11,6 +11,12 @@ predicate::predicate(requirement_ptr r, std::uint32_t id, std::uint32_t max_page
 
 predicate::~predicate() {
     for (auto& c : chunks_) delete c.load();
+    delete policies();
+}
+
+class_policies& predicate::make_policies() {
+    if (!policies()) policies_.store(new class_policies, std::memory_order_release);
+    return *policies();
 }
 
 void predicate::set_page(std::uint32_t page, page_kind kind) {

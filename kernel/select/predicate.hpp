@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernel/select/estimate.hpp"
+#include "kernel/select/policy_choice.hpp"
 #include "kernel/select/requirement.hpp"
 #include "kernel/select/slot_index.hpp"
 
@@ -25,6 +26,10 @@ public:
     /// Of the jobs that ask for this. [any]
     class_estimate& jobs() noexcept { return jobs_; }
     const class_estimate& jobs() const noexcept { return jobs_; }
+    /// [any] Who picks for them, where that is chosen; null until some have ended.
+    class_policies* policies() const noexcept { return policies_.load(std::memory_order_acquire); }
+    /// [tick]
+    class_policies& make_policies();
     /// [any] Whether most runners that match are out; true at most `k_panic_age` after it was worked out.
     struct panic_state {
         std::atomic<std::int64_t> looked_ns{0};
@@ -65,6 +70,7 @@ private:
     requirement_ptr requirement_;
     std::uint32_t id_;
     class_estimate jobs_;
+    std::atomic<class_policies*> policies_{nullptr};
     std::vector<atomic_word> pages_, mixed_;
     std::vector<std::atomic<slot_chunk*>> chunks_;  // made for the first mixed page in their range
     std::atomic<bool> any_mixed_{false};

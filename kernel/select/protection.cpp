@@ -152,6 +152,7 @@ std::vector<ejection> selector::impl::tick() {
     look_at_beginners(now);
     look_at_some(now, by);
     repairs();
+    choose_policies(now);
     std::lock_guard lock(protecting);
     return std::exchange(untold, {});
 }

@@ -135,6 +135,12 @@ void selector::protect(const protection& rules) {
 }
 std::vector<ejection> selector::tick() { return impl_->tick(); }
 std::vector<balancer_suspension> selector::look_at_balancers() { return impl_->look_at_balancers(); }
+std::vector<policy_switch> selector::policy_switches() {
+    std::lock_guard lock(impl_->mutex);
+    return std::exchange(impl_->untold_switches, {});
+}
+void selector::allow_switching(bool allowed) noexcept { impl_->switching = allowed; }
+policy_standing selector::policy_of(const predicate& pred) const { return impl_->policy_of(pred); }
 
 result<void> selector::start_recording(std::string_view balancer, std::uint32_t picks, std::size_t bytes) {
     std::lock_guard lock(impl_->mutex);

@@ -10,6 +10,7 @@
 #include "kernel/plugin/plugin_host.hpp"
 #include "kernel/select/balancer_conduct.hpp"
 #include "kernel/select/estimate.hpp"
+#include "kernel/select/policy_choice.hpp"
 #include "kernel/select/requirement.hpp"
 #include "kernel/select/zones.hpp"
 
@@ -126,6 +127,24 @@ struct class_standing {
     double failing = 0.5;  // share of jobs that fail by their own fault, wherever they run
 };
 
+enum class policy_reason : std::uint8_t { prior, evidence, rollback, lost };
+/// Jobs of a requirement are picked for by another balancer from now on. Figures without jobs: nothing is known.
+struct policy_switch {
+    std::string requirement, from, to;
+    policy_reason why{};
+    policy_figures of_from, of_to;
+};
+/// Who picks for the jobs of a requirement that are for a balancer that chooses; of normal priority.
+struct policy_standing {
+    std::string policy{};  // empty: not decided
+    policy_reason why{};
+    nanoseconds since{0};
+    policy_figures picking{};  // in the last window
+    std::string tried{};       // empty: none
+    double tried_share = 0;
+    policy_figures trying{};
+};
+
 class selector {
 public:
     struct options {
@@ -216,6 +235,11 @@ public:
     std::vector<ejection> tick();
     /// Balancers that were suspended, or are asked again, since the last call. Beside tick.
     std::vector<balancer_suspension> look_at_balancers();
+    /// What ticks switched since the last call.
+    std::vector<policy_switch> policy_switches();
+    /// No: a balancer that chooses is told nothing of how jobs fare, and stays with what it chose.
+    void allow_switching(bool allowed) noexcept;
+    policy_standing policy_of(const predicate& pred) const;
 
     // -- recording (kernel/select/recording)
     // ---------------------------------------------------------------------------------------------------

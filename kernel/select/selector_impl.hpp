@@ -83,8 +83,8 @@ struct selector::impl {
     // -- pick.cpp, fallback.cpp [any]
     // -------------------------------------------------------------------------------
     pick_result pick(const pick_request& r) noexcept;
-    bool ask_balancer(const balancer_set& set, const pick_request& r, dispatcher& d, const std::uint64_t* pages,
-                      std::uint16_t want, pick_result& out) noexcept;
+    bool ask_balancer(const balancer_set& set, std::size_t which, const pick_request& r, dispatcher& d,
+                      const std::uint64_t* pages, std::uint16_t want, pick_result& out) noexcept;
     bool fall_back(const pick_request& r, dispatcher& d, const std::uint64_t* pages, int planes,
                    pick_result& out) noexcept;
     bool could_run(const pick_request& r) const noexcept;
@@ -117,6 +117,22 @@ struct selector::impl {
     void look_at_ejected(std::int64_t now, const protection& by);
     void look_at_beginners(std::int64_t now);
     void look_at_some(std::int64_t now, const protection& by);
+
+    // -- choosing.cpp
+    // ----------------------------------------------------------------------------------------------
+    /// [any] Who picks where `named` chooses among the others, else `named`; size() if there is none.
+    std::size_t decider(const balancer_set& set, const pick_request& r, dispatcher& d, std::size_t named) noexcept;
+    /// [any]
+    void note_outcome(const job_feedback& f, std::uint16_t policy) noexcept;
+    struct class_report {
+        std::vector<sigrun_class_stats> classes;
+        std::vector<sigrun_policy_stats> windows;
+    };
+    void choose_policies(std::int64_t now);
+    class_report look_at_classes(std::int64_t now, bool window_over);
+    std::vector<sigrun_choice> ask_chooser(const class_report& report);
+    void put(class_policies& own, const predicate& p, const sigrun_choice& c, std::int64_t now);
+    policy_standing policy_of(const predicate& pred) const;
 
     // -- balancers.cpp
     // ----------------------------------------------------------------------------------------------
@@ -181,6 +197,13 @@ struct selector::impl {
     std::vector<slot_ref> beginners;  // in their slow start
     std::vector<ejection> untold;
     fleet_survey survey;  // tick alone
+
+    policy_choices usual_choice{};      // of requirements without jobs so far
+    std::atomic<bool> choosing{false};  // some job was for a balancer that chooses
+    std::atomic<bool> switching{true};
+    std::int64_t window_began_ns = 0;  // tick alone, as the next
+    std::uint64_t told_set = 0;
+    std::vector<policy_switch> untold_switches;  // under `mutex`
 
     struct taping {
         std::shared_ptr<instance> balancer;  // outlives its recorder

@@ -272,6 +272,7 @@ void daemon::impl::apply(const daemon_settings& now) {
     if (auto zones = read_zone_settings(now))  // was checked
         if (auto told = select->declare_zones(now.at("server").text("zone"), std::move(*zones)); !told)
             SIGRUN_LOG(k_log, error, "the zones are not all known: ", told.error().text());
+    select->allow_switching(now.at("balancer").boolean("enable_adaptive_balancing"));
     // Both were checked; a file that vanished since leaves the old certificate in place.
     if (auto rules = read_gate_options(now)) who.set_options(std::move(*rules));
     if (auto files = read_tls_server(now.at("tls")))
@@ -361,6 +362,7 @@ result<void> daemon::start() {
     auto select = selector::create(so, d.plugins->instances(SIGRUN_KIND_BALANCER));
     if (!select) return select.error();
     d.select = std::move(*select);
+    d.select->allow_switching(d.bound.at("balancer").boolean("enable_adaptive_balancing"));
     const auto loaded = [&d](const std::string& name) { return d.select->balancer_id(name) != 0; };
     if (auto queues = check_queue_settings(d.bound, loaded, d.select->balancer_names()); !queues)
         return with_origin(queues.error(), d.options.config);

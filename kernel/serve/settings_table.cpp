@@ -210,6 +210,13 @@ constexpr std::array k_interface{
 constexpr std::array k_balancer{
     option("default_algorithm", SIGRUN_OPT_STRING,
            {.def = "round_robin", .doc = "Balancer of jobs that name none.", .flags = SIGRUN_OPT_HOT}),
+    option(
+        "enable_adaptive_balancing", SIGRUN_OPT_BOOL,
+        {.def = "yes",
+         .doc =
+             "The balancer `adaptive` may switch to another one when jobs are done sooner with it. no: it tries none "
+             "and stays with what it chose.",
+         .flags = SIGRUN_OPT_HOT}),
     option("priority_rule", SIGRUN_OPT_LIST,
            {.def = "",
             .doc = "PRIORITY=BALANCER, ...: who picks for jobs of that priority when neither they nor their queue name "

@@ -171,25 +171,57 @@ typedef struct sigrun_params {
     double spill;
 } sigrun_params;
 
+/* The jobs of one requirement. What cannot be said is NaN. */
 typedef struct sigrun_class_stats {
-    uint32_t class_id;
-    uint32_t runners;
-    uint32_t places;
-    uint32_t dispatchers;
-    double idle;
+    uint32_t class_id;    /* 0: every class of which nothing is known yet */
+    uint32_t runners;     /* that match and are open */
+    uint32_t places;      /* jobs that those can run at once */
+    uint32_t dispatchers; /* threads that pick */
+    double idle;          /* share of the places that are free */
     double exec_cv;
     double rtt_over_exec;
-    double key_reuse;
-    double load_age_s;
-    double wait_p99_us;
+    double key_reuse;   /* share of jobs whose affinity key came before; NaN where the host does not count it */
+    double load_age_s;  /* how old the counts of jobs in flight are; 0 = the host counts them itself */
+    double wait_p99_us; /* from submit to start, in the last window */
 } sigrun_class_stats;
+
+/* Why a policy is the one that picks. */
+enum {
+    SIGRUN_CHOICE_PRIOR = 0,    /* by what is known without evidence */
+    SIGRUN_CHOICE_EVIDENCE = 1, /* jobs were done sooner with it than with the one before */
+    SIGRUN_CHOICE_ROLLBACK = 2, /* the one after it was no better */
+    SIGRUN_CHOICE_LOST = 3      /* the one before it is not there any more */
+};
+#define SIGRUN_PRIORITIES 5
 
 typedef struct sigrun_choice {
     uint32_t class_id;
-    uint32_t policy;
-    uint32_t explore_ppm;
-    uint32_t reserved;
+    uint32_t policy;      /* the policy that picks */
+    uint32_t explore_ppm; /* this share of picks is for `other` */
+    uint16_t other;       /* 0 = none */
+    uint8_t priorities;   /* a bit per priority it is for; 0 = all */
+    uint8_t why;          /* SIGRUN_CHOICE_* */
 } sigrun_choice;
+
+/* What became of the jobs that one policy placed in a window. Times from submit to end, relative to the mean execution time
+ * of the class; of jobs that succeeded. */
+typedef struct sigrun_policy_stats {
+    uint32_t class_id;
+    uint32_t policy;
+    uint64_t jobs;
+    double mean;
+    double deviation; /* standard deviation of one job */
+    double p99;
+    double window_s;
+} sigrun_policy_stats;
+
+/* A balancer that can be chosen. */
+typedef struct sigrun_policy_name {
+    sigrun_str name;      /* of the instance */
+    sigrun_str component; /* what it is an instance of */
+    uint32_t policy;
+    uint32_t reserved;
+} sigrun_policy_name;
 
 /* Capabilities of a balancer. */
 enum {
@@ -218,8 +250,16 @@ typedef struct sigrun_balancer {
     void (*done)(void* tls, const sigrun_done* done, uint32_t n);
     /* [ctl] Optional. */
     sigrun_result (*tune)(sigrun_instance* instance, const sigrun_params* params);
-    /* [work] Optional, once a second: choose the policy per requirement class; returns how many choices were written. */
+    /* [work] Optional, once a second: choose the policy per requirement class; returns how many choices were written. Who
+     * has this slot chooses among the other balancers: jobs that are for it are placed by the policy that it chose, and its
+     * own pick is not asked. stats: class 0 and the classes that had jobs lately; out has room for SIGRUN_PRIORITIES
+     * choices per class. Where nothing is chosen, what was chosen before stays. */
     uint32_t (*decide)(sigrun_instance* instance, const sigrun_class_stats* stats, uint32_t n, sigrun_choice* out);
+    /* [work] Optional: from now on these can be chosen; those that are not among them are gone. Before decide. */
+    sigrun_result (*policies)(sigrun_instance* instance, const sigrun_policy_name* names, uint32_t n);
+    /* [work] Optional, at the end of each window, before decide: per class the policy that picks and the one that is tried.
+     * Never called while switching is off. */
+    void (*observe)(sigrun_instance* instance, const sigrun_policy_stats* stats, uint32_t n);
 } sigrun_balancer;
 
 #ifdef __cplusplus

@@ -110,9 +110,26 @@ static_assert(sizeof(sigrun_choice) == 16);
 SLOT(sigrun_choice, class_id, 0, uint32_t);
 SLOT(sigrun_choice, policy, 4, uint32_t);
 SLOT(sigrun_choice, explore_ppm, 8, uint32_t);
-SLOT(sigrun_choice, reserved, 12, uint32_t);
+SLOT(sigrun_choice, other, 12, uint16_t);
+SLOT(sigrun_choice, priorities, 14, uint8_t);
+SLOT(sigrun_choice, why, 15, uint8_t);
 
-static_assert(sizeof(sigrun_balancer) == 72);
+static_assert(sizeof(sigrun_policy_stats) == 48);
+SLOT(sigrun_policy_stats, class_id, 0, uint32_t);
+SLOT(sigrun_policy_stats, policy, 4, uint32_t);
+SLOT(sigrun_policy_stats, jobs, 8, uint64_t);
+SLOT(sigrun_policy_stats, mean, 16, double);
+SLOT(sigrun_policy_stats, deviation, 24, double);
+SLOT(sigrun_policy_stats, p99, 32, double);
+SLOT(sigrun_policy_stats, window_s, 40, double);
+
+static_assert(sizeof(sigrun_policy_name) == 40);
+SLOT(sigrun_policy_name, name, 0, sigrun_str);
+SLOT(sigrun_policy_name, component, 16, sigrun_str);
+SLOT(sigrun_policy_name, policy, 32, uint32_t);
+SLOT(sigrun_policy_name, reserved, 36, uint32_t);
+
+static_assert(sizeof(sigrun_balancer) == 88);
 SLOT(sigrun_balancer, struct_size, 0, uint32_t);
 SLOT(sigrun_balancer, abi, 4, uint32_t);
 SLOT(sigrun_balancer, caps, 8, uint32_t);
@@ -128,6 +145,9 @@ SLOT(sigrun_balancer, done, 48, void (*)(void* tls, const sigrun_done* done, uin
 SLOT(sigrun_balancer, tune, 56, sigrun_result (*)(sigrun_instance* instance, const sigrun_params* params));
 SLOT(sigrun_balancer, decide, 64,
      uint32_t (*)(sigrun_instance* instance, const sigrun_class_stats* stats, uint32_t n, sigrun_choice* out));
+SLOT(sigrun_balancer, policies, 72,
+     sigrun_result (*)(sigrun_instance* instance, const sigrun_policy_name* names, uint32_t n));
+SLOT(sigrun_balancer, observe, 80, void (*)(sigrun_instance* instance, const sigrun_policy_stats* stats, uint32_t n));
 
 static_assert(SIGRUN_REQ_EXPLORE == 1);
 static_assert(SIGRUN_REQ_MAY_WAIT == 2);
@@ -151,6 +171,10 @@ static_assert(SIGRUN_WHY_PANIC == 16);
 static_assert(SIGRUN_WHY_EXPLORE == 17);
 static_assert(SIGRUN_WHY_POWER_OF_D == 18);
 static_assert(SIGRUN_WHY_WAIT == 19);
+static_assert(SIGRUN_CHOICE_PRIOR == 0);
+static_assert(SIGRUN_CHOICE_EVIDENCE == 1);
+static_assert(SIGRUN_CHOICE_ROLLBACK == 2);
+static_assert(SIGRUN_CHOICE_LOST == 3);
 static_assert(SIGRUN_BALANCER_NEEDS_FEEDBACK == 1);
 static_assert(SIGRUN_BALANCER_STATELESS == 2);
 static_assert(SIGRUN_BALANCER_THREAD_LOCAL_STATE == 4);
@@ -162,4 +186,5 @@ static_assert(SIGRUN_LEVELS == 64);
 static_assert(SIGRUN_ZONES == 1024);
 static_assert(SIGRUN_UNKNOWN_US == 4294967295);
 static_assert(SIGRUN_ZONE_UNKNOWN == 4294967295);
+static_assert(SIGRUN_PRIORITIES == 5);
 static_assert(std::string_view(SIGRUN_KIND_BALANCER) == "sigrun.balancer/1");

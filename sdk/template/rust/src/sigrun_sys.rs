@@ -98,6 +98,7 @@ pub const SIGRUN_LEVELS: u32 = 64;
 pub const SIGRUN_ZONES: u32 = 1024;
 pub const SIGRUN_UNKNOWN_US: u32 = 4294967295;
 pub const SIGRUN_ZONE_UNKNOWN: u32 = 4294967295;
+pub const SIGRUN_PRIORITIES: u32 = 5;
 pub const SIGRUN_KIND_BALANCER: &str = "sigrun.balancer/1";
 pub const SIGRUN_REQ_EXPLORE: u32 = 1;
 pub const SIGRUN_REQ_MAY_WAIT: u32 = 2;
@@ -121,6 +122,10 @@ pub const SIGRUN_WHY_PANIC: u32 = 16;
 pub const SIGRUN_WHY_EXPLORE: u32 = 17;
 pub const SIGRUN_WHY_POWER_OF_D: u32 = 18;
 pub const SIGRUN_WHY_WAIT: u32 = 19;
+pub const SIGRUN_CHOICE_PRIOR: u32 = 0;
+pub const SIGRUN_CHOICE_EVIDENCE: u32 = 1;
+pub const SIGRUN_CHOICE_ROLLBACK: u32 = 2;
+pub const SIGRUN_CHOICE_LOST: u32 = 3;
 pub const SIGRUN_BALANCER_NEEDS_FEEDBACK: u32 = 1;
 pub const SIGRUN_BALANCER_STATELESS: u32 = 2;
 pub const SIGRUN_BALANCER_THREAD_LOCAL_STATE: u32 = 4;
@@ -733,11 +738,40 @@ pub struct sigrun_choice {
     pub class_id: u32,
     pub policy: u32,
     pub explore_ppm: u32,
-    pub reserved: u32,
+    pub other: u16,
+    pub priorities: u8,
+    pub why: u8,
 }
 const _: () = assert!(std::mem::size_of::<sigrun_choice>() == 16);
 // Tables are constant data: pointers in them are to more of it, or belong to one thread by contract.
 unsafe impl Sync for sigrun_choice {}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sigrun_policy_stats {
+    pub class_id: u32,
+    pub policy: u32,
+    pub jobs: u64,
+    pub mean: f64,
+    pub deviation: f64,
+    pub p99: f64,
+    pub window_s: f64,
+}
+const _: () = assert!(std::mem::size_of::<sigrun_policy_stats>() == 48);
+// Tables are constant data: pointers in them are to more of it, or belong to one thread by contract.
+unsafe impl Sync for sigrun_policy_stats {}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sigrun_policy_name {
+    pub name: sigrun_str,
+    pub component: sigrun_str,
+    pub policy: u32,
+    pub reserved: u32,
+}
+const _: () = assert!(std::mem::size_of::<sigrun_policy_name>() == 40);
+// Tables are constant data: pointers in them are to more of it, or belong to one thread by contract.
+unsafe impl Sync for sigrun_policy_name {}
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -753,8 +787,10 @@ pub struct sigrun_balancer {
     pub done: Option<unsafe extern "C" fn(*mut c_void, *const sigrun_done, u32)>,
     pub tune: Option<unsafe extern "C" fn(*mut sigrun_instance, *const sigrun_params) -> sigrun_result>,
     pub decide: Option<unsafe extern "C" fn(*mut sigrun_instance, *const sigrun_class_stats, u32, *mut sigrun_choice) -> u32>,
+    pub policies: Option<unsafe extern "C" fn(*mut sigrun_instance, *const sigrun_policy_name, u32) -> sigrun_result>,
+    pub observe: Option<unsafe extern "C" fn(*mut sigrun_instance, *const sigrun_policy_stats, u32)>,
 }
-const _: () = assert!(std::mem::size_of::<sigrun_balancer>() == 72);
+const _: () = assert!(std::mem::size_of::<sigrun_balancer>() == 88);
 // Tables are constant data: pointers in them are to more of it, or belong to one thread by contract.
 unsafe impl Sync for sigrun_balancer {}
 
