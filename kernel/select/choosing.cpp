@@ -173,9 +173,9 @@ void selector::impl::put(class_policies& own, const predicate& p, const sigrun_c
 }
 
 void selector::impl::choose_policies(std::int64_t now) {
-    if (!choosing.load(std::memory_order_relaxed)) return;
-    const bool window_over = switching.load() && window_began_ns && now - window_began_ns >= k_window_ns;
-    if (!window_began_ns) window_began_ns = now;
+    const bool used = choosing.load(std::memory_order_relaxed);  // else this is the choice before the first job
+    const bool window_over = used && switching.load() && window_began_ns && now - window_began_ns >= k_window_ns;
+    if (used && !window_began_ns) window_began_ns = now;
     const class_report report = look_at_classes(now, window_over);
     if (window_over) window_began_ns = now;
     std::vector<sigrun_choice> choices = ask_chooser(report);

@@ -152,7 +152,7 @@ std::vector<ejection> selector::impl::tick() {
     look_at_beginners(now);
     look_at_some(now, by);
     repairs();
-    choose_policies(now);
+    if (choosing.load(std::memory_order_relaxed)) choose_policies(now);
     std::lock_guard lock(protecting);
     return std::exchange(untold, {});
 }

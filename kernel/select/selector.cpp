@@ -20,6 +20,8 @@ result<std::unique_ptr<selector>> selector::create(const options& opts,
     } catch (const std::bad_alloc&) {
         return bad_value("max_runners", "a number whose index fits into memory", std::to_string(opts.max_runners));
     }
+    impl& i = *made->impl_;
+    if (i.owned_balancers->chooser() < i.owned_balancers->size()) i.choose_policies(i.now_ns());
     return made;
 }
 

@@ -134,6 +134,11 @@ TEST_F(choosing, mission_A4_the_seeds_rule_goes_by_priority) {
     for (std::uint16_t p : {2, 3, 4, 9}) EXPECT_EQ(of(p), "round_robin") << p;
 }
 
+TEST_F(choosing, the_first_job_already_has_the_prior) {
+    make({scripted::make("aaa", propose_last), real_balancer("adaptive"), real_balancer("performance")}, "adaptive");
+    EXPECT_EQ(decided(), "performance");
+}
+
 TEST_F(choosing, jobs_that_name_a_balancer_get_it) {
     make({real_balancer("idle_first"), real_balancer("adaptive"), real_balancer("performance")}, "idle_first");
     EXPECT_EQ(decided(), "idle_first");
