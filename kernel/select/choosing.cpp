@@ -151,10 +151,6 @@ std::vector<sigrun_choice> selector::impl::ask_chooser(const class_report& repor
 
 void selector::impl::put(class_policies& own, const predicate& p, const sigrun_choice& c, std::int64_t now) {
     const auto policy = static_cast<std::uint16_t>(c.policy);
-    if (own.tried_id != c.other) {
-        own.tried_last = {};
-        own.tried_id = c.other;
-    }
     if (const std::uint16_t before = own.picking_id; before != policy) {
         if (before && untold_switches.size() < k_most_classes)
             untold_switches.push_back({p.what().canonical(), balancer_names[before - 1u], balancer_names[policy - 1u],
@@ -167,6 +163,10 @@ void selector::impl::put(class_policies& own, const predicate& p, const sigrun_c
         own.picking_id = policy;
         own.since_ns = now;
         own.why = c.why;
+    }
+    if (own.tried_id != c.other) {
+        own.tried_last = {};
+        own.tried_id = c.other;
     }
     if (own.picking.policy() != own.picking_id) own.picking.begin(own.picking_id);
     if (own.tried.policy() != own.tried_id) own.tried.begin(own.tried_id);

@@ -1,4 +1,5 @@
 // A balancer that chooses among the others, in a selector with virtual time.
+#include "kernel/select/predicate.hpp"
 #include "unit/kernel/select/fleet.hpp"
 
 #include <gtest/gtest.h>
@@ -90,6 +91,7 @@ TEST_F(choosing, mission_A4_a_policy_that_is_bad_here_is_left_and_the_switch_is_
     EXPECT_EQ(told[0].why, policy_reason::evidence);
     EXPECT_GT(told[0].of_from.mean, 1.5 * told[0].of_to.mean);
     EXPECT_GT(told[0].of_from.jobs, 9000u);
+    EXPECT_GT(told[0].of_to.jobs, 100u);
     EXPECT_LE(told.size(), 4u);  // in 120 s
     EXPECT_TRUE(index->policy_switches().empty());
 
