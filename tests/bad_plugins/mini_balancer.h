@@ -40,17 +40,10 @@ static uint32_t pick(void* tls, const sigrun_view* view, const sigrun_req* reque
     }
     return COUNT;
 }
-static const sigrun_balancer mini_balancer = {sizeof(sigrun_balancer),
-                                              1,
-                                              SIGRUN_BALANCER_STATELESS | SIGRUN_BALANCER_DETERMINISTIC,
-                                              0,
-                                              NULL,
-                                              NULL,
-                                              NULL,
-                                              pick,
-                                              NULL,
-                                              NULL,
-                                              NULL};
+static const sigrun_balancer mini_balancer = {.struct_size = sizeof(sigrun_balancer),
+                                              .abi = 1,
+                                              .caps = SIGRUN_BALANCER_STATELESS | SIGRUN_BALANCER_DETERMINISTIC,
+                                              .pick = pick};
 
 #define MINI_KIND SIGRUN_KIND_BALANCER
 #define MINI_TABLE &mini_balancer

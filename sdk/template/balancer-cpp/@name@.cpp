@@ -71,6 +71,8 @@ private:
                                                 &pick,
                                                 nullptr,
                                                 nullptr,
+                                                nullptr,
+                                                nullptr,
                                                 nullptr};
 };
 

@@ -133,7 +133,7 @@ TEST_F(choosing, mission_A4_the_seeds_rule_goes_by_priority) {
     run(3);
     EXPECT_EQ(of(0), "performance");
     EXPECT_EQ(of(1), "least_connections");
-    for (std::uint16_t p : {2, 3, 4, 9}) EXPECT_EQ(of(p), "round_robin") << p;
+    for (const std::uint16_t p : std::initializer_list<std::uint16_t>{2, 3, 4, 9}) EXPECT_EQ(of(p), "round_robin") << p;
 }
 
 TEST_F(choosing, the_first_job_already_has_the_prior) {
