@@ -1,4 +1,4 @@
-// Goals 4 and 8: what it costs that a runner opens, closes or changes, and that a requirement is new.
+// Goals 4, 8 and 19: what it costs that a runner opens, closes or changes, that a requirement is new, and to explain one.
 #include "bench/select/fleet.hpp"
 #include "bench/select/goals.hpp"
 #include "bench/select/timing.hpp"
@@ -89,6 +89,29 @@ double time_new_requirement(const std::string& balancer) {
     return quantiles_of(std::move(times)).p50;
 }
 
+/// Milliseconds to explain a requirement; each runner has a label of its own, which `text` may ask for.
+double time_explaining(std::uint32_t n, const std::string& balancer, const char* text) {
+    selector::options o;
+    o.max_runners = n;
+    o.default_balancer = balancer;
+    const auto index = selector::create(o, {plugin_balancer(balancer)}).value();
+    std::vector<sheet_ptr> documents;
+    for (int kind = 0; kind < 40; ++kind) documents.push_back(document(kind));
+    for (std::uint32_t i = 0; i < n; ++i) {
+        const auto labels = std::make_shared<const label_map>(
+            label_map{{"zone", i / 40 % 2 ? "eu" : "us"}, {"host", "h" + std::to_string(i)}});
+        index->set_open(index->add(profile_of(i, documents, {labels})).value(), true);
+    }
+    const auto r = requirement::compile(text).value();
+    std::vector<double> times;
+    for (int i = 0; i < 9; ++i) {
+        const auto start = bench_clock::now();
+        if (index->explain(*r).runners != n) throw std::runtime_error("some runners were not looked at");
+        times.push_back(ns_since(start));
+    }
+    return quantiles_of(std::move(times)).p50 / 1e6;
+}
+
 }  // namespace
 
 void report_changes(const goal_options& o) {
@@ -103,6 +126,18 @@ void report_changes(const goal_options& o) {
     report("8  open or close a runner, 50 live requirements", flips, std::vector<double>(flips.size(), 100), "ns");
     report("8  a runner becomes another kind, 50 live requirements", changes, std::vector<double>(changes.size(), 3),
            "us");
+    std::vector<double> alike, apart;
+    for (const std::uint32_t n : o.runners) {
+        alike.push_back(time_explaining(n, balancer, k_requirement));
+        apart.push_back(time_explaining(n, balancer, "cpu.effective_cores >= 4 && label.host == \"h7\""));
+    }
+    const auto goals = [&] {
+        std::vector<double> out;
+        for (const std::uint32_t n : o.runners) out.push_back(n <= 100'000 ? 50 : 500);
+        return out;
+    }();
+    report("19 explain a requirement that kinds of runners decide", alike, goals, "ms");
+    report("19 explain one that each runner decides by itself", apart, goals, "ms");
 }
 
 }  // namespace sigrun::bench

@@ -8,6 +8,7 @@ namespace sigrun {
 namespace {
 
 const auto k_log = logger::get("jobs");
+constexpr std::string_view k_built_in = "built_in";  // the selector's own choice, when no balancer made one
 constexpr std::size_t k_max_attempts = 64;
 constexpr int k_max_misses = 4;
 constexpr std::size_t k_bulky = 64u << 10;
@@ -127,7 +128,7 @@ bool job_engine::pick_rung(job& j, pick_result& picked, member_ptr& where, chose
     return found;
 }
 
-bool job_engine::try_dispatch(const job_ptr& j) {
+bool job_engine::try_dispatch(const job_ptr& j, bool late) {
     job_lock lock(j->mutex);
     if (j->state != job_state::queued || j->cancelling || j->settling) return true;
     if (j->retry_at > clock_.now()) {
@@ -139,6 +140,7 @@ bool job_engine::try_dispatch(const job_ptr& j) {
     chosen_link rung;
     if (!pick_rung(*j, picked, where, rung)) return false;
     begin_attempt(j, where, rung, picked);
+    j->current()->late = late;
     store_offer(j, lock);
     return true;
 }
@@ -176,7 +178,7 @@ void job_engine::begin_attempt(const job_ptr& j, const member_ptr& where, const 
     a.runner_name = where->info->identity.name;
     a.token = make_token(a.number);
     a.protocol = rung.via->protocol_name();
-    a.balancer = select_.balancer_name(picked.explain.policy);
+    a.balancer = picked.explain.policy ? select_.balancer_name(picked.explain.policy) : k_built_in;
     a.explain = picked.explain;
     a.rungs = rung.usable;
     a.slow_rungs = rung.too_slow;

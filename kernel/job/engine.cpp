@@ -297,7 +297,10 @@ std::shared_ptr<job_log> job_engine::log_of(const job_ptr& j) {
     return j->log;
 }
 
-selector::explanation job_engine::explain(const job_ptr& j) const { return select_.explain(*j->spec->requirement); }
+selector::explanation job_engine::explain(const job_ptr& j) const {
+    return select_.explain(*j->spec->requirement, {.protocols = fleet_.mask_of(j->spec->protocol),
+                                                   .priority = static_cast<std::uint16_t>(j->spec->priority)});
+}
 
 journal_record job_engine::record_of(const job& j) const { return {record_kind::job, j.uid.text(), job_record(j), 0}; }
 

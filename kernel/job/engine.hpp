@@ -62,7 +62,12 @@ public:
     [[nodiscard]] std::shared_ptr<void> when_done(const job_ptr& j, std::function<void()> done);
     /// The job's log, made if there was no output yet, so that it can be followed from the start.
     std::shared_ptr<job_log> log_of(const job_ptr& j);
+    /// As of now, whatever state it is in.
     selector::explanation explain(const job_ptr& j) const;
+    /// Nothing if it does not wait for a place.
+    std::optional<place_in_line> place_in_queue(const job_ptr& j) const { return queue_.place_of(*j); }
+    /// Retries of the budget, and the attempts that it is measured by.
+    std::pair<std::uint32_t, std::uint32_t> retries() const { return budget_.in_all(); }
     std::size_t waiting() const { return queue_.size(); }
     /// Jobs keep what was decided for them; later decisions follow the new values. [any]
     void tune(const engine_tuning& now);
@@ -102,7 +107,7 @@ private:
     void park(job& j);  // under its lock
     void count_waiting(job& j, bool waits) noexcept;
     bool place_for(job& j, slot_ref& out);
-    bool try_dispatch(const job_ptr& j);  // false: no place now
+    bool try_dispatch(const job_ptr& j, bool late = false);  // false: no place now
     bool pick_for(job& j, pick_result& out);
     std::vector<std::uint32_t> slots_that_failed(const job& j) const;
     bool others_could_run(const job& j) const;

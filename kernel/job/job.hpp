@@ -106,6 +106,7 @@ struct attempt {
     bool missing = false;   // it has not: the offer did not arrive, and goes over that session
     bool rerouted = false;  // the offer was sent over another protocol, since the first did not answer
     bool foreign = false;
+    bool late = false;        // the job had waited, and this place became free
     bool looked_for = false;  // over the link that takes the place of `via`; the answer is on its way
     std::int64_t offered_ns = 0, started_ns = 0, finished_ns = 0;  // wall clock
     std::optional<int> exit_code;

@@ -24,6 +24,16 @@ std::string_view why_text(std::uint8_t reason) {
         case SIGRUN_WHY_ZONE_SPILL: return "another zone, for the nearest is full";
         case SIGRUN_WHY_RETRY_ALTERNATE: return "another runner than before";
         case SIGRUN_WHY_BUILTIN_FALLBACK: return "the built-in two-choice pick";
+        case SIGRUN_WHY_AFFINITY_SPILL: return "the runner of its affinity key has as much to do as it may";
+        case SIGRUN_WHY_HCL_COLD: return "the lowest latency of those with few jobs";
+        case SIGRUN_WHY_HCL_HOT: return "all sampled runners have many jobs, this one the fewest";
+        case SIGRUN_WHY_ZONE_SPILL: return "another zone is nearer, but the job would wait longer there";
+        case SIGRUN_WHY_LATE_BOUND: return "it waited, and a place became free";
+        case SIGRUN_WHY_EARLY_REOFFER: return "the runner before did not answer in time";
+        case SIGRUN_WHY_RUN_HEDGE: return "a copy, as the first takes unusually long";
+        case SIGRUN_WHY_PANIC: return "most runners that match are ejected, so that ejected ones are used, too";
+        case SIGRUN_WHY_EXPLORE: return "a try, to learn how it does";
+        case SIGRUN_WHY_POWER_OF_D: return "the least loaded of a few random ones";
         default: return "chosen";
     }
 }
@@ -134,9 +144,15 @@ void rungs_member(json_writer& w, const attempt& a) {
 
 }  // namespace
 
+std::string pick_reason(const attempt& a) {
+    std::string out(why_text(a.explain.reason));
+    if (a.late && a.explain.reason != SIGRUN_WHY_LATE_BOUND) out += ", when a place became free";
+    return out;
+}
+
 std::string choice_reason(const attempt& a) {
     if (!a.reason.empty()) return a.reason;
-    std::string out = sdk::concat(a.balancer, " took ", a.runner_name, " (", why_text(a.explain.reason), "); ",
+    std::string out = sdk::concat(a.balancer, " took ", a.runner_name, " (", pick_reason(a), "); ",
                                   a.steps.empty() ? a.protocol : a.steps.front().protocol);
     out += ": " + rung_reason(a);
     if (a.rung_latency_ns) out += sdk::concat(", ", span_of_time(a.rung_latency_ns), " round trip");

@@ -11,6 +11,8 @@ void append_job_json(std::string& out, job& j, bool replayed = false);
 void append_job_summary(std::string& out, job& j);
 /// Why this runner and protocol: "round_robin took r1 (stride); valkyrie: first of 2 usable rungs, 41 us". Under the lock.
 std::string choice_reason(const attempt& a);
+/// Why that runner, in words. Under the lock.
+std::string pick_reason(const attempt& a);
 /// The part about the protocol it began with. Under the lock.
 std::string rung_reason(const attempt& a);
 

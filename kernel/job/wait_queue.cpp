@@ -173,6 +173,38 @@ std::vector<waiter_ptr> wait_queue::all() const {
     return out;
 }
 
+std::optional<place_in_line> wait_queue::place_of(const waiter& w, std::size_t most) const {
+    std::lock_guard lock(mutex_);
+    if (!w.queued_) return std::nullopt;
+    place_in_line out;
+    out.band = w.band_;
+    out.rises_at = w.rises_at_;
+    const lane& l = *lanes_[w.lane_];
+    auto jobs_of = [&](std::size_t number, std::uint32_t tenant) -> const auto& {
+        return bands_[number]->flows.at(tenant).jobs.at(w.lane_);
+    };
+    for (std::size_t b = 0; b < w.band_; ++b)
+        for (const std::uint32_t tenant : l.tenants[b]) out.before += jobs_of(b, tenant).size();
+    std::size_t own = 0;
+    for (const auto& [at, one] : jobs_of(w.band_, w.terms_.tenant->number)) {
+        if (one.get() == &w || own == most) break;
+        ++own;
+    }
+    out.before += own;
+    auto weight_of = [](const wait_account& a) {
+        return std::max<std::size_t>(1, a.weight.load(std::memory_order_relaxed));
+    };
+    const std::size_t rounds = own / weight_of(*w.terms_.tenant) + 1;  // turns of its tenant until it is next
+    for (const std::uint32_t tenant : l.tenants[w.band_]) {
+        if (tenant == w.terms_.tenant->number) continue;
+        const std::size_t jobs = jobs_of(w.band_, tenant).size();
+        out.others += jobs;
+        ++out.other_tenants;
+        out.turns_before += std::min(jobs, rounds * weight_of(*bands_[w.band_]->flows.at(tenant).tenant));
+    }
+    return out;
+}
+
 std::vector<waiter_ptr> wait_queue::heads(std::size_t limit) {
     std::lock_guard lock(mutex_);
     std::vector<waiter_ptr> out;

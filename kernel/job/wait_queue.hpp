@@ -24,6 +24,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <tuple>
 #include <unordered_map>
@@ -63,6 +64,15 @@ private:
 };
 using waiter_ptr = std::shared_ptr<waiter>;
 
+/// Where a job stands among those of its lane.
+struct place_in_line {
+    std::uint8_t band = 0;                      // it has risen to
+    time_point rises_at = time_point::max();    // to the next
+    std::size_t before = 0;                     // jobs that come first: of higher bands, and earlier ones of its tenant
+    std::size_t others = 0, other_tenants = 0;  // in its band, jobs of tenants that it takes turns with
+    std::size_t turns_before = 0;               // of others, those that come first if every tenant had its turns
+};
+
 /// A free place on a runner, as the queue asks about it.
 class free_place {
 public:
@@ -88,6 +98,8 @@ public:
     waiter_ptr pop(const free_place& place, time_point now);
     std::size_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
     std::vector<waiter_ptr> all() const;
+    /// Nothing if it does not wait here. Counts at most `most` jobs of its own tenant.
+    std::optional<place_in_line> place_of(const waiter& w, std::size_t most = 10'000) const;
     /// One of up to `limit` lanes each, beginning where the last call ended.
     std::vector<waiter_ptr> heads(std::size_t limit);
     /// 0: nobody rises.

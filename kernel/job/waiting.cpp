@@ -74,7 +74,7 @@ void job_engine::pump(slot_ref slot) {
             job_lock lock(j->mutex);
             j->waiting = false;
         }
-        if (try_dispatch(j)) continue;
+        if (try_dispatch(j, true)) continue;
         // Somebody was faster, or the link broke. If the former, the place may be free again, here or elsewhere.
         ++misses;
         job_lock lock(j->mutex);

@@ -3,22 +3,25 @@
 #include "kernel/select/selector_impl.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
+#include <map>
 #include <set>
 
 namespace sigrun {
 namespace {
 
-constexpr std::size_t k_max_causes = 16;  // of one term; beyond that they are only counted
+constexpr std::size_t k_max_causes = 16;   // of one term; beyond that they are only counted
+constexpr std::size_t k_max_absences = 8;  // that are told of
+constexpr std::uint16_t k_high = 1;        // priority that may take what is kept for urgent jobs
 
-/// Counts one more runner that does not satisfy a term.
-void note(selector::term_count& term, truth t, const requirement::shortfall& missing, std::uint32_t slot,
-          std::uint8_t generation) {
+/// Counts `n` more runners that do not satisfy a term, one of them here.
+void note(selector::term_count& term, truth t, const requirement::shortfall& missing, slot_ref here, std::uint32_t n) {
     using kind = requirement::shortfall::kind;
-    const slot_ref here{slot, generation};
     if (t == truth::no) {
-        ++term.no;
+        term.no += n;
         if (missing.what == kind::absent) {
-            ++term.absent;
+            term.absent += n;
             term.absent_key = missing.why;
         }
         const bool nearer = term.closest.empty() || missing.distance < term.closest_distance;
@@ -29,51 +32,197 @@ void note(selector::term_count& term, truth t, const requirement::shortfall& mis
         }
         return;
     }
-    ++term.unknown;
+    term.unknown += n;
     const auto same = [&](const auto& cause) { return cause.why == missing.why; };
     auto at = std::find_if(term.causes.begin(), term.causes.end(), same);
     if (at == term.causes.end() && term.causes.size() == k_max_causes) return;
     if (at == term.causes.end()) at = term.causes.insert(at, {missing.why, 0, here});
-    ++at->runners;
+    at->runners += n;
+}
+
+/// `n` more runners for which this is the only term that they do not satisfy.
+void note_alone(selector::term_count& term, const requirement::shortfall& missing, slot_ref here, std::uint32_t n) {
+    using kind = requirement::shortfall::kind;
+    const bool measured = missing.what == kind::other && missing.distance >= 0;
+    const bool nearer = term.alone_closest.empty() || missing.distance < term.alone_distance;
+    if (!term.alone || (measured && nearer)) term.alone_at = here;
+    term.alone += n;
+    if (!measured || !nearer) return;
+    term.alone_closest = missing.value;
+    term.alone_distance = missing.distance;
 }
 
 /// "gpu[0].model" -> "gpu": a list fact answers for its elements.
 std::string_view head_of(std::string_view key) noexcept { return key.substr(0, key.find('[')); }
 
+/// The terms of a requirement against one kind of runners, or one runner.
+struct verdicts {
+    explicit verdicts(std::size_t n) : terms(n, truth::unknown), open(n, false) {}
+    std::vector<truth> terms;
+    std::vector<bool> open;  // runners of the kind differ in it
+    bool differ = false;
+    truth whole() const noexcept {
+        truth out = truth::yes;
+        for (const truth t : terms) {
+            if (t == truth::no) return t;
+            if (t == truth::unknown) out = t;
+        }
+        return out;
+    }
+};
+
+/// What the terms say of `n` runners that are alike, one of them `subject`. `each`: of one runner of a kind that differs,
+/// so that only the terms are told where that is so.
+void tell(selector::explanation& out, const requirement& r, const verdicts& v, const match_subject& subject,
+          slot_ref here, std::uint32_t n, const std::vector<bool>* only) {
+    std::size_t failing = 0, last = 0;
+    for (std::size_t i = 0; i < v.terms.size(); ++i)
+        if (v.terms[i] != truth::yes) {
+            ++failing;
+            last = i;
+        }
+    for (std::size_t i = 0; i < v.terms.size(); ++i) {
+        if (v.terms[i] == truth::yes || v.open[i]) continue;
+        const bool counts = !only || (*only)[i];
+        const bool alone = failing == 1 && i == last && (only || !v.differ);
+        if (!counts && !alone) continue;
+        const auto missing = r.term_shortfall(i, subject);
+        if (counts) note(out.terms[i], v.terms[i], missing, here, n);
+        if (alone) note_alone(out.terms[i], missing, here, n);
+    }
+}
+
+/// Who is chosen rather.
+bool likelier(const selector::candidate& a, const selector::candidate& b) noexcept {
+    const auto rank = [](const selector::candidate& c) { return c.tier < 0 ? hot::k_planes : c.tier; };
+    if (rank(a) != rank(b)) return rank(a) < rank(b);
+    const std::uint64_t load_a = std::uint64_t{a.in_flight} * b.places, load_b = std::uint64_t{b.in_flight} * a.places;
+    return load_a != load_b ? load_a < load_b : a.relative_cost < b.relative_cost;
+}
+
 }  // namespace
 
-selector::explanation selector::impl::explain(const requirement& r) const {
+/// A runner that matches: what hinders it.
+void selector::impl::sort_in(explanation& out, const explain_terms& asked, slot_ref at, std::uint64_t w,
+                             page_facts page) const {
+    const std::uint32_t q = hot::in_flight(w);
+    if (!(w & hot::k_open)) {
+        if (!out.closed++) out.closed_at = at;
+        return;
+    }
+    if (!(page.protocols & asked.protocols)) {
+        if (!out.other_protocol++) out.other_at = at;
+        out.other_protocols |= page.protocols;
+        return;
+    }
+    const int tier = hot::tier_plane(w, page);
+    const bool urgent = asked.priority <= k_high;
+    if (w & hot::k_out) {
+        ++out.ejected;
+    } else if ((w & hot::k_trial) && q) {
+        ++out.on_trial;
+    } else {
+        out.places += page.places;
+        out.in_flight += q;
+        if (tier == hot::k_nowhere) {
+            if (!out.full++) out.full_at = at;
+        } else if (tier == hot::k_kept && !urgent) {
+            ++out.kept;
+            out.kept_places += page.places - q;
+        } else {
+            ++out.free;
+        }
+    }
+    const candidate here{at, tier, q, page.places, std::exp2(hot::cost(w) / 256.0 - 64)};
+    if (out.best.size() == asked.candidates && (out.best.empty() || !likelier(here, out.best.back()))) return;
+    if (out.best.size() == asked.candidates) out.best.pop_back();
+    out.best.insert(std::upper_bound(out.best.begin(), out.best.end(), here, likelier), here);
+}
+
+void selector::impl::list_absences(explanation& out, const std::vector<slot_ref>& out_now) const {
+    const std::int64_t now = now_ns();
+    std::lock_guard lock(protecting);
+    for (const absentee& a : ejected) {
+        const slot_ref at = resolve(a.where);
+        if (std::find(out_now.begin(), out_now.end(), at) == out_now.end()) continue;
+        ejection told = a.told;
+        told.slot = at;
+        out.absences.push_back({told, nanoseconds(std::max<std::int64_t>(a.until_ns - now, 0))});
+    }
+    std::sort(out.absences.begin(), out.absences.end(), [](const auto& a, const auto& b) { return a.left < b.left; });
+    if (out.absences.size() > k_max_absences) out.absences.resize(k_max_absences);
+}
+
+selector::explanation selector::impl::explain(const requirement& r, const explain_terms& asked) const {
     explanation out;
     for (const auto& t : r.terms()) {
         out.terms.emplace_back().text = t.text;
         out.terms.back().column = t.column;
     }
+    const std::size_t n_terms = out.terms.size();
     std::set<std::string, std::less<>> known_keys;
     std::set<const fact_block*> seen;  // machines of a class have the same keys
-    for (const auto& [slot, profile] : profiles) {
-        const match_subject subject{profile.facts.get(), profile.labels.get()};
-        const std::uint64_t w = index.hot(slot).load();
-        const bool open = w & hot::k_open;
-        const truth whole = r.matches(subject);
-        ++out.runners;
-        out.open += open;
-        out.unknown += whole == truth::unknown;
-        if (whole == truth::yes) {
+    std::map<const cohort*, verdicts> kinds;
+    std::vector<slot_ref> out_now;  // ejected, of those that match
+    auto add_keys = [&](const fact_sheet* facts) {
+        if (!facts || !seen.insert(&facts->block()).second) return;
+        for (std::size_t i = 0; i < facts->size(); ++i) {
+            const auto key = facts->at(i).kind->key();
+            known_keys.emplace(key);
+            known_keys.emplace(head_of(key));
+        }
+    };
+    auto judged = [&](const cohort& c) -> const verdicts& {
+        auto [at, fresh] = kinds.try_emplace(&c, n_terms);
+        verdicts& v = at->second;
+        if (!fresh) return v;
+        add_keys(c.facts.get());
+        for (std::size_t i = 0; i < n_terms; ++i) {
+            match_scope scope;
+            scope.class_only = true;
+            scope.open_labels = &c.open_labels;
+            v.terms[i] = r.term_matches(i, {c.facts.get(), c.labels.get()}, scope);
+            v.open[i] = v.terms[i] == truth::unknown && scope.hidden;
+            v.differ |= v.open[i];
+        }
+        return v;
+    };
+    verdicts own(n_terms);
+    for (const std::uint32_t page : cohorts.pages_in_use()) {
+        const std::uint64_t live = index.live(page).load();
+        if (!live) continue;
+        const page_facts facts = index.page(page);
+        const verdicts& kind = judged(cohorts.of_page(page));
+        const auto first = page * 64 + static_cast<std::uint32_t>(std::countr_zero(live));
+        const slot_ref example{first, hot::generation(index.hot(first).load())};
+        tell(out, r, kind, subject(first), example, static_cast<std::uint32_t>(std::popcount(live)), nullptr);
+        for (std::uint64_t rest = live; rest; rest &= rest - 1) {
+            const std::uint32_t slot = page * 64 + static_cast<std::uint32_t>(std::countr_zero(rest));
+            const std::uint64_t w = index.hot(slot).load();
+            const slot_ref here{slot, hot::generation(w)};
+            const verdicts* v = &kind;
+            if (kind.differ) {
+                const match_subject one = subject(slot);
+                own.terms = kind.terms;
+                for (std::size_t i = 0; i < n_terms; ++i)
+                    if (kind.open[i]) own.terms[i] = r.term_matches(i, one);
+                tell(out, r, own, one, here, 1, &kind.open);
+                v = &own;
+            }
+            const bool open = w & hot::k_open;
+            const truth whole = v->whole();
+            ++out.runners;
+            out.open += open;
+            out.unknown += whole == truth::unknown;
+            if (whole != truth::yes) continue;
             ++out.matching;
             out.matching_open += open;
-            out.busy += open && !hot::can_take(w, index.page(page_of(slot)));
+            out.busy += open && !hot::can_take(w, facts);
+            sort_in(out, asked, here, w, facts);
+            if (open && (w & hot::k_out)) out_now.push_back(here);
         }
-        for (std::size_t i = 0; i < out.terms.size(); ++i) {
-            const truth t = r.term_matches(i, subject);
-            if (t != truth::yes) note(out.terms[i], t, r.term_shortfall(i, subject), slot, hot::generation(w));
-        }
-        if (profile.facts && seen.insert(&profile.facts->block()).second)
-            for (std::size_t i = 0; i < profile.facts->size(); ++i) {
-                const auto key = profile.facts->at(i).kind->key();
-                known_keys.emplace(key);
-                known_keys.emplace(head_of(key));
-            }
     }
+    if (!out_now.empty()) list_absences(out, out_now);
     for (auto& term : out.terms)
         std::stable_sort(term.causes.begin(), term.causes.end(),
                          [](const auto& a, const auto& b) { return a.runners > b.runners; });

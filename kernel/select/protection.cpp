@@ -54,9 +54,9 @@ void selector::impl::eject(slot_ref s, ejection_cause why) noexcept {
         told.lasts = rules.ejection_time * e.ejections;
         told.success = fleet_survey::attempts(e) > 0 ? fleet_survey::success_rate(e) : 0;
         e.out_until_ns = now_ns() + told.lasts.count();
-        ejected.push_back({s, e.out_until_ns});
+        told.others = fleet.success.load(std::memory_order_relaxed);
+        ejected.push_back({s, e.out_until_ns, told});
     }
-    told.others = fleet.success.load(std::memory_order_relaxed);
     n_ejected.store(ejected.size());
     untold.push_back(told);
 }

@@ -79,8 +79,11 @@ const std::string& requirement::canonical() const noexcept { return impl_->canon
 std::array<std::uint64_t, 2> requirement::key() const noexcept { return impl_->key; }
 const std::vector<requirement::term>& requirement::terms() const noexcept { return impl_->terms; }
 truth requirement::term_matches(std::size_t i, const match_subject& subject) const noexcept {
-    if (i >= impl_->term_nodes.size()) return truth::unknown;
     match_scope scope;
+    return term_matches(i, subject, scope);
+}
+truth requirement::term_matches(std::size_t i, const match_subject& subject, match_scope& scope) const noexcept {
+    if (i >= impl_->term_nodes.size()) return truth::unknown;
     return expr::evaluate(impl_->e, impl_->term_nodes[i], subject, scope);
 }
 std::vector<std::string> requirement::term_keys(std::size_t i) const {

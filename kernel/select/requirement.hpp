@@ -54,6 +54,7 @@ public:
     };
     const std::vector<term>& terms() const noexcept;
     truth term_matches(std::size_t i, const match_subject& subject) const noexcept;
+    truth term_matches(std::size_t i, const match_subject& subject, match_scope& scope) const noexcept;
     std::vector<std::string> term_keys(std::size_t i) const;
     /// What is missing on a machine that does not satisfy a term. For explanations.
     struct shortfall {

@@ -282,13 +282,44 @@ public:
             slot_ref example{};
         };
         std::vector<cause> causes{};  // of `unknown`; most runners first
+        std::uint32_t alone = 0;      // runners that satisfy all terms but this one
+        std::string alone_closest{};  // as closest, of those
+        double alone_distance = -1;
+        slot_ref alone_at{};  // that one, or any of them
+    };
+    /// Who asks: the job's protocols, and whether it is urgent.
+    struct explain_terms {
+        protocol_mask protocols = 0xffff;
+        std::uint16_t priority = 2;
+        std::size_t candidates = 5;
+    };
+    /// A runner that matches, as it is now.
+    struct candidate {
+        slot_ref slot;
+        int tier = -1;  // as in explain_record; -1: it can take no job
+        std::uint32_t in_flight = 0, places = 0;
+        double relative_cost = 1;
+    };
+    /// A runner that matches and is ejected now.
+    struct absence {
+        ejection what;
+        nanoseconds left{0};
     };
     struct explanation {
         std::uint32_t runners = 0, open = 0, matching = 0, matching_open = 0, unknown = 0, busy = 0;
+        // What hinders those that match; each counts once, at the first that is true of it.
+        std::uint32_t closed = 0, other_protocol = 0, ejected = 0, on_trial = 0, full = 0, kept = 0, free = 0;
+        protocol_mask other_protocols = 0;            // of those
+        std::uint64_t places = 0, in_flight = 0;      // of those that are full, keep places or have free ones
+        std::uint64_t kept_places = 0;                // that urgent jobs may take
+        slot_ref full_at{}, closed_at{}, other_at{};  // some runner of each kind
+        std::vector<absence> absences;                // some of the ejected, the first to come back first
+        std::vector<candidate> best;                  // who could be chosen now, the likeliest first
         std::vector<term_count> terms;
     };
-    /// Off the hot path: judges every runner against every term.
-    explanation explain(const requirement& requirement) const;
+    /// Off the hot path: judges every kind of runners against every term, and each runner where those of a kind differ.
+    explanation explain(const requirement& requirement, const explain_terms& asked) const;
+    explanation explain(const requirement& requirement) const { return explain(requirement, explain_terms{}); }
     std::uint32_t in_flight(slot_ref slot) const noexcept;
     std::size_t runners() const noexcept;
     /// Bits that had to be corrected so far; 0 unless there is a bug. Looks for them, at most once a second.

@@ -151,7 +151,9 @@ struct selector::impl {
 
     // -- explain.cpp
     // ------------------------------------------------------------------------------------------------
-    explanation explain(const requirement& r) const;
+    explanation explain(const requirement& r, const explain_terms& asked) const;
+    void sort_in(explanation& out, const explain_terms& asked, slot_ref at, std::uint64_t w, page_facts page) const;
+    void list_absences(explanation& out, const std::vector<slot_ref>& out_now) const;
     std::uint64_t repairs() noexcept;
     std::uint64_t faults() const;
 
@@ -187,11 +189,12 @@ struct selector::impl {
     std::atomic<double> panic_below{0};
     fleet_estimate fleet;
     std::atomic<std::size_t> n_ejected{0};
-    std::mutex protecting;  // what follows; of both, `mutex` first
+    mutable std::mutex protecting;  // what follows; of both, `mutex` first
     protection rules;
     struct absentee {
         slot_ref where;
         std::int64_t until_ns = 0;
+        ejection told{};
     };
     std::vector<absentee> ejected;
     std::vector<slot_ref> beginners;  // in their slow start

@@ -1,7 +1,6 @@
 #include "kernel/base/quantity.hpp"
 #include "kernel/job/job_json.hpp"
-#include "kernel/serve/methods.hpp"
-#include "kernel/serve/no_match.hpp"
+#include "kernel/serve/explain_job.hpp"
 
 #include <sigrun/cpp/text.hpp>
 
@@ -157,42 +156,6 @@ result<std::string> list_jobs(controller& c, const json::object& o) {
     return out + "}";
 }
 
-// The runners that would do but are not online, by name and status.
-std::string not_online(controller& c, const requirement& what) {
-    constexpr std::size_t k_named = 3;
-    std::string out;
-    std::size_t n = 0;
-    for (const auto& r : c.runners.all()) {
-        std::lock_guard lock(r->mutex);
-        const auto status = r->status.status();
-        if (status == runner_status::online || status == runner_status::busy || !r->facts) continue;
-        match_subject subject{r->facts.get(), &r->identity.labels};
-        if (what.matches(subject) != truth::yes || ++n > k_named) continue;
-        out += sdk::concat(out.empty() ? "" : "; ", r->identity.name, " is ", to_string(status));
-        if (!r->status.reason().empty()) out += " (" + r->status.reason() + ")";
-    }
-    return n > k_named ? out + sdk::concat("; and ", n - k_named, " more") : out;
-}
-
-// Why a job waits, now.
-std::string waiting_reason(controller& c, const job& j, const selector::explanation& e, const std::string& known) {
-    const auto absent = not_online(c, *j.spec->requirement);
-    // Those are no candidates any more: registry.runner_timeout.
-    if (e.matching == 0 && !absent.empty()) return "the runners that match have been gone for long: " + absent;
-    if (e.runners == 0 && !c.runners.all().empty())
-        return "no runner is connected, and none of those that were known is one that matches";
-    if (e.runners == 0)
-        return "no runner is registered; start one with sigrun-runner or add one with `sigrun runner add`";
-    if (e.matching == 0) return no_match_text(c.links, e);
-    if (e.matching_open == 0)
-        return sdk::concat(e.matching, " of ", e.runners, " runners match, but none of them is online",
-                           absent.empty() ? "" : ": ", absent);
-    if (e.busy)
-        return sdk::concat(e.matching, " of ", e.runners, " runners match; ", e.busy, " of them have no free place",
-                           absent.empty() ? "" : "; ", absent);
-    return known;
-}
-
 // A job that waits was last looked at when it found no place; the fleet may be another one by now.
 void refresh_reason(controller& c, const job_ptr& j) {
     static constexpr std::string_view k_waits = "waits: ";
@@ -209,40 +172,6 @@ void refresh_reason(controller& c, const job_ptr& j) {
     if (!stale()) return;
     auto known = j->reason.empty() ? std::string("a place is being looked for") : j->reason.substr(k_waits.size());
     j->reason = sdk::concat(k_waits, text.empty() ? known : text);
-}
-
-json::object explain(controller& c, const job_ptr& j) {
-    auto e = c.jobs.explain(j);
-    const auto why = waiting_reason(c, *j, e, {});
-    json::array terms;
-    for (const auto& t : e.terms) {
-        // "(what was written) && (the kind of job)": the latter is told where it matters.
-        const auto& written = j->spec->requires_text;
-        const bool of_kind = written.empty() || t.column > written.size() + 1;
-        if (of_kind && !t.no && !t.unknown) continue;
-        auto term = term_json(c.links, t);
-        term["text"] = t.text;
-        term["column"] = of_kind ? 0 : t.column - 1;
-        terms.push_back(std::move(term));
-    }
-    std::lock_guard lock(j->mutex);
-    json::object o{{"id", j->uid.text()},      {"state", to_string(j->state)},
-                   {"runners", e.runners},     {"open", e.open},
-                   {"matching", e.matching},   {"unknown", e.unknown},
-                   {"busy", e.busy},           {"requires", j->spec->requires_text},
-                   {"terms", std::move(terms)}};
-    if (const attempt* a = j->current(); a && j->state != job_state::queued) {
-        o["reason"] = !j->output_trouble.empty() ? "it stands still: its output cannot be stored: " + j->output_trouble
-                      : !j->reason.empty()       ? j->reason
-                                                 : choice_reason(*a);
-        return o;
-    }
-    std::string reason = j->reason;
-    // What waits for its backoff, or for the retry budget, would not take a place now.
-    const bool retry = j->reason.starts_with("waits to run again");
-    if (j->state == job_state::queued && !why.empty() && !retry) reason = why;
-    o["reason"] = reason;
-    return o;
 }
 
 }  // namespace
@@ -298,7 +227,7 @@ void add_job_methods(router& r, controller& c) {
     r.add("jobs.explain", [&c](const call_input& in, const call_ptr& call) {
         auto o = parse_params(in.params, {"id"});
         if (!o) return void(call->fail(o.error()));
-        with_job(c, *o, call, [&](const job_ptr& j) { call->last(json::serialize(explain(c, j))); });
+        with_job(c, *o, call, [&](const job_ptr& j) { call->last(json::serialize(explain_job(c, j))); });
     });
 }
 

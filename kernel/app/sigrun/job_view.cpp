@@ -7,6 +7,7 @@
 #include <sigrun/cpp/text.hpp>
 
 #include <algorithm>
+#include <cstdio>
 
 namespace sigrun::cli {
 namespace {
@@ -98,6 +99,34 @@ std::string rung_lines(const json::array& attempts) {
         out += "\n";
     }
     return out;
+}
+
+/// Each on a line of its own.
+std::string sentences(const json::array& told) {
+    std::string out;
+    for (const auto& one : told)
+        if (one.is_string()) out += sdk::concat("  ", std::string_view(one.get_string()), "\n");
+    return out;
+}
+
+std::string candidates_table(const json::object& answer, const terminal& where) {
+    const json::array* candidates = array_or_null(answer, "candidates_now");
+    table t({{"runner", 0, 8},
+             {"jobs", column::k_right | column::k_whole},
+             {"cost", column::k_right | column::k_whole},
+             {"tier", 0, 12}});
+    for (std::size_t i = 0; candidates && i < candidates->size(); ++i) {
+        const json::object* one = (*candidates)[i].if_object();
+        if (!one) continue;
+        char cost[32];
+        std::snprintf(cost, sizeof cost, "%.2f", number_or<double>(*one, "relative_cost", 1));
+        t.add({text_or(*one, "runner"),
+               sdk::concat(number_or<std::uint64_t>(*one, "in_flight", 0), "/",
+                           number_or<std::uint64_t>(*one, "places", 0)),
+               std::string(cost), text_or(*one, "tier_text")});
+    }
+    if (t.empty()) return {};
+    return where.paint("who could be chosen now, the likeliest first", style::strong) + "\n" + t.render(where, "  ");
 }
 
 std::string attempts_table(const json::array& attempts, const terminal& where, std::int64_t now_ns) {
@@ -197,7 +226,8 @@ std::string explanation(const json::object& answer, const terminal& where) {
     fields f;
     f.add("job", text_or(answer, "id"));
     f.add("state", state_cell(answer));
-    f.add("reason", text_or(answer, "reason"));
+    const json::array* told = array_or_null(answer, "answer");
+    if (!told || told->empty()) f.add("reason", text_or(answer, "reason"));
     auto count = [&](std::string_view member) { return number_or<std::uint64_t>(answer, member, 0); };
     std::string runners = std::to_string(count("matching")) + " of " + std::to_string(count("runners")) + " match";
     if (count("unknown")) runners += ", " + std::to_string(count("unknown")) + " may, but a fact is unknown there";
@@ -206,6 +236,8 @@ std::string explanation(const json::object& answer, const terminal& where) {
     f.add("runners", runners);
     f.add("requires", text_or(answer, "requires"));
     std::string out = f.render(where);
+    if (told) out += sentences(*told);
+    out += candidates_table(answer, where);
     const json::array* terms = array_or_null(answer, "terms");
     if (!terms || terms->empty()) return out;
     table t({{"required", 0, 20},
