@@ -24,13 +24,10 @@ std::string_view why_text(std::uint8_t reason) {
         case SIGRUN_WHY_ZONE_SPILL: return "another zone, for the nearest is full";
         case SIGRUN_WHY_RETRY_ALTERNATE: return "another runner than before";
         case SIGRUN_WHY_BUILTIN_FALLBACK: return "the built-in two-choice pick";
-        case SIGRUN_WHY_AFFINITY_SPILL: return "the runner of its affinity key has as much to do as it may";
         case SIGRUN_WHY_HCL_COLD: return "the lowest latency of those with few jobs";
         case SIGRUN_WHY_HCL_HOT: return "all sampled runners have many jobs, this one the fewest";
-        case SIGRUN_WHY_ZONE_SPILL: return "another zone is nearer, but the job would wait longer there";
         case SIGRUN_WHY_LATE_BOUND: return "it waited, and a place became free";
         case SIGRUN_WHY_EARLY_REOFFER: return "the runner before did not answer in time";
-        case SIGRUN_WHY_RUN_HEDGE: return "a copy, as the first takes unusually long";
         case SIGRUN_WHY_PANIC: return "most runners that match are ejected, so that ejected ones are used, too";
         case SIGRUN_WHY_EXPLORE: return "a try, to learn how it does";
         case SIGRUN_WHY_POWER_OF_D: return "the least loaded of a few random ones";
