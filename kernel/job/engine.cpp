@@ -56,6 +56,7 @@ void job_engine::tune(const engine_tuning& now) {
     tuned_.lease = now.lease;
     tuned_.retry_delay = now.retry_delay;
     tuned_.sticky = now.sticky;
+    tuned_.early_reoffer = now.early_reoffer;
     budget_.set_share(now.retry_budget);
     {
         std::lock_guard lock(defaults_mutex_);

@@ -33,8 +33,9 @@ struct engine_tuning {
     account_rules any_tenant;
     wait_accounts::rules_by_name tenants;
     spec_rules rules;
-    double retry_budget = 0.2;  // retries at once, as a share of the other attempts under way
-    bool sticky = false;        // jobs without affinity prefer the runners of their tenant, or of who submits them
+    bool early_reoffer = false;  // offers that are acknowledged late go to another runner
+    double retry_budget = 0.2;   // retries at once, as a share of the other attempts under way
+    bool sticky = false;         // jobs without affinity prefer the runners of their tenant, or of who submits them
 };
 
 struct submit_request {
@@ -191,7 +192,7 @@ private:
     struct {
         std::atomic<std::uint64_t> max_waiting;
         std::atomic<nanoseconds> lease, retry_delay;
-        std::atomic<bool> sticky;
+        std::atomic<bool> sticky, early_reoffer;
         std::atomic<std::uint64_t> changes{0};
     } tuned_;
     placed_jobs placed_;  // before the table: jobs take themselves out

@@ -28,6 +28,7 @@ void job_engine::note_ack(job& j, attempt& a) {
 }
 
 void job_engine::expect_ack(job& j) {
+    if (!tuned_.early_reoffer.load(std::memory_order_relaxed)) return;
     if (extra_offers_.load(std::memory_order_relaxed) < k_extra_most)
         extra_offers_.fetch_add(1, std::memory_order_relaxed);
     const nanoseconds usual(j.spec->cls->usual_ack_ns.load(std::memory_order_relaxed));

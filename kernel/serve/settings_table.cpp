@@ -38,11 +38,12 @@ constexpr std::array k_server{
             .doc = "A connection that has not shown its protocol by then is closed.",
             .min = 0.01 * k_second,
             .max = 300 * k_second}),
-    option("zone", SIGRUN_OPT_STRING,
-           {.def = "",
-            .doc = "The zone that this controller is in: where jobs come from that name no other `zone`. Empty: none of "
-                   "those that runners name.",
-            .flags = SIGRUN_OPT_HOT}),
+    option(
+        "zone", SIGRUN_OPT_STRING,
+        {.def = "",
+         .doc = "The zone that this controller is in: where jobs come from that name no other `zone`. Empty: none of "
+                "those that runners name.",
+         .flags = SIGRUN_OPT_HOT}),
     option("watch_config", SIGRUN_OPT_BOOL,
            {.def = "yes",
             .doc = "Load the configuration again when its file or plugins.d changes. SIGHUP and `sigrun config reload` "
@@ -327,6 +328,12 @@ constexpr std::array k_jobs{
          .doc = "Retries after failures of the infrastructure that may be under way at once, as a share of the other "
                 "attempts, for each requirement and in all, but always three; others wait for their turn.",
          .max = 1000,
+         .flags = SIGRUN_OPT_HOT}),
+    option(
+        "early_reoffer", SIGRUN_OPT_BOOL,
+        {.def = "no",
+         .doc = "A runner that does not acknowledge an offer as soon as 99 of 100 are loses the job to another one; of "
+                "50 offers one at most. The first may have begun it, so it is done only for jobs that may run twice.",
          .flags = SIGRUN_OPT_HOT}),
     option("keep_finished", SIGRUN_OPT_INT,
            {.def = "10000",

@@ -175,7 +175,7 @@ class Retries(FleetTest):
             self.assertEqual(d.finished(job_id)["state"], "succeeded")
 
     def test_an_offer_that_is_not_answered_goes_to_another_runner_early(self):
-        d = self.daemon()
+        d = self.daemon(settings=["jobs.early_reoffer=yes"])
         silent, other = self.puppet(d, name="silent", slots=8, labels={"box": "silent"}), self.puppet(d, name="other", slots=8)
         self.acquainted(d, [silent, other])
         silent.answers = False
@@ -198,7 +198,7 @@ class Retries(FleetTest):
         wait_until("its place is free", lambda: d.runner("silent")["in_flight"] == 0)
 
     def test_a_job_that_must_not_run_twice_is_not_offered_early_to_another(self):
-        d = self.daemon()
+        d = self.daemon(settings=["jobs.early_reoffer=yes"])
         silent, other = self.puppet(d, name="silent", slots=8, labels={"box": "silent"}), self.puppet(d, name="other", slots=8)
         self.acquainted(d, [silent, other])
         silent.answers = False
@@ -211,7 +211,7 @@ class Retries(FleetTest):
         self.assertEqual(d.finished(job_id)["state"], "succeeded")
 
     def test_extra_offers_are_few(self):
-        d = self.daemon()
+        d = self.daemon(settings=["jobs.early_reoffer=yes"])
         silent, other = self.puppet(d, name="silent", slots=40, labels={"box": "silent"}), self.puppet(d, name="other", slots=40)
         self.acquainted(d, [silent, other])
         silent.answers = False
