@@ -1,4 +1,5 @@
 """Where a job comes from, and the zone it runs in."""
+import re
 import unittest
 
 from harness import FleetTest
@@ -21,7 +22,8 @@ class Zones(FleetTest):
     def placed(self, d, job):
         """Runner and reason of its attempt."""
         attempt = d.job(job)["attempts"][-1]
-        return attempt["runner"], attempt["reason"]
+        why = re.search(r"\((.*?)\)", attempt["reason"])
+        return attempt["runner"]["name"], why and why[1]
 
     def test_mission_A5_a_job_runs_near_where_it_comes_from_and_elsewhere_while_that_is_full(self):
         d = self.daemon(config=self.config(
