@@ -1,6 +1,6 @@
 #include "bounded_choice.hpp"
 
-#include <sigrun/cpp/plugin.hpp>
+#include <sigrun/cpp/balancer_plugin.hpp>
 
 namespace sigrun::affinity {
 namespace {
@@ -19,37 +19,13 @@ public:
     balancer(sdk::host, const sdk::config_reader& config) : bound_(config.real("bound")) {}
 
     const void* interface(std::string_view id) noexcept {
-        static constexpr sigrun_balancer table = {
-            sizeof(sigrun_balancer),
-            1,
-            SIGRUN_BALANCER_THREAD_LOCAL_STATE | SIGRUN_BALANCER_USES_KEY | SIGRUN_BALANCER_DETERMINISTIC,
-            0,
-            [](sigrun_instance* i, std::uint32_t) noexcept -> void* {
-                try {
-                    return new bounded_choice(sdk::self<balancer>(i).bound_);
-                } catch (...) {
-                    return nullptr;
-                }
-            },
-            [](sigrun_instance*, void* tls) noexcept { delete static_cast<bounded_choice*>(tls); },
-            nullptr,
-            [](void* tls, const sigrun_view* view, const sigrun_req* req, std::uint32_t n,
-               const std::uint64_t* pred_pages, sigrun_pick* out) noexcept -> std::uint32_t {
-                std::uint32_t placed = 0;
-                for (std::uint32_t i = 0; i < n; ++i) {
-                    out[i] = {};
-                    if (tls)
-                        static_cast<bounded_choice*>(tls)->pick(*view, req[i], pred_pages + req[i].pred_pages_off,
-                                                                out[i]);
-                    placed += out[i].n > 0;
-                }
-                return placed;
-            },
-            nullptr,
-            nullptr,
-            nullptr};
-        return id == SIGRUN_KIND_BALANCER ? &table : nullptr;
+        constexpr std::uint32_t k_caps =
+            SIGRUN_BALANCER_THREAD_LOCAL_STATE | SIGRUN_BALANCER_USES_KEY | SIGRUN_BALANCER_DETERMINISTIC;
+        return id == SIGRUN_KIND_BALANCER
+                   ? sdk::balancer_table<balancer, sdk::plain_picker<balancer, bounded_choice>, k_caps>()
+                   : nullptr;
     }
+    const double& per_thread() const noexcept { return bound_; }
 
 private:
     const double bound_;

@@ -1,9 +1,7 @@
 #include "protocol_weights.hpp"
 #include "ring.hpp"
 
-#include <sigrun/cpp/plugin.hpp>
-
-#include <new>
+#include <sigrun/cpp/balancer_plugin.hpp>
 
 namespace sigrun::round_robin {
 namespace {
@@ -21,35 +19,11 @@ public:
     balancer(sdk::host, const sdk::config_reader& config) : weights_(config.list("protocol_weights")) {}
 
     const void* interface(std::string_view id) noexcept {
-        static constexpr sigrun_balancer table = {
-            sizeof(sigrun_balancer),
-            1,
-            SIGRUN_BALANCER_THREAD_LOCAL_STATE | SIGRUN_BALANCER_DETERMINISTIC,
-            0,
-            [](sigrun_instance* i, std::uint32_t) noexcept -> void* {
-                try {
-                    return new ring(sdk::self<balancer>(i).weights_);
-                } catch (...) {
-                    return nullptr;
-                }
-            },
-            [](sigrun_instance*, void* tls) noexcept { delete static_cast<ring*>(tls); },
-            nullptr,
-            [](void* tls, const sigrun_view* view, const sigrun_req* req, std::uint32_t n,
-               const std::uint64_t* pred_pages, sigrun_pick* out) noexcept -> std::uint32_t {
-                std::uint32_t placed = 0;
-                for (std::uint32_t i = 0; i < n; ++i) {
-                    out[i] = {};
-                    if (tls) static_cast<ring*>(tls)->pick(*view, req[i], pred_pages + req[i].pred_pages_off, out[i]);
-                    placed += out[i].n > 0;
-                }
-                return placed;
-            },
-            nullptr,
-            nullptr,
-            nullptr};
-        return id == SIGRUN_KIND_BALANCER ? &table : nullptr;
+        constexpr std::uint32_t k_caps = SIGRUN_BALANCER_THREAD_LOCAL_STATE | SIGRUN_BALANCER_DETERMINISTIC;
+        return id == SIGRUN_KIND_BALANCER ? sdk::balancer_table<balancer, sdk::plain_picker<balancer, ring>, k_caps>()
+                                          : nullptr;
     }
+    const protocol_weights& per_thread() const noexcept { return weights_; }
 
 private:
     const protocol_weights weights_;

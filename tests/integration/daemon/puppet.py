@@ -9,7 +9,7 @@ import secrets
 import threading
 import time
 
-from harness import DEADLINE
+from harness import DEADLINE, FleetTest
 
 
 class Puppet:
@@ -113,3 +113,18 @@ class Puppet:
         """Ends the session, as a broken connection would."""
         self.running = False
         self._request("DELETE", f"/v1/sessions/{self.token}")
+
+
+class PuppetTest(FleetTest):
+    def puppet(self, d, **kwargs):
+        """One that is online, and gone when the test is over."""
+        p = Puppet(d, **kwargs)
+        p.connect()
+        d.runner_status(p.name, "online")
+        self.addCleanup(p.vanish)
+        return p
+
+    def config(self, text):
+        file = self.dir / "sigrun.ini"
+        file.write_text(text)
+        return file

@@ -3,23 +3,11 @@ import collections
 import time
 import unittest
 
-from harness import BIN, FleetTest, wait_until
-from puppet import Puppet
+from harness import BIN, wait_until
+from puppet import PuppetTest
 
 
-class Queues(FleetTest):
-    def puppet(self, d, **kwargs):
-        p = Puppet(d, **kwargs)
-        p.connect()
-        d.runner_status(p.name, "online")
-        self.addCleanup(p.vanish)
-        return p
-
-    def config(self, text):
-        file = self.dir / "sigrun.ini"
-        file.write_text(text)
-        return file
-
+class Queues(PuppetTest):
     def offers(self, p, n):
         """The jobs of the next n offers, each ended at once so that the next can come."""
         out = []

@@ -2,23 +2,10 @@
 import re
 import unittest
 
-from harness import FleetTest
-from puppet import Puppet
+from puppet import PuppetTest
 
 
-class Zones(FleetTest):
-    def puppet(self, d, **kwargs):
-        p = Puppet(d, **kwargs)
-        p.connect()
-        d.runner_status(p.name, "online")
-        self.addCleanup(p.vanish)
-        return p
-
-    def config(self, text):
-        file = self.dir / "sigrun.ini"
-        file.write_text(text)
-        return file
-
+class Zones(PuppetTest):
     def placed(self, d, job):
         """Runner and reason of its attempt."""
         attempt = d.job(job)["attempts"][-1]

@@ -68,6 +68,20 @@ constexpr sigrun_balancer make_balancer_table(decltype(sigrun_balancer::pick) pi
 
 }  // namespace detail
 
+/// A picker of a class whose `pick` has no use for Bits; made of what `Balancer::per_thread()` returns.
+template <class Balancer, class Choice>
+class plain_picker {
+public:
+    explicit plain_picker(const Balancer& whole) : choice_(whole.per_thread()) {}
+    template <class>
+    void pick(const sigrun_view& view, const sigrun_req& req, const std::uint64_t* pages, sigrun_pick& out) noexcept {
+        choice_.pick(view, req, pages, out);
+    }
+
+private:
+    Choice choice_;
+};
+
 template <class Balancer, class Picker, std::uint32_t Caps>
 const sigrun_balancer* balancer_table() noexcept {
     static constexpr sigrun_balancer portable =
