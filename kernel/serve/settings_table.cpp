@@ -2,6 +2,7 @@
 
 #include "kernel/net/net_options.hpp"
 #include "kernel/plugin/plugin_guard.hpp"
+#include "kernel/serve/balancer_table.hpp"
 #include "kernel/serve/queue_tables.hpp"
 #include "kernel/serve/security_settings.hpp"
 #include "kernel/serve/zone_tables.hpp"
@@ -208,94 +209,6 @@ constexpr std::array k_interface{
             .max = 60 * k_second,
             .flags = SIGRUN_OPT_HOT}),
 };
-constexpr std::array k_balancer{
-    option("default_algorithm", SIGRUN_OPT_STRING,
-           {.def = "round_robin", .doc = "Balancer of jobs that name none.", .flags = SIGRUN_OPT_HOT}),
-    option(
-        "enable_adaptive_balancing", SIGRUN_OPT_BOOL,
-        {.def = "yes",
-         .doc =
-             "The balancer `adaptive` may switch to another one when jobs are done sooner with it. no: it tries none "
-             "and stays with what it chose.",
-         .flags = SIGRUN_OPT_HOT}),
-    option("priority_rule", SIGRUN_OPT_LIST,
-           {.def = "",
-            .doc = "PRIORITY=BALANCER, ...: who picks for jobs of that priority when neither they nor their queue name "
-                   "one, such as critical=performance, high=least_connections, normal=round_robin. Others: "
-                   "default_algorithm.",
-            .flags = SIGRUN_OPT_HOT}),
-    option("enable_sticky_sessions", SIGRUN_OPT_BOOL,
-           {.def = "no",
-            .doc = "Jobs without `affinity` have that of their tenant, or else of who submits them: a balancer that "
-                   "keeps affinity gives them the same runner.",
-            .flags = SIGRUN_OPT_HOT}),
-    option("protocol_weights", SIGRUN_OPT_LIST,
-           {.def = "",
-            .doc = "PROTOCOL=FACTOR, ...: what a protocol's score is multiplied by until it has been measured 10 "
-                   "times. Without: "
-                   "valkyrie=1.2, grpc=1.1, http=1.0, websocket=0.9.",
-            .flags = SIGRUN_OPT_HOT}),
-    option("preferred_protocol_bias", SIGRUN_OPT_FLOAT,
-           {.def = "0.2", .doc = "What the score of a preferred protocol gains.", .max = 100, .flags = SIGRUN_OPT_HOT}),
-    option(
-        "max_runner_load", SIGRUN_OPT_FLOAT,
-        {.def = "0.8",
-         .doc = "A runner with five places or more that runs more than this share of them gets another job only when "
-                "every other one that matches does, too.",
-         .min = 0.01,
-         .max = 1,
-         .flags = SIGRUN_OPT_HOT}),
-    option("reserve_for_urgent", SIGRUN_OPT_BOOL,
-           {.def = "no",
-            .doc = "What is beyond max_runner_load is for jobs of priority high and critical alone; others wait.",
-            .flags = SIGRUN_OPT_HOT}),
-    option("slow_start", SIGRUN_OPT_DURATION,
-           {.def = "30s",
-            .doc = "In this time a runner that came, or came back, goes from a tenth of its share to all of it, where "
-                   "shares follow cost. 0 is at once.",
-            .max = 3600 * k_second,
-            .flags = SIGRUN_OPT_HOT}),
-    option(
-        "eject_outliers", SIGRUN_OPT_BOOL,
-        {.def = "yes",
-         .doc = "A runner that loses max_failures_in_a_row jobs, or fails more of them than others do beyond chance, "
-                "gets none for a while, then one on trial.",
-         .flags = SIGRUN_OPT_HOT}),
-    option("max_failures_in_a_row", SIGRUN_OPT_INT,
-           {.def = "5",
-            .doc = "Failures of the infrastructure, not of jobs.",
-            .min = 1,
-            .max = 255,
-            .flags = SIGRUN_OPT_HOT}),
-    option("ejection_time", SIGRUN_OPT_DURATION,
-           {.def = "30s",
-            .doc = "How long, the first time; n times as long the n-th time, up to ten.",
-            .min = k_second,
-            .max = 3600 * k_second,
-            .flags = SIGRUN_OPT_HOT}),
-    option("max_ejected", SIGRUN_OPT_FLOAT,
-           {.def = "0.1",
-            .doc = "At most this share of all runners is out at a time, but always one of two.",
-            .max = 1,
-            .flags = SIGRUN_OPT_HOT}),
-    option("panic_threshold", SIGRUN_OPT_FLOAT,
-           {.def = "0.5",
-            .doc = "When fewer of the runners that match a job can take one, ejected ones are used, too. 0 is never.",
-            .max = 1,
-            .flags = SIGRUN_OPT_HOT}),
-    option("performance_monitoring_interval", SIGRUN_OPT_DURATION,
-           {.def = "10s",
-            .doc = "How often idle links are measured, and how long a window of evidence is.",
-            .min = k_second,
-            .max = 3600 * k_second,
-            .flags = SIGRUN_OPT_HOT}),
-    option("load_window", SIGRUN_OPT_DURATION,
-           {.def = "60s",
-            .doc = "Of how long a time the best throughput counts.",
-            .min = k_second,
-            .max = 3600 * k_second,
-            .flags = SIGRUN_OPT_HOT}),
-};
 constexpr std::array k_jobs{
     option("max_waiting", SIGRUN_OPT_INT,
            {.def = "100000",
@@ -400,7 +313,7 @@ const std::array<documented_section, 15> k_sections{{
     {"[registry]", "Runners.", k_registry},
     {"[detector]", "Finding out what an endpoint speaks.", k_detector},
     {"[interface]", "How jobs reach runners.", k_interface},
-    {"[balancer]", "Who chooses the runner.", k_balancer},
+    {"[balancer]", "Who chooses the runner.", k_balancer_options},
     {"[jobs]", "Limits and patience.", k_jobs},
     {"[plugins]", "How plugins change while the daemon runs.", k_plugins},
     {"[queue NAME]", "What jobs with this `queue` share, one section each. Other names need no section.",

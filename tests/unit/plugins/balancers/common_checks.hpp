@@ -53,4 +53,18 @@ inline void expect_failing_runners_are_avoided(balancer_rig& rig) {
     EXPECT_LE(share_of(jobs.run(10'000), {4, 11}), 0.03 * 0.1);
 }
 
+/// For those that look at load alone: who fails at once is always idle, so it looks best; the host's ejection is what keeps
+/// jobs away from it.
+inline void expect_ejected_runners_get_nothing(balancer_rig& rig) {
+    made_fleet fleet;
+    fleet.page(0xfffff, {});
+    job_stream jobs(rig, fleet, 0.4, 2);
+    for (std::uint32_t slot : {4u, 11u}) jobs.at(slot).fails = true;
+    jobs.eject_after = 5;
+    jobs.run(1000);
+    EXPECT_EQ(jobs.failures(4), 5);
+    EXPECT_EQ(jobs.failures(11), 5);
+    EXPECT_EQ(share_of(jobs.run(5000), {4, 11}), 0);
+}
+
 }  // namespace sigrun::test

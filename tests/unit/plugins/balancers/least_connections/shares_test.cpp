@@ -87,18 +87,9 @@ TEST(least_connections, a_slow_runner_gets_what_it_finishes_and_all_again_when_i
     EXPECT_NEAR(share_of(jobs.run(10'000), {2}), 0.125, 0.01);
 }
 
-/// Who fails at once is always idle, so it looks best; the host's ejection is what keeps jobs away from it.
 TEST(least_connections, ejected_runners_get_nothing) {
     balancer_rig rig("least_connections");
-    made_fleet fleet;
-    fleet.page(0xfffff, {});
-    job_stream jobs(rig, fleet, 0.4, 2);
-    for (std::uint32_t slot : {4u, 11u}) jobs.at(slot).fails = true;
-    jobs.eject_after = 5;
-    jobs.run(1000);
-    EXPECT_EQ(jobs.failures(4), 5);
-    EXPECT_EQ(jobs.failures(11), 5);
-    EXPECT_EQ(share_of(jobs.run(5000), {4, 11}), 0);
+    expect_ejected_runners_get_nothing(rig);
 }
 
 }  // namespace

@@ -89,14 +89,7 @@ TEST(round_robin, a_slow_runner_takes_its_turn_as_long_as_it_has_a_place) {
 
 TEST(round_robin, ejected_runners_get_nothing) {
     balancer_rig rig("round_robin");
-    made_fleet fleet;
-    fleet.page(0xfffff, {});
-    job_stream jobs(rig, fleet, 0.4, 2);
-    for (std::uint32_t slot : {4u, 11u}) jobs.at(slot).fails = true;
-    jobs.eject_after = 5;
-    jobs.run(1000);
-    EXPECT_EQ(jobs.failures(4), 5);
-    EXPECT_EQ(share_of(jobs.run(5000), {4, 11}), 0);
+    expect_ejected_runners_get_nothing(rig);
 }
 
 }  // namespace
