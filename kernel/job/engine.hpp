@@ -101,6 +101,7 @@ private:
     spec_defaults defaults() const;
     std::uint64_t affinity_of(const job_spec& spec, std::string_view submitter) const;
     result<void> has_room(const job_spec& spec) const;
+    void send_cancel(const job_ptr& j, job_lock& lock);
     void replay(const job_ptr& earlier, std::function<void(result<job_ptr>, bool)> accepted);
 
     // dispatch.cpp: from queued to offered
@@ -134,12 +135,13 @@ private:
                                             const sigrun_frame& final_state);
     void mark_running(job& j);
 
-    // settle.cpp: ends and retries
+    // settle.cpp: ends of attempts and retries
     /// The current attempt ended like this; decides between retry and end. `lock` is released.
     void attempt_ended(const job_ptr& j, job_lock& lock, ending how, std::function<void()> durable = {});
+
+    // ending.cpp: ends of jobs
     void finish(const job_ptr& j, job_lock& lock, ending how, std::function<void()> durable);
     void store_end(const job_ptr& j, job_lock& lock, ending how, std::function<void()> durable);
-    void send_cancel(const job_ptr& j, job_lock& lock);
     void forget(const std::vector<job_ptr>& ended);
     void completed(const job_ptr& j);
 
@@ -154,6 +156,8 @@ private:
     void note_ack(job& j, attempt& a);
     void expect_ack(job& j);
     void offer_another(const job_ptr& j, job_lock& lock);
+
+    // deadlines.cpp
     void on_timer(const job_ptr& j);
     void arm(job& j);
 

@@ -1,0 +1,137 @@
+// How a job ends: its end on the disk, those who wait for it, and when it is forgotten.
+#include "kernel/job/engine.hpp"
+#include "kernel/log/log.hpp"
+
+namespace sigrun {
+namespace {
+
+const auto k_log = logger::get("jobs");
+constexpr std::chrono::seconds k_settle_again{1};
+
+}  // namespace
+
+// The job ends. For fsync the end counts once it is on the disk; until then the job shows its former state.
+void job_engine::finish(const job_ptr& j, job_lock& lock, ending how, std::function<void()> durable) {
+    if (j->waiting) {
+        queue_.remove(*j);
+        j->waiting = false;
+    }
+    count_waiting(*j, false);
+    release_retry(*j);
+    j->denied = false;
+    if (j->spec->keep != durability::fsync) {
+        j->end = std::move(how);
+        bool relaxed = j->spec->keep == durability::relaxed;
+        job_state from = std::exchange(j->state, j->end->state);
+        j->finished_ns = clock_.wall_ns();
+        publish(*j, from);
+        if (relaxed)
+            save(j, lock, false, [durable = std::move(durable)](result<void> stored) {
+                if (stored && durable) durable();
+            });
+        else
+            lock.unlock();
+        if (!relaxed && durable) durable();
+        return completed(j);
+    }
+    j->settling = true;
+    store_end(j, lock, std::move(how), std::move(durable));
+}
+
+// Until the disk has taken it; the runner keeps its final state for as long.
+void job_engine::store_end(const job_ptr& j, job_lock& lock, ending how, std::function<void()> durable) {
+    job_state from = j->state;
+    // The record is written as it will be; in memory the job keeps its state until the disk has it.
+    j->end = how;
+    j->state = how.state;
+    j->finished_ns = clock_.wall_ns();
+    std::vector<journal_record> records;
+    records.push_back(record_of(*j));
+    j->end.reset();
+    j->state = from;
+    j->finished_ns = 0;
+    auto stored = [this, j, from, how = std::move(how), durable = std::move(durable)](result<void> outcome) mutable {
+        job_lock inner(j->mutex);
+        if (!outcome) {
+            if (j->settle_at == time_point{})
+                SIGRUN_LOG(k_log, error, "the end of job ", j->uid.text(),
+                           " could not be stored: ", outcome.error().text());
+            j->reason = "it has ended, but that could not be stored yet: " + outcome.error().text();
+            j->settle_at = clock_.now() + k_settle_again;
+            j->settle_again = [this, how = std::move(how), durable = std::move(durable)](const job_ptr& again) mutable {
+                job_lock relock(again->mutex);
+                store_end(again, relock, std::move(how), std::move(durable));
+            };
+            return arm(*j);
+        }
+        j->settling = false;
+        j->settle_at = {};
+        j->reason.clear();
+        j->end = std::move(how);
+        j->state = j->end->state;
+        j->finished_ns = clock_.wall_ns();
+        publish(*j, from);
+        inner.unlock();
+        if (durable) durable();
+        completed(j);
+    };
+    store_.append(std::move(records), true, std::move(stored));
+    lock.unlock();
+}
+
+void job_engine::completed(const job_ptr& j) {
+    decltype(j->waiters) waiters;
+    decltype(j->repeats) repeats;
+    std::shared_ptr<job_log> log;
+    bool holds = false;
+    {
+        job_lock lock(j->mutex);
+        waiters.swap(j->waiters);
+        repeats.swap(j->repeats);
+        log = j->log;
+        holds = j->hold_deadline != time_point{};
+        (j->state == job_state::succeeded ? finished_ok_ : finished_bad_).add();
+        if (!holds) {
+            timers_.disarm(*j);
+            placed_.remove(*j);
+        } else {
+            arm(*j);
+        }
+    }
+    if (log) log->finish();
+    for (auto& acknowledge : repeats) acknowledge();
+    for (auto& w : waiters)
+        if (auto done = w.lock()) (*done)();
+    forget(table_.finished(j));
+}
+
+void job_engine::forget(const std::vector<job_ptr>& ended) {
+    for (const auto& old : ended) {
+        member_ptr where;
+        slot_ref place;
+        std::shared_ptr<job_log> log;
+        {
+            job_lock lock(old->mutex);
+            log = old->log;
+            // Nobody is left who would give back what a runner of unknown state still holds.
+            if (attempt* a = old->current(); a && std::exchange(a->holds_place, false)) {
+                where = a->where;
+                place = a->place;
+            }
+        }
+        if (where) place_free(where, place);
+        if (log) log->erase();
+        std::vector<journal_record> gone;
+        if (!old->idempotency_key.empty()) {
+            std::string key = old->spec->tenant + '\x1f' + old->idempotency_key;
+            std::lock_guard lock(keys_mutex_);
+            keys_.erase(key);
+            gone.push_back({record_kind::idempotency, std::move(key), {}, SIGRUN_RECORD_DELETE});
+        }
+        if (old->spec->keep == durability::memory) continue;
+        gone.push_back({record_kind::job, old->uid.text(), {}, SIGRUN_RECORD_DELETE});
+        store_.append(std::move(gone), false, {});
+    }
+}
+
+}  // namespace sigrun
