@@ -168,6 +168,7 @@ void job_engine::begin_attempt(const job_ptr& j, const member_ptr& where, const 
                                const pick_result& picked) {
     auto number = j->attempts.empty() ? 1 : j->attempts.back().number + 1;
     forget_old_attempts(*j);
+    if (attempt* before = j->current()) before->may_return = false;
     attempt& a = j->attempts.emplace_back();
     a.number = number;
     a.where = where;

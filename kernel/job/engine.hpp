@@ -173,6 +173,10 @@ private:
     void not_listed(const job_ptr& j, const member_ptr& who, bool restarted);
     void attach(const job_ptr& j, job_lock& lock, const link_ptr& via);
 
+    // returning.cpp: a lost runner is back, and no other has its job yet
+    bool may_return(job& j, std::string_view token);  // under its lock, as the next
+    void take_up_again(job& j);
+
     // rung_path.cpp: over another protocol of the same runner
     void goes_over(attempt& a, const link_ptr& via, std::string_view why);
     bool reroute(const job_ptr& j, job_lock& lock);

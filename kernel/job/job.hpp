@@ -107,6 +107,7 @@ struct attempt {
     bool rerouted = false;  // the offer was sent over another protocol, since the first did not answer
     bool foreign = false;
     bool late = false;        // the job had waited, and this place became free
+    bool may_return = false;  // lost while it ran, its token not revoked: see returning.cpp
     bool looked_for = false;  // over the link that takes the place of `via`; the answer is on its way
     std::int64_t offered_ns = 0, started_ns = 0, finished_ns = 0;  // wall clock
     std::optional<int> exit_code;

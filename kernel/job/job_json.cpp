@@ -245,6 +245,7 @@ std::string job_record(const job& j) {
         w.member("started_ns", a.started_ns).member("finished_ns", a.finished_ns);
         if (a.exit_code) w.member("exit_code", *a.exit_code);
         failure_member(w, a.why);
+        if (a.may_return) w.member("may_return", true);
         if (!a.steps.empty()) {
             w.key("steps").open_array();
             for (const auto& step : a.steps)
@@ -311,6 +312,7 @@ attempt attempt_of(const json::object& o) {
     a.finished_ns = number_or<std::int64_t>(o, "finished_ns", 0);
     a.exit_code = int_of(o, "exit_code");
     a.why = failure_of(o);
+    a.may_return = bool_or(o, "may_return", false);
     a.more_steps = number_or<std::uint32_t>(o, "more_steps", 0);
     if (const auto* steps = array_or_null(o, "steps"))
         for (const auto& v : *steps)

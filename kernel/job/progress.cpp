@@ -26,6 +26,14 @@ sigrun_result job_engine::on_attempt_frame(const member_ptr& from, const link_pt
         attempt* a = j->current();
         current = a && a->token == sdk::view(frame.attempt->token) && a->runner == from->info->uid();
         ended = is_terminal(j->state);
+        if (current && (frame.kind == SIGRUN_LOG || frame.kind == SIGRUN_STATE) && may_return(*j, a->token)) {
+            take_up_again(*j);
+            a->where = from;
+            goes_over(*a, via, "the runner is back");
+            claim_again(*a);
+            j->lease_deadline = {};
+            arm(*j);
+        }
         if (current && j->live()) {
             switch (frame.kind) {
                 case SIGRUN_ACK: return on_ack(j, lock, frame);

@@ -9,6 +9,7 @@ std::vector<verdict> job_engine::reconcile(const member_ptr& who, const std::vec
                                            bool restarted) {
     std::vector<verdict> verdicts;
     std::unordered_set<const job*> listed;
+    bool returned = false;
     for (const auto& item : inventory) {
         bool finished = item.state == "finished";
         verdict v;
@@ -17,18 +18,23 @@ std::vector<verdict> job_engine::reconcile(const member_ptr& who, const std::vec
         job_ptr j = uid ? table_.find(*uid) : nullptr;
         if (j) {
             job_lock lock(j->mutex);
+            const bool returns = may_return(*j, item.token);
+            if (returns) take_up_again(*j);
+            returned |= returns;
             attempt* a = j->live();
             if (a && a->token == item.token) {
                 listed.insert(j.get());
                 if (!j->settling) keep(*j, *a, who, item, v);
                 // Its end is on the way to the disk: what the runner says again is acknowledged then.
                 if (finished) v.kind = verdict::report;
+                if (returns && j->spec->keep != durability::memory) save(j, lock, false, {});
             }
         }
         verdicts.push_back(v);
     }
     for (const auto& j : placed_.on(who->info->uid()))
         if (!listed.contains(j.get())) not_listed(j, who, restarted);
+    if (returned) wake_retries();
     return verdicts;
 }
 

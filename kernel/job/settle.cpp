@@ -76,12 +76,13 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
                 if (retry) {
                     ++j->infrastructure_tries;
                     if (a.where && j->failed_on.size() < 64) j->failed_on.push_back(a.where);
+                    a.may_return = a.state == attempt_state::lost && !a.foreign;
                 }
         }
         bool own_fault = how.why.cls == failure_class::user || how.why.cls == failure_class::user_timeout ||
                          how.why.cls == failure_class::resource;
         if (retry && !own_fault && !j->spec->idempotent && !never_started(how.why)) {
-            retry = false;
+            retry = a.may_return = false;
             how.why.message += "; it may have run, and must not run twice";
             how.why.code = "outcome_unknown";
         }
