@@ -8,7 +8,7 @@ namespace sigrun {
 void job_engine::arm(job& j) {
     time_point next = time_point::max();
     for (time_point t : {j.offer_deadline, j.lease_deadline, j.run_deadline, j.hold_deadline, j.settle_at, j.cancel_at,
-                         j.doubt_at, j.proven_at, j.reoffer_at})
+                         j.save_at, j.doubt_at, j.proven_at, j.reoffer_at})
         if (t != time_point{}) next = std::min(next, t);
     if (j.state == job_state::queued)
         for (time_point t : {j.queue_deadline, j.retry_at})
@@ -28,9 +28,11 @@ void job_engine::on_timer(const job_ptr& j) {
     };
     job_lock lock(j->mutex);
     attempt* a = j->current();
+    if (passed(j->save_at)) save_again(j);
     if (passed(j->hold_deadline) && a && std::exchange(a->holds_place, false)) {
         auto where = a->where;
         auto place = a->place;
+        if (j->save_at != time_point{}) arm(*j);
         lock.unlock();
         if (where) place_free(where, place);
         return;
@@ -42,7 +44,14 @@ void job_engine::on_timer(const job_ptr& j) {
         if (again) again(j);
         return;
     }
-    if (is_terminal(j->state) || j->settling) return;
+    if (is_terminal(j->state) || j->settling) {
+        // The others are about a job that goes on.
+        time_point next = time_point::max();
+        for (time_point t : {j->save_at, j->hold_deadline, j->settle_at})
+            if (t != time_point{}) next = std::min(next, t);
+        if (next != time_point::max()) timers_.arm(*j, next);
+        return;
+    }
     if (passed(j->queue_deadline) && j->state == job_state::queued) {
         ending how;
         how.state = job_state::expired;

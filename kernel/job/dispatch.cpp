@@ -156,11 +156,8 @@ void job_engine::store_offer(const job_ptr& j, job_lock& lock) {
         });
         return;
     }
-    if (j->spec->keep == durability::relaxed) {
-        save(j, lock, false, {});
-    } else {
-        lock.unlock();
-    }
+    if (j->spec->keep == durability::relaxed) keep_saving(j, false);
+    lock.unlock();
     send_offer(j, number);
 }
 

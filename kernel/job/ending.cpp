@@ -25,14 +25,19 @@ void job_engine::finish(const job_ptr& j, job_lock& lock, ending how, std::funct
         job_state from = std::exchange(j->state, j->end->state);
         j->finished_ns = clock_.wall_ns();
         publish(*j, from);
-        if (relaxed)
-            save(j, lock, false, [durable = std::move(durable)](result<void> stored) {
-                if (stored && durable) durable();
+        if (relaxed) {
+            j->end_unsaved = true;
+            keep_saving(j, false, [this, j, durable = std::move(durable)] {
+                if (durable) durable();
+                retire(j);
             });
-        else
-            lock.unlock();
+        }
+        lock.unlock();
         if (!relaxed && durable) durable();
-        return completed(j);
+        completed(j);
+        // What the disk believes to be running must not be forgotten: it would run again after a restart.
+        if (!relaxed) retire(j);
+        return;
     }
     j->settling = true;
     store_end(j, lock, std::move(how), std::move(durable));
@@ -45,12 +50,14 @@ void job_engine::store_end(const job_ptr& j, job_lock& lock, ending how, std::fu
     j->end = how;
     j->state = how.state;
     j->finished_ns = clock_.wall_ns();
+    const auto number = ++j->saves;
     std::vector<journal_record> records;
     records.push_back(record_of(*j));
     j->end.reset();
     j->state = from;
     j->finished_ns = 0;
-    auto stored = [this, j, from, how = std::move(how), durable = std::move(durable)](result<void> outcome) mutable {
+    auto stored = [this, j, from, number, how = std::move(how),
+                   durable = std::move(durable)](result<void> outcome) mutable {
         job_lock inner(j->mutex);
         if (!outcome) {
             if (j->settle_at == time_point{})
@@ -71,37 +78,48 @@ void job_engine::store_end(const job_ptr& j, job_lock& lock, ending how, std::fu
         j->state = j->end->state;
         j->finished_ns = clock_.wall_ns();
         publish(*j, from);
+        const auto tell = overtaken(*j, number);
         inner.unlock();
+        for (const auto& each : tell)
+            if (each) each();
         if (durable) durable();
         completed(j);
+        retire(j);
     };
     store_.append(std::move(records), true, std::move(stored));
     lock.unlock();
 }
 
+// Everybody may know it.
 void job_engine::completed(const job_ptr& j) {
     decltype(j->waiters) waiters;
-    decltype(j->repeats) repeats;
     std::shared_ptr<job_log> log;
-    bool holds = false;
     {
         job_lock lock(j->mutex);
         waiters.swap(j->waiters);
-        repeats.swap(j->repeats);
         log = j->log;
-        holds = j->hold_deadline != time_point{};
         (j->state == job_state::succeeded ? finished_ok_ : finished_bad_).add();
-        if (!holds) {
-            timers_.disarm(*j);
-            placed_.remove(*j);
-        } else {
+        const bool holds = j->hold_deadline != time_point{};
+        if (!holds) placed_.remove(*j);
+        if (holds || j->save_at != time_point{})
             arm(*j);
-        }
+        else
+            timers_.disarm(*j);
     }
     if (log) log->finish();
-    for (auto& acknowledge : repeats) acknowledge();
     for (auto& w : waiters)
         if (auto done = w.lock()) (*done)();
+}
+
+// The disk knows it, too, as far as the job wants that: it may be forgotten.
+void job_engine::retire(const job_ptr& j) {
+    decltype(j->repeats) repeats;
+    {
+        job_lock lock(j->mutex);
+        j->end_unsaved = false;
+        repeats.swap(j->repeats);
+    }
+    for (auto& acknowledge : repeats) acknowledge();
     forget(table_.finished(j));
 }
 

@@ -21,6 +21,20 @@ std::uint64_t hash_of(std::string_view a, std::string_view b) {
     return h ^ (std::hash<std::string_view>{}(b) + 0x9E3779B97F4A7C15ull + (h << 6));
 }
 
+problem not_stored(const std::string& why, durability wanted) {
+    return {errc::unavailable,
+            "nothing can be stored now: " + why,
+            "durability",
+            "a working store, or durability \"memory\"",
+            std::string(to_string(wanted)),
+            5000};
+}
+
+// A full disk, and a disk that was full a moment ago, are the same to who submits.
+problem not_stored(const problem& why, durability wanted) {
+    return why.code == errc::busy ? why : not_stored(why.text(), wanted);
+}
+
 std::string key_of(const std::string& tenant, const std::string& key) { return tenant + '\x1f' + key; }
 
 }  // namespace
@@ -99,11 +113,8 @@ void job_engine::submit(const submit_request& request, std::function<void(result
                         false);
     if (stopping_) return accepted(problem{errc::unavailable, "the daemon is stopping", "", "", "", 1000}, false);
     if (auto room = has_room(*spec); !room) return accepted(room.error(), false);
-    if (spec->keep == durability::fsync)
-        if (auto why = store_.failed(); !why.empty())
-            return accepted(problem{errc::unavailable, "nothing can be stored now: " + why, "durability",
-                                    "a working store, or durability \"memory\"", "fsync", 5000},
-                            false);
+    if (spec->keep != durability::memory)
+        if (auto why = store_.failed(); !why.empty()) return accepted(not_stored(why, spec->keep), false);
     auto j = std::make_shared<job>(*this, id::make(), spec);
     j->payload = request.payload ? request.payload : spec->payload;
     j->submitted_ns = clock_.wall_ns();
@@ -134,8 +145,7 @@ void job_engine::submit(const submit_request& request, std::function<void(result
             return accepted(make_problem(errc::not_found, "the job of this idempotency key is no longer kept"), false);
         }
         lock.unlock();
-        records.push_back({record_kind::idempotency, key,
-                           json::serialize(json::object{{"job", j->uid.text()}, {"hash", std::to_string(hash)}}), 0});
+        records.push_back(key_record_of(*j));
     }
     submitted_.add();
     if (spec->keep != durability::memory || events_.watched()) events_.publish(event_type::job_submitted, {}, j->uid);
@@ -143,12 +153,15 @@ void job_engine::submit(const submit_request& request, std::function<void(result
         accepted(j, false);
         return enqueue(j);
     }
-    records.push_back(record_of(*j));
     if (spec->keep == durability::relaxed) {
-        store_.append(std::move(records), false, {});
+        {
+            job_lock lock(j->mutex);
+            keep_saving(j, false);
+        }
         accepted(j, false);
         return enqueue(j);
     }
+    records.push_back(record_of(*j));
     {
         job_lock lock(j->mutex);
         count_waiting(*j, true);
@@ -165,10 +178,12 @@ void job_engine::submit(const submit_request& request, std::function<void(result
         {
             job_lock lock(j->mutex);
             j->storing = false;
+            j->key_saved = true;
             if (!stored) count_waiting(*j, false);
             replays.swap(j->replays);
         }
-        result<job_ptr> first = stored ? result<job_ptr>(j) : result<job_ptr>(stored.error());
+        const auto kept = j->spec->keep;
+        result<job_ptr> first = stored ? result<job_ptr>(j) : result<job_ptr>(not_stored(stored.error(), kept));
         accepted(first, false);
         for (const auto& answer : replays) answer(first);
         if (stored) enqueue(j);
@@ -305,20 +320,18 @@ selector::explanation job_engine::explain(const job_ptr& j) const {
 
 journal_record job_engine::record_of(const job& j) const { return {record_kind::job, j.uid.text(), job_record(j), 0}; }
 
+journal_record job_engine::key_record_of(const job& j) {
+    const auto key = key_of(j.spec->tenant, j.idempotency_key);
+    std::lock_guard lock(keys_mutex_);
+    const auto hash = std::to_string(keys_[key].second);
+    return {record_kind::idempotency, key, json::serialize(json::object{{"job", j.uid.text()}, {"hash", hash}}), 0};
+}
+
 void job_engine::publish(const job& j, job_state from) {
     if (j.spec->keep == durability::memory && !events_.watched()) return;
     const attempt* a = j.attempts.empty() ? nullptr : &j.attempts.back();
     events_.publish(event_type::job_state_changed, a ? a->runner : id{}, j.uid,
                     sdk::concat("\"from\":\"", to_string(from), "\",\"to\":\"", to_string(j.state), "\""));
-}
-
-void job_engine::save(const job_ptr& j, job_lock& lock, bool fsync, std::function<void(result<void>)> stored) {
-    std::vector<journal_record> records;
-    records.push_back(record_of(*j));
-    // Under the lock, so that a job's records reach the disk in the order of its states. The journal never answers on
-    // this stack.
-    store_.append(std::move(records), fsync, std::move(stored));
-    lock.unlock();
 }
 
 void job_engine::stop() {
@@ -330,10 +343,12 @@ void job_engine::release() {
     for (const auto& j : table_.all()) {
         // What waits for its end may hold links too; destroyed without the lock.
         decltype(j->repeats) repeats;
+        decltype(j->refused_saves) refused;
         decltype(j->settle_again) again;
         decltype(j->failed_on) old_runners;
         job_lock lock(j->mutex);
         repeats.swap(j->repeats);
+        refused.swap(j->refused_saves);
         again.swap(j->settle_again);
         for (auto& a : j->attempts) {
             a.via.reset();

@@ -144,6 +144,7 @@ private:
     void store_end(const job_ptr& j, job_lock& lock, ending how, std::function<void()> durable);
     void forget(const std::vector<job_ptr>& ended);
     void completed(const job_ptr& j);
+    void retire(const job_ptr& j);
 
     // retries.cpp: how many at once
     void count_end(job& j, attempt& a);
@@ -185,8 +186,15 @@ private:
     void look_for(const job_ptr& j, job_lock& lock, const link_ptr& from, const link_ptr& to);
 
     journal_record record_of(const job& j) const;
+    journal_record key_record_of(const job& j);
     void publish(const job& j, job_state from);
+
+    // saving.cpp: records that must reach the disk
     void save(const job_ptr& j, job_lock& lock, bool fsync, std::function<void(result<void>)> stored);
+    void keep_saving(const job_ptr& j, bool fsync, std::function<void()> durable = {});
+    void save_again(const job_ptr& j);
+    void saved(const job_ptr& j, std::uint32_t number, const result<void>& outcome, std::function<void()> durable);
+    std::vector<std::function<void()>> overtaken(job& j, std::uint32_t number);
 
     fleet& fleet_;
     selector& select_;

@@ -145,7 +145,7 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     time_point waits_since{};
     std::int64_t submitted_ns = 0, started_ns = 0, finished_ns = 0;
     time_point queue_deadline{}, offer_deadline{}, lease_deadline{}, retry_at{}, run_deadline{}, hold_deadline{},
-        settle_at{}, cancel_at{}, doubt_at{}, backoff_until{}, proven_at{}, reoffer_at{};
+        settle_at{}, cancel_at{}, save_at{}, doubt_at{}, backoff_until{}, proven_at{}, reoffer_at{};
     nanoseconds doubt_after{0};  // age at which the job will have lasted unusually long
     nanoseconds cancel_grace{0};
     std::string idempotency_key;
@@ -156,7 +156,11 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     std::vector<std::weak_ptr<std::function<void()>>> waiters;  // run once, when it is terminal
     std::size_t sweep_waiters_at = 16;
     std::vector<std::function<void()>> repeats;  // acknowledgements of an end that is on its way to the disk
-    bool storing = false;                        // its first record is on the way to the disk
+    bool end_unsaved = false;                    // relaxed: it has ended, and the disk does not know it yet
+    std::uint32_t saves = 0, saved = 0;          // records that were sent to the disk, and the newest that is there
+    std::vector<std::pair<std::uint32_t, std::function<void()>>> refused_saves;  // which, and whom to tell: saving.cpp
+    bool key_saved = false;                                                      // its idempotency key is on the disk
+    bool storing = false;  // its first record is on the way to the disk
     std::vector<std::function<void(const result<std::shared_ptr<job>>&)>>
         replays;  // submits with its key that came meanwhile
 

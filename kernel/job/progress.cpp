@@ -42,6 +42,11 @@ sigrun_result job_engine::on_attempt_frame(const member_ptr& from, const link_pt
                 default: return SIGRUN_E_INVALID;
             }
         }
+        if (current && ended && j->end_unsaved && frame.kind == SIGRUN_STATE && (frame.flags & SIGRUN_FRAME_LAST)) {
+            // It has come back to say it again, and is needed until the disk has it.
+            j->repeats.push_back(acknowledge_later(from, via, frame));
+            return SIGRUN_OK;
+        }
         // A runner that could not be told to stop has ended now: its place is free again.
         if (current && ended && frame.kind == SIGRUN_STATE && (frame.flags & SIGRUN_FRAME_LAST) &&
             std::exchange(a->holds_place, false)) {
@@ -94,7 +99,7 @@ sigrun_result job_engine::on_ack(const job_ptr& j, job_lock& lock, const sigrun_
     note_ack(*j, *a);
     mark_running(*j);
     arm(*j);
-    if (j->spec->keep != durability::memory) save(j, lock, false, {});
+    if (j->spec->keep != durability::memory) keep_saving(j, false);
     return SIGRUN_OK;
 }
 

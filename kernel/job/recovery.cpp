@@ -27,7 +27,9 @@ std::vector<verdict> job_engine::reconcile(const member_ptr& who, const std::vec
                 if (!j->settling) keep(*j, *a, who, item, v);
                 // Its end is on the way to the disk: what the runner says again is acknowledged then.
                 if (finished) v.kind = verdict::report;
-                if (returns && j->spec->keep != durability::memory) save(j, lock, false, {});
+                if (returns && j->spec->keep != durability::memory) keep_saving(j, false);
+            } else if (finished && j->end_unsaved && j->current()->token == item.token) {
+                v.kind = verdict::report;
             }
         }
         verdicts.push_back(v);

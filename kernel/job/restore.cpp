@@ -42,6 +42,7 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
     j->finished_ns = view->finished_ns;
     j->end = std::move(view->end);
     j->idempotency_key = view->key;
+    j->key_saved = true;
     j->queue_seq = next_seq_.fetch_add(1);
     const auto* last = j->current();
     const nanoseconds waited(clock_.wall_ns() - (last && last->finished_ns ? last->finished_ns : j->submitted_ns));

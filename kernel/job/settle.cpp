@@ -101,9 +101,8 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
             lock.unlock();
             if (durable) durable();
         } else {
-            save(j, lock, j->spec->keep == durability::fsync, [durable = std::move(durable)](result<void> stored) {
-                if (stored && durable) durable();
-            });
+            keep_saving(j, j->spec->keep == durability::fsync, std::move(durable));
+            lock.unlock();
         }
     }
     if (give_back && where) place_free(where, place);
