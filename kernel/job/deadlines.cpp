@@ -20,6 +20,7 @@ void job_engine::arm(job& j) {
 }
 
 void job_engine::on_timer(const job_ptr& j) {
+    if (halted_) return;
     const auto now = clock_.now();
     auto passed = [now](time_point& t) {
         if (t == time_point{} || t > now) return false;

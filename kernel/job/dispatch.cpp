@@ -129,6 +129,7 @@ bool job_engine::pick_rung(job& j, pick_result& picked, member_ptr& where, chose
 }
 
 bool job_engine::try_dispatch(const job_ptr& j, bool late) {
+    if (halted_) return false;
     job_lock lock(j->mutex);
     if (j->state != job_state::queued || j->cancelling || j->settling) return true;
     if (j->retry_at > clock_.now()) {
@@ -215,7 +216,7 @@ void job_engine::send_offer(const job_ptr& j, std::uint32_t number) {
     {
         job_lock lock(j->mutex);
         attempt* a = j->live();
-        if (j->state != job_state::offered || !a || a->number != number || j->settling) return;
+        if (j->state != job_state::offered || !a || a->number != number || j->settling || halted_) return;
         via = a->via;
         token = a->token;
         payload = j->payload;

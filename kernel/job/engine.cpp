@@ -112,6 +112,9 @@ void job_engine::submit(const submit_request& request, std::function<void(result
                                   std::to_string(request.idempotency_key.size()) + " bytes"),
                         false);
     if (stopping_) return accepted(problem{errc::unavailable, "the daemon is stopping", "", "", "", 1000}, false);
+    if (halted_)
+        return accepted(problem{errc::unavailable, "another controller has taken over the jobs", "", "", "", 1000},
+                        false);
     if (auto room = has_room(*spec); !room) return accepted(room.error(), false);
     if (spec->keep != durability::memory)
         if (auto why = store_.failed(); !why.empty()) return accepted(not_stored(why, spec->keep), false);
@@ -262,7 +265,7 @@ std::shared_ptr<void> job_engine::when_done(const job_ptr& j, std::function<void
 
 void job_engine::cancel(const job_ptr& j, nanoseconds grace) {
     job_lock lock(j->mutex);
-    if (is_terminal(j->state) || j->settling) return;
+    if (is_terminal(j->state) || j->settling || halted_) return;
     attempt* a = j->live();
     // Asked for again: an impatient grace counts, a patient one does not take back the first.
     j->cancel_grace = j->cancelling ? std::min(j->cancel_grace, grace) : grace;

@@ -81,6 +81,8 @@ public:
     void start();
     /// Takes no more jobs.
     void stop();
+    /// Another controller owns the jobs: nothing is offered, acknowledged, cancelled or accepted any more. [any]
+    void halt() noexcept { halted_ = true; }
     /// Lets go of links and runners; after the fleet has stopped.
     void release();
 
@@ -226,7 +228,7 @@ private:
     std::shared_ptr<void> alive_ = std::make_shared<char>();  // until stop
     sweeper sweeper_{*this};
     std::atomic<std::uint64_t> next_seq_{1};
-    std::atomic<bool> started_{false}, stopping_{false};
+    std::atomic<bool> started_{false}, stopping_{false}, halted_{false};
 
     std::mutex keys_mutex_;
     std::unordered_map<std::string, std::pair<id, std::uint64_t>> keys_;  // tenant + key -> job, hash of the document

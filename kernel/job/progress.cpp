@@ -18,6 +18,8 @@ void job_engine::ack(const link_ptr& via, const sigrun_frame& frame, std::uint32
 }
 
 sigrun_result job_engine::on_attempt_frame(const member_ptr& from, const link_ptr& via, const sigrun_frame& frame) {
+    // The runner keeps what is not acknowledged, and tells the one who owns the job now.
+    if (halted_) return SIGRUN_E_CANCELLED;
     auto uid = id::parse(sdk::view(frame.attempt->job));
     job_ptr j = uid ? table_.find(*uid) : nullptr;
     bool current = false, ended = false;

@@ -26,6 +26,8 @@ struct journal::impl {
     std::shared_ptr<group_commit> commits;
     plugin_host& host;
     std::atomic<bool> closed{false};
+    std::shared_ptr<std::function<void(const std::string&)>> fenced =
+        std::make_shared<std::function<void(const std::string&)>>();
 };
 
 journal::journal(plugin_host& host, std::shared_ptr<instance> store, metrics& metrics)
@@ -44,10 +46,15 @@ journal::journal(plugin_host& host, std::shared_ptr<instance> store, metrics& me
         });
     };
     way.post = [&host](std::function<void()> task) { asio::post(host.control(), std::move(task)); };
+    way.fenced = [tell = impl_->fenced](const std::string& why) {
+        if (*tell) (*tell)(why);
+    };
     impl_->commits = std::make_shared<group_commit>(std::move(way));
 }
 
 journal::~journal() { close(); }
+
+void journal::on_fenced(std::function<void(const std::string&)> tell) { *impl_->fenced = std::move(tell); }
 
 result<std::uint64_t> journal::open(const std::function<void(record_kind, std::string_view, std::string_view)>& each) {
     if (!impl_->outlet) return std::uint64_t{0};

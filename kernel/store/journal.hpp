@@ -30,6 +30,10 @@ public:
     journal(plugin_host& host, std::shared_ptr<instance> store, metrics& metrics);
     ~journal();
 
+    /// Before open. `tell` is called once, on any thread, when another controller has taken the shard: nothing is stored any
+    /// more, and what this one believes of its jobs may be wrong from now on.
+    void on_fenced(std::function<void(const std::string& why)> tell);
+
     /// Takes the shard (raising the epoch) and reads back every record, oldest first. Blocking; once, at
     /// start.
     result<std::uint64_t> open(
