@@ -128,9 +128,13 @@ void job_engine::forget(const std::vector<job_ptr>& ended) {
         member_ptr where;
         slot_ref place;
         std::shared_ptr<job_log> log;
+        past_job past;
         {
             job_lock lock(old->mutex);
             log = old->log;
+            past = {old->state, {}, {}, old->submitted_ns, old->started_ns, old->finished_ns};
+            if (old->end) past.exit_code = old->end->exit_code;
+            if (old->end) past.why = old->end->why;
             // Nobody is left who would give back what a runner of unknown state still holds.
             if (attempt* a = old->current(); a && std::exchange(a->holds_place, false)) {
                 where = a->where;
@@ -140,12 +144,10 @@ void job_engine::forget(const std::vector<job_ptr>& ended) {
         if (where) place_free(where, place);
         if (log) log->erase();
         std::vector<journal_record> gone;
-        if (!old->idempotency_key.empty()) {
-            std::string key = old->spec->tenant + '\x1f' + old->idempotency_key;
-            std::lock_guard lock(keys_mutex_);
-            keys_.erase(key);
-            gone.push_back({record_kind::idempotency, std::move(key), {}, SIGRUN_RECORD_DELETE});
-        }
+        // It outlives the job: who asks again later must not make another one.
+        if (!old->idempotency_key.empty())
+            gone.push_back(keys_.retire(old->spec->tenant, old->idempotency_key, std::move(past),
+                                        old->spec->keep != durability::memory, clock_.wall_ns()));
         if (old->spec->keep == durability::memory) continue;
         gone.push_back({record_kind::job, old->uid.text(), {}, SIGRUN_RECORD_DELETE});
         store_.append(std::move(gone), false, {});

@@ -16,11 +16,6 @@ struct spec_cache {
     spec_ptr spec;
 };
 
-std::uint64_t hash_of(std::string_view a, std::string_view b) {
-    std::size_t h = std::hash<std::string_view>{}(a);
-    return h ^ (std::hash<std::string_view>{}(b) + 0x9E3779B97F4A7C15ull + (h << 6));
-}
-
 problem not_stored(const std::string& why, durability wanted) {
     return {errc::unavailable,
             "nothing can be stored now: " + why,
@@ -34,8 +29,6 @@ problem not_stored(const std::string& why, durability wanted) {
 problem not_stored(const problem& why, durability wanted) {
     return why.code == errc::busy ? why : not_stored(why.text(), wanted);
 }
-
-std::string key_of(const std::string& tenant, const std::string& key) { return tenant + '\x1f' + key; }
 
 }  // namespace
 
@@ -78,6 +71,7 @@ void job_engine::tune(const engine_tuning& now) {
         options_.defaults.rules = std::make_shared<const spec_rules>(now.rules);
     }
     table_.keep(now.keep_finished);
+    keys_.limit(now.keep_keys, now.max_keys);
     queue_.set_ageing(now.ageing);
     options_.defaults.tenants->set_rules(now.any_tenant, now.tenants);
     wait_accounts::rules_by_name queues;
@@ -130,24 +124,13 @@ void job_engine::submit(const submit_request& request, std::function<void(result
     table_.insert(j);
     std::vector<journal_record> records;
     if (!request.idempotency_key.empty()) {
-        std::string key = key_of(spec->tenant, request.idempotency_key);
-        auto hash = hash_of(request.document, j->payload.view());
         j->idempotency_key = request.idempotency_key;
-        std::unique_lock lock(keys_mutex_);
-        auto [it, fresh] = keys_.try_emplace(key, j->uid, hash);
-        if (!fresh) {
-            auto [known, known_hash] = it->second;
-            lock.unlock();
+        auto taken = keys_.take(spec->tenant, request.idempotency_key, j->uid, request.document, j->payload.view());
+        if (!taken || *taken) {
             table_.erase(j->uid);
-            if (known_hash != hash)
-                return accepted(
-                    problem{errc::conflict, "this idempotency key was used with another document", "idempotency_key",
-                            "the same document, or another key", request.idempotency_key},
-                    false);
-            if (auto earlier = table_.find(known)) return replay(earlier, std::move(accepted));
-            return accepted(make_problem(errc::not_found, "the job of this idempotency key is no longer kept"), false);
+            if (!taken) return accepted(taken.error(), false);
+            return repeated(**taken, spec, request.idempotency_key, std::move(accepted));
         }
-        lock.unlock();
         records.push_back(key_record_of(*j));
     }
     submitted_.add();
@@ -172,10 +155,7 @@ void job_engine::submit(const submit_request& request, std::function<void(result
     store_.append(std::move(records), true, [this, j, accepted = std::move(accepted)](result<void> stored) {
         if (!stored) {
             table_.erase(j->uid);
-            if (!j->idempotency_key.empty()) {
-                std::lock_guard lock(keys_mutex_);
-                keys_.erase(key_of(j->spec->tenant, j->idempotency_key));
-            }
+            if (!j->idempotency_key.empty()) keys_.drop(j->spec->tenant, j->idempotency_key);
         }
         decltype(j->replays) replays;
         {
@@ -222,6 +202,30 @@ result<void> job_engine::has_room(const job_spec& spec) const {
         return full("tenant", t.name.empty() ? " without a tenant" : " of tenant \"" + t.name + "\"", t.most,
                     t.waiting);
     return {};
+}
+
+// The key was used before.
+void job_engine::repeated(const submit_keys::holder& by, const spec_ptr& spec, const std::string& key,
+                          std::function<void(result<job_ptr>, bool)> accepted) {
+    if (!by.same)
+        return accepted(problem{errc::conflict, "this idempotency key was used with another document",
+                                "idempotency_key", "the same document, or another key", key},
+                        false);
+    if (auto earlier = table_.find(by.job)) return replay(earlier, std::move(accepted));
+    if (!by.past)
+        return accepted(problem{errc::busy, "the job of this idempotency key is being put away", "", "", "", 100},
+                        false);
+    // The same document makes the same job; how it ended is known, its attempts and its output are not.
+    auto past = std::make_shared<job>(*this, by.job, spec);
+    past->state = by.past->state;
+    past->submitted_ns = by.past->submitted_ns;
+    past->started_ns = by.past->started_ns;
+    past->finished_ns = by.past->finished_ns;
+    past->end.emplace();
+    past->end->state = by.past->state;
+    past->end->exit_code = by.past->exit_code;
+    past->end->why = by.past->why;
+    accepted(past, true);
 }
 
 // A replay promises what the first answer promises, so it waits for the same commit.
@@ -323,11 +327,8 @@ selector::explanation job_engine::explain(const job_ptr& j) const {
 
 journal_record job_engine::record_of(const job& j) const { return {record_kind::job, j.uid.text(), job_record(j), 0}; }
 
-journal_record job_engine::key_record_of(const job& j) {
-    const auto key = key_of(j.spec->tenant, j.idempotency_key);
-    std::lock_guard lock(keys_mutex_);
-    const auto hash = std::to_string(keys_[key].second);
-    return {record_kind::idempotency, key, json::serialize(json::object{{"job", j.uid.text()}, {"hash", hash}}), 0};
+journal_record job_engine::key_record_of(const job& j) const {
+    return keys_.record_of(j.spec->tenant, j.idempotency_key);
 }
 
 void job_engine::publish(const job& j, job_state from) {

@@ -9,6 +9,7 @@
 #include "kernel/job/job_table.hpp"
 #include "kernel/job/placed_jobs.hpp"
 #include "kernel/job/retry_budget.hpp"
+#include "kernel/job/submit_keys.hpp"
 #include "kernel/job/wait_queue.hpp"
 #include "kernel/runner/event_log.hpp"
 #include "kernel/store/journal.hpp"
@@ -24,8 +25,10 @@ struct engine_options {
 
 /// What can change while jobs run.
 struct engine_tuning {
-    std::uint64_t max_waiting = 100'000;  // jobs; beyond it submit answers busy
-    std::size_t keep_finished = 10'000;   // ended jobs that can still be asked for
+    std::uint64_t max_waiting = 100'000;             // jobs; beyond it submit answers busy
+    std::size_t keep_finished = 10'000;              // ended jobs that can still be asked for
+    nanoseconds keep_keys = std::chrono::hours(24);  // idempotency keys, after the end of their job
+    std::size_t max_keys = 1'000'000;
     nanoseconds lease = std::chrono::seconds(10);
     nanoseconds retry_delay = std::chrono::milliseconds(500);
     std::uint32_t retry_infrastructure = 3;
@@ -104,6 +107,8 @@ private:
     std::uint64_t affinity_of(const job_spec& spec, std::string_view submitter) const;
     result<void> has_room(const job_spec& spec) const;
     void send_cancel(const job_ptr& j, job_lock& lock);
+    void repeated(const submit_keys::holder& by, const spec_ptr& spec, const std::string& key,
+                  std::function<void(result<job_ptr>, bool)> accepted);
     void replay(const job_ptr& earlier, std::function<void(result<job_ptr>, bool)> accepted);
 
     // dispatch.cpp: from queued to offered
@@ -188,7 +193,7 @@ private:
     void look_for(const job_ptr& j, job_lock& lock, const link_ptr& from, const link_ptr& to);
 
     journal_record record_of(const job& j) const;
-    journal_record key_record_of(const job& j);
+    journal_record key_record_of(const job& j) const;
     void publish(const job& j, job_state from);
 
     // saving.cpp: records that must reach the disk
@@ -229,9 +234,7 @@ private:
     sweeper sweeper_{*this};
     std::atomic<std::uint64_t> next_seq_{1};
     std::atomic<bool> started_{false}, stopping_{false}, halted_{false};
-
-    std::mutex keys_mutex_;
-    std::unordered_map<std::string, std::pair<id, std::uint64_t>> keys_;  // tenant + key -> job, hash of the document
+    submit_keys keys_;
 
     counter submitted_, finished_ok_, finished_bad_, retries_, offers_, reoffers_;
     histogram wait_seconds_;

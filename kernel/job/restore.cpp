@@ -73,19 +73,14 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
     arm(*j);
 }
 
-void job_engine::restore_key(std::string_view key, std::string_view body) {
-    auto o = parse_object(body);
-    auto uid = o ? id::parse(text_or(*o, "job")) : std::nullopt;
-    if (!uid) return;
-    std::uint64_t hash = std::strtoull(std::string(text_or(*o, "hash")).c_str(), nullptr, 10);
-    std::lock_guard lock(keys_mutex_);
-    keys_[std::string(key)] = {*uid, hash};
-}
+void job_engine::restore_key(std::string_view key, std::string_view body) { keys_.restore(key, body); }
 
 void job_engine::start() {
     // Of jobs that lived in memory only, and of those whose record was deleted a moment before a crash.
     if (auto n = logs_.remove_unknown([this](const id& uid) { return table_.find(uid) != nullptr; }))
         SIGRUN_LOG(k_log, info, n, " logs of jobs that are no longer known were removed");
+    if (auto gone = keys_.remove_orphans([this](const id& uid) { return table_.find(uid) != nullptr; }); !gone.empty())
+        store_.append(std::move(gone), false, {});
     started_ = true;
     for (const auto& w : queue_.all()) {
         queue_.remove(*w);

@@ -88,6 +88,9 @@ void job_engine::pump(slot_ref slot) {
 // What every wake-up missed, if any did, and what waits for facts that time alone makes known or unknown.
 void job_engine::sweep() {
     wake_retries();
+    constexpr std::size_t k_keys_at_once = 10'000;
+    if (auto gone = keys_.expire(clock_.wall_ns(), k_keys_at_once); !gone.empty())
+        store_.append(std::move(gone), false, {});
     if (!queue_.size()) return;
     std::set<std::string> keys;
     for (const auto& w : queue_.heads(k_sweep_lanes)) {
