@@ -53,7 +53,7 @@ void job_engine::on_timer(const job_ptr& j) {
         if (next != time_point::max()) timers_.arm(*j, next);
         return;
     }
-    if (passed(j->queue_deadline) && j->state == job_state::queued) {
+    if (j->state == job_state::queued && passed(j->queue_deadline)) {
         ending how;
         how.state = job_state::expired;
         how.why = {failure_class::unschedulable, "queue_timeout", "no place was found in time; it " + j->reason};

@@ -118,6 +118,7 @@ void job_engine::submit(const submit_request& request, std::function<void(result
     j->affinity_key = affinity_of(*spec, request.submitter);
     j->queue_seq = next_seq_.fetch_add(1, std::memory_order_relaxed);
     j->waits_since = clock_.now();
+    j->waits_since_ns = j->submitted_ns;
     if (spec->queue_timeout.count()) j->queue_deadline = j->waits_since + spec->queue_timeout;
 
     j->storing = spec->keep == durability::fsync;

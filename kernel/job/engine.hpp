@@ -80,7 +80,7 @@ public:
     /// From the journal: ended jobs are remembered, waiting ones queued, running ones given the restart grace.
     void restore_job(std::string_view key, std::string_view body);
     void restore_key(std::string_view key, std::string_view body);
-    /// After the last record: begins to dispatch.
+    /// After the last record, and when the fleet knows its runners: begins to dispatch.
     void start();
     /// Takes no more jobs.
     void stop();
@@ -115,6 +115,7 @@ private:
     void enqueue(const job_ptr& j);
     void park(job& j);  // under its lock
     void count_waiting(job& j, bool waits) noexcept;
+    void waits_from(job& j, nanoseconds later) const;
     bool place_for(job& j, slot_ref& out);
     bool try_dispatch(const job_ptr& j, bool late = false);  // false: no place now
     bool pick_for(job& j, pick_result& out);
@@ -141,6 +142,9 @@ private:
     std::function<void()> acknowledge_later(const member_ptr& from, const link_ptr& via,
                                             const sigrun_frame& final_state);
     void mark_running(job& j);
+
+    // restore.cpp
+    void remember_failures(job& j);
 
     // settle.cpp: ends of attempts and retries
     /// The current attempt ended like this; decides between retry and end. `lock` is released.

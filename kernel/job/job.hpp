@@ -144,6 +144,7 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     std::uint64_t queue_seq = 0;
     time_point waits_since{};
     std::int64_t submitted_ns = 0, started_ns = 0, finished_ns = 0;
+    std::int64_t waits_since_ns = 0;  // the same as waits_since, on the wall clock; later than now during a backoff
     time_point queue_deadline{}, offer_deadline{}, lease_deadline{}, retry_at{}, run_deadline{}, hold_deadline{},
         settle_at{}, cancel_at{}, save_at{}, doubt_at{}, backoff_until{}, proven_at{}, reoffer_at{};
     nanoseconds doubt_after{0};  // age at which the job will have lasted unusually long

@@ -232,6 +232,7 @@ std::string job_record(const job& j) {
     w.member("reason", j.reason)
         .member("user_tries", j.user_tries)
         .member("infrastructure_tries", j.infrastructure_tries);
+    w.member("waits_since_ns", j.waits_since_ns);
     w.member("submitted_ns", j.submitted_ns).member("started_ns", j.started_ns).member("finished_ns", j.finished_ns);
     if (j.log) w.member("log_base", j.log->attempt_base());
     w.key("attempts").open_array();
@@ -338,6 +339,7 @@ result<job_record_view> parse_job_record(std::string_view body) {
     r.user_tries = number_or<std::uint32_t>(o, "user_tries", 0);
     r.infrastructure_tries = number_or<std::uint32_t>(o, "infrastructure_tries", 0);
     r.log_base = number_or<std::uint64_t>(o, "log_base", 0);
+    r.waits_since_ns = number_or<std::int64_t>(o, "waits_since_ns", 0);
     r.submitted_ns = number_or<std::int64_t>(o, "submitted_ns", 0);
     r.started_ns = number_or<std::int64_t>(o, "started_ns", 0);
     r.finished_ns = number_or<std::int64_t>(o, "finished_ns", 0);

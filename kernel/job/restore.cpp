@@ -6,7 +6,14 @@
 namespace sigrun {
 namespace {
 const auto k_log = logger::get("jobs");
+
+// Not an offer that was taken back: that says little of the runner.
+bool failed_there(const attempt& a) {
+    const bool over = a.state == attempt_state::failed || a.state == attempt_state::lost;
+    return over && a.started_ns && is_infrastructure(a.why.cls);
 }
+
+}  // namespace
 
 void job_engine::restore_job(std::string_view key, std::string_view body) {
     auto view = parse_job_record(body);
@@ -44,9 +51,12 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
     j->idempotency_key = view->key;
     j->key_saved = true;
     j->queue_seq = next_seq_.fetch_add(1);
+    // A wait goes on where it was; a clock that was set back meanwhile must not hold a job for longer than a backoff does.
     const auto* last = j->current();
-    const nanoseconds waited(clock_.wall_ns() - (last && last->finished_ns ? last->finished_ns : j->submitted_ns));
-    j->waits_since = clock_.now() - std::max(waited, nanoseconds(0));
+    auto since = view->waits_since_ns;
+    if (!since) since = last && last->finished_ns ? last->finished_ns : j->submitted_ns;
+    waits_from(*j, std::min<nanoseconds>(nanoseconds(since - clock_.wall_ns()), std::chrono::minutes(1)));
+    if (j->waits_since > clock_.now()) j->retry_at = j->waits_since;
     if (auto log = logs_.open(*uid); log->size()) j->log = std::move(log);
     table_.insert(j);
     if (is_terminal(j->state)) return forget(table_.finished(j));
@@ -56,7 +66,6 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
         job_lock lock(j->mutex);
         return finish(j, lock, std::move(how), {});
     }
-    if (j->spec->queue_timeout.count()) j->queue_deadline = clock_.now() + j->spec->queue_timeout;
     if (j->state == job_state::queued) return enqueue(j);
     // It may be running: its runner has a grace to come back and say so.
     for (auto& a : j->attempts) a.sent = true;
@@ -75,6 +84,15 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
 
 void job_engine::restore_key(std::string_view key, std::string_view body) { keys_.restore(key, body); }
 
+// Where the job failed before the restart it goes only if there is nobody else.
+void job_engine::remember_failures(job& j) {
+    job_lock lock(j.mutex);
+    if (is_terminal(j.state)) return;
+    for (const auto& a : j.attempts)
+        if (failed_there(a))
+            if (auto where = fleet_.find(a.runner.text())) j.failed_on.push_back(*where);
+}
+
 void job_engine::start() {
     // Of jobs that lived in memory only, and of those whose record was deleted a moment before a crash.
     if (auto n = logs_.remove_unknown([this](const id& uid) { return table_.find(uid) != nullptr; }))
@@ -82,12 +100,19 @@ void job_engine::start() {
     if (auto gone = keys_.remove_orphans([this](const id& uid) { return table_.find(uid) != nullptr; }); !gone.empty())
         store_.append(std::move(gone), false, {});
     started_ = true;
+    for (const auto& j : table_.all()) remember_failures(*j);
     for (const auto& w : queue_.all()) {
         queue_.remove(*w);
         const auto j = std::static_pointer_cast<job>(w);
         {
             job_lock lock(j->mutex);
             j->waiting = false;
+            const attempt* last = j->current();
+            if (last && failed_there(*last)) plan_retry(*j, true, last->why);
+            if (j->denied) {
+                arm(*j);
+                continue;
+            }
         }
         enqueue(j);
     }

@@ -5,8 +5,6 @@
 // Only attempts that were lost while they ran: an offer that was taken back has had its token revoked.
 #include "kernel/job/engine.hpp"
 
-#include <algorithm>
-
 namespace sigrun {
 
 bool job_engine::may_return(job& j, std::string_view token) {
@@ -23,8 +21,7 @@ void job_engine::take_up_again(job& j) {
     j.denied = false;
     j.retry_at = j.backoff_until = {};
     if (j.infrastructure_tries) --j.infrastructure_tries;
-    if (auto it = std::find(j.failed_on.begin(), j.failed_on.end(), a.where); it != j.failed_on.end())
-        j.failed_on.erase(it);
+    std::erase_if(j.failed_on, [&](const member_ptr& m) { return m->info->uid() == a.runner; });
     a.may_return = false;
     a.state = attempt_state::running;
     a.finished_ns = 0;

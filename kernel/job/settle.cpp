@@ -92,8 +92,8 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
     } else {
         auto from = j->state;
         j->state = job_state::queued;
-        j->retry_at = clock_.now() + backoff(tuned_.retry_delay.load(), j->user_tries + j->infrastructure_tries);
-        j->waits_since = j->retry_at;
+        waits_from(*j, backoff(tuned_.retry_delay.load(), j->user_tries + j->infrastructure_tries));
+        j->retry_at = j->waits_since;
         plan_retry(*j, budgeted, how.why);
         publish(*j, from);
         arm(*j);

@@ -24,6 +24,13 @@ void job_engine::enqueue(const job_ptr& j) {
     pump(slot);
 }
 
+// Its wait for a place begins so much later than now, and with it the time of timeouts.queue.
+void job_engine::waits_from(job& j, nanoseconds later) const {
+    j.waits_since = clock_.now() + later;
+    j.waits_since_ns = clock_.wall_ns() + later.count();
+    j.queue_deadline = j.spec->queue_timeout.count() ? j.waits_since + j.spec->queue_timeout : time_point{};
+}
+
 void job_engine::park(job& j) {
     j.waiting = true;
     arm(j);
