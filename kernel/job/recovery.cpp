@@ -167,16 +167,23 @@ void job_engine::attach(const job_ptr& j, job_lock& lock, const link_ptr& via) {
 }
 
 void job_engine::on_link_lost(const member_ptr& who, const link_ptr& via) {
+    const auto now = clock_.now();
+    const auto patience = fleet_.fallback_timeout();
+    // Its lease runs since it was heard of last: a link that was given up for its silence has used it up.
+    time_point heard = now;
+    {
+        std::lock_guard guard(who->mutex);
+        if (who->sessions.empty() && who->unlinked_since != time_point{}) heard = who->unlinked_since;
+    }
+    const auto lease_over = std::max(heard + std::max(tuned_.lease.load(), patience), now);
     for (const auto& j : placed_.on(who->info->uid())) {
         job_lock lock(j->mutex);
         attempt* a = j->live();
         if (!a || a->where != who || a->via != via) continue;
         a->via.reset();
-        const auto patience = fleet_.fallback_timeout();
-        if (!j->cancelling) j->lease_deadline = clock_.now() + std::max(tuned_.lease.load(), patience);
+        if (!j->cancelling) j->lease_deadline = lease_over;
         // The runner has this long to come over another way; then the offer is void.
-        if (j->state == job_state::offered && j->spec->idempotent && !a->foreign)
-            j->offer_deadline = clock_.now() + patience;
+        if (j->state == job_state::offered && j->spec->idempotent && !a->foreign) j->offer_deadline = now + patience;
         arm(*j);
     }
     placed_.tidy(who->info->uid());

@@ -276,7 +276,7 @@ constexpr std::array k_jobs{
             .flags = SIGRUN_OPT_HOT}),
     option("lease", SIGRUN_OPT_DURATION,
            {.def = "10s",
-            .doc = "How long a runner may be gone before its jobs are given to others.",
+            .doc = "How long a runner may not be heard of before its jobs are given to others.",
             .min = k_second,
             .max = 3600 * k_second,
             .flags = SIGRUN_OPT_HOT}),

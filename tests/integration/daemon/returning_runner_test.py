@@ -1,5 +1,6 @@
 """A runner that was given up comes back while its job waits to run again: it keeps the job, or its result counts, as long as the
 token it holds is the one that was granted last."""
+import time
 import unittest
 
 from harness import free_port, wait_until
@@ -117,6 +118,19 @@ class ReturningRunner(PuppetTest):
         stranger = {**p.listed(offer), "token": "1:0000000000000000"}
         self.assertEqual(p.connect([stranger]), {(job_id, 1): "kill"})
         self.assertEqual(d.job(job_id)["state"], "queued")
+
+    def test_a_runner_that_falls_silent_has_lost_its_job_after_10_s(self):
+        d = self.daemon()
+        p = self.puppet(d)
+        job_id = d.submit(command=["true"])
+        p.accept(p.expect("offer", job_id))
+        wait_until("it runs", lambda: d.job(job_id)["state"] == "running")
+        p.vanish()
+        silent_since = time.monotonic()
+        wait_until("it is given up", lambda: d.job(job_id)["attempts"][-1]["state"] == "lost")
+        took = time.monotonic() - silent_since
+        self.assertLessEqual(took, 10.5)
+        self.assertGreater(took, 8)  # not at the first beat that is missed
 
 
 if __name__ == "__main__":
