@@ -86,7 +86,11 @@ void job_engine::store_end(const job_ptr& j, job_lock& lock, ending how, std::fu
         completed(j);
         retire(j);
     };
-    store_.append(std::move(records), true, std::move(stored));
+    auto write = [this, records = std::make_shared<std::vector<journal_record>>(std::move(records)),
+                  stored = std::move(stored)]() mutable {
+        store_.append(std::move(*records), true, std::move(stored));
+    };
+    when_synced(log_to_sync(*j), std::move(write));
     lock.unlock();
 }
 

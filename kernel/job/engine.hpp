@@ -138,13 +138,17 @@ private:
     sigrun_result on_log(const job_ptr& j, job_lock& lock, const link_ptr& via, const sigrun_frame& frame);
     sigrun_result on_state(const job_ptr& j, job_lock& lock, const member_ptr& from, const link_ptr& via,
                            const sigrun_frame& frame);
-    void ack(const link_ptr& via, const sigrun_frame& frame, std::uint32_t kind, std::uint64_t offset);
+    static void ack(const link_ptr& via, const sigrun_frame& frame, std::uint32_t kind, std::uint64_t offset);
+    static std::uint64_t log_offset_of(const job& j);
+    static std::shared_ptr<job_log> log_to_sync(const job& j);
+    void when_synced(const std::shared_ptr<job_log>& log, std::function<void()> then);
     std::function<void()> acknowledge_later(const member_ptr& from, const link_ptr& via,
                                             const sigrun_frame& final_state);
     void mark_running(job& j);
 
     // restore.cpp
     void remember_failures(job& j);
+    void bring_logs_to_disk();
 
     // settle.cpp: ends of attempts and retries
     /// The current attempt ended like this; decides between retry and end. `lock` is released.

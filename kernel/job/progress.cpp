@@ -1,5 +1,6 @@
 // What runners say of an attempt: acceptance, output, state.
 #include "kernel/job/engine.hpp"
+#include "kernel/job/log_syncer.hpp"
 #include "kernel/log/log.hpp"
 
 namespace sigrun {
@@ -70,6 +71,23 @@ sigrun_result job_engine::on_attempt_frame(const member_ptr& from, const link_pt
     return SIGRUN_OK;
 }
 
+// From where the runner should go on with its output. Under the job's lock.
+std::uint64_t job_engine::log_offset_of(const job& j) {
+    if (!j.log) return 0;
+    return j.spec->keep == durability::fsync ? j.log->synced_offset() : j.log->attempt_offset();
+}
+
+// The output that has to be on the disk before the end of its attempt counts: the runner keeps neither once that is acknowledged.
+// Null: there is none, or the job is not to survive a crash of the machine. Under the job's lock.
+std::shared_ptr<job_log> job_engine::log_to_sync(const job& j) {
+    return j.spec->keep == durability::fsync && j.log && !j.log->synced() ? j.log : nullptr;
+}
+
+void job_engine::when_synced(const std::shared_ptr<job_log>& log, std::function<void()> then) {
+    if (!log) return then();
+    logs_.syncer().sync(log, std::move(then));
+}
+
 void job_engine::mark_running(job& j) {
     if (j.state != job_state::offered) return;
     attempt& a = *j.current();
@@ -128,7 +146,18 @@ sigrun_result job_engine::on_log(const job_ptr& j, job_lock& lock, const link_pt
         lock.unlock();
         SIGRUN_LOG(k_log, info, "output of ", j->uid.text(), " can be stored again");
     }
-    ack(via, frame, SIGRUN_LOG, *stored);
+    if (j->spec->keep != durability::fsync || log->synced()) {
+        ack(via, frame, SIGRUN_LOG, *stored);
+        return SIGRUN_OK;
+    }
+    // The runner drops what is acknowledged, so it has to survive whatever the job itself survives.
+    std::string job_text(sdk::view(frame.attempt->job)), token(sdk::view(frame.attempt->token));
+    logs_.syncer().sync_newest(log, [via, job_text, token, number = frame.attempt->number, log] {
+        sigrun_attempt which{sizeof(sigrun_attempt), number, sdk::str(job_text), sdk::str(token)};
+        sigrun_frame about{};
+        about.attempt = &which;
+        ack(via, about, SIGRUN_LOG, log->synced_offset());
+    });
     return SIGRUN_OK;
 }
 

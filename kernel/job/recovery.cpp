@@ -44,7 +44,7 @@ std::vector<verdict> job_engine::reconcile(const member_ptr& who, const std::vec
 void job_engine::keep(job& j, attempt& a, const member_ptr& who, const inventory_item& item, verdict& v) {
     v.kind = verdict::keep;
     if (!j.log && item.log_bytes) j.log = logs_.open(j.uid, home_of(j));
-    v.log_offset = j.log ? j.log->attempt_offset() : 0;
+    v.log_offset = log_offset_of(j);
     a.where = who;
     a.runner = who->info->uid();
     placed_.put(j, a.runner);
@@ -144,7 +144,7 @@ void job_engine::attach(const job_ptr& j, job_lock& lock, const link_ptr& via) {
     arm(*j);
     auto number = a.number;
     std::string token = a.token;
-    auto offset = j->log ? j->log->attempt_offset() : 0;
+    const auto offset = log_offset_of(*j);
     lock.unlock();
     auto uid = j->uid.chars();
     sigrun_attempt which{sizeof(sigrun_attempt), number, {uid.data(), uid.size()}, sdk::str(token)};

@@ -1,6 +1,7 @@
 // Continuity: after a restart of the daemon.
 #include "kernel/job/engine.hpp"
 #include "kernel/job/job_json.hpp"
+#include "kernel/job/log_syncer.hpp"
 #include "kernel/log/log.hpp"
 
 namespace sigrun {
@@ -84,6 +85,15 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
 
 void job_engine::restore_key(std::string_view key, std::string_view body) { keys_.restore(key, body); }
 
+// Output that the former life had not brought there yet; until then its runner would have to send it again.
+void job_engine::bring_logs_to_disk() {
+    for (const auto& j : table_.all()) {
+        job_lock lock(j->mutex);
+        if (!is_terminal(j->state) && j->log && j->spec->keep == durability::fsync)
+            logs_.syncer().sync(j->log, [] {});
+    }
+}
+
 // Where the job failed before the restart it goes only if there is nobody else.
 void job_engine::remember_failures(job& j) {
     job_lock lock(j.mutex);
@@ -99,6 +109,7 @@ void job_engine::start() {
         SIGRUN_LOG(k_log, info, n, " logs of jobs that are no longer known were removed");
     if (auto gone = keys_.remove_orphans([this](const id& uid) { return table_.find(uid) != nullptr; }); !gone.empty())
         store_.append(std::move(gone), false, {});
+    bring_logs_to_disk();
     started_ = true;
     for (const auto& j : table_.all()) remember_failures(*j);
     for (const auto& w : queue_.all()) {

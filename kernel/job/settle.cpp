@@ -101,7 +101,10 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
             lock.unlock();
             if (durable) durable();
         } else {
-            keep_saving(j, j->spec->keep == durability::fsync, std::move(durable));
+            auto told = [this, log = log_to_sync(*j), durable = std::move(durable)] {
+                if (durable) when_synced(log, durable);
+            };
+            keep_saving(j, j->spec->keep == durability::fsync, std::move(told));
             lock.unlock();
         }
     }

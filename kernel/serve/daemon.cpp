@@ -4,6 +4,7 @@
 #include "kernel/capability/events/change_watch.hpp"
 #include "kernel/capability/events/machine_changes.hpp"
 #include "kernel/guard/crash_reporter.hpp"
+#include "kernel/job/log_syncer.hpp"
 #include "kernel/log/log.hpp"
 #include "kernel/net/net_options.hpp"
 #include "kernel/net/tls_server.hpp"
@@ -325,6 +326,7 @@ void daemon::impl::stop() {
         ticker.request_stop();
         ticker.join();
     }
+    if (logs) logs->syncer().stop();
     if (jobs) jobs->release();
     if (store) {
         store->flush();
