@@ -65,7 +65,8 @@ struct ending {
     failure why;
     std::string usage;  // JSON object, or empty
     buffer_ref result;
-    bool runner_unknown = false;  // nobody can say what the runner does with it now
+    std::uint64_t log_missing = 0;  // bytes of output that the runner had, and that are not here
+    bool runner_unknown = false;    // nobody can say what the runner does with it now
 };
 
 enum class attempt_state : std::uint8_t { offered, running, succeeded, failed, cancelled, lost, refused };

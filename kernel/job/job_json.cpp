@@ -202,6 +202,7 @@ void append_job_json(std::string& out, job& j, bool replayed) {
     }
     w.close_array();
     w.member("log_bytes", j.log ? j.log->size() : 0);
+    if (j.end && j.end->log_missing) w.member("log_missing_bytes", j.end->log_missing);
     bytes_member(w, "result", j.end ? j.end->result : buffer_ref());
     w.key("labels").open_object();
     for (const auto& [k, v] : j.spec->labels) {
@@ -267,6 +268,7 @@ std::string job_record(const job& j) {
         failure_member(w, j.end->why);
         if (!j.end->usage.empty()) w.key("usage").raw(j.end->usage);
         if (j.end->result) w.member("result", to_base64(j.end->result.view()));
+        if (j.end->log_missing) w.member("log_missing", j.end->log_missing);
         w.member("runner_unknown", j.end->runner_unknown).close_object();
     }
     w.close_object();
@@ -354,6 +356,7 @@ result<job_record_view> parse_job_record(std::string_view body) {
         end.why = failure_of(*e);
         if (const auto* usage = object_or_null(*e, "usage")) end.usage = json::serialize(*usage);
         end.result = bytes_of(*e, "result");
+        end.log_missing = number_or<std::uint64_t>(*e, "log_missing", 0);
         end.runner_unknown = bool_or(*e, "runner_unknown", false);
         r.end = std::move(end);
     }

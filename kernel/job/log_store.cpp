@@ -234,6 +234,11 @@ result<void> job_log::sync() {
     return done;
 }
 
+bool job_log::full() const {
+    std::lock_guard lock(mutex_);
+    return size_ >= cap_;
+}
+
 std::uint64_t job_log::size() const {
     std::lock_guard lock(mutex_);
     return size_;

@@ -57,6 +57,8 @@ public:
     /// The same, of what a crash of the machine leaves.
     std::uint64_t synced_offset() const;
     std::uint64_t size() const;
+    /// No more is kept.
+    bool full() const;
     /// Waits for the disk: all that was appended before survives a crash of the machine. A log in memory has nothing to
     /// wait for. [work]
     result<void> sync();

@@ -161,6 +161,16 @@ sigrun_result job_engine::on_log(const job_ptr& j, job_lock& lock, const link_pt
     return SIGRUN_OK;
 }
 
+// A runner says with the end how much output there was; all of it comes before the end.
+std::uint64_t job_engine::missing_output(const job& j, const sigrun_frame& final_state) {
+    const auto have = j.log ? j.log->attempt_offset() : 0;
+    // How much of an attempt was dropped at the limit is not remembered over a restart.
+    if (final_state.offset <= have || (j.log && j.log->full())) return 0;
+    const auto missing = final_state.offset - have;
+    SIGRUN_LOG(k_log, warning, missing, " bytes of the output of ", j.uid.text(), " did not arrive");
+    return missing;
+}
+
 sigrun_result job_engine::on_state(const job_ptr& j, job_lock& lock, const member_ptr& from, const link_ptr& via,
                                    const sigrun_frame& frame) {
     bool final = (frame.flags & SIGRUN_FRAME_LAST) != 0;
@@ -175,6 +185,7 @@ sigrun_result job_engine::on_state(const job_ptr& j, job_lock& lock, const membe
         return SIGRUN_OK;
     }
     ending how;
+    how.log_missing = missing_output(*j, frame);
     how.state = job_state::succeeded;
     how.exit_code = 0;
     if (frame.payload) how.result = buffer_ref::share(frame.payload);
