@@ -83,8 +83,11 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
                          how.why.cls == failure_class::resource;
         if (retry && !own_fault && !j->spec->idempotent && !never_started(how.why)) {
             retry = a.may_return = false;
-            how.why.message += "; it may have run, and must not run twice";
-            how.why.code = "outcome_unknown";
+            // One that was preempted has ended, as its runner says, somewhere in the middle: that much is known.
+            const bool known = how.why.cls == failure_class::preempted;
+            how.why.message +=
+                known ? "; it had begun, and must not run twice" : "; it may have run, and must not run twice";
+            if (!known) how.why.code = "outcome_unknown";
         }
     }
     if (!retry) {

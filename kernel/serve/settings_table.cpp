@@ -280,6 +280,14 @@ constexpr std::array k_jobs{
             .min = k_second,
             .max = 3600 * k_second,
             .flags = SIGRUN_OPT_HOT}),
+    option(
+        "lost_after", SIGRUN_OPT_DURATION,
+        {.def = "10m",
+         .doc =
+             "How long a job that must not run twice waits for its runner to come back, beyond the lease; then it has "
+             "failed with outcome_unknown.",
+         .min = k_second,
+         .max = 7 * 86400 * k_second}),
     option("restart_grace", SIGRUN_OPT_DURATION,
            {.def = "20s",
             .doc = "After a restart of the daemon: how long runners have to come back with their jobs.",
