@@ -44,6 +44,9 @@ public:
     /// without it); busy = more than 100,000 records wait; fenced or disk errors fail every waiting call and
     /// set failed().
     void append(std::vector<journal_record> records, bool fsync, std::function<void(result<void>)> stored);
+    /// [any] never blocks. The store may give a part of the space of deleted records back to the disk. Done by itself each
+    /// minute from open on.
+    void compact();
     /// The reason why nothing can be stored now, or empty. A full disk heals by itself: the next append tries
     /// again.
     std::string failed() const;
