@@ -92,9 +92,9 @@ def free_port():
 
 
 class Daemon(Program):
-    def __init__(self, state_dir, port=0, settings=(), plugin_dir=None, config=None, env=None):
+    def __init__(self, state_dir, port=0, settings=(), plugin_dir=None, config=None, env=None, prefix=()):
         self.state_dir = pathlib.Path(state_dir)
-        argv = [BIN / "sigrund", "--state-dir", state_dir, "--set", f"server.listen=127.0.0.1:{port}"]
+        argv = [*prefix, BIN / "sigrund", "--state-dir", state_dir, "--set", f"server.listen=127.0.0.1:{port}"]
         # A minute of probation is too long for tests; those that are about it say so.
         if not any(s.startswith("plugins.probation=") for s in settings):
             settings = [*settings, "plugins.probation=0s"]
