@@ -44,7 +44,7 @@ class Zones(PuppetTest):
     def test_a_job_that_waits_for_a_place_nearby_holds_back_no_other(self):
         d = self.daemon(config=self.config(
             "[server]\nzone = home\n[balancer]\ndefault_algorithm = geographic\n"
-            "[zone away]\negress_cost = 60s\n"))
+            "[zone home]\ncoordinates = 50.11, 8.68\n[zone away]\ncoordinates = 40.71, -74.01\negress_cost = 60s\n"))
         home = self.puppet(d, name="home", labels={"zone": "home"})
         away = self.puppet(d, name="away", labels={"zone": "away"})
 
@@ -52,7 +52,7 @@ class Zones(PuppetTest):
             puppet.accept(offer)
             puppet.end(offer)
 
-        # How long a place at home is held becomes known, and how far both are.
+        # How long a place at home is held becomes known.
         first = d.submit(command=["true"])
         run(home, home.expect("offer"))
         d.finished(first)
