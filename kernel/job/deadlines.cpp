@@ -11,7 +11,7 @@ void job_engine::arm(job& j) {
                          j.save_at, j.doubt_at, j.proven_at, j.reoffer_at})
         if (t != time_point{}) next = std::min(next, t);
     if (j.state == job_state::queued)
-        for (time_point t : {j.queue_deadline, j.retry_at})
+        for (time_point t : {j.queue_deadline, j.retry_at, j.patient_until})
             if (t != time_point{}) next = std::min(next, t);
     if (next == time_point::max())
         timers_.disarm(j);
@@ -117,7 +117,10 @@ void job_engine::on_timer(const job_ptr& j) {
         }
         return attempt_ended(j, lock, std::move(how));
     }
-    if (j->state == job_state::queued && passed(j->retry_at)) {
+    const bool impatient = passed(j->patient_until);
+    if (j->state == job_state::queued && (passed(j->retry_at) || impatient)) {
+        // It looks for itself: whose turn it is among those that wait does not matter for a place that all others leave.
+        if (std::exchange(j->waiting, false)) queue_.remove(*j);
         lock.unlock();
         return enqueue(j);
     }

@@ -119,6 +119,7 @@ private:
     bool place_for(job& j, slot_ref& out);
     bool try_dispatch(const job_ptr& j, bool late = false);  // false: no place now
     bool pick_for(job& j, pick_result& out);
+    bool pick_among(const job& j, pick_request& request, pick_result& out);
     std::vector<std::uint32_t> slots_that_failed(const job& j) const;
     bool others_could_run(const job& j) const;
     bool pick_rung(job& j, pick_result& picked, member_ptr& where, chosen_link& rung);

@@ -136,9 +136,10 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     std::string reason;  // why it waits, or why it ended there
     std::optional<ending> end;
     bool cancelling = false;
-    bool waiting = false;                                           // in the queue
-    bool counted = false;                                           // among those that wait, for the limits
-    bool settling = false;                                          // its end is on the way to the disk
+    bool waiting = false;       // in the queue
+    bool counted = false;       // among those that wait, for the limits
+    bool rather_waits = false;  // its balancer thinks that waiting costs less than what was free
+    bool settling = false;      // its end is on the way to the disk
     std::function<void(const std::shared_ptr<job>&)> settle_again;  // at settle_at: the disk refused the end before
     bool holds_retry = false;                                       // it is a retry of the budget
     bool denied = false;                                            // it is to be one, and waits in line
@@ -147,7 +148,7 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     std::int64_t submitted_ns = 0, started_ns = 0, finished_ns = 0;
     std::int64_t waits_since_ns = 0;  // the same as waits_since, on the wall clock; later than now during a backoff
     time_point queue_deadline{}, offer_deadline{}, lease_deadline{}, retry_at{}, run_deadline{}, hold_deadline{},
-        settle_at{}, cancel_at{}, save_at{}, doubt_at{}, backoff_until{}, proven_at{}, reoffer_at{};
+        settle_at{}, cancel_at{}, save_at{}, doubt_at{}, backoff_until{}, proven_at{}, reoffer_at{}, patient_until{};
     nanoseconds doubt_after{0};  // age at which the job will have lasted unusually long
     nanoseconds cancel_grace{0};
     std::string idempotency_key;

@@ -8,6 +8,7 @@ namespace sigrun {
 namespace {
 
 constexpr int k_max_misses = 4;
+constexpr std::size_t k_most_passed = 256;  // kinds of jobs that are asked about one place
 constexpr std::size_t k_sweep_lanes = 1'000;
 
 }  // namespace
@@ -43,6 +44,8 @@ void job_engine::park(job& j) {
     terms.since = j.waits_since;
     if (j.queue_deadline != time_point{}) terms.deadline = j.queue_deadline;
     terms.seq = j.queue_seq;
+    terms.source = j.spec->source_zone;
+    terms.balancer = j.spec->balancer_id;
     if (!j.failed_on.empty() && others_could_run(j)) terms.not_on = slots_that_failed(j);
     queue_.push(j.shared_from_this(), std::move(terms));
 }
@@ -66,29 +69,37 @@ bool job_engine::place_for(job& j, slot_ref& out) {
     return true;
 }
 
-// Gives waiting jobs to a runner that has a free place, best first.
+// Gives waiting jobs to a runner that has a free place, best first. Those that would rather wait for a place nearer to them do
+// not hold back the others.
 void job_engine::pump(slot_ref slot) {
     if (!started_) return;
-    for (int misses = 0; misses < k_max_misses;) {
+    passed_lanes passed;
+    for (int misses = 0; misses < k_max_misses && passed.size() < k_most_passed;) {
         const auto open = select_.open_protocols(slot);
         if (!open) return;
         runner_place place(select_, slot, open);
         // Parked while a protocol had to be named, and it need not be any more.
         place.read_as(k_auto_protocol, fleet_.mask_of("auto"));
-        const auto j = std::static_pointer_cast<job>(queue_.pop(place, clock_.now()));
+        const auto j = std::static_pointer_cast<job>(queue_.pop(place, clock_.now(), passed));
         if (!j) return;
         {
             job_lock lock(j->mutex);
             j->waiting = false;
         }
         if (try_dispatch(j, true)) continue;
-        // Somebody was faster, or the link broke. If the former, the place may be free again, here or elsewhere.
-        ++misses;
         job_lock lock(j->mutex);
+        // Somebody was faster, or the link broke. If the former, the place may be free again, here or elsewhere.
+        misses += !j->rather_waits;
         if (j->state != job_state::queued || j->waiting) continue;
         park(*j);
         slot_ref other;
-        if (place_for(*j, other)) slot = other;
+        if (place_for(*j, other)) {
+            slot = other;
+            passed.clear();
+            ++misses;
+        } else if (j->rather_waits) {
+            queue_.pass(*j, passed);
+        }
     }
 }
 

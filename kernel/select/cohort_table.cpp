@@ -161,7 +161,6 @@ std::optional<cohort_table::placement> cohort_table::place(const runner_profile&
     if (taken_[page] == ~0ull) erase_value(c.roomy, page);
     out.slot = page * 64 + bit;
     ++c.runners;
-    zones_.add_places(c.zone, c.page.places);
     publish(out.cohort, c);
     return out;
 }
@@ -172,7 +171,6 @@ bool cohort_table::vacate(std::uint32_t slot) {
     if (taken_[page] == ~0ull) c.roomy.push_back(page);
     taken_[page] &= ~bit_of(slot);
     --c.runners;
-    zones_.add_places(c.zone, -std::int64_t{c.page.places});
     const bool freed = taken_[page] == 0;
     if (freed) {
         erase_value(c.pages, page);
