@@ -1,5 +1,6 @@
 // Nothing a job started outlives it: cancel, timeout, background processes, a dead runner, a dead shim.
 #include "executor_rig.hpp"
+#include "spool_file.hpp"
 
 #include <sigrun/shim.h>
 
@@ -194,9 +195,12 @@ TEST_F(process_tree, drain_ends_what_runs_at_its_deadline) {
 TEST_F(process_tree, a_dead_runner_takes_its_processes_along) {
     int ends[2];
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    auto spool = process::make_spool(process::descriptor(), "orphan", 65536, "");
+    int high = ::fcntl(spool.get(), F_DUPFD_CLOEXEC, 20), control = ::fcntl(ends[1], F_DUPFD_CLOEXEC, 20);
     posix_spawn_file_actions_t actions;
     ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawn_file_actions_adddup2(&actions, ends[1], SIGRUN_SHIM_CONTROL_FD);
+    ::posix_spawn_file_actions_adddup2(&actions, control, SIGRUN_SHIM_CONTROL_FD);
+    ::posix_spawn_file_actions_adddup2(&actions, high, SIGRUN_SHIM_SPOOL_FD);
     char name[] = "sigrun-shim";
     char* argv[] = {name, nullptr};
     char* none[] = {nullptr};
@@ -204,13 +208,18 @@ TEST_F(process_tree, a_dead_runner_takes_its_processes_along) {
     ASSERT_EQ(::posix_spawn(&shim, SIGRUN_BUILD_DIR "/bin/sigrun-shim", &actions, nullptr, argv, none), 0);
     ::posix_spawn_file_actions_destroy(&actions);
     ::close(ends[1]);
+    ::close(high);
+    ::close(control);
 
     running r;
     r.token = concat("orphan:", ::getpid());
     std::string script = concat(k_escape, "trap '' TERM; sleep 1000; sleep 1000");
     std::vector<std::string> texts{workspace_, "PATH=/usr/bin:/bin", "SIGRUN_FENCING_TOKEN=" + r.token, "sh", "-c",
                                    script};
-    sigrun_shim_start start{100 * k_ms, 1, 2};
+    sigrun_shim_start start{};
+    start.grace_ns = 100 * k_ms;
+    start.n_steps = 1;
+    start.n_env = 2;
     std::uint32_t argc = 3;
     std::string body(reinterpret_cast<const char*>(&start), sizeof start);
     body.append(reinterpret_cast<const char*>(&argc), sizeof argc);
