@@ -8,6 +8,8 @@ import unittest
 from harness import FleetTest, processes_with, wait_until
 
 LINES = 200
+# A machine that is busy with other tests must not lose what a restart of the agent keeps.
+PATIENT = ["jobs.lease=60s"]
 
 
 def shims_of(job_id):
@@ -46,7 +48,7 @@ class Outlive(FleetTest):
         return again
 
     def kill_during_a_hundred(self, protocol):
-        d = self.daemon()
+        d = self.daemon(settings=PATIENT)
         runner = self.runner_for(d, protocol=protocol, slots=100)
         ledger, gate = self.dir / "ledger", self.dir / "gate"
         ids = self.submit_chatty(d, 100, ledger, gate)
@@ -67,7 +69,7 @@ class Outlive(FleetTest):
         self.kill_during_a_hundred("http")
 
     def hand_over(self, told, code, extra=()):
-        d = self.daemon()
+        d = self.daemon(settings=PATIENT)
         runner = self.runner_for(d, extra=extra)
         ledger, gate = self.dir / "ledger", self.dir / "gate"
         ids = self.submit_chatty(d, 4, ledger, gate)
@@ -87,7 +89,7 @@ class Outlive(FleetTest):
         self.hand_over(signal.SIGTERM, 0, ["--set", "runner.on_stop=keep"])
 
     def test_what_ended_while_the_agent_was_away_is_reported_and_not_run_again(self):
-        d = self.daemon()
+        d = self.daemon(settings=PATIENT)
         runner = self.runner_for(d)
         gate = self.dir / "gate"
         ids = [d.submit(command=["sh", "-c", f"echo before; until [ -e {gate} ]; do sleep 0.02; done; echo after; exit {n}"])
@@ -105,7 +107,7 @@ class Outlive(FleetTest):
             self.assertEqual(d.log(job_id), "before\nafter\n")
 
     def test_a_job_that_was_cancelled_while_the_agent_was_away_is_ended_when_it_comes_back(self):
-        d = self.daemon()
+        d = self.daemon(settings=PATIENT)
         runner = self.runner_for(d)
         marker = f"outlive-cancel-{os.getpid()}"
         job_id = d.submit(command=["sh", "-c", "trap '' TERM; echo up; while :; do sleep 1; done"], env={"MARKER": marker})
@@ -133,7 +135,7 @@ class Outlive(FleetTest):
         self.assertEqual(processes_with(marker), [])
 
     def test_kill_9_of_agent_and_shim_leaves_no_process(self):
-        d = self.daemon(settings=["jobs.retry_delay=10ms"])
+        d = self.daemon(settings=[*PATIENT, "jobs.retry_delay=10ms"])
         runner = self.runner_for(d)
         marker = f"outlive-both-{os.getpid()}"
         script = ("[ $SIGRUN_ATTEMPT = 2 ] && exit 0; "
@@ -151,7 +153,7 @@ class Outlive(FleetTest):
         self.assertEqual(processes_with(marker), [])
 
     def test_a_job_goes_on_while_its_agent_is_stopped(self):
-        d = self.daemon()
+        d = self.daemon(settings=PATIENT)
         runner = self.runner_for(d)
         gate = self.dir / "gate"
         job_id = d.submit(command=["sh", "-c", f"echo up; until [ -e {gate} ]; do sleep 0.02; done; seq 1 20000"])

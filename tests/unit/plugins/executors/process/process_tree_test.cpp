@@ -1,5 +1,6 @@
 // Nothing a job started outlives it: cancel, timeout, background processes, a dead runner, a dead shim.
 #include "executor_rig.hpp"
+#include "group_pool.hpp"
 #include "spool_file.hpp"
 
 #include <sigrun/shim.h>
@@ -88,6 +89,43 @@ TEST_F(process_tree, cancel_reaches_setsid_and_double_fork) {
     EXPECT_EQ(table_->cancel(instance_, r.op, 100 * k_ms), SIGRUN_OK);
     EXPECT_EQ(wait(r).result, SIGRUN_E_CANCELLED);
     expect_nothing_left(r);
+}
+
+TEST_F(process_tree, without_cgroups_cancel_reaches_setsid_and_double_fork_as_well) {
+    start({{"kill_grace", "200ms"}, {"cgroups", "off"}});
+    auto r = shell(concat(k_escape, "echo up; cat /proc/self/cgroup; sleep 1000"));
+    wait_output(r, "up");
+    ASSERT_TRUE(eventually([&] { return processes_with(r.token).size() >= 6; })) << processes_with(r.token).size();
+    EXPECT_EQ(output(r).find("sigrun-jobs-"), std::string::npos) << output(r);
+    EXPECT_EQ(table_->cancel(instance_, r.op, 100 * k_ms), SIGRUN_OK);
+    EXPECT_EQ(wait(r).result, SIGRUN_E_CANCELLED);
+    expect_nothing_left(r);
+}
+
+// Where the tests may make cgroups in a v2 hierarchy, alone or beside v1.
+TEST_F(process_tree, each_job_has_a_cgroup_of_its_own_which_is_used_again_and_removed) {
+    process::group_pool pool(true);
+    if (!pool.why_not().empty()) GTEST_SKIP() << pool.why_not();
+    auto group_of = [&](const running& r) {
+        wait(r);
+        auto text = output(r);
+        auto at = text.find("0::");
+        return at == std::string::npos ? text : text.substr(at + 3, text.find('\n', at) - at - 3);
+    };
+    auto first = shell("cat /proc/self/cgroup; sleep 0.1");
+    auto second = shell("cat /proc/self/cgroup; sleep 0.1");
+    auto one = group_of(first), two = group_of(second);
+    EXPECT_NE(one.find("sigrun-jobs-"), std::string::npos) << one;
+    EXPECT_NE(one, two);
+    auto third = group_of(shell("cat /proc/self/cgroup"));
+    EXPECT_TRUE(third == one || third == two) << third;
+    host_.destroy(instance_);
+    instance_ = nullptr;
+    auto own = pool.take();
+    ASSERT_TRUE(own);
+    auto below = std::filesystem::path(own->path).parent_path().parent_path().string();
+    EXPECT_FALSE(std::filesystem::exists(below + one.substr(one.rfind("/sigrun-jobs-"))));
+    pool.give_back(std::move(own));
 }
 
 TEST_F(process_tree, background_processes_end_with_their_job) {
