@@ -1,5 +1,4 @@
 """Jobs outlive their agent: kill -9, upgrade and a stopped clock of the runner, kill -9 of a shim and of both."""
-import collections
 import os
 import pathlib
 import signal
@@ -33,14 +32,24 @@ class Outlive(FleetTest):
                   f'while [ $i -lt {LINES} ]; do echo "line $i"; i=$((i+1)); done; echo "end $i" >&2')
         return [d.submit(command=["sh", "-c", script], **more) for _ in range(count)]
 
-    def expect_complete(self, d, job_id):
-        """One attempt that succeeded, and a log without a missing or doubled line."""
-        job = d.finished(job_id, 60)
-        self.assertEqual(job["state"], "succeeded", job)
-        self.assertEqual(len(job["attempts"]), 1, job)
-        lines = d.log(job_id).splitlines()
-        n = int([line for line in lines if line.startswith("end ")][0].split()[1])
-        self.assertEqual([line for line in lines if not line.startswith("end ")], [f"line {i}" for i in range(n)])
+    def running(self, d, ids):
+        """Waits until the controller knows that all of them run; how many attempts each has had."""
+        jobs = wait_until("all of them run", lambda: (lambda all: all if all and {j["state"] for j in all} == {"running"} else None)(
+            [d.job(i) for i in ids]), 120)
+        return {j["id"]: len(j["attempts"]) for j in jobs}
+
+    def expect_complete(self, d, attempts):
+        """No more attempts than before, success, and logs without a missing or doubled line."""
+        for job_id, before in attempts.items():
+            job = d.finished(job_id, 120)
+            self.assertEqual(job["state"], "succeeded", job)
+            self.assertEqual(len(job["attempts"]), before, job)
+            lines = d.log(job_id).splitlines()
+            n = int([line for line in lines if line.startswith("end ")][0].split()[1])
+            own = [line for line in lines if not line.startswith("end ")]
+            self.assertEqual(own[-n:], [f"line {i}" for i in range(n)])
+            if before == 1:
+                self.assertEqual(len(own), n)
 
     def restart(self, d, runner, extra=()):
         again = self.start_runner("r1", *runner.argv[runner.argv.index("--url"):], *extra)
@@ -49,16 +58,16 @@ class Outlive(FleetTest):
 
     def kill_during_a_hundred(self, protocol):
         d = self.daemon(settings=PATIENT)
-        runner = self.runner_for(d, protocol=protocol, slots=100)
+        runner = self.runner_for(d, protocol=protocol, slots=100, extra=["--protocol", protocol])
         ledger, gate = self.dir / "ledger", self.dir / "gate"
         ids = self.submit_chatty(d, 100, ledger, gate)
-        wait_until("all of them run", lambda: ledger.exists() and len(ledger.read_text().split()) == 100, 60)
+        attempts = self.running(d, ids)
+        started = ledger.read_text()
         runner.kill()
         runner = self.restart(d, runner)
         gate.touch()
-        for job_id in ids:
-            self.expect_complete(d, job_id)
-        self.assertEqual(collections.Counter(ledger.read_text().split()), {i: 1 for i in ids})
+        self.expect_complete(d, attempts)
+        self.assertEqual(ledger.read_text(), started)
         self.assertEqual(runner.stop(), 0)
         self.assertEqual([p for i in ids for p in shims_of(i)], [])
 
@@ -73,14 +82,14 @@ class Outlive(FleetTest):
         runner = self.runner_for(d, extra=extra)
         ledger, gate = self.dir / "ledger", self.dir / "gate"
         ids = self.submit_chatty(d, 4, ledger, gate)
-        wait_until("all of them run", lambda: ledger.exists() and len(ledger.read_text().split()) == 4)
+        attempts = self.running(d, ids)
+        started = ledger.read_text()
         runner.process.send_signal(told)
         self.assertEqual(runner.process.wait(10), code)
         self.restart(d, runner)
         gate.touch()
-        for job_id in ids:
-            self.expect_complete(d, job_id)
-        self.assertEqual(len(ledger.read_text().split()), 4)
+        self.expect_complete(d, attempts)
+        self.assertEqual(ledger.read_text(), started)
 
     def test_an_upgrade_hands_running_jobs_over(self):
         self.hand_over(signal.SIGUSR2, 75)
@@ -119,7 +128,7 @@ class Outlive(FleetTest):
         wait_until("nothing is left of it", lambda: not processes_with(marker))
 
     def test_kill_9_of_a_shim_is_a_failure_of_the_runner_and_is_tried_again(self):
-        d = self.daemon(settings=["jobs.retry_delay=10ms"])
+        d = self.daemon(settings=PATIENT)
         self.runner_for(d)
         marker = f"outlive-shim-{os.getpid()}"
         job_id = d.submit(command=["sh", "-c", "[ $SIGRUN_ATTEMPT = 2 ] && exit 0; setsid sleep 600 & echo up; sleep 600"],
@@ -135,7 +144,7 @@ class Outlive(FleetTest):
         self.assertEqual(processes_with(marker), [])
 
     def test_kill_9_of_agent_and_shim_leaves_no_process(self):
-        d = self.daemon(settings=[*PATIENT, "jobs.retry_delay=10ms"])
+        d = self.daemon(settings=PATIENT)
         runner = self.runner_for(d)
         marker = f"outlive-both-{os.getpid()}"
         script = ("[ $SIGRUN_ATTEMPT = 2 ] && exit 0; "
