@@ -107,7 +107,7 @@ void supervisor::step_ended() {
     last_step_over_ = true;
     output_.close_job_ends();
     if (tree_is_empty() || result_.ladder) return;
-    result_.leftovers = static_cast<std::uint32_t>(signal_descendants(SIGTERM));
+    result_.leftovers = static_cast<std::uint32_t>(std::max<std::size_t>(signal_descendants(SIGTERM), 1));
     signal_descendants(SIGCONT);
     auto settled = clock::now() + k_settle;
     kill_at_ = kill_at_ ? std::min(*kill_at_, settled) : settled;

@@ -318,6 +318,10 @@ std::uint64_t attempt::tick(std::uint64_t now) {
     return more_ ? now : next;
 }
 
+bool attempt::group_was_killed() const noexcept {
+    return !evidence_.exited || evidence_.exited->ladder != 0 || evidence_.exited->leftovers > 0 || evidence_.cancelled;
+}
+
 bool attempt::finished() const noexcept {
     return gone_ && !looking() && !holding_ && !limit_is_open_ && reader_.position() >= limit_;
 }

@@ -74,6 +74,8 @@ public:
     void discard_output();
     bool finished() const noexcept;
     outcome conclusion() const { return conclude(evidence_, source_.steps); }
+    /// Whether somebody may have written cgroup.kill.
+    bool group_was_killed() const noexcept;
     /// For the pool, once it is finished.
     std::unique_ptr<job_cgroup> take_group() noexcept { return std::move(source_.group); }
 

@@ -118,14 +118,14 @@ std::unique_ptr<job_cgroup> group_pool::take() {
     return std::make_unique<job_cgroup>(job_cgroup{std::move(path), std::move(folder)});
 }
 
-void group_pool::give_back(std::unique_ptr<job_cgroup> one) {
+void group_pool::give_back(std::unique_ptr<job_cgroup> one, bool killed) {
     if (!one || populated(*one)) return;
-    if (one->path.compare(0, root_.size(), root_) != 0 || root_.empty()) return remove_group(*one);
+    if (root_.empty() || !one->path.starts_with(root_ + "/")) return remove_group(*one);
     std::lock_guard lock(mutex_);
-    if (free_.size() < k_most_free)
+    if (!killed && free_.size() < k_most_free)
         free_.push_back(std::move(one));
     else
-        remove_group(*one);
+        ::rmdir(one->path.c_str());
 }
 
 std::unique_ptr<job_cgroup> open_group(const std::string& path) {

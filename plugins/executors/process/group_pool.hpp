@@ -31,8 +31,10 @@ public:
     const std::string& why_not() const noexcept { return why_not_; }
     /// Null when there are none.
     std::unique_ptr<job_cgroup> take();
-    /// For a later attempt, once it is empty; one in which something could not be killed is left alone.
-    void give_back(std::unique_ptr<job_cgroup> one);
+    /// For a later attempt; one in which something could not be killed is left alone. `killed`: somebody may have written its
+    /// cgroup.kill. Linux since 6.14 counts these orders and kills whoever is born into a cgroup with clone3 if its count is not
+    /// that of the parent's, so such a one is never used again.
+    void give_back(std::unique_ptr<job_cgroup> one, bool killed);
 
 private:
     void remove_abandoned(const std::string& below) const;

@@ -305,9 +305,10 @@ void process_executor::retire_finished() {
         at = running_.erase(at);
         auto how = over->conclusion();
         auto op = over->op();
+        bool killed = over->group_was_killed();
         auto group = over->take_group();
         over.reset();
-        groups_.give_back(std::move(group));
+        groups_.give_back(std::move(group), killed);
         finish(op, how);
     }
 }

@@ -125,7 +125,25 @@ TEST_F(process_tree, each_job_has_a_cgroup_of_its_own_which_is_used_again_and_re
     ASSERT_TRUE(own);
     auto below = std::filesystem::path(own->path).parent_path().parent_path().string();
     EXPECT_FALSE(std::filesystem::exists(below + one.substr(one.rfind("/sigrun-jobs-"))));
-    pool.give_back(std::move(own));
+    pool.give_back(std::move(own), true);
+}
+
+// A kernel that counts the orders to kill a cgroup kills who is born into one that was killed before.
+TEST_F(process_tree, what_was_killed_does_not_kill_the_next_job) {
+    for (int i = 0; i < 3; ++i) {
+        auto r = shell("trap '' TERM; echo up; sleep 1000; sleep 1000");
+        wait_output(r, "up");
+        EXPECT_EQ(table_->cancel(instance_, r.op, 0), SIGRUN_OK);
+        EXPECT_EQ(wait(r).result, SIGRUN_E_CANCELLED);
+        auto crashed = shell("setsid sleep 1000 & echo up; sleep 1000");
+        wait_output(crashed, "up");
+        ASSERT_TRUE(eventually([&] { return shim_of(crashed) > 0; }));
+        ::kill(shim_of(crashed), SIGKILL);
+        EXPECT_EQ(parsed(wait(crashed))["code"], "shim_crash");
+        EXPECT_EQ(wait(shell("setsid sleep 1000 & exit 0")).result, SIGRUN_OK);
+        EXPECT_EQ(wait(shell("true")).result, SIGRUN_OK);
+        EXPECT_EQ(wait(shell("true")).result, SIGRUN_OK);
+    }
 }
 
 TEST_F(process_tree, background_processes_end_with_their_job) {
