@@ -4,9 +4,12 @@
 #include <sigrun/cpp/text.hpp>
 
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include <atomic>
 #include <cerrno>
@@ -46,6 +49,25 @@ bool says(const descriptor& folder, const char* file, const char* word) {
 
 bool populated(const job_cgroup& which) { return says(which.folder, "cgroup.events", "populated 1"); }
 
+// Whether a process can be born in a cgroup below here, and lives. It can be refused, and it can be killed at birth where the
+// cgroup of this process was killed as a whole at some time (see give_back). Returns what is wrong.
+std::string trial(const std::string& root) {
+    auto path = root + "/trial";
+    if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) return sdk::concat("cannot make ", path);
+    descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    clone_args how{};
+    how.flags = CLONE_INTO_CGROUP;
+    how.exit_signal = SIGCHLD;
+    how.cgroup = static_cast<std::uint64_t>(folder.get());
+    auto pid = static_cast<pid_t>(::syscall(SYS_clone3, &how, sizeof how));
+    if (pid == 0) ::_exit(0);
+    int error = errno, status = 0;
+    bool waited = pid > 0 && ::waitpid(pid, &status, 0) == pid;
+    ::rmdir(path.c_str());
+    if (pid < 0) return sdk::concat("no process can be started in ", root, ": ", std::strerror(error));
+    return waited && WIFSIGNALED(status) ? "the kernel kills what is born in a new cgroup below this one" : "";
+}
+
 descriptor open_folder(const std::string& path) {
     return descriptor(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
@@ -70,6 +92,10 @@ group_pool::group_pool(bool wanted) {
     }
     if (::access((root + "/cgroup.kill").c_str(), W_OK) != 0) {
         why_not_ = "this kernel cannot kill a cgroup as a whole";
+        ::rmdir(root.c_str());
+        return;
+    }
+    if (why_not_ = trial(root); !why_not_.empty()) {
         ::rmdir(root.c_str());
         return;
     }

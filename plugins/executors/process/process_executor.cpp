@@ -56,6 +56,8 @@ process_executor::process_executor(sdk::host host, const sdk::config_reader& con
       groups_(config.text_or("cgroups", "auto") == "auto"),
       epoll_(checked(::epoll_create1(EPOLL_CLOEXEC), "epoll")),
       wake_(checked(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")) {
+    host_.log(SIGRUN_LOG_INFO, groups_.why_not().empty() ? "each job gets a cgroup of its own" : "jobs get no cgroup: ",
+              groups_.why_not());
     epoll_event e{};
     e.events = EPOLLIN;
     e.data.ptr = nullptr;
