@@ -2,6 +2,7 @@
 // meanwhile, from the call of pick to the claimed place. Issue: p99 at most 5 us.
 #include "bench/select/simulated_fleet.hpp"
 #include "bench/select/timing.hpp"
+#include "kernel/log/log.hpp"
 
 #include <unistd.h>
 
@@ -225,6 +226,7 @@ int main(int argc, char** argv) {
                      "above 0\n");
         return 2;
     }
+    set_log_level(log_level::warning);
     try {
         return measure(what) ? 0 : 1;
     } catch (const std::exception& e) {

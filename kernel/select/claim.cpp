@@ -25,6 +25,8 @@ selector::impl::claimed selector::impl::claim(const pick_request& r, std::uint32
         const int plane = hot::tier_plane(w, facts);
         if (plane < 0 || plane >= planes || !(facts.protocols & r.protocols)) return {};
         if (!(r.pred->slots(page) & bit_of(slot))) return {};
+        if (r.pred->ages() && r.pred->is_mixed(page) && ages.outdated(slot, wall_ns()) && !still_matches(*r.pred, slot))
+            return {.aged = true};
         const std::uint64_t next = hot::with_in_flight(w, hot::in_flight(w) + 1, facts.places);
         if (word.compare_exchange_weak(w, next)) {
             index.settle(slot, facts, w, next);

@@ -195,14 +195,15 @@ selector::explanation selector::impl::explain(const requirement& r, const explai
         const verdicts& kind = judged(cohorts.of_page(page));
         const auto first = page * 64 + static_cast<std::uint32_t>(std::countr_zero(live));
         const slot_ref example{first, hot::generation(index.hot(first).load())};
-        tell(out, r, kind, subject(first), example, static_cast<std::uint32_t>(std::popcount(live)), nullptr);
+        tell(out, r, kind, subjects.at(first).view(), example, static_cast<std::uint32_t>(std::popcount(live)),
+             nullptr);
         for (std::uint64_t rest = live; rest; rest &= rest - 1) {
             const std::uint32_t slot = page * 64 + static_cast<std::uint32_t>(std::countr_zero(rest));
             const std::uint64_t w = index.hot(slot).load();
             const slot_ref here{slot, hot::generation(w)};
             const verdicts* v = &kind;
             if (kind.differ) {
-                const match_subject one = subject(slot);
+                const match_subject one = subjects.at(slot).view();
                 own.terms = kind.terms;
                 for (std::size_t i = 0; i < n_terms; ++i)
                     if (kind.open[i]) own.terms[i] = r.term_matches(i, one);

@@ -59,7 +59,7 @@ constexpr std::uint64_t with_cost(std::uint64_t w, std::uint32_t cost, std::uint
 /// The plane the slot's bit belongs in, or k_nowhere.
 constexpr int tier_plane(std::uint64_t w, page_facts page) noexcept {
     const std::uint32_t q = in_flight(w);
-    if (!(w & k_open) || q >= (w & k_trial ? 1u : page.places)) return k_nowhere;
+    if (!(w & k_open) || !page.protocols || q >= (w & k_trial ? 1u : page.places)) return k_nowhere;
     if (w & k_out) return k_ejected;
     if (q < page.usual) return static_cast<int>(w >> 48 & 7u);
     return page.reserved ? k_kept : SIGRUN_TIERS - 1;

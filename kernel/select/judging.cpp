@@ -1,14 +1,8 @@
 // Requirements against runners: once per kind of page, and per slot only where runners of a kind differ in
 // what is asked.
-#include "kernel/base/clock.hpp"
 #include "kernel/select/selector_impl.hpp"
 
 namespace sigrun {
-
-match_subject selector::impl::subject(std::uint32_t slot) const {
-    const runner_profile& p = profiles.at(slot);
-    return {p.facts.get(), p.labels.get()};
-}
 
 predicate::page_kind selector::impl::judge_kind(const predicate& p, const cohort& c) {
     match_scope scope;
@@ -28,8 +22,11 @@ void selector::impl::judge_page(predicate& p, std::uint32_t page) {
 /// True if the page's bit changed.
 bool selector::impl::judge_slot(predicate& p, std::uint32_t slot) {
     match_scope scope;
-    const truth t = p.what().matches(subject(slot), scope);
-    p.lower_expiry(scope.expires_ns);
+    const truth t = p.what().matches(subjects.at(slot).view(), scope);
+    if (scope.expires_ns) {
+        p.set_ages();
+        ages.expect(slot, scope.expires_ns);
+    }
     const std::uint32_t page = page_of(slot);
     const bool had = p.has_page(page);
     p.set_slot(slot, t == truth::yes);
@@ -44,20 +41,44 @@ predicate_ptr selector::impl::intern(const requirement_ptr& r) {
         if (kind == predicate::page_kind::none) return;  // as all pages of a new one are
         for (std::uint32_t page : c.pages) p->set_page(page, kind);
     });
-    refresh(*p, false);  // nobody has asked it yet
+    if (p->any_mixed()) judge_slots(*p);
     return p;
 }
 
-/// Judges every slot again whose answer may depend on the time.
-void selector::impl::refresh(predicate& p, bool known) {
-    p.set_expiry(0);
-    if (!p.any_mixed()) return;
+/// Of a new predicate: every slot of the pages that are mixed for it.
+void selector::impl::judge_slots(predicate& p) {
     for (std::uint32_t page : cohorts.pages_in_use()) {
         if (!p.is_mixed(page)) continue;
         for (std::uint64_t rest = index.live(page).load(); rest; rest &= rest - 1)
-            if (judge_slot(p, page * 64 + static_cast<std::uint32_t>(std::countr_zero(rest))) && known)
-                answers[page].fetch_add(1);
+            judge_slot(p, page * 64 + static_cast<std::uint32_t>(std::countr_zero(rest)));
     }
+}
+
+/// Judges at most so many slots anew whose facts have grown too old for some answer. False: there may be more.
+bool selector::impl::judge_aged(std::size_t most) {
+    const std::int64_t now = wall_ns();
+    for (; most; --most) {
+        const auto slot = ages.take(now);
+        if (!slot) return true;
+        const std::uint32_t page = page_of(*slot);
+        if (index.live(page).load() & bit_of(*slot))
+            predicates.for_each([&](predicate& p) {
+                if (p.ages() && p.is_mixed(page) && judge_slot(p, *slot)) answers[page].fetch_add(1);
+            });
+        ages.judged();
+    }
+    return !ages.due(now);
+}
+
+/// [any] The answer about this runner, which may be of a time when it was younger, as it is now. If it is no longer yes, that
+/// is noted unless the writer is at work.
+bool selector::impl::still_matches(predicate& p, std::uint32_t slot) noexcept {
+    const runner_subject runner = subjects.copy(slot);
+    if (p.what().matches(runner.view()) == truth::yes) return true;
+    if (std::unique_lock lock(mutex, std::try_to_lock);
+        lock && p.is_mixed(page_of(slot)) && (index.live(page_of(slot)).load() & bit_of(slot)) && judge_slot(p, slot))
+        answers[page_of(slot)].fetch_add(1);
+    return false;
 }
 
 }  // namespace sigrun

@@ -3,6 +3,7 @@
 #include "kernel/select/selector_impl.hpp"
 
 #include <algorithm>
+#include <bit>
 
 namespace sigrun {
 namespace {
@@ -27,12 +28,11 @@ void protocol_pages::set(std::uint32_t page, protocol_mask protocols, bool prese
             pages_[i][page >> 6].fetch_or(bit_of(page));
         else
             pages_[i][page >> 6].fetch_and(~bit_of(page));
-    if (!protocols) without_.fetch_add(present ? 1u : ~0u);
 }
 std::uint64_t protocol_pages::word(std::uint32_t w, protocol_mask allowed) const noexcept {
     std::uint64_t out = 0;
-    for (std::uint32_t i = 0; i < pages_.size(); ++i)
-        if (allowed >> i & 1) out |= pages_[i][w].load(std::memory_order_relaxed);
+    for (std::uint32_t rest = allowed; rest; rest &= rest - 1)
+        out |= pages_[static_cast<std::size_t>(std::countr_zero(rest))][w].load(std::memory_order_relaxed);
     return out;
 }
 
@@ -48,7 +48,9 @@ selector::impl::impl(const options& o, std::unique_ptr<balancer_set> set)
       protocols(index.page_words()),
       answers(index.max_pages()),
       cohorts(index, zones),
-      predicates(index.max_pages()) {
+      predicates(index.max_pages()),
+      subjects(index.max_pages()),
+      ages(std::size_t{index.max_pages()} * 64) {
     protect(o.protect);
     for (std::size_t i = 0; i < owned_balancers->size(); ++i) balancer_names[i] = (*owned_balancers)[i].name;
     n_balancers = owned_balancers->size();
@@ -84,7 +86,7 @@ result<std::uint32_t> selector::impl::settle_in(const runner_profile& profile) {
                                              e.cost(fleet, profile.weight, now_ns(), slow_start()), profile.places));
     }
     index.identity(slot).store(profile.identity, std::memory_order_relaxed);
-    profiles[slot] = profile;
+    subjects.put(slot, {profile.facts, profile.labels});
     index.live(page).fetch_or(bit_of(slot));
     if (where->new_page) protocols.set(page, profile.protocols, true);
     bool changed = where->new_page;
@@ -121,11 +123,11 @@ result<slot_ref> selector::impl::update(slot_ref s, const runner_profile& profil
     if (!owns(s)) return wrong_slot();
     bury_tombstones();
     const std::uint32_t page = page_of(s.slot);
-    const auto old_labels = profiles[s.slot].labels;
+    const auto old_labels = subjects.at(s.slot).labels;
     cohorts.count_labels(profile.labels.get(), 1);
     cohorts.count_labels(old_labels.get(), -1);
     if (cohorts.sign(profile) == cohorts.of_page(page).key) {
-        profiles[s.slot] = profile;
+        subjects.put(s.slot, {profile.facts, profile.labels});
         index.identity(s.slot).store(profile.identity, std::memory_order_relaxed);
         predicates.for_each([&](predicate& p) {
             if (p.is_mixed(page) && judge_slot(p, s.slot)) answers[page].fetch_add(1);
@@ -152,7 +154,7 @@ result<slot_ref> selector::impl::update(slot_ref s, const runner_profile& profil
     } while (!old_word.compare_exchange_weak(w, (w & ~(hot::k_open | hot::k_used)) | hot::k_forward));
     index.settle(s.slot, index.page(page), w, old_word.load());
     index.live(page).fetch_and(~bit_of(s.slot));
-    profiles.erase(s.slot);
+    subjects.erase(s.slot);
     tombstones.push_back(s.slot);
     if (w & hot::k_open) change(to.slot, hot::k_open, 0);
     bury_tombstones();
@@ -186,9 +188,8 @@ void selector::impl::inherit(std::uint32_t from, slot_ref to, const runner_profi
 void selector::impl::remove(slot_ref s) {
     s = resolve(s);
     if (!owns(s)) return;
-    const auto profile = profiles.find(s.slot);
-    cohorts.count_labels(profile->second.labels.get(), -1);
-    profiles.erase(profile);
+    cohorts.count_labels(subjects.at(s.slot).labels.get(), -1);
+    subjects.erase(s.slot);
     index.live(page_of(s.slot)).fetch_and(~bit_of(s.slot));
     vacate(s.slot);
     n_runners.fetch_sub(1);

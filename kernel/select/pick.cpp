@@ -60,7 +60,8 @@ sigrun_view selector::impl::describe() const noexcept {
 
 const std::uint64_t* selector::impl::feasible_pages(const pick_request& r, dispatcher& d) const noexcept {
     const atomic_word* pages = r.pred->pages();
-    if (protocols.all_suit(r.protocols)) return reinterpret_cast<const std::uint64_t*>(pages);
+    // Who has no protocol at all is in no tier.
+    if (r.protocols == 0xffff) return reinterpret_cast<const std::uint64_t*>(pages);
     const std::uint32_t words = (d.view.n_pages + 63) / 64;
     for (std::uint32_t w = 0; w < words; ++w)
         d.masked[w] = pages[w].load(std::memory_order_relaxed) & protocols.word(w, r.protocols);
@@ -115,8 +116,8 @@ bool selector::impl::ask_balancer(const balancer_set& set, std::size_t which, co
 }
 
 pick_outcome selector::impl::why_none(const pick_request& r) const noexcept {
-    const std::uint32_t pages = n_pages.load(std::memory_order_acquire);
-    for (std::uint32_t page = 0; page < pages; ++page) {
+    for (page_walk walk(*r.pred, n_pages.load(std::memory_order_acquire)); walk.more();) {
+        const std::uint32_t page = walk.next();
         std::uint64_t match = r.pred->slots(page) & index.live(page).load();
         if (!match) continue;
         // A runner without any link may get one that suits; a runner with other links will not run this job.
@@ -130,8 +131,8 @@ pick_outcome selector::impl::why_none(const pick_request& r) const noexcept {
 }
 
 bool selector::impl::could_run(const pick_request& r) const noexcept {
-    const std::uint32_t pages = n_pages.load(std::memory_order_acquire);
-    for (std::uint32_t page = 0; page < pages; ++page) {
+    for (page_walk walk(*r.pred, n_pages.load(std::memory_order_acquire)); walk.more();) {
+        const std::uint32_t page = walk.next();
         std::uint64_t match = r.pred->slots(page) & index.live(page).load();
         if (!match || !(index.page(page).protocols & r.protocols)) continue;
         for (std::uint32_t i = 0; i < r.n_excluded; ++i)
@@ -159,10 +160,6 @@ pick_result selector::impl::pick(const pick_request& r) noexcept {
     }
     dispatcher& d = *here;
     if (d.view.epoch != epoch.load(std::memory_order_acquire)) d.view = describe();
-    if (const std::int64_t end = r.pred->expires_ns(); end && wall_ns() >= end) {
-        // If a writer is at work, the next pick sees to it.
-        if (std::unique_lock lock(mutex, std::try_to_lock); lock) refresh(*r.pred);
-    }
     const std::uint64_t* pages = feasible_pages(r, d);
     const bool plain = !r.n_excluded && !r.pred->any_mixed();
     const std::size_t named = place_of(set, r), chosen = decider(set, r, d, named);
@@ -181,6 +178,14 @@ pick_result selector::impl::pick(const pick_request& r) noexcept {
         d.note_pick(which, missed);
         if (plain && missed && !conduct.suspended()) conduct.proposed(false);
         return out;
+    }
+    if (r.pred->ages() && ages.due(wall_ns())) {
+        // It may be that something matches because time has passed: what nobody knows any more.
+        constexpr std::size_t k_some = 256;
+        std::unique_lock lock(mutex, std::try_to_lock);
+        if (lock) judge_aged(k_some);
+        if (lock.owns_lock()) lock.unlock();
+        if (fall_back(r, d, pages, planes_for(r), out)) return out;
     }
     if (panics(*r.pred) && fall_back(r, d, pages, hot::k_planes, out)) return out;
     out.outcome = why_none(r);

@@ -30,7 +30,6 @@ struct runner_profile {
     protocol_mask protocols = 0;
     std::uint16_t places = 1;
     std::uint16_t weight = 1024;  // 1024 = 1.0
-    std::uint32_t host_key = 0;   // equal for runners on one host; 0 = unknown
     std::uint64_t identity = 0;   // the same for the same runner, also in another slot or after a restart
 };
 

@@ -2,19 +2,21 @@
 // `mutex`.
 #pragma once
 
+#include "kernel/select/ageing.hpp"
 #include "kernel/select/balancer_set.hpp"
 #include "kernel/select/cohort_table.hpp"
 #include "kernel/select/fleet_survey.hpp"
+#include "kernel/select/handover_mutex.hpp"
 #include "kernel/select/predicate_table.hpp"
 #include "kernel/select/recording/recorder.hpp"
 #include "kernel/select/selector.hpp"
 #include "kernel/select/slot_index.hpp"
+#include "kernel/select/subjects.hpp"
 #include "kernel/select/zones.hpp"
 
 #include <array>
 #include <atomic>
 #include <mutex>
-#include <unordered_map>
 #include <vector>
 
 namespace sigrun {
@@ -25,13 +27,10 @@ class protocol_pages {
 public:
     explicit protocol_pages(std::uint32_t page_words);
     void set(std::uint32_t page, protocol_mask protocols, bool present) noexcept;
-    /// True if every page in use has some protocol of the mask.
-    bool all_suit(protocol_mask allowed) const noexcept { return allowed == 0xffff && !without_.load(); }
     std::uint64_t word(std::uint32_t w, protocol_mask allowed) const noexcept;
 
 private:
     std::array<std::vector<atomic_word>, 16> pages_;
-    std::atomic<std::uint32_t> without_{0};  // pages of runners that have no protocol at all
 };
 
 struct selector::impl {
@@ -57,8 +56,9 @@ struct selector::impl {
     static predicate::page_kind judge_kind(const predicate& p, const cohort& c);
     void judge_page(predicate& p, std::uint32_t page);
     bool judge_slot(predicate& p, std::uint32_t slot);
-    void refresh(predicate& p, bool known = true);
-    match_subject subject(std::uint32_t slot) const;
+    void judge_slots(predicate& p);
+    bool judge_aged(std::size_t most);
+    bool still_matches(predicate& p, std::uint32_t slot) noexcept;
 
     // -- selector_zones.cpp [any]
     // -----------------------------------------------------------------------------------------
@@ -69,6 +69,7 @@ struct selector::impl {
     struct claimed {
         bool done = false;
         std::uint8_t generation = 0, tier = 0;  // the plane it was found in
+        bool aged = false;                      // not claimed because its facts are too old by now
     };
     /// If the slot is in one of the first `planes` planes of the tiers.
     claimed claim(const pick_request& r, std::uint32_t slot, int planes) noexcept;
@@ -137,7 +138,8 @@ struct selector::impl {
     // -- balancers.cpp
     // ----------------------------------------------------------------------------------------------
     result<std::unique_ptr<balancer_set>> fit(result<std::unique_ptr<balancer_set>> set) const;
-    bool publish_balancers(std::unique_ptr<balancer_set> set, const instance* fresh, std::unique_lock<std::mutex> lock);
+    bool publish_balancers(std::unique_ptr<balancer_set> set, const instance* fresh,
+                           std::unique_lock<handover_mutex> lock);
     result<void> add_balancer(const std::shared_ptr<instance>& now);
     result<void> remove_balancer(const std::shared_ptr<instance>& old);
     bool replace(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now);
@@ -175,11 +177,12 @@ struct selector::impl {
     std::atomic<std::uint64_t> epoch{1};
     std::atomic<std::uint32_t> n_pages{0}, n_cohorts{0};
 
-    mutable std::mutex mutex;
+    mutable handover_mutex mutex;
     zone_board zones;
     cohort_table cohorts;
     predicate_table predicates;
-    std::unordered_map<std::uint32_t, runner_profile> profiles;  // by slot
+    slot_subjects subjects;
+    ageing ages;
     std::atomic<std::size_t> n_runners{0};
     std::vector<std::uint32_t> tombstones;  // slots of runners that moved, until their claims are released
 
