@@ -12,6 +12,7 @@
 #include "kernel/select/zones.hpp"
 
 #include <array>
+#include <list>
 #include <map>
 #include <optional>
 #include <set>
@@ -32,7 +33,8 @@ struct cohort {
     std::uint16_t zone = 0;
     std::uint32_t runners = 0;
     std::vector<std::uint32_t> pages;
-    std::vector<std::uint32_t> roomy;  // pages with a free slot
+    std::vector<std::uint32_t> roomy;            // pages with a free slot
+    std::list<std::uint32_t>::iterator spare{};  // its place among those without runners; only if it has none
 };
 
 class cohort_table {
@@ -46,8 +48,12 @@ public:
     signature sign(const runner_profile& p) const;
     /// Nothing when all pages are taken.
     std::optional<placement> place(const runner_profile& p, const signature& s);
-    /// Gives a slot back. True if that freed its page (which then belongs to nobody).
-    bool vacate(std::uint32_t slot);
+    /// Gives a slot back. The page that belongs to nobody from now on, if there is one: the slot's own where its cohort has
+    /// others. The last page of a cohort stays its own while there is room, since machines tend to become again what they
+    /// were; then it is the page of the cohort that is empty for the longest.
+    std::optional<std::uint32_t> vacate(std::uint32_t slot);
+    /// The page of the cohort that is empty for the longest; nothing if none is.
+    std::optional<std::uint32_t> give_up_spare();
 
     const cohort& of_page(std::uint32_t page) const { return cohorts_.at(page_owner_[page]); }
     template <class Visit>
@@ -72,6 +78,7 @@ private:
     bool is_open(const std::string& label) const { return open_.contains(label); }
     void publish(std::uint32_t id, const cohort& c) noexcept;
     std::optional<std::uint32_t> take_page();
+    void free_page(cohort& c, std::uint32_t page);
 
     std::uint16_t zone_of(const runner_profile& p) const;
 
@@ -81,6 +88,7 @@ private:
     bool reserved_ = false;
     std::map<signature, std::uint32_t> by_signature_;
     std::unordered_map<std::uint32_t, cohort> cohorts_;
+    std::list<std::uint32_t> spares_;  // cohorts without runners, each with one page; the longest empty first
     std::vector<std::uint32_t> free_pages_, free_cohorts_, pages_in_use_;
     std::vector<std::uint32_t> page_owner_, position_;  // position_: of the page in pages_in_use_
     std::vector<std::uint64_t> taken_;

@@ -15,6 +15,12 @@ std::uint32_t page_limit(std::uint32_t runners) noexcept {
     return (single + single / 8 + runners / 32 + 64 + 63) & ~63u;
 }
 
+/// With the same labels, and the same as far as the kind of a runner is concerned.
+bool same_kind(const runner_profile& now, const runner_subject& before, page_facts page) {
+    return now.facts && before.facts && now.facts->cohort() == before.facts->cohort() && now.places == page.places &&
+           now.protocols == page.protocols && now.weight == page.weight;
+}
+
 problem wrong_slot() { return make_problem(errc::not_found, "there is no runner in this slot"); }
 
 }  // namespace
@@ -73,7 +79,12 @@ std::uint64_t selector::impl::change(std::uint32_t slot, std::uint64_t set, std:
 
 /// Takes a slot for the profile and gives it its answers; closed, with no job in flight.
 result<std::uint32_t> selector::impl::settle_in(const runner_profile& profile) {
-    const auto where = cohorts.place(profile, cohorts.sign(profile));
+    const signature kind = cohorts.sign(profile);
+    auto where = cohorts.place(profile, kind);
+    if (const auto page = where ? std::nullopt : cohorts.give_up_spare()) {
+        forget_page(*page);
+        where = cohorts.place(profile, kind);
+    }
     if (!where) return make_problem(errc::busy, "the selection index has no page left: too many kinds of runners");
     const std::uint32_t slot = where->slot, page = page_of(slot);
     const auto generation = static_cast<std::uint8_t>(hot::generation(index.hot(slot).load()) + 1);
@@ -88,10 +99,17 @@ result<std::uint32_t> selector::impl::settle_in(const runner_profile& profile) {
     index.identity(slot).store(profile.identity, std::memory_order_relaxed);
     subjects.put(slot, {profile.facts, profile.labels});
     index.live(page).fetch_or(bit_of(slot));
-    if (where->new_page) protocols.set(page, profile.protocols, true);
-    bool changed = where->new_page;
+    const bool fresh = where->new_page;
+    if (fresh) {
+        protocols.set(page, profile.protocols, true);
+        layout.fetch_add(1);
+    }
+    const auto& pages = cohorts.of_page(page).pages;
+    const bool known = fresh && pages.front() != page;  // what is said of the cohort's other pages holds for this one
+    bool changed = fresh;
     predicates.for_each([&](predicate& p) {
-        if (where->new_page) judge_page(p, page);
+        if (known) p.set_page(page, p.kind_of(pages.front()));
+        if (fresh && !known) judge_page(p, page);
         if (p.is_mixed(page)) changed |= judge_slot(p, slot);
     });
     if (changed) answers[page].fetch_add(1);
@@ -123,11 +141,18 @@ result<slot_ref> selector::impl::update(slot_ref s, const runner_profile& profil
     if (!owns(s)) return wrong_slot();
     bury_tombstones();
     const std::uint32_t page = page_of(s.slot);
-    const auto old_labels = subjects.at(s.slot).labels;
-    cohorts.count_labels(profile.labels.get(), 1);
-    cohorts.count_labels(old_labels.get(), -1);
-    if (cohorts.sign(profile) == cohorts.of_page(page).key) {
-        subjects.put(s.slot, {profile.facts, profile.labels});
+    // Most changes are of facts that make no other kind of runner, and come with a copy of the same labels.
+    const runner_subject& old = subjects.at(s.slot);
+    const auto old_labels = old.labels;
+    const bool same_labels =
+        old_labels == profile.labels || (old_labels && profile.labels && *old_labels == *profile.labels);
+    if (!same_labels) {
+        cohorts.count_labels(profile.labels.get(), 1);
+        cohorts.count_labels(old_labels.get(), -1);
+    }
+    if ((same_labels && same_kind(profile, old, index.page(page))) ||
+        cohorts.sign(profile) == cohorts.of_page(page).key) {
+        subjects.put(s.slot, {profile.facts, same_labels ? old_labels : profile.labels});
         index.identity(s.slot).store(profile.identity, std::memory_order_relaxed);
         predicates.for_each([&](predicate& p) {
             if (p.is_mixed(page) && judge_slot(p, s.slot)) answers[page].fetch_add(1);
@@ -136,8 +161,10 @@ result<slot_ref> selector::impl::update(slot_ref s, const runner_profile& profil
     }
     auto moved = settle_in(profile);
     if (!moved) {
-        cohorts.count_labels(profile.labels.get(), -1);
-        cohorts.count_labels(old_labels.get(), 1);
+        if (!same_labels) {
+            cohorts.count_labels(profile.labels.get(), -1);
+            cohorts.count_labels(old_labels.get(), 1);
+        }
         return moved.error();
     }
     const slot_ref to{*moved, hot::generation(index.hot(*moved).load())};
@@ -210,22 +237,34 @@ void selector::impl::vacate(std::uint32_t slot) {
     predicates.for_each([&](predicate& p) {
         if (p.is_mixed(page)) p.set_slot(slot, false);
     });
-    const protocol_mask had = index.page(page).protocols;
-    if (!cohorts.vacate(slot)) return;
-    protocols.set(page, had, false);
-    predicates.for_each([&](predicate& p) { p.set_page(page, predicate::page_kind::none); });
-    answers[page].fetch_add(1);
+    if (const auto free = cohorts.vacate(slot)) forget_page(*free);
 }
 
+/// The page belongs to nobody any more.
+void selector::impl::forget_page(std::uint32_t page) {
+    protocols.set(page, index.page(page).protocols, false);
+    predicates.for_each([&](predicate& p) { p.set_page(page, predicate::page_kind::none); });
+    answers[page].fetch_add(1);
+    layout.fetch_add(1);
+}
+
+/// Looks at some of them: where jobs last for hours there are many.
 void selector::impl::bury_tombstones() {
-    std::erase_if(tombstones, [&](std::uint32_t slot) {
+    constexpr std::size_t k_some = 16;
+    for (std::size_t n = std::min(k_some, tombstones.size()); n; --n) {
+        if (next_tombstone >= tombstones.size()) next_tombstone = 0;
+        const std::uint32_t slot = tombstones[next_tombstone];
         atomic_word& word = index.hot(slot);
         std::uint64_t w = word.load();
         // Closed for claim_existing before it is emptied, in one step with the look at its count.
-        if (hot::in_flight(w) || !word.compare_exchange_strong(w, w & ~hot::k_forward)) return false;
+        if (hot::in_flight(w) || !word.compare_exchange_strong(w, w & ~hot::k_forward)) {
+            ++next_tombstone;
+            continue;
+        }
         vacate(slot);
-        return true;
-    });
+        tombstones[next_tombstone] = tombstones.back();
+        tombstones.pop_back();
+    }
 }
 
 void selector::impl::set_open(slot_ref s, bool open) {

@@ -52,6 +52,7 @@ sigrun_view selector::impl::describe() const noexcept {
     index.describe(v);
     zones.describe(v);
     v.epoch = epoch.load(std::memory_order_acquire);
+    v.layout = layout.load(std::memory_order_acquire);
     v.n_pages = n_pages.load(std::memory_order_acquire);
     v.n_slots = v.n_pages * 64;
     v.n_cohorts = n_cohorts.load(std::memory_order_acquire);

@@ -55,6 +55,9 @@ public:
     // ----------------------------------------------------------------------------------------------
     enum class page_kind : std::uint8_t { none, all, mixed };
     void set_page(std::uint32_t page, page_kind kind);
+    page_kind kind_of(std::uint32_t page) const noexcept {
+        return is_mixed(page) ? page_kind::mixed : has_page(page) ? page_kind::all : page_kind::none;
+    }
     void set_slot(std::uint32_t slot, bool matches) noexcept;
     void set_ages() noexcept {
         if (!ages_.load(std::memory_order_relaxed)) ages_.store(true, std::memory_order_release);

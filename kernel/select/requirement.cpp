@@ -64,6 +64,7 @@ result<requirement_ptr> requirement::compile(std::string_view text) {
         const expr::node& node = e.nodes[n];
         made->terms.push_back(
             {std::string(text.substr(node.begin, node.end - node.begin)), expr::column_of(text, node.begin)});
+        made->term_keys.push_back(expr::keys(e, n));
     }
     return requirement_ptr(new requirement(std::move(made)));
 }
@@ -87,7 +88,7 @@ truth requirement::term_matches(std::size_t i, const match_subject& subject, mat
     return expr::evaluate(impl_->e, impl_->term_nodes[i], subject, scope);
 }
 std::vector<std::string> requirement::term_keys(std::size_t i) const {
-    return i < impl_->term_nodes.size() ? expr::keys(impl_->e, impl_->term_nodes[i]) : std::vector<std::string>();
+    return i < impl_->term_keys.size() ? impl_->term_keys[i] : std::vector<std::string>();
 }
 const std::vector<std::string>& requirement::keys() const noexcept { return impl_->keys; }
 

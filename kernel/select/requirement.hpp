@@ -65,6 +65,9 @@ public:
         std::string why{};     // unknown: "gpu was never looked at"; absent: what is not there
     };
     shortfall term_shortfall(std::size_t i, const match_subject& subject) const;
+    /// The same where the answer of term_matches is known already. Of values at least so far away the text is left out:
+    /// thousands of runners are not written down when the nearest is told.
+    shortfall term_shortfall(std::size_t i, const match_subject& subject, truth known, double nearer_than) const;
     /// Fact keys it reads, sorted, without labels.
     const std::vector<std::string>& keys() const noexcept;
 

@@ -156,7 +156,6 @@ selector::recording_state selector::recording() const {
 result<std::string> selector::end_recording() { return impl_->end_recording(); }
 
 selector::explanation selector::explain(const requirement& requirement, const explain_terms& asked) const {
-    std::lock_guard lock(impl_->mutex);
     return impl_->explain(requirement, asked);
 }
 std::uint32_t selector::in_flight(slot_ref slot) const noexcept { return impl_->in_flight(slot); }

@@ -316,7 +316,8 @@ public:
         std::vector<candidate> best;                  // who could be chosen now, the likeliest first
         std::vector<term_count> terms;
     };
-    /// Off the hot path: judges every kind of runners against every term, and each runner where those of a kind differ.
+    /// Off the hot path: judges every kind of runners against every term, and each runner where those of a kind differ. A
+    /// runner that becomes another kind meanwhile may count twice or not at all. [any]
     explanation explain(const requirement& requirement, const explain_terms& asked) const;
     explanation explain(const requirement& requirement) const { return explain(requirement, explain_terms{}); }
     std::uint32_t in_flight(slot_ref slot) const noexcept;

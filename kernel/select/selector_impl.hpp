@@ -33,6 +33,8 @@ private:
     std::array<std::vector<atomic_word>, 16> pages_;
 };
 
+struct term_verdicts;  // explain.cpp
+
 struct selector::impl {
     impl(const options& o, std::unique_ptr<balancer_set> set);
 
@@ -44,6 +46,7 @@ struct selector::impl {
     void set_open(slot_ref s, bool open);
     result<std::uint32_t> settle_in(const runner_profile& profile);
     void vacate(std::uint32_t slot);
+    void forget_page(std::uint32_t page);
     void inherit(std::uint32_t from, slot_ref to, const runner_profile& profile);
     void bury_tombstones();
     void publish(std::initializer_list<std::uint32_t> pages);
@@ -154,6 +157,8 @@ struct selector::impl {
     // -- explain.cpp
     // ------------------------------------------------------------------------------------------------
     explanation explain(const requirement& r, const explain_terms& asked) const;
+    void explain_page(std::uint32_t page, std::uint64_t live, const requirement& r, const term_verdicts& kind,
+                      const explain_terms& asked, explanation& out, std::vector<slot_ref>& out_now) const;
     void sort_in(explanation& out, const explain_terms& asked, slot_ref at, std::uint64_t w, page_facts page) const;
     void list_absences(explanation& out, const std::vector<slot_ref>& out_now) const;
     std::uint64_t repairs() noexcept;
@@ -174,7 +179,7 @@ struct selector::impl {
     protocol_pages protocols;
     std::vector<atomic_word> answers;  // by page: how often some predicate's bit of it has changed
     // What views are made of.
-    std::atomic<std::uint64_t> epoch{1};
+    std::atomic<std::uint64_t> epoch{1}, layout{1};
     std::atomic<std::uint32_t> n_pages{0}, n_cohorts{0};
 
     mutable handover_mutex mutex;
@@ -185,6 +190,7 @@ struct selector::impl {
     ageing ages;
     std::atomic<std::size_t> n_runners{0};
     std::vector<std::uint32_t> tombstones;  // slots of runners that moved, until their claims are released
+    std::size_t next_tombstone = 0;         // to be looked at
 
     std::atomic<std::int64_t> slow_start_ns{0};
     std::atomic<bool> all_begin{false};  // most runners are new: none of them is treated as such

@@ -87,6 +87,9 @@ typedef struct sigrun_view {
     const uint32_t* zone_rtt_us;
     const sigrun_zone* zone; /* by zone */
     const uint32_t* waiting; /* jobs that wait for a place, wherever */
+    /* Changes when a page comes, goes or is given to another cohort, not when runners merely take slots in pages that are
+     * there: far more seldom than epoch. */
+    uint64_t layout;
 } sigrun_view;
 
 /* Which pages changed since from_epoch; pages == NULL: everything. */

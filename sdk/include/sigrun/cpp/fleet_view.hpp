@@ -6,6 +6,7 @@
 #include <sigrun/cpp/bit_select.hpp>
 
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 
 namespace sigrun::sdk {
@@ -41,6 +42,12 @@ private:
 inline std::uint32_t random_bit(std::uint64_t w, bit_source& bits) noexcept {
     const std::uint32_t n = count_bits(w);
     return n == 1 ? static_cast<std::uint32_t>(std::countr_zero(w)) : nth_bit(w, bits.below(n));
+}
+
+/// Which page belongs to which cohort: another number after that has changed. Older hosts tell only of changes at large.
+inline std::uint64_t layout_of(const sigrun_view& view) noexcept {
+    constexpr std::size_t k_end = offsetof(sigrun_view, layout) + sizeof view.layout;
+    return view.struct_size >= k_end ? view.layout : view.epoch;
 }
 
 /// Words of a bitset over pages.
