@@ -77,6 +77,11 @@ void cohort_table::set_usual_share(double share, bool reserved) {
     }
 }
 
+bool cohort_table::has_open(const label_map& labels) const {
+    return !open_.empty() &&
+           std::any_of(labels.begin(), labels.end(), [&](const auto& label) { return is_open(label.first); });
+}
+
 void cohort_table::count_labels(const label_map* labels, int change) {
     if (!labels) return;
     if (change > 0)

@@ -70,6 +70,9 @@ public:
     /// when nothing else is free, or reserved for urgent jobs.
     void set_usual_share(double share, bool reserved);
 
+    /// Some of them are not in the signature, as they have many values.
+    bool has_open(const label_map& labels) const;
+
     /// Counts the labels of a runner, so that labels with many values are found.
     void count_labels(const label_map* labels, int change);
 

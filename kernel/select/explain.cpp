@@ -213,6 +213,7 @@ void selector::impl::explain_page(std::uint32_t page, std::uint64_t live, const 
     const slot_ref example{first, hot::generation(index.hot(first).load())};
     tell(out, r, kind, subjects.at(first).view(), example, static_cast<std::uint32_t>(std::popcount(live)), nullptr);
     verdicts own = kind;
+    own.open.assign(own.open.size(), false);
     for (std::uint64_t rest = live; rest; rest &= rest - 1) {
         const std::uint32_t slot = page * 64 + static_cast<std::uint32_t>(std::countr_zero(rest));
         const std::uint64_t w = index.hot(slot).load();

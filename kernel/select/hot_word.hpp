@@ -64,6 +64,11 @@ constexpr int tier_plane(std::uint64_t w, page_facts page) noexcept {
     if (q < page.usual) return static_cast<int>(w >> 48 & 7u);
     return page.reserved ? k_kept : SIGRUN_TIERS - 1;
 }
+/// 0 in any tier that balancers see, else k_nowhere.
+constexpr int all_plane(std::uint64_t w, page_facts page) noexcept {
+    const int tier = tier_plane(w, page);
+    return tier >= 0 && tier < SIGRUN_TIERS ? 0 : k_nowhere;
+}
 constexpr bool can_take(std::uint64_t w, page_facts page) noexcept { return tier_plane(w, page) != k_nowhere; }
 constexpr int level_plane(std::uint64_t w, page_facts page) noexcept {
     const int tier = tier_plane(w, page);

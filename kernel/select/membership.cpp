@@ -77,6 +77,11 @@ std::uint64_t selector::impl::change(std::uint32_t slot, std::uint64_t set, std:
     return w;
 }
 
+/// Labels that every runner has of its own would only fill the pool.
+std::shared_ptr<const label_map> selector::impl::shared(const std::shared_ptr<const label_map>& labels) {
+    return labels && cohorts.has_open(*labels) ? labels : pool.share(labels);
+}
+
 /// Takes a slot for the profile and gives it its answers; closed, with no job in flight.
 result<std::uint32_t> selector::impl::settle_in(const runner_profile& profile) {
     const signature kind = cohorts.sign(profile);
@@ -97,7 +102,7 @@ result<std::uint32_t> selector::impl::settle_in(const runner_profile& profile) {
                                              e.cost(fleet, profile.weight, now_ns(), slow_start()), profile.places));
     }
     index.identity(slot).store(profile.identity, std::memory_order_relaxed);
-    subjects.put(slot, {profile.facts, profile.labels});
+    subjects.put(slot, {profile.facts, shared(profile.labels)});
     index.live(page).fetch_or(bit_of(slot));
     const bool fresh = where->new_page;
     if (fresh) {
@@ -152,7 +157,7 @@ result<slot_ref> selector::impl::update(slot_ref s, const runner_profile& profil
     }
     if ((same_labels && same_kind(profile, old, index.page(page))) ||
         cohorts.sign(profile) == cohorts.of_page(page).key) {
-        subjects.put(s.slot, {profile.facts, same_labels ? old_labels : profile.labels});
+        subjects.put(s.slot, {profile.facts, same_labels ? old_labels : shared(profile.labels)});
         index.identity(s.slot).store(profile.identity, std::memory_order_relaxed);
         predicates.for_each([&](predicate& p) {
             if (p.is_mixed(page) && judge_slot(p, s.slot)) answers[page].fetch_add(1);

@@ -7,6 +7,7 @@
 #include "kernel/select/cohort_table.hpp"
 #include "kernel/select/fleet_survey.hpp"
 #include "kernel/select/handover_mutex.hpp"
+#include "kernel/select/label_pool.hpp"
 #include "kernel/select/predicate_table.hpp"
 #include "kernel/select/recording/recorder.hpp"
 #include "kernel/select/selector.hpp"
@@ -47,6 +48,7 @@ struct selector::impl {
     result<std::uint32_t> settle_in(const runner_profile& profile);
     void vacate(std::uint32_t slot);
     void forget_page(std::uint32_t page);
+    std::shared_ptr<const label_map> shared(const std::shared_ptr<const label_map>& labels);
     void inherit(std::uint32_t from, slot_ref to, const runner_profile& profile);
     void bury_tombstones();
     void publish(std::initializer_list<std::uint32_t> pages);
@@ -187,6 +189,7 @@ struct selector::impl {
     cohort_table cohorts;
     predicate_table predicates;
     slot_subjects subjects;
+    label_pool pool;
     ageing ages;
     std::atomic<std::size_t> n_runners{0};
     std::vector<std::uint32_t> tombstones;  // slots of runners that moved, until their claims are released

@@ -109,7 +109,7 @@ private:
     reserved_array<atomic_word> page_facts_;
     reserved_array<std::uint32_t> page_cohort_;
     reserved_array<sigrun_cohort> cohorts_;
-    plane_set tiers_, levels_;
+    plane_set tiers_, all_, levels_;
     std::array<const std::uint64_t*, SIGRUN_LEVELS> level_table_{}, level_any_table_{};
 };
 

@@ -90,6 +90,9 @@ typedef struct sigrun_view {
     /* Changes when a page comes, goes or is given to another cohort, not when runners merely take slots in pages that are
      * there: far more seldom than epoch. */
     uint64_t layout;
+    /* All tiers together, and a bit per page: what idle and page_any say, or-ed. NULL: do that yourself. */
+    const uint64_t* idle_all;
+    const uint64_t* page_any_all;
 } sigrun_view;
 
 /* Which pages changed since from_epoch; pages == NULL: everything. */

@@ -27,7 +27,7 @@ SLOT(sigrun_zone, exec_us, 4, uint32_t);
 SLOT(sigrun_zone, egress_us, 8, uint32_t);
 SLOT(sigrun_zone, reserved, 12, uint32_t);
 
-static_assert(sizeof(sigrun_view) == 248);
+static_assert(sizeof(sigrun_view) == 272);
 SLOT(sigrun_view, struct_size, 0, uint32_t);
 SLOT(sigrun_view, abi, 4, uint32_t);
 SLOT(sigrun_view, epoch, 8, uint64_t);
@@ -49,6 +49,9 @@ SLOT(sigrun_view, identity, 216, const uint64_t*);
 SLOT(sigrun_view, zone_rtt_us, 224, const uint32_t*);
 SLOT(sigrun_view, zone, 232, const sigrun_zone*);
 SLOT(sigrun_view, waiting, 240, const uint32_t*);
+SLOT(sigrun_view, layout, 248, uint64_t);
+SLOT(sigrun_view, idle_all, 256, const uint64_t*);
+SLOT(sigrun_view, page_any_all, 264, const uint64_t*);
 
 static_assert(sizeof(sigrun_delta) == 24);
 SLOT(sigrun_delta, struct_size, 0, uint32_t);

@@ -53,8 +53,15 @@ inline std::uint64_t layout_of(const sigrun_view& view) noexcept {
 /// Words of a bitset over pages.
 inline std::uint32_t page_words(const sigrun_view& view) noexcept { return (view.n_pages + 63) / 64; }
 
+/// Older hosts keep no planes of all tiers together, and recordings have none.
+inline bool has_all_tiers(const sigrun_view& view) noexcept {
+    constexpr std::size_t k_end = offsetof(sigrun_view, page_any_all) + sizeof view.page_any_all;
+    return view.struct_size >= k_end && view.idle_all && view.page_any_all;
+}
+
 /// The slots of page `page` (of 64 slots) that can take a job now, whatever their tier.
 inline std::uint64_t idle_slots(const sigrun_view& view, std::uint32_t page) noexcept {
+    if (has_all_tiers(view)) return load_once(view.idle_all[page]);
     std::uint64_t w = 0;
 #pragma GCC unroll 8
     for (const std::uint64_t* plane : view.idle) w |= load_once(plane[page]);
@@ -62,6 +69,7 @@ inline std::uint64_t idle_slots(const sigrun_view& view, std::uint32_t page) noe
 }
 /// The pages of word `word` of a page bitset that may have such slots.
 inline std::uint64_t idle_pages(const sigrun_view& view, std::uint32_t word) noexcept {
+    if (has_all_tiers(view)) return load_once(view.page_any_all[word]);
     std::uint64_t w = 0;
 #pragma GCC unroll 8
     for (const std::uint64_t* plane : view.page_any) w |= load_once(plane[word]);

@@ -635,8 +635,11 @@ pub struct sigrun_view {
     pub zone_rtt_us: *const u32,
     pub zone: *const sigrun_zone,
     pub waiting: *const u32,
+    pub layout: u64,
+    pub idle_all: *const u64,
+    pub page_any_all: *const u64,
 }
-const _: () = assert!(std::mem::size_of::<sigrun_view>() == 248);
+const _: () = assert!(std::mem::size_of::<sigrun_view>() == 272);
 // Tables are constant data: pointers in them are to more of it, or belong to one thread by contract.
 unsafe impl Sync for sigrun_view {}
 
