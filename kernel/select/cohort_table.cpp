@@ -108,14 +108,11 @@ std::optional<std::uint32_t> cohort_table::take_page() {
     } else if (n_pages_ < index_.max_pages()) {
         page = n_pages_++;
         page_owner_.push_back(0);
-        position_.push_back(0);
         taken_.push_back(0);
         turn_.push_back(0);
     } else {
         return std::nullopt;
     }
-    position_[page] = static_cast<std::uint32_t>(pages_in_use_.size());
-    pages_in_use_.push_back(page);
     return page;
 }
 
@@ -147,6 +144,7 @@ std::optional<cohort_table::placement> cohort_table::place(const runner_profile&
             for (const auto& [name, value] : *p.labels)
                 if (is_open(name)) c.open_labels.push_back(name);
         by_signature_[s] = out.cohort;
+        facets_.add(out.cohort, c);
     } else {
         out.cohort = at->second;
     }
@@ -176,10 +174,6 @@ std::optional<cohort_table::placement> cohort_table::place(const runner_profile&
 void cohort_table::free_page(cohort& c, std::uint32_t page) {
     erase_value(c.pages, page);
     erase_value(c.roomy, page);
-    const std::uint32_t hole = position_[page];
-    pages_in_use_[hole] = pages_in_use_.back();
-    position_[pages_in_use_[hole]] = hole;
-    pages_in_use_.pop_back();
     free_pages_.push_back(page);
 }
 
@@ -208,6 +202,7 @@ std::optional<std::uint32_t> cohort_table::give_up_spare() {
     free_page(c, page);
     publish(id, c);
     by_signature_.erase(c.key);
+    facets_.remove(id, c);
     cohorts_.erase(id);
     free_cohorts_.push_back(id);
     return page;

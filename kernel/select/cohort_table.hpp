@@ -7,11 +7,13 @@
 // at slot by slot.
 #pragma once
 
+#include "kernel/select/cohort_facets.hpp"
 #include "kernel/select/selector.hpp"
 #include "kernel/select/slot_index.hpp"
 #include "kernel/select/zones.hpp"
 
 #include <array>
+#include <bit>
 #include <list>
 #include <map>
 #include <optional>
@@ -56,11 +58,16 @@ public:
     std::optional<std::uint32_t> give_up_spare();
 
     const cohort& of_page(std::uint32_t page) const { return cohorts_.at(page_owner_[page]); }
+    /// The cohorts of which some runner may satisfy a requirement, and whether they differ in that.
     template <class Visit>
-    void for_each(Visit&& visit) const {
-        for (const auto& [id, c] : cohorts_) visit(c);
+    void judge(const requirement& r, Visit&& visit) const {
+        const auto answer = facets_.judge(r);
+        for (std::size_t w = 0; w < answer.all.size(); ++w)
+            for (std::uint64_t rest = answer.all[w] | answer.mixed[w]; rest; rest &= rest - 1) {
+                const auto bit = static_cast<std::size_t>(std::countr_zero(rest));
+                visit(cohorts_.at(static_cast<std::uint32_t>(w * 64 + bit)), (answer.mixed[w] >> bit & 1) != 0);
+            }
     }
-    const std::vector<std::uint32_t>& pages_in_use() const noexcept { return pages_in_use_; }
     /// Slots of the page that are taken, by runners or by claims left behind.
     std::uint64_t taken(std::uint32_t page) const noexcept { return taken_[page]; }
     std::uint32_t n_pages() const noexcept { return n_pages_; }      // highest ever used + 1
@@ -89,11 +96,12 @@ private:
     zone_board& zones_;
     double usual_share_ = 1;
     bool reserved_ = false;
+    cohort_facets facets_;
     std::map<signature, std::uint32_t> by_signature_;
     std::unordered_map<std::uint32_t, cohort> cohorts_;
     std::list<std::uint32_t> spares_;  // cohorts without runners, each with one page; the longest empty first
-    std::vector<std::uint32_t> free_pages_, free_cohorts_, pages_in_use_;
-    std::vector<std::uint32_t> page_owner_, position_;  // position_: of the page in pages_in_use_
+    std::vector<std::uint32_t> free_pages_, free_cohorts_;
+    std::vector<std::uint32_t> page_owner_;
     std::vector<std::uint64_t> taken_;
     std::vector<std::uint8_t>
         turn_;  // where the next search for a free slot begins: slots are reused as late as possible

@@ -80,7 +80,7 @@ class key_census {
 public:
     key_census(const requirement& r, std::size_t n_terms) {
         for (std::size_t i = 0; i < n_terms; ++i)
-            for (std::string& key : r.term_keys(i)) missing_.push_back({i, std::move(key)});
+            for (const std::string& key : r.term_keys(i)) missing_.push_back({i, key});
     }
     void see(const fact_sheet* facts) {
         if (!facts || missing_.empty() || !seen_.insert(&facts->block()).second) return;

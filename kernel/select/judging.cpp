@@ -2,6 +2,9 @@
 // what is asked.
 #include "kernel/select/selector_impl.hpp"
 
+#include <algorithm>
+#include <tuple>
+
 namespace sigrun {
 
 predicate::page_kind selector::impl::judge_kind(const predicate& p, const cohort& c) {
@@ -34,23 +37,41 @@ bool selector::impl::judge_slot(predicate& p, std::uint32_t slot) {
 }
 
 predicate_ptr selector::impl::intern(const requirement_ptr& r) {
-    auto [p, made] = predicates.intern(r);
-    if (!made) return p;
-    cohorts.for_each([&](const cohort& c) {
-        const auto kind = judge_kind(*p, c);
-        if (kind == predicate::page_kind::none) return;  // as all pages of a new one are
-        for (std::uint32_t page : c.pages) p->set_page(page, kind);
-    });
-    if (p->any_mixed()) judge_slots(*p);
-    return p;
+    struct judging {
+        predicate_ptr of;
+        bool begun = false;
+        ~judging() {
+            if (begun) of->end_judging();
+        }
+    } it;
+    {
+        const std::lock_guard lock(mutex);
+        std::tie(it.of, it.begun) = predicates.intern(r);
+        if (it.begun)
+            cohorts.judge(it.of->what(), [&](const cohort& c, bool mixed) {
+                const auto kind = mixed ? predicate::page_kind::mixed : predicate::page_kind::all;
+                for (const std::uint32_t page : c.pages) it.of->set_page(page, kind);
+            });
+    }
+    if (!it.begun)
+        it.of->wait_until_judged();
+    else if (it.of->any_mixed())
+        judge_slots(*it.of);
+    return it.of;
 }
 
-/// Of a new predicate: every slot of the pages that are mixed for it.
+/// Of a new predicate: every slot of the pages that are mixed for it. Some pages at a time; who comes meanwhile is judged as
+/// with every other predicate.
 void selector::impl::judge_slots(predicate& p) {
-    for (std::uint32_t page : cohorts.pages_in_use()) {
-        if (!p.is_mixed(page)) continue;
-        for (std::uint64_t rest = index.live(page).load(); rest; rest &= rest - 1)
-            judge_slot(p, page * 64 + static_cast<std::uint32_t>(std::countr_zero(rest)));
+    constexpr std::uint32_t k_pages = 8;
+    for (std::uint32_t begin = 0, n = ~0u; begin < n; begin += k_pages) {
+        const std::lock_guard lock(mutex);
+        n = cohorts.n_pages();
+        for (std::uint32_t page = begin; page < std::min(begin + k_pages, n); ++page) {
+            if (!p.is_mixed(page)) continue;
+            for (std::uint64_t rest = index.live(page).load(); rest; rest &= rest - 1)
+                judge_slot(p, page * 64 + static_cast<std::uint32_t>(std::countr_zero(rest)));
+        }
     }
 }
 

@@ -59,6 +59,13 @@ public:
         return is_mixed(page) ? page_kind::mixed : has_page(page) ? page_kind::all : page_kind::none;
     }
     void set_slot(std::uint32_t slot, bool matches) noexcept;
+    /// From here on its answers are complete. Once.
+    void end_judging() noexcept {
+        judged_.store(true, std::memory_order_release);
+        judged_.notify_all();
+    }
+    /// [any] Not by a thread that holds the mutex.
+    void wait_until_judged() const noexcept { judged_.wait(false, std::memory_order_acquire); }
     void set_ages() noexcept {
         if (!ages_.load(std::memory_order_relaxed)) ages_.store(true, std::memory_order_release);
     }
@@ -77,7 +84,7 @@ private:
     std::vector<atomic_word> pages_, mixed_;
     std::vector<std::atomic<slot_chunk*>> chunks_;  // made for the first mixed page in their range
     std::atomic<bool> any_mixed_{false};
-    std::atomic<bool> ages_{false};
+    std::atomic<bool> ages_{false}, judged_{false};
 };
 
 /// The pages of a predicate below `n_pages` that match or may match, one after the other.

@@ -55,7 +55,8 @@ public:
     const std::vector<term>& terms() const noexcept;
     truth term_matches(std::size_t i, const match_subject& subject) const noexcept;
     truth term_matches(std::size_t i, const match_subject& subject, match_scope& scope) const noexcept;
-    std::vector<std::string> term_keys(std::size_t i) const;
+    const std::vector<std::string>& term_keys(std::size_t i) const noexcept;    // of facts
+    const std::vector<std::string>& term_labels(std::size_t i) const noexcept;  // names
     /// What is missing on a machine that does not satisfy a term. For explanations.
     struct shortfall {
         enum class kind : std::uint8_t { none, absent, other, unknown };

@@ -14,7 +14,7 @@ struct requirement::impl {
     std::array<std::uint64_t, 2> key{};
     std::vector<term> terms;
     std::vector<std::uint32_t> term_nodes;
-    std::vector<std::vector<std::string>> term_keys;
+    std::vector<std::vector<std::string>> term_keys, term_labels;
     std::vector<std::string> keys;
 
     /// Of a term that does not hold.

@@ -176,6 +176,7 @@ public:
 
     // -- picking
     // ---------------------------------------------------------------------------------------------------
+    /// A new one is judged here: once per kind of runners, and runner by runner where those differ in what it asks.
     predicate_ptr intern(const requirement_ptr& requirement);
     /// 0 if unknown.
     std::uint16_t balancer_id(std::string_view name) const noexcept;

@@ -55,7 +55,7 @@ struct selector::impl {
     std::uint64_t change(std::uint32_t slot, std::uint64_t set, std::uint64_t clear) noexcept;
     bool owns(slot_ref s) const noexcept;
 
-    // -- judging.cpp [one writer]
+    // -- judging.cpp [one writer], but intern, judge_slots and still_matches
     // -----------------------------------------------------------------------------------
     predicate_ptr intern(const requirement_ptr& r);
     static predicate::page_kind judge_kind(const predicate& p, const cohort& c);

@@ -148,7 +148,6 @@ sigrun_view view_image::view() const noexcept {
     v.struct_size = sizeof v;
     v.abi = 1;
     v.epoch = shape_.epoch;
-    v.layout = shape_.epoch;  // every change may be one of pages
     v.hot = words_[k_hot].data();
     for (std::size_t t = 0; t < SIGRUN_TIERS; ++t) {
         v.idle[t] = words_[k_idle + t].data();

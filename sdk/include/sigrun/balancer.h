@@ -88,7 +88,7 @@ typedef struct sigrun_view {
     const sigrun_zone* zone; /* by zone */
     const uint32_t* waiting; /* jobs that wait for a place, wherever */
     /* Changes when a page comes, goes or is given to another cohort, not when runners merely take slots in pages that are
-     * there: far more seldom than epoch. */
+     * there: far more seldom than epoch. 0: go by epoch. */
     uint64_t layout;
     /* All tiers together, and a bit per page: what idle and page_any say, or-ed. NULL: do that yourself. */
     const uint64_t* idle_all;

@@ -47,7 +47,7 @@ inline std::uint32_t random_bit(std::uint64_t w, bit_source& bits) noexcept {
 /// Which page belongs to which cohort: another number after that has changed. Older hosts tell only of changes at large.
 inline std::uint64_t layout_of(const sigrun_view& view) noexcept {
     constexpr std::size_t k_end = offsetof(sigrun_view, layout) + sizeof view.layout;
-    return view.struct_size >= k_end ? view.layout : view.epoch;
+    return view.struct_size >= k_end && view.layout ? view.layout : view.epoch;
 }
 
 /// Words of a bitset over pages.
