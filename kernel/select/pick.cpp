@@ -162,13 +162,14 @@ pick_result selector::impl::pick(const pick_request& r) noexcept {
     dispatcher& d = *here;
     if (d.view.epoch != epoch.load(std::memory_order_acquire)) d.view = describe();
     const std::uint64_t* pages = feasible_pages(r, d);
+    d.view.match = r.pred->match();
     const bool plain = !r.n_excluded && !r.pred->any_mixed();
     const std::size_t named = place_of(set, r), chosen = decider(set, r, d, named);
     const std::size_t which = chosen < set.size() ? chosen : named;  // nobody to choose from: it proposes nothing
     balancer_conduct& conduct = *set[which].conduct;
     // Lost to another thread, or some proposals may not fit: alternates, then the built-in choice.
-    if (!conduct.suspended() &&
-        ((plain && ask_balancer(set, which, r, d, pages, 1, out)) || ask_balancer(set, which, r, d, pages, 4, out))) {
+    if (!conduct.suspended() && ((!r.n_excluded && ask_balancer(set, which, r, d, pages, 1, out)) ||
+                                 ask_balancer(set, which, r, d, pages, 4, out))) {
         d.note_pick(which, false);
         if (plain) conduct.proposed(true);
         return out;

@@ -48,6 +48,10 @@ public:
         if (!any_mixed() || !is_mixed(page)) return ~0ull;
         return chunk(page)->slots[page % k_chunk].load();
     }
+    /// For sigrun_view: which slots match.
+    const std::uint64_t* const* match() const noexcept {
+        return any_mixed() ? reinterpret_cast<const std::uint64_t* const*>(chunks_.data()) : nullptr;
+    }
     /// Some answer changes by time alone; ageing says which.
     bool ages() const noexcept { return ages_.load(std::memory_order_acquire); }
 
@@ -71,10 +75,15 @@ public:
     }
 
 private:
-    static constexpr std::uint32_t k_chunk = 512;  // pages
+    static constexpr std::uint32_t k_chunk = SIGRUN_MATCH_PAGES;
+    /// All slots of pages that are not mixed.
     struct slot_chunk {
-        std::array<atomic_word, k_chunk> slots{};
+        slot_chunk() {
+            for (auto& page : slots) page.store(~0ull, std::memory_order_relaxed);
+        }
+        std::array<atomic_word, k_chunk> slots;
     };
+    static_assert(sizeof(std::atomic<slot_chunk*>) == sizeof(const std::uint64_t*));
     slot_chunk* chunk(std::uint32_t page) const noexcept { return chunks_[page / k_chunk].load(); }
 
     requirement_ptr requirement_;
