@@ -23,6 +23,8 @@ public:
         const std::int64_t end = at_[slot].load(std::memory_order_acquire);
         return end && now_ns >= end;
     }
+    /// [any] Some slot will be, or is.
+    bool any() const noexcept { return next_.load(std::memory_order_relaxed) != 0; }
     /// [any] Some slot is.
     bool due(std::int64_t now_ns) const noexcept {
         const std::int64_t next = next_.load(std::memory_order_acquire);

@@ -91,6 +91,12 @@ bool selector::impl::judge_aged(std::size_t most) {
     return !ages.due(now);
 }
 
+/// Along with each change of a runner, and there are many: so the sweeps of the tick find little, and picks next to nothing.
+void selector::impl::judge_a_few_aged() {
+    constexpr std::size_t k_few = 2;
+    if (ages.any() && ages.due(wall_ns())) judge_aged(k_few);
+}
+
 /// [any] The answer about this runner, which may be of a time when it was younger, as it is now. If it is no longer yes, that
 /// is noted unless the writer is at work.
 bool selector::impl::still_matches(predicate& p, std::uint32_t slot) noexcept {

@@ -145,6 +145,7 @@ result<slot_ref> selector::impl::update(slot_ref s, const runner_profile& profil
     s = resolve(s);
     if (!owns(s)) return wrong_slot();
     bury_tombstones();
+    judge_a_few_aged();
     const std::uint32_t page = page_of(s.slot);
     // Most changes are of facts that make no other kind of runner, and come with a copy of the same labels.
     const runner_subject& old = subjects.at(s.slot);
@@ -273,6 +274,7 @@ void selector::impl::bury_tombstones() {
 }
 
 void selector::impl::set_open(slot_ref s, bool open) {
+    judge_a_few_aged();
     s = resolve(s);
     if (!owns(s)) return;
     const bool was = change(s.slot, open ? hot::k_open : 0, open ? 0 : hot::k_open) & hot::k_open;

@@ -63,6 +63,7 @@ struct selector::impl {
     bool judge_slot(predicate& p, std::uint32_t slot);
     void judge_slots(predicate& p);
     bool judge_aged(std::size_t most);
+    void judge_a_few_aged();
     bool still_matches(predicate& p, std::uint32_t slot) noexcept;
 
     // -- selector_zones.cpp [any]

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <atomic>
 #include <future>
+#include <set>
 #include <thread>
 
 namespace {
@@ -150,6 +151,59 @@ TEST(selector_changes, the_plane_of_all_tiers_says_what_the_tiers_say) {
         if (i % 7 == 0) s->set_open(all[static_cast<std::size_t>(i) % all.size()], i % 2);
     }
     EXPECT_GT(looks, 50);  // until it is not asked any more, as it proposes nothing
+    EXPECT_EQ(wrong, 0);
+}
+
+TEST(selector_changes, balancers_see_which_runners_of_a_kind_match) {
+    for (const char* name : {"round_robin", "least_connections", "idle_first", "power_of_d", "performance"}) {
+        auto s = make_selector({real_balancer(name)});
+        std::set<std::uint32_t> fit;
+        for (int i = 0; i < 640; ++i) {
+            machine m;
+            m.set("perf", i % 20, {.volatility = fact_volatility::slow});
+            const slot_ref slot = join(*s, profile(m));
+            if (i % 20 == 7) fit.insert(slot.slot);
+        }
+        const auto p = s->intern(compiled("perf == 7"));
+        std::vector<slot_ref> held;
+        for (std::size_t i = 0; i < fit.size(); ++i) {
+            const auto got = s->pick(request(p));
+            ASSERT_EQ(got.outcome, pick_outcome::picked) << name;
+            EXPECT_NE(got.explain.reason, SIGRUN_WHY_BUILTIN_FALLBACK) << name << ", pick " << i;
+            EXPECT_TRUE(fit.contains(got.slot.slot)) << name;
+            held.push_back(got.slot);
+        }
+        EXPECT_EQ(s->pick(request(p)).outcome, pick_outcome::queued) << name;
+        // One more that matches, where all others of its page and kind do not.
+        for (const slot_ref& slot : held) s->release(slot);
+        EXPECT_EQ(s->pick(request(p)).outcome, pick_outcome::picked) << name;
+    }
+}
+
+TEST(selector_changes, what_a_view_says_of_matching_slots_is_what_requirements_say) {
+    std::atomic<int> looks{0}, wrong{0};
+    std::set<std::uint32_t> fit;
+    auto s = make_selector({scripted::make(
+        "look", [&](const sigrun_view& view, const sigrun_req&, const std::uint64_t* pages, sigrun_pick& out) {
+            out.n = 0;
+            ++looks;
+            for (std::uint32_t slot = 0; slot < view.n_slots; ++slot) {
+                const bool page = pages[slot / 4096] >> slot / 64 % 64 & 1;
+                const bool says = page && (sdk::matching_slots(view, slot / 64) >> slot % 64 & 1);
+                wrong += fit.contains(slot) != (says && view.identity[slot] != 0);
+            }
+        })});
+    for (int i = 0; i < 300; ++i) {
+        machine m;
+        m.set("cores", i % 3).set("perf", i % 5, {.volatility = fact_volatility::slow});
+        runner_profile r = profile(m);
+        r.identity = static_cast<std::uint64_t>(i) + 1;
+        const slot_ref slot = join(*s, r);
+        // Of those with one core by kind, of those with two by each.
+        if (i % 3 == 1 || (i % 3 == 2 && i % 5 == 4)) fit.insert(slot.slot);
+    }
+    s->pick(request(s->intern(compiled("cores == 1 || (cores == 2 && perf == 4)"))));
+    EXPECT_GT(looks, 0);
     EXPECT_EQ(wrong, 0);
 }
 
