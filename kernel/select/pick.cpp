@@ -3,6 +3,8 @@
 #include "kernel/base/read_section.hpp"
 #include "kernel/select/selector_impl.hpp"
 
+#include <sigrun/cpp/fleet_view.hpp>
+
 #include <time.h>
 
 #include <algorithm>
@@ -116,6 +118,13 @@ bool selector::impl::ask_balancer(const balancer_set& set, std::size_t which, co
     return false;
 }
 
+bool selector::impl::some_free(const std::uint64_t* pages, const dispatcher& d) const noexcept {
+    const std::uint32_t words = (d.view.n_pages + 63) / 64;
+    for (std::uint32_t w = 0; w < words; ++w)
+        if (sdk::load_once(pages[w]) & index.all().pages(0, w)) return true;
+    return false;
+}
+
 pick_outcome selector::impl::why_none(const pick_request& r) const noexcept {
     for (page_walk walk(*r.pred, n_pages.load(std::memory_order_acquire)); walk.more();) {
         const std::uint32_t page = walk.next();
@@ -169,12 +178,14 @@ pick_result selector::impl::pick(const pick_request& r) noexcept {
     balancer_conduct& conduct = *set[which].conduct;
     // Lost to another thread, or some proposals may not fit: alternates, then the built-in choice.
     if (!conduct.suspended() && ((!r.n_excluded && ask_balancer(set, which, r, d, pages, 1, out)) ||
-                                 ask_balancer(set, which, r, d, pages, 4, out))) {
+                                 (some_free(pages, d) && ask_balancer(set, which, r, d, pages, 4, out)))) {
         d.note_pick(which, false);
         if (plain) conduct.proposed(true);
         return out;
     }
-    if (fall_back(r, d, pages, planes_for(r), out)) {
+    // Where all are busy there is nothing to look for, but in what is kept for urgent jobs.
+    const bool worthwhile = planes_for(r) > SIGRUN_TIERS || some_free(pages, d);
+    if (worthwhile && fall_back(r, d, pages, planes_for(r), out)) {
         // What is kept for urgent jobs no balancer could have proposed.
         const bool missed = out.explain.tier < SIGRUN_TIERS;
         d.note_pick(which, missed);

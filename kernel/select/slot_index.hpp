@@ -92,6 +92,8 @@ public:
 
     /// The tiers, and the planes that balancers do not see.
     const plane_set& tiers() const noexcept { return tiers_; }
+    /// One plane: the tiers together.
+    const plane_set& all() const noexcept { return all_; }
     /// Fills all but epoch and the counts.
     void describe(sigrun_view& view) const noexcept;
 
