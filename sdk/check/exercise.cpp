@@ -2,6 +2,7 @@
 #include "conversation.hpp"
 #include "fleet.hpp"
 #include "frame_sink.hpp"
+#include "made_up_classes.hpp"
 #include "rig.hpp"
 
 #include <sigrun/balancer.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <vector>
 
 namespace sigrun::check {
 namespace {
@@ -33,6 +35,21 @@ std::string probe(rig& r, sigrun_instance* instance, const sigrun_probe& table) 
         return concat("run: ", result_name(result));
     }
     return r.host().wait(op).done ? std::string() : never("probe.run");
+}
+
+/// Of a balancer that chooses among the others.
+std::string decision(rig& r, sigrun_instance* instance, const sigrun_balancer* table) {
+    const auto& policies = made_up_policies();
+    if (SIGRUN_HAS(table, policies))
+        r.host().work("balancer.policies",
+                      [&] { table->policies(instance, policies.data(), static_cast<std::uint32_t>(policies.size())); });
+    const auto stats = made_up_classes(20);
+    std::vector<sigrun_choice> choices(stats.size() * SIGRUN_PRIORITIES);
+    std::uint32_t n = 0;
+    r.host().work("balancer.decide", [&] {
+        n = table->decide(instance, stats.data(), static_cast<std::uint32_t>(stats.size()), choices.data());
+    });
+    return n ? std::string() : std::string("decide chose nothing for any of 21 classes");
 }
 
 std::string balancer(rig& r, sigrun_instance* instance, const sigrun_balancer* table) {
@@ -59,6 +76,7 @@ std::string balancer(rig& r, sigrun_instance* instance, const sigrun_balancer* t
     }
     if (SIGRUN_HAS(table, thread_fini))
         r.host().work("balancer.thread_fini", [&] { table->thread_fini(instance, state); });
+    if (SIGRUN_HAS(table, decide)) return decision(r, instance, table);
     return placed ? std::string() : std::string("pick placed none of 64 jobs in an idle fleet");
 }
 

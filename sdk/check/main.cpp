@@ -40,7 +40,7 @@ std::vector<group> groups() {
     out.push_back({"reload-under-load", reload_tests(), false});
     out.push_back({"hostile-host", hostile_tests(), false});
     group kind{"kind", {}, false};
-    for (auto* more : {&protocol_tests, &balancer_tests, &probe_tests, &executor_tests, &store_tests})
+    for (auto* more : {&protocol_tests, &balancer_tests, &decider_tests, &probe_tests, &executor_tests, &store_tests})
         for (auto& t : more()) kind.tests.push_back(std::move(t));
     out.push_back(std::move(kind));
     return out;

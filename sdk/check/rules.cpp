@@ -219,6 +219,11 @@ constexpr rule k_rules[] = {
      "Look at less of the fleet."},
     {"kind/pick-system-calls", "pick makes no system call.", "See kind/pick-allocates.",
      "No locks that may wait, no clocks, no files."},
+    {"kind/decide-room", "decide writes no more choices than there is room for.",
+     "What lies behind is the host's: SIGRUN_PRIORITIES choices per class.",
+     "Write at most one choice per class and priority."},
+    {"kind/decide-known", "Choices name classes and policies that it was told of.", "The host throws others away.",
+     "Choose only from the last policies call; a policy that went is not there any more."},
     // ---- kind: probe
     {"kind/facts-valid", "Facts have the form that sigrun/probe.h describes.", "The host drops others.",
      "Use sdk::fact_writer."},

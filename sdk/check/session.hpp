@@ -65,6 +65,7 @@ std::vector<test> reload_tests();
 std::vector<test> hostile_tests();
 std::vector<test> protocol_tests();
 std::vector<test> balancer_tests();
+std::vector<test> decider_tests();
 std::vector<test> probe_tests();
 std::vector<test> executor_tests();
 std::vector<test> store_tests();

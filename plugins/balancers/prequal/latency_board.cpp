@@ -55,7 +55,7 @@ void latency_board::ended(std::uint32_t slot, log_latency took, std::uint64_t no
     const auto in_flight = static_cast<std::uint32_t>(a.in_flight >> 8 * a.count & 0xffu);
     r.arrivals.compare_exchange_strong(word, a.word(), k_relaxed);
     if (!took) return;
-    const std::uint32_t at = r.next.fetch_add(1, k_relaxed) % k_results;
+    const std::uint32_t at = static_cast<std::uint32_t>(r.next.fetch_add(1, k_relaxed) % k_results);
     r.results[at].store(1u << 24 | in_flight << 16 | took, k_relaxed);
     r.time.store(time_of(now_ns), k_relaxed);
 }
