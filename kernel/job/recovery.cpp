@@ -1,6 +1,8 @@
 // Continuity: after a runner lost its connection.
 #include "kernel/job/engine.hpp"
 
+#include <sigrun/cpp/text.hpp>
+
 #include <unordered_set>
 
 namespace sigrun {
