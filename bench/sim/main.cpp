@@ -1,6 +1,6 @@
 // Policies side by side in simulated fleets: the kernel's selector with the real balancer plugins, re-implementations of
 // what others do, and the best that could be done.
-#include "bench/sim/summary.hpp"
+#include "bench/sim/regret.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -40,12 +40,15 @@ struct choices {
     std::uint32_t seeds = 5, jobs = 0, times = 1;
     std::uint64_t first_seed = 1;
     unsigned workers = std::max(1u, std::thread::hardware_concurrency());
-    bool json = false, show = false;
+    bool json = false, show = false, regrets = false;
+    double most_regret = 0;  // 0 = whatever it is
 };
 
-void run(const choices& c) {
+/// False: adaptive lost more than it was to.
+bool run(const choices& c) {
     const auto regimes = chosen(c.regimes, all_regimes(), find_regime, "--regime");
-    const auto policies = chosen(c.policies, all_policies(), find_policy, "--policy");
+    auto policies = chosen(c.policies, all_policies(), find_policy, "--policy");
+    if (c.regrets) std::erase_if(policies, [](const auto* p) { return p->from != policy_kind::origin::product; });
     std::vector<cell> cells;
     for (const regime* r : regimes)
         for (const policy_kind* p : policies)
@@ -55,10 +58,17 @@ void run(const choices& c) {
         if (done % 10 == 0) std::fprintf(stderr, "\r%zu of %zu runs", done, cells.size());
     });
     std::fprintf(stderr, "\n");
-    if (c.json) return print_json(cells);
+    if (c.json) {
+        print_json(cells);
+        return true;
+    }
     const summary all(cells);
-    print_table(all);
-    print_verdicts(all);
+    if (!c.regrets) print_table(all);
+    print_regret(all);
+    if (!c.regrets) print_verdicts(all);
+    if (c.most_regret <= 0) return true;
+    const double found = regret(all).of_suite("adaptive");
+    return found > 0 && found <= c.most_regret;
 }
 
 }  // namespace
@@ -78,13 +88,17 @@ int main(int argc, char** argv) {
         ->check(CLI::Range(1, 100));
     app.add_option("--workers", c.workers, "Processes at a time")->check(CLI::Range(1, 256))->capture_default_str();
     app.add_flag("--json", c.json, "Every run, as JSON");
+    app.add_flag("--regret", c.regrets, "Only the policies of the product, each against the best fixed one");
+    app.add_option("--most-regret", c.most_regret,
+                   "Fails if the p99 of adaptive is more than so many times that of the best fixed policy")
+        ->check(CLI::Range(1.0, 100.0));
     app.add_flag("--list", c.show, "The regimes and the policies");
     try {
         app.parse(argc, argv);
         if (c.show)
             list();
         else
-            run(c);
+            return run(c) ? 0 : 1;
     } catch (const CLI::ParseError& e) {
         return app.exit(e);
     } catch (const std::exception& e) {

@@ -12,10 +12,12 @@
 namespace sigrun::sim {
 
 constexpr std::uint32_t k_waits = ~0u;
+constexpr nanos k_patience = k_second;  // no job waits longer than that because a policy likes it so
 
 struct placement {
     std::uint32_t runner = k_waits;  // k_waits: the job waits here until a place is free
     std::uint8_t decided = 0;        // who, for `done`
+    bool rather_waits = false;       // some place is free, but one that is worth waiting for is expected soon
 };
 
 /// What a dispatcher learns when an attempt is over.
@@ -29,12 +31,14 @@ struct outcome {
     std::uint16_t thread = 0;
     std::uint8_t decided = 0;
     nanos queued = 0;  // from the arrival to the decision
+    std::uint64_t key = 0;
 };
 
 class policy {
 public:
     virtual ~policy() = default;
-    /// `failed_on` are runners it is not to return to.
+    /// `failed_on` are runners it is not to return to; a job that has failed, or waits for longer than k_patience, takes what
+    /// it gets.
     virtual placement place(const job& j, nanos now, const std::vector<std::uint32_t>& failed_on) = 0;
     virtual void done(const outcome& what) = 0;
     /// So many jobs wait here now.

@@ -23,8 +23,6 @@ private:
 
 constexpr nanos k_first_doubt = 20 * k_ms;  // as the engine: younger jobs are not worth a timer
 
-constexpr nanos k_longest_choice = k_second;  // no job waits longer than that because a balancer likes it so
-
 double micros(nanos t) { return static_cast<double>(t) * 1e-3; }
 
 class product_policy final : public policy {
@@ -62,6 +60,7 @@ public:
         f.end.wait_us = micros(what.waited);
         f.end.exec_us = micros(what.ran);
         f.end.rtt_us = rtt_us_[what.runner];
+        f.affinity_key = what.key;
         f.queued_us = static_cast<std::uint64_t>(micros(what.queued));
         if (threads_ > 1) thread_ = what.thread;
         index_->feedback(f, what.decided);
@@ -111,7 +110,7 @@ private:
         pick_request q;
         q.pred = all_.get();
         q.affinity_key = j.key;
-        q.may_wait = now - j.arrival < k_longest_choice;
+        q.may_wait = failed_on.empty() && now - j.arrival < k_patience;
         excluded_.clear();
         for (const std::uint32_t runner : failed_on) excluded_.push_back(slots_[runner].slot);
         q.excluded = excluded_.data();
@@ -121,7 +120,7 @@ private:
             q.n_excluded = 0;
             got = index_->pick(q);
         }
-        if (got.outcome != pick_outcome::picked) return {};
+        if (got.outcome != pick_outcome::picked) return {k_waits, 0, got.rather_waits()};
         return {runner_at_[got.slot.slot], got.explain.policy};
     }
 

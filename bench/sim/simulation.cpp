@@ -15,7 +15,7 @@ constexpr std::uint32_t k_max_retries = 3;   // interface.max_retries
 constexpr nanos k_retry_delay = k_mean_job;  // the daemon's default is for jobs of seconds
 constexpr nanos k_fails_after = 100'000;     // a sinkhole
 
-enum class step : std::uint8_t { reach, finish, report, retry, doubt, tick };
+enum class step : std::uint8_t { reach, finish, report, retry, doubt, impatience, tick };
 
 struct event {
     nanos at = 0;
@@ -28,7 +28,7 @@ struct event {
 struct attempt {
     std::uint32_t runner = 0;
     std::uint8_t tries = 0, decided = 0;
-    bool fails = false;
+    bool fails = false, in_line = false;
     nanos placed = 0, reached = 0, started = 0, finished = 0, doubt_after = 0;
     std::vector<std::uint32_t> failed_on{};
 };
@@ -94,21 +94,39 @@ private:
             case step::report: return report(e.job);
             case step::retry: return enqueue(e.job);
             case step::doubt: return doubt(e.job);
+            case step::impatience: return lose_patience(e.job);
             case step::tick: return tick();
         }
     }
 
+    enum class answer : std::uint8_t { placed, nothing_free, rather_waits };
+
     void enqueue(std::uint32_t j) {
-        if (offer(j)) return;
+        const answer got = offer(j);
+        if (got == answer::placed) return;
         auto& line = waiting_[door(j)];
         line.push_back(j);
+        attempts_[j].in_line = true;
+        if (got == answer::rather_waits) schedule(jobs_[j].arrival + k_patience, j, step::impatience);
         policies_[door(j)]->waiting(static_cast<std::uint32_t>(line.size()));
     }
 
-    bool offer(std::uint32_t j) {
+    bool patient(std::uint32_t j) const {
+        return attempts_[j].failed_on.empty() && now_ - jobs_[j].arrival < k_patience;
+    }
+
+    void lose_patience(std::uint32_t j) {
+        if (!attempts_[j].in_line || offer(j) != answer::placed) return;
+        auto& line = waiting_[door(j)];
+        line.erase(std::find(line.begin(), line.end(), j));
+        policies_[door(j)]->waiting(static_cast<std::uint32_t>(line.size()));
+    }
+
+    answer offer(std::uint32_t j) {
         attempt& a = attempts_[j];
-        const auto [runner, decided] = policies_[door(j)]->place(jobs_[j], now_, a.failed_on);
-        if (runner == k_waits) return false;
+        const auto [runner, decided, rather_waits] = policies_[door(j)]->place(jobs_[j], now_, a.failed_on);
+        if (runner == k_waits) return rather_waits ? answer::rather_waits : answer::nothing_free;
+        a.in_line = false;
         a.runner = runner;
         a.decided = decided;
         a.placed = now_;
@@ -117,7 +135,7 @@ private:
             schedule(now_ + delay, j, step::reach);
         else
             reach(j);
-        return true;
+        return answer::placed;
     }
 
     void reach(std::uint32_t j) {
@@ -165,8 +183,15 @@ private:
 
     void offer_waiting(std::size_t at) {
         auto& line = waiting_[at];
-        if (line.empty()) return;
-        while (!line.empty() && offer(line.front())) line.pop_front();
+        for (auto next = line.begin(); next != line.end();) {
+            policies_[at]->waiting(static_cast<std::uint32_t>(line.size() - 1));  // besides this one
+            const answer got = offer(*next);
+            if (got == answer::nothing_free) break;
+            if (got == answer::placed)
+                next = line.erase(next);
+            else  // as all that are like it
+                next = std::find_if(next + 1, line.end(), [this](std::uint32_t j) { return !patient(j); });
+        }
         policies_[at]->waiting(static_cast<std::uint32_t>(line.size()));
     }
 
@@ -196,7 +221,8 @@ private:
                            a.fails,
                            jobs_[j].dispatcher,
                            a.decided,
-                           a.placed - jobs_[j].arrival};
+                           a.placed - jobs_[j].arrival,
+                           jobs_[j].key};
         const std::size_t at = door(j);
         policies_[at]->done(what);
         if (a.fails)

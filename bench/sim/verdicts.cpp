@@ -1,8 +1,6 @@
 // The goals as numbers, and whether they are held. What was not run says so.
-#include "bench/sim/summary.hpp"
+#include "bench/sim/regret.hpp"
 
-#include <algorithm>
-#include <cmath>
 #include <cstdarg>
 #include <cstdio>
 
@@ -71,47 +69,16 @@ void sinkholes(const summary& all, const char* policy) {
         100 * r->avoided, r->failures_to_detect);
 }
 
-/// Geometric mean of p99 over the suite, relative to the oracle's; 0 if a regime is missing.
-double over_suite(const summary& all, const std::string& policy, int& regimes) {
-    double logs = 0;
-    regimes = 0;
-    for (const regime* r : all.regimes()) {
-        if (!r->in_suite) continue;
-        const row *a = all.find(r->name, policy), *best = all.find(r->name, "oracle");
-        if (!a || !best) return 0;
-        logs += std::log(a->p99.mean / best->p99.mean);
-        ++regimes;
-    }
-    return regimes ? std::exp(logs / regimes) : 0;
-}
-
 void adaptive(const summary& all) {
-    int regimes = 0;
-    const double own = over_suite(all, k_adaptive, regimes);
-    if (own <= 0) return not_run("goal 17", "adaptive and the oracle in the same regimes");
-    const policy_kind* best = nullptr;
-    double best_value = 0;
-    for (const policy_kind* p : all.policies()) {
-        if (p->from != policy_kind::origin::product || p->name == k_adaptive) continue;
-        const double value = over_suite(all, p->name, regimes);
-        if (value > 0 && (!best || value < best_value)) best = p, best_value = value;
-    }
-    if (!best) return not_run("goal 17", "no other balancer plugin");
-    say(own <= 1.05 * best_value, "goal 17", "adaptive %.3f x the best fixed policy over %d regimes (%s), goal 1.05",
-        own / best_value, regimes, best->name.c_str());
-    double worst = 0;
-    std::string where, which;
-    for (const regime* r : all.regimes()) {
-        if (!r->in_suite) continue;
-        for (const policy_kind* p : all.policies()) {
-            if (p->from != policy_kind::origin::product || p->name == k_adaptive) continue;
-            const double ratio = against(all, r->name, k_adaptive, p->name.c_str());
-            if (ratio > worst) worst = ratio, where = r->name, which = p->name;
-        }
-    }
-    say(worst <= 1.05, "goal 17, each regime",
-        "adaptive at worst %.3f x the policy that is best there (%s in %s), goal 1.05", worst, which.c_str(),
-        where.c_str());
+    const regret r(all);
+    const double own = r.of_suite(k_adaptive);
+    if (own <= 0) return not_run("goal 17", "adaptive and another balancer plugin in the same regimes");
+    say(own <= 1.05, "goal 17", "adaptive %.3f x the best fixed policy over %zu regimes (%s), goal 1.05", own,
+        r.lines().size(), r.best_of_suite()->name.c_str());
+    const regret::worst_case worst = r.worst(k_adaptive);
+    say(worst.ratio <= 1.05, "goal 17, each regime",
+        "adaptive at worst %.3f x the policy that is best there (%s in %s), goal 1.05", worst.ratio,
+        worst.best->name.c_str(), worst.where->name.c_str());
 }
 
 }  // namespace

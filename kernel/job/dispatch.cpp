@@ -44,8 +44,16 @@ bool job_engine::pick_for(job& j, pick_result& out) {
     if (request.source_zone == SIGRUN_ZONE_UNKNOWN) request.source_zone = select_.zone_source(j.spec->zone);
     // For a place nearby; what a job waits for otherwise does not get better by waiting.
     constexpr std::int64_t k_patience_ns = 1'000'000'000;
-    request.may_wait = j.attempts.empty() && clock_.wall_ns() - j.submitted_ns < k_patience_ns;
+    const std::int64_t patience = j.attempts.empty() ? j.submitted_ns + k_patience_ns - clock_.wall_ns() : 0;
+    request.may_wait = patience > 0;
     select_.note_waiting(static_cast<std::uint32_t>(queue_.size()));
+    const bool found = pick_among(j, request, out);
+    j.rather_waits = out.rather_waits();
+    j.patient_until = j.rather_waits ? clock_.now() + nanoseconds(patience) : time_point{};
+    return found;
+}
+
+bool job_engine::pick_among(const job& j, pick_request& request, pick_result& out) {
     auto avoided = slots_that_failed(j);
     const auto failed = static_cast<std::uint32_t>(avoided.size());
     avoided.insert(avoided.end(), j.excluded.begin(), j.excluded.end());
@@ -103,7 +111,8 @@ bool job_engine::pick_rung(job& j, pick_result& picked, member_ptr& where, chose
     for (int tries = 0; tries < k_max_misses && !found; ++tries) {
         if (!pick_for(j, picked)) {
             const bool unnamed = fleet_.mask_of(j.spec->protocol) == k_auto_protocol;
-            j.reason = unnamed ? "waits: neither the job nor a runner that matches and is free names a protocol"
+            j.reason = j.rather_waits ? "waits for a place in a zone that is nearer than those with a free one"
+                       : unnamed      ? "waits: neither the job nor a runner that matches and is free names a protocol"
                        : picked.outcome == pick_outcome::queued
                            ? "waits: every runner that matches is busy, closed or on another protocol"
                            : "waits: no runner matches";
@@ -129,6 +138,7 @@ bool job_engine::pick_rung(job& j, pick_result& picked, member_ptr& where, chose
 }
 
 bool job_engine::try_dispatch(const job_ptr& j, bool late) {
+    if (halted_) return false;
     job_lock lock(j->mutex);
     if (j->state != job_state::queued || j->cancelling || j->settling) return true;
     if (j->retry_at > clock_.now()) {
@@ -156,11 +166,8 @@ void job_engine::store_offer(const job_ptr& j, job_lock& lock) {
         });
         return;
     }
-    if (j->spec->keep == durability::relaxed) {
-        save(j, lock, false, {});
-    } else {
-        lock.unlock();
-    }
+    if (j->spec->keep == durability::relaxed) keep_saving(j, false);
+    lock.unlock();
     send_offer(j, number);
 }
 
@@ -168,6 +175,7 @@ void job_engine::begin_attempt(const job_ptr& j, const member_ptr& where, const 
                                const pick_result& picked) {
     auto number = j->attempts.empty() ? 1 : j->attempts.back().number + 1;
     forget_old_attempts(*j);
+    if (attempt* before = j->current()) before->may_return = false;
     attempt& a = j->attempts.emplace_back();
     a.number = number;
     a.where = where;
@@ -217,7 +225,7 @@ void job_engine::send_offer(const job_ptr& j, std::uint32_t number) {
     {
         job_lock lock(j->mutex);
         attempt* a = j->live();
-        if (j->state != job_state::offered || !a || a->number != number || j->settling) return;
+        if (j->state != job_state::offered || !a || a->number != number || j->settling || halted_) return;
         via = a->via;
         token = a->token;
         payload = j->payload;

@@ -45,6 +45,7 @@ void job_engine::learn(const job& j, const attempt& a, const ending& how) {
     f.pred = j.spec->pred.get();
     f.protocol = a.rung;
     f.queued_us = static_cast<std::uint64_t>(microseconds(a.offered_ns - j.submitted_ns));
+    f.affinity_key = j.affinity_key;
     f.bytes = j.payload.view().size();
     f.end.status = *status;
     // Without a word that it began, it did so when the offer arrived.

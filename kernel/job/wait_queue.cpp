@@ -13,8 +13,8 @@ constexpr std::uint8_t k_highest_risen = 1;   // high: what is critical was said
 }  // namespace
 
 std::size_t wait_queue::lane_hash::operator()(const lane_key& k) const noexcept {
-    const auto& [pred, protocols, only] = k;
-    return (std::hash<const void*>{}(pred)*31 + protocols) * 31 + only;
+    const auto& [pred, protocols, source, balancer, only] = k;
+    return (((std::hash<const void*>{}(pred)*31 + protocols) * 31 + source) * 31 + balancer) * 31 + only;
 }
 
 wait_queue::wait_queue() {
@@ -42,7 +42,8 @@ void wait_queue::remove(waiter& w) {
 
 std::uint32_t wait_queue::lane_of(const wait_terms& terms) {
     const std::uint64_t only = terms.not_on.empty() ? 0 : terms.seq;
-    auto [known, fresh] = lane_numbers_.try_emplace({terms.pred.get(), terms.protocols, only});
+    auto [known, fresh] =
+        lane_numbers_.try_emplace({terms.pred.get(), terms.protocols, terms.source, terms.balancer, only});
     if (!fresh) return known->second;
     if (free_lanes_.empty()) {
         free_lanes_.push_back(static_cast<std::uint32_t>(lanes_.size()));
@@ -53,6 +54,8 @@ std::uint32_t wait_queue::lane_of(const wait_terms& terms) {
     auto& l = lanes_[number] = std::make_unique<lane>();
     l->pred = terms.pred;
     l->protocols = terms.protocols;
+    l->source = terms.source;
+    l->balancer = terms.balancer;
     l->only = only;
     l->not_on = terms.not_on;
     l->born = ++births_;
@@ -71,7 +74,7 @@ void wait_queue::forget_idle_lanes() {
 
 void wait_queue::forget_lane(std::uint32_t number) {
     auto& l = lanes_[number];
-    lane_numbers_.erase({l->pred.get(), l->protocols, l->only});
+    lane_numbers_.erase({l->pred.get(), l->protocols, l->source, l->balancer, l->only});
     lanes_allowing_[l->protocols].clear(number);
     by_birth_.erase(l->at);
     l.reset();

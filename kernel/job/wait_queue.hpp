@@ -1,8 +1,9 @@
 // Jobs that wait for a place. A freed place asks only for what it can serve, at a cost that does not grow with the jobs and
 // hardly with the requirements that wait:
 //
-//   lane    jobs of equal requirement and allowed protocols: a runner can serve all of them or none; a job that some runners
-//           must not get has one for itself
+//   lane    jobs of equal requirement, allowed protocols, source and balancer: a runner can serve all of them or none, and
+//           one that would rather wait for another place speaks for all; a job that some runners must not get has one for
+//           itself
 //   group   runners of one kind. Which lanes it can serve is kept, and judged again only where an answer has changed or a
 //           lane is new.
 //   band    priority; a waiting job rises by one band each time it has waited for `ageing`, never into the first
@@ -42,6 +43,8 @@ struct wait_terms {
     time_point deadline = time_point::max();
     std::uint64_t seq = 0;              // age among equals; unique
     std::vector<std::uint32_t> not_on;  // slots of runners that must not get it; few jobs have some
+    std::uint32_t source = 0;           // zone it comes from
+    std::uint16_t balancer = 0;         // that picks for it
 };
 
 /// The base of what can wait. The queue's own; under its lock.
@@ -85,6 +88,17 @@ public:
     virtual bool is_one_of(const std::vector<std::uint32_t>& slots) const = 0;
 };
 
+/// Lanes whose jobs would rather wait for another place than take the one that is given away now.
+class passed_lanes {
+public:
+    std::size_t size() const noexcept { return lanes_.size(); }
+    void clear() noexcept { lanes_.clear(); }
+
+private:
+    friend class wait_queue;
+    std::vector<std::pair<std::uint32_t, std::uint64_t>> lanes_;  // number and birth
+};
+
 /// [any]
 class wait_queue {
 public:
@@ -95,7 +109,9 @@ public:
     void push(const waiter_ptr& w, wait_terms terms);
     void remove(waiter& w);
     /// The one whose turn it is of those that the place suits, taken out of the queue.
-    waiter_ptr pop(const free_place& place, time_point now);
+    waiter_ptr pop(const free_place& place, time_point now, const passed_lanes& but = {});
+    /// The lane that it waits in, if it does.
+    void pass(const waiter& w, passed_lanes& into) const;
     std::size_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
     std::vector<waiter_ptr> all() const;
     /// Nothing if it does not wait here. Counts at most `most` jobs of its own tenant.
@@ -108,7 +124,7 @@ public:
 private:
     using order = std::pair<time_point, std::uint64_t>;  // deadline, age
     // Last: of the only job of a lane whose job some runners must not get, else 0.
-    using lane_key = std::tuple<const predicate*, protocol_mask, std::uint64_t>;
+    using lane_key = std::tuple<const predicate*, protocol_mask, std::uint32_t, std::uint16_t, std::uint64_t>;
     struct lane_hash {
         std::size_t operator()(const lane_key& k) const noexcept;
     };

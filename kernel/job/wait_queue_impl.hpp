@@ -8,6 +8,8 @@ namespace sigrun {
 struct wait_queue::lane {
     predicate_ptr pred;
     protocol_mask protocols = 0;
+    std::uint32_t source = 0;
+    std::uint16_t balancer = 0;
     std::uint64_t only = 0;             // age of its only job
     std::vector<std::uint32_t> not_on;  // of that
     std::uint64_t born = 0;

@@ -125,12 +125,19 @@ waiter* wait_queue::pop_band(std::size_t number, turn& t, const free_place& plac
     return nullptr;
 }
 
-waiter_ptr wait_queue::pop(const free_place& place, time_point now) {
+void wait_queue::pass(const waiter& w, passed_lanes& into) const {
+    std::lock_guard lock(mutex_);
+    if (w.queued_) into.lanes_.emplace_back(w.lane_, lanes_[w.lane_]->born);
+}
+
+waiter_ptr wait_queue::pop(const free_place& place, time_point now, const passed_lanes& but) {
     std::lock_guard lock(mutex_);
     if (!size_.load(std::memory_order_relaxed)) return nullptr;
     rise(now);
     group& g = judged_group(place);
     usable_lanes(g, place);
+    for (const auto& [number, born] : but.lanes_)
+        if (const auto& l = lanes_[number]; l && l->born == born) usable_.clear(number);
     for (std::size_t number = 0; number < k_bands; ++number)
         if (waiter* w = pop_band(number, g.turns[number], place)) return take(*w);
     return nullptr;

@@ -8,6 +8,7 @@ namespace sigrun {
 namespace {
 
 constexpr int k_max_misses = 4;
+constexpr std::size_t k_most_passed = 256;  // kinds of jobs that are asked about one place
 constexpr std::size_t k_sweep_lanes = 1'000;
 
 }  // namespace
@@ -24,6 +25,13 @@ void job_engine::enqueue(const job_ptr& j) {
     pump(slot);
 }
 
+// Its wait for a place begins so much later than now, and with it the time of timeouts.queue.
+void job_engine::waits_from(job& j, nanoseconds later) const {
+    j.waits_since = clock_.now() + later;
+    j.waits_since_ns = clock_.wall_ns() + later.count();
+    j.queue_deadline = j.spec->queue_timeout.count() ? j.waits_since + j.spec->queue_timeout : time_point{};
+}
+
 void job_engine::park(job& j) {
     j.waiting = true;
     arm(j);
@@ -36,6 +44,8 @@ void job_engine::park(job& j) {
     terms.since = j.waits_since;
     if (j.queue_deadline != time_point{}) terms.deadline = j.queue_deadline;
     terms.seq = j.queue_seq;
+    terms.source = j.spec->source_zone;
+    terms.balancer = j.spec->balancer_id;
     if (!j.failed_on.empty() && others_could_run(j)) terms.not_on = slots_that_failed(j);
     queue_.push(j.shared_from_this(), std::move(terms));
 }
@@ -59,35 +69,46 @@ bool job_engine::place_for(job& j, slot_ref& out) {
     return true;
 }
 
-// Gives waiting jobs to a runner that has a free place, best first.
+// Gives waiting jobs to a runner that has a free place, best first. Those that would rather wait for a place nearer to them do
+// not hold back the others.
 void job_engine::pump(slot_ref slot) {
     if (!started_) return;
-    for (int misses = 0; misses < k_max_misses;) {
+    passed_lanes passed;
+    for (int misses = 0; misses < k_max_misses && passed.size() < k_most_passed;) {
         const auto open = select_.open_protocols(slot);
         if (!open) return;
         runner_place place(select_, slot, open);
         // Parked while a protocol had to be named, and it need not be any more.
         place.read_as(k_auto_protocol, fleet_.mask_of("auto"));
-        const auto j = std::static_pointer_cast<job>(queue_.pop(place, clock_.now()));
+        const auto j = std::static_pointer_cast<job>(queue_.pop(place, clock_.now(), passed));
         if (!j) return;
         {
             job_lock lock(j->mutex);
             j->waiting = false;
         }
         if (try_dispatch(j, true)) continue;
-        // Somebody was faster, or the link broke. If the former, the place may be free again, here or elsewhere.
-        ++misses;
         job_lock lock(j->mutex);
+        // Somebody was faster, or the link broke. If the former, the place may be free again, here or elsewhere.
+        misses += !j->rather_waits;
         if (j->state != job_state::queued || j->waiting) continue;
         park(*j);
         slot_ref other;
-        if (place_for(*j, other)) slot = other;
+        if (place_for(*j, other)) {
+            slot = other;
+            passed.clear();
+            ++misses;
+        } else if (j->rather_waits) {
+            queue_.pass(*j, passed);
+        }
     }
 }
 
 // What every wake-up missed, if any did, and what waits for facts that time alone makes known or unknown.
 void job_engine::sweep() {
     wake_retries();
+    constexpr std::size_t k_keys_at_once = 10'000;
+    if (auto gone = keys_.expire(clock_.wall_ns(), k_keys_at_once); !gone.empty())
+        store_.append(std::move(gone), false, {});
     if (!queue_.size()) return;
     std::set<std::string> keys;
     for (const auto& w : queue_.heads(k_sweep_lanes)) {

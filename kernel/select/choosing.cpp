@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::int64_t k_window_ns = 10'000'000'000;
 constexpr std::size_t k_most_classes = 4096;
+constexpr std::string_view k_geographic = "geographic";
 constexpr double k_unknown = std::numeric_limits<double>::quiet_NaN();
 
 /// A page at the moment of looking.
@@ -79,6 +80,7 @@ void selector::impl::note_outcome(const job_feedback& f, std::uint16_t policy) n
     if (!own || mean_us <= 0 || f.end.status != outcome_status::succeeded) return;
     const double waited = static_cast<double>(f.queued_us) + std::max(f.end.wait_us, 0.0);
     own->note(policy, (waited + std::max(f.end.exec_us, 0.0)) / mean_us, waited);
+    own->keys.note(f.affinity_key);
 }
 
 /// What the classes are like that had jobs within a window, and at the end of a window what became of them.
@@ -89,7 +91,7 @@ selector::impl::class_report selector::impl::look_at_classes(std::int64_t now, b
     const std::uint32_t threads = owned_balancers->threads();
     const double rtt_us = fleet.rtt_us.load(std::memory_order_relaxed);
     const double seconds = static_cast<double>(now - window_began_ns) * 1e-9;
-    const auto describe_class = [&](const predicate* p, double wait_p99_us) {
+    const auto describe_class = [&](const predicate* p, double wait_p99_us, double key_reuse) {
         sigrun_class_stats s{};
         s.dispatchers = threads;
         s.class_id = p ? p->id() : 0;
@@ -97,14 +99,17 @@ selector::impl::class_report selector::impl::look_at_classes(std::int64_t now, b
         const double mean_us = p ? p->jobs().mean_exec_us() : 0;
         s.exec_cv = mean_us > 0 ? p->jobs().exec_cv() : k_unknown;
         s.rtt_over_exec = mean_us > 0 ? rtt_us / mean_us : k_unknown;
-        s.key_reuse = k_unknown;
+        s.key_reuse = key_reuse;
         s.wait_p99_us = wait_p99_us;
         return s;
     };
-    out.classes.push_back(describe_class(nullptr, k_unknown));
+    out.classes.push_back(describe_class(nullptr, k_unknown, k_unknown));
     predicates.for_each([&](predicate& p) {
         if (!p.jobs().samples() || out.classes.size() > k_most_classes) return;
-        if (!p.policies()) p.make_policies().wait_p99_us = k_unknown;
+        if (!p.policies()) {
+            class_policies& made = p.make_policies();
+            made.wait_p99_us = made.key_reuse = k_unknown;
+        }
         class_policies& own = *p.policies();
         if (std::exchange(own.seen, p.jobs().samples()) != p.jobs().samples()) own.active_ns = now;
         if (now - own.active_ns >= k_window_ns) return;
@@ -113,10 +118,11 @@ selector::impl::class_report selector::impl::look_at_classes(std::int64_t now, b
             own.tried_last = own.tried.take();
             own.wait_p99_us = own.waits.quantile(0.99);
             own.waits.clear();
+            own.key_reuse = own.keys.take_reuse();
             if (own.picking_id) out.windows.push_back(told(p.id(), own.picking_id, own.picking_last, seconds));
             if (own.tried_id) out.windows.push_back(told(p.id(), own.tried_id, own.tried_last, seconds));
         }
-        out.classes.push_back(describe_class(&p, own.wait_p99_us));
+        out.classes.push_back(describe_class(&p, own.wait_p99_us, own.key_reuse));
     });
     return out;
 }
@@ -130,10 +136,11 @@ std::vector<sigrun_choice> selector::impl::ask_chooser(const class_report& repor
     if (who == set.size()) return {};
     const sigrun_balancer& table = *set[who].table;
     sigrun_instance* const instance = set[who].owner->abi();
-    if (std::exchange(told_set, set.id()) != set.id() && SIGRUN_HAS(&table, policies)) {
+    const bool again = retell.exchange(false);
+    if ((std::exchange(told_set, set.id()) != set.id() || again) && SIGRUN_HAS(&table, policies)) {
         std::vector<sigrun_policy_name> names;
         for (std::size_t i = 0; i < set.size(); ++i)
-            if (set.can_pick(i))
+            if (set.can_pick(i) && (geographic.load() || set[i].owner->component() != k_geographic))
                 names.push_back(
                     {sdk::str(set[i].name), sdk::str(set[i].owner->component()), static_cast<std::uint32_t>(i + 1), 0});
         table.policies(instance, names.data(), static_cast<std::uint32_t>(names.size()));

@@ -166,7 +166,6 @@ std::optional<cohort_table::placement> cohort_table::place(const runner_profile&
     if (taken_[page] == ~0ull) erase_value(c.roomy, page);
     out.slot = page * 64 + bit;
     ++c.runners;
-    zones_.add_places(c.zone, c.page.places);
     publish(out.cohort, c);
     return out;
 }
@@ -183,7 +182,6 @@ std::optional<std::uint32_t> cohort_table::vacate(std::uint32_t slot) {
     if (taken_[page] == ~0ull) c.roomy.push_back(page);
     taken_[page] &= ~bit_of(slot);
     --c.runners;
-    zones_.add_places(c.zone, -std::int64_t{c.page.places});
     const bool emptied = taken_[page] == 0, others = c.pages.size() > 1;
     if (emptied && others) free_page(c, page);
     if (emptied && !others) c.spare = spares_.insert(spares_.end(), id);

@@ -74,7 +74,8 @@ void selector::impl::feedback(const job_feedback& f, std::uint16_t balancer) noe
     }
     if (page_of(s.slot) >= index.max_pages()) return;
     if (f.end.status != outcome_status::failed_by_infrastructure && f.end.exec_us > 0)
-        zones.note_exec(zone_at(s.slot), static_cast<std::uint64_t>(f.end.exec_us));
+        zones.note_exec(zone_at(s.slot), static_cast<std::uint64_t>(f.end.exec_us + std::max(f.end.wait_us, 0.0) +
+                                                                    std::max(f.end.rtt_us, 0.0)));
     const std::int64_t now = now_ns();
     const std::uint64_t w = index.hot(s.slot).load();
     const bool failed = f.end.status != outcome_status::succeeded;

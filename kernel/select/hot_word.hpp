@@ -56,13 +56,24 @@ constexpr std::uint64_t with_cost(std::uint64_t w, std::uint32_t cost, std::uint
     return with_tier((w & ~(0xffffull << 16)) | static_cast<std::uint64_t>(cost) << 16, places);
 }
 
+/// Where some places are given away only when all runners are as loaded, they have the last planes for themselves: the faster
+/// runner first there, too.
+constexpr int k_first_unusual = 5;
+constexpr int unusual_plane(int tier) noexcept {
+    return k_first_unusual + (tier <= 3   ? 0
+                              : tier <= 5 ? 1
+                                          : 2);  // about half, one, two times the time of the mean runner
+}
+
 /// The plane the slot's bit belongs in, or k_nowhere.
 constexpr int tier_plane(std::uint64_t w, page_facts page) noexcept {
     const std::uint32_t q = in_flight(w);
     if (!(w & k_open) || !page.protocols || q >= (w & k_trial ? 1u : page.places)) return k_nowhere;
     if (w & k_out) return k_ejected;
-    if (q < page.usual) return static_cast<int>(w >> 48 & 7u);
-    return page.reserved ? k_kept : SIGRUN_TIERS - 1;
+    const int tier = static_cast<int>(w >> 48 & 7u);
+    if (page.usual >= page.places) return tier;
+    if (q < page.usual) return tier < k_first_unusual ? tier : k_first_unusual - 1;
+    return page.reserved ? k_kept : unusual_plane(tier);
 }
 /// 0 in any tier that balancers see, else k_nowhere.
 constexpr int all_of(int tier) noexcept { return tier >= 0 && tier < SIGRUN_TIERS ? 0 : k_nowhere; }

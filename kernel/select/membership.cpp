@@ -189,7 +189,11 @@ result<slot_ref> selector::impl::update(slot_ref s, const runner_profile& profil
     index.live(page).fetch_and(~bit_of(s.slot));
     subjects.erase(s.slot);
     tombstones.push_back(s.slot);
-    if (w & hot::k_open) change(to.slot, hot::k_open, 0);
+    if (w & hot::k_open) {
+        count_open(s.slot, -1);
+        change(to.slot, hot::k_open, 0);
+        count_open(to.slot, 1);
+    }
     bury_tombstones();
     publish({page, page_of(to.slot)});
     return to;
@@ -239,6 +243,7 @@ void selector::impl::vacate(std::uint32_t slot) {
         empty = static_cast<std::uint64_t>(static_cast<std::uint8_t>(hot::generation(w) + 1)) << 56;
     } while (!word.compare_exchange_weak(w, empty));
     index.settle(slot, index.page(page), w, empty);
+    if (w & hot::k_open) count_open(slot, -1);
     index.identity(slot).store(0, std::memory_order_relaxed);
     predicates.for_each([&](predicate& p) {
         if (p.is_mixed(page)) p.set_slot(slot, false);
@@ -278,7 +283,14 @@ void selector::impl::set_open(slot_ref s, bool open) {
     s = resolve(s);
     if (!owns(s)) return;
     const bool was = change(s.slot, open ? hot::k_open : 0, open ? 0 : hot::k_open) & hot::k_open;
+    if (open != static_cast<bool>(was)) count_open(s.slot, open ? 1 : -1);
     if (open && !was) begin_slowly(s);
+}
+
+/// Its zone has more, or fewer, places to wait for. A slot that forwards counts where it was.
+void selector::impl::count_open(std::uint32_t slot, int change) noexcept {
+    const std::uint32_t page = page_of(slot);
+    zones.add_places(index.cohort(index.cohort_of(page)).zone, change * std::int64_t{index.page(page).places});
 }
 
 /// A new view; tells the balancers that want to know.

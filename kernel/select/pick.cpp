@@ -103,7 +103,11 @@ bool selector::impl::ask_balancer(const balancer_set& set, std::size_t which, co
     else
         b.table->pick(d.state(which), &d.view, &req, 1, pages, &proposed);
     const std::uint32_t n = std::min<std::uint32_t>(proposed.n, std::size(proposed.slot));
-    if (r.may_wait && !n && proposed.reason == SIGRUN_WHY_WAIT) return out.outcome = pick_outcome::queued, true;
+    if (r.may_wait && !n && proposed.reason == SIGRUN_WHY_WAIT) {
+        out.outcome = pick_outcome::queued;
+        out.explain.reason = SIGRUN_WHY_WAIT;
+        return true;
+    }
     for (std::uint32_t i = 0; i < n; ++i) {
         const claimed c = claim(r, proposed.slot[i], planes_for(r));
         if (!c.done) continue;

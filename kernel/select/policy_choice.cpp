@@ -29,6 +29,25 @@ void log_histogram::clear() noexcept {
     for (auto& b : bins_) b.store(0, std::memory_order_relaxed);
 }
 
+void key_memory::note(std::uint64_t key) noexcept {
+    jobs_.fetch_add(1, std::memory_order_relaxed);
+    if (!key) return;
+    // Fibonacci hashing: keys need not be hashes themselves.
+    const std::uint64_t mixed = key * 0x9e3779b97f4a7c15u;
+    auto& tag = tags_[mixed >> 53];
+    const auto own = static_cast<std::uint16_t>((mixed >> 37) | 1u);
+    if (tag.load(std::memory_order_relaxed) == own)
+        again_.fetch_add(1, std::memory_order_relaxed);
+    else
+        tag.store(own, std::memory_order_relaxed);
+}
+
+double key_memory::take_reuse() noexcept {
+    const auto jobs = static_cast<double>(jobs_.exchange(0, std::memory_order_relaxed));
+    const auto again = static_cast<double>(again_.exchange(0, std::memory_order_relaxed));
+    return jobs > 0 ? again / jobs : std::numeric_limits<double>::quiet_NaN();
+}
+
 void policy_window::note(double relative) noexcept {
     jobs_.fetch_add(1, std::memory_order_relaxed);
     sum_.fetch_add(relative, std::memory_order_relaxed);

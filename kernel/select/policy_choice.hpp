@@ -49,6 +49,21 @@ private:
     log_histogram times_;
 };
 
+/// How many of the jobs have an affinity key that came lately. Remembers some two thousand keys; among more it finds fewer
+/// again than there are. [any] but for take_reuse.
+class key_memory {
+public:
+    /// 0: the job has none.
+    void note(std::uint64_t key) noexcept;
+    /// [tick] The share of the jobs since the last call whose key came before; NaN without any job. Keys are not forgotten.
+    double take_reuse() noexcept;
+
+private:
+    static constexpr std::size_t k_slots = 2048;
+    std::array<std::atomic<std::uint16_t>, k_slots> tags_{};  // 0: none yet
+    std::atomic<std::uint64_t> jobs_{0}, again_{0};
+};
+
 /// What was chosen, in one word. `policy` 0 = nothing yet.
 struct policy_choice {
     std::uint16_t policy = 0, other = 0;
@@ -72,11 +87,12 @@ struct class_policies {
     policy_choices choice{};
     policy_window picking, tried;  // of normal priority
     log_histogram waits;           // from submit to start, in microseconds
+    key_memory keys;
 
     // What follows: under the selector's mutex.
     policy_figures picking_last, tried_last, before_last;  // of the last window; of `before` in its last one
     std::uint16_t picking_id = 0, tried_id = 0, before_id = 0;
-    double wait_p99_us = 0;
+    double wait_p99_us = 0, key_reuse = 0;
     std::uint8_t why = 0;
     std::int64_t since_ns = 0, active_ns = 0;
     std::uint32_t seen = 0;  // jobs, at the last tick

@@ -139,6 +139,15 @@ std::vector<policy_switch> selector::policy_switches() {
     return std::exchange(impl_->untold_switches, {});
 }
 void selector::allow_switching(bool allowed) noexcept { impl_->switching = allowed; }
+void selector::offer_geographic(bool offered) noexcept {
+    if (impl_->geographic.exchange(offered) != offered) impl_->retell = true;
+}
+std::string selector::chooser(std::uint16_t balancer) const {
+    const read_section reading;
+    const balancer_set& set = *impl_->balancers.load(std::memory_order_acquire);
+    const std::size_t at = balancer && balancer <= set.size() ? balancer - 1u : set.default_index();
+    return set[at].chooses() ? set[at].name : std::string();
+}
 policy_standing selector::policy_of(const predicate& pred) const { return impl_->policy_of(pred); }
 
 result<void> selector::start_recording(std::string_view balancer, std::uint32_t picks, std::size_t bytes) {

@@ -70,6 +70,8 @@ struct pick_result {
     pick_outcome outcome = pick_outcome::unschedulable;
     slot_ref slot;
     explain_record explain{};
+    /// Nothing was claimed because the balancer thinks that waiting costs less than what is free.
+    bool rather_waits() const noexcept { return outcome == pick_outcome::queued && explain.reason == SIGRUN_WHY_WAIT; }
 };
 
 /// What became of a pick.
@@ -77,7 +79,8 @@ struct job_feedback {
     slot_ref slot;
     predicate* pred = nullptr;
     job_end end;
-    std::uint64_t queued_us = 0;  // from submit to offer
+    std::uint64_t queued_us = 0;     // from submit to offer
+    std::uint64_t affinity_key = 0;  // as in pick_request
     std::uint64_t bytes = 0;
     std::uint16_t protocol = 0;
 };
@@ -239,6 +242,10 @@ public:
     std::vector<policy_switch> policy_switches();
     /// No: a balancer that chooses is told nothing of how jobs fare, and stays with what it chose.
     void allow_switching(bool allowed) noexcept;
+    /// Whether instances of the component `geographic` are among those that it can choose; at first they are not.
+    void offer_geographic(bool offered) noexcept;
+    /// The name of this balancer (0 = default) if it chooses among the others, else empty.
+    std::string chooser(std::uint16_t balancer) const;
     policy_standing policy_of(const predicate& pred) const;
 
     // -- recording (kernel/select/recording)

@@ -54,6 +54,7 @@ struct selector::impl {
     void publish(std::initializer_list<std::uint32_t> pages);
     std::uint64_t change(std::uint32_t slot, std::uint64_t set, std::uint64_t clear) noexcept;
     bool owns(slot_ref s) const noexcept;
+    void count_open(std::uint32_t slot, int change) noexcept;
 
     // -- judging.cpp [one writer], but intern, judge_slots and still_matches
     // -----------------------------------------------------------------------------------
@@ -218,7 +219,8 @@ struct selector::impl {
 
     policy_choices usual_choice{};      // of requirements without jobs so far
     std::atomic<bool> choosing{false};  // some job was for a balancer that chooses
-    std::atomic<bool> switching{true};
+    std::atomic<bool> switching{true}, geographic{false};
+    std::atomic<bool> retell{false};   // whom it can choose
     std::int64_t window_began_ns = 0;  // tick alone, as the next
     std::uint64_t told_set = 0;
     std::vector<policy_switch> untold_switches;  // under `mutex`

@@ -48,7 +48,7 @@ public:
     /// As a source of jobs: "" is where this controller is; SIGRUN_ZONE_UNKNOWN if nobody named the zone yet.
     /// [one writer]
     std::uint32_t source(std::string_view name);
-    /// Runners with so many places came or went. [one writer]
+    /// Runners with so many places were opened, or closed. [one writer]
     void add_places(std::uint16_t zone, std::int64_t places) noexcept;
     /// From here to a runner there. [one writer]
     void note_round_trip(std::uint16_t zone, nanoseconds rtt);

@@ -9,7 +9,10 @@ namespace sigrun {
 
 inline constexpr std::array k_balancer_options{
     sdk::option("default_algorithm", SIGRUN_OPT_STRING,
-                {.def = "round_robin", .doc = "Balancer of jobs that name none.", .flags = SIGRUN_OPT_HOT}),
+                {.def = "adaptive",
+                 .doc = "Balancer of jobs that name none. Where this is not set and `adaptive` is not loaded: "
+                        "round_robin.",
+                 .flags = SIGRUN_OPT_HOT}),
     sdk::option(
         "enable_adaptive_balancing", SIGRUN_OPT_BOOL,
         {.def = "yes",
@@ -17,6 +20,10 @@ inline constexpr std::array k_balancer_options{
              "The balancer `adaptive` may switch to another one when jobs are done sooner with it. no: it tries none "
              "and stays with what it chose.",
          .flags = SIGRUN_OPT_HOT}),
+    sdk::option("enable_geographic_balancing", SIGRUN_OPT_BOOL,
+                {.def = "no",
+                 .doc = "The balancer `geographic` is among those that `adaptive` may try and switch to.",
+                 .flags = SIGRUN_OPT_HOT}),
     sdk::option(
         "priority_rule", SIGRUN_OPT_LIST,
         {.def = "",

@@ -4,6 +4,7 @@
 #include "kernel/capability/events/change_watch.hpp"
 #include "kernel/capability/events/machine_changes.hpp"
 #include "kernel/guard/crash_reporter.hpp"
+#include "kernel/job/log_syncer.hpp"
 #include "kernel/log/log.hpp"
 #include "kernel/net/net_options.hpp"
 #include "kernel/net/tls_server.hpp"
@@ -30,6 +31,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -112,6 +114,7 @@ struct daemon::impl {
     std::unique_ptr<log_store> logs;
     std::shared_ptr<fleet> links;
     std::unique_ptr<job_engine> jobs;
+    std::atomic<job_engine*> dispatching{nullptr};  // the same, for the store's thread
     std::unique_ptr<runner_sections> declared;
     std::unique_ptr<configuration> config;
     std::unique_ptr<config_watch> watch;  // changed on the control thread, once the daemon runs
@@ -172,6 +175,10 @@ result<void> daemon::impl::open_store() {
         return problem{errc::unavailable, "no store plugin could be loaded", "plugin-dir",
                        "a folder with stores/sqlite.so", options.plugin_dir};
     store = std::make_unique<journal>(*plugins, stores.front(), numbers);
+    store->on_fenced([this](const std::string& why) {
+        if (auto* running = dispatching.load()) running->halt();
+        if (options.failed) options.failed("another controller has taken over the jobs: " + why);
+    });
     SIGRUN_CHECK_OK(check_log_dir(options.state_dir + "/logs"));
     logs = std::make_unique<log_store>(options.state_dir + "/logs",
                                        static_cast<std::uint64_t>(bound.at("jobs").integer("log_limit")));
@@ -196,9 +203,11 @@ result<void> daemon::impl::open_fleet() {
 
     engine_options e;
     e.restart_grace = nanoseconds(bound.at("jobs").integer("restart_grace"));
+    e.lost_after = nanoseconds(bound.at("jobs").integer("lost_after"));
     e.defaults.protocols = links->protocol_names();
     jobs = std::make_unique<job_engine>(*links, *select, *store, *events, numbers, *logs, *timers, time, std::move(e),
                                         engine_tuning_of(bound));
+    dispatching = jobs.get();
     links->set_attempt_handler(jobs.get());
     return {};
 }
@@ -246,13 +255,9 @@ result<void> daemon::impl::restore() {
 // What the option tables cannot judge, of a configuration that is to take over.
 result<void> daemon::impl::check_values(const daemon_settings& now, const settings& from) const {
     SIGRUN_CHECK_OK(check_daemon_values(now, from));
-    if (auto name = now.at("balancer").text("default_algorithm"); !select->balancer_id(name)) {
-        std::string known;
-        for (const auto& each : select->balancer_names()) known += (known.empty() ? "one of " : ", ") + each;
-        return with_origin(bad_value("balancer.default_algorithm", known, "\"" + name + "\""), from);
-    }
-    SIGRUN_CHECK_OK(check_security(now, from));
     const auto loaded = [this](const std::string& name) { return select->balancer_id(name) != 0; };
+    if (auto usual = default_balancer(now, from, loaded, select->balancer_names()); !usual) return usual.error();
+    SIGRUN_CHECK_OK(check_security(now, from));
     if (auto queues = check_queue_settings(now, loaded, select->balancer_names()); !queues)
         return with_origin(queues.error(), from);
     if (auto zones = read_zone_settings(now); !zones) return with_origin(zones.error(), from);
@@ -267,12 +272,12 @@ void daemon::impl::apply(const daemon_settings& now) {
     links->tune(fleet_tuning_of(now));
     jobs->tune(engine_tuning_of(now));
     logs->set_cap(static_cast<std::uint64_t>(now.at("jobs").integer("log_limit")));
-    select->set_default(now.at("balancer").text("default_algorithm"));
+    use_default_balancer(*select, now);
     select->protect(protection_of(now));
     if (auto zones = read_zone_settings(now))  // was checked
         if (auto told = select->declare_zones(now.at("server").text("zone"), std::move(*zones)); !told)
             SIGRUN_LOG(k_log, error, "the zones are not all known: ", told.error().text());
-    select->allow_switching(now.at("balancer").boolean("enable_adaptive_balancing"));
+    allow_choices(*select, now);
     // Both were checked; a file that vanished since leaves the old certificate in place.
     if (auto rules = read_gate_options(now)) who.set_options(std::move(*rules));
     if (auto files = read_tls_server(now.at("tls")))
@@ -318,6 +323,7 @@ void daemon::impl::stop() {
         ticker.request_stop();
         ticker.join();
     }
+    if (logs) logs->syncer().stop();
     if (jobs) jobs->release();
     if (store) {
         store->flush();
@@ -355,14 +361,21 @@ result<void> daemon::start() {
     SIGRUN_CHECK_OK(d.open_store());
     auto max_runners = static_cast<std::uint32_t>(d.bound.at("registry").integer("max_runners"));
     d.runners = std::make_unique<registry>(*d.events, *d.store, d.time, max_runners);
+    const auto balancers = d.plugins->instances(SIGRUN_KIND_BALANCER);
+    std::vector<std::string> names;
+    for (const auto& each : balancers) names.push_back(each->name());
+    const auto is_there = [&](const std::string& name) {
+        return std::find(names.begin(), names.end(), name) != names.end();
+    };
+    SIGRUN_TRY(usual, default_balancer(d.bound, d.options.config, is_there, names));
     selector::options so;
     so.max_runners = max_runners;
-    so.default_balancer = d.bound.at("balancer").text("default_algorithm");
+    so.default_balancer = usual;
     so.protect = protection_of(d.bound);
-    auto select = selector::create(so, d.plugins->instances(SIGRUN_KIND_BALANCER));
+    auto select = selector::create(so, balancers);
     if (!select) return select.error();
     d.select = std::move(*select);
-    d.select->allow_switching(d.bound.at("balancer").boolean("enable_adaptive_balancing"));
+    allow_choices(*d.select, d.bound);
     const auto loaded = [&d](const std::string& name) { return d.select->balancer_id(name) != 0; };
     if (auto queues = check_queue_settings(d.bound, loaded, d.select->balancer_names()); !queues)
         return with_origin(queues.error(), d.options.config);

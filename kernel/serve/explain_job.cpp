@@ -3,6 +3,7 @@
 #include "kernel/job/job_json.hpp"
 #include "kernel/serve/choice_text.hpp"
 #include "kernel/serve/no_match.hpp"
+#include "kernel/serve/policy_text.hpp"
 #include "kernel/serve/waiting_text.hpp"
 
 #include <sigrun/cpp/text.hpp>
@@ -130,8 +131,8 @@ json::object explain_job(controller& c, const job_ptr& j) {
                      : !j->output_trouble.empty() ? "it stands still: its output cannot be stored: " + j->output_trouble
                                                   : j->reason;
         }
-        // What waits for its backoff, or for the retry budget, would not take a place now.
-        if (waits && !why.empty() && !j->reason.starts_with("waits to run again")) reason = why;
+        // What waits for its backoff, for the retry budget or by choice would not take a place now.
+        if (waits && !why.empty() && !j->reason.starts_with("waits to run again") && !j->rather_waits) reason = why;
         w = waiting_state(c, *j);
     }
     w.line = line;
@@ -141,6 +142,8 @@ json::object explain_job(controller& c, const job_ptr& j) {
     o["hindrances"] = hindrance_json(c, e);
     if (waits) tell_waiting(c, o, w, e, told);
     for (auto& text : attempt_texts(attempts)) told.emplace_back(std::move(text));
+    o["policy"] = policy_json(c, *j->spec);
+    if (auto text = policy_text(o["policy"]); !text.empty()) told.emplace_back(std::move(text));
     o["attempts"] = std::move(attempts);
     o["candidates_now"] = candidates_json(c, e);
     o["answer"] = std::move(told);

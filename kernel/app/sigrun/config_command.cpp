@@ -6,10 +6,11 @@
 #include "kernel/config/option_markdown.hpp"
 #include "kernel/config/settings.hpp"
 #include "kernel/net/net_options.hpp"
+#include "kernel/serve/balancer_settings.hpp"
 #include "kernel/serve/queue_settings.hpp"
-#include "kernel/serve/zone_settings.hpp"
 #include "kernel/serve/security_settings.hpp"
 #include "kernel/serve/settings_table.hpp"
+#include "kernel/serve/zone_settings.hpp"
 
 #include <sigrun/balancer.h>
 
@@ -117,14 +118,7 @@ void check_balancers(const plugin_host& host, const daemon_settings& bound, cons
     std::vector<std::string> names;
     for (const auto& each : host.instances(SIGRUN_KIND_BALANCER)) names.push_back(each->name());
     const auto loaded = [&host](const std::string& name) { return host.find(SIGRUN_KIND_BALANCER, name) != nullptr; };
-    if (const auto name = bound.at("balancer").text("default_algorithm"); !loaded(name)) {
-        std::string known;
-        for (const auto& each : names) known += (known.empty() ? "one of " : ", ") + each;
-        throw failure(
-            with_origin(bad_value("balancer.default_algorithm",
-                                  known.empty() ? "a balancer plugin to be loaded" : known, "\"" + name + "\""),
-                        config));
-    }
+    if (auto name = default_balancer(bound, config, loaded, names); !name) throw failure(name.error());
     if (auto queues = check_queue_settings(bound, loaded, names); !queues)
         throw failure(with_origin(queues.error(), config));
     if (auto zones = read_zone_settings(bound); !zones) throw failure(with_origin(zones.error(), config));

@@ -32,6 +32,25 @@ void class_watch::become(std::uint32_t policy, std::uint8_t why) {
     stop_trying();
 }
 
+/// The next windows are compared with the last ones.
+void class_watch::switch_to(std::uint32_t policy, std::uint8_t why) {
+    const std::uint32_t before = policy_;
+    const bool comparable = windows_ >= k_windows;
+    p99_before_ = mean_of(p99_);
+    become(policy, why);
+    before_ = before;
+    on_watch_ = comparable;
+}
+
+void class_watch::expect(std::uint32_t policy) {
+    if (policy == expected_ || on_watch_) return;
+    // Before the first window it costs nothing to have thought otherwise.
+    if (windows_ && age_s_ < dwell_s_) return;
+    const bool learned = policy_ != expected_;
+    expected_ = policy;
+    if (!learned) switch_to(policy, SIGRUN_CHOICE_PRIOR);
+}
+
 void class_watch::stop_trying() noexcept { tried_ = tries_ = better_ = 0; }
 
 void class_watch::lose(std::uint32_t policy) {
@@ -70,10 +89,7 @@ void class_watch::judge(const sigrun_policy_stats& own, const sigrun_policy_stat
     ++tries_;
     better_ = own.mean > 0 && surely_gained(own, other) > k_gain ? better_ + 1 : 0;
     if (better_ < k_windows || windows_ < k_windows || age_s_ < dwell_s_) return;
-    before_ = policy_;
-    p99_before_ = mean_of(p99_);
-    become(other.policy, SIGRUN_CHOICE_EVIDENCE);
-    on_watch_ = true;
+    switch_to(other.policy, SIGRUN_CHOICE_EVIDENCE);
 }
 
 void class_watch::try_next(const std::vector<std::uint32_t>& candidates) {

@@ -16,13 +16,16 @@ namespace sigrun::adaptive {
 
 class class_watch {
 public:
-    explicit class_watch(std::uint32_t policy) : policy_(policy) {}
+    explicit class_watch(std::uint32_t policy) : policy_(policy), expected_(policy) {}
 
     std::uint32_t policy() const noexcept { return policy_; }
     /// 0: nobody, there are too few jobs or there is no other.
     std::uint32_t tried() const noexcept { return tried_; }
     std::uint8_t why() const noexcept { return why_; }
 
+    /// What is known without trying speaks for this one. It is followed if that has changed, nothing else was learned, and the
+    /// last switch is old enough; and it is undone like any other.
+    void expect(std::uint32_t policy);
     /// A window is over. `other`: of the policy that was tried; null if none was.
     void observe(const sigrun_policy_stats& own, const sigrun_policy_stats* other,
                  const std::vector<std::uint32_t>& candidates);
@@ -37,11 +40,12 @@ public:
 
 private:
     void become(std::uint32_t policy, std::uint8_t why);
+    void switch_to(std::uint32_t policy, std::uint8_t why);
     void watch_switch();
     void judge(const sigrun_policy_stats& own, const sigrun_policy_stats& other);
     void try_next(const std::vector<std::uint32_t>& candidates);
 
-    std::uint32_t policy_, tried_ = 0, last_tried_ = 0, before_ = 0;
+    std::uint32_t policy_, expected_, tried_ = 0, last_tried_ = 0, before_ = 0;
     std::uint8_t why_ = SIGRUN_CHOICE_PRIOR;
     double age_s_ = 0, dwell_s_ = k_least_dwell_s;  // age: of the last switch
     std::array<double, 3> p99_{};                   // of the last windows

@@ -18,9 +18,9 @@ constexpr sigrun_opt k_options[] = {
          .choices = "evidence,seed"}),
     sdk::option(
         "policies", SIGRUN_OPT_LIST,
-        {.def = "performance, idle_first, least_connections",
+        {.def = "performance, idle_first, least_connections, geographic",
          .doc = "Balancers that may be chosen and tried, by instance or component. One that is not loaded is left "
-                "out."}),
+                "out, and so is geographic without [balancer] enable_geographic_balancing."}),
     sdk::option("explore", SIGRUN_OPT_FLOAT,
                 {.def = "0.02",
                  .doc = "Share of the picks that follow a policy that is tried. 0 = never switch by evidence.",
@@ -98,7 +98,10 @@ private:
         known_class& c = classes_.try_emplace(stats.class_id, known_class{class_watch(prior)}).first->second;
         c.round = round_;
         class_watch& watch = c.watch;
-        if (!names_.has(watch.policy())) watch.lose(prior);
+        if (!names_.has(watch.policy()))
+            watch.lose(prior);
+        else
+            watch.expect(prior);
         if (watch.tried() && !names_.has(watch.tried())) watch.stop_trying();
         const bool tries = watch.tried() && explore_ppm_;
         *out++ = {stats.class_id,

@@ -1,24 +1,28 @@
 #include "zone_walk.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
-#include <limits>
 
 namespace sigrun::geographic {
 namespace {
 
 using sdk::load_once;
 
-/// What one more job would wait for a place in a full zone: its turn among those that wait, at the rate at which places
-/// become free there. Infinite where nothing is known of that.
-double expected_wait_us(const sigrun_view& view, std::uint32_t zone) noexcept {
+/// How many of a zone's places become free in a microsecond while all are taken; 0 where nothing is known of that.
+double places_per_us(const sigrun_view& view, std::uint32_t zone) noexcept {
     const std::uint32_t places = load_once(view.zone[zone].places), exec = load_once(view.zone[zone].exec_us);
-    if (!places || exec == SIGRUN_UNKNOWN_US) return std::numeric_limits<double>::infinity();
-    return (static_cast<double>(load_once(*view.waiting)) + 1) * exec / places;
+    return exec == SIGRUN_UNKNOWN_US ? 0.0 : static_cast<double>(places) / std::max(exec, 1u);
 }
 
 }  // namespace
+
+void zone_walk::first_free::add(double cost, double rate) noexcept {
+    // A zone that is further than the wait is worth does not shorten it.
+    if (rate <= 0 || cost >= cost_) return;
+    rate_ += rate;
+    weighted_ += rate * cost;
+    cost_ = (before_ + 1 + weighted_) / rate_;
+}
 
 zone_walk::choice zone_walk::walk(const sigrun_view& view, const sigrun_req& req, const std::uint64_t* pages) noexcept {
     choice out;
@@ -26,13 +30,13 @@ zone_walk::choice zone_walk::walk(const sigrun_view& view, const sigrun_req& req
     const std::uint32_t* const rtt = view.zone_rtt_us + std::size_t{req.src_zone} * SIGRUN_ZONES;
     const bool may_wait = req.flags & SIGRUN_REQ_MAY_WAIT;
     const std::uint32_t words = std::min(zones_.words(), sdk::page_words(view));
+    first_free waiting(load_once(*view.waiting));
     for (std::uint32_t i = 0; i < view.n_zones; ++i) {
         const std::uint32_t zone = load_once(order[i]), distance = load_once(rtt[zone]);
         if (distance == SIGRUN_UNKNOWN_US) break;  // so are the others
         // What follows is at least this far.
-        out.rest = distance;
-        if (out.idle.found() && distance >= out.idle.cost) return out;
-        if (may_wait && out.waiting.found() && distance >= out.waiting.cost) return out;
+        out.all_seen = distance < out.idle.cost && !(may_wait && distance >= waiting.cost());
+        if (!out.all_seen) break;
         bool feasible = false, idle = false;
         for (std::uint32_t w = 0; w < words && !idle; ++w) {
             const std::uint64_t here = zones_.word(zone, w);
@@ -45,9 +49,9 @@ zone_walk::choice zone_walk::walk(const sigrun_view& view, const sigrun_req& req
         if (idle)
             out.idle.offer(zone, cost);
         else
-            out.waiting.offer(zone, cost + expected_wait_us(view, zone));
+            waiting.add(cost, places_per_us(view, zone));
     }
-    out.rest = 0;
+    out.waiting = waiting.cost();
     return out;
 }
 
@@ -84,15 +88,14 @@ void zone_walk::pick(const sigrun_view& view, const sigrun_req& req, const std::
         return;  // no memory for a fleet that grew; the host has a choice of its own
     }
     for (std::uint32_t w = 0; w < words; ++w) idle_[w] = load_once(pages[w]) & sdk::idle_pages(view, w);
-    spill_control& spill = spills_[req.src_zone];
-    spill.move_on(req.now_ns, limits_);
     // A page may say that it has an idle place when the last has just been taken: then the zone is looked at anew.
     for (int tries = 0; tries < 3; ++tries) {
         const choice found = walk(view, req, pages);
         const bool away = found.idle.zone != found.home.zone;
-        const double elsewhere = found.idle.found() ? found.idle.cost : found.rest;
-        if ((req.flags & SIGRUN_REQ_MAY_WAIT) && away && elsewhere > 0 && found.waiting.found() &&
-            std::isfinite(found.waiting.cost) && !spill.may_go(found.waiting.cost, elsewhere, limits_)) {
+        // Worth it only for what is expected to come sooner than the way there and back takes. Where nothing is idle, or only
+        // where nobody knows how far it is, there is no such comparison: the job takes what it gets.
+        const bool beyond = !found.idle.found() && found.all_seen;
+        if ((req.flags & SIGRUN_REQ_MAY_WAIT) && !beyond && found.waiting < found.idle.cost) {
             out.reason = SIGRUN_WHY_WAIT;
             return;
         }
@@ -106,7 +109,6 @@ void zone_walk::pick(const sigrun_view& view, const sigrun_req& req, const std::
         for (std::uint32_t w = 0; w < words; ++w) idle_[w] &= ~mask_[w];
     }
     // Further alternates, and zones of which nobody knows how far they are.
-    if (out.n) spill.count();
     if (out.n == want) return;
     const bool zoned = out.n > 0;
     draw(view, pages, bits, want, explore, out);

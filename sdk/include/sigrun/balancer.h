@@ -46,8 +46,9 @@ typedef struct sigrun_cohort {
 
 /* What one zone costs a job from elsewhere, and what a job that waits for a place there waits for. */
 typedef struct sigrun_zone {
-    uint32_t places;    /* jobs that its runners can run at once; 0 = it has no runners */
-    uint32_t exec_us;   /* mean time that a job holds a place there; SIGRUN_UNKNOWN_US where none has ended */
+    uint32_t places; /* jobs that its open runners can run at once; 0 = it has none */
+    uint32_t
+        exec_us; /* mean time that a job holds a place there, with its way; SIGRUN_UNKNOWN_US where none has ended */
     uint32_t egress_us; /* for jobs from other zones: what using it costs, as the time one would wait to avoid it */
     uint32_t reserved;
 } sigrun_zone;
@@ -191,7 +192,7 @@ typedef struct sigrun_class_stats {
     double idle;          /* share of the places that are free */
     double exec_cv;
     double rtt_over_exec;
-    double key_reuse;   /* share of jobs whose affinity key came before; NaN where the host does not count it */
+    double key_reuse;   /* share of jobs whose affinity key came before, in the last window; NaN where nothing is known */
     double load_age_s;  /* how old the counts of jobs in flight are; 0 = the host counts them itself */
     double wait_p99_us; /* from submit to start, in the last window */
 } sigrun_class_stats;

@@ -125,7 +125,8 @@ class Queues(PuppetTest):
         self.assertEqual(d.request("POST", "/v1/jobs", {"command": ["true"]})[0], 429)
 
     def test_mission_L4_a_job_its_queue_or_its_priority_says_who_picks(self):
-        file = self.config("[balancer]\npriority_rule = high=least_connections\n[queue builds]\nbalancer = least_connections\n"
+        default = "[balancer]\ndefault_algorithm = round_robin\n"
+        file = self.config(default + "priority_rule = high=least_connections\n[queue builds]\nbalancer = least_connections\n"
                            "priority = low\n")
         d = self.daemon(config=file)
         self.runner_for(d)
@@ -139,7 +140,7 @@ class Queues(PuppetTest):
         self.assertEqual(decided(queue="builds"), ("least_connections", "low"))
         self.assertEqual(decided(queue="builds", priority="high", balancer="round_robin"), ("round_robin", "high"))
         # From a reload on, the new rule.
-        file.write_text("[queue builds]\nbalancer = round_robin\n")
+        file.write_text(default + "[queue builds]\nbalancer = round_robin\n")
         wait_until("the new rule", lambda: decided(queue="builds") == ("round_robin", "normal"))
         self.assertEqual(decided(priority="high")[0], "round_robin")
 

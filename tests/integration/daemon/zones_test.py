@@ -1,5 +1,6 @@
 """Where a job comes from, and the zone it runs in."""
 import re
+import time
 import unittest
 
 from puppet import PuppetTest
@@ -39,6 +40,53 @@ class Zones(PuppetTest):
             where.end(offer)
             d.finished(job)
             self.assertEqual(self.placed(d, job), (name, "zone"))
+
+    def test_a_job_that_waits_for_a_place_nearby_holds_back_no_other(self):
+        d = self.daemon(config=self.config(
+            "[server]\nzone = home\n[balancer]\ndefault_algorithm = geographic\n"
+            "[zone home]\ncoordinates = 50.11, 8.68\n[zone away]\ncoordinates = 40.71, -74.01\negress_cost = 60s\n"))
+        home = self.puppet(d, name="home", labels={"zone": "home"})
+        away = self.puppet(d, name="away", labels={"zone": "away"})
+
+        def run(puppet, offer):
+            puppet.accept(offer)
+            puppet.end(offer)
+
+        # How long a place at home is held becomes known.
+        first = d.submit(command=["true"])
+        run(home, home.expect("offer"))
+        d.finished(first)
+        for _ in range(5):
+            at_home = d.submit(command=["true"])
+            home_offer = home.expect("offer")
+            home.accept(home_offer)
+            there = d.submit(command=["true"], requires='label.zone == "away"')
+            away_offer = away.expect("offer")
+            away.accept(away_offer)
+            since = time.monotonic()
+            waits = d.submit(command=["true"])
+            behind = d.submit(command=["true"], balancer="round_robin")
+            away.end(away_offer)
+            if time.monotonic() - since > 0.8:  # it would not wait much longer, and takes what it gets
+                home.end(home_offer)
+                run(home, home.expect("offer"))
+                run(away, away.expect("offer"))
+                for job in (at_home, there, waits, behind):
+                    d.finished(job)
+                continue
+            away_offer = away.expect("offer")
+            self.assertEqual(d.job(behind)["state"], "offered")
+            self.assertIn("nearer", d.job(waits)["reason"])
+            run(away, away_offer)
+            # Nobody waits so for more than a second: then it goes where a place is free.
+            run(away, away.expect("offer"))
+            self.assertGreaterEqual(time.monotonic() - since, 0.9)
+            home.end(home_offer)
+            for job in (at_home, there, waits, behind):
+                d.finished(job)
+            self.assertEqual(self.placed(d, waits), ("away", "another zone, for the nearest is full"))
+            return
+        self.fail("this machine is too slow for a choice that lasts a second")
 
     def test_a_wrong_zone_is_refused_by_name(self):
         d = self.daemon()

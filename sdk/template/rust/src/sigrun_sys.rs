@@ -839,8 +839,9 @@ pub struct sigrun_task {
     pub workspace: sigrun_str,
     pub payload: *mut sigrun_buf,
     pub deadline_ns: u64,
+    pub state_dir: sigrun_str,
 }
-const _: () = assert!(std::mem::size_of::<sigrun_task>() == 80);
+const _: () = assert!(std::mem::size_of::<sigrun_task>() == 96);
 // Tables are constant data: pointers in them are to more of it, or belong to one thread by contract.
 unsafe impl Sync for sigrun_task {}
 
@@ -855,8 +856,9 @@ pub struct sigrun_executor {
     pub attach: Option<unsafe extern "C" fn(*mut sigrun_instance, *const sigrun_task, u64, *const sigrun_sink, sigrun_op) -> sigrun_result>,
     pub cancel: Option<unsafe extern "C" fn(*mut sigrun_instance, sigrun_op, u64) -> sigrun_result>,
     pub resume: Option<unsafe extern "C" fn(*mut sigrun_instance, sigrun_op)>,
+    pub stored: Option<unsafe extern "C" fn(*mut sigrun_instance, sigrun_op, u64)>,
 }
-const _: () = assert!(std::mem::size_of::<sigrun_executor>() == 64);
+const _: () = assert!(std::mem::size_of::<sigrun_executor>() == 72);
 // Tables are constant data: pointers in them are to more of it, or belong to one thread by contract.
 unsafe impl Sync for sigrun_executor {}
 

@@ -26,6 +26,8 @@ struct item : waiter {
     time_point deadline = time_point::max();
     std::uint64_t seq = 0;
     std::vector<std::uint32_t> not_on;
+    std::uint32_t source = 0;
+    std::uint16_t balancer = 0;
 };
 using item_ptr = std::shared_ptr<item>;
 
@@ -49,6 +51,8 @@ struct waiting_jobs {
         t.deadline = w->deadline;
         t.seq = w->seq;
         t.not_on = w->not_on;
+        t.source = w->source;
+        t.balancer = w->balancer;
         queue.push(w, std::move(t));
     }
     item_ptr add(std::string tenant, std::uint8_t band = 2, predicate_ptr pred = {}, std::string name = {},
@@ -125,6 +129,49 @@ TEST(wait_queue, a_place_gets_only_what_its_runner_and_its_protocols_can_serve) 
     w.push(grpc, w.start);
     EXPECT_EQ(w.pop(big, w.start, 0b0101), nullptr);
     EXPECT_EQ(w.pop(big, w.start, 0b0011), grpc);
+}
+
+TEST(wait_queue, who_would_rather_wait_speaks_for_its_like_and_holds_back_nobody_else) {
+    waiting_jobs w;
+    const auto slot = join(*w.select, profile(machine()));
+    auto add = [&](std::string name, std::uint32_t source, std::uint16_t balancer) {
+        auto made = std::make_shared<item>();
+        made->name = std::move(name);
+        made->tenant = "a";
+        made->pred = w.asks("");
+        made->source = source;
+        made->balancer = balancer;
+        made->seq = ++w.seq;
+        w.push(made, w.start);
+        return made;
+    };
+    for (int i = 0; i < 1000; ++i) add("home", 1, 3);
+    add("away", 2, 3);
+    add("any", 1, 4);
+    passed_lanes passed;
+    auto pop = [&] {
+        const auto got = w.queue.pop(runner_place(*w.select, slot, 0xffff), w.start, passed);
+        return std::static_pointer_cast<item>(got);
+    };
+    const auto first = pop();
+    ASSERT_EQ(first->name, "home");
+    w.queue.pass(*first, passed);
+    EXPECT_EQ(passed.size(), 0u) << "it does not wait there now";
+    w.push(first, w.start);
+    w.queue.pass(*first, passed);
+    EXPECT_EQ(passed.size(), 1u);
+    EXPECT_EQ(pop()->name, "away");
+    EXPECT_EQ(pop()->name, "any");
+    EXPECT_EQ(pop(), nullptr);
+    passed.clear();
+    EXPECT_EQ(pop(), first) << "it has not lost its turn";
+    // A lane that ran empty and was forgotten is not mistaken for another one that has its number now.
+    w.queue.pass(*add("gone", 9, 9), passed);
+    while (const auto got = w.pop(slot)) EXPECT_TRUE(got->name == "home" || got->name == "gone");
+    for (std::uint32_t i = 0; i < 600; ++i) {
+        add("other", 100 + i, 0);
+        EXPECT_NE(pop(), nullptr) << i;
+    }
 }
 
 TEST(wait_queue, tenants_share_by_weight) {

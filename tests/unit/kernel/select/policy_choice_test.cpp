@@ -54,6 +54,7 @@ protected:
                 job_feedback f;
                 f.slot = got.slot;
                 f.pred = any.get();
+                f.affinity_key = keys ? 1 + static_cast<std::uint64_t>(i) % keys : 0;
                 f.end.exec_us = got.slot == slots.back() ? 10'000 : 1000;
                 index->feedback(f, got.explain.policy);
                 index->release(got.slot);
@@ -70,6 +71,7 @@ protected:
         return got;
     }
 
+    std::uint64_t keys = 0;  // different ones among the jobs; 0: they have none
     manual_clock time;
     std::unique_ptr<selector> index;
     std::vector<slot_ref> slots;
@@ -122,6 +124,41 @@ TEST_F(choosing, mission_C18_without_permission_nothing_is_tried_or_switched) {
     index->allow_switching(true);
     run(60);
     EXPECT_EQ(index->policy_switches().size(), 1u);
+}
+
+TEST_F(choosing, mission_C19_geographic_is_among_the_choices_when_that_is_allowed) {
+    make({real_balancer("adaptive"), real_balancer("performance"), real_balancer("geographic")});
+    EXPECT_EQ(run(40)["performance"], 40'000);
+    index->offer_geographic(true);
+    EXPECT_GT(run(40)["geographic"], 200);
+    index->offer_geographic(false);
+    run(1);
+    EXPECT_EQ(run(40)["performance"], 40'000);
+}
+
+TEST_F(choosing, keys_that_recur_are_counted_and_lead_to_affinity) {
+    make({real_balancer("adaptive"), real_balancer("performance"), real_balancer("affinity")});
+    run(12);
+    EXPECT_EQ(decided(), "performance");
+    keys = 900;  // of 1000 a second, so after the first second all have come before
+    run(40);
+    EXPECT_EQ(index->policy_of(*any).policy, "affinity");
+    EXPECT_EQ(index->chooser(0), "adaptive");
+    EXPECT_EQ(index->chooser(index->balancer_id("affinity")), "");
+}
+
+TEST(key_memory, the_share_of_jobs_whose_key_came_before) {
+    key_memory m;
+    EXPECT_TRUE(std::isnan(m.take_reuse()));
+    for (std::uint64_t key = 1; key <= 100; ++key) m.note(key);
+    EXPECT_EQ(m.take_reuse(), 0);
+    for (std::uint64_t key = 1; key <= 50; ++key) m.note(key);
+    for (int i = 0; i < 150; ++i) m.note(0);
+    EXPECT_NEAR(m.take_reuse(), 0.25, 0.02) << "it remembers over windows; jobs without a key count as others";
+    // More keys than it has room for: fewer again than there are, and never more.
+    for (int round = 0; round < 3; ++round)
+        for (std::uint64_t key = 1; key <= 20'000; ++key) m.note(key);
+    EXPECT_LT(m.take_reuse(), 0.1);
 }
 
 TEST_F(choosing, mission_A4_the_seeds_rule_goes_by_priority) {

@@ -158,11 +158,16 @@ TEST(selector_zones, runners_are_in_the_zone_that_their_label_names) {
     done.slot = slot["near"];
     done.end.exec_us = 4'000;
     s->feedback(done, 0);
-    EXPECT_EQ(pick(0, true).outcome, pick_outcome::queued);
-    s->note_waiting(100);
-    EXPECT_EQ(pick(0, true).outcome, pick_outcome::queued) << "the first of many who will go elsewhere";
+    EXPECT_TRUE(pick(0, true).rather_waits());
     away = pick(0, false);
     EXPECT_EQ(away.slot, slot["far"]);
+    s->release(away.slot);
+    s->note_waiting(23);
+    EXPECT_TRUE(pick(0, true).rather_waits());
+    s->note_waiting(24);  // that, and one more, is as long as the way
+    away = pick(0, true);
+    EXPECT_EQ(away.slot, slot["far"]);
+    EXPECT_FALSE(away.rather_waits());
     s->release(away.slot);
     s->release(slot["near"]);
     EXPECT_EQ(pick(0, true).slot, slot["near"]);
@@ -177,6 +182,45 @@ TEST(selector_zones, runners_are_in_the_zone_that_their_label_names) {
     slot["far"] = s->update(slot["far"], in_zone("near", 2)).value();
     EXPECT_EQ(pick(0).slot, slot["far"]);
     EXPECT_EQ(pick(0).explain.reason, SIGRUN_WHY_ZONE);
+}
+
+TEST(selector_zones, closed_runners_are_no_places_to_wait_for) {
+    auto s = make_selector({real_balancer("geographic")});
+    const slot_ref a = join(*s, in_zone("near")), far = join(*s, in_zone("far", 100));
+    slot_ref b = join(*s, in_zone("near")), c = join(*s, in_zone("near"));
+    s->note_round_trip(a, k_ms(1));
+    s->note_round_trip(far, k_ms(51));
+    const auto p = s->intern(compiled(""));
+    pick_request q;
+    q.pred = p.get();
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(s->pick(q).slot != far);
+    job_feedback done;
+    done.slot = a;
+    done.end.exec_us = 103'000;
+    done.end.rtt_us = 1'000;  // a place is held for that, too
+    s->feedback(done, 0);
+    // One more job: with n places it waits 104/n ms. 50 ms further away is a place at once.
+    q.may_wait = true;
+    auto waits = [&] {
+        const pick_result got = s->pick(q);
+        if (got.outcome == pick_outcome::picked) s->release(got.slot);
+        return got.rather_waits();
+    };
+    EXPECT_TRUE(waits());  // 35 ms
+    s->set_open(b, false);
+    s->set_open(b, false);
+    EXPECT_FALSE(waits());  // 52 ms
+    s->set_open(b, true);
+    s->set_open(b, true);
+    EXPECT_TRUE(waits());
+    b = s->update(b, profile(machine().label("zone", "near").label("colour", "red"), 1)).value();
+    EXPECT_TRUE(waits()) << "it has moved in the index, with its job";
+    c = s->update(c, in_zone("far")).value();
+    EXPECT_FALSE(waits()) << "it is elsewhere now";
+    s->remove(b);
+    s->set_open(a, false);
+    EXPECT_FALSE(waits()) << "nobody is left";
+    EXPECT_NE(s->pick(q).slot, a);
 }
 
 TEST(selector_zones, a_zone_of_its_own_each_stays_a_zone_although_the_label_is_left_out_of_kinds) {

@@ -6,12 +6,13 @@
 
 #include <cmath>
 #include <map>
+#include <set>
 
 namespace {
 
 using namespace sigrun;
 
-constexpr std::uint32_t k_performance = 1, k_idle = 2, k_least = 3, k_round = 4;
+constexpr std::uint32_t k_performance = 1, k_idle = 2, k_least = 3, k_round = 4, k_affinity = 5, k_geographic = 6;
 constexpr std::uint32_t k_class = 7;
 
 class adaptive : public testing::Test {
@@ -30,7 +31,7 @@ protected:
         EXPECT_EQ(table->policies(instance, names.data(), static_cast<std::uint32_t>(names.size())), SIGRUN_OK);
     }
     std::vector<sigrun_choice> choices(std::uint32_t runners = 100, std::uint32_t places = 800) {
-        const sigrun_class_stats stats{k_class, runners, places, 1, 0.5, 1, 0, NAN, 0, NAN};
+        const sigrun_class_stats stats{k_class, runners, places, 1, 0.5, 1, 0, key_reuse, 0, NAN};
         std::vector<sigrun_choice> out(SIGRUN_PRIORITIES);
         out.resize(table->decide(instance, &stats, 1, out.data()));
         return out;
@@ -64,6 +65,7 @@ protected:
         return 0;
     }
 
+    double key_reuse = NAN;
     sdk::mock_host host;
     sigrun_instance* instance = nullptr;
     const sigrun_balancer* table = nullptr;
@@ -78,6 +80,64 @@ TEST_F(adaptive, mission_A4_before_there_is_evidence_the_fleet_decides) {
     EXPECT_EQ(choices(20, 20).at(0).policy, k_idle);
     make();
     EXPECT_EQ(choices(1000, 1000).at(0).policy, k_performance);
+}
+
+TEST_F(adaptive, keys_that_recur_speak_for_affinity) {
+    make();
+    const auto with_affinity = std::map<std::string, std::uint32_t>{
+        {"performance", k_performance}, {"idle_first", k_idle}, {"affinity", k_affinity}};
+    know(with_affinity);
+    EXPECT_EQ(choice().policy, k_performance);
+    key_reuse = 0.49;
+    EXPECT_EQ(choice().policy, k_performance);
+    key_reuse = 0.5;
+    EXPECT_EQ(choice().policy, k_affinity) << "nothing has been measured that would be lost";
+    EXPECT_EQ(choice().why, SIGRUN_CHOICE_PRIOR);
+    // It keeps picking while it is no worse; others are tried beside it.
+    for (int i = 0; i < 9; ++i) EXPECT_EQ(window({}).policy, k_affinity) << i;
+    EXPECT_NE(choice().other, 0);
+    // The keys do not recur any more.
+    key_reuse = 0;
+    EXPECT_EQ(choice().policy, k_performance);
+    // They do again, but the last switch is too young, and while it is judged nothing else happens.
+    key_reuse = 0.9;
+    EXPECT_EQ(window({}).policy, k_performance);
+    EXPECT_EQ(window({}).policy, k_performance);
+    EXPECT_EQ(window({}).policy, k_affinity);
+    // It made the jobs slower: that is undone, and not tried again because of the same keys.
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(window({{k_affinity, {2, 20}}}).policy, k_affinity);
+    EXPECT_EQ(window({{k_affinity, {2, 20}}}).policy, k_performance);
+    EXPECT_EQ(choice().why, SIGRUN_CHOICE_ROLLBACK);
+    for (int i = 0; i < 30; ++i) EXPECT_EQ(window({}).policy, k_performance) << i;
+    // Where it is not loaded, keys do not matter.
+    make();
+    EXPECT_EQ(choice().policy, k_performance);
+}
+
+TEST_F(adaptive, what_was_learned_outweighs_what_was_expected) {
+    make();
+    know({{"performance", k_performance}, {"idle_first", k_idle}, {"affinity", k_affinity}});
+    EXPECT_GT(windows_until_switch({{k_performance, {3, 10}}, {k_idle, {2, 8}}}, 20), 0);
+    for (int i = 0; i < 6; ++i) window({});
+    key_reuse = 1;
+    EXPECT_EQ(choice().policy, k_idle);
+}
+
+TEST_F(adaptive, mission_C19_geographic_is_tried_where_it_is_offered) {
+    make();
+    const auto tried = [&] {
+        std::set<std::uint32_t> out;
+        for (int i = 0; i < 12; ++i) out.insert(window({}).other);
+        return out;
+    };
+    EXPECT_EQ(tried(), (std::set<std::uint32_t>{k_idle, k_least}));
+    know({{"performance", k_performance}, {"idle_first", k_idle}, {"geographic", k_geographic}});
+    EXPECT_EQ(tried(), (std::set<std::uint32_t>{k_idle, k_geographic}));
+    EXPECT_GT(windows_until_switch({{k_performance, {3, 10}}, {k_idle, {3, 10}}, {k_geographic, {2, 8}}}, 20), 0);
+    EXPECT_EQ(choice().policy, k_geographic);
+    know({{"performance", k_performance}, {"idle_first", k_idle}});
+    EXPECT_EQ(choice().policy, k_performance);
+    EXPECT_EQ(choice().why, SIGRUN_CHOICE_LOST);
 }
 
 TEST_F(adaptive, where_none_of_the_usual_is_loaded_another_one_picks) {

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <optional>
 #include <set>
 
@@ -117,7 +116,7 @@ TEST(geographic, inside_a_zone_every_idle_runner_of_the_lowest_tier_is_equally_l
         // The first thousand are each the first after a restart.
         for (std::uint64_t i = 0; i < 20'000; ++i) {
             std::optional<geographic_plugin> restarted;
-            if (i < 1000) restarted.emplace(std::map<std::string, std::string>{}, i + 10);
+            if (i < 1000) restarted.emplace(i + 10);
             const sigrun_pick got = (restarted ? *restarted : p).pick(fleet, 1);
             ASSERT_EQ(got.n, 1);
             ASSERT_TRUE(expected.contains(got.slot[0]));
@@ -174,55 +173,29 @@ TEST(geographic, a_short_wait_nearby_is_better_than_a_long_way) {
     EXPECT_EQ(fleet.zone_of(p.pick(fleet, 1, SIGRUN_REQ_MAY_WAIT).slot[0]), 3u);
 }
 
-/// The share of 1,000 jobs a second that goes elsewhere, second by second, while waiting at home costs `wait(second)`
-/// microseconds. Who is told to wait gets a place at home next.
-std::vector<double> spilled(geographic_plugin& p, regions& fleet, int seconds, const std::function<double(int)>& wait) {
-    std::vector<double> out;
-    for (int second = 0; second < seconds; ++second) {
-        int away = 0;
-        for (int i = 0; i < 1000; ++i) {
-            p.now_ns += 1'000'000;
-            fleet.zones[1].exec_us = static_cast<std::uint32_t>(wait(second) * fleet.zones[1].places);
-            const std::uint8_t reason = p.pick(fleet, 1, SIGRUN_REQ_MAY_WAIT).reason;
-            away += reason == SIGRUN_WHY_ZONE_SPILL;
-            if (reason != SIGRUN_WHY_WAIT) continue;
-            fleet.release(fleet.first[1]);
-            EXPECT_EQ(p.pick(fleet, 1, SIGRUN_REQ_MAY_WAIT).reason, SIGRUN_WHY_ZONE);
-            fleet.claim(fleet.first[1]);
-        }
-        out.push_back(away / 1000.0);
-    }
-    return out;
-}
-
-TEST(geographic, jobs_change_zones_slowly_and_only_for_a_clear_gain) {
+TEST(geographic, a_job_waits_exactly_as_long_as_that_is_expected_to_cost_less) {
     geographic_plugin p;
-    regions fleet;
+    regions fleet;  // 128 places at home and as many 30 ms away; 80 ms away are others
+    auto reason = [&](std::uint32_t waiting) {
+        fleet.waiting = waiting;
+        return p.pick(fleet, 1, SIGRUN_REQ_MAY_WAIT).reason;
+    };
+    EXPECT_EQ(reason(1000), SIGRUN_WHY_ZONE) << "a place at home is free";
     fleet.fill(1);
-    // 8 % dearer than the 30 ms to the next zone: not worth it. 11 %: it is. Then also at 1 %, until it is cheaper.
-    auto now = spilled(p, fleet, 5, [](int) { return 32'400; });
-    EXPECT_EQ(now.back(), 0);
-    now = spilled(p, fleet, 12, [](int) { return 33'300; });
-    EXPECT_LE(now[0], 0.05);
-    for (std::size_t i = 1; i < now.size(); ++i) {
-        EXPECT_LE(now[i], now[i - 1] + 0.055) << i;
-        EXPECT_GE(now[i], now[i - 1] + 0.045) << i;
-    }
-    const double before = now.back();
-    now = spilled(p, fleet, 3, [](int) { return 30'300; });
-    EXPECT_GT(now.back(), before + 0.1);
-    now = spilled(p, fleet, 3, [](int) { return 29'900; });
-    EXPECT_EQ(now.back(), 0);
-    // The share was given up slowly too: it does not begin at nothing again.
-    now = spilled(p, fleet, 1, [](int) { return 33'300; });
-    EXPECT_GT(now[0], before * 0.5);
-
-    geographic_plugin quick({{"spill_margin", "0.5"}, {"spill_per_second", "0.5"}});
-    now = spilled(quick, fleet, 3, [](int) { return 44'000; });
-    EXPECT_EQ(now.back(), 0);
-    now = spilled(quick, fleet, 3, [](int) { return 46'000; });
-    EXPECT_NEAR(now[0], 0.25, 0.05);
-    EXPECT_NEAR(now[2], 1, 0.05);
+    fleet.zones[1].exec_us = 128'000;  // one becomes free every millisecond
+    EXPECT_EQ(reason(28), SIGRUN_WHY_WAIT);
+    EXPECT_EQ(reason(30), SIGRUN_WHY_ZONE_SPILL);
+    EXPECT_EQ(reason(28), SIGRUN_WHY_WAIT) << "no decision depends on the one before";
+    fleet.zones[2].egress_us = 10'000;
+    EXPECT_EQ(reason(38), SIGRUN_WHY_WAIT);
+    EXPECT_EQ(reason(40), SIGRUN_WHY_ZONE_SPILL);
+    fleet.zones[2].egress_us = 0;
+    // Two full zones: whichever has a place first, as far as that one is worth the way.
+    fleet.fill(2);
+    fleet.zones[2].exec_us = 128'000;
+    EXPECT_EQ(reason(128), SIGRUN_WHY_WAIT) << "129 ms of places and 30 ms of way at two places a millisecond: 79.5 ms";
+    EXPECT_EQ(reason(130), SIGRUN_WHY_ZONE_SPILL);
+    EXPECT_EQ(fleet.zone_of(p.pick(fleet, 1, SIGRUN_REQ_MAY_WAIT).slot[0]), 3u);
 }
 
 TEST(geographic, the_same_inputs_give_the_same_picks) {

@@ -5,17 +5,14 @@
 
 #include <sigrun/cpp/mock_host.hpp>
 
-#include <map>
 #include <random>
-#include <string>
 
 namespace sigrun::test {
 
 class geographic_plugin {
 public:
-    explicit geographic_plugin(const std::map<std::string, std::string>& options = {}, std::uint64_t seed = 1)
-        : random(seed) {
-        instance_ = host_.start(host_.create("geographic", options));
+    explicit geographic_plugin(std::uint64_t seed = 1) : random(seed) {
+        instance_ = host_.start(host_.create("geographic", {}));
         table_ =
             static_cast<const sigrun_balancer*>(instance_->get_interface(instance_, sdk::str(SIGRUN_KIND_BALANCER)));
         tls_ = table_->thread_init(instance_, 1);
