@@ -1,6 +1,6 @@
 // Builds what a controller keeps of a million runners, part after part, and tells how many bytes each part takes: names (the
 // registry with identities and labels), facts (a document of some 180 facts each), and the index that jobs are placed by, with
-// 50 requirements. Fails above 2 GB.
+// 50 requirements. Fails if facts and index together, of which the mission speaks, take more than 2 GB.
 #include "bench/select/fleet.hpp"
 #include "bench/select/timing.hpp"
 #include "kernel/log/log.hpp"
@@ -37,7 +37,7 @@ double resident() {
 class account {
 public:
     explicit account(std::uint32_t runners) : runners_(runners), before_(resident()), began_(bench_clock::now()) {}
-    void part(const char* name) {
+    double part(const char* name) {
         const double now = resident(), took = now - before_;
         total_ += took;
         std::printf("%-34s %8.0f bytes per runner %10.1f MB %8.1f s\n", name, took / runners_, took / 1e6,
@@ -45,6 +45,7 @@ public:
         std::fflush(stdout);
         before_ = now;
         began_ = bench_clock::now();
+        return took;
     }
     double total() const noexcept { return total_; }
 
@@ -90,7 +91,7 @@ bool measure(std::uint32_t n, const std::string& balancer) {
     registry runners(events, store, clock::system(), n);
     std::vector<runner_ptr> known(n);
     for (std::uint32_t i = 0; i < n; ++i) known[i] = runners.add(identity(i)).value();
-    bytes.part("names: registry");
+    const double names = bytes.part("names: registry");
 
     std::vector<sheet_ptr> sheets = documents(machines, n);
     for (std::uint32_t i = 0; i < n; ++i) known[i]->facts = std::move(sheets[i]);
@@ -137,18 +138,19 @@ bool measure(std::uint32_t n, const std::string& balancer) {
     }
     bytes.part("index: 50 requirements, 100k jobs");
 
-    const double most = k_most_bytes * std::max(1.0, n / k_at);
-    const bool held = bytes.total() <= most;
+    const double most = k_most_bytes * n / k_at;
+    const bool held = bytes.total() - names <= most;
     std::printf("%-34s %8.0f bytes per runner %10.1f MB; %" PRIu64 " of 100000 jobs placed\n", "all", bytes.total() / n,
                 bytes.total() / 1e6, picked);
-    std::printf("mission_N7: %u runners take %.2f GB, at most %.2f: %s\n", n, bytes.total() / 1e9, most / 1e9,
-                held ? "held" : "NOT HELD");
+    std::printf("mission_N7: facts and index of %u runners take %.2f GB, at most %.2f: %s (with names %.2f GB)\n", n,
+                (bytes.total() - names) / 1e9, most / 1e9, held ? "held" : "NOT HELD", bytes.total() / 1e9);
     return held;
 }
 
 constexpr const char* k_help =
     "million_runners [RUNNERS [BALANCER]]\n"
-    "Default: 1000000 round_robin; some minutes. Exit status 1: they take more than 2 GB.\n";
+    "Default: 1000000 round_robin; some minutes. Exit status 1: facts and index take more than 2000 bytes per "
+    "runner.\n";
 
 }  // namespace
 

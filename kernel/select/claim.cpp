@@ -17,7 +17,7 @@ selector::impl::claimed selector::impl::claim(const pick_request& r, std::uint32
     for (std::uint32_t i = 0; i < r.n_excluded; ++i)
         if (current_slot(r.excluded[i]) == slot) return {};
     // Where runners of a kind differ, most that are proposed blindly may not match: found out with the fewest looks at memory.
-    if (!(r.pred->slots(page) & bit_of(slot))) return {};
+    if (r.pred->any_mixed() && !(r.pred->slots(page) & bit_of(slot))) return {};
     atomic_word& word = index.hot(slot);
     std::uint64_t w = word.load();
     for (;;) {

@@ -76,10 +76,8 @@ constexpr int tier_plane(std::uint64_t w, page_facts page) noexcept {
     return page.reserved ? k_kept : unusual_plane(tier);
 }
 /// 0 in any tier that balancers see, else k_nowhere.
-constexpr int all_plane(std::uint64_t w, page_facts page) noexcept {
-    const int tier = tier_plane(w, page);
-    return tier >= 0 && tier < SIGRUN_TIERS ? 0 : k_nowhere;
-}
+constexpr int all_of(int tier) noexcept { return tier >= 0 && tier < SIGRUN_TIERS ? 0 : k_nowhere; }
+constexpr int all_plane(std::uint64_t w, page_facts page) noexcept { return all_of(tier_plane(w, page)); }
 constexpr bool can_take(std::uint64_t w, page_facts page) noexcept { return tier_plane(w, page) != k_nowhere; }
 constexpr int level_plane(std::uint64_t w, page_facts page) noexcept {
     const int tier = tier_plane(w, page);

@@ -122,10 +122,13 @@ bool selector::impl::ask_balancer(const balancer_set& set, std::size_t which, co
     return false;
 }
 
-bool selector::impl::some_free(const std::uint64_t* pages, const dispatcher& d) const noexcept {
+bool selector::impl::some_free(const pick_request& r, const std::uint64_t* pages, const dispatcher& d) const noexcept {
     const std::uint32_t words = (d.view.n_pages + 63) / 64;
     for (std::uint32_t w = 0; w < words; ++w)
-        if (sdk::load_once(pages[w]) & index.all().pages(0, w)) return true;
+        for (std::uint64_t some = sdk::load_once(pages[w]) & index.all().pages(0, w); some; some &= some - 1) {
+            const std::uint32_t page = w * 64 + static_cast<std::uint32_t>(std::countr_zero(some));
+            if (index.all().slots(0, page) & r.pred->slots(page)) return true;
+        }
     return false;
 }
 
@@ -180,16 +183,17 @@ pick_result selector::impl::pick(const pick_request& r) noexcept {
     const std::size_t named = place_of(set, r), chosen = decider(set, r, d, named);
     const std::size_t which = chosen < set.size() ? chosen : named;  // nobody to choose from: it proposes nothing
     balancer_conduct& conduct = *set[which].conduct;
-    // Lost to another thread, or some proposals may not fit: alternates, then the built-in choice.
-    if (!conduct.suspended() && ((!r.n_excluded && ask_balancer(set, which, r, d, pages, 1, out)) ||
-                                 (some_free(pages, d) && ask_balancer(set, which, r, d, pages, 4, out)))) {
+    bool decided = !conduct.suspended() && !r.n_excluded && ask_balancer(set, which, r, d, pages, 1, out);
+    // Lost to another thread, or some proposals may not fit: alternates, then the built-in choice. Where all are busy there
+    // is nothing to look for, but in what is kept for urgent jobs.
+    const bool some = decided || some_free(r, pages, d);
+    decided = decided || (some && !conduct.suspended() && ask_balancer(set, which, r, d, pages, 4, out));
+    if (decided) {
         d.note_pick(which, false);
         if (plain) conduct.proposed(true);
         return out;
     }
-    // Where all are busy there is nothing to look for, but in what is kept for urgent jobs.
-    const bool worthwhile = planes_for(r) > SIGRUN_TIERS || some_free(pages, d);
-    if (worthwhile && fall_back(r, d, pages, planes_for(r), out)) {
+    if ((some || planes_for(r) > SIGRUN_TIERS) && fall_back(r, d, pages, planes_for(r), out)) {
         // What is kept for urgent jobs no balancer could have proposed.
         const bool missed = out.explain.tier < SIGRUN_TIERS;
         d.note_pick(which, missed);

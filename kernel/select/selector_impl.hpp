@@ -95,8 +95,8 @@ struct selector::impl {
                       const std::uint64_t* pages, std::uint16_t want, pick_result& out) noexcept;
     bool fall_back(const pick_request& r, dispatcher& d, const std::uint64_t* pages, int planes,
                    pick_result& out) noexcept;
-    /// Some page may have a slot that can take a job now and that balancers see.
-    bool some_free(const std::uint64_t* pages, const dispatcher& d) const noexcept;
+    /// Some runner that matches can take a job now, and balancers see it.
+    bool some_free(const pick_request& r, const std::uint64_t* pages, const dispatcher& d) const noexcept;
     bool could_run(const pick_request& r) const noexcept;
     pick_outcome why_none(const pick_request& r) const noexcept;
     sigrun_view describe() const noexcept;

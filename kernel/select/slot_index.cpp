@@ -75,9 +75,7 @@ int slot_index::plane_now(std::uint32_t slot) const noexcept {
 }
 
 template <slot_index::plane_rule Plane>
-bool slot_index::settle_in(plane_set& planes, std::uint32_t slot, page_facts page, std::uint64_t before,
-                           std::uint64_t after) noexcept {
-    int from = Plane(before, page), to = Plane(after, page);
+bool slot_index::settle_in(plane_set& planes, std::uint32_t slot, int from, int to) noexcept {
     if (from == to) return false;
     for (bool again = false;; again = true) {
         // Set first: a slot with a free place should be in some plane at every moment.
@@ -92,12 +90,12 @@ bool slot_index::settle_in(plane_set& planes, std::uint32_t slot, page_facts pag
 }
 
 bool slot_index::settle(std::uint32_t slot, page_facts page, std::uint64_t before, std::uint64_t after) noexcept {
-    bool corrected = false;
-    if (hot::tier_plane(before, page) != hot::tier_plane(after, page)) {
-        corrected = settle_in<hot::tier_plane>(tiers_, slot, page, before, after);
-        corrected |= settle_in<hot::all_plane>(all_, slot, page, before, after);
-    }
-    if (levels_.kept()) corrected |= settle_in<hot::level_plane>(levels_, slot, page, before, after);
+    const int from = hot::tier_plane(before, page), to = hot::tier_plane(after, page);
+    bool corrected = settle_in<hot::tier_plane>(tiers_, slot, from, to);
+    corrected |= settle_in<hot::all_plane>(all_, slot, hot::all_of(from), hot::all_of(to));
+    if (levels_.kept())
+        corrected |=
+            settle_in<hot::level_plane>(levels_, slot, hot::level_plane(before, page), hot::level_plane(after, page));
     return corrected;
 }
 

@@ -100,8 +100,7 @@ public:
 private:
     using plane_rule = int(std::uint64_t, page_facts) noexcept;
     template <plane_rule Plane>
-    bool settle_in(plane_set& planes, std::uint32_t slot, page_facts page, std::uint64_t before,
-                   std::uint64_t after) noexcept;
+    bool settle_in(plane_set& planes, std::uint32_t slot, int from, int to) noexcept;
     template <plane_rule Plane>
     int plane_now(std::uint32_t slot) const noexcept;
 
