@@ -98,7 +98,9 @@ result<void> agent::start() {
     detector_.set_observer([weak = weak_from_this()] {
         if (auto self = weak.lock()) self->refresh_facts(nullptr);
     });
-    if (auto n = remove_leftover_workspaces(options_.workspace_dir))
+    // Before the first HELLO: a controller that misses a running job there would start it once more.
+    const auto in_use = table_->restore();
+    if (auto n = remove_leftover_workspaces(options_.workspace_dir, in_use))
         SIGRUN_LOG(k_log, warning, "removed ", n, " workspaces that an earlier run left");
 
     bool ladder = options_.urls.size() == 1;

@@ -41,6 +41,9 @@ public:
     /// No new offers; `done` runs once when nothing is left to do, or after `limit`, when what still runs has been ended
     /// as preempted.
     void drain(nanoseconds limit, std::string reason, std::function<void()> done);
+    /// No new offers, and nothing is told any more: the process can end, and the next one on this state directory goes on
+    /// with the jobs. Returns how many run.
+    std::size_t hand_over();
     /// Ends everything now; a drain that waits is over when all processes are gone.
     void abort();
     /// Closes the links. Blocking; attempts must be over, or they are cancelled without grace.

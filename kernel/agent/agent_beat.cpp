@@ -68,6 +68,7 @@ void agent::tick() {
         }
     }
     for (const auto& via : beats) send_beat(via);
+    table_->keep_ends(now);
     tell_minor_changes(now);
     for (const auto& l : trusted)
         if (auto up = l->dialled.lock()) up->trust(l);

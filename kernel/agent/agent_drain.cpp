@@ -39,6 +39,11 @@ void agent::drain(nanoseconds limit, std::string reason, std::function<void()> d
     });
 }
 
+std::size_t agent::hand_over() {
+    table_->stop_accepting();
+    return table_->used();
+}
+
 void agent::abort() { end_what_runs(nanoseconds(0)); }
 
 void agent::end_what_runs(nanoseconds grace) {

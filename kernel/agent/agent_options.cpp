@@ -60,6 +60,14 @@ constexpr sigrun_opt k_table[] = {
             .doc = "With less free space below workspace_dir, offers are refused.",
             .min = 0,
             .max = 1e18}),
+    option(
+        "on_stop", SIGRUN_OPT_CHOICE,
+        {.def = "drain",
+         .doc =
+             "What SIGTERM does: drain lets running jobs finish within drain_timeout; keep leaves them running for the "
+             "next start on this state_dir, which has the executor's orphan_grace to come. SIGUSR2 always does the "
+             "latter.",
+         .choices = "drain,keep"}),
     option("drain_timeout", SIGRUN_OPT_DURATION,
            {.def = "60s", .doc = "How long running jobs may go on after SIGTERM.", .min = 0, .max = 24 * k_hour_ns}),
     option("kill_grace", SIGRUN_OPT_DURATION,
@@ -191,6 +199,7 @@ result<agent_options> read_agent_options(const bound_section& section) {
     o.state_dir = section.has("state_dir") ? section.text("state_dir") : default_state_dir(o.name);
     o.workspace_dir = section.has("workspace_dir") ? section.text("workspace_dir") : o.state_dir + "/workspaces";
     o.min_free_disk = static_cast<std::uint64_t>(section.integer("min_free_disk"));
+    o.keep_on_stop = section.text("on_stop") == "keep";
     o.drain_timeout = nanoseconds(section.integer("drain_timeout"));
     o.kill_grace = nanoseconds(section.integer("kill_grace"));
     o.facts_interval = nanoseconds(section.integer("facts_interval"));

@@ -24,6 +24,7 @@ struct agent_options {
     label_map labels;
     std::string state_dir, workspace_dir;
     std::uint64_t min_free_disk = 0;
+    bool keep_on_stop = false;  // SIGTERM leaves the jobs to the next start
     nanoseconds drain_timeout{0};
     nanoseconds kill_grace{0};      // for what still runs when a drain ends
     nanoseconds facts_interval{0};  // how often changed facts are looked for

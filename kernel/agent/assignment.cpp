@@ -28,17 +28,54 @@ assignment::assignment(std::weak_ptr<assignment_table> table, plugin_host& host,
 void assignment::begin(const std::string& workspace_root, std::uint64_t min_free_disk) {
     auto workspace = prepare_workspace(workspace_root, safe_name(offer_.names), min_free_disk);
     if (!workspace) return refuse(workspace.error());
-    bool cancelled = false;
+    const auto limit = static_cast<std::uint64_t>(std::max<std::int64_t>(offer_.terms.run_timeout.count(), 0));
     {
         std::lock_guard lock(mutex_);
         workspace_ = *workspace;
+        if (limit) deadline_ns_ = static_cast<std::uint64_t>(clock::system().now().time_since_epoch().count()) + limit;
+    }
+    if (auto remembered = remember(); !remembered) {
+        remove_workspace(*workspace);
+        return refuse(remembered.error());
+    }
+    bool cancelled = false;
+    {
+        std::lock_guard lock(mutex_);
         answer_due_ = true;
         cancelled = cancel_grace_.has_value() || abandoned_;
         if (!cancelled) phase_ = phase::running;
     }
     pump();
     if (cancelled) return finish(ended_as("cancelled", "cancelled", "cancelled before it was started"));
-    run();
+    run(false);
+}
+
+// Before the offer is accepted: an agent that dies right after that must find it again.
+result<void> assignment::remember() {
+    auto table = table_.lock();
+    if (!table || !table->store().present()) return {};
+    attempt_record what{offer_.names, offer_.terms.kind, offer_.document, {}, offer_.payload, offer_.terms.in_memory};
+    {
+        std::lock_guard lock(mutex_);
+        if (!executor_ || !SIGRUN_HAS(executor_->table, attach)) return {};
+        what.workspace = workspace_;
+        what.deadline_ns = deadline_ns_;
+    }
+    auto place = table->store().take(what);
+    if (!place) return place.error();
+    std::lock_guard lock(mutex_);
+    place_ = *place;
+    return {};
+}
+
+void assignment::restore(restored_attempt before) {
+    std::lock_guard lock(mutex_);
+    workspace_ = std::move(before.what.workspace);
+    place_ = std::move(before.place);
+    deadline_ns_ = before.what.deadline_ns;
+    cause_ = before.what.cause;
+    phase_ = phase::running;
+    restored_ = log_unplaced_ = true;
 }
 
 void assignment::begin_ended(final_state how) { finish(std::move(how)); }
@@ -56,7 +93,7 @@ void assignment::refuse(const problem& why) {
     pump();
 }
 
-void assignment::run() {
+void assignment::run(bool again) {
     auto self = shared_from_this();
     executor_ptr held;  // its code runs on this stack even when the attempt has ended meanwhile
     {
@@ -75,8 +112,6 @@ void assignment::run() {
             }
             sigrun_attempt attempt{sizeof(sigrun_attempt), offer_.names.number, sdk::str(offer_.names.job),
                                    sdk::str(offer_.names.token)};
-            auto now = static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
-            auto limit = static_cast<std::uint64_t>(std::max<std::int64_t>(offer_.terms.run_timeout.count(), 0));
             sigrun_task task{sizeof(sigrun_task),
                              0,
                              &attempt,
@@ -84,9 +119,11 @@ void assignment::run() {
                              sdk::str(offer_.document),
                              sdk::str(workspace_),
                              offer_.payload.get(),
-                             limit ? now + limit : 0};
+                             deadline_ns_,
+                             sdk::str(place_)};
             sigrun_sink sink{sizeof(sigrun_sink), 0, this, &assignment::sink_frame};
-            started = executor.table->run(executor.owner->abi(), &task, &sink, op);
+            started = again ? executor.table->attach(executor.owner->abi(), &task, 0, &sink, op)
+                            : executor.table->run(executor.owner->abi(), &task, &sink, op);
             return started;
         },
         // Holds the attempt until the executor is done with the sink.
@@ -116,16 +153,33 @@ sigrun_result assignment::take_output(const sigrun_frame& frame) {
         if (frame.kind == SIGRUN_STATE) {
             running_due_ = true;
         } else if (frame.kind == SIGRUN_LOG) {
-            if (!log_.add(frame.stream, frame.time_ns, frame.payload)) {
-                output_refused_ = true;
-                return SIGRUN_E_BUSY;
-            }
+            if (auto r = add_output(frame); r != SIGRUN_OK) return r;
         } else {
             return SIGRUN_E_INVALID;
         }
     }
     pump();
     return SIGRUN_OK;
+}
+
+sigrun_result assignment::add_output(const sigrun_frame& frame) {
+    auto content = buffer_ref::share(frame.payload);
+    if (restored_) {
+        // It begins where the spool does, and only the controller knows what it has of that.
+        if (log_unplaced_) {
+            output_refused_ = true;
+            return SIGRUN_E_BUSY;
+        }
+        const auto size = content.view().size();
+        if (frame.offset + size <= log_.total()) return SIGRUN_OK;
+        if (frame.offset < log_.total())
+            content = buffer_ref::copy_of(content.view().substr(static_cast<std::size_t>(log_.total() - frame.offset)));
+        else if (frame.offset > log_.total() && log_.unacked() == 0)
+            log_.begin_at(frame.offset);  // the controller lost what it had acknowledged
+    }
+    if (log_.add(frame.stream, frame.time_ns, content.get())) return SIGRUN_OK;
+    output_refused_ = true;
+    return SIGRUN_E_BUSY;
 }
 
 void assignment::executor_done(const result<buffer_ref>& answer, bool bytes) {
@@ -149,6 +203,7 @@ void assignment::finish(final_state how) {
         done_with.swap(executor_);
         final_ = std::move(how);
         final_due_ = true;
+        ended_at_ = clock::system().now();
         op_ = 0;
         cancellable_ = false;
         gone = abandoned_;
@@ -161,19 +216,26 @@ void assignment::finish(final_state how) {
 }
 
 void assignment::cancel(nanoseconds grace, end_cause cause) {
+    std::string noted;
+    bool told = false;
     {
         std::lock_guard lock(mutex_);
         if (phase_ >= phase::ended) {
             final_due_ = refusal_.empty();  // the answer to a cancel is the final state
         } else {
-            if (cause_ == end_cause::none) cause_ = cause;
+            if (cause_ == end_cause::none) {
+                cause_ = cause;
+                // Anything else the executor knows, too.
+                if (cause == end_cause::preempted) noted = place_;
+            }
             if (!cancel_grace_ || grace < *cancel_grace_) cancel_grace_ = grace;
-            if (!cancellable_) return;  // run() looks when it is
+            told = !cancellable_;  // run() looks when it is
         }
     }
+    if (auto table = noted.empty() ? nullptr : table_.lock()) table->store().note(noted, cause);
     if (ended())
         pump();
-    else
+    else if (!told)
         ask_executor_to_cancel(grace);
 }
 
@@ -213,9 +275,11 @@ void assignment::resume(const link_ptr& via, std::uint64_t log_offset) {
         std::lock_guard lock(mutex_);
         via_ = via;
         ++connection_;
+        if (std::exchange(log_unplaced_, false)) log_.begin_at(log_offset);
         log_.resume(log_offset);
         final_due_ = phase_ == phase::ended && refusal_.empty();
     }
+    tell_executor_of_log(true);
     pump();
 }
 
@@ -226,6 +290,7 @@ void assignment::offered_again(const link_ptr& via) {
         ++connection_;
         answer_due_ = phase_ != phase::preparing;
         final_due_ = phase_ == phase::ended && refusal_.empty();
+        log_unplaced_ = false;  // of an attempt that it still offers, the controller has no output
         log_.resume(log_.total() - log_.unacked());
     }
     pump();
@@ -252,18 +317,23 @@ void assignment::log_acked(std::uint64_t offset) {
         if (output_refused_ && log_.unacked() <= k_log_window / 2) room = std::exchange(output_refused_, false);
     }
     pump();
-    if (room) tell_executor_of_room();
+    tell_executor_of_log(room);
 }
 
-void assignment::tell_executor_of_room() {
+void assignment::tell_executor_of_log(bool room) {
     sigrun_op op = 0;
     executor_ptr executor;
+    std::uint64_t stored = 0;
     {
         std::lock_guard lock(mutex_);
         op = op_;
         executor = executor_;
+        stored = log_.total() - log_.unacked();
     }
-    if (op != 0 && executor && SIGRUN_HAS(executor->table, resume)) executor->table->resume(executor->owner->abi(), op);
+    if (op == 0 || !executor) return;
+    const auto& table = *executor->table;
+    if (SIGRUN_HAS(&table, stored)) table.stored(executor->owner->abi(), op, stored);
+    if (room && SIGRUN_HAS(&table, resume)) table.resume(executor->owner->abi(), op);
 }
 
 void assignment::state_acked() {
@@ -284,16 +354,37 @@ bool assignment::ended() const {
     return phase_ >= phase::ended;
 }
 
+// A controller that answers at once makes this superfluous, which is why it is not done for every attempt.
+void assignment::keep_end(time_point then) {
+    std::string place;
+    {
+        std::lock_guard lock(mutex_);
+        if (phase_ != phase::ended || end_kept_ || place_.empty() || ended_at_ > then || offer_.terms.in_memory) return;
+        end_kept_ = true;
+        place = place_;
+    }
+    host_.post_work([table = table_.lock(), place] {
+        if (table) table->store().sync(place);
+    });
+}
+
 void assignment::leave() {
-    std::string workspace;
+    std::string workspace, place;
     {
         std::lock_guard lock(mutex_);
         if (phase_ == phase::over) return;
         phase_ = phase::over;
         workspace.swap(workspace_);
+        place.swap(place_);
     }
-    if (auto table = table_.lock()) table->forget(*this);
-    if (!workspace.empty()) host_.post_work([workspace] { remove_workspace(workspace); });
+    auto table = table_.lock();
+    if (table) table->forget(*this);
+    if (workspace.empty() && place.empty()) return;
+    host_.post_work([workspace, place, table] {
+        if (!workspace.empty()) remove_workspace(workspace);
+        // Last: an agent that dies between the two finds it again, and removes the workspace then.
+        if (table && !place.empty()) table->store().give_back(place);
+    });
 }
 
 }  // namespace sigrun

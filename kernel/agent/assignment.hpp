@@ -2,10 +2,13 @@
 //
 //   preparing --gate passed--> running --executor done--> ended --final state acknowledged--> over
 //
-// A connection may come and go in each state; the attempt goes on, and what the controller has not stored is sent again.
+// A connection may come and go in each state; the attempt goes on, and what the controller has not stored is sent again. The
+// agent may go, too, where the executor can attach: the next one begins with take_over.
 // [any]; one lock, not held while the link or the executor is called.
 #pragma once
 
+#include "kernel/agent/assignment_names.hpp"
+#include "kernel/agent/attempt_store.hpp"
 #include "kernel/agent/executor_set.hpp"
 #include "kernel/agent/final_state.hpp"
 #include "kernel/agent/log_window.hpp"
@@ -22,20 +25,12 @@ namespace sigrun {
 
 class assignment_table;
 
-struct assignment_names {
-    std::string job, token;
-    std::uint32_t number = 0;
-};
-
 struct assignment_offer {
     assignment_names names;
     offer_terms terms;  // without the executor
     std::string document;
     buffer_ref payload;
 };
-
-/// Why the runner itself ends an attempt; overrides what the executor says.
-enum class end_cause { none, cancelled, preempted };
 
 class assignment : public std::enable_shared_from_this<assignment> {
 public:
@@ -49,6 +44,10 @@ public:
 
     /// [work] Passes the gate, answers the offer, hands the task to the executor.
     void begin(const std::string& workspace_root, std::uint64_t min_free_disk);
+    /// It is one that `begin` of an earlier agent has started; before anything else is called. take_over then goes on with it.
+    void restore(restored_attempt before);
+    /// [work]
+    void take_over() { run(true); }
     /// Ends already: a state that needs no executor (inline results that must be acknowledged).
     void begin_ended(final_state how);
     /// TERM, grace, KILL. Repeating it can only shorten the grace.
@@ -72,6 +71,8 @@ public:
     };
     summary inventory() const;
     bool ended() const;
+    /// Its end waits for an acknowledgement since before `then`: it is brought to the disk, once.
+    void keep_end(time_point then);
 
 private:
     enum class phase { preparing, running, ended, over };
@@ -80,11 +81,13 @@ private:
     static sigrun_result sink_frame(void* self, const sigrun_frame* frame) noexcept;
     sigrun_result take_output(const sigrun_frame& frame);
     void refuse(const problem& why);
-    void run();
+    result<void> remember();
+    void run(bool again);
     void executor_done(const result<buffer_ref>& answer, bool bytes);
     void finish(final_state how);
     void ask_executor_to_cancel(nanoseconds grace);
-    void tell_executor_of_room();
+    void tell_executor_of_log(bool room);
+    sigrun_result add_output(const sigrun_frame& frame);
     bool next_frame(outgoing& out);
     void note_sent(const outgoing& out);
     void leave();  // removes it from the table and its workspace from the disk
@@ -96,6 +99,9 @@ private:
     mutable std::mutex mutex_;  // everything below
     phase phase_ = phase::preparing;
     std::string workspace_;
+    std::string place_;  // in the store of attempts; empty: it ends with this agent
+    bool restored_ = false;
+    bool log_unplaced_ = false;  // restored, and the controller has not said yet how much it has
     link_ptr via_;
     std::uint64_t connection_ = 0;  // counts resumes: a frame sent over an older one does not count as sent
     log_window log_{k_log_window};
@@ -106,10 +112,12 @@ private:
     bool final_due_ = false;
     std::string refusal_;  // JSON; not empty: the answer to the offer is no
     final_state final_;
+    time_point ended_at_{};
+    bool end_kept_ = false;
 
     executor_ptr executor_;  // until it has ended: a replaced one is not kept for an acknowledgement that is late
     sigrun_op op_ = 0;
-    bool cancellable_ = false;  // run has returned
+    bool cancellable_ = false;     // run has returned
     bool output_refused_ = false;  // the executor holds output that did not fit
     std::optional<nanoseconds> cancel_grace_;
     end_cause cause_ = end_cause::none;

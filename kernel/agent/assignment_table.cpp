@@ -15,6 +15,8 @@ namespace {
 const auto k_log = logger::get("agent");
 // How long after a full link its attempts try again; an ACK that makes room comes through pump() and is sooner.
 constexpr std::chrono::milliseconds k_retry{20};
+// A machine that loses its power sooner than this after an attempt ended may run it again.
+constexpr std::chrono::milliseconds k_unacknowledged{200};
 
 std::string key_of(std::string_view job, std::uint32_t number) { return sdk::concat(job, "/", number); }
 
@@ -25,7 +27,48 @@ bool valid(const sigrun_attempt* a) noexcept {
 }  // namespace
 
 assignment_table::assignment_table(plugin_host& host, agent_options options, std::uint32_t slots)
-    : host_(host), options_(std::move(options)), slots_(slots), executors_(host), retry_(host.io()) {}
+    : host_(host),
+      options_(std::move(options)),
+      slots_(slots),
+      executors_(host),
+      store_(options_.state_dir.empty() ? std::string() : options_.state_dir + "/attempts"),
+      retry_(host.io()) {}
+
+std::vector<std::string> assignment_table::restore() {
+    std::vector<std::string> workspaces;
+    for (auto& before : store_.restore()) {
+        const auto& what = before.what;
+        offer_terms terms;
+        executor_ptr executor;
+        {
+            const read_section reading;
+            terms = executors_.read(what.document);
+            if (terms.executor) executor = terms.executor->shared_from_this();
+            terms.executor = nullptr;
+        }
+        terms.in_memory = what.in_memory;
+        const bool able = executor && SIGRUN_HAS(executor->table, attach);
+        if (able)
+            workspaces.push_back(what.workspace);
+        else
+            store_.give_back(before.place);
+        auto made = std::make_shared<assignment>(
+            weak_from_this(), host_, assignment_offer{what.names, std::move(terms), what.document, what.payload},
+            able ? executor : nullptr);
+        if (able) made->restore(before);
+        {
+            std::lock_guard lock(mutex_);
+            open_.insert_or_assign(key_of(what.names.job, what.names.number), made);
+        }
+        used_.fetch_add(1, std::memory_order_acq_rel);
+        SIGRUN_LOG(k_log, info, "found job ", what.names.job, " attempt ", what.names.number, " again");
+        if (able)
+            host_.post_work([made] { made->take_over(); });
+        else
+            made->begin_ended(ended_as("infra_runner", "lost", "the executor that ran it is not here any more"));
+    }
+    return workspaces;
+}
 
 void assignment_table::refuse(const link_ptr& via, const sigrun_frame& frame, errc code,
                               std::string_view message) const {
@@ -250,6 +293,11 @@ void assignment_table::apply(const link_ptr& via, const json::array& verdicts) {
             SIGRUN_LOG(k_log, warning, "unknown verdict \"", what, "\"");
         }
     }
+}
+
+void assignment_table::keep_ends(time_point now) {
+    if (open() <= used()) return;  // none waits
+    for (const auto& a : all()) a->keep_end(now - k_unacknowledged);
 }
 
 void assignment_table::cancel_all(nanoseconds grace, end_cause cause) {

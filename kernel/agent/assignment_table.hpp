@@ -27,6 +27,9 @@ public:
 
     assignment_table(plugin_host& host, agent_options options, std::uint32_t slots);
 
+    /// Takes over what an agent before this one left; returns the workspaces that are in use. Once, before any frame.
+    std::vector<std::string> restore();
+    attempt_store& store() noexcept { return store_; }
     executor_set& executors() noexcept { return executors_; }
     const executor_set& executors() const noexcept { return executors_; }
     std::uint32_t slots() const noexcept { return slots_; }
@@ -43,6 +46,8 @@ public:
     /// "verdicts" of a WELCOME or HELLO; attempts that are not named are left alone.
     void apply(const link_ptr& via, const json::array& verdicts);
 
+    /// By the clock: ends that nobody has acknowledged for a while are brought to the disk.
+    void keep_ends(time_point now);
     void stop_accepting() noexcept { draining_.store(true, std::memory_order_release); }
     void cancel_all(nanoseconds grace, end_cause cause);
     /// Runs `on_change` whenever a place became free or an attempt was forgotten.
@@ -68,6 +73,7 @@ private:
     const agent_options options_;
     const std::uint32_t slots_;
     executor_set executors_;
+    attempt_store store_;
     std::atomic<bool> draining_{false};
     std::atomic<std::uint32_t> used_{0};
 

@@ -36,6 +36,10 @@ public:
     void acked(std::uint64_t offset);
     /// A new connection: send again from `offset` on. Below what is still here it begins with what there is.
     void resume(std::uint64_t offset);
+    /// The window begins here, and everything before it is stored at the other end. Only while it is empty.
+    void begin_at(std::uint64_t offset) noexcept {
+        if (pieces_.empty()) total_ = acked_ = offset;
+    }
     /// The other end wants nothing more.
     void drop();
 

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -45,11 +46,12 @@ void remove_workspace(const std::string& path) {
     if (ec) SIGRUN_LOG(k_log, warning, "workspace ", path, " cannot be removed: ", ec.message());
 }
 
-std::size_t remove_leftover_workspaces(const std::string& root) {
+std::size_t remove_leftover_workspaces(const std::string& root, const std::vector<std::string>& but) {
     std::error_code ec;
     std::size_t n = 0;
     for (const auto& entry : fs::directory_iterator(root, ec)) {
         if (entry.path().filename().string().compare(0, k_prefix.size(), k_prefix) != 0) continue;
+        if (std::find(but.begin(), but.end(), entry.path().string()) != but.end()) continue;
         remove_workspace(entry.path().string());
         ++n;
     }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace sigrun {
 
@@ -12,7 +13,7 @@ namespace sigrun {
 result<std::string> prepare_workspace(const std::string& root, const std::string& name, std::uint64_t min_free);
 /// Removes it with everything in it; what cannot be removed is logged.
 void remove_workspace(const std::string& path);
-/// Directories that an earlier process left below `root`: removed, and counted.
-std::size_t remove_leftover_workspaces(const std::string& root);
+/// Directories that an earlier process left below `root`, but for these that are in use: removed, and counted.
+std::size_t remove_leftover_workspaces(const std::string& root, const std::vector<std::string>& but = {});
 
 }  // namespace sigrun

@@ -138,6 +138,7 @@ bool job_engine::pick_rung(job& j, pick_result& picked, member_ptr& where, chose
 }
 
 bool job_engine::try_dispatch(const job_ptr& j, bool late) {
+    if (halted_) return false;
     job_lock lock(j->mutex);
     if (j->state != job_state::queued || j->cancelling || j->settling) return true;
     if (j->retry_at > clock_.now()) {
@@ -165,11 +166,8 @@ void job_engine::store_offer(const job_ptr& j, job_lock& lock) {
         });
         return;
     }
-    if (j->spec->keep == durability::relaxed) {
-        save(j, lock, false, {});
-    } else {
-        lock.unlock();
-    }
+    if (j->spec->keep == durability::relaxed) keep_saving(j, false);
+    lock.unlock();
     send_offer(j, number);
 }
 
@@ -177,6 +175,7 @@ void job_engine::begin_attempt(const job_ptr& j, const member_ptr& where, const 
                                const pick_result& picked) {
     auto number = j->attempts.empty() ? 1 : j->attempts.back().number + 1;
     forget_old_attempts(*j);
+    if (attempt* before = j->current()) before->may_return = false;
     attempt& a = j->attempts.emplace_back();
     a.number = number;
     a.where = where;
@@ -226,7 +225,7 @@ void job_engine::send_offer(const job_ptr& j, std::uint32_t number) {
     {
         job_lock lock(j->mutex);
         attempt* a = j->live();
-        if (j->state != job_state::offered || !a || a->number != number || j->settling) return;
+        if (j->state != job_state::offered || !a || a->number != number || j->settling || halted_) return;
         via = a->via;
         token = a->token;
         payload = j->payload;

@@ -16,12 +16,19 @@ struct spec_cache {
     spec_ptr spec;
 };
 
-std::uint64_t hash_of(std::string_view a, std::string_view b) {
-    std::size_t h = std::hash<std::string_view>{}(a);
-    return h ^ (std::hash<std::string_view>{}(b) + 0x9E3779B97F4A7C15ull + (h << 6));
+problem not_stored(const std::string& why, durability wanted) {
+    return {errc::unavailable,
+            "nothing can be stored now: " + why,
+            "durability",
+            "a working store, or durability \"memory\"",
+            std::string(to_string(wanted)),
+            5000};
 }
 
-std::string key_of(const std::string& tenant, const std::string& key) { return tenant + '\x1f' + key; }
+// A full disk, and a disk that was full a moment ago, are the same to who submits.
+problem not_stored(const problem& why, durability wanted) {
+    return why.code == errc::busy ? why : not_stored(why.text(), wanted);
+}
 
 }  // namespace
 
@@ -64,6 +71,7 @@ void job_engine::tune(const engine_tuning& now) {
         options_.defaults.rules = std::make_shared<const spec_rules>(now.rules);
     }
     table_.keep(now.keep_finished);
+    keys_.limit(now.keep_keys, now.max_keys);
     queue_.set_ageing(now.ageing);
     options_.defaults.tenants->set_rules(now.any_tenant, now.tenants);
     wait_accounts::rules_by_name queues;
@@ -98,44 +106,33 @@ void job_engine::submit(const submit_request& request, std::function<void(result
                                   std::to_string(request.idempotency_key.size()) + " bytes"),
                         false);
     if (stopping_) return accepted(problem{errc::unavailable, "the daemon is stopping", "", "", "", 1000}, false);
+    if (halted_)
+        return accepted(problem{errc::unavailable, "another controller has taken over the jobs", "", "", "", 1000},
+                        false);
     if (auto room = has_room(*spec); !room) return accepted(room.error(), false);
-    if (spec->keep == durability::fsync)
-        if (auto why = store_.failed(); !why.empty())
-            return accepted(problem{errc::unavailable, "nothing can be stored now: " + why, "durability",
-                                    "a working store, or durability \"memory\"", "fsync", 5000},
-                            false);
+    if (spec->keep != durability::memory)
+        if (auto why = store_.failed(); !why.empty()) return accepted(not_stored(why, spec->keep), false);
     auto j = std::make_shared<job>(*this, id::make(), spec);
     j->payload = request.payload ? request.payload : spec->payload;
     j->submitted_ns = clock_.wall_ns();
     j->affinity_key = affinity_of(*spec, request.submitter);
     j->queue_seq = next_seq_.fetch_add(1, std::memory_order_relaxed);
     j->waits_since = clock_.now();
+    j->waits_since_ns = j->submitted_ns;
     if (spec->queue_timeout.count()) j->queue_deadline = j->waits_since + spec->queue_timeout;
 
     j->storing = spec->keep == durability::fsync;
     table_.insert(j);
     std::vector<journal_record> records;
     if (!request.idempotency_key.empty()) {
-        std::string key = key_of(spec->tenant, request.idempotency_key);
-        auto hash = hash_of(request.document, j->payload.view());
         j->idempotency_key = request.idempotency_key;
-        std::unique_lock lock(keys_mutex_);
-        auto [it, fresh] = keys_.try_emplace(key, j->uid, hash);
-        if (!fresh) {
-            auto [known, known_hash] = it->second;
-            lock.unlock();
+        auto taken = keys_.take(spec->tenant, request.idempotency_key, j->uid, request.document, j->payload.view());
+        if (!taken || *taken) {
             table_.erase(j->uid);
-            if (known_hash != hash)
-                return accepted(
-                    problem{errc::conflict, "this idempotency key was used with another document", "idempotency_key",
-                            "the same document, or another key", request.idempotency_key},
-                    false);
-            if (auto earlier = table_.find(known)) return replay(earlier, std::move(accepted));
-            return accepted(make_problem(errc::not_found, "the job of this idempotency key is no longer kept"), false);
+            if (!taken) return accepted(taken.error(), false);
+            return repeated(**taken, spec, request.idempotency_key, std::move(accepted));
         }
-        lock.unlock();
-        records.push_back({record_kind::idempotency, key,
-                           json::serialize(json::object{{"job", j->uid.text()}, {"hash", std::to_string(hash)}}), 0});
+        records.push_back(key_record_of(*j));
     }
     submitted_.add();
     if (spec->keep != durability::memory || events_.watched()) events_.publish(event_type::job_submitted, {}, j->uid);
@@ -143,12 +140,15 @@ void job_engine::submit(const submit_request& request, std::function<void(result
         accepted(j, false);
         return enqueue(j);
     }
-    records.push_back(record_of(*j));
     if (spec->keep == durability::relaxed) {
-        store_.append(std::move(records), false, {});
+        {
+            job_lock lock(j->mutex);
+            keep_saving(j, false);
+        }
         accepted(j, false);
         return enqueue(j);
     }
+    records.push_back(record_of(*j));
     {
         job_lock lock(j->mutex);
         count_waiting(*j, true);
@@ -156,19 +156,18 @@ void job_engine::submit(const submit_request& request, std::function<void(result
     store_.append(std::move(records), true, [this, j, accepted = std::move(accepted)](result<void> stored) {
         if (!stored) {
             table_.erase(j->uid);
-            if (!j->idempotency_key.empty()) {
-                std::lock_guard lock(keys_mutex_);
-                keys_.erase(key_of(j->spec->tenant, j->idempotency_key));
-            }
+            if (!j->idempotency_key.empty()) keys_.drop(j->spec->tenant, j->idempotency_key);
         }
         decltype(j->replays) replays;
         {
             job_lock lock(j->mutex);
             j->storing = false;
+            j->key_saved = true;
             if (!stored) count_waiting(*j, false);
             replays.swap(j->replays);
         }
-        result<job_ptr> first = stored ? result<job_ptr>(j) : result<job_ptr>(stored.error());
+        const auto kept = j->spec->keep;
+        result<job_ptr> first = stored ? result<job_ptr>(j) : result<job_ptr>(not_stored(stored.error(), kept));
         accepted(first, false);
         for (const auto& answer : replays) answer(first);
         if (stored) enqueue(j);
@@ -204,6 +203,30 @@ result<void> job_engine::has_room(const job_spec& spec) const {
         return full("tenant", t.name.empty() ? " without a tenant" : " of tenant \"" + t.name + "\"", t.most,
                     t.waiting);
     return {};
+}
+
+// The key was used before.
+void job_engine::repeated(const submit_keys::holder& by, const spec_ptr& spec, const std::string& key,
+                          std::function<void(result<job_ptr>, bool)> accepted) {
+    if (!by.same)
+        return accepted(problem{errc::conflict, "this idempotency key was used with another document",
+                                "idempotency_key", "the same document, or another key", key},
+                        false);
+    if (auto earlier = table_.find(by.job)) return replay(earlier, std::move(accepted));
+    if (!by.past)
+        return accepted(problem{errc::busy, "the job of this idempotency key is being put away", "", "", "", 100},
+                        false);
+    // The same document makes the same job; how it ended is known, its attempts and its output are not.
+    auto past = std::make_shared<job>(*this, by.job, spec);
+    past->state = by.past->state;
+    past->submitted_ns = by.past->submitted_ns;
+    past->started_ns = by.past->started_ns;
+    past->finished_ns = by.past->finished_ns;
+    past->end.emplace();
+    past->end->state = by.past->state;
+    past->end->exit_code = by.past->exit_code;
+    past->end->why = by.past->why;
+    accepted(past, true);
 }
 
 // A replay promises what the first answer promises, so it waits for the same commit.
@@ -247,7 +270,7 @@ std::shared_ptr<void> job_engine::when_done(const job_ptr& j, std::function<void
 
 void job_engine::cancel(const job_ptr& j, nanoseconds grace) {
     job_lock lock(j->mutex);
-    if (is_terminal(j->state) || j->settling) return;
+    if (is_terminal(j->state) || j->settling || halted_) return;
     attempt* a = j->live();
     // Asked for again: an impatient grace counts, a patient one does not take back the first.
     j->cancel_grace = j->cancelling ? std::min(j->cancel_grace, grace) : grace;
@@ -305,20 +328,15 @@ selector::explanation job_engine::explain(const job_ptr& j) const {
 
 journal_record job_engine::record_of(const job& j) const { return {record_kind::job, j.uid.text(), job_record(j), 0}; }
 
+journal_record job_engine::key_record_of(const job& j) const {
+    return keys_.record_of(j.spec->tenant, j.idempotency_key);
+}
+
 void job_engine::publish(const job& j, job_state from) {
     if (j.spec->keep == durability::memory && !events_.watched()) return;
     const attempt* a = j.attempts.empty() ? nullptr : &j.attempts.back();
     events_.publish(event_type::job_state_changed, a ? a->runner : id{}, j.uid,
                     sdk::concat("\"from\":\"", to_string(from), "\",\"to\":\"", to_string(j.state), "\""));
-}
-
-void job_engine::save(const job_ptr& j, job_lock& lock, bool fsync, std::function<void(result<void>)> stored) {
-    std::vector<journal_record> records;
-    records.push_back(record_of(*j));
-    // Under the lock, so that a job's records reach the disk in the order of its states. The journal never answers on
-    // this stack.
-    store_.append(std::move(records), fsync, std::move(stored));
-    lock.unlock();
 }
 
 void job_engine::stop() {
@@ -330,10 +348,12 @@ void job_engine::release() {
     for (const auto& j : table_.all()) {
         // What waits for its end may hold links too; destroyed without the lock.
         decltype(j->repeats) repeats;
+        decltype(j->refused_saves) refused;
         decltype(j->settle_again) again;
         decltype(j->failed_on) old_runners;
         job_lock lock(j->mutex);
         repeats.swap(j->repeats);
+        refused.swap(j->refused_saves);
         again.swap(j->settle_again);
         for (auto& a : j->attempts) {
             a.via.reset();

@@ -9,6 +9,7 @@
 #include "kernel/job/job_table.hpp"
 #include "kernel/job/placed_jobs.hpp"
 #include "kernel/job/retry_budget.hpp"
+#include "kernel/job/submit_keys.hpp"
 #include "kernel/job/wait_queue.hpp"
 #include "kernel/runner/event_log.hpp"
 #include "kernel/store/journal.hpp"
@@ -24,8 +25,10 @@ struct engine_options {
 
 /// What can change while jobs run.
 struct engine_tuning {
-    std::uint64_t max_waiting = 100'000;  // jobs; beyond it submit answers busy
-    std::size_t keep_finished = 10'000;   // ended jobs that can still be asked for
+    std::uint64_t max_waiting = 100'000;             // jobs; beyond it submit answers busy
+    std::size_t keep_finished = 10'000;              // ended jobs that can still be asked for
+    nanoseconds keep_keys = std::chrono::hours(24);  // idempotency keys, after the end of their job
+    std::size_t max_keys = 1'000'000;
     nanoseconds lease = std::chrono::seconds(10);
     nanoseconds retry_delay = std::chrono::milliseconds(500);
     std::uint32_t retry_infrastructure = 3;
@@ -77,10 +80,12 @@ public:
     /// From the journal: ended jobs are remembered, waiting ones queued, running ones given the restart grace.
     void restore_job(std::string_view key, std::string_view body);
     void restore_key(std::string_view key, std::string_view body);
-    /// After the last record: begins to dispatch.
+    /// After the last record, and when the fleet knows its runners: begins to dispatch.
     void start();
     /// Takes no more jobs.
     void stop();
+    /// Another controller owns the jobs: nothing is offered, acknowledged, cancelled or accepted any more. [any]
+    void halt() noexcept { halted_ = true; }
     /// Lets go of links and runners; after the fleet has stopped.
     void release();
 
@@ -101,12 +106,16 @@ private:
     spec_defaults defaults() const;
     std::uint64_t affinity_of(const job_spec& spec, std::string_view submitter) const;
     result<void> has_room(const job_spec& spec) const;
+    void send_cancel(const job_ptr& j, job_lock& lock);
+    void repeated(const submit_keys::holder& by, const spec_ptr& spec, const std::string& key,
+                  std::function<void(result<job_ptr>, bool)> accepted);
     void replay(const job_ptr& earlier, std::function<void(result<job_ptr>, bool)> accepted);
 
     // dispatch.cpp: from queued to offered
     void enqueue(const job_ptr& j);
     void park(job& j);  // under its lock
     void count_waiting(job& j, bool waits) noexcept;
+    void waits_from(job& j, nanoseconds later) const;
     bool place_for(job& j, slot_ref& out);
     bool try_dispatch(const job_ptr& j, bool late = false);  // false: no place now
     bool pick_for(job& j, pick_result& out);
@@ -130,19 +139,29 @@ private:
     sigrun_result on_log(const job_ptr& j, job_lock& lock, const link_ptr& via, const sigrun_frame& frame);
     sigrun_result on_state(const job_ptr& j, job_lock& lock, const member_ptr& from, const link_ptr& via,
                            const sigrun_frame& frame);
-    void ack(const link_ptr& via, const sigrun_frame& frame, std::uint32_t kind, std::uint64_t offset);
+    static void ack(const link_ptr& via, const sigrun_frame& frame, std::uint32_t kind, std::uint64_t offset);
+    static std::uint64_t missing_output(const job& j, const sigrun_frame& final_state);
+    static std::uint64_t log_offset_of(const job& j);
+    static std::shared_ptr<job_log> log_to_sync(const job& j);
+    void when_synced(const std::shared_ptr<job_log>& log, std::function<void()> then);
     std::function<void()> acknowledge_later(const member_ptr& from, const link_ptr& via,
                                             const sigrun_frame& final_state);
     void mark_running(job& j);
 
-    // settle.cpp: ends and retries
+    // restore.cpp
+    void remember_failures(job& j);
+    void bring_logs_to_disk();
+
+    // settle.cpp: ends of attempts and retries
     /// The current attempt ended like this; decides between retry and end. `lock` is released.
     void attempt_ended(const job_ptr& j, job_lock& lock, ending how, std::function<void()> durable = {});
+
+    // ending.cpp: ends of jobs
     void finish(const job_ptr& j, job_lock& lock, ending how, std::function<void()> durable);
     void store_end(const job_ptr& j, job_lock& lock, ending how, std::function<void()> durable);
-    void send_cancel(const job_ptr& j, job_lock& lock);
     void forget(const std::vector<job_ptr>& ended);
     void completed(const job_ptr& j);
+    void retire(const job_ptr& j);
 
     // retries.cpp: how many at once
     void count_end(job& j, attempt& a);
@@ -155,6 +174,8 @@ private:
     void note_ack(job& j, attempt& a);
     void expect_ack(job& j);
     void offer_another(const job_ptr& j, job_lock& lock);
+
+    // deadlines.cpp
     void on_timer(const job_ptr& j);
     void arm(job& j);
 
@@ -170,6 +191,10 @@ private:
     void not_listed(const job_ptr& j, const member_ptr& who, bool restarted);
     void attach(const job_ptr& j, job_lock& lock, const link_ptr& via);
 
+    // returning.cpp: a lost runner is back, and no other has its job yet
+    bool may_return(job& j, std::string_view token);  // under its lock, as the next
+    void take_up_again(job& j);
+
     // rung_path.cpp: over another protocol of the same runner
     void goes_over(attempt& a, const link_ptr& via, std::string_view why);
     bool reroute(const job_ptr& j, job_lock& lock);
@@ -178,8 +203,15 @@ private:
     void look_for(const job_ptr& j, job_lock& lock, const link_ptr& from, const link_ptr& to);
 
     journal_record record_of(const job& j) const;
+    journal_record key_record_of(const job& j) const;
     void publish(const job& j, job_state from);
+
+    // saving.cpp: records that must reach the disk
     void save(const job_ptr& j, job_lock& lock, bool fsync, std::function<void(result<void>)> stored);
+    void keep_saving(const job_ptr& j, bool fsync, std::function<void()> durable = {});
+    void save_again(const job_ptr& j);
+    void saved(const job_ptr& j, std::uint32_t number, const result<void>& outcome, std::function<void()> durable);
+    std::vector<std::function<void()>> overtaken(job& j, std::uint32_t number);
 
     fleet& fleet_;
     selector& select_;
@@ -211,10 +243,8 @@ private:
     std::shared_ptr<void> alive_ = std::make_shared<char>();  // until stop
     sweeper sweeper_{*this};
     std::atomic<std::uint64_t> next_seq_{1};
-    std::atomic<bool> started_{false}, stopping_{false};
-
-    std::mutex keys_mutex_;
-    std::unordered_map<std::string, std::pair<id, std::uint64_t>> keys_;  // tenant + key -> job, hash of the document
+    std::atomic<bool> started_{false}, stopping_{false}, halted_{false};
+    submit_keys keys_;
 
     counter submitted_, finished_ok_, finished_bad_, retries_, offers_, reoffers_;
     histogram wait_seconds_;

@@ -65,7 +65,8 @@ struct ending {
     failure why;
     std::string usage;  // JSON object, or empty
     buffer_ref result;
-    bool runner_unknown = false;  // nobody can say what the runner does with it now
+    std::uint64_t log_missing = 0;  // bytes of output that the runner had, and that are not here
+    bool runner_unknown = false;    // nobody can say what the runner does with it now
 };
 
 enum class attempt_state : std::uint8_t { offered, running, succeeded, failed, cancelled, lost, refused };
@@ -107,6 +108,7 @@ struct attempt {
     bool rerouted = false;  // the offer was sent over another protocol, since the first did not answer
     bool foreign = false;
     bool late = false;        // the job had waited, and this place became free
+    bool may_return = false;  // lost while it ran, its token not revoked: see returning.cpp
     bool looked_for = false;  // over the link that takes the place of `via`; the answer is on its way
     std::int64_t offered_ns = 0, started_ns = 0, finished_ns = 0;  // wall clock
     std::optional<int> exit_code;
@@ -144,8 +146,9 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     std::uint64_t queue_seq = 0;
     time_point waits_since{};
     std::int64_t submitted_ns = 0, started_ns = 0, finished_ns = 0;
+    std::int64_t waits_since_ns = 0;  // the same as waits_since, on the wall clock; later than now during a backoff
     time_point queue_deadline{}, offer_deadline{}, lease_deadline{}, retry_at{}, run_deadline{}, hold_deadline{},
-        settle_at{}, cancel_at{}, doubt_at{}, backoff_until{}, proven_at{}, reoffer_at{}, patient_until{};
+        settle_at{}, cancel_at{}, save_at{}, doubt_at{}, backoff_until{}, proven_at{}, reoffer_at{}, patient_until{};
     nanoseconds doubt_after{0};  // age at which the job will have lasted unusually long
     nanoseconds cancel_grace{0};
     std::string idempotency_key;
@@ -156,7 +159,11 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     std::vector<std::weak_ptr<std::function<void()>>> waiters;  // run once, when it is terminal
     std::size_t sweep_waiters_at = 16;
     std::vector<std::function<void()>> repeats;  // acknowledgements of an end that is on its way to the disk
-    bool storing = false;                        // its first record is on the way to the disk
+    bool end_unsaved = false;                    // relaxed: it has ended, and the disk does not know it yet
+    std::uint32_t saves = 0, saved = 0;          // records that were sent to the disk, and the newest that is there
+    std::vector<std::pair<std::uint32_t, std::function<void()>>> refused_saves;  // which, and whom to tell: saving.cpp
+    bool key_saved = false;                                                      // its idempotency key is on the disk
+    bool storing = false;  // its first record is on the way to the disk
     std::vector<std::function<void(const result<std::shared_ptr<job>>&)>>
         replays;  // submits with its key that came meanwhile
 

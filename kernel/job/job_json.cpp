@@ -202,6 +202,7 @@ void append_job_json(std::string& out, job& j, bool replayed) {
     }
     w.close_array();
     w.member("log_bytes", j.log ? j.log->size() : 0);
+    if (j.end && j.end->log_missing) w.member("log_missing_bytes", j.end->log_missing);
     bytes_member(w, "result", j.end ? j.end->result : buffer_ref());
     w.key("labels").open_object();
     for (const auto& [k, v] : j.spec->labels) {
@@ -232,6 +233,7 @@ std::string job_record(const job& j) {
     w.member("reason", j.reason)
         .member("user_tries", j.user_tries)
         .member("infrastructure_tries", j.infrastructure_tries);
+    w.member("waits_since_ns", j.waits_since_ns);
     w.member("submitted_ns", j.submitted_ns).member("started_ns", j.started_ns).member("finished_ns", j.finished_ns);
     if (j.log) w.member("log_base", j.log->attempt_base());
     w.key("attempts").open_array();
@@ -245,6 +247,7 @@ std::string job_record(const job& j) {
         w.member("started_ns", a.started_ns).member("finished_ns", a.finished_ns);
         if (a.exit_code) w.member("exit_code", *a.exit_code);
         failure_member(w, a.why);
+        if (a.may_return) w.member("may_return", true);
         if (!a.steps.empty()) {
             w.key("steps").open_array();
             for (const auto& step : a.steps)
@@ -265,6 +268,7 @@ std::string job_record(const job& j) {
         failure_member(w, j.end->why);
         if (!j.end->usage.empty()) w.key("usage").raw(j.end->usage);
         if (j.end->result) w.member("result", to_base64(j.end->result.view()));
+        if (j.end->log_missing) w.member("log_missing", j.end->log_missing);
         w.member("runner_unknown", j.end->runner_unknown).close_object();
     }
     w.close_object();
@@ -311,6 +315,7 @@ attempt attempt_of(const json::object& o) {
     a.finished_ns = number_or<std::int64_t>(o, "finished_ns", 0);
     a.exit_code = int_of(o, "exit_code");
     a.why = failure_of(o);
+    a.may_return = bool_or(o, "may_return", false);
     a.more_steps = number_or<std::uint32_t>(o, "more_steps", 0);
     if (const auto* steps = array_or_null(o, "steps"))
         for (const auto& v : *steps)
@@ -336,6 +341,7 @@ result<job_record_view> parse_job_record(std::string_view body) {
     r.user_tries = number_or<std::uint32_t>(o, "user_tries", 0);
     r.infrastructure_tries = number_or<std::uint32_t>(o, "infrastructure_tries", 0);
     r.log_base = number_or<std::uint64_t>(o, "log_base", 0);
+    r.waits_since_ns = number_or<std::int64_t>(o, "waits_since_ns", 0);
     r.submitted_ns = number_or<std::int64_t>(o, "submitted_ns", 0);
     r.started_ns = number_or<std::int64_t>(o, "started_ns", 0);
     r.finished_ns = number_or<std::int64_t>(o, "finished_ns", 0);
@@ -350,6 +356,7 @@ result<job_record_view> parse_job_record(std::string_view body) {
         end.why = failure_of(*e);
         if (const auto* usage = object_or_null(*e, "usage")) end.usage = json::serialize(*usage);
         end.result = bytes_of(*e, "result");
+        end.log_missing = number_or<std::uint64_t>(*e, "log_missing", 0);
         end.runner_unknown = bool_or(*e, "runner_unknown", false);
         r.end = std::move(end);
     }

@@ -1,5 +1,7 @@
 #include "kernel/job/log_store.hpp"
 
+#include "kernel/job/log_syncer.hpp"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -186,6 +188,57 @@ std::uint64_t job_log::attempt_offset() const {
     return size_ - base_ + dropped_;
 }
 
+std::uint64_t job_log::synced_offset() const {
+    std::lock_guard lock(mutex_);
+    // Bytes that were dropped at the cap come after all others, and are nowhere.
+    if (in_memory_ || synced_ >= size_) return size_ - base_ + dropped_;
+    return synced_ > base_ ? synced_ - base_ : 0;
+}
+
+bool job_log::synced() const {
+    std::lock_guard lock(mutex_);
+    return in_memory_ || synced_ >= size_;
+}
+
+void job_log::note_synced(std::uint64_t size) {
+    std::lock_guard lock(mutex_);
+    synced_ = std::max(synced_, size);
+    name_synced_ = true;
+}
+
+result<void> job_log::sync() {
+    std::uint64_t size = 0;
+    bool named = false;
+    int data = -1, index = -1;
+    {
+        std::lock_guard lock(mutex_);
+        if (in_memory_ || synced_ >= size_) return {};
+        size = size_;
+        named = name_synced_;
+        // Its own descriptors: the log may be finished meanwhile.
+        data = ::open((path_ + ".log").c_str(), O_RDONLY | O_CLOEXEC);
+        index = ::open((path_ + ".idx").c_str(), O_RDONLY | O_CLOEXEC);
+    }
+    result<void> done;
+    if (data < 0 || index < 0 || ::fdatasync(data) != 0 || ::fdatasync(index) != 0)
+        done = io_problem(path_, "cannot sync the log");
+    if (data >= 0) ::close(data);
+    if (index >= 0) ::close(index);
+    if (done && !named) {
+        const auto folder = std::filesystem::path(path_).parent_path();
+        const int at = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (at < 0 || ::fsync(at) != 0) done = io_problem(folder.string(), "cannot sync");
+        if (at >= 0) ::close(at);
+    }
+    if (done) note_synced(size);
+    return done;
+}
+
+bool job_log::full() const {
+    std::lock_guard lock(mutex_);
+    return size_ >= cap_;
+}
+
 std::uint64_t job_log::size() const {
     std::lock_guard lock(mutex_);
     return size_;
@@ -257,7 +310,10 @@ void job_log::erase() {
     ::unlink((path_ + ".idx").c_str());
 }
 
-log_store::log_store(std::string dir, std::uint64_t cap_bytes) : dir_(std::move(dir)), cap_(cap_bytes) {}
+log_store::log_store(std::string dir, std::uint64_t cap_bytes)
+    : dir_(std::move(dir)), cap_(cap_bytes), syncer_(std::make_unique<log_syncer>(dir_)) {}
+
+log_store::~log_store() = default;
 
 std::shared_ptr<job_log> log_store::open(const id& job, log_home home) const {
     auto text = job.text();

@@ -1,6 +1,7 @@
 // The output of jobs: one file per attempt under <state>/logs, with an index of segments, and readers that follow.
 //
-// append is [any]: it copies into the page cache (write(2) to a regular file), which does not wait for the disk. The few bytes
+// append is [any]: it copies into the page cache (write(2) to a regular file), which does not wait for the disk; what a crash of
+// the machine must not take is brought there by sync, which a log_syncer calls for many logs. The few bytes
 // that most jobs print need no file if the job itself is in memory alone: making and removing two files costs more than the job.
 // A file is capped; what comes after the cap is counted, not kept.
 #pragma once
@@ -53,7 +54,18 @@ public:
     std::uint64_t attempt_base() const;
     /// Offset of the current attempt that the runner should continue from.
     std::uint64_t attempt_offset() const;
+    /// The same, of what a crash of the machine leaves.
+    std::uint64_t synced_offset() const;
     std::uint64_t size() const;
+    /// No more is kept.
+    bool full() const;
+    /// Waits for the disk: all that was appended before survives a crash of the machine. A log in memory has nothing to
+    /// wait for. [work]
+    result<void> sync();
+    /// Whether sync would have nothing to do.
+    bool synced() const;
+    /// Its first bytes, so many, were brought to the disk by other means.
+    void note_synced(std::uint64_t size);
     /// The segments from `offset` on (the first may begin within one), until they are `bytes` or more, or `most`.
     std::vector<log_segment> segments_from(std::uint64_t offset, std::size_t bytes, std::size_t most) const;
     std::string data_path() const { return path_ + ".log"; }
@@ -73,7 +85,9 @@ private:
     mutable std::mutex mutex_;
     int data_ = -1, index_ = -1;
     std::uint64_t size_ = 0, base_ = 0, dropped_ = 0;
-    bool in_memory_;  // nothing is in files
+    std::uint64_t synced_ = 0;  // bytes that are on the disk
+    bool name_synced_ = false;  // and so are the files' names
+    bool in_memory_;            // nothing is in files
     std::string early_;
     bool resumed_ = false;               // the attempt began in an earlier life of this process
     std::vector<log_segment> segments_;  // while running; read back from the index afterwards
@@ -83,19 +97,24 @@ private:
     void wake();
 };
 
+class log_syncer;
+
 class log_store {
 public:
     /// Files go to <dir>/<last two digits of the id>/<id>.{log,idx}.
     explicit log_store(std::string dir, std::uint64_t cap_bytes);
+    ~log_store();
     std::shared_ptr<job_log> open(const id& job, log_home home = log_home::files) const;
     /// For logs that are opened from now on.
     void set_cap(std::uint64_t bytes) noexcept { cap_.store(bytes, std::memory_order_relaxed); }
     /// Removes the logs of jobs that nobody knows any more. Returns how many.
     std::size_t remove_unknown(const std::function<bool(const id&)>& known) const;
+    log_syncer& syncer() const noexcept { return *syncer_; }
 
 private:
     std::string dir_;
     std::atomic<std::uint64_t> cap_;
+    std::unique_ptr<log_syncer> syncer_;
 };
 
 }  // namespace sigrun

@@ -35,7 +35,7 @@ void job_engine::look_for(const job_ptr& j, job_lock& lock, const link_ptr& from
     auto number = a.number;
     std::string token = a.token;
     // What the old link still brings is recognised by its offset.
-    auto offset = j->log ? j->log->attempt_offset() : 0;
+    const auto offset = log_offset_of(*j);
     lock.unlock();
     auto uid = j->uid.chars();
     sigrun_attempt which{sizeof(sigrun_attempt), number, {uid.data(), uid.size()}, sdk::str(token)};

@@ -1,5 +1,6 @@
 // What runners say of an attempt: acceptance, output, state.
 #include "kernel/job/engine.hpp"
+#include "kernel/job/log_syncer.hpp"
 #include "kernel/log/log.hpp"
 
 namespace sigrun {
@@ -18,6 +19,8 @@ void job_engine::ack(const link_ptr& via, const sigrun_frame& frame, std::uint32
 }
 
 sigrun_result job_engine::on_attempt_frame(const member_ptr& from, const link_ptr& via, const sigrun_frame& frame) {
+    // The runner keeps what is not acknowledged, and tells the one who owns the job now.
+    if (halted_) return SIGRUN_E_CANCELLED;
     auto uid = id::parse(sdk::view(frame.attempt->job));
     job_ptr j = uid ? table_.find(*uid) : nullptr;
     bool current = false, ended = false;
@@ -26,6 +29,14 @@ sigrun_result job_engine::on_attempt_frame(const member_ptr& from, const link_pt
         attempt* a = j->current();
         current = a && a->token == sdk::view(frame.attempt->token) && a->runner == from->info->uid();
         ended = is_terminal(j->state);
+        if (current && (frame.kind == SIGRUN_LOG || frame.kind == SIGRUN_STATE) && may_return(*j, a->token)) {
+            take_up_again(*j);
+            a->where = from;
+            goes_over(*a, via, "the runner is back");
+            claim_again(*a);
+            j->lease_deadline = {};
+            arm(*j);
+        }
         if (current && j->live()) {
             switch (frame.kind) {
                 case SIGRUN_ACK: return on_ack(j, lock, frame);
@@ -33,6 +44,11 @@ sigrun_result job_engine::on_attempt_frame(const member_ptr& from, const link_pt
                 case SIGRUN_STATE: return on_state(j, lock, from, via, frame);
                 default: return SIGRUN_E_INVALID;
             }
+        }
+        if (current && ended && j->end_unsaved && frame.kind == SIGRUN_STATE && (frame.flags & SIGRUN_FRAME_LAST)) {
+            // It has come back to say it again, and is needed until the disk has it.
+            j->repeats.push_back(acknowledge_later(from, via, frame));
+            return SIGRUN_OK;
         }
         // A runner that could not be told to stop has ended now: its place is free again.
         if (current && ended && frame.kind == SIGRUN_STATE && (frame.flags & SIGRUN_FRAME_LAST) &&
@@ -53,6 +69,23 @@ sigrun_result job_engine::on_attempt_frame(const member_ptr& from, const link_pt
     else if (frame.kind == SIGRUN_LOG)
         ack(via, frame, SIGRUN_LOG, frame.offset + (frame.payload ? frame.payload->length : 0));
     return SIGRUN_OK;
+}
+
+// From where the runner should go on with its output. Under the job's lock.
+std::uint64_t job_engine::log_offset_of(const job& j) {
+    if (!j.log) return 0;
+    return j.spec->keep == durability::fsync ? j.log->synced_offset() : j.log->attempt_offset();
+}
+
+// The output that has to be on the disk before the end of its attempt counts: the runner keeps neither once that is acknowledged.
+// Null: there is none, or the job is not to survive a crash of the machine. Under the job's lock.
+std::shared_ptr<job_log> job_engine::log_to_sync(const job& j) {
+    return j.spec->keep == durability::fsync && j.log && !j.log->synced() ? j.log : nullptr;
+}
+
+void job_engine::when_synced(const std::shared_ptr<job_log>& log, std::function<void()> then) {
+    if (!log) return then();
+    logs_.syncer().sync(log, std::move(then));
 }
 
 void job_engine::mark_running(job& j) {
@@ -86,7 +119,7 @@ sigrun_result job_engine::on_ack(const job_ptr& j, job_lock& lock, const sigrun_
     note_ack(*j, *a);
     mark_running(*j);
     arm(*j);
-    if (j->spec->keep != durability::memory) save(j, lock, false, {});
+    if (j->spec->keep != durability::memory) keep_saving(j, false);
     return SIGRUN_OK;
 }
 
@@ -113,8 +146,29 @@ sigrun_result job_engine::on_log(const job_ptr& j, job_lock& lock, const link_pt
         lock.unlock();
         SIGRUN_LOG(k_log, info, "output of ", j->uid.text(), " can be stored again");
     }
-    ack(via, frame, SIGRUN_LOG, *stored);
+    if (j->spec->keep != durability::fsync || log->synced()) {
+        ack(via, frame, SIGRUN_LOG, *stored);
+        return SIGRUN_OK;
+    }
+    // The runner drops what is acknowledged, so it has to survive whatever the job itself survives.
+    std::string job_text(sdk::view(frame.attempt->job)), token(sdk::view(frame.attempt->token));
+    logs_.syncer().sync_newest(log, [via, job_text, token, number = frame.attempt->number, log] {
+        sigrun_attempt which{sizeof(sigrun_attempt), number, sdk::str(job_text), sdk::str(token)};
+        sigrun_frame about{};
+        about.attempt = &which;
+        ack(via, about, SIGRUN_LOG, log->synced_offset());
+    });
     return SIGRUN_OK;
+}
+
+// A runner says with the end how much output there was; all of it comes before the end.
+std::uint64_t job_engine::missing_output(const job& j, const sigrun_frame& final_state) {
+    const auto have = j.log ? j.log->attempt_offset() : 0;
+    // How much of an attempt was dropped at the limit is not remembered over a restart.
+    if (final_state.offset <= have || (j.log && j.log->full())) return 0;
+    const auto missing = final_state.offset - have;
+    SIGRUN_LOG(k_log, warning, missing, " bytes of the output of ", j.uid.text(), " did not arrive");
+    return missing;
 }
 
 sigrun_result job_engine::on_state(const job_ptr& j, job_lock& lock, const member_ptr& from, const link_ptr& via,
@@ -131,6 +185,7 @@ sigrun_result job_engine::on_state(const job_ptr& j, job_lock& lock, const membe
         return SIGRUN_OK;
     }
     ending how;
+    how.log_missing = missing_output(*j, frame);
     how.state = job_state::succeeded;
     how.exit_code = 0;
     if (frame.payload) how.result = buffer_ref::share(frame.payload);

@@ -1,109 +1,15 @@
-// Continuity: after a restart of the daemon, and after a runner lost its connection.
+// Continuity: after a runner lost its connection.
 #include "kernel/job/engine.hpp"
-#include "kernel/job/job_json.hpp"
-#include "kernel/log/log.hpp"
 
 #include <unordered_set>
 
 namespace sigrun {
-namespace {
-const auto k_log = logger::get("jobs");
-}
-
-void job_engine::restore_job(std::string_view key, std::string_view body) {
-    auto view = parse_job_record(body);
-    auto uid = id::parse(key);
-    if (!view || !uid) {
-        SIGRUN_LOG(k_log, error, "job record ", key, " is damaged and skipped: ", view ? "no id" : view.error().text());
-        return;
-    }
-    auto spec = parse_job_spec(view->document, select_, defaults());
-    std::string refused;
-    if (!spec) {
-        // Valid when it was submitted, not with today's plugins: keep it visible.
-        refused = spec.error().text();
-        auto bare = std::make_shared<job_spec>();
-        bare->document = view->document;
-        bare->requirement = requirement::compile("").value();
-        bare->pred = select_.intern(bare->requirement);
-        bare->queue_account = options_.defaults.queues->find(bare->queue);
-        bare->tenant_account = options_.defaults.tenants->find(bare->tenant);
-        bare->cls = options_.defaults.classes->of(bare->pred);
-        spec = spec_ptr(bare);
-    }
-    auto j = std::make_shared<job>(*this, *uid, *spec);
-    j->payload = view->payload ? view->payload : (*spec)->payload;
-    j->affinity_key = affinity_of(**spec, {});
-    j->state = view->state;
-    j->reason = view->reason;
-    j->attempts = std::move(view->attempts);
-    j->user_tries = view->user_tries;
-    j->infrastructure_tries = view->infrastructure_tries;
-    j->submitted_ns = view->submitted_ns;
-    j->started_ns = view->started_ns;
-    j->finished_ns = view->finished_ns;
-    j->end = std::move(view->end);
-    j->idempotency_key = view->key;
-    j->queue_seq = next_seq_.fetch_add(1);
-    const auto* last = j->current();
-    const nanoseconds waited(clock_.wall_ns() - (last && last->finished_ns ? last->finished_ns : j->submitted_ns));
-    j->waits_since = clock_.now() - std::max(waited, nanoseconds(0));
-    if (auto log = logs_.open(*uid); log->size()) j->log = std::move(log);
-    table_.insert(j);
-    if (is_terminal(j->state)) return forget(table_.finished(j));
-    if (!refused.empty()) {
-        ending how;
-        how.why = {failure_class::infra_controller, "document", "cannot be run any more: " + refused};
-        job_lock lock(j->mutex);
-        return finish(j, lock, std::move(how), {});
-    }
-    if (j->spec->queue_timeout.count()) j->queue_deadline = clock_.now() + j->spec->queue_timeout;
-    if (j->state == job_state::queued) return enqueue(j);
-    // It may be running: its runner has a grace to come back and say so.
-    for (auto& a : j->attempts) a.sent = true;
-    if (auto* a = j->current()) {
-        placed_.put(*j, a->runner);
-        a->counted = true;
-        budget_.began(*j->spec->cls);
-    }
-    if (j->state != job_state::offered || !j->spec->idempotent) j->state = job_state::running;
-    j->reason.clear();
-    if (j->log) j->log->resume_attempt(view->log_base);
-    j->lease_deadline = clock_.now() + options_.restart_grace;
-    job_lock lock(j->mutex);
-    arm(*j);
-}
-
-void job_engine::restore_key(std::string_view key, std::string_view body) {
-    auto o = parse_object(body);
-    auto uid = o ? id::parse(text_or(*o, "job")) : std::nullopt;
-    if (!uid) return;
-    std::uint64_t hash = std::strtoull(std::string(text_or(*o, "hash")).c_str(), nullptr, 10);
-    std::lock_guard lock(keys_mutex_);
-    keys_[std::string(key)] = {*uid, hash};
-}
-
-void job_engine::start() {
-    // Of jobs that lived in memory only, and of those whose record was deleted a moment before a crash.
-    if (auto n = logs_.remove_unknown([this](const id& uid) { return table_.find(uid) != nullptr; }))
-        SIGRUN_LOG(k_log, info, n, " logs of jobs that are no longer known were removed");
-    started_ = true;
-    for (const auto& w : queue_.all()) {
-        queue_.remove(*w);
-        const auto j = std::static_pointer_cast<job>(w);
-        {
-            job_lock lock(j->mutex);
-            j->waiting = false;
-        }
-        enqueue(j);
-    }
-    timers_.arm(sweeper_, clock_.now() + std::chrono::seconds(1));
-}
 
 std::vector<verdict> job_engine::reconcile(const member_ptr& who, const std::vector<inventory_item>& inventory,
                                            bool restarted) {
     std::vector<verdict> verdicts;
     std::unordered_set<const job*> listed;
+    bool returned = false;
     for (const auto& item : inventory) {
         bool finished = item.state == "finished";
         verdict v;
@@ -112,18 +18,25 @@ std::vector<verdict> job_engine::reconcile(const member_ptr& who, const std::vec
         job_ptr j = uid ? table_.find(*uid) : nullptr;
         if (j) {
             job_lock lock(j->mutex);
+            const bool returns = may_return(*j, item.token);
+            if (returns) take_up_again(*j);
+            returned |= returns;
             attempt* a = j->live();
             if (a && a->token == item.token) {
                 listed.insert(j.get());
                 if (!j->settling) keep(*j, *a, who, item, v);
                 // Its end is on the way to the disk: what the runner says again is acknowledged then.
                 if (finished) v.kind = verdict::report;
+                if (returns && j->spec->keep != durability::memory) keep_saving(j, false);
+            } else if (finished && j->end_unsaved && j->current()->token == item.token) {
+                v.kind = verdict::report;
             }
         }
         verdicts.push_back(v);
     }
     for (const auto& j : placed_.on(who->info->uid()))
         if (!listed.contains(j.get())) not_listed(j, who, restarted);
+    if (returned) wake_retries();
     return verdicts;
 }
 
@@ -131,7 +44,7 @@ std::vector<verdict> job_engine::reconcile(const member_ptr& who, const std::vec
 void job_engine::keep(job& j, attempt& a, const member_ptr& who, const inventory_item& item, verdict& v) {
     v.kind = verdict::keep;
     if (!j.log && item.log_bytes) j.log = logs_.open(j.uid, home_of(j));
-    v.log_offset = j.log ? j.log->attempt_offset() : 0;
+    v.log_offset = log_offset_of(j);
     a.where = who;
     a.runner = who->info->uid();
     placed_.put(j, a.runner);
@@ -231,7 +144,7 @@ void job_engine::attach(const job_ptr& j, job_lock& lock, const link_ptr& via) {
     arm(*j);
     auto number = a.number;
     std::string token = a.token;
-    auto offset = j->log ? j->log->attempt_offset() : 0;
+    const auto offset = log_offset_of(*j);
     lock.unlock();
     auto uid = j->uid.chars();
     sigrun_attempt which{sizeof(sigrun_attempt), number, {uid.data(), uid.size()}, sdk::str(token)};
@@ -254,16 +167,23 @@ void job_engine::attach(const job_ptr& j, job_lock& lock, const link_ptr& via) {
 }
 
 void job_engine::on_link_lost(const member_ptr& who, const link_ptr& via) {
+    const auto now = clock_.now();
+    const auto patience = fleet_.fallback_timeout();
+    // Its lease runs since it was heard of last: a link that was given up for its silence has used it up.
+    time_point heard = now;
+    {
+        std::lock_guard guard(who->mutex);
+        if (who->sessions.empty() && who->unlinked_since != time_point{}) heard = who->unlinked_since;
+    }
+    const auto lease_over = std::max(heard + std::max(tuned_.lease.load(), patience), now);
     for (const auto& j : placed_.on(who->info->uid())) {
         job_lock lock(j->mutex);
         attempt* a = j->live();
         if (!a || a->where != who || a->via != via) continue;
         a->via.reset();
-        const auto patience = fleet_.fallback_timeout();
-        if (!j->cancelling) j->lease_deadline = clock_.now() + std::max(tuned_.lease.load(), patience);
+        if (!j->cancelling) j->lease_deadline = lease_over;
         // The runner has this long to come over another way; then the offer is void.
-        if (j->state == job_state::offered && j->spec->idempotent && !a->foreign)
-            j->offer_deadline = clock_.now() + patience;
+        if (j->state == job_state::offered && j->spec->idempotent && !a->foreign) j->offer_deadline = now + patience;
         arm(*j);
     }
     placed_.tidy(who->info->uid());

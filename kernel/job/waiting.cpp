@@ -25,6 +25,13 @@ void job_engine::enqueue(const job_ptr& j) {
     pump(slot);
 }
 
+// Its wait for a place begins so much later than now, and with it the time of timeouts.queue.
+void job_engine::waits_from(job& j, nanoseconds later) const {
+    j.waits_since = clock_.now() + later;
+    j.waits_since_ns = clock_.wall_ns() + later.count();
+    j.queue_deadline = j.spec->queue_timeout.count() ? j.waits_since + j.spec->queue_timeout : time_point{};
+}
+
 void job_engine::park(job& j) {
     j.waiting = true;
     arm(j);
@@ -99,6 +106,9 @@ void job_engine::pump(slot_ref slot) {
 // What every wake-up missed, if any did, and what waits for facts that time alone makes known or unknown.
 void job_engine::sweep() {
     wake_retries();
+    constexpr std::size_t k_keys_at_once = 10'000;
+    if (auto gone = keys_.expire(clock_.wall_ns(), k_keys_at_once); !gone.empty())
+        store_.append(std::move(gone), false, {});
     if (!queue_.size()) return;
     std::set<std::string> keys;
     for (const auto& w : queue_.heads(k_sweep_lanes)) {

@@ -313,6 +313,7 @@ result<void> fleet::remove(const member_ptr& m, std::string_view reason) {
         m->removed = true;
         sessions = std::move(m->sessions);
         m->sessions.clear();
+        m->unlinked_since = clock_.now();
         for (auto& l : m->leaving) sessions.emplace_back().via = std::move(l.via);
         m->leaving.clear();
         keys = m->slot_keys;

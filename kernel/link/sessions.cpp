@@ -136,14 +136,17 @@ void fleet::drop_session(const member_ptr& m, const link_ptr& via, const std::st
         auto it = std::find_if(m->sessions.begin(), m->sessions.end(), [&](const session& s) { return s.via == via; });
         had = it != m->sessions.end();
         std::uint8_t protocol = 0;
+        time_point heard = clock_.now();
         if (had) {
             protocol = it->protocol;
+            // A link that was given up for its silence has been of no use for a while.
+            if (!m->info->foreign) heard = it->last_frame;
             m->sessions.erase(it);
         }
         for (const auto& s : m->sessions)
             if (s.via->alive()) survivor = s.via;
         m->next_dial = clock_.now();
-        if (m->sessions.empty()) m->unlinked_since = clock_.now();
+        if (m->sessions.empty()) m->unlinked_since = heard;
         if (had && !left)
             m->rungs.lost(protocol, reason.empty() ? "connection lost" : reason, survivor != nullptr, clock_.now());
     }

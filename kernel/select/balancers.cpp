@@ -12,7 +12,7 @@ result<std::unique_ptr<balancer_set>> selector::impl::fit(result<std::unique_ptr
 }
 
 bool selector::impl::publish_balancers(std::unique_ptr<balancer_set> set, const instance* fresh,
-                                       std::unique_lock<std::mutex> lock) {
+                                       std::unique_lock<handover_mutex> lock) {
     // It sees the fleet before its first pick.
     if (fresh) {
         const auto* table = fresh->table<sigrun_balancer>(SIGRUN_KIND_BALANCER);

@@ -109,7 +109,7 @@ private:
 
 class key_collector {
 public:
-    explicit key_collector(const expression& e) noexcept : e_(e) {}
+    key_collector(const expression& e, path::root of) noexcept : e_(e), of_(of) {}
 
     void from_node(std::uint32_t index) {
         const node& n = e_.nodes[index];
@@ -143,9 +143,10 @@ private:
     }
     void from_path(std::uint32_t index) {
         const path& p = e_.paths[index];
-        if (p.from == path::root::fact) found.push_back(p.text);
+        if (p.from == of_) found.push_back(of_ == path::root::label ? p.base : p.text);
     }
     const expression& e_;
+    const path::root of_;
 };
 
 }  // namespace
@@ -162,12 +163,21 @@ std::string print(const expression& e, std::uint32_t node) {
     return std::move(p.out);
 }
 
-std::vector<std::string> keys(const expression& e, std::uint32_t node) {
-    key_collector c(e);
+namespace {
+
+std::vector<std::string> collected(const expression& e, std::uint32_t node, path::root of) {
+    key_collector c(e, of);
     c.from_node(node);
     std::sort(c.found.begin(), c.found.end());
     c.found.erase(std::unique(c.found.begin(), c.found.end()), c.found.end());
     return std::move(c.found);
+}
+
+}  // namespace
+
+std::vector<std::string> keys(const expression& e, std::uint32_t node) { return collected(e, node, path::root::fact); }
+std::vector<std::string> labels(const expression& e, std::uint32_t node) {
+    return collected(e, node, path::root::label);
 }
 
 }  // namespace sigrun::expr

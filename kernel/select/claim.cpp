@@ -16,6 +16,8 @@ selector::impl::claimed selector::impl::claim(const pick_request& r, std::uint32
     if (page >= n_pages.load(std::memory_order_acquire)) return {};
     for (std::uint32_t i = 0; i < r.n_excluded; ++i)
         if (current_slot(r.excluded[i]) == slot) return {};
+    // Where runners of a kind differ, most that are proposed blindly may not match: found out with the fewest looks at memory.
+    if (!(r.pred->slots(page) & bit_of(slot))) return {};
     atomic_word& word = index.hot(slot);
     std::uint64_t w = word.load();
     for (;;) {
@@ -25,6 +27,8 @@ selector::impl::claimed selector::impl::claim(const pick_request& r, std::uint32
         const int plane = hot::tier_plane(w, facts);
         if (plane < 0 || plane >= planes || !(facts.protocols & r.protocols)) return {};
         if (!(r.pred->slots(page) & bit_of(slot))) return {};
+        if (r.pred->ages() && r.pred->is_mixed(page) && ages.outdated(slot, wall_ns()) && !still_matches(*r.pred, slot))
+            return {.aged = true};
         const std::uint64_t next = hot::with_in_flight(w, hot::in_flight(w) + 1, facts.places);
         if (word.compare_exchange_weak(w, next)) {
             index.settle(slot, facts, w, next);
@@ -37,16 +41,17 @@ bool selector::impl::release(slot_ref s) noexcept {
     for (;;) {
         if (page_of(s.slot) >= n_pages.load(std::memory_order_acquire)) return false;
         atomic_word& word = index.hot(s.slot);
-        std::uint64_t w = word.load(), next = 0;
+        std::uint64_t w = word.load(), next = 0, onward = 0;
         page_facts facts;
         do {
             if (hot::generation(w) != s.generation || !hot::in_flight(w)) return false;
             facts = index.page(page_of(s.slot));
+            // Before the last claim is given back: after that the slot may be another runner's, and lead elsewhere.
+            if (w & hot::k_forward) onward = index.forward(s.slot).load();
             next = hot::with_in_flight(w, hot::in_flight(w) - 1, facts.places);
         } while (!word.compare_exchange_weak(w, next));
         if (w & hot::k_forward) {
-            const std::uint64_t to = index.forward(s.slot).load();
-            s = {static_cast<std::uint32_t>(to), static_cast<std::uint8_t>(to >> 32)};
+            s = {static_cast<std::uint32_t>(onward), static_cast<std::uint8_t>(onward >> 32)};
             continue;
         }
         const bool corrected = index.settle(s.slot, facts, w, next);
@@ -64,6 +69,8 @@ slot_ref selector::impl::resolve(slot_ref s) const noexcept {
         if (w & hot::k_used) return s;
         if (!(w & hot::k_forward)) break;
         const std::uint64_t to = index.forward(s.slot).load();
+        // Of another runner that had the slot since.
+        if (hot::generation(index.hot(s.slot).load()) != s.generation) break;
         s = {static_cast<std::uint32_t>(to), static_cast<std::uint8_t>(to >> 32)};
     }
     return {};

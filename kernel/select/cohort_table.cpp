@@ -9,6 +9,7 @@
 namespace sigrun {
 namespace {
 
+constexpr std::size_t k_most_spares = 256;
 constexpr std::size_t k_few_values = 64;  // a label with more values, and more than 1/16 of the runners, is left out
 
 void add(std::string& to, std::string_view text) {
@@ -76,6 +77,11 @@ void cohort_table::set_usual_share(double share, bool reserved) {
     }
 }
 
+bool cohort_table::has_open(const label_map& labels) const {
+    return !open_.empty() &&
+           std::any_of(labels.begin(), labels.end(), [&](const auto& label) { return is_open(label.first); });
+}
+
 void cohort_table::count_labels(const label_map* labels, int change) {
     if (!labels) return;
     if (change > 0)
@@ -102,14 +108,11 @@ std::optional<std::uint32_t> cohort_table::take_page() {
     } else if (n_pages_ < index_.max_pages()) {
         page = n_pages_++;
         page_owner_.push_back(0);
-        position_.push_back(0);
         taken_.push_back(0);
         turn_.push_back(0);
     } else {
         return std::nullopt;
     }
-    position_[page] = static_cast<std::uint32_t>(pages_in_use_.size());
-    pages_in_use_.push_back(page);
     return page;
 }
 
@@ -141,6 +144,7 @@ std::optional<cohort_table::placement> cohort_table::place(const runner_profile&
             for (const auto& [name, value] : *p.labels)
                 if (is_open(name)) c.open_labels.push_back(name);
         by_signature_[s] = out.cohort;
+        facets_.add(out.cohort, c);
     } else {
         out.cohort = at->second;
     }
@@ -153,6 +157,7 @@ std::optional<cohort_table::placement> cohort_table::place(const runner_profile&
     } else {
         page = c.roomy.back();
     }
+    if (!c.runners && !out.new_page) spares_.erase(c.spare);
     const std::uint8_t turn = turn_[page];
     const std::uint64_t free = std::rotr(~taken_[page], turn);
     const auto bit = (static_cast<std::uint32_t>(std::countr_zero(free)) + turn) & 63u;
@@ -165,29 +170,40 @@ std::optional<cohort_table::placement> cohort_table::place(const runner_profile&
     return out;
 }
 
-bool cohort_table::vacate(std::uint32_t slot) {
+void cohort_table::free_page(cohort& c, std::uint32_t page) {
+    erase_value(c.pages, page);
+    erase_value(c.roomy, page);
+    free_pages_.push_back(page);
+}
+
+std::optional<std::uint32_t> cohort_table::vacate(std::uint32_t slot) {
     const std::uint32_t page = page_of(slot), id = page_owner_[page];
     cohort& c = cohorts_[id];
     if (taken_[page] == ~0ull) c.roomy.push_back(page);
     taken_[page] &= ~bit_of(slot);
     --c.runners;
-    const bool freed = taken_[page] == 0;
-    if (freed) {
-        erase_value(c.pages, page);
-        erase_value(c.roomy, page);
-        const std::uint32_t hole = position_[page];
-        pages_in_use_[hole] = pages_in_use_.back();
-        position_[pages_in_use_[hole]] = hole;
-        pages_in_use_.pop_back();
-        free_pages_.push_back(page);
-    }
+    const bool emptied = taken_[page] == 0, others = c.pages.size() > 1;
+    if (emptied && others) free_page(c, page);
+    if (emptied && !others) c.spare = spares_.insert(spares_.end(), id);
     publish(id, c);
-    if (c.pages.empty()) {
-        by_signature_.erase(c.key);
-        cohorts_.erase(id);
-        free_cohorts_.push_back(id);
-    }
-    return freed;
+    if (emptied && others) return page;
+    const std::size_t most = std::min<std::size_t>(k_most_spares, index_.max_pages() / 8);
+    return spares_.size() > most ? give_up_spare() : std::nullopt;
+}
+
+std::optional<std::uint32_t> cohort_table::give_up_spare() {
+    if (spares_.empty()) return std::nullopt;
+    const std::uint32_t id = spares_.front();
+    spares_.pop_front();
+    cohort& c = cohorts_[id];
+    const std::uint32_t page = c.pages.front();
+    free_page(c, page);
+    publish(id, c);
+    by_signature_.erase(c.key);
+    facets_.remove(id, c);
+    cohorts_.erase(id);
+    free_cohorts_.push_back(id);
+    return page;
 }
 
 void cohort_table::publish(std::uint32_t id, const cohort& c) noexcept {

@@ -7,11 +7,14 @@
 // at slot by slot.
 #pragma once
 
+#include "kernel/select/cohort_facets.hpp"
 #include "kernel/select/selector.hpp"
 #include "kernel/select/slot_index.hpp"
 #include "kernel/select/zones.hpp"
 
 #include <array>
+#include <bit>
+#include <list>
 #include <map>
 #include <optional>
 #include <set>
@@ -32,7 +35,8 @@ struct cohort {
     std::uint16_t zone = 0;
     std::uint32_t runners = 0;
     std::vector<std::uint32_t> pages;
-    std::vector<std::uint32_t> roomy;  // pages with a free slot
+    std::vector<std::uint32_t> roomy;            // pages with a free slot
+    std::list<std::uint32_t>::iterator spare{};  // its place among those without runners; only if it has none
 };
 
 class cohort_table {
@@ -46,15 +50,24 @@ public:
     signature sign(const runner_profile& p) const;
     /// Nothing when all pages are taken.
     std::optional<placement> place(const runner_profile& p, const signature& s);
-    /// Gives a slot back. True if that freed its page (which then belongs to nobody).
-    bool vacate(std::uint32_t slot);
+    /// Gives a slot back. The page that belongs to nobody from now on, if there is one: the slot's own where its cohort has
+    /// others. The last page of a cohort stays its own while there is room, since machines tend to become again what they
+    /// were; then it is the page of the cohort that is empty for the longest.
+    std::optional<std::uint32_t> vacate(std::uint32_t slot);
+    /// The page of the cohort that is empty for the longest; nothing if none is.
+    std::optional<std::uint32_t> give_up_spare();
 
     const cohort& of_page(std::uint32_t page) const { return cohorts_.at(page_owner_[page]); }
+    /// The cohorts of which some runner may satisfy a requirement, and whether they differ in that.
     template <class Visit>
-    void for_each(Visit&& visit) const {
-        for (const auto& [id, c] : cohorts_) visit(c);
+    void judge(const requirement& r, Visit&& visit) const {
+        const auto answer = facets_.judge(r);
+        for (std::size_t w = 0; w < answer.all.size(); ++w)
+            for (std::uint64_t rest = answer.all[w] | answer.mixed[w]; rest; rest &= rest - 1) {
+                const auto bit = static_cast<std::size_t>(std::countr_zero(rest));
+                visit(cohorts_.at(static_cast<std::uint32_t>(w * 64 + bit)), (answer.mixed[w] >> bit & 1) != 0);
+            }
     }
-    const std::vector<std::uint32_t>& pages_in_use() const noexcept { return pages_in_use_; }
     /// Slots of the page that are taken, by runners or by claims left behind.
     std::uint64_t taken(std::uint32_t page) const noexcept { return taken_[page]; }
     std::uint32_t n_pages() const noexcept { return n_pages_; }      // highest ever used + 1
@@ -64,6 +77,9 @@ public:
     /// when nothing else is free, or reserved for urgent jobs.
     void set_usual_share(double share, bool reserved);
 
+    /// Some of them are not in the signature, as they have many values.
+    bool has_open(const label_map& labels) const;
+
     /// Counts the labels of a runner, so that labels with many values are found.
     void count_labels(const label_map* labels, int change);
 
@@ -72,6 +88,7 @@ private:
     bool is_open(const std::string& label) const { return open_.contains(label); }
     void publish(std::uint32_t id, const cohort& c) noexcept;
     std::optional<std::uint32_t> take_page();
+    void free_page(cohort& c, std::uint32_t page);
 
     std::uint16_t zone_of(const runner_profile& p) const;
 
@@ -79,10 +96,12 @@ private:
     zone_board& zones_;
     double usual_share_ = 1;
     bool reserved_ = false;
+    cohort_facets facets_;
     std::map<signature, std::uint32_t> by_signature_;
     std::unordered_map<std::uint32_t, cohort> cohorts_;
-    std::vector<std::uint32_t> free_pages_, free_cohorts_, pages_in_use_;
-    std::vector<std::uint32_t> page_owner_, position_;  // position_: of the page in pages_in_use_
+    std::list<std::uint32_t> spares_;  // cohorts without runners, each with one page; the longest empty first
+    std::vector<std::uint32_t> free_pages_, free_cohorts_;
+    std::vector<std::uint32_t> page_owner_;
     std::vector<std::uint64_t> taken_;
     std::vector<std::uint8_t>
         turn_;  // where the next search for a free slot begins: slots are reused as late as possible

@@ -5,11 +5,31 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <set>
 
 namespace sigrun {
+
+/// The terms of a requirement against one kind of runners, or one runner.
+struct term_verdicts {
+    explicit term_verdicts(std::size_t n) : terms(n, truth::unknown), open(n, false) {}
+    std::vector<truth> terms;
+    std::vector<bool> open;  // runners of the kind differ in it
+    bool differ = false;
+    truth whole() const noexcept {
+        truth out = truth::yes;
+        for (const truth t : terms) {
+            if (t == truth::no) return t;
+            if (t == truth::unknown) out = t;
+        }
+        return out;
+    }
+};
+
 namespace {
+
+using verdicts = term_verdicts;
 
 constexpr std::size_t k_max_causes = 16;   // of one term; beyond that they are only counted
 constexpr std::size_t k_max_absences = 8;  // that are told of
@@ -55,20 +75,47 @@ void note_alone(selector::term_count& term, const requirement::shortfall& missin
 /// "gpu[0].model" -> "gpu": a list fact answers for its elements.
 std::string_view head_of(std::string_view key) noexcept { return key.substr(0, key.find('[')); }
 
-/// The terms of a requirement against one kind of runners, or one runner.
-struct verdicts {
-    explicit verdicts(std::size_t n) : terms(n, truth::unknown), open(n, false) {}
-    std::vector<truth> terms;
-    std::vector<bool> open;  // runners of the kind differ in it
-    bool differ = false;
-    truth whole() const noexcept {
-        truth out = truth::yes;
-        for (const truth t : terms) {
-            if (t == truth::no) return t;
-            if (t == truth::unknown) out = t;
-        }
-        return out;
+/// Which keys that the terms name no runner has, and what there is instead.
+class key_census {
+public:
+    key_census(const requirement& r, std::size_t n_terms) {
+        for (std::size_t i = 0; i < n_terms; ++i)
+            for (const std::string& key : r.term_keys(i)) missing_.push_back({i, key});
     }
+    void see(const fact_sheet* facts) {
+        if (!facts || missing_.empty() || !seen_.insert(&facts->block()).second) return;
+        std::erase_if(missing_, [&](const asked& a) { return has(*facts, head_of(a.key)); });
+        if (seen_.size() > k_enough) return;
+        for (std::size_t i = 0; i < facts->size(); ++i) {
+            const auto key = facts->at(i).kind->key();
+            known_.emplace(key);
+            known_.emplace(head_of(key));
+        }
+    }
+    void tell(selector::explanation& out) {
+        if (missing_.empty()) return;
+        known_.insert("os.arch");  // an alias, never stored
+        const std::vector<std::string> names(known_.begin(), known_.end());
+        for (const asked& a : missing_)
+            if (auto& term = out.terms[a.term]; term.nearest_key.empty()) term.nearest_key = nearest_name(a.key, names);
+    }
+
+private:
+    static constexpr std::size_t k_enough = 64;  // kinds of machines whose keys are offered
+    struct asked {
+        std::size_t term;
+        std::string key;
+    };
+    static bool has(const fact_sheet& facts, std::string_view head) {
+        if (facts.find(head)) return true;
+        const std::string list = std::string(head) + '[';
+        const std::size_t at = facts.first_not_before(list);
+        return at < facts.size() && facts.at(at).kind->key().starts_with(list);
+    }
+
+    std::vector<asked> missing_;
+    std::set<std::string, std::less<>> known_;
+    std::set<const fact_block*> seen_;  // machines of a class have the same keys
 };
 
 /// What the terms say of `n` runners that are alike, one of them `subject`. `each`: of one runner of a kind that differs,
@@ -86,7 +133,13 @@ void tell(selector::explanation& out, const requirement& r, const verdicts& v, c
         const bool counts = !only || (*only)[i];
         const bool alone = failing == 1 && i == last && (only || !v.differ);
         if (!counts && !alone) continue;
-        const auto missing = r.term_shortfall(i, subject);
+        // Farther than both nearest ones it is only counted.
+        const auto limit = [](double nearest) {
+            return nearest < 0 ? std::numeric_limits<double>::infinity() : nearest;
+        };
+        const auto missing = r.term_shortfall(i, subject, v.terms[i],
+                                              std::max(counts ? limit(out.terms[i].closest_distance) : 0,
+                                                       alone ? limit(out.terms[i].alone_distance) : 0));
         if (counts) note(out.terms[i], v.terms[i], missing, here, n);
         if (alone) note_alone(out.terms[i], missing, here, n);
     }
@@ -153,30 +206,55 @@ void selector::impl::list_absences(explanation& out, const std::vector<slot_ref>
     if (out.absences.size() > k_max_absences) out.absences.resize(k_max_absences);
 }
 
+void selector::impl::explain_page(std::uint32_t page, std::uint64_t live, const requirement& r, const verdicts& kind,
+                                  const explain_terms& asked, explanation& out, std::vector<slot_ref>& out_now) const {
+    const page_facts facts = index.page(page);
+    const auto first = page * 64 + static_cast<std::uint32_t>(std::countr_zero(live));
+    const slot_ref example{first, hot::generation(index.hot(first).load())};
+    tell(out, r, kind, subjects.at(first).view(), example, static_cast<std::uint32_t>(std::popcount(live)), nullptr);
+    verdicts own = kind;
+    own.open.assign(own.open.size(), false);
+    for (std::uint64_t rest = live; rest; rest &= rest - 1) {
+        const std::uint32_t slot = page * 64 + static_cast<std::uint32_t>(std::countr_zero(rest));
+        const std::uint64_t w = index.hot(slot).load();
+        const slot_ref here{slot, hot::generation(w)};
+        if (kind.differ) {
+            const match_subject one = subjects.at(slot).view();
+            for (std::size_t i = 0; i < own.terms.size(); ++i)
+                if (kind.open[i]) own.terms[i] = r.term_matches(i, one);
+            tell(out, r, own, one, here, 1, &kind.open);
+        }
+        const bool open = w & hot::k_open;
+        const truth whole = own.whole();
+        ++out.runners;
+        out.open += open;
+        out.unknown += whole == truth::unknown;
+        if (whole != truth::yes) continue;
+        ++out.matching;
+        out.matching_open += open;
+        out.busy += open && !hot::can_take(w, facts);
+        sort_in(out, asked, here, w, facts);
+        if (open && (w & hot::k_out)) out_now.push_back(here);
+    }
+}
+
+/// Some pages at a time, so that whoever changes a runner does not wait for a look at all of them.
 selector::explanation selector::impl::explain(const requirement& r, const explain_terms& asked) const {
+    constexpr std::uint32_t k_pages = 16;
     explanation out;
     for (const auto& t : r.terms()) {
         out.terms.emplace_back().text = t.text;
         out.terms.back().column = t.column;
     }
     const std::size_t n_terms = out.terms.size();
-    std::set<std::string, std::less<>> known_keys;
-    std::set<const fact_block*> seen;  // machines of a class have the same keys
-    std::map<const cohort*, verdicts> kinds;
+    key_census keys(r, n_terms);
+    std::map<signature, verdicts> kinds;
     std::vector<slot_ref> out_now;  // ejected, of those that match
-    auto add_keys = [&](const fact_sheet* facts) {
-        if (!facts || !seen.insert(&facts->block()).second) return;
-        for (std::size_t i = 0; i < facts->size(); ++i) {
-            const auto key = facts->at(i).kind->key();
-            known_keys.emplace(key);
-            known_keys.emplace(head_of(key));
-        }
-    };
-    auto judged = [&](const cohort& c) -> const verdicts& {
-        auto [at, fresh] = kinds.try_emplace(&c, n_terms);
+    const auto judged = [&](const cohort& c) -> const verdicts& {
+        auto [at, fresh] = kinds.try_emplace(c.key, n_terms);
         verdicts& v = at->second;
         if (!fresh) return v;
-        add_keys(c.facts.get());
+        keys.see(c.facts.get());
         for (std::size_t i = 0; i < n_terms; ++i) {
             match_scope scope;
             scope.class_only = true;
@@ -187,53 +265,18 @@ selector::explanation selector::impl::explain(const requirement& r, const explai
         }
         return v;
     };
-    verdicts own(n_terms);
-    for (const std::uint32_t page : cohorts.pages_in_use()) {
-        const std::uint64_t live = index.live(page).load();
-        if (!live) continue;
-        const page_facts facts = index.page(page);
-        const verdicts& kind = judged(cohorts.of_page(page));
-        const auto first = page * 64 + static_cast<std::uint32_t>(std::countr_zero(live));
-        const slot_ref example{first, hot::generation(index.hot(first).load())};
-        tell(out, r, kind, subject(first), example, static_cast<std::uint32_t>(std::popcount(live)), nullptr);
-        for (std::uint64_t rest = live; rest; rest &= rest - 1) {
-            const std::uint32_t slot = page * 64 + static_cast<std::uint32_t>(std::countr_zero(rest));
-            const std::uint64_t w = index.hot(slot).load();
-            const slot_ref here{slot, hot::generation(w)};
-            const verdicts* v = &kind;
-            if (kind.differ) {
-                const match_subject one = subject(slot);
-                own.terms = kind.terms;
-                for (std::size_t i = 0; i < n_terms; ++i)
-                    if (kind.open[i]) own.terms[i] = r.term_matches(i, one);
-                tell(out, r, own, one, here, 1, &kind.open);
-                v = &own;
-            }
-            const bool open = w & hot::k_open;
-            const truth whole = v->whole();
-            ++out.runners;
-            out.open += open;
-            out.unknown += whole == truth::unknown;
-            if (whole != truth::yes) continue;
-            ++out.matching;
-            out.matching_open += open;
-            out.busy += open && !hot::can_take(w, facts);
-            sort_in(out, asked, here, w, facts);
-            if (open && (w & hot::k_out)) out_now.push_back(here);
-        }
+    for (std::uint32_t begin = 0, n = ~0u; begin < n; begin += k_pages) {
+        const std::lock_guard lock(mutex);
+        n = cohorts.n_pages();
+        for (std::uint32_t page = begin; page < std::min(begin + k_pages, n); ++page)
+            if (const std::uint64_t live = index.live(page).load())
+                explain_page(page, live, r, judged(cohorts.of_page(page)), asked, out, out_now);
     }
     if (!out_now.empty()) list_absences(out, out_now);
     for (auto& term : out.terms)
         std::stable_sort(term.causes.begin(), term.causes.end(),
                          [](const auto& a, const auto& b) { return a.runners > b.runners; });
-    known_keys.insert("os.arch");  // an alias, never stored
-    const std::vector<std::string> names(known_keys.begin(), known_keys.end());
-    for (std::size_t i = 0; i < out.terms.size(); ++i)
-        for (const std::string& key : r.term_keys(i))
-            if (!known_keys.contains(key) && !known_keys.contains(head_of(key))) {
-                out.terms[i].nearest_key = nearest_name(key, names);
-                break;
-            }
+    keys.tell(out);
     return out;
 }
 

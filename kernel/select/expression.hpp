@@ -103,5 +103,7 @@ constexpr std::uint32_t k_max_quantifiers = 2;
 std::string print(const expression& e, std::uint32_t node);
 /// Fact keys the subtree reads, sorted.
 std::vector<std::string> keys(const expression& e, std::uint32_t node);
+/// Names of the labels it reads, sorted.
+std::vector<std::string> labels(const expression& e, std::uint32_t node);
 
 }  // namespace sigrun::expr

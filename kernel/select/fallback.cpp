@@ -11,6 +11,8 @@ namespace sigrun {
 namespace {
 
 constexpr std::uint32_t k_none = ~0u;
+// Where the facts of all runners have grown old at once: a look at each takes time, and the next tick sorts them out.
+constexpr int k_most_too_old = 256;
 
 }  // namespace
 
@@ -19,8 +21,10 @@ bool selector::impl::fall_back(const pick_request& r, dispatcher& d, const std::
     const std::uint32_t words = (d.view.n_pages + 63) / 64;
     if (!words) return false;
     sdk::bit_source bits(d.random());
+    int too_old = 0;
     auto take = [&](std::uint32_t slot) {
         const claimed c = claim(r, slot, planes);
+        too_old += c.aged;
         if (!c.done) return false;
         fill(out, r, slot, c);
         out.explain.reason = planes > hot::k_ejected ? SIGRUN_WHY_PANIC : SIGRUN_WHY_BUILTIN_FALLBACK;
@@ -62,6 +66,7 @@ bool selector::impl::fall_back(const pick_request& r, dispatcher& d, const std::
             for (int t = 0; t < planes; ++t)
                 for (std::uint64_t idle = index.tiers().slots(t, page) & r.pred->slots(page); idle; idle &= idle - 1)
                     if (take(page * 64 + static_cast<std::uint32_t>(std::countr_zero(idle)))) return true;
+            if (too_old > k_most_too_old) return false;
         }
     }
     return false;

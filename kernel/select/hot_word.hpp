@@ -68,12 +68,17 @@ constexpr int unusual_plane(int tier) noexcept {
 /// The plane the slot's bit belongs in, or k_nowhere.
 constexpr int tier_plane(std::uint64_t w, page_facts page) noexcept {
     const std::uint32_t q = in_flight(w);
-    if (!(w & k_open) || q >= (w & k_trial ? 1u : page.places)) return k_nowhere;
+    if (!(w & k_open) || !page.protocols || q >= (w & k_trial ? 1u : page.places)) return k_nowhere;
     if (w & k_out) return k_ejected;
     const int tier = static_cast<int>(w >> 48 & 7u);
     if (page.usual >= page.places) return tier;
     if (q < page.usual) return tier < k_first_unusual ? tier : k_first_unusual - 1;
     return page.reserved ? k_kept : unusual_plane(tier);
+}
+/// 0 in any tier that balancers see, else k_nowhere.
+constexpr int all_plane(std::uint64_t w, page_facts page) noexcept {
+    const int tier = tier_plane(w, page);
+    return tier >= 0 && tier < SIGRUN_TIERS ? 0 : k_nowhere;
 }
 constexpr bool can_take(std::uint64_t w, page_facts page) noexcept { return tier_plane(w, page) != k_nowhere; }
 constexpr int level_plane(std::uint64_t w, page_facts page) noexcept {

@@ -3,6 +3,7 @@
 #include "kernel/select/selector_impl.hpp"
 
 #include <algorithm>
+#include <bit>
 
 namespace sigrun {
 namespace {
@@ -12,6 +13,12 @@ namespace {
 std::uint32_t page_limit(std::uint32_t runners) noexcept {
     const std::uint32_t single = std::min(runners, 65'536u);
     return (single + single / 8 + runners / 32 + 64 + 63) & ~63u;
+}
+
+/// With the same labels, and the same as far as the kind of a runner is concerned.
+bool same_kind(const runner_profile& now, const runner_subject& before, page_facts page) {
+    return now.facts && before.facts && now.facts->cohort() == before.facts->cohort() && now.places == page.places &&
+           now.protocols == page.protocols && now.weight == page.weight;
 }
 
 problem wrong_slot() { return make_problem(errc::not_found, "there is no runner in this slot"); }
@@ -27,12 +34,11 @@ void protocol_pages::set(std::uint32_t page, protocol_mask protocols, bool prese
             pages_[i][page >> 6].fetch_or(bit_of(page));
         else
             pages_[i][page >> 6].fetch_and(~bit_of(page));
-    if (!protocols) without_.fetch_add(present ? 1u : ~0u);
 }
 std::uint64_t protocol_pages::word(std::uint32_t w, protocol_mask allowed) const noexcept {
     std::uint64_t out = 0;
-    for (std::uint32_t i = 0; i < pages_.size(); ++i)
-        if (allowed >> i & 1) out |= pages_[i][w].load(std::memory_order_relaxed);
+    for (std::uint32_t rest = allowed; rest; rest &= rest - 1)
+        out |= pages_[static_cast<std::size_t>(std::countr_zero(rest))][w].load(std::memory_order_relaxed);
     return out;
 }
 
@@ -48,7 +54,9 @@ selector::impl::impl(const options& o, std::unique_ptr<balancer_set> set)
       protocols(index.page_words()),
       answers(index.max_pages()),
       cohorts(index, zones),
-      predicates(index.max_pages()) {
+      predicates(index.max_pages()),
+      subjects(index.max_pages()),
+      ages(std::size_t{index.max_pages()} * 64) {
     protect(o.protect);
     for (std::size_t i = 0; i < owned_balancers->size(); ++i) balancer_names[i] = (*owned_balancers)[i].name;
     n_balancers = owned_balancers->size();
@@ -69,9 +77,19 @@ std::uint64_t selector::impl::change(std::uint32_t slot, std::uint64_t set, std:
     return w;
 }
 
+/// Labels that every runner has of its own would only fill the pool.
+std::shared_ptr<const label_map> selector::impl::shared(const std::shared_ptr<const label_map>& labels) {
+    return labels && cohorts.has_open(*labels) ? labels : pool.share(labels);
+}
+
 /// Takes a slot for the profile and gives it its answers; closed, with no job in flight.
 result<std::uint32_t> selector::impl::settle_in(const runner_profile& profile) {
-    const auto where = cohorts.place(profile, cohorts.sign(profile));
+    const signature kind = cohorts.sign(profile);
+    auto where = cohorts.place(profile, kind);
+    if (const auto page = where ? std::nullopt : cohorts.give_up_spare()) {
+        forget_page(*page);
+        where = cohorts.place(profile, kind);
+    }
     if (!where) return make_problem(errc::busy, "the selection index has no page left: too many kinds of runners");
     const std::uint32_t slot = where->slot, page = page_of(slot);
     const auto generation = static_cast<std::uint8_t>(hot::generation(index.hot(slot).load()) + 1);
@@ -84,12 +102,19 @@ result<std::uint32_t> selector::impl::settle_in(const runner_profile& profile) {
                                              e.cost(fleet, profile.weight, now_ns(), slow_start()), profile.places));
     }
     index.identity(slot).store(profile.identity, std::memory_order_relaxed);
-    profiles[slot] = profile;
+    subjects.put(slot, {profile.facts, shared(profile.labels)});
     index.live(page).fetch_or(bit_of(slot));
-    if (where->new_page) protocols.set(page, profile.protocols, true);
-    bool changed = where->new_page;
+    const bool fresh = where->new_page;
+    if (fresh) {
+        protocols.set(page, profile.protocols, true);
+        layout.fetch_add(1);
+    }
+    const auto& pages = cohorts.of_page(page).pages;
+    const bool known = fresh && pages.front() != page;  // what is said of the cohort's other pages holds for this one
+    bool changed = fresh;
     predicates.for_each([&](predicate& p) {
-        if (where->new_page) judge_page(p, page);
+        if (known) p.set_page(page, p.kind_of(pages.front()));
+        if (fresh && !known) judge_page(p, page);
         if (p.is_mixed(page)) changed |= judge_slot(p, slot);
     });
     if (changed) answers[page].fetch_add(1);
@@ -120,12 +145,20 @@ result<slot_ref> selector::impl::update(slot_ref s, const runner_profile& profil
     s = resolve(s);
     if (!owns(s)) return wrong_slot();
     bury_tombstones();
+    judge_a_few_aged();
     const std::uint32_t page = page_of(s.slot);
-    const auto old_labels = profiles[s.slot].labels;
-    cohorts.count_labels(profile.labels.get(), 1);
-    cohorts.count_labels(old_labels.get(), -1);
-    if (cohorts.sign(profile) == cohorts.of_page(page).key) {
-        profiles[s.slot] = profile;
+    // Most changes are of facts that make no other kind of runner, and come with a copy of the same labels.
+    const runner_subject& old = subjects.at(s.slot);
+    const auto old_labels = old.labels;
+    const bool same_labels =
+        old_labels == profile.labels || (old_labels && profile.labels && *old_labels == *profile.labels);
+    if (!same_labels) {
+        cohorts.count_labels(profile.labels.get(), 1);
+        cohorts.count_labels(old_labels.get(), -1);
+    }
+    if ((same_labels && same_kind(profile, old, index.page(page))) ||
+        cohorts.sign(profile) == cohorts.of_page(page).key) {
+        subjects.put(s.slot, {profile.facts, same_labels ? old_labels : shared(profile.labels)});
         index.identity(s.slot).store(profile.identity, std::memory_order_relaxed);
         predicates.for_each([&](predicate& p) {
             if (p.is_mixed(page) && judge_slot(p, s.slot)) answers[page].fetch_add(1);
@@ -134,8 +167,10 @@ result<slot_ref> selector::impl::update(slot_ref s, const runner_profile& profil
     }
     auto moved = settle_in(profile);
     if (!moved) {
-        cohorts.count_labels(profile.labels.get(), -1);
-        cohorts.count_labels(old_labels.get(), 1);
+        if (!same_labels) {
+            cohorts.count_labels(profile.labels.get(), -1);
+            cohorts.count_labels(old_labels.get(), 1);
+        }
         return moved.error();
     }
     const slot_ref to{*moved, hot::generation(index.hot(*moved).load())};
@@ -152,7 +187,7 @@ result<slot_ref> selector::impl::update(slot_ref s, const runner_profile& profil
     } while (!old_word.compare_exchange_weak(w, (w & ~(hot::k_open | hot::k_used)) | hot::k_forward));
     index.settle(s.slot, index.page(page), w, old_word.load());
     index.live(page).fetch_and(~bit_of(s.slot));
-    profiles.erase(s.slot);
+    subjects.erase(s.slot);
     tombstones.push_back(s.slot);
     if (w & hot::k_open) {
         count_open(s.slot, -1);
@@ -190,9 +225,8 @@ void selector::impl::inherit(std::uint32_t from, slot_ref to, const runner_profi
 void selector::impl::remove(slot_ref s) {
     s = resolve(s);
     if (!owns(s)) return;
-    const auto profile = profiles.find(s.slot);
-    cohorts.count_labels(profile->second.labels.get(), -1);
-    profiles.erase(profile);
+    cohorts.count_labels(subjects.at(s.slot).labels.get(), -1);
+    subjects.erase(s.slot);
     index.live(page_of(s.slot)).fetch_and(~bit_of(s.slot));
     vacate(s.slot);
     n_runners.fetch_sub(1);
@@ -214,25 +248,38 @@ void selector::impl::vacate(std::uint32_t slot) {
     predicates.for_each([&](predicate& p) {
         if (p.is_mixed(page)) p.set_slot(slot, false);
     });
-    const protocol_mask had = index.page(page).protocols;
-    if (!cohorts.vacate(slot)) return;
-    protocols.set(page, had, false);
-    predicates.for_each([&](predicate& p) { p.set_page(page, predicate::page_kind::none); });
-    answers[page].fetch_add(1);
+    if (const auto free = cohorts.vacate(slot)) forget_page(*free);
 }
 
+/// The page belongs to nobody any more.
+void selector::impl::forget_page(std::uint32_t page) {
+    protocols.set(page, index.page(page).protocols, false);
+    predicates.for_each([&](predicate& p) { p.set_page(page, predicate::page_kind::none); });
+    answers[page].fetch_add(1);
+    layout.fetch_add(1);
+}
+
+/// Looks at some of them: where jobs last for hours there are many.
 void selector::impl::bury_tombstones() {
-    std::erase_if(tombstones, [&](std::uint32_t slot) {
+    constexpr std::size_t k_some = 16;
+    for (std::size_t n = std::min(k_some, tombstones.size()); n; --n) {
+        if (next_tombstone >= tombstones.size()) next_tombstone = 0;
+        const std::uint32_t slot = tombstones[next_tombstone];
         atomic_word& word = index.hot(slot);
         std::uint64_t w = word.load();
         // Closed for claim_existing before it is emptied, in one step with the look at its count.
-        if (hot::in_flight(w) || !word.compare_exchange_strong(w, w & ~hot::k_forward)) return false;
+        if (hot::in_flight(w) || !word.compare_exchange_strong(w, w & ~hot::k_forward)) {
+            ++next_tombstone;
+            continue;
+        }
         vacate(slot);
-        return true;
-    });
+        tombstones[next_tombstone] = tombstones.back();
+        tombstones.pop_back();
+    }
 }
 
 void selector::impl::set_open(slot_ref s, bool open) {
+    judge_a_few_aged();
     s = resolve(s);
     if (!owns(s)) return;
     const bool was = change(s.slot, open ? hot::k_open : 0, open ? 0 : hot::k_open) & hot::k_open;

@@ -3,6 +3,8 @@
 #include "kernel/base/read_section.hpp"
 #include "kernel/select/selector_impl.hpp"
 
+#include <sigrun/cpp/fleet_view.hpp>
+
 #include <time.h>
 
 #include <algorithm>
@@ -52,6 +54,7 @@ sigrun_view selector::impl::describe() const noexcept {
     index.describe(v);
     zones.describe(v);
     v.epoch = epoch.load(std::memory_order_acquire);
+    v.layout = layout.load(std::memory_order_acquire);
     v.n_pages = n_pages.load(std::memory_order_acquire);
     v.n_slots = v.n_pages * 64;
     v.n_cohorts = n_cohorts.load(std::memory_order_acquire);
@@ -60,7 +63,8 @@ sigrun_view selector::impl::describe() const noexcept {
 
 const std::uint64_t* selector::impl::feasible_pages(const pick_request& r, dispatcher& d) const noexcept {
     const atomic_word* pages = r.pred->pages();
-    if (protocols.all_suit(r.protocols)) return reinterpret_cast<const std::uint64_t*>(pages);
+    // Who has no protocol at all is in no tier.
+    if (r.protocols == 0xffff) return reinterpret_cast<const std::uint64_t*>(pages);
     const std::uint32_t words = (d.view.n_pages + 63) / 64;
     for (std::uint32_t w = 0; w < words; ++w)
         d.masked[w] = pages[w].load(std::memory_order_relaxed) & protocols.word(w, r.protocols);
@@ -118,9 +122,16 @@ bool selector::impl::ask_balancer(const balancer_set& set, std::size_t which, co
     return false;
 }
 
+bool selector::impl::some_free(const std::uint64_t* pages, const dispatcher& d) const noexcept {
+    const std::uint32_t words = (d.view.n_pages + 63) / 64;
+    for (std::uint32_t w = 0; w < words; ++w)
+        if (sdk::load_once(pages[w]) & index.all().pages(0, w)) return true;
+    return false;
+}
+
 pick_outcome selector::impl::why_none(const pick_request& r) const noexcept {
-    const std::uint32_t pages = n_pages.load(std::memory_order_acquire);
-    for (std::uint32_t page = 0; page < pages; ++page) {
+    for (page_walk walk(*r.pred, n_pages.load(std::memory_order_acquire)); walk.more();) {
+        const std::uint32_t page = walk.next();
         std::uint64_t match = r.pred->slots(page) & index.live(page).load();
         if (!match) continue;
         // A runner without any link may get one that suits; a runner with other links will not run this job.
@@ -134,8 +145,8 @@ pick_outcome selector::impl::why_none(const pick_request& r) const noexcept {
 }
 
 bool selector::impl::could_run(const pick_request& r) const noexcept {
-    const std::uint32_t pages = n_pages.load(std::memory_order_acquire);
-    for (std::uint32_t page = 0; page < pages; ++page) {
+    for (page_walk walk(*r.pred, n_pages.load(std::memory_order_acquire)); walk.more();) {
+        const std::uint32_t page = walk.next();
         std::uint64_t match = r.pred->slots(page) & index.live(page).load();
         if (!match || !(index.page(page).protocols & r.protocols)) continue;
         for (std::uint32_t i = 0; i < r.n_excluded; ++i)
@@ -163,28 +174,35 @@ pick_result selector::impl::pick(const pick_request& r) noexcept {
     }
     dispatcher& d = *here;
     if (d.view.epoch != epoch.load(std::memory_order_acquire)) d.view = describe();
-    if (const std::int64_t end = r.pred->expires_ns(); end && wall_ns() >= end) {
-        // If a writer is at work, the next pick sees to it.
-        if (std::unique_lock lock(mutex, std::try_to_lock); lock) refresh(*r.pred);
-    }
     const std::uint64_t* pages = feasible_pages(r, d);
+    d.view.match = r.pred->match();
     const bool plain = !r.n_excluded && !r.pred->any_mixed();
     const std::size_t named = place_of(set, r), chosen = decider(set, r, d, named);
     const std::size_t which = chosen < set.size() ? chosen : named;  // nobody to choose from: it proposes nothing
     balancer_conduct& conduct = *set[which].conduct;
     // Lost to another thread, or some proposals may not fit: alternates, then the built-in choice.
-    if (!conduct.suspended() &&
-        ((plain && ask_balancer(set, which, r, d, pages, 1, out)) || ask_balancer(set, which, r, d, pages, 4, out))) {
+    if (!conduct.suspended() && ((!r.n_excluded && ask_balancer(set, which, r, d, pages, 1, out)) ||
+                                 (some_free(pages, d) && ask_balancer(set, which, r, d, pages, 4, out)))) {
         d.note_pick(which, false);
         if (plain) conduct.proposed(true);
         return out;
     }
-    if (fall_back(r, d, pages, planes_for(r), out)) {
+    // Where all are busy there is nothing to look for, but in what is kept for urgent jobs.
+    const bool worthwhile = planes_for(r) > SIGRUN_TIERS || some_free(pages, d);
+    if (worthwhile && fall_back(r, d, pages, planes_for(r), out)) {
         // What is kept for urgent jobs no balancer could have proposed.
         const bool missed = out.explain.tier < SIGRUN_TIERS;
         d.note_pick(which, missed);
         if (plain && missed && !conduct.suspended()) conduct.proposed(false);
         return out;
+    }
+    if (r.pred->ages() && ages.due(wall_ns())) {
+        // It may be that something matches because time has passed: what nobody knows any more.
+        constexpr std::size_t k_some = 256;
+        std::unique_lock lock(mutex, std::try_to_lock);
+        if (lock) judge_aged(k_some);
+        if (lock.owns_lock()) lock.unlock();
+        if (fall_back(r, d, pages, planes_for(r), out)) return out;
     }
     if (panics(*r.pred) && fall_back(r, d, pages, hot::k_planes, out)) return out;
     out.outcome = why_none(r);

@@ -31,6 +31,7 @@ void predicate::set_page(std::uint32_t page, page_kind kind) {
         return;
     }
     mixed_[page >> 6].fetch_and(~bit);
+    if (slot_chunk* c = chunk(page)) c->slots[page % k_chunk].store(~0ull);
     if (kind == page_kind::all)
         pages_[page >> 6].fetch_or(bit);
     else

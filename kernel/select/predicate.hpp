@@ -9,6 +9,7 @@
 
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstdint>
 #include <vector>
 
@@ -47,24 +48,42 @@ public:
         if (!any_mixed() || !is_mixed(page)) return ~0ull;
         return chunk(page)->slots[page % k_chunk].load();
     }
-    /// Wall clock when some answer changes by age alone; 0 = never.
-    std::int64_t expires_ns() const noexcept { return expires_ns_.load(std::memory_order_relaxed); }
+    /// For sigrun_view: which slots match.
+    const std::uint64_t* const* match() const noexcept {
+        return any_mixed() ? reinterpret_cast<const std::uint64_t* const*>(chunks_.data()) : nullptr;
+    }
+    /// Some answer changes by time alone; ageing says which.
+    bool ages() const noexcept { return ages_.load(std::memory_order_acquire); }
 
     // -- [one writer]
     // ----------------------------------------------------------------------------------------------
     enum class page_kind : std::uint8_t { none, all, mixed };
     void set_page(std::uint32_t page, page_kind kind);
+    page_kind kind_of(std::uint32_t page) const noexcept {
+        return is_mixed(page) ? page_kind::mixed : has_page(page) ? page_kind::all : page_kind::none;
+    }
     void set_slot(std::uint32_t slot, bool matches) noexcept;
-    void set_expiry(std::int64_t ns) noexcept { expires_ns_.store(ns, std::memory_order_relaxed); }
-    void lower_expiry(std::int64_t ns) noexcept {
-        if (const auto now = expires_ns(); ns && (!now || ns < now)) set_expiry(ns);
+    /// From here on its answers are complete. Once.
+    void end_judging() noexcept {
+        judged_.store(true, std::memory_order_release);
+        judged_.notify_all();
+    }
+    /// [any] Not by a thread that holds the mutex.
+    void wait_until_judged() const noexcept { judged_.wait(false, std::memory_order_acquire); }
+    void set_ages() noexcept {
+        if (!ages_.load(std::memory_order_relaxed)) ages_.store(true, std::memory_order_release);
     }
 
 private:
-    static constexpr std::uint32_t k_chunk = 512;  // pages
+    static constexpr std::uint32_t k_chunk = SIGRUN_MATCH_PAGES;
+    /// All slots of pages that are not mixed.
     struct slot_chunk {
-        std::array<atomic_word, k_chunk> slots{};
+        slot_chunk() {
+            for (auto& page : slots) page.store(~0ull, std::memory_order_relaxed);
+        }
+        std::array<atomic_word, k_chunk> slots;
     };
+    static_assert(sizeof(std::atomic<slot_chunk*>) == sizeof(const std::uint64_t*));
     slot_chunk* chunk(std::uint32_t page) const noexcept { return chunks_[page / k_chunk].load(); }
 
     requirement_ptr requirement_;
@@ -74,7 +93,29 @@ private:
     std::vector<atomic_word> pages_, mixed_;
     std::vector<std::atomic<slot_chunk*>> chunks_;  // made for the first mixed page in their range
     std::atomic<bool> any_mixed_{false};
-    std::atomic<std::int64_t> expires_ns_{0};
+    std::atomic<bool> ages_{false}, judged_{false};
+};
+
+/// The pages of a predicate below `n_pages` that match or may match, one after the other.
+class page_walk {
+public:
+    page_walk(const predicate& p, std::uint32_t n_pages) noexcept : words_(p.pages()), n_words_((n_pages + 63) / 64) {
+        if (n_words_) left_ = words_[0].load(std::memory_order_acquire);
+    }
+    bool more() noexcept {
+        while (!left_ && ++word_ < n_words_) left_ = words_[word_].load(std::memory_order_acquire);
+        return left_ != 0;
+    }
+    std::uint32_t next() noexcept {
+        const auto bit = static_cast<std::uint32_t>(std::countr_zero(left_));
+        left_ &= left_ - 1;
+        return word_ * 64 + bit;
+    }
+
+private:
+    const atomic_word* words_;
+    std::uint32_t n_words_, word_ = 0;
+    std::uint64_t left_ = 0;
 };
 
 }  // namespace sigrun

@@ -38,15 +38,4 @@ std::pair<std::shared_ptr<predicate>, bool> predicate_table::intern(const requir
     return {p, made};
 }
 
-void predicate_table::for_each(const std::function<void(predicate&)>& visit) {
-    for (auto at = entries_.begin(); at != entries_.end();) {
-        if (auto p = at->second.alive.lock()) {
-            visit(*p);
-            ++at;
-        } else {
-            at = entries_.erase(at);
-        }
-    }
-}
-
 }  // namespace sigrun

@@ -4,7 +4,6 @@
 #include "kernel/select/predicate.hpp"
 
 #include <array>
-#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -20,7 +19,22 @@ public:
     explicit predicate_table(std::uint32_t max_pages) noexcept : max_pages_(max_pages) {}
     /// The predicate and whether it is new and still without answers.
     std::pair<std::shared_ptr<predicate>, bool> intern(const requirement_ptr& r);
-    void for_each(const std::function<void(predicate&)>& visit);
+    template <class Visit>
+    void for_each(Visit&& visit) {
+        for (const auto& p : kept_) visit(*p);
+        // The others may end at any moment.
+        if (entries_.size() == kept_.size()) return;
+        for (auto at = entries_.begin(); at != entries_.end();) {
+            if (at->second.is_kept) {
+                ++at;
+            } else if (const auto p = at->second.alive.lock()) {
+                visit(*p);
+                ++at;
+            } else {
+                at = entries_.erase(at);
+            }
+        }
+    }
     std::size_t size() const noexcept { return entries_.size(); }
 
 private:

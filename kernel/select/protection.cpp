@@ -66,13 +66,14 @@ bool selector::impl::panics(predicate& pred) noexcept {
     const std::int64_t now = now_ns();
     if (now - pred.panic.looked_ns.exchange(now) < k_panic_age_ns) return pred.panic.panics.load();
     std::uint64_t all = 0, able = 0;
-    const std::uint32_t pages = n_pages.load(std::memory_order_acquire);
-    for (std::uint32_t page = 0; page < pages; ++page)
+    for (page_walk walk(pred, n_pages.load(std::memory_order_acquire)); walk.more();) {
+        const std::uint32_t page = walk.next();
         for (std::uint64_t rest = pred.slots(page) & index.live(page).load(); rest; rest &= rest - 1) {
             const std::uint64_t w = index.hot(page * 64 + static_cast<std::uint32_t>(std::countr_zero(rest))).load();
             ++all;
             able += (w & hot::k_open) && !(w & hot::k_out);
         }
+    }
     const bool panics = static_cast<double>(able) < panic_below.load() * static_cast<double>(all);
     pred.panic.panics.store(panics);
     return panics;
@@ -152,6 +153,12 @@ std::vector<ejection> selector::impl::tick() {
     look_at_beginners(now);
     look_at_some(now, by);
     repairs();
+    // In parts, so that whoever changes a runner does not wait for a whole fleet.
+    constexpr std::size_t k_aged = 64;
+    for (bool all = false; !all && ages.due(wall_ns());) {
+        const std::lock_guard lock(mutex);
+        all = judge_aged(k_aged);
+    }
     if (choosing.load(std::memory_order_relaxed)) choose_policies(now);
     std::lock_guard lock(protecting);
     return std::exchange(untold, {});

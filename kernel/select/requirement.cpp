@@ -13,6 +13,8 @@
 namespace sigrun {
 namespace {
 
+const std::vector<std::string> k_none;
+
 bool valid_utf8(std::string_view t) noexcept {
     for (std::size_t i = 0; i < t.size();) {
         const auto lead = static_cast<unsigned char>(t[i]);
@@ -64,6 +66,8 @@ result<requirement_ptr> requirement::compile(std::string_view text) {
         const expr::node& node = e.nodes[n];
         made->terms.push_back(
             {std::string(text.substr(node.begin, node.end - node.begin)), expr::column_of(text, node.begin)});
+        made->term_keys.push_back(expr::keys(e, n));
+        made->term_labels.push_back(expr::labels(e, n));
     }
     return requirement_ptr(new requirement(std::move(made)));
 }
@@ -86,8 +90,11 @@ truth requirement::term_matches(std::size_t i, const match_subject& subject, mat
     if (i >= impl_->term_nodes.size()) return truth::unknown;
     return expr::evaluate(impl_->e, impl_->term_nodes[i], subject, scope);
 }
-std::vector<std::string> requirement::term_keys(std::size_t i) const {
-    return i < impl_->term_nodes.size() ? expr::keys(impl_->e, impl_->term_nodes[i]) : std::vector<std::string>();
+const std::vector<std::string>& requirement::term_keys(std::size_t i) const noexcept {
+    return i < impl_->term_keys.size() ? impl_->term_keys[i] : k_none;
+}
+const std::vector<std::string>& requirement::term_labels(std::size_t i) const noexcept {
+    return i < impl_->term_labels.size() ? impl_->term_labels[i] : k_none;
 }
 const std::vector<std::string>& requirement::keys() const noexcept { return impl_->keys; }
 

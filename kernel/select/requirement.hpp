@@ -55,7 +55,8 @@ public:
     const std::vector<term>& terms() const noexcept;
     truth term_matches(std::size_t i, const match_subject& subject) const noexcept;
     truth term_matches(std::size_t i, const match_subject& subject, match_scope& scope) const noexcept;
-    std::vector<std::string> term_keys(std::size_t i) const;
+    const std::vector<std::string>& term_keys(std::size_t i) const noexcept;    // of facts
+    const std::vector<std::string>& term_labels(std::size_t i) const noexcept;  // names
     /// What is missing on a machine that does not satisfy a term. For explanations.
     struct shortfall {
         enum class kind : std::uint8_t { none, absent, other, unknown };
@@ -65,6 +66,9 @@ public:
         std::string why{};     // unknown: "gpu was never looked at"; absent: what is not there
     };
     shortfall term_shortfall(std::size_t i, const match_subject& subject) const;
+    /// The same where the answer of term_matches is known already. Of values at least so far away the text is left out:
+    /// thousands of runners are not written down when the nearest is told.
+    shortfall term_shortfall(std::size_t i, const match_subject& subject, truth known, double nearer_than) const;
     /// Fact keys it reads, sorted, without labels.
     const std::vector<std::string>& keys() const noexcept;
 

@@ -42,10 +42,7 @@ void selector::set_open(slot_ref slot, bool open) {
     impl_->set_open(slot, open);
 }
 
-predicate_ptr selector::intern(const requirement_ptr& requirement) {
-    std::lock_guard lock(impl_->mutex);
-    return impl_->intern(requirement);
-}
+predicate_ptr selector::intern(const requirement_ptr& requirement) { return impl_->intern(requirement); }
 std::uint16_t selector::balancer_id(std::string_view name) const noexcept {
     const read_section reading;
     const balancer_set& set = *impl_->balancers.load(std::memory_order_acquire);
@@ -165,7 +162,6 @@ selector::recording_state selector::recording() const {
 result<std::string> selector::end_recording() { return impl_->end_recording(); }
 
 selector::explanation selector::explain(const requirement& requirement, const explain_terms& asked) const {
-    std::lock_guard lock(impl_->mutex);
     return impl_->explain(requirement, asked);
 }
 std::uint32_t selector::in_flight(slot_ref slot) const noexcept { return impl_->in_flight(slot); }

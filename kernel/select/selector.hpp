@@ -30,7 +30,6 @@ struct runner_profile {
     protocol_mask protocols = 0;
     std::uint16_t places = 1;
     std::uint16_t weight = 1024;  // 1024 = 1.0
-    std::uint32_t host_key = 0;   // equal for runners on one host; 0 = unknown
     std::uint64_t identity = 0;   // the same for the same runner, also in another slot or after a restart
 };
 
@@ -180,6 +179,7 @@ public:
 
     // -- picking
     // ---------------------------------------------------------------------------------------------------
+    /// A new one is judged here: once per kind of runners, and runner by runner where those differ in what it asks.
     predicate_ptr intern(const requirement_ptr& requirement);
     /// 0 if unknown.
     std::uint16_t balancer_id(std::string_view name) const noexcept;
@@ -324,7 +324,8 @@ public:
         std::vector<candidate> best;                  // who could be chosen now, the likeliest first
         std::vector<term_count> terms;
     };
-    /// Off the hot path: judges every kind of runners against every term, and each runner where those of a kind differ.
+    /// Off the hot path: judges every kind of runners against every term, and each runner where those of a kind differ. A
+    /// runner that becomes another kind meanwhile may count twice or not at all. [any]
     explanation explain(const requirement& requirement, const explain_terms& asked) const;
     explanation explain(const requirement& requirement) const { return explain(requirement, explain_terms{}); }
     std::uint32_t in_flight(slot_ref slot) const noexcept;

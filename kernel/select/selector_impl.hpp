@@ -2,19 +2,22 @@
 // `mutex`.
 #pragma once
 
+#include "kernel/select/ageing.hpp"
 #include "kernel/select/balancer_set.hpp"
 #include "kernel/select/cohort_table.hpp"
 #include "kernel/select/fleet_survey.hpp"
+#include "kernel/select/handover_mutex.hpp"
+#include "kernel/select/label_pool.hpp"
 #include "kernel/select/predicate_table.hpp"
 #include "kernel/select/recording/recorder.hpp"
 #include "kernel/select/selector.hpp"
 #include "kernel/select/slot_index.hpp"
+#include "kernel/select/subjects.hpp"
 #include "kernel/select/zones.hpp"
 
 #include <array>
 #include <atomic>
 #include <mutex>
-#include <unordered_map>
 #include <vector>
 
 namespace sigrun {
@@ -25,14 +28,13 @@ class protocol_pages {
 public:
     explicit protocol_pages(std::uint32_t page_words);
     void set(std::uint32_t page, protocol_mask protocols, bool present) noexcept;
-    /// True if every page in use has some protocol of the mask.
-    bool all_suit(protocol_mask allowed) const noexcept { return allowed == 0xffff && !without_.load(); }
     std::uint64_t word(std::uint32_t w, protocol_mask allowed) const noexcept;
 
 private:
     std::array<std::vector<atomic_word>, 16> pages_;
-    std::atomic<std::uint32_t> without_{0};  // pages of runners that have no protocol at all
 };
+
+struct term_verdicts;  // explain.cpp
 
 struct selector::impl {
     impl(const options& o, std::unique_ptr<balancer_set> set);
@@ -45,6 +47,8 @@ struct selector::impl {
     void set_open(slot_ref s, bool open);
     result<std::uint32_t> settle_in(const runner_profile& profile);
     void vacate(std::uint32_t slot);
+    void forget_page(std::uint32_t page);
+    std::shared_ptr<const label_map> shared(const std::shared_ptr<const label_map>& labels);
     void inherit(std::uint32_t from, slot_ref to, const runner_profile& profile);
     void bury_tombstones();
     void publish(std::initializer_list<std::uint32_t> pages);
@@ -52,14 +56,16 @@ struct selector::impl {
     bool owns(slot_ref s) const noexcept;
     void count_open(std::uint32_t slot, int change) noexcept;
 
-    // -- judging.cpp [one writer]
+    // -- judging.cpp [one writer], but intern, judge_slots and still_matches
     // -----------------------------------------------------------------------------------
     predicate_ptr intern(const requirement_ptr& r);
     static predicate::page_kind judge_kind(const predicate& p, const cohort& c);
     void judge_page(predicate& p, std::uint32_t page);
     bool judge_slot(predicate& p, std::uint32_t slot);
-    void refresh(predicate& p, bool known = true);
-    match_subject subject(std::uint32_t slot) const;
+    void judge_slots(predicate& p);
+    bool judge_aged(std::size_t most);
+    void judge_a_few_aged();
+    bool still_matches(predicate& p, std::uint32_t slot) noexcept;
 
     // -- selector_zones.cpp [any]
     // -----------------------------------------------------------------------------------------
@@ -70,6 +76,7 @@ struct selector::impl {
     struct claimed {
         bool done = false;
         std::uint8_t generation = 0, tier = 0;  // the plane it was found in
+        bool aged = false;                      // not claimed because its facts are too old by now
     };
     /// If the slot is in one of the first `planes` planes of the tiers.
     claimed claim(const pick_request& r, std::uint32_t slot, int planes) noexcept;
@@ -88,6 +95,8 @@ struct selector::impl {
                       const std::uint64_t* pages, std::uint16_t want, pick_result& out) noexcept;
     bool fall_back(const pick_request& r, dispatcher& d, const std::uint64_t* pages, int planes,
                    pick_result& out) noexcept;
+    /// Some page may have a slot that can take a job now and that balancers see.
+    bool some_free(const std::uint64_t* pages, const dispatcher& d) const noexcept;
     bool could_run(const pick_request& r) const noexcept;
     pick_outcome why_none(const pick_request& r) const noexcept;
     sigrun_view describe() const noexcept;
@@ -138,7 +147,8 @@ struct selector::impl {
     // -- balancers.cpp
     // ----------------------------------------------------------------------------------------------
     result<std::unique_ptr<balancer_set>> fit(result<std::unique_ptr<balancer_set>> set) const;
-    bool publish_balancers(std::unique_ptr<balancer_set> set, const instance* fresh, std::unique_lock<std::mutex> lock);
+    bool publish_balancers(std::unique_ptr<balancer_set> set, const instance* fresh,
+                           std::unique_lock<handover_mutex> lock);
     result<void> add_balancer(const std::shared_ptr<instance>& now);
     result<void> remove_balancer(const std::shared_ptr<instance>& old);
     bool replace(const std::shared_ptr<instance>& old, const std::shared_ptr<instance>& now);
@@ -153,6 +163,8 @@ struct selector::impl {
     // -- explain.cpp
     // ------------------------------------------------------------------------------------------------
     explanation explain(const requirement& r, const explain_terms& asked) const;
+    void explain_page(std::uint32_t page, std::uint64_t live, const requirement& r, const term_verdicts& kind,
+                      const explain_terms& asked, explanation& out, std::vector<slot_ref>& out_now) const;
     void sort_in(explanation& out, const explain_terms& asked, slot_ref at, std::uint64_t w, page_facts page) const;
     void list_absences(explanation& out, const std::vector<slot_ref>& out_now) const;
     std::uint64_t repairs() noexcept;
@@ -173,16 +185,19 @@ struct selector::impl {
     protocol_pages protocols;
     std::vector<atomic_word> answers;  // by page: how often some predicate's bit of it has changed
     // What views are made of.
-    std::atomic<std::uint64_t> epoch{1};
+    std::atomic<std::uint64_t> epoch{1}, layout{1};
     std::atomic<std::uint32_t> n_pages{0}, n_cohorts{0};
 
-    mutable std::mutex mutex;
+    mutable handover_mutex mutex;
     zone_board zones;
     cohort_table cohorts;
     predicate_table predicates;
-    std::unordered_map<std::uint32_t, runner_profile> profiles;  // by slot
+    slot_subjects subjects;
+    label_pool pool;
+    ageing ages;
     std::atomic<std::size_t> n_runners{0};
     std::vector<std::uint32_t> tombstones;  // slots of runners that moved, until their claims are released
+    std::size_t next_tombstone = 0;         // to be looked at
 
     std::atomic<std::int64_t> slow_start_ns{0};
     std::atomic<bool> all_begin{false};  // most runners are new: none of them is treated as such

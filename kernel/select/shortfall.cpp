@@ -57,7 +57,8 @@ const node* deciding(const expression& e, std::uint32_t index) {
 
 class inquiry {
 public:
-    inquiry(const expression& e, const match_subject& subject) : e_(e), subject_(subject), look_(subject, scope_) {}
+    inquiry(const expression& e, const match_subject& subject, std::optional<double> nearer_than)
+        : e_(e), subject_(subject), nearer_than_(nearer_than), look_(subject, scope_) {}
 
     shortfall of_no(const node& n) {
         if (n.what == node::kind::compare) return of_comparison(n);
@@ -137,10 +138,10 @@ private:
         }
         return compared(v, wanted, p.from == path::root::variable ? p.rest : p.text);
     }
-    static shortfall compared(const scalar& v, const scalar* wanted, std::string_view key) {
+    shortfall compared(const scalar& v, const scalar* wanted, std::string_view key) const {
         shortfall out = other();
-        out.value = shown(v, key);
         if (wanted && v.is_number() && wanted->is_number()) out.distance = std::abs(number_of(v) - number_of(*wanted));
+        if (!nearer_than_ || (out.distance >= 0 && out.distance < *nearer_than_)) out.value = shown(v, key);
         return out;
     }
 
@@ -175,20 +176,28 @@ private:
 
     const expression& e_;
     const match_subject& subject_;
+    const std::optional<double> nearer_than_;  // without: all are of interest
     match_scope scope_;
     observer look_;
 };
 
 }  // namespace
 
+requirement::shortfall requirement::impl::shortfall_of(std::size_t i, const match_subject& subject, truth known,
+                                                       std::optional<double> nearer_than) const {
+    inquiry ask(e, subject, nearer_than);
+    return known == truth::no ? ask.of_no(e.nodes[term_nodes[i]]) : ask.of_unknown(term_keys[i]);
+}
+
 requirement::shortfall requirement::term_shortfall(std::size_t i, const match_subject& subject) const {
-    if (i >= impl_->term_nodes.size()) return {};
-    const auto index = impl_->term_nodes[i];
-    match_scope scope;
-    const truth t = evaluate(impl_->e, index, subject, scope);
-    if (t == truth::yes) return {};
-    inquiry ask(impl_->e, subject);
-    return t == truth::no ? ask.of_no(impl_->e.nodes[index]) : ask.of_unknown(expr::keys(impl_->e, index));
+    const truth t = i < impl_->term_nodes.size() ? term_matches(i, subject) : truth::yes;
+    return t == truth::yes ? shortfall{} : impl_->shortfall_of(i, subject, t, std::nullopt);
+}
+
+requirement::shortfall requirement::term_shortfall(std::size_t i, const match_subject& subject, truth known,
+                                                   double nearer_than) const {
+    if (i >= impl_->term_nodes.size() || known == truth::yes) return {};
+    return impl_->shortfall_of(i, subject, known, nearer_than);
 }
 
 }  // namespace sigrun

@@ -41,7 +41,8 @@ slot_index::slot_index(std::uint32_t max_pages, bool with_levels)
       page_facts_(max_pages),
       page_cohort_(max_pages),
       cohorts_(max_pages),
-      tiers_(hot::k_planes, max_pages) {
+      tiers_(hot::k_planes, max_pages),
+      all_(1, max_pages) {
     if (!with_levels) return;
     levels_ = plane_set(SIGRUN_LEVELS, max_pages);
     for (std::size_t i = 0; i < SIGRUN_LEVELS; ++i) {
@@ -91,7 +92,11 @@ bool slot_index::settle_in(plane_set& planes, std::uint32_t slot, page_facts pag
 }
 
 bool slot_index::settle(std::uint32_t slot, page_facts page, std::uint64_t before, std::uint64_t after) noexcept {
-    bool corrected = settle_in<hot::tier_plane>(tiers_, slot, page, before, after);
+    bool corrected = false;
+    if (hot::tier_plane(before, page) != hot::tier_plane(after, page)) {
+        corrected = settle_in<hot::tier_plane>(tiers_, slot, page, before, after);
+        corrected |= settle_in<hot::all_plane>(all_, slot, page, before, after);
+    }
     if (levels_.kept()) corrected |= settle_in<hot::level_plane>(levels_, slot, page, before, after);
     return corrected;
 }
@@ -109,6 +114,7 @@ std::uint32_t slot_index::faults(std::uint32_t slot) const noexcept {
         }
     };
     check(tiers_, hot::tier_plane(w, facts));
+    check(all_, hot::all_plane(w, facts));
     check(levels_, hot::level_plane(w, facts));
     return wrong;
 }
@@ -124,6 +130,7 @@ void slot_index::repair(std::uint32_t slot) noexcept {
                 planes.clear(i, slot);
     };
     mend(tiers_, hot::tier_plane(w, facts));
+    mend(all_, hot::all_plane(w, facts));
     mend(levels_, hot::level_plane(w, facts));
     // The word may have moved on meanwhile; its mover has settled or will, but perhaps before our last write.
     const std::uint64_t now = hot_[slot].load();
@@ -139,6 +146,8 @@ void slot_index::describe(sigrun_view& view) const noexcept {
         view.idle[t] = tiers_.slot_plane(t);
         view.page_any[t] = tiers_.page_plane(t);
     }
+    view.idle_all = all_.slot_plane(0);
+    view.page_any_all = all_.page_plane(0);
     view.page_cohort = page_cohort_.data();
     view.cohort = cohorts_.data();
     view.page_shift = 6;

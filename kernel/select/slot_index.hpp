@@ -92,6 +92,8 @@ public:
 
     /// The tiers, and the planes that balancers do not see.
     const plane_set& tiers() const noexcept { return tiers_; }
+    /// One plane: the tiers together.
+    const plane_set& all() const noexcept { return all_; }
     /// Fills all but epoch and the counts.
     void describe(sigrun_view& view) const noexcept;
 
@@ -109,7 +111,7 @@ private:
     reserved_array<atomic_word> page_facts_;
     reserved_array<std::uint32_t> page_cohort_;
     reserved_array<sigrun_cohort> cohorts_;
-    plane_set tiers_, levels_;
+    plane_set tiers_, all_, levels_;
     std::array<const std::uint64_t*, SIGRUN_LEVELS> level_table_{}, level_any_table_{};
 };
 

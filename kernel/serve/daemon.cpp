@@ -4,6 +4,7 @@
 #include "kernel/capability/events/change_watch.hpp"
 #include "kernel/capability/events/machine_changes.hpp"
 #include "kernel/guard/crash_reporter.hpp"
+#include "kernel/job/log_syncer.hpp"
 #include "kernel/log/log.hpp"
 #include "kernel/net/net_options.hpp"
 #include "kernel/net/tls_server.hpp"
@@ -30,6 +31,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -112,6 +114,7 @@ struct daemon::impl {
     std::unique_ptr<log_store> logs;
     std::shared_ptr<fleet> links;
     std::unique_ptr<job_engine> jobs;
+    std::atomic<job_engine*> dispatching{nullptr};  // the same, for the store's thread
     std::unique_ptr<runner_sections> declared;
     std::unique_ptr<configuration> config;
     std::unique_ptr<config_watch> watch;  // changed on the control thread, once the daemon runs
@@ -172,6 +175,10 @@ result<void> daemon::impl::open_store() {
         return problem{errc::unavailable, "no store plugin could be loaded", "plugin-dir",
                        "a folder with stores/sqlite.so", options.plugin_dir};
     store = std::make_unique<journal>(*plugins, stores.front(), numbers);
+    store->on_fenced([this](const std::string& why) {
+        if (auto* running = dispatching.load()) running->halt();
+        if (options.failed) options.failed("another controller has taken over the jobs: " + why);
+    });
     SIGRUN_CHECK_OK(check_log_dir(options.state_dir + "/logs"));
     logs = std::make_unique<log_store>(options.state_dir + "/logs",
                                        static_cast<std::uint64_t>(bound.at("jobs").integer("log_limit")));
@@ -196,9 +203,11 @@ result<void> daemon::impl::open_fleet() {
 
     engine_options e;
     e.restart_grace = nanoseconds(bound.at("jobs").integer("restart_grace"));
+    e.lost_after = nanoseconds(bound.at("jobs").integer("lost_after"));
     e.defaults.protocols = links->protocol_names();
     jobs = std::make_unique<job_engine>(*links, *select, *store, *events, numbers, *logs, *timers, time, std::move(e),
                                         engine_tuning_of(bound));
+    dispatching = jobs.get();
     links->set_attempt_handler(jobs.get());
     return {};
 }
@@ -314,6 +323,7 @@ void daemon::impl::stop() {
         ticker.request_stop();
         ticker.join();
     }
+    if (logs) logs->syncer().stop();
     if (jobs) jobs->release();
     if (store) {
         store->flush();

@@ -4,6 +4,7 @@
 
 #include "kernel/config/settings.hpp"
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,6 +19,8 @@ struct daemon_options {
     std::string trial_program;  // see plugin_host_options
     std::string trust_dir;      // the same
     config_sources sources{};   // where `config` came from, to be read again
+    /// The daemon cannot go on and has to be stopped. Once, on any thread; must not block, and not stop it itself.
+    std::function<void(const std::string& why)> failed{};
 };
 
 class daemon {

@@ -44,6 +44,8 @@ engine_tuning engine_tuning_of(const daemon_settings& bound) {
     engine_tuning t;
     t.max_waiting = static_cast<std::uint64_t>(j.integer("max_waiting"));
     t.keep_finished = static_cast<std::size_t>(j.integer("keep_finished"));
+    t.keep_keys = nanoseconds(j.integer("key_lifetime"));
+    t.max_keys = static_cast<std::size_t>(j.integer("max_keys"));
     t.lease = nanoseconds(j.integer("lease"));
     t.retry_delay = nanoseconds(i.integer("retry_delay"));
     t.retry_infrastructure = static_cast<std::uint32_t>(i.integer("max_retries"));

@@ -17,9 +17,9 @@
 namespace sigrun {
 namespace {
 
-constexpr int k_passed_on[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+constexpr int k_passed_on[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR2};
 
-bool ends(int signal) { return signal != SIGHUP; }
+bool ends(int signal) { return signal != SIGHUP && signal != SIGUSR2; }
 
 timespec spec_of(nanoseconds t) {
     const auto s = std::chrono::duration_cast<std::chrono::seconds>(t);
@@ -54,7 +54,8 @@ public:
     }
     // What to exit with; nothing: start it again.
     std::optional<int> after(int status, nanoseconds ran) {
-        if (WIFEXITED(status)) return WEXITSTATUS(status);
+        if (WIFEXITED(status) && (stopping_ || WEXITSTATUS(status) != k_start_again)) return WEXITSTATUS(status);
+        if (WIFEXITED(status)) return std::nullopt;
         const int signal = WTERMSIG(status);
         if (stopping_) return 128 + signal;
         if (ran >= options_.good_run) delay_ = nanoseconds(0);

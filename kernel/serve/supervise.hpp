@@ -13,10 +13,14 @@ struct supervise_options {
     nanoseconds good_run = std::chrono::minutes(1);  // after so long the delay begins anew
 };
 
+/// Exit code of a child that wants to be started again at once (EX_TEMPFAIL).
+inline constexpr int k_start_again = 75;
+
 /// Forks; call it before any thread exists. Returns in the child, which goes on as the program, with -1. The parent stays
 /// here and returns what it has to exit with: the child's own code when it ended by itself, 128 + signal when it was told to
 /// stop and died of it. A child that died of another signal is replaced after a delay that doubles each time.
-/// SIGTERM, SIGINT, SIGHUP and SIGQUIT to the parent go to the child; a parent that dies takes the child with it (SIGTERM).
+/// One that ends with k_start_again is replaced at once.
+/// SIGTERM, SIGINT, SIGHUP, SIGQUIT and SIGUSR2 to the parent go to the child; a parent that dies takes the child with it (SIGTERM).
 int supervise(const supervise_options& options);
 
 }  // namespace sigrun

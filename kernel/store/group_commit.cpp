@@ -128,6 +128,7 @@ void group_commit::write(std::shared_ptr<group> g) {
 
 void group_commit::finish(const std::shared_ptr<group>& g, const result<void>& outcome) {
     group answered;
+    std::string fenced;
     {
         std::lock_guard lock(mutex_);
         if (outcome) {
@@ -148,9 +149,13 @@ void group_commit::finish(const std::shared_ptr<group>& g, const result<void>& o
             }
         } else {
             answered.swap(*g);
+            const bool before = fenced_;
             fail_all(answered, outcome.error());
+            if (fenced_ && !before) fenced = failed_;
         }
     }
+    // First: who is answered must not begin anything new.
+    if (!fenced.empty() && way_.fenced) way_.fenced(fenced);
     answer(answered, outcome);
     {
         std::lock_guard lock(mutex_);

@@ -28,6 +28,8 @@ public:
         std::function<void(nanoseconds, std::function<void()>)> later;
         /// Runs the task soon, not on the caller's stack; tasks keep their order.
         std::function<void(std::function<void()>)> post;
+        /// Another owner has the shard, and nothing will be stored any more; once, with the reason. May be empty.
+        std::function<void(const std::string&)> fenced{};
     };
 
     static constexpr std::size_t k_close_at = 100;  // records that close a batch while the store is idle

@@ -17,7 +17,18 @@ namespace asio = boost::asio;
 const auto k_log = logger::get("store");
 constexpr std::uint32_t k_page = 5'000;
 constexpr std::chrono::milliseconds k_batch_end{50};
+constexpr std::chrono::minutes k_tidy{1};
 constexpr std::chrono::seconds k_takeover{2};  // while nothing is written, and the control thread waits
+
+// Holds the outlet alone: the journal may go meanwhile.
+void tidy_later(const std::shared_ptr<asio::steady_timer>& timer, const std::shared_ptr<store_outlet>& outlet) {
+    timer->expires_after(k_tidy);
+    timer->async_wait([timer, outlet](const boost::system::error_code& ec) {
+        if (ec) return;
+        outlet->compact();
+        tidy_later(timer, outlet);
+    });
+}
 
 }  // namespace
 
@@ -26,6 +37,9 @@ struct journal::impl {
     std::shared_ptr<group_commit> commits;
     plugin_host& host;
     std::atomic<bool> closed{false};
+    std::shared_ptr<asio::steady_timer> tidying{};  // used by the control thread alone
+    std::shared_ptr<std::function<void(const std::string&)>> fenced =
+        std::make_shared<std::function<void(const std::string&)>>();
 };
 
 journal::journal(plugin_host& host, std::shared_ptr<instance> store, metrics& metrics)
@@ -44,10 +58,15 @@ journal::journal(plugin_host& host, std::shared_ptr<instance> store, metrics& me
         });
     };
     way.post = [&host](std::function<void()> task) { asio::post(host.control(), std::move(task)); };
+    way.fenced = [tell = impl_->fenced](const std::string& why) {
+        if (*tell) (*tell)(why);
+    };
     impl_->commits = std::make_shared<group_commit>(std::move(way));
 }
 
 journal::~journal() { close(); }
+
+void journal::on_fenced(std::function<void(const std::string&)> tell) { *impl_->fenced = std::move(tell); }
 
 result<std::uint64_t> journal::open(const std::function<void(record_kind, std::string_view, std::string_view)>& each) {
     if (!impl_->outlet) return std::uint64_t{0};
@@ -62,6 +81,8 @@ result<std::uint64_t> journal::open(const std::function<void(record_kind, std::s
         count += page.records.size();
         position = page.next;
     } while (position);
+    impl_->tidying = std::make_shared<asio::steady_timer>(impl_->host.control());
+    asio::post(impl_->host.control(), [timer = impl_->tidying, outlet = impl_->outlet] { tidy_later(timer, outlet); });
     SIGRUN_LOG(k_log, info, "store '", store.name(), "': epoch ", epoch, ", ", count, " records read");
     return epoch;
 }
@@ -95,6 +116,10 @@ bool journal::replace(const std::shared_ptr<instance>& old, const std::shared_pt
     return true;
 }
 
+void journal::compact() {
+    if (impl_->outlet) impl_->outlet->compact();
+}
+
 std::string journal::failed() const { return impl_->commits ? impl_->commits->failed() : std::string(); }
 
 void journal::flush() {
@@ -103,6 +128,7 @@ void journal::flush() {
 
 void journal::close() {
     if (!impl_->commits || impl_->closed.exchange(true)) return;
+    if (impl_->tidying) asio::post(impl_->host.control(), [timer = impl_->tidying] { timer->cancel(); });
     impl_->commits->close();
     impl_->commits->flush();
     if (impl_->commits->failed().empty()) impl_->outlet->release();

@@ -30,6 +30,10 @@ public:
     journal(plugin_host& host, std::shared_ptr<instance> store, metrics& metrics);
     ~journal();
 
+    /// Before open. `tell` is called once, on any thread, when another controller has taken the shard: nothing is stored any
+    /// more, and what this one believes of its jobs may be wrong from now on.
+    void on_fenced(std::function<void(const std::string& why)> tell);
+
     /// Takes the shard (raising the epoch) and reads back every record, oldest first. Blocking; once, at
     /// start.
     result<std::uint64_t> open(
@@ -40,6 +44,9 @@ public:
     /// without it); busy = more than 100,000 records wait; fenced or disk errors fail every waiting call and
     /// set failed().
     void append(std::vector<journal_record> records, bool fsync, std::function<void(result<void>)> stored);
+    /// [any] never blocks. The store may give a part of the space of deleted records back to the disk. Done by itself each
+    /// minute from open on.
+    void compact();
     /// The reason why nothing can be stored now, or empty. A full disk heals by itself: the next append tries
     /// again.
     std::string failed() const;

@@ -79,6 +79,18 @@ void store_outlet::write(const group_commit::batch& batch, bool fsync, group_com
     host_.call_async(*to.store, start, done);
 }
 
+void store_outlet::compact() {
+    const target to = present();
+    if (!to.store || !epoch_ || !SIGRUN_HAS(to.table, compact)) return;
+    const auto mine = fence();
+    host_.call_async(
+        *to.store, [&](sigrun_op op) { return to.table->compact(to.store->abi(), &mine, ~std::uint64_t{0}, op); },
+        [](const result<buffer_ref>& answer) {
+            // A full disk, or another owner: the next batch tells.
+            if (!answer) SIGRUN_LOG(k_log, debug, "the store was not compacted: ", answer.error().text());
+        });
+}
+
 result<buffer_ref> store_outlet::ask(const target& to, nanoseconds limit,
                                      const std::function<sigrun_result(const target&, sigrun_op)>& start) {
     if (!to.store) return make_problem(errc::cancelled, "the journal is closed");

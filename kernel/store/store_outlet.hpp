@@ -18,6 +18,9 @@ public:
 
     void write(const group_commit::batch& batch, bool fsync, group_commit::stored_callback stored);
 
+    /// Lets the store give space of deleted records back, if it can; what comes of it is not waited for.
+    void compact();
+
     // These wait for the store's answer.
     /// Takes the shard, with an epoch above every earlier one; batches carry it from here on.
     result<std::uint64_t> take();

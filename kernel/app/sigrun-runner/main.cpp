@@ -129,8 +129,16 @@ result<std::unique_ptr<sigrun::runner_program>> build(const command_line& line,
                                        sources.file.empty() ? std::string() : (beside / "trust.d").string(), tls});
 }
 
-// SIGHUP: look for changed plugins. Others, the first: drain; the second: end now. Returns when nothing runs any more.
-void run_until_told(sigrun::runner_program& program, const sigset_t& signals) {
+// The process ends as if it was killed: what its successor needs is on the disk at any time, so there is nothing to do first.
+[[noreturn]] void hand_over(sigrun::runner_program& program, int code) {
+    program.hand_over();
+    sigrun::stop_logging();
+    _exit(code);
+}
+
+// SIGHUP: look for changed plugins. SIGUSR2: hand over. Others, the first: drain, or hand over where that is set; the second:
+// end now. Returns when nothing runs any more.
+void run_until_told(sigrun::runner_program& program, const sigset_t& signals, bool keep) {
     const int told = signalfd(-1, &signals, SFD_CLOEXEC);
     // Never closed: whoever tells it may still be in that call.
     static const int drained = eventfd(0, EFD_CLOEXEC);
@@ -142,7 +150,11 @@ void run_until_told(sigrun::runner_program& program, const sigset_t& signals) {
         if (read(told, &info, sizeof info) != static_cast<ssize_t>(sizeof info)) continue;
         if (info.ssi_signo == SIGHUP)
             program.reload_plugins();
-        else if (++count == 1)
+        else if (info.ssi_signo == SIGUSR2)
+            hand_over(program, sigrun::k_start_again);
+        else if (++count == 1 && keep)
+            hand_over(program, 0);
+        else if (count == 1)
             program.drain(std::string("signal ") + strsignal(static_cast<int>(info.ssi_signo)),
                           [] { eventfd_write(drained, 1); });
         else
@@ -165,7 +177,8 @@ int main(int argc, char** argv) {
     CLI::App app{
         "sigrun-runner: runs jobs on this machine for a Sigrun controller.\n"
         "SIGTERM or Ctrl-C drains it: no new jobs, running ones may finish; a second one ends them.\n"
-        "SIGHUP replaces the plugins whose files have changed; running jobs go on."};
+        "SIGHUP replaces the plugins whose files have changed; running jobs go on.\n"
+        "SIGUSR2 ends it at once and leaves the jobs to the next start (an upgrade); see on_stop."};
     command_line line;
     std::vector<std::string> values[std::size(k_flags)];
     std::vector<std::string> overrides;
@@ -190,7 +203,7 @@ int main(int argc, char** argv) {
         if (int code = sigrun::supervise({"sigrun-runner"}); code >= 0) return code;
     sigset_t signals;
     sigemptyset(&signals);
-    for (int s : {SIGINT, SIGTERM, SIGQUIT, SIGHUP}) sigaddset(&signals, s);
+    for (int s : {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR2}) sigaddset(&signals, s);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);  // a file at its limit is like a full disk: an error of one write
@@ -206,7 +219,7 @@ int main(int argc, char** argv) {
         (*program)->stop();
         return fail(why);
     }
-    run_until_told(**program, signals);
+    run_until_told(**program, signals, (*program)->keeps_jobs());
     (*program)->stop();
     sigrun::stop_logging();
     return 0;

@@ -175,6 +175,12 @@ void runner_program::reload_plugins() {
     });
 }
 
+void runner_program::hand_over() {
+    SIGRUN_LOG(k_log, info, "handing over: ", impl_->runner->hand_over(), " jobs go on without this process");
+}
+
+bool runner_program::keeps_jobs() const noexcept { return impl_->options.agent.keep_on_stop; }
+
 void runner_program::abort() { impl_->runner->abort(); }
 
 void runner_program::stop() {

@@ -30,6 +30,10 @@ public:
     /// `done` runs once, on any thread, when nothing runs any more.
     void drain(std::string reason, std::function<void()> done);
     void abort();
+    /// Leaves the jobs to the next start: to be followed by the end of the process, without stop().
+    void hand_over();
+    /// Whether a signal to stop is to do that.
+    bool keeps_jobs() const noexcept;
     /// Replaces the plugins whose files hold something else now, while jobs run; what happened is logged.
     void reload_plugins();
     void stop();

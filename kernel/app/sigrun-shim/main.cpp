@@ -20,6 +20,8 @@ int complain(int code, const char* text, std::size_t size) {
     return code;
 }
 
+void keep(int fd) { ::fcntl(fd, F_SETFD, FD_CLOEXEC); }
+
 }  // namespace
 
 int main() {
@@ -29,8 +31,8 @@ int main() {
         constexpr char k_text[] = "sigrun-shim is started by sigrun-runner and has no use by hand\n";
         return complain(k_usage, k_text, sizeof k_text - 1);
     }
-    ::fcntl(k_control, F_SETFD, FD_CLOEXEC);
-    ::close_range(k_control + 1, ~0u, 0);
+    for (int fd = k_control; fd <= SIGRUN_SHIM_GROUP_FD; ++fd) keep(fd);
+    ::close_range(SIGRUN_SHIM_GROUP_FD + 1, ~0u, 0);
 
     // Only SIGKILL ends the shim before its job is over: everything else is for the job's processes.
     sigset_t all;
@@ -44,6 +46,8 @@ int main() {
 
     sigrun::shim::plan plan;
     if (!sigrun::shim::read_plan(k_control, plan)) return k_usage;
-    sigrun::shim::supervisor(k_control, children, plan).run();
+    sigrun::shim::supervisor supervisor(children, plan);
+    if (!supervisor.prepare()) return k_os_refused;
+    supervisor.run();
     return 0;
 }

@@ -66,7 +66,7 @@ bool read_plan(int control, plan& out) {
 
     std::size_t texts = sizeof start + counts.size() * sizeof(std::uint32_t);
     strings from(out.storage.data() + texts, out.storage.data() + out.storage.size());
-    out.grace_ns = start.grace_ns;
+    out.terms = start;
     out.workdir = from.next();
     if (!out.workdir || !take(from, start.n_env, out.environment)) return false;
     for (std::uint32_t n : counts) {

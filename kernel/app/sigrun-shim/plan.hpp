@@ -12,7 +12,7 @@ namespace sigrun::shim {
 struct plan {
     std::string storage;
     const char* workdir = nullptr;
-    std::uint64_t grace_ns = 0;
+    sigrun_shim_start terms{};
     std::vector<char*> environment;
     std::vector<std::vector<char*>> steps;
 };

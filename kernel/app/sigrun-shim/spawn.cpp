@@ -1,8 +1,10 @@
 #include "spawn.hpp"
 
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -57,25 +59,38 @@ int exec_in_path(char* const* argv, char* const* environment) {
     ::_exit(127);
 }
 
-[[noreturn]] void become(char* const* argv, char* const* environment, const char* workdir, pid_t shim, int note_fd) {
+[[noreturn]] void become(char* const* argv, char* const* environment, const spawn_place& where, pid_t shim,
+                         int note_fd) {
     ::setsid();
+    if (::dup2(where.out, 1) < 0 || ::dup2(where.err, 2) < 0) fail(note_fd, SIGRUN_SHIM_STAGE_FORK, errno);
     // The tree must not outlive the shim: this ends at least the main process at once, the executor finds the rest.
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != shim) ::_exit(127);
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    if (::chdir(workdir) != 0) fail(note_fd, SIGRUN_SHIM_STAGE_WORKDIR, errno);
+    if (::chdir(where.workdir) != 0) fail(note_fd, SIGRUN_SHIM_STAGE_WORKDIR, errno);
     fail(note_fd, SIGRUN_SHIM_STAGE_EXEC, exec_in_path(argv, environment));
+}
+
+// As fork, but born in the cgroup: a process that moves there later could have children before, and moving costs milliseconds.
+pid_t fork_into(int group) {
+    if (group < 0) return ::fork();
+    clone_args how{};
+    how.flags = CLONE_INTO_CGROUP;
+    how.exit_signal = SIGCHLD;
+    how.cgroup = static_cast<std::uint64_t>(group);
+    auto pid = static_cast<pid_t>(::syscall(SYS_clone3, &how, sizeof how));
+    return pid < 0 && errno != EAGAIN && errno != ENOMEM ? ::fork() : pid;
 }
 
 }  // namespace
 
-spawn_result spawn(char* const* argv, char* const* environment, const char* workdir) {
+spawn_result spawn(char* const* argv, char* const* environment, const spawn_place& where) {
     int note[2];
     if (::pipe2(note, O_CLOEXEC) != 0) return {0, SIGRUN_SHIM_STAGE_FORK, errno};
     pid_t shim = ::getpid();
-    pid_t pid = ::fork();
+    pid_t pid = fork_into(where.group);
     if (pid < 0) {
         int error = errno;
         ::close(note[0]);
@@ -84,7 +99,7 @@ spawn_result spawn(char* const* argv, char* const* environment, const char* work
     }
     if (pid == 0) {
         ::close(note[0]);
-        become(argv, environment, workdir, shim, note[1]);
+        become(argv, environment, where, shim, note[1]);
     }
     ::close(note[1]);
     failure_note said{};

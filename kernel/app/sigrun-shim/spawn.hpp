@@ -15,8 +15,14 @@ struct spawn_result {
     int error = 0;            // errno
 };
 
+struct spawn_place {
+    const char* workdir = nullptr;
+    int out = -1, err = -1;  // become standard output and standard error
+    int group = -1;          // folder of the cgroup to be born in; -1: the shim's own
+};
+
 /// Returns when exec has succeeded or failed in the child. argv[0] without a slash is looked up in the PATH of
 /// `environment`; nothing is ever given to a shell.
-spawn_result spawn(char* const* argv, char* const* environment, const char* workdir);
+spawn_result spawn(char* const* argv, char* const* environment, const spawn_place& where);
 
 }  // namespace sigrun::shim

@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,31 +24,45 @@ using std::chrono::nanoseconds;
 constexpr milliseconds k_settle{500};
 constexpr std::chrono::seconds k_give_up{10};
 constexpr milliseconds k_kill_again{5};
+constexpr std::uint64_t k_longest_ns = 365ull * 24 * 3'600'000'000'000u;
 
 std::uint64_t to_ns(const timeval& t) {
     return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(t.tv_usec) * 1000u;
 }
 
+nanoseconds span(std::uint64_t ns) { return nanoseconds(static_cast<std::int64_t>(std::min(ns, k_longest_ns))); }
+
+void sooner(std::optional<std::chrono::steady_clock::time_point>& at,
+            const std::optional<std::chrono::steady_clock::time_point>& other) {
+    if (other && (!at || *other < *at)) at = other;
+}
+
 }  // namespace
 
-supervisor::supervisor(int control, int children, const plan& what)
-    : control_(control), children_(children), plan_(what) {
+supervisor::supervisor(int children, const plan& what)
+    : children_(children),
+      plan_(what),
+      group_(what.terms.flags & SIGRUN_SHIM_GROUPED ? SIGRUN_SHIM_GROUP_FD : -1),
+      executor_(SIGRUN_SHIM_CONTROL_FD, what.terms.flags & SIGRUN_SHIM_OUTLIVES ? SIGRUN_SHIM_FOLDER_FD : -1) {
     result_.exit_code = -1;
+    if (what.terms.deadline_ns) deadline_ = clock::time_point(span(what.terms.deadline_ns));
 }
+
+bool supervisor::prepare() { return spool_.open() && output_.open(); }
 
 void supervisor::run() {
     start_step();
     for (;;) {
+        output_.move();
         reap();
         if (main_ == 0 && !last_step_over_) {
             step_ended();
             continue;
         }
-        if (last_step_over_ && no_child_) break;
-        if (kill_at_ && clock::now() >= *kill_at_) {
-            kill_rest();
-            if (result_.survivors > 0) break;
-        }
+        if (gave_up_ || (last_step_over_ && tree_is_empty() && output_is_over())) break;
+        look_at_clock();
+        if (gave_up_) break;
+        tell_of_output();
         wait_for_event();
     }
     report();
@@ -58,15 +71,16 @@ void supervisor::run() {
 void supervisor::start_step() {
     result_.step = static_cast<std::uint32_t>(step_);
     result_.exit_code = -1;
-    auto started = spawn(plan_.steps[step_].data(), plan_.environment.data(), plan_.workdir);
+    auto started = spawn(plan_.steps[step_].data(), plan_.environment.data(),
+                         {plan_.workdir, output_.job_end(0), output_.job_end(1), group_.folder()});
     if (started.pid > 0) {
         main_ = started.pid;
         no_child_ = false;
         sigrun_shim_started note{result_.step, main_};
-        send(SIGRUN_SHIM_STARTED, &note, sizeof note);
+        executor_.send(SIGRUN_SHIM_STARTED, &note, sizeof note);
     } else {
-        sigrun_shim_refused note{result_.step, started.stage, started.error, 0};
-        send(SIGRUN_SHIM_REFUSED, &note, sizeof note);
+        result_.refused_stage = started.stage;
+        result_.refused_error = started.error;
     }
 }
 
@@ -91,19 +105,46 @@ void supervisor::step_ended() {
         return;
     }
     last_step_over_ = true;
-    if (no_child_ || result_.ladder) return;
-    result_.leftovers = static_cast<std::uint32_t>(signal_descendants(SIGTERM));
+    output_.close_job_ends();
+    if (tree_is_empty() || result_.ladder) return;
+    result_.leftovers = static_cast<std::uint32_t>(std::max<std::size_t>(signal_descendants(SIGTERM), 1));
     signal_descendants(SIGCONT);
     auto settled = clock::now() + k_settle;
     kill_at_ = kill_at_ ? std::min(*kill_at_, settled) : settled;
 }
 
-void supervisor::begin_ladder(nanoseconds grace) {
+bool supervisor::tree_is_empty() { return no_child_ && !group_.populated(); }
+
+// Nobody of the tree can write any more; somebody else may have been given a pipe, and is not waited for for long.
+bool supervisor::output_is_over() {
+    kill_at_.reset();
+    if (output_.ended()) return true;
+    auto now = clock::now();
+    if (output_.stuck()) {
+        drain_until_.reset();
+        return given_up_on_;  // else whoever reads the spool makes room
+    }
+    if (!drain_until_) drain_until_ = now + span(plan_.terms.drain_ns);
+    return now >= *drain_until_;
+}
+
+void supervisor::look_at_clock() {
+    auto now = clock::now();
+    if (deadline_ && now >= *deadline_) {
+        deadline_.reset();
+        begin_ladder(SIGRUN_SHIM_TIMEOUT, span(plan_.terms.grace_ns));
+    }
+    if (orphan_until_ && now >= *orphan_until_) nobody_comes();
+    if (kill_at_ && now >= *kill_at_) kill_rest();
+}
+
+void supervisor::begin_ladder(std::uint32_t cause, nanoseconds grace) {
+    if (last_step_over_ && no_child_) return;
     bool first = result_.ladder == 0 && !last_step_over_;
     auto at = clock::now() + grace;
-    kill_at_ = kill_at_ ? std::min(*kill_at_, at) : at;
+    if (first || cause != SIGRUN_SHIM_ORPHANED) kill_at_ = kill_at_ ? std::min(*kill_at_, at) : at;
     if (!first) return;
-    result_.ladder = 1;
+    result_.ladder = cause;
     signal_descendants(SIGTERM);
     signal_descendants(SIGCONT);  // a stopped process would sleep through the grace
 }
@@ -111,53 +152,82 @@ void supervisor::begin_ladder(nanoseconds grace) {
 void supervisor::kill_rest() {
     auto now = clock::now();
     if (!give_up_at_) give_up_at_ = now + k_give_up;
+    group_.kill();
     auto found = signal_descendants(SIGKILL);
-    if (now >= *give_up_at_) result_.survivors = static_cast<std::uint32_t>(std::max<std::size_t>(found, 1));
+    gave_up_ = now >= *give_up_at_;
+    if (gave_up_) result_.survivors = static_cast<std::uint32_t>(std::max<std::size_t>(found, 1));
     kill_at_ = now + k_kill_again;
 }
 
 void supervisor::wait_for_event() {
+    auto wake = kill_at_;
+    if (!last_step_over_) sooner(wake, deadline_);
+    sooner(wake, orphan_until_);
+    sooner(wake, drain_until_);
+    sooner(wake, output_.retry_at());
     int timeout = -1;
-    if (kill_at_) {
-        auto left = std::chrono::ceil<milliseconds>(*kill_at_ - clock::now()).count();
+    if (wake) {
+        auto left = std::chrono::ceil<milliseconds>(*wake - clock::now()).count();
         timeout = static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000));
     }
-    pollfd watched[2] = {{children_, POLLIN, 0}, {control_, POLLIN, 0}};
-    if (::poll(watched, 2, timeout) <= 0) return;
+    pollfd watched[4] = {{children_, POLLIN, 0}, {executor_.descriptor(), POLLIN, 0}, {}, {}};
+    output_.watch(watched + 2);
+    if (::poll(watched, 4, timeout) <= 0) return;
     if (watched[0].revents) {
         signalfd_siginfo ignored[16];
         while (::read(children_, ignored, sizeof ignored) > 0) {
         }
     }
-    if (watched[1].revents) read_control();
+    if (watched[1].revents) look_at_executor();
 }
 
-void supervisor::read_control() {
-    char room[256];
-    ssize_t n = ::recv(control_, room, sizeof room, MSG_DONTWAIT);
-    if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
-    if (n <= 0) {
-        control_ = -1;
-        begin_ladder(nanoseconds(std::min<std::uint64_t>(plan_.grace_ns, 3'600'000'000'000u)));
+void supervisor::look_at_executor() {
+    if (!executor_.connected()) {
+        if (!executor_.accept()) return;
+        orphan_until_.reset();
+        given_up_on_ = false;
+        told_ = false;
+        read_up_to_ = 0;
         return;
     }
-    inbox_.append(room, static_cast<std::size_t>(n));
-    constexpr std::size_t k_size = sizeof(sigrun_shim_head) + sizeof(sigrun_shim_kill);
-    while (inbox_.size() >= k_size) {
+    bool there = executor_.receive([this](const sigrun_shim_head& head, const char* body) { take_order(head, body); });
+    if (!there) executor_gone();
+}
+
+void supervisor::take_order(const sigrun_shim_head& head, const char* body) {
+    if (head.type == SIGRUN_SHIM_KILL && head.length == sizeof(sigrun_shim_kill)) {
         sigrun_shim_kill kill{};
-        std::memcpy(&kill, inbox_.data() + sizeof(sigrun_shim_head), sizeof kill);
-        inbox_.erase(0, k_size);
-        begin_ladder(nanoseconds(std::min<std::uint64_t>(kill.grace_ns, 3'600'000'000'000u)));
+        std::memcpy(&kill, body, sizeof kill);
+        begin_ladder(std::max<std::uint32_t>(kill.cause, SIGRUN_SHIM_CANCELLED), span(kill.grace_ns));
+    } else if (head.type == SIGRUN_SHIM_PROGRESS && head.length == sizeof(sigrun_shim_progress)) {
+        sigrun_shim_progress how{};
+        std::memcpy(&how, body, sizeof how);
+        told_ = false;
+        read_up_to_ = how.read_position;
+        spool_.free_up_to(how.free_position, how.free_offset);
+    } else if (head.type == SIGRUN_SHIM_DISCARD) {
+        output_.discard();
     }
 }
 
-void supervisor::send(std::uint32_t type, const void* body, std::size_t size) const {
-    if (control_ < 0) return;
-    char message[128];
-    sigrun_shim_head head{type, static_cast<std::uint32_t>(size)};
-    std::memcpy(message, &head, sizeof head);
-    std::memcpy(message + sizeof head, body, size);
-    [[maybe_unused]] ssize_t n = ::send(control_, message, sizeof head + size, MSG_NOSIGNAL);
+void supervisor::executor_gone() {
+    if (executor_.wait_for_another())
+        orphan_until_ = clock::now() + span(plan_.terms.orphan_grace_ns);
+    else
+        nobody_comes();
+}
+
+void supervisor::nobody_comes() {
+    orphan_until_.reset();
+    given_up_on_ = true;
+    begin_ladder(SIGRUN_SHIM_ORPHANED, span(plan_.terms.grace_ns));
+}
+
+void supervisor::tell_of_output() {
+    if (told_ || !executor_.connected() || spool_.position() <= read_up_to_) return;
+    sigrun_shim_written note{spool_.position(), spool_.base()};
+    executor_.send(SIGRUN_SHIM_WRITTEN, &note, sizeof note);
+    told_ = true;
 }
 
 void supervisor::report() {
@@ -167,7 +237,12 @@ void supervisor::report() {
     result_.user_ns = to_ns(used.ru_utime);
     result_.system_ns = to_ns(used.ru_stime);
     result_.max_rss_bytes = static_cast<std::uint64_t>(used.ru_maxrss) * 1024u;
-    send(SIGRUN_SHIM_EXITED, &result_, sizeof result_);
+    result_.position = spool_.position();
+    result_.base = spool_.base();
+    result_.lost_bytes = output_.left_behind();
+    spool_.close(result_);
+    executor_.stop_waiting();
+    executor_.send(SIGRUN_SHIM_EXITED, &result_, sizeof result_);
 }
 
 }  // namespace sigrun::shim

@@ -15,6 +15,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <future>
 #include <iostream>
 
 namespace {
@@ -82,9 +83,16 @@ int main(int argc, char** argv) {
     log.file = bound->at("log").text("file");
     sigrun::start_logging(log);
 
+    std::promise<std::string> failure;
     {
         const auto trust_dir = config_file.empty() ? std::string() : (config_path.parent_path() / "trust.d").string();
-        sigrun::daemon daemon({*config, state_dir, plugin_dir, SIGRUN_VERSION, "/proc/self/exe", trust_dir, sources});
+        sigrun::daemon_options options{*config,          state_dir, plugin_dir, SIGRUN_VERSION,
+                                       "/proc/self/exe", trust_dir, sources};
+        options.failed = [&failure](const std::string& why) {
+            failure.set_value(why);
+            ::kill(::getpid(), SIGTERM);
+        };
+        sigrun::daemon daemon(std::move(options));
         if (auto started = daemon.start(); !started) {
             daemon.stop();
             sigrun::stop_logging();
@@ -104,5 +112,7 @@ int main(int argc, char** argv) {
         daemon.stop();
     }
     sigrun::stop_logging();
-    return 0;
+    // An error, so that whoever supervises the program starts it again.
+    auto why = failure.get_future();
+    return why.wait_for(std::chrono::seconds(0)) == std::future_status::ready ? fail(why.get()) : 0;
 }

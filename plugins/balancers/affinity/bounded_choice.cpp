@@ -114,7 +114,7 @@ void bounded_choice::pick(const sigrun_view& view, const sigrun_req& req, const 
         const std::uint32_t slot = order.slot[i];
         if (load_once(view.identity[slot]) != order.identity[i]) continue;  // it is gone
         const std::uint32_t tier = SIGRUN_HOT_TIER(load_once(view.hot[slot]));
-        if (!(load_once(view.idle[tier][slot >> 6]) >> (slot & 63u) & 1)) continue;
+        if (!(sdk::idle_slots(view, tier, slot >> 6) >> (slot & 63u) & 1)) continue;
         if (!may_take(view, set, slot, req.flags & SIGRUN_REQ_EXPLORE)) continue;
         if (!out.n) {
             out.reason = i ? SIGRUN_WHY_AFFINITY_SPILL : SIGRUN_WHY_AFFINITY;

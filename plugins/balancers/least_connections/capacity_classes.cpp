@@ -7,7 +7,8 @@ namespace sigrun::least_connections {
 using sdk::load_once;
 
 void capacity_classes::refresh(const sigrun_view& view) {
-    if (epoch_ == view.epoch) return;
+    const std::uint64_t layout = sdk::layout_of(view);
+    if (layout_ == layout) return;
     const std::uint32_t words = sdk::page_words(view);
     for (auto& c : classes_) c.pages.assign(words, 0);
     for (std::uint32_t page = 0; page < view.n_pages; ++page) {
@@ -24,7 +25,7 @@ void capacity_classes::refresh(const sigrun_view& view) {
     std::erase_if(classes_, [](const capacity_class& c) {
         return std::all_of(c.pages.begin(), c.pages.end(), [](std::uint64_t w) { return w == 0; });
     });
-    epoch_ = view.epoch;
+    layout_ = layout;
 }
 
 }  // namespace sigrun::least_connections

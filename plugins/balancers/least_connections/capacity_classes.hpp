@@ -1,5 +1,5 @@
 // Pages grouped by places * weight: inside a group the fewest jobs in flight is the lowest load. One per
-// thread, rebuilt when the view's epoch changes.
+// thread, rebuilt when pages come, go or change hands.
 #pragma once
 
 #include <sigrun/cpp/fleet_view.hpp>
@@ -21,7 +21,7 @@ public:
     const std::vector<capacity_class>& all() const noexcept { return classes_; }
 
 private:
-    std::uint64_t epoch_ = 0;
+    std::uint64_t layout_ = 0;
     std::vector<capacity_class> classes_;
 };
 

@@ -20,7 +20,7 @@ struct search {
     bit_source& bits;
 
     std::uint64_t slots(std::uint32_t level, std::uint32_t page) const noexcept {
-        std::uint64_t w = load_once(view.level[level][page]);
+        std::uint64_t w = load_once(view.level[level][page]) & sdk::matching_slots(view, page);
         for (std::uint32_t i = 0; i < n_taken; ++i)
             if (taken[i].slot >> 6 == page) w &= ~(1ull << (taken[i].slot & 63u));
         return w;

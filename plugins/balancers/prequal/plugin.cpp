@@ -75,7 +75,7 @@ bool usable(const sigrun_view& view, const std::uint64_t* pages, std::uint32_t s
     const std::uint32_t page = slot >> 6;
     if (page >= view.n_pages || !(load_once(pages[page >> 6]) >> (page & 63u) & 1)) return false;
     const std::uint64_t word = load_once(view.hot[slot]);
-    return load_once(view.idle[SIGRUN_HOT_TIER(word)][page]) >> (slot & 63u) & 1;
+    return sdk::idle_slots(view, SIGRUN_HOT_TIER(word), page) >> (slot & 63u) & 1;
 }
 
 state picker::state_of(const sigrun_view& view, std::uint32_t slot) const noexcept {

@@ -19,26 +19,28 @@ std::uint32_t ring::scaled(const walk& w, cursor& c, std::uint32_t page) const n
     const std::uint32_t cohort = load_once(w.view.page_cohort[page]);
     if (cohort == c.cohort) return c.share;
     const std::uint64_t weight = weight_of(w, page);
+    // A heavier one than before has come since the last turn.
+    c.heaviest = std::max(c.heaviest, weight);
+    c.heaviest_of_turn = std::max(c.heaviest_of_turn, weight);
     c.cohort = cohort;
     c.share = !weight ? 0
-              : c.equal
+              : weight == c.heaviest
                   ? k_full
-                  : static_cast<std::uint32_t>(std::clamp<std::uint64_t>(weight * k_full / c.heaviest, 1, k_full));
+                  : static_cast<std::uint32_t>(std::max<std::uint64_t>(weight * k_full / c.heaviest, 1));
     return c.share;
 }
 
 void ring::survey(const walk& w, cursor& c) const noexcept {
-    std::uint64_t low = ~0ull, high = 0;
     for (std::uint32_t word = 0; word < w.words; ++word)
-        for (std::uint64_t rest = load_once(w.pages[word]); rest; rest &= rest - 1) {
-            const std::uint64_t weight = weight_of(w, word * 64 + static_cast<std::uint32_t>(std::countr_zero(rest)));
-            if (!weight) continue;
-            low = std::min(low, weight);
-            high = std::max(high, weight);
-        }
-    c.heaviest = std::max<std::uint64_t>(high, 1);
-    c.equal = low == high;
-    c.epoch = w.view.epoch;
+        for (std::uint64_t rest = load_once(w.pages[word]); rest; rest &= rest - 1)
+            c.heaviest =
+                std::max(c.heaviest, weight_of(w, word * 64 + static_cast<std::uint32_t>(std::countr_zero(rest))));
+}
+
+/// The next turn. What was heavier than all that were met on this one counts no more.
+void ring::come_round(cursor& c) noexcept {
+    if (c.heaviest_of_turn) c.heaviest = c.heaviest_of_turn;
+    c.heaviest_of_turn = 0;
     c.cohort = ~0u;
 }
 
@@ -46,6 +48,7 @@ void ring::survey(const walk& w, cursor& c) const noexcept {
 /// count.
 bool ring::start(const walk& w, cursor& c, std::uint64_t rng) const noexcept {
     sdk::bit_source bits(rng);
+    survey(w, c);
     std::uint64_t total = 0;
     std::uint32_t chosen = 0;
     std::uint64_t chosen_idle = 0;
@@ -123,6 +126,7 @@ bool ring::advance(const walk& w, cursor& c) const noexcept {
         // Once around without a taker, counted from where nothing was masked: skip the turns in which nobody
         // is taken.
         turn += round > 0 && fewest != ~0u ? fewest : 1;
+        come_round(c);
         fewest = ~0u;
         word = 0;
         page = ~0u;
@@ -142,7 +146,10 @@ void ring::pick(const sigrun_view& view, const sigrun_req& req, const std::uint6
         c.protos = req.protos;
         c.used = true;
     }
-    if (c.epoch != view.epoch) survey(w, c);
+    if (c.epoch != view.epoch) {
+        c.epoch = view.epoch;
+        c.cohort = ~0u;
+    }
     if (!(c.started ? advance(w, c) : start(w, c, req.rng))) return;
     out.slot[0] = c.slot;
     out.n = 1;

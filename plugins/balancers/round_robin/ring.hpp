@@ -24,12 +24,12 @@ private:
         std::uint32_t pred_id = 0;
         std::uint16_t protos = 0;
         bool used = false, started = false;
-        bool equal = false;          // all feasible runners have the same weight
-        std::uint64_t epoch = 0;     // of the survey
-        std::uint64_t heaviest = 1;  // effective weight that counts as k_full
-        std::uint32_t slot = 0;      // the last one taken
-        std::uint32_t turn = 0;      // how often the walk has come round
-        std::uint32_t cohort = ~0u;  // whose share is kept in `share`, within one epoch
+        std::uint64_t epoch = 0;
+        std::uint64_t heaviest = 1;          // effective weight that counts as k_full
+        std::uint64_t heaviest_of_turn = 0;  // so far
+        std::uint32_t slot = 0;              // the last one taken
+        std::uint32_t turn = 0;              // how often the walk has come round
+        std::uint32_t cohort = ~0u;          // whose share is kept in `share`, within one epoch
         std::uint32_t share = 0;
     };
     struct walk {
@@ -40,9 +40,11 @@ private:
     };
 
     std::uint64_t weight_of(const walk& w, std::uint32_t page) const noexcept;
-    /// The weight of a page's slots, k_full for the heaviest; 0 if the request cannot use them.
+    /// The weight of a page's slots, k_full for the heaviest; 0 if the request cannot use them. Views change often, and a
+    /// look at all pages takes long: weights are noticed where the walk comes by.
     std::uint32_t scaled(const walk& w, cursor& c, std::uint32_t page) const noexcept;
     void survey(const walk& w, cursor& c) const noexcept;
+    static void come_round(cursor& c) noexcept;
     bool start(const walk& w, cursor& c, std::uint64_t rng) const noexcept;
     bool advance(const walk& w, cursor& c) const noexcept;
     bool advance_in_page(const walk& w, cursor& c) const noexcept;

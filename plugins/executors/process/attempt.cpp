@@ -2,9 +2,10 @@
 
 #include "leftovers.hpp"
 
+#include <sigrun/cpp/spool.hpp>
+
 #include <signal.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -18,7 +19,8 @@ namespace {
 
 constexpr std::uint64_t k_millisecond = 1'000'000;
 constexpr std::uint64_t k_retry_ns = 5 * k_millisecond;
-// A shim that has not ended this long after its last grace is stuck and gets killed itself.
+constexpr std::uint64_t k_look_again_ns = 5 * k_millisecond;
+// A shim that has not ended this long after its last grace, or does not listen, is stuck and gets killed itself.
 constexpr std::uint64_t k_force_ns = 20'000 * k_millisecond;
 constexpr int k_reads_per_turn = 16;  // fairness between attempts
 
@@ -35,102 +37,92 @@ std::uint64_t later(std::uint64_t now, std::uint64_t by) noexcept { return by > 
 std::uint64_t monotonic_ns() noexcept { return clock_ns(CLOCK_MONOTONIC); }
 
 attempt::attempt(sdk::host host, attempt_source source, shim_process shim)
-    : host_(host), source_(std::move(source)), shim_(std::move(shim)) {
-    watches_ = {watch{this, part::out, shim_.out.get()}, watch{this, part::err, shim_.err.get()},
-                watch{this, part::control, shim_.control.get()}, watch{this, part::exit, shim_.exit.get()}};
+    : host_(host),
+      source_(std::move(source)),
+      shim_(std::move(shim)),
+      watches_{watch{this, part::control}, watch{this, part::exit}},
+      reader_(source_.spool.get(), sdk::spool_nonce(source_.names.token), source_.capacity),
+      force_at_(later(source_.force_at_ns, k_force_ns)) {}
+
+attempt::attempt(sdk::host host, attempt_source source, found_spool found)
+    : attempt(host, std::move(source), shim_process{}) {
+    shim_.ours = false;
+    if (found.mark) reader_.begin_at(*found.mark);
+    if (found.locked && !found.end)
+        looking_since_ = monotonic_ns();
+    else
+        gone_ = true;
+    if (found.end) take_end(*found.end);
+    limit_is_open_ = gone_ && !found.end;
 }
 
 void attempt::begin(int epoll) {
     epoll_ = epoll;
-    for (auto& w : watches_) arm(w);
+    if (!shim_.ours) announce();
+    if (gone_) return shim_gone();
+    if (looking()) return look_for_shim(monotonic_ns());
+    arm(at(part::control));
+    arm(at(part::exit));
 }
 
 void attempt::arm(watch& w) {
-    if (w.armed || w.fd < 0) return;
+    int fd = w.what == part::control ? shim_.control.get() : shim_.exit.get();
+    if (w.armed || fd < 0) return;
     epoll_event e{};
     e.events = EPOLLIN;
     e.data.ptr = &w;
-    w.armed = ::epoll_ctl(epoll_, EPOLL_CTL_ADD, w.fd, &e) == 0;
+    w.armed = ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &e) == 0;
 }
 
-// Removed, not masked: a closed pipe would report its hang-up for ever.
+// Removed, not masked: a closed socket would report its hang-up for ever.
 void attempt::disarm(watch& w) noexcept {
     if (!w.armed) return;
-    ::epoll_ctl(epoll_, EPOLL_CTL_DEL, w.fd, nullptr);
+    ::epoll_ctl(epoll_, EPOLL_CTL_DEL, w.what == part::control ? shim_.control.get() : shim_.exit.get(), nullptr);
     w.armed = false;
+}
+
+// A shim notices in a moment that its agent is gone, and listens then. It may also end at any time, or never have begun.
+void attempt::look_for_shim(std::uint64_t now) {
+    auto found = find_spool(source_.folder, source_.names.token);
+    if (!found || !found->locked || found->end) {
+        looking_since_ = 0;
+        if (found && found->mark) reader_.begin_at(*found->mark);
+        return shim_gone();
+    }
+    if (found->mark && !shim_.exit) {
+        shim_.pid = found->mark->shim_pid;
+        shim_.exit = watch_process(shim_.pid);
+        // It still holds the lock, so the number was its own when it was looked up.
+        if (auto again = find_spool(source_.folder, source_.names.token); !again || !again->locked) shim_.exit.reset();
+    }
+    if (shim_.exit) shim_.control = connect_shim(source_.folder);
+    if (!shim_.control) {
+        if (now - looking_since_ > k_force_ns && shim_.exit) ::kill(shim_.pid, SIGKILL);
+        return;
+    }
+    looking_since_ = 0;
+    connected();
+}
+
+void attempt::connected() {
+    arm(at(part::control));
+    arm(at(part::exit));
+    if (discard_) send_order(shim_.control, SIGRUN_SHIM_DISCARD, nullptr, 0);
+    if (std::exchange(kill_due_, false)) kill(kill_grace_ns_);
 }
 
 void attempt::on_ready(part what) {
     if (!at(what).armed) return;  // ended earlier in the same batch of events
-    switch (what) {
-        case part::out:
-        case part::err: return read_output(what);
-        case part::control: return read_control();
-        case part::exit: return shim_gone();
-    }
-}
-
-void attempt::read_output(part what) {
-    auto& w = at(what);
-    auto stream = what == part::out ? SIGRUN_STREAM_STDOUT : SIGRUN_STREAM_STDERR;
-    for (int i = 0; i < k_reads_per_turn && w.armed; ++i) {
-        int waiting = 0;
-        ::ioctl(w.fd, FIONREAD, &waiting);
-        auto size = std::clamp<std::uint64_t>(static_cast<std::uint64_t>(std::max(waiting, 0)), 512, SIGRUN_LOG_MAX);
-        sigrun_buf* raw = host_.buffers()->create(host_.abi(), size);
-        if (!raw) return;  // out of memory: epoll reports the pipe again
-        void* room = nullptr;
-        host_.buffers()->view(raw, &room, nullptr, nullptr);
-        ssize_t n = ::read(w.fd, room, size);
-        int error = errno;
-        if (n > 0) host_.buffers()->set_len(raw, static_cast<std::uint64_t>(n));
-        auto content = sdk::buffer::share(host_, raw);
-        host_.buffers()->release(raw);
-        if (n < 0 && (error == EAGAIN || error == EINTR)) return;
-        if (n <= 0) return end_output(w);
-        if (!deliver(static_cast<std::uint32_t>(stream), clock_ns(CLOCK_REALTIME), std::move(content))) return;
-        if (waiting <= n) return;
-    }
-}
-
-void attempt::end_output(watch& w) {
-    disarm(w);
-    w.fd = -1;
-    (w.what == part::out ? shim_.out : shim_.err).reset();
-}
-
-bool attempt::deliver(std::uint32_t stream, std::uint64_t time_ns, sdk::buffer content) {
-    if (discard_) return true;
-    auto r = offer(SIGRUN_LOG, stream, time_ns, {}, content.get());
-    if (r == SIGRUN_E_BUSY) {
-        held_ = {stream, time_ns, std::move(content)};
-        holding_ = true;
-        disarm(at(part::out));
-        disarm(at(part::err));
-        return false;
-    }
-    if (r < 0) discard_ = true;
-    return true;
-}
-
-sigrun_result attempt::offer(std::uint32_t kind, std::uint32_t stream, std::uint64_t time_ns, std::string_view json,
-                             sigrun_buf* payload) const {
-    sigrun_attempt who{sizeof(sigrun_attempt), source_.names.number, sdk::str(source_.names.job),
-                       sdk::str(source_.names.token)};
-    sigrun_frame f{};
-    f.struct_size = sizeof f;
-    f.kind = kind;
-    f.stream = stream;
-    f.time_ns = time_ns;
-    f.attempt = &who;
-    f.json = sdk::str(json);
-    f.payload = payload;
-    return source_.sink.on_frame(source_.sink.ctx, &f);
+    if (what == part::control)
+        read_control();
+    else
+        shim_gone();
+    read_spool();
 }
 
 void attempt::read_control() {
     char room[1024];
-    for (;;) {
+    while (shim_.control) {
         ssize_t n = ::recv(shim_.control.get(), room, sizeof room, MSG_DONTWAIT);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0 && errno == EAGAIN) break;
@@ -139,6 +131,7 @@ void attempt::read_control() {
             break;
         }
         inbox_.append(room, static_cast<std::size_t>(n));
+        if (static_cast<std::size_t>(n) < sizeof room) break;
     }
     sigrun_shim_head head{};
     while (inbox_.size() >= sizeof head) {
@@ -150,80 +143,187 @@ void attempt::read_control() {
 }
 
 void attempt::take_message(const sigrun_shim_head& head, const char* body) {
-    if (head.type == SIGRUN_SHIM_STARTED && !announced_) {
-        announced_ = true;
-        if (!discard_) offer(SIGRUN_STATE, 0, clock_ns(CLOCK_REALTIME), R"({"state":"running"})", nullptr);
-    } else if (head.type == SIGRUN_SHIM_REFUSED && head.length == sizeof(sigrun_shim_refused)) {
-        std::memcpy(&evidence_.refused.emplace(), body, sizeof(sigrun_shim_refused));
+    if (head.type == SIGRUN_SHIM_STARTED) {
+        announce();
+    } else if (head.type == SIGRUN_SHIM_WRITTEN && head.length == sizeof(sigrun_shim_written)) {
+        sigrun_shim_written written{};
+        std::memcpy(&written, body, sizeof written);
+        limit_ = written.position;
+        reader_.set_base(written.base);
+        answer_due_ = true;
     } else if (head.type == SIGRUN_SHIM_EXITED && head.length == sizeof(sigrun_shim_exited)) {
-        std::memcpy(&evidence_.exited.emplace(), body, sizeof(sigrun_shim_exited));
+        sigrun_shim_exited end{};
+        std::memcpy(&end, body, sizeof end);
+        take_end(end);
     }
+}
+
+void attempt::take_end(const sigrun_shim_exited& end) {
+    evidence_.exited = end;
+    limit_ = end.position;
+    reader_.set_base(end.base);
+}
+
+void attempt::announce() {
+    if (std::exchange(announced_, true) || discard_) return;
+    offer(SIGRUN_STATE, nullptr, R"({"state":"running"})", nullptr);
 }
 
 void attempt::shim_gone() {
     read_control();  // its last words are in the socket
     disarm(at(part::control));
     disarm(at(part::exit));
-    ::waitpid(shim_.pid, &evidence_.shim_status, 0);
+    evidence_.shim_status.reset();
+    if (int status = 0; shim_.ours && ::waitpid(shim_.pid, &status, 0) == shim_.pid) evidence_.shim_status = status;
     gone_ = true;
+    looking_since_ = 0;
     force_at_ = k_never;
-    drain_until_ = later(monotonic_ns(), source_.limits.output_drain_ns);
-    if (!evidence_.exited) {
-        auto left = kill_leftovers(source_.names.token);
-        host_.log(SIGRUN_LOG_WARNING, "sigrun-shim of job ", source_.names.job, " died; its processes were killed, ",
-                  left, " are left");
-    }
+    answer_due_ = false;
+    if (!evidence_.exited)  // it can have found no executor to tell
+        if (auto end = end_in(source_.spool, source_.names.token)) take_end(*end);
+    if (evidence_.exited) return;
+    limit_is_open_ = true;
+    bool empty = !source_.group || empty_group(*source_.group);
+    auto left = kill_leftovers(source_.names.token);
+    evidence_.left_behind = left + (empty ? 0 : 1);
+    host_.log(SIGRUN_LOG_WARNING, "sigrun-shim of job ", source_.names.job, " died; its processes were killed, ",
+              evidence_.left_behind, " are left");
 }
 
-void attempt::kill(kill_cause cause, std::uint64_t grace_ns) {
+void attempt::read_spool() {
+    more_ = false;
+    auto stored = source_.progress->stored.load(std::memory_order_acquire);
+    for (int i = 0; i < k_reads_per_turn && (limit_is_open_ || reader_.position() < limit_); ++i) {
+        sigrun_spool_record record{};
+        if (!reader_.peek(record)) return out_of_records();
+        if (discard_ || record.offset + record.length <= stored) {
+            held_ = {};
+            holding_ = false;
+            reader_.step_over(record);
+            continue;
+        }
+        auto content = std::move(held_);
+        if (!std::exchange(holding_, false)) {
+            sigrun_buf* raw = host_.buffers()->create(host_.abi(), record.length);
+            if (!raw) break;  // out of memory: again in a moment
+            void* room = nullptr;
+            host_.buffers()->view(raw, &room, nullptr, nullptr);
+            bool good = reader_.read(record, static_cast<char*>(room));
+            if (good) host_.buffers()->set_len(raw, record.length);
+            content = sdk::buffer::share(host_, raw);
+            host_.buffers()->release(raw);
+            if (!good) return out_of_records();
+        }
+        if (!deliver(record, std::move(content))) return;
+        reader_.step_over(record);
+    }
+    more_ = limit_is_open_ || reader_.position() < limit_;
+    if (!more_) tell_progress(std::exchange(answer_due_, false));
+}
+
+// A killed shim leaves a record that it had not finished, and nothing is missed by that. Otherwise the disk has lost something.
+void attempt::out_of_records() {
+    if (!limit_is_open_)
+        host_.log(SIGRUN_LOG_ERROR, "the spool of job ", source_.names.job, " is damaged at byte ", reader_.offset(),
+                  " of its output; the rest is lost");
+    limit_is_open_ = false;
+    limit_ = reader_.position();
+    more_ = false;
+    // What comes later cannot be found either, and the job must not wait for it to be read.
+    discard_output();
+}
+
+bool attempt::deliver(const sigrun_spool_record& record, sdk::buffer content) {
+    auto r = offer(SIGRUN_LOG, &record, {}, content.get());
+    if (r == SIGRUN_E_BUSY) {
+        held_ = std::move(content);
+        holding_ = true;
+        return false;
+    }
+    if (r < 0) discard_output();
+    return true;
+}
+
+sigrun_result attempt::offer(std::uint32_t kind, const sigrun_spool_record* record, std::string_view json,
+                             sigrun_buf* payload) const {
+    sigrun_attempt who{sizeof(sigrun_attempt), source_.names.number, sdk::str(source_.names.job),
+                       sdk::str(source_.names.token)};
+    sigrun_frame f{};
+    f.struct_size = sizeof f;
+    f.kind = kind;
+    f.attempt = &who;
+    f.json = sdk::str(json);
+    f.payload = payload;
+    f.time_ns = record ? record->time_ns : clock_ns(CLOCK_REALTIME);
+    if (record) {
+        f.stream = record->stream;
+        f.offset = record->offset;
+    }
+    return source_.sink.on_frame(source_.sink.ctx, &f);
+}
+
+// The shim hears what was read when it has asked, and that there is room again when it may soon need it: an order for each
+// acknowledgement would cost more than the output.
+void attempt::tell_progress(bool answer) {
+    if (gone_ || !shim_.control) return;
+    // Without a folder nobody can come and ask for it again.
+    bool keep = source_.folder && !discard_;
+    reader_.stored(keep ? source_.progress->stored.load(std::memory_order_acquire) : reader_.offset());
+    bool all_free = reader_.free_position() == reader_.position();
+    bool crowded = reader_.position() - reader_.free_position() > source_.capacity / 2 ||
+                   reader_.position() - reader_.base() > source_.capacity / 16;
+    bool worth_it = crowded && reader_.free_position() > told_free_ &&
+                    (all_free || reader_.free_position() - told_free_ > source_.capacity / 4);
+    source_.progress->room_wanted.store(crowded && !all_free, std::memory_order_release);
+    if (!answer && !worth_it) return;
+    sigrun_shim_progress how{reader_.position(), reader_.free_position(), reader_.free_offset()};
+    if (send_order(shim_.control, SIGRUN_SHIM_PROGRESS, &how, sizeof how)) told_free_ = how.free_position;
+}
+
+void attempt::kill(std::uint64_t grace_ns) {
     if (gone_) return;
-    if (evidence_.cause == kill_cause::none) evidence_.cause = cause;
-    char message[sizeof(sigrun_shim_head) + sizeof(sigrun_shim_kill)];
-    sigrun_shim_head head{SIGRUN_SHIM_KILL, sizeof(sigrun_shim_kill)};
-    sigrun_shim_kill order{grace_ns};
-    std::memcpy(message, &head, sizeof head);
-    std::memcpy(message + sizeof head, &order, sizeof order);
-    [[maybe_unused]] ssize_t n = ::send(shim_.control.get(), message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    evidence_.cancelled = true;
     force_at_ = std::min(force_at_, later(later(monotonic_ns(), grace_ns), k_force_ns));
+    if (looking()) {
+        kill_grace_ns_ = kill_due_ ? std::min(kill_grace_ns_, grace_ns) : grace_ns;
+        kill_due_ = true;
+        return;
+    }
+    sigrun_shim_kill order{grace_ns, SIGRUN_SHIM_CANCELLED, 0};
+    send_order(shim_.control, SIGRUN_SHIM_KILL, &order, sizeof order);
 }
 
 void attempt::abort() {
     if (std::exchange(aborted_, true)) return;
-    kill(kill_cause::cancelled, 0);
+    kill(0);
 }
 
-void attempt::discard_output() noexcept {
-    discard_ = true;
+void attempt::discard_output() {
+    if (std::exchange(discard_, true)) return;
     held_ = {};
+    holding_ = false;
+    if (!gone_) send_order(shim_.control, SIGRUN_SHIM_DISCARD, nullptr, 0);
 }
 
 std::uint64_t attempt::tick(std::uint64_t now) {
-    if (holding_) {
-        bool delivered =
-            discard_ || deliver(held_.stream, held_.time_ns, sdk::buffer::share(host_, held_.content.get()));
-        if (delivered) {
-            held_ = {};
-            holding_ = false;
-            arm(at(part::out));
-            arm(at(part::err));
-        }
-        if (gone_) drain_until_ = later(now, source_.limits.output_drain_ns);
-    }
-    if (!gone_ && now >= source_.limits.deadline_ns && evidence_.cause == kill_cause::none)
-        kill(kill_cause::timeout, source_.limits.kill_grace_ns);
+    if (looking()) look_for_shim(now);
+    read_spool();
     if (now >= force_at_) {
-        ::kill(shim_.pid, SIGKILL);
+        if (shim_.pid > 0 && shim_.exit) ::kill(shim_.pid, SIGKILL);
         force_at_ = k_never;
     }
-    if (gone_ && !holding_ && now >= drain_until_) {
-        end_output(at(part::out));
-        end_output(at(part::err));
-    }
-    std::uint64_t next = std::min(force_at_, gone_ ? drain_until_ : k_never);
-    if (!gone_ && evidence_.cause == kill_cause::none) next = std::min(next, source_.limits.deadline_ns);
-    return holding_ ? std::min(next, later(now, k_retry_ns)) : next;
+    std::uint64_t next = force_at_;
+    if (looking()) next = std::min(next, later(now, k_look_again_ns));
+    if (holding_) next = std::min(next, later(now, k_retry_ns));
+    return more_ ? now : next;
 }
 
-bool attempt::finished() const noexcept { return gone_ && !holding_ && !shim_.out && !shim_.err; }
+bool attempt::group_was_killed() const noexcept {
+    return !evidence_.exited || evidence_.exited->ladder != 0 || evidence_.exited->leftovers > 0 || evidence_.cancelled;
+}
+
+bool attempt::finished() const noexcept {
+    return gone_ && !looking() && !holding_ && !limit_is_open_ && reader_.position() >= limit_;
+}
 
 }  // namespace sigrun::process

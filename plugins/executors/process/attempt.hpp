@@ -1,17 +1,22 @@
-// One attempt from the moment its shim runs: moves output to the sink, enforces the deadline, tells when all is over.
+// One attempt from the moment its shim runs, or is found again: moves output from the spool to the sink, passes orders on, tells
+// when all is over.
 //
 // Lives on the executor's reader thread only.
 #pragma once
 
+#include "group_pool.hpp"
 #include "outcome.hpp"
 #include "shim_process.hpp"
+#include "spool_file.hpp"
 
 #include <sigrun/cpp/host.hpp>
 #include <sigrun/executor.h>
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <string>
 
 namespace sigrun::process {
@@ -20,10 +25,10 @@ namespace sigrun::process {
 std::uint64_t monotonic_ns() noexcept;
 inline constexpr std::uint64_t k_never = std::numeric_limits<std::uint64_t>::max();
 
-struct attempt_limits {
-    std::uint64_t deadline_ns = k_never;
-    std::uint64_t kill_grace_ns = 0;    // when the deadline passes
-    std::uint64_t output_drain_ns = 0;  // for pipes that stay open after the last process
+/// What the host says of an attempt's log, on any thread.
+struct log_progress {
+    std::atomic<std::uint64_t> stored{0};  // everything before this offset is in safety
+    std::atomic<bool> room_wanted{false};  // the attempt is to be woken when it grows
 };
 
 struct attempt_source {
@@ -31,21 +36,28 @@ struct attempt_source {
     attempt_names names;
     std::vector<step> steps;
     sigrun_sink sink{};
-    attempt_limits limits;
+    std::uint64_t force_at_ns = k_never;  // a shim that still runs then is stuck, and killed itself
+    std::uint64_t capacity = 0;           // of the spool
+    std::shared_ptr<log_progress> progress = std::make_shared<log_progress>();
+    descriptor folder;  // where the shim waits, if it can
+    descriptor spool;
+    std::unique_ptr<job_cgroup> group;
 };
 
 class attempt {
 public:
-    enum class part : std::uint8_t { out, err, control, exit };
+    enum class part : std::uint8_t { control, exit };
     /// What epoll hands back.
     struct watch {
         attempt* owner = nullptr;
-        part what = part::out;
-        int fd = -1;
+        part what = part::control;
         bool armed = false;
     };
 
+    /// Just started.
     attempt(sdk::host host, attempt_source source, shim_process shim);
+    /// Of an earlier agent.
+    attempt(sdk::host host, attempt_source source, found_spool found);
     attempt(const attempt&) = delete;
     attempt& operator=(const attempt&) = delete;
 
@@ -55,48 +67,62 @@ public:
     void on_ready(part what);
     /// Retries held output and checks the time limits. Returns when to call again at the latest.
     std::uint64_t tick(std::uint64_t now);
-    void kill(kill_cause cause, std::uint64_t grace_ns);
+    void kill(std::uint64_t grace_ns);
     /// KILL without grace; repeating it does nothing.
     void abort();
     /// From now on output is read and thrown away: nobody wants it, the processes must not block on it.
-    void discard_output() noexcept;
+    void discard_output();
     bool finished() const noexcept;
     outcome conclusion() const { return conclude(evidence_, source_.steps); }
+    /// Whether somebody may have written cgroup.kill.
+    bool group_was_killed() const noexcept;
+    /// For the pool, once it is finished.
+    std::unique_ptr<job_cgroup> take_group() noexcept { return std::move(source_.group); }
 
 private:
-    struct held_frame {
-        std::uint32_t stream = 0;
-        std::uint64_t time_ns = 0;
-        sdk::buffer content;
-    };
-
     void arm(watch& w);
     void disarm(watch& w) noexcept;
     watch& at(part what) noexcept { return watches_[static_cast<std::size_t>(what)]; }
-    void read_output(part what);
-    void end_output(watch& w);
-    bool deliver(std::uint32_t stream, std::uint64_t time_ns, sdk::buffer content);
-    sigrun_result offer(std::uint32_t kind, std::uint32_t stream, std::uint64_t time_ns, std::string_view json,
-                        sigrun_buf* payload) const;
+    bool looking() const noexcept { return looking_since_ != 0; }
+    void look_for_shim(std::uint64_t now);
+    void connected();
     void read_control();
     void take_message(const sigrun_shim_head& head, const char* body);
+    void take_end(const sigrun_shim_exited& end);
     void shim_gone();
+    void announce();
+    void read_spool();
+    void out_of_records();
+    bool deliver(const sigrun_spool_record& record, sdk::buffer content);
+    void tell_progress(bool answer);
+    sigrun_result offer(std::uint32_t kind, const sigrun_spool_record* record, std::string_view json,
+                        sigrun_buf* payload) const;
 
     sdk::host host_;
     attempt_source source_;
     shim_process shim_;
     int epoll_ = -1;
-    std::array<watch, 4> watches_;
+    std::array<watch, 2> watches_;
     evidence evidence_;
     std::string inbox_;
-    held_frame held_;
+
+    spool_reader reader_;
+    std::uint64_t limit_ = 0;     // end of the records, as far as it is known
+    bool limit_is_open_ = false;  // it is not known: the shim was killed
+    bool more_ = false;           // records are there for the next turn
+    bool answer_due_ = false;     // the shim waits to hear what was read
+    std::uint64_t told_free_ = 0;
+    sdk::buffer held_;  // the record at the reader's position, that the sink did not take
     bool holding_ = false;
     bool discard_ = false;
+
     bool announced_ = false;
     bool gone_ = false;
     bool aborted_ = false;
-    std::uint64_t force_at_ = k_never;  // the shim itself is killed
-    std::uint64_t drain_until_ = k_never;
+    std::uint64_t looking_since_ = 0;  // for the shim of an earlier agent, which does not listen yet
+    bool kill_due_ = false;
+    std::uint64_t kill_grace_ns_ = 0;
+    std::uint64_t force_at_;
 };
 
 }  // namespace sigrun::process

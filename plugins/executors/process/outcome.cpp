@@ -53,20 +53,38 @@ outcome as_outcome(const failure& f, const std::optional<sigrun_shim_exited>& ex
     return {f.result, json::serialize(o)};
 }
 
-failure why_refused(const sigrun_shim_refused& r, const std::vector<step>& steps) {
+failure why_refused(const sigrun_shim_exited& r, const std::vector<step>& steps) {
     std::string program = r.step < steps.size() ? steps[r.step].argv[0] : std::string();
-    std::string reason = std::strerror(r.error);
-    if (r.stage == SIGRUN_SHIM_STAGE_WORKDIR)
+    std::string reason = std::strerror(r.refused_error);
+    if (r.refused_stage == SIGRUN_SHIM_STAGE_WORKDIR)
         return {SIGRUN_E_INVALID, "user", "workdir", sdk::concat("the working directory cannot be used: ", reason)};
-    if (r.stage != SIGRUN_SHIM_STAGE_EXEC || r.error == ENOMEM || r.error == EAGAIN || r.error == EIO ||
-        r.error == ENFILE || r.error == EMFILE)
+    if (r.refused_stage != SIGRUN_SHIM_STAGE_EXEC || r.refused_error == ENOMEM || r.refused_error == EAGAIN ||
+        r.refused_error == EIO || r.refused_error == ENFILE || r.refused_error == EMFILE)
         return {SIGRUN_E_IO, "infra_runner", "spawn",
                 sdk::concat(step_label(r.step, steps), " was not started: ", reason)};
-    if (r.error == ENOENT || r.error == ENOTDIR)
+    if (r.refused_error == ENOENT || r.refused_error == ENOTDIR)
         return {SIGRUN_E_NOT_FOUND, "user", "not_found", sdk::concat("command \"", program, "\" not found"),
                 k_not_found};
     return {SIGRUN_E_DENIED, "user", "not_executable",
             sdk::concat("command \"", program, "\" cannot be executed: ", reason), k_not_executable};
+}
+
+outcome without_an_end(const evidence& what) {
+    if (what.left_behind > 0)
+        return as_outcome({SIGRUN_E_IO, "infra_runner", "processes_left",
+                           sdk::concat("sigrun-shim ended before the job did, and ", what.left_behind,
+                                       " processes of the job could not be ended")},
+                          std::nullopt);
+    if (what.cancelled)
+        return as_outcome({SIGRUN_E_CANCELLED, "cancelled", "cancelled", "cancelled; its shim had to be killed"},
+                          std::nullopt);
+    std::string how;
+    if (what.shim_status)
+        how = WIFSIGNALED(*what.shim_status) ? sdk::concat(" by signal ", WTERMSIG(*what.shim_status))
+                                             : sdk::concat(" with code ", WEXITSTATUS(*what.shim_status));
+    return as_outcome(
+        {SIGRUN_E_IO, "infra_runner", "shim_crash", sdk::concat("sigrun-shim ended", how, " before the job did")},
+        std::nullopt);
 }
 
 }  // namespace
@@ -77,28 +95,23 @@ outcome failed_early(std::int32_t result, std::string_view failure_class, std::s
 }
 
 outcome conclude(const evidence& what, const std::vector<step>& steps) {
-    if (!what.exited) {
-        if (what.cause == kill_cause::cancelled)
-            return as_outcome({SIGRUN_E_CANCELLED, "cancelled", "cancelled", "cancelled; its shim had to be killed"},
-                              std::nullopt);
-        auto how = WIFSIGNALED(what.shim_status) ? sdk::concat("by signal ", WTERMSIG(what.shim_status))
-                                                 : sdk::concat("with code ", WEXITSTATUS(what.shim_status));
-        return as_outcome(
-            {SIGRUN_E_IO, "infra_runner", "shim_crash", sdk::concat("sigrun-shim ended ", how, " before the job did")},
-            std::nullopt);
-    }
+    if (!what.exited) return without_an_end(what);
     const auto& e = *what.exited;
     if (e.survivors > 0)
         return as_outcome({SIGRUN_E_IO, "infra_runner", "processes_left",
                            sdk::concat(e.survivors, " processes of the job could not be ended")},
                           e);
-    if (e.ladder && what.cause == kill_cause::timeout)
+    if (e.ladder == SIGRUN_SHIM_TIMEOUT)
         return as_outcome({SIGRUN_E_TIMEOUT, "user_timeout", "run",
                            sdk::concat(step_label(e.step, steps), " ran longer than its run timeout")},
                           e);
-    if (e.ladder && what.cause == kill_cause::cancelled)
+    if (e.ladder == SIGRUN_SHIM_CANCELLED)
         return as_outcome({SIGRUN_E_CANCELLED, "cancelled", "cancelled", "cancelled while it ran"}, e);
-    if (what.refused) return as_outcome(why_refused(*what.refused, steps), e);
+    if (e.ladder == SIGRUN_SHIM_ORPHANED)
+        return as_outcome({SIGRUN_E_IO, "infra_runner", "orphaned",
+                           "the runner was away for longer than orphan_grace, and the job was ended"},
+                          e);
+    if (e.refused_stage) return as_outcome(why_refused(e, steps), e);
 
     json::object o{{"exit_code", nullptr}, {"signal", nullptr}, {"usage", usage_of(e)}};
     if (e.signal > 0) {

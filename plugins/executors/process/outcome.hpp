@@ -11,9 +11,6 @@
 
 namespace sigrun::process {
 
-/// Why the kill ladder was started.
-enum class kill_cause { none, cancelled, timeout };
-
 struct outcome {
     std::int32_t result = 0;  // SIGRUN_OK or SIGRUN_E_*
     std::string json;
@@ -21,10 +18,10 @@ struct outcome {
 
 /// Everything known when the shim is gone. Without `exited` the shim crashed.
 struct evidence {
-    std::optional<sigrun_shim_refused> refused;
     std::optional<sigrun_shim_exited> exited;
-    kill_cause cause = kill_cause::none;
-    int shim_status = 0;  // from waitpid
+    bool cancelled = false;          // somebody asked for its end
+    std::optional<int> shim_status;  // from waitpid; nothing: it was the child of an earlier agent
+    std::size_t left_behind = 0;     // processes that a crashed shim left and that could not be killed
 };
 
 outcome conclude(const evidence& what, const std::vector<step>& steps);

@@ -1,5 +1,6 @@
 #include "process_executor.hpp"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
@@ -15,6 +16,11 @@ descriptor checked(int fd, std::string_view what) {
     return descriptor(fd);
 }
 
+// Agents that are older than the field do not have it.
+bool has_state_dir(const sigrun_task& task) {
+    return task.struct_size >= offsetof(sigrun_task, state_dir) + sizeof task.state_dir && task.state_dir.len > 0;
+}
+
 constexpr sigrun_executor k_table = {
     sizeof(sigrun_executor),
     0,
@@ -23,11 +29,18 @@ constexpr sigrun_executor k_table = {
     [](sigrun_instance* i, const sigrun_task* task, const sigrun_sink* sink, sigrun_op op) noexcept {
         return sdk::guarded(nullptr, [&] { return sdk::self<process_executor>(i).run(*task, *sink, op); });
     },
-    nullptr,
+    [](sigrun_instance* i, const sigrun_task* task, std::uint64_t log_offset, const sigrun_sink* sink,
+       sigrun_op op) noexcept {
+        return sdk::guarded(nullptr,
+                            [&] { return sdk::self<process_executor>(i).attach(*task, log_offset, *sink, op); });
+    },
     [](sigrun_instance* i, sigrun_op op, std::uint64_t grace_ns) noexcept {
         return sdk::guarded(nullptr, [&] { return sdk::self<process_executor>(i).cancel(op, grace_ns); });
     },
     [](sigrun_instance* i, sigrun_op) noexcept { sdk::self<process_executor>(i).resume(); },
+    [](sigrun_instance* i, sigrun_op op, std::uint64_t offset) noexcept {
+        sdk::self<process_executor>(i).stored(op, offset);
+    },
 };
 
 }  // namespace
@@ -38,8 +51,13 @@ process_executor::process_executor(sdk::host host, const sdk::config_reader& con
       environment_(base_environment::of_this_process(config.text_or("path", ""))),
       kill_grace_ns_(static_cast<std::uint64_t>(config.integer("kill_grace"))),
       output_drain_ns_(static_cast<std::uint64_t>(config.integer("output_drain"))),
+      orphan_grace_ns_(static_cast<std::uint64_t>(config.integer("orphan_grace"))),
+      spool_limit_(static_cast<std::uint64_t>(config.integer("spool_limit"))),
+      groups_(config.text_or("cgroups", "auto") == "auto"),
       epoll_(checked(::epoll_create1(EPOLL_CLOEXEC), "epoll")),
       wake_(checked(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")) {
+    host_.log(SIGRUN_LOG_INFO, groups_.why_not().empty() ? "each job gets a cgroup of its own" : "jobs get no cgroup: ",
+              groups_.why_not());
     epoll_event e{};
     e.events = EPOLLIN;
     e.data.ptr = nullptr;
@@ -68,14 +86,16 @@ void process_executor::wake() noexcept {
     [[maybe_unused]] ssize_t n = ::write(wake_.get(), &one, sizeof one);
 }
 
-sigrun_result process_executor::run(const sigrun_task& task, const sigrun_sink& sink, sigrun_op op) {
+template <class Begin>
+sigrun_result process_executor::open(sigrun_op op, Begin begin) {
+    auto progress = std::make_shared<log_progress>();
     {
         std::lock_guard lock(mutex_);
         if (draining_ || stopping_) return SIGRUN_E_CANCELLED;
-        open_.insert(op);
+        open_.emplace(op, progress);
     }
     try {
-        launch(task, sink, op);
+        begin(std::move(progress));
     } catch (const job_error& e) {
         finish(op, failed_early(SIGRUN_E_INVALID, "user", e.code, e.message));
     } catch (const std::exception& e) {
@@ -84,35 +104,96 @@ sigrun_result process_executor::run(const sigrun_task& task, const sigrun_sink& 
     return SIGRUN_PENDING;
 }
 
-void process_executor::launch(const sigrun_task& task, const sigrun_sink& sink, sigrun_op op) {
-    auto job = read_job(sdk::view(task.json));
+sigrun_result process_executor::run(const sigrun_task& task, const sigrun_sink& sink, sigrun_op op) {
+    return open(op, [&](auto progress) { launch(task, source_for(task, sink, op, std::move(progress))); });
+}
+
+sigrun_result process_executor::attach(const sigrun_task& task, std::uint64_t log_offset, const sigrun_sink& sink,
+                                       sigrun_op op) {
+    return open(op, [&](auto progress) {
+        progress->stored = log_offset;
+        find_again(task, source_for(task, sink, op, std::move(progress)));
+    });
+}
+
+attempt_source process_executor::source_for(const sigrun_task& task, const sigrun_sink& sink, sigrun_op op,
+                                            std::shared_ptr<log_progress> progress) const {
     attempt_source source;
     source.op = op;
     source.names = {std::string(sdk::view(task.attempt->job)), std::string(sdk::view(task.attempt->token)),
                     task.attempt->number};
     source.sink = sink;
-    source.limits = {task.deadline_ns ? task.deadline_ns : k_never, kill_grace_ns_, output_drain_ns_};
+    source.progress = std::move(progress);
+    source.capacity = spool_limit_;
+    // The shim keeps the deadline. One that is stuck cannot.
+    if (task.deadline_ns) source.force_at_ns = task.deadline_ns + kill_grace_ns_;
+    if (has_state_dir(task)) {
+        std::string path(sdk::view(task.state_dir));
+        source.folder = checked(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC), path);
+    }
+    return source;
+}
 
+void process_executor::launch(const sigrun_task& task, attempt_source source) {
+    auto job = read_job(sdk::view(task.json));
     std::string workspace(sdk::view(task.workspace));
     shim_plan plan;
     for (const auto& s : job.steps) plan.steps.push_back(s.argv);
     plan.environment = make_environment(environment_, job, source.names, workspace);
     plan.workdir = make_workdir(job.workdir, workspace);
-    plan.grace_ns = kill_grace_ns_;
+    plan.terms.grace_ns = kill_grace_ns_;
+    plan.terms.orphan_grace_ns = orphan_grace_ns_;
+    plan.terms.deadline_ns = task.deadline_ns;
+    plan.terms.drain_ns = output_drain_ns_;
+    source.group = groups_.take();
+    if (source.group) plan.terms.flags |= SIGRUN_SHIM_GROUPED;
+    if (source.folder && orphan_grace_ns_ > 0) plan.terms.flags |= SIGRUN_SHIM_OUTLIVES;
     auto message = encode(plan);
     if (message.empty())
         throw job_error{"too_large", sdk::concat("command and environment: expected at most ", SIGRUN_SHIM_MAX_MESSAGE,
                                                  " bytes, found more")};
     source.steps = std::move(job.steps);
+    source.spool =
+        make_spool(source.folder, source.names.token, spool_limit_, source.group ? source.group->path : std::string());
     auto label = sdk::concat(source.names.job, "/", source.names.number);
-    auto shim = start_shim(shim_, label, message);
-    // Made here, before anything can go wrong any more; from the push on it belongs to the reader.
-    auto made = std::make_unique<attempt>(host_, std::move(source), std::move(shim));
+    auto shim = start_shim(shim_, label, message,
+                           {source.spool.get(), source.folder.get(), source.group ? source.group->folder.get() : -1});
+    // Made here, before anything can go wrong any more; from there on it belongs to the reader.
+    hand_over(std::make_unique<attempt>(host_, std::move(source), std::move(shim)));
+}
+
+void process_executor::find_again(const sigrun_task& task, attempt_source source) {
+    source.steps = read_job(sdk::view(task.json)).steps;
+    auto found = source.folder ? find_spool(source.folder, source.names.token) : std::nullopt;
+    if (!found)
+        return finish(source.op, failed_early(SIGRUN_E_NOT_FOUND, "infra_runner", "lost",
+                                              "the runner ended before it had started the job"));
+    source.spool = std::move(found->file);
+    source.capacity = found->capacity;
+    if (!found->group.empty()) source.group = open_group(found->group);
+    hand_over(std::make_unique<attempt>(host_, std::move(source), std::move(*found)));
+}
+
+void process_executor::hand_over(std::unique_ptr<attempt> made) {
     {
         std::lock_guard lock(mutex_);
         arriving_.push_back(std::move(made));
     }
     wake();
+}
+
+void process_executor::stored(sigrun_op op, std::uint64_t log_offset) noexcept {
+    bool wanted = false;
+    {
+        std::lock_guard lock(mutex_);
+        auto at = open_.find(op);
+        if (at == open_.end()) return;
+        auto& progress = *at->second;
+        if (log_offset > progress.stored.load(std::memory_order_relaxed))
+            progress.stored.store(log_offset, std::memory_order_release);
+        wanted = progress.room_wanted.load(std::memory_order_acquire);
+    }
+    if (wanted) wake();
 }
 
 sigrun_result process_executor::cancel(sigrun_op op, std::uint64_t grace_ns) {
@@ -192,7 +273,7 @@ bool process_executor::take_in() {
     for (const auto& o : orders) {
         auto at = std::find_if(running_.begin(), running_.end(), [&](const auto& a) { return a->op() == o.op; });
         if (at != running_.end()) {
-            (*at)->kill(kill_cause::cancelled, o.grace_ns);
+            (*at)->kill(o.grace_ns);
         } else {  // its run is still starting it
             std::lock_guard lock(mutex_);
             orders_.push_back(o);
@@ -226,7 +307,10 @@ void process_executor::retire_finished() {
         at = running_.erase(at);
         auto how = over->conclusion();
         auto op = over->op();
+        bool killed = over->group_was_killed();
+        auto group = over->take_group();
         over.reset();
+        groups_.give_back(std::move(group), killed);
         finish(op, how);
     }
 }

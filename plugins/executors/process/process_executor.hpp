@@ -14,7 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 namespace sigrun::process {
@@ -30,7 +30,9 @@ public:
     void drain(std::uint64_t deadline_ns, sdk::op done);
 
     sigrun_result run(const sigrun_task& task, const sigrun_sink& sink, sigrun_op op);
+    sigrun_result attach(const sigrun_task& task, std::uint64_t log_offset, const sigrun_sink& sink, sigrun_op op);
     sigrun_result cancel(sigrun_op op, std::uint64_t grace_ns);
+    void stored(sigrun_op op, std::uint64_t log_offset) noexcept;
     /// Somebody's sink has room: what is held is offered again at the reader's next turn.
     void resume() noexcept { wake(); }
 
@@ -39,7 +41,14 @@ private:
         sigrun_op op;
         std::uint64_t grace_ns;
     };
-    void launch(const sigrun_task& task, const sigrun_sink& sink, sigrun_op op);
+    /// Calls `begin`, which may throw, for an op that is open from here on.
+    template <class Begin>
+    sigrun_result open(sigrun_op op, Begin begin);
+    void launch(const sigrun_task& task, attempt_source source);
+    void find_again(const sigrun_task& task, attempt_source source);
+    attempt_source source_for(const sigrun_task& task, const sigrun_sink& sink, sigrun_op op,
+                              std::shared_ptr<log_progress> progress) const;
+    void hand_over(std::unique_ptr<attempt> made);
     void wake() noexcept;
     void loop();
     bool take_in();  // false: nothing more will come and nothing runs
@@ -53,12 +62,15 @@ private:
     base_environment environment_;
     std::uint64_t kill_grace_ns_;
     std::uint64_t output_drain_ns_;
+    std::uint64_t orphan_grace_ns_;
+    std::uint64_t spool_limit_;
+    group_pool groups_;
     descriptor epoll_, wake_;
 
     std::mutex mutex_;  // guards the next group; never held across a host call
     std::vector<std::unique_ptr<attempt>> arriving_;
     std::vector<order> orders_;
-    std::unordered_set<sigrun_op> open_;  // run began, op not completed
+    std::unordered_map<sigrun_op, std::shared_ptr<log_progress>> open_;  // run began, op not completed
     bool draining_ = false;
     bool stopping_ = false;
     std::uint64_t drain_deadline_ns_ = k_never;

@@ -8,9 +8,11 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 
@@ -20,8 +22,6 @@ namespace {
 // Above the numbers the shim wants, so that no dup2 in the child can overwrite another's source.
 constexpr int k_above = 10;
 constexpr timeval k_send_limit{5, 0};
-// Four full pieces of output: one is read while the job writes the next, and neither waits for the other at each 64 KiB.
-constexpr int k_pipe_bytes = 256 * 1024;
 
 [[noreturn]] void os_failure(std::string_view what, int error) {
     throw sdk::failure(SIGRUN_E_IO, sdk::concat(what, ": ", std::strerror(error)));
@@ -38,16 +38,6 @@ descriptor raised(int fd) {
 struct two_ends {
     descriptor ours, theirs;
 };
-
-two_ends make_pipe() {
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) os_failure("no pipe for the job's output", errno);
-    two_ends made;
-    made.ours = descriptor(ends[0]);
-    made.theirs = raised(ends[1]);
-    ::fcntl(ends[0], F_SETPIPE_SZ, k_pipe_bytes);  // refused to a user who has many already: then it stays as it is
-    return made;
-}
 
 two_ends make_control() {
     int ends[2];
@@ -76,12 +66,18 @@ public:
     posix_spawnattr_t attributes;
 };
 
-pid_t spawn(const std::string& program, const std::string& label, int out, int err, int control) {
+pid_t spawn(const std::string& program, const std::string& label, int control, const shim_files& files) {
     spawn_settings with;
-    ::posix_spawn_file_actions_addopen(&with.actions, 0, "/dev/null", O_RDONLY, 0);
-    ::posix_spawn_file_actions_adddup2(&with.actions, out, 1);
-    ::posix_spawn_file_actions_adddup2(&with.actions, err, 2);
-    ::posix_spawn_file_actions_adddup2(&with.actions, control, SIGRUN_SHIM_CONTROL_FD);
+    ::posix_spawn_file_actions_addopen(&with.actions, 0, "/dev/null", O_RDWR, 0);
+    ::posix_spawn_file_actions_adddup2(&with.actions, 0, 1);
+    ::posix_spawn_file_actions_adddup2(&with.actions, 0, 2);
+    auto give = [&](int fd, int as) {
+        if (fd >= 0) ::posix_spawn_file_actions_adddup2(&with.actions, fd, as);
+    };
+    give(control, SIGRUN_SHIM_CONTROL_FD);
+    give(files.spool, SIGRUN_SHIM_SPOOL_FD);
+    give(files.folder, SIGRUN_SHIM_FOLDER_FD);
+    give(files.group, SIGRUN_SHIM_GROUP_FD);
     sigset_t none, all;
     ::sigemptyset(&none);
     ::sigfillset(&all);
@@ -117,8 +113,9 @@ void put(std::string& to, const Number& value) {
 }  // namespace
 
 std::string encode(const shim_plan& plan) {
-    sigrun_shim_start start{plan.grace_ns, static_cast<std::uint32_t>(plan.steps.size()),
-                            static_cast<std::uint32_t>(plan.environment.size())};
+    sigrun_shim_start start = plan.terms;
+    start.n_steps = static_cast<std::uint32_t>(plan.steps.size());
+    start.n_env = static_cast<std::uint32_t>(plan.environment.size());
     std::string body;
     put(body, start);
     for (const auto& argv : plan.steps) put(body, static_cast<std::uint32_t>(argv.size()));
@@ -135,15 +132,16 @@ std::string encode(const shim_plan& plan) {
     return message += body;
 }
 
-shim_process start_shim(const std::string& program, const std::string& label, std::string_view message) {
-    auto out = make_pipe();
-    auto err = make_pipe();
+shim_process start_shim(const std::string& program, const std::string& label, std::string_view message,
+                        const shim_files& files) {
     auto control = make_control();
+    // Copies above every number that a dup2 in the child writes to.
+    auto lifted = [](int fd) { return descriptor(fd < 0 ? -1 : ::fcntl(fd, F_DUPFD_CLOEXEC, k_above)); };
+    auto spool = lifted(files.spool), folder = lifted(files.folder), group = lifted(files.group);
     shim_process made;
-    made.pid = spawn(program, label, out.theirs.get(), err.theirs.get(), control.theirs.get());
+    made.pid = spawn(program, label, control.theirs.get(), {spool.get(), folder.get(), group.get()});
     try {
-        // glibc 2.36 declares pidfd_open without extern "C".
-        made.exit = descriptor(static_cast<int>(::syscall(SYS_pidfd_open, made.pid, 0)));
+        made.exit = watch_process(made.pid);
         if (!made.exit) os_failure("no pidfd for sigrun-shim", errno);
         control.theirs.reset();
         ::setsockopt(control.ours.get(), SOL_SOCKET, SO_SNDTIMEO, &k_send_limit, sizeof k_send_limit);
@@ -154,12 +152,32 @@ shim_process start_shim(const std::string& program, const std::string& label, st
         throw;
     }
     made.control = std::move(control.ours);
-    made.out = std::move(out.ours);
-    made.err = std::move(err.ours);
     set_non_blocking(made.control);
-    set_non_blocking(made.out);
-    set_non_blocking(made.err);
     return made;
+}
+
+descriptor watch_process(pid_t pid) {
+    // glibc 2.36 declares pidfd_open without extern "C".
+    return descriptor(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+}
+
+descriptor connect_shim(const descriptor& folder) {
+    sockaddr_un at{};
+    at.sun_family = AF_UNIX;
+    // By way of the descriptor: a path is at most 107 bytes there.
+    std::snprintf(at.sun_path, sizeof at.sun_path, "/proc/self/fd/%d/%s", folder.get(), SIGRUN_SHIM_SOCKET);
+    descriptor made(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!made || ::connect(made.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0) return {};
+    return made;
+}
+
+bool send_order(const descriptor& control, std::uint32_t type, const void* body, std::size_t size) {
+    if (!control) return false;
+    char message[128];
+    sigrun_shim_head head{type, static_cast<std::uint32_t>(size)};
+    std::memcpy(message, &head, sizeof head);
+    if (size) std::memcpy(message + sizeof head, body, size);
+    return ::send(control.get(), message, sizeof head + size, MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
 }
 
 std::string find_shim(const std::string& configured) {

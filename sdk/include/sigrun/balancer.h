@@ -20,6 +20,7 @@ extern "C" {
 #define SIGRUN_TIERS 8
 #define SIGRUN_LEVELS 64
 #define SIGRUN_ZONES 1024
+#define SIGRUN_MATCH_PAGES 512
 
 typedef struct sigrun_cohort {
     uint32_t pages_off; /* first page of this cohort in the host's own list; reserved for the host */
@@ -87,6 +88,16 @@ typedef struct sigrun_view {
     const uint32_t* zone_rtt_us;
     const sigrun_zone* zone; /* by zone */
     const uint32_t* waiting; /* jobs that wait for a place, wherever */
+    /* Changes when a page comes, goes or is given to another cohort, not when runners merely take slots in pages that are
+     * there: far more seldom than epoch. 0: go by epoch. */
+    uint64_t layout;
+    /* All tiers together, and a bit per page: what idle and page_any say, or-ed. NULL: do that yourself. */
+    const uint64_t* idle_all;
+    const uint64_t* page_any_all;
+    /* Where runners of a cohort differ in what the request asks for: match[page / SIGRUN_MATCH_PAGES] has a word per page, its
+     * bits are the slots that satisfy it; NULL: all slots of the feasible pages there do. match NULL: of all pages. Whoever
+     * does not look at it proposes slots that are refused. */
+    const uint64_t* const* match;
 } sigrun_view;
 
 /* Which pages changed since from_epoch; pages == NULL: everything. */

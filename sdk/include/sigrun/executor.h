@@ -19,6 +19,8 @@ typedef struct sigrun_task {
     sigrun_str workspace; /* absolute path of this attempt's directory; empty for inline executors */
     sigrun_buf* payload;  /* may be NULL; borrowed */
     uint64_t deadline_ns; /* CLOCK_MONOTONIC end of the run timeout; 0 = none */
+    sigrun_str state_dir; /* absolute path of a folder for what `attach` needs; empty: the task need not outlive the agent.
+                             It is this attempt's alone; files of an earlier one may lie in it and may be written over */
 } sigrun_task;
 
 enum {
@@ -39,7 +41,9 @@ typedef struct sigrun_executor {
      *           infra_runner, cancelled.
      * If the sink says E_BUSY the executor stops reading output until its next try succeeds; see resume. */
     sigrun_result (*run)(sigrun_instance* instance, const sigrun_task* task, const sigrun_sink* sink, sigrun_op op);
-    /* [work] Optional: finds a task again after the agent restarted. */
+    /* [work] Optional: goes on with a task that `run` of an earlier agent has begun, by what it left in state_dir; `task` says
+     * what it said then. As run, but LOG frames carry their `offset`, they begin at log_offset or before, and what lies before
+     * the log_offset of a later `stored` is not wanted. A task that cannot be found again completes with infra_runner. */
     sigrun_result (*attach)(sigrun_instance* instance, const sigrun_task* task, uint64_t log_offset,
                             const sigrun_sink* sink, sigrun_op op);
     /* [work] Ends the task with all its descendants: TERM, grace, KILL. Its op still completes, with CANCELLED. */
@@ -48,6 +52,9 @@ typedef struct sigrun_executor {
      * call the sink on this stack. It may come for nothing, and for an op that has completed. Executors without it, and
      * with it as well, try again from time to time. */
     void (*resume)(sigrun_instance* instance, sigrun_op op);
+    /* [any] Optional, of use with attach: output before log_offset is stored where it is wanted and need not be kept or
+     * delivered. Never blocks, does not call the sink on this stack; may come for an op that has completed. */
+    void (*stored)(sigrun_instance* instance, sigrun_op op, uint64_t log_offset);
 } sigrun_executor;
 
 #ifdef __cplusplus

@@ -1,16 +1,25 @@
-/* sigrun/shim.h: how an executor talks to sigrun-shim, the small program that owns one attempt's process tree.
+/* sigrun/shim.h: how an executor talks to sigrun-shim, the small program that owns one attempt's process tree, and the file
+ * that both write the attempt's output and end into.
  *
  * The executor starts `sigrun-shim` with
- *   fd 0  /dev/null, fd 1 and 2  the write ends of the job's output pipes, fd 3  one end of a SOCK_STREAM socketpair.
- * Both sides run on one machine and come from one installation, so numbers are in host byte order.
- * A message is a sigrun_shim_head and `length` bytes of body.
+ *   fd 0, 1, 2  /dev/null
+ *   fd 3  one end of a SOCK_STREAM socketpair, the control socket
+ *   fd 4  the spool: an open file with a sigrun_spool_head in it, locked by flock(LOCK_EX)
+ *   fd 5  with SIGRUN_SHIM_OUTLIVES: the folder to wait in for the next executor
+ *   fd 6  with SIGRUN_SHIM_GROUPED: the folder of a cgroup v2 that is the attempt's own
+ * Both sides run on one machine, so numbers are in host byte order. A message is a sigrun_shim_head and `length` bytes.
  *
- * executor -> shim: START once, then KILL any number of times. Closing the socket means the executor died: the shim
- *   ends the tree with the grace of START and exits.
- * shim -> executor: STARTED or REFUSED per step, EXITED once, when no process of the tree is left. Then the shim exits.
+ * executor -> shim: START once, then KILL, PROGRESS and DISCARD any number of times.
+ * shim -> executor: STARTED per step; WRITTEN when there is output beyond what the last PROGRESS has read; EXITED once, when no
+ *   process of the tree is left and the end is in the spool. Then the shim exits.
+ *
+ * An executor that dies closes the socket. Without SIGRUN_SHIM_OUTLIVES the shim then ends the tree with the grace of START.
+ * With it the job goes on: the shim listens on the UNIX socket SIGRUN_SHIM_SOCKET in its folder for at most orphan_grace_ns; who
+ * connects (the same user or root) is its executor from then on. Only then does it end the tree. The lock on the spool is the
+ * proof that a shim lives: it ends with the last of its holders.
  *
  * The shim is a child subreaper: whatever a job starts, with setsid or a double fork, stays its descendant. "No process
- * is left" is the kernel's word for it: wait() finds no child. */
+ * is left" is the kernel's word for it: wait() finds no child, and the cgroup, where there is one, is not populated. */
 #ifndef SIGRUN_SHIM_H
 #define SIGRUN_SHIM_H
 
@@ -21,14 +30,20 @@ extern "C" {
 #endif
 
 #define SIGRUN_SHIM_CONTROL_FD 3
+#define SIGRUN_SHIM_SPOOL_FD 4
+#define SIGRUN_SHIM_FOLDER_FD 5
+#define SIGRUN_SHIM_GROUP_FD 6
 #define SIGRUN_SHIM_MAX_MESSAGE (8u << 20)
+#define SIGRUN_SHIM_SOCKET "shim.sock"
 
 enum {
     SIGRUN_SHIM_START = 1,
     SIGRUN_SHIM_KILL = 2,
+    SIGRUN_SHIM_PROGRESS = 3,
+    SIGRUN_SHIM_DISCARD = 4, /* no body: output is read and thrown away from now on */
     SIGRUN_SHIM_STARTED = 16,
-    SIGRUN_SHIM_REFUSED = 17,
-    SIGRUN_SHIM_EXITED = 18
+    SIGRUN_SHIM_EXITED = 18,
+    SIGRUN_SHIM_WRITTEN = 19
 };
 
 typedef struct sigrun_shim_head {
@@ -36,17 +51,40 @@ typedef struct sigrun_shim_head {
     uint32_t length;
 } sigrun_shim_head;
 
+enum { SIGRUN_SHIM_OUTLIVES = 1, SIGRUN_SHIM_GROUPED = 2 };
+
 /* Body of START: this, then n_steps uint32_t (the argument count of each step, at least 1), then NUL-terminated
  * strings: the working directory, n_env times NAME=VALUE, and the arguments of the steps in order. */
 typedef struct sigrun_shim_start {
-    uint64_t grace_ns; /* between TERM and KILL when the executor dies */
+    uint64_t grace_ns;        /* between TERM and KILL when nobody comes, or the deadline passes */
+    uint64_t orphan_grace_ns; /* how long the job goes on without an executor */
+    uint64_t deadline_ns;     /* CLOCK_MONOTONIC end of the run timeout, kept also without an executor; 0 = none */
+    uint64_t drain_ns;        /* for pipes that stay open after the last process */
+    uint32_t flags;
     uint32_t n_steps;
     uint32_t n_env;
+    uint32_t reserved;
 } sigrun_shim_start;
 
+/* Why the kill ladder began; the first one counts. */
+enum { SIGRUN_SHIM_CANCELLED = 1, SIGRUN_SHIM_TIMEOUT = 2, SIGRUN_SHIM_ORPHANED = 3 };
 typedef struct sigrun_shim_kill {
     uint64_t grace_ns; /* between TERM and KILL; a later KILL can only shorten it */
+    uint32_t cause;
+    uint32_t reserved;
 } sigrun_shim_kill;
+
+/* Positions count the bytes of records in the spool, offsets those of the log. */
+typedef struct sigrun_shim_progress {
+    uint64_t read_position;  /* everything before it was read: tell when there is more */
+    uint64_t free_position;  /* everything before it is stored elsewhere: the room may be used again */
+    uint64_t free_offset;    /* the same as an offset of the log */
+} sigrun_shim_progress;
+
+typedef struct sigrun_shim_written {
+    uint64_t position; /* end of the last record */
+    uint64_t base;     /* see sigrun_spool_mark */
+} sigrun_shim_written;
 
 typedef struct sigrun_shim_started {
     uint32_t step; /* from 0 */
@@ -55,25 +93,69 @@ typedef struct sigrun_shim_started {
 
 /* Where starting a step failed. */
 enum { SIGRUN_SHIM_STAGE_FORK = 1, SIGRUN_SHIM_STAGE_WORKDIR = 2, SIGRUN_SHIM_STAGE_EXEC = 3 };
-typedef struct sigrun_shim_refused {
-    uint32_t step;
-    uint32_t stage;
-    int32_t error; /* errno */
-    uint32_t reserved;
-} sigrun_shim_refused;
 
+/* Body of EXITED, and the end of an attempt in its spool. */
 typedef struct sigrun_shim_exited {
     uint32_t step;      /* the last one that ran */
     int32_t exit_code;  /* of that step; -1 when it ended by a signal or was never started */
     int32_t signal;     /* 0 = none */
-    uint32_t ladder;    /* 1: the kill ladder had begun before the step ended */
+    uint32_t ladder;    /* why the kill ladder had begun before the step ended; 0: it had not */
     uint32_t leftovers; /* processes that still ran when the step's main process had ended */
     uint32_t survivors; /* processes that could not be killed; 0 means verified empty */
     uint64_t wall_ns;
     uint64_t user_ns; /* of every process that was waited for */
     uint64_t system_ns;
     uint64_t max_rss_bytes; /* of the largest process */
+    uint32_t refused_stage; /* SIGRUN_SHIM_STAGE_* that failed when `step` was to be started; 0 = none */
+    int32_t refused_error;  /* errno */
+    uint64_t position;      /* end of the last record of output */
+    uint64_t base;          /* see sigrun_spool_mark */
+    uint64_t lost_bytes;    /* of output that found no room before the end */
 } sigrun_shim_exited;
+
+/* ---- The spool. One page of heads, then a ring of `capacity` bytes.
+ *
+ * Byte p of the records lies at SIGRUN_SPOOL_RING + (p - base) % capacity; a record can wrap around the end of the ring. The
+ * checksum of each part is CRC32C over the nonce of the attempt and everything in the part but the checksum, so that what an
+ * earlier attempt left in the same file is never taken for output. */
+#define SIGRUN_SPOOL_MAGIC "SGSPOOL1"
+#define SIGRUN_SPOOL_MARK 1024
+#define SIGRUN_SPOOL_END 2048
+#define SIGRUN_SPOOL_RING 4096
+
+/* At 0, written by the executor before the shim starts, with zeros in the rest of the page. */
+typedef struct sigrun_spool_head {
+    char magic[8];
+    uint64_t nonce;
+    uint64_t capacity;
+    uint32_t grouped; /* 1: `group` says where its cgroup is */
+    uint32_t checksum;
+    char group[512]; /* absolute path, NUL-terminated */
+} sigrun_spool_head;
+
+/* At SIGRUN_SPOOL_MARK: where the oldest record lies. Written by the shim at its start and before it uses room again. */
+typedef struct sigrun_spool_mark {
+    uint64_t position, offset, base;
+    int32_t shim_pid; /* valid while the spool is locked */
+    uint32_t checksum;
+} sigrun_spool_mark;
+
+/* At SIGRUN_SPOOL_END once the attempt is over. */
+typedef struct sigrun_spool_end {
+    sigrun_shim_exited exited;
+    uint32_t reserved;
+    uint32_t checksum;
+} sigrun_spool_end;
+
+/* In front of each piece of output. */
+typedef struct sigrun_spool_record {
+    uint32_t length; /* of the piece, 1 .. SIGRUN_LOG_MAX */
+    uint32_t stream;
+    uint64_t offset; /* of its first byte in the log */
+    uint64_t time_ns;
+    uint32_t reserved;
+    uint32_t checksum; /* over the record and the piece */
+} sigrun_spool_record;
 
 #ifdef __cplusplus
 }

@@ -53,7 +53,7 @@ typedef struct sigrun_store {
                             uint32_t n, uint32_t durability, sigrun_op op);
     /* Records with a position above `position`, oldest first, at most `max`; OK with packed records. */
     sigrun_result (*scan)(sigrun_instance* instance, uint32_t shard, uint64_t position, uint32_t max, sigrun_op op);
-    /* Optional: frees space of deleted records. */
+    /* Optional: frees space of deleted records, or a part of it; called each minute, and must not hold appends up for long. */
     sigrun_result (*compact)(sigrun_instance* instance, const sigrun_fence* fence, uint64_t position, sigrun_op op);
     /* Optional: reserved for history queries and online copies. */
     sigrun_result (*query)(sigrun_instance* instance, sigrun_str json, sigrun_op op);

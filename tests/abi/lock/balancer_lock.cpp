@@ -27,7 +27,7 @@ SLOT(sigrun_zone, exec_us, 4, uint32_t);
 SLOT(sigrun_zone, egress_us, 8, uint32_t);
 SLOT(sigrun_zone, reserved, 12, uint32_t);
 
-static_assert(sizeof(sigrun_view) == 248);
+static_assert(sizeof(sigrun_view) == 280);
 SLOT(sigrun_view, struct_size, 0, uint32_t);
 SLOT(sigrun_view, abi, 4, uint32_t);
 SLOT(sigrun_view, epoch, 8, uint64_t);
@@ -49,6 +49,10 @@ SLOT(sigrun_view, identity, 216, const uint64_t*);
 SLOT(sigrun_view, zone_rtt_us, 224, const uint32_t*);
 SLOT(sigrun_view, zone, 232, const sigrun_zone*);
 SLOT(sigrun_view, waiting, 240, const uint32_t*);
+SLOT(sigrun_view, layout, 248, uint64_t);
+SLOT(sigrun_view, idle_all, 256, const uint64_t*);
+SLOT(sigrun_view, page_any_all, 264, const uint64_t*);
+SLOT(sigrun_view, match, 272, const uint64_t* const*);
 
 static_assert(sizeof(sigrun_delta) == 24);
 SLOT(sigrun_delta, struct_size, 0, uint32_t);
@@ -184,6 +188,7 @@ static_assert(SIGRUN_BALANCER_NEEDS_LEVELS == 32);
 static_assert(SIGRUN_TIERS == 8);
 static_assert(SIGRUN_LEVELS == 64);
 static_assert(SIGRUN_ZONES == 1024);
+static_assert(SIGRUN_MATCH_PAGES == 512);
 static_assert(SIGRUN_UNKNOWN_US == 4294967295);
 static_assert(SIGRUN_ZONE_UNKNOWN == 4294967295);
 static_assert(SIGRUN_PRIORITIES == 5);

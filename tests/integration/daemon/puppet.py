@@ -35,7 +35,11 @@ class Puppet:
             connection.close()
 
     def connect(self, inventory=()):
-        """Registers; returns the verdicts. `inventory` = items from `listed`."""
+        """Registers; returns what is to become of each attempt. `inventory` = items from `listed`."""
+        return {(v["job"], v["attempt"]): v["verdict"] for v in self.connect_fully(inventory)}
+
+    def connect_fully(self, inventory=()):
+        """The same; returns the verdicts as they came."""
         self.generation += 1
         hello = {"name": self.name, "key": self.key, "session": self.session, "generation": self.generation,
                  "process": self.process, "slots": self.slots, "labels": self.labels, "kinds": self.kinds,
@@ -47,7 +51,7 @@ class Puppet:
         self._poller = threading.Thread(target=self._poll, args=(token,), daemon=True)
         self._poller.start()
         threading.Thread(target=self._beat, args=(token,), daemon=True).start()
-        return {(v["job"], v["attempt"]): v["verdict"] for v in welcome["verdicts"]}
+        return welcome["verdicts"]
 
     def _poll(self, token):
         seen = 0

@@ -37,7 +37,7 @@ private:
                (tier_ == k_all_tiers ? idle_pages(view_, word) : load_once(view_.page_any[tier_][word]));
     }
     std::uint64_t slots_of(std::uint32_t page) const noexcept {
-        std::uint64_t w = tier_ == k_all_tiers ? idle_slots(view_, page) : load_once(view_.idle[tier_][page]);
+        std::uint64_t w = tier_ == k_all_tiers ? idle_slots(view_, page) : idle_slots(view_, tier_, page);
         for (std::uint32_t i = 0; i < n_taken_; ++i)
             if (taken_[i] >> 6 == page) w &= ~(1ull << (taken_[i] & 63u));
         return w;

@@ -91,11 +91,14 @@ private:
     };
 
     struct one_tier {
+        const sigrun_view& view;
         const std::uint64_t *any, *idle, *feasible;
-        one_tier(const sigrun_view& view, const std::uint64_t* pages, std::uint32_t tier) noexcept
-            : any(view.page_any[tier]), idle(view.idle[tier]), feasible(pages) {}
+        one_tier(const sigrun_view& of, const std::uint64_t* pages, std::uint32_t tier) noexcept
+            : view(of), any(view.page_any[tier]), idle(view.idle[tier]), feasible(pages) {}
         std::uint64_t pages(std::uint32_t w) const noexcept { return load_once(any[w]) & load_once(feasible[w]); }
-        std::uint64_t slots(std::uint32_t page) const noexcept { return load_once(idle[page]); }
+        std::uint64_t slots(std::uint32_t page) const noexcept {
+            return load_once(idle[page]) & matching_slots(view, page);
+        }
         bool some_page(std::uint32_t words) const noexcept {
             for (std::uint32_t w = 0; w < words; ++w)
                 if (pages(w)) return true;

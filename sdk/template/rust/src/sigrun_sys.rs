@@ -96,6 +96,7 @@ pub const SIGRUN_PROTOCOL_FOREIGN: u32 = 1;
 pub const SIGRUN_TIERS: u32 = 8;
 pub const SIGRUN_LEVELS: u32 = 64;
 pub const SIGRUN_ZONES: u32 = 1024;
+pub const SIGRUN_MATCH_PAGES: u32 = 512;
 pub const SIGRUN_UNKNOWN_US: u32 = 4294967295;
 pub const SIGRUN_ZONE_UNKNOWN: u32 = 4294967295;
 pub const SIGRUN_PRIORITIES: u32 = 5;
@@ -635,8 +636,12 @@ pub struct sigrun_view {
     pub zone_rtt_us: *const u32,
     pub zone: *const sigrun_zone,
     pub waiting: *const u32,
+    pub layout: u64,
+    pub idle_all: *const u64,
+    pub page_any_all: *const u64,
+    pub match: *const *const u64,
 }
-const _: () = assert!(std::mem::size_of::<sigrun_view>() == 248);
+const _: () = assert!(std::mem::size_of::<sigrun_view>() == 280);
 // Tables are constant data: pointers in them are to more of it, or belong to one thread by contract.
 unsafe impl Sync for sigrun_view {}
 
@@ -834,8 +839,9 @@ pub struct sigrun_task {
     pub workspace: sigrun_str,
     pub payload: *mut sigrun_buf,
     pub deadline_ns: u64,
+    pub state_dir: sigrun_str,
 }
-const _: () = assert!(std::mem::size_of::<sigrun_task>() == 80);
+const _: () = assert!(std::mem::size_of::<sigrun_task>() == 96);
 // Tables are constant data: pointers in them are to more of it, or belong to one thread by contract.
 unsafe impl Sync for sigrun_task {}
 
@@ -850,8 +856,9 @@ pub struct sigrun_executor {
     pub attach: Option<unsafe extern "C" fn(*mut sigrun_instance, *const sigrun_task, u64, *const sigrun_sink, sigrun_op) -> sigrun_result>,
     pub cancel: Option<unsafe extern "C" fn(*mut sigrun_instance, sigrun_op, u64) -> sigrun_result>,
     pub resume: Option<unsafe extern "C" fn(*mut sigrun_instance, sigrun_op)>,
+    pub stored: Option<unsafe extern "C" fn(*mut sigrun_instance, sigrun_op, u64)>,
 }
-const _: () = assert!(std::mem::size_of::<sigrun_executor>() == 64);
+const _: () = assert!(std::mem::size_of::<sigrun_executor>() == 72);
 // Tables are constant data: pointers in them are to more of it, or belong to one thread by contract.
 unsafe impl Sync for sigrun_executor {}
 

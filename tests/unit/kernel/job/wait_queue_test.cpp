@@ -368,7 +368,7 @@ TEST(wait_queue, agrees_with_a_scan_of_everything) {
                                          std::string("label.zone == \"") + (any(2) ? "eu\"" : "us\"")};
             auto made = std::make_shared<item>();
             made->pred = w.asks(any(2) ? texts[any(3)] : texts[0] + " && " + texts[any(2) + 1]);
-            made->protocols = any(3) ? 0xffff : static_cast<protocol_mask>(1 << any(3));
+            made->protocols = static_cast<protocol_mask>(any(3) ? 0xffff : 1 << any(3));
             made->tenant = std::to_string(any(any(2) ? 3 : 60));
             made->band = static_cast<std::uint8_t>(any(5));
             if (!any(4)) made->deadline = w.start + seconds(any(100));

@@ -231,8 +231,8 @@ TEST(selector_oracle, picks_and_refusals_equal_those_of_a_model_that_looks_at_ev
         if (HasFatalFailure()) FAIL() << "seed " << seed;
         // All three answers came up, and the balancers decided most picks.
         EXPECT_GT(w.picked, k_steps / 10);
-        EXPECT_GT(w.queued, 20);
-        EXPECT_GT(w.unschedulable, 20);
+        EXPECT_GT(w.queued, k_steps / 250);
+        EXPECT_GT(w.unschedulable, k_steps / 250);
         EXPECT_GT(w.by_balancer, w.picked / 3);
     }
 }

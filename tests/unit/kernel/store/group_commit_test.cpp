@@ -23,10 +23,14 @@ struct fixture {
     std::vector<std::pair<nanoseconds, std::function<void()>>> timers;
     std::vector<std::function<void()>> posted;
     std::vector<std::string> answers;
+    std::vector<std::string> fences;  // what was said of them, and how many had been answered by then
     std::shared_ptr<group_commit> commits;
 
     fixture() {
         group_commit::outlet way;
+        way.fenced = [this](const std::string& why) {
+            fences.push_back(why + ", answers: " + std::to_string(answers.size()));
+        };
         way.write = [this](const group_commit::batch& batch, bool fsync, group_commit::stored_callback answer) {
             written w{{}, fsync, std::move(answer)};
             for (const auto* r : batch) w.keys.push_back(r->key);
@@ -186,6 +190,14 @@ TEST(group_commit, fenced_journal_stays_failed_and_asks_the_store_no_more) {
     EXPECT_EQ(f.answers.size(), 2u) << "a refusal never runs inside append";
     f.run_posted();
     EXPECT_EQ(f.answers.back(), "c unavailable");
+    EXPECT_EQ(f.fences, (texts{"epoch 2 is newer, answers: 0"})) << "once, and before anybody can begin something new";
+}
+
+TEST(group_commit, a_full_disk_is_no_fence) {
+    fixture f;
+    f.append("a", true);
+    f.answer_last(k_disk_full);
+    EXPECT_TRUE(f.fences.empty());
 }
 
 TEST(group_commit, more_than_the_limit_is_busy_and_room_comes_back) {

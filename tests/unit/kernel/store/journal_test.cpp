@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <future>
+#include <thread>
 
 using namespace sigrun;
 
@@ -161,4 +162,27 @@ TEST(journal, append_after_close_is_answered_as_cancelled) {
     auto refused = n.append({{record_kind::job, "a", "{}"}});
     ASSERT_FALSE(refused.has_value());
     EXPECT_EQ(refused.error().code, errc::cancelled);
+}
+
+TEST(journal, space_of_deleted_records_is_given_back) {
+    folder dir;
+    node n(dir);
+    const auto size = [&] { return std::filesystem::file_size(dir.path + "/sigrun.db"); };
+    const auto wait_for = [](const std::function<bool()>& what) {
+        for (const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+             !what() && std::chrono::steady_clock::now() < end;)
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        return what();
+    };
+    std::vector<journal_record> some, gone;
+    for (int i = 0; i < 40; ++i) {
+        some.push_back({record_kind::job, std::to_string(i), std::string(50'000, 'x'), 0});
+        gone.push_back({record_kind::job, std::to_string(i), {}, SIGRUN_RECORD_DELETE});
+    }
+    ASSERT_TRUE(n.append(some));
+    n.log->compact();
+    ASSERT_TRUE(wait_for([&] { return size() > 2'000'000; }));
+    ASSERT_TRUE(n.append(gone));
+    n.log->compact();
+    EXPECT_TRUE(wait_for([&] { return size() < 500'000; })) << size();
 }

@@ -1,5 +1,7 @@
 // Nothing a job started outlives it: cancel, timeout, background processes, a dead runner, a dead shim.
 #include "executor_rig.hpp"
+#include "group_pool.hpp"
+#include "spool_file.hpp"
 
 #include <sigrun/shim.h>
 
@@ -87,6 +89,61 @@ TEST_F(process_tree, cancel_reaches_setsid_and_double_fork) {
     EXPECT_EQ(table_->cancel(instance_, r.op, 100 * k_ms), SIGRUN_OK);
     EXPECT_EQ(wait(r).result, SIGRUN_E_CANCELLED);
     expect_nothing_left(r);
+}
+
+TEST_F(process_tree, without_cgroups_cancel_reaches_setsid_and_double_fork_as_well) {
+    start({{"kill_grace", "200ms"}, {"cgroups", "off"}});
+    auto r = shell(concat(k_escape, "echo up; cat /proc/self/cgroup; sleep 1000"));
+    wait_output(r, "up");
+    ASSERT_TRUE(eventually([&] { return processes_with(r.token).size() >= 6; })) << processes_with(r.token).size();
+    EXPECT_EQ(output(r).find("sigrun-jobs-"), std::string::npos) << output(r);
+    EXPECT_EQ(table_->cancel(instance_, r.op, 100 * k_ms), SIGRUN_OK);
+    EXPECT_EQ(wait(r).result, SIGRUN_E_CANCELLED);
+    expect_nothing_left(r);
+}
+
+// Where the tests may make cgroups in a v2 hierarchy, alone or beside v1.
+TEST_F(process_tree, each_job_has_a_cgroup_of_its_own_which_is_used_again_and_removed) {
+    process::group_pool pool(true);
+    if (!pool.why_not().empty()) GTEST_SKIP() << pool.why_not();
+    auto group_of = [&](const running& r) {
+        wait(r);
+        auto text = output(r);
+        auto at = text.find("0::");
+        return at == std::string::npos ? text : text.substr(at + 3, text.find('\n', at) - at - 3);
+    };
+    auto first = shell("cat /proc/self/cgroup; sleep 0.1");
+    auto second = shell("cat /proc/self/cgroup; sleep 0.1");
+    auto one = group_of(first), two = group_of(second);
+    EXPECT_NE(one.find("sigrun-jobs-"), std::string::npos) << one;
+    EXPECT_NE(one, two);
+    auto third = group_of(shell("cat /proc/self/cgroup"));
+    EXPECT_TRUE(third == one || third == two) << third;
+    host_.destroy(instance_);
+    instance_ = nullptr;
+    auto own = pool.take();
+    ASSERT_TRUE(own);
+    auto below = std::filesystem::path(own->path).parent_path().parent_path().string();
+    EXPECT_FALSE(std::filesystem::exists(below + one.substr(one.rfind("/sigrun-jobs-"))));
+    pool.give_back(std::move(own), true);
+}
+
+// A kernel that counts the orders to kill a cgroup kills who is born into one that was killed before.
+TEST_F(process_tree, what_was_killed_does_not_kill_the_next_job) {
+    for (int i = 0; i < 3; ++i) {
+        auto r = shell("trap '' TERM; echo up; sleep 1000; sleep 1000");
+        wait_output(r, "up");
+        EXPECT_EQ(table_->cancel(instance_, r.op, 0), SIGRUN_OK);
+        EXPECT_EQ(wait(r).result, SIGRUN_E_CANCELLED);
+        auto crashed = shell("setsid sleep 1000 & echo up; sleep 1000");
+        wait_output(crashed, "up");
+        ASSERT_TRUE(eventually([&] { return shim_of(crashed) > 0; }));
+        ::kill(shim_of(crashed), SIGKILL);
+        EXPECT_EQ(parsed(wait(crashed))["code"], "shim_crash");
+        EXPECT_EQ(wait(shell("setsid sleep 1000 & exit 0")).result, SIGRUN_OK);
+        EXPECT_EQ(wait(shell("true")).result, SIGRUN_OK);
+        EXPECT_EQ(wait(shell("true")).result, SIGRUN_OK);
+    }
 }
 
 TEST_F(process_tree, background_processes_end_with_their_job) {
@@ -194,9 +251,12 @@ TEST_F(process_tree, drain_ends_what_runs_at_its_deadline) {
 TEST_F(process_tree, a_dead_runner_takes_its_processes_along) {
     int ends[2];
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    auto spool = process::make_spool(process::descriptor(), "orphan", 65536, "");
+    int high = ::fcntl(spool.get(), F_DUPFD_CLOEXEC, 20), control = ::fcntl(ends[1], F_DUPFD_CLOEXEC, 20);
     posix_spawn_file_actions_t actions;
     ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawn_file_actions_adddup2(&actions, ends[1], SIGRUN_SHIM_CONTROL_FD);
+    ::posix_spawn_file_actions_adddup2(&actions, control, SIGRUN_SHIM_CONTROL_FD);
+    ::posix_spawn_file_actions_adddup2(&actions, high, SIGRUN_SHIM_SPOOL_FD);
     char name[] = "sigrun-shim";
     char* argv[] = {name, nullptr};
     char* none[] = {nullptr};
@@ -204,13 +264,18 @@ TEST_F(process_tree, a_dead_runner_takes_its_processes_along) {
     ASSERT_EQ(::posix_spawn(&shim, SIGRUN_BUILD_DIR "/bin/sigrun-shim", &actions, nullptr, argv, none), 0);
     ::posix_spawn_file_actions_destroy(&actions);
     ::close(ends[1]);
+    ::close(high);
+    ::close(control);
 
     running r;
     r.token = concat("orphan:", ::getpid());
     std::string script = concat(k_escape, "trap '' TERM; sleep 1000; sleep 1000");
     std::vector<std::string> texts{workspace_, "PATH=/usr/bin:/bin", "SIGRUN_FENCING_TOKEN=" + r.token, "sh", "-c",
                                    script};
-    sigrun_shim_start start{100 * k_ms, 1, 2};
+    sigrun_shim_start start{};
+    start.grace_ns = 100 * k_ms;
+    start.n_steps = 1;
+    start.n_env = 2;
     std::uint32_t argc = 3;
     std::string body(reinterpret_cast<const char*>(&start), sizeof start);
     body.append(reinterpret_cast<const char*>(&argc), sizeof argc);

@@ -1,0 +1,130 @@
+// What happens to a job when a time is over.
+#include "kernel/job/engine.hpp"
+
+#include <algorithm>
+
+namespace sigrun {
+
+void job_engine::arm(job& j) {
+    time_point next = time_point::max();
+    for (time_point t : {j.offer_deadline, j.lease_deadline, j.run_deadline, j.hold_deadline, j.settle_at, j.cancel_at,
+                         j.save_at, j.doubt_at, j.proven_at, j.reoffer_at})
+        if (t != time_point{}) next = std::min(next, t);
+    if (j.state == job_state::queued)
+        for (time_point t : {j.queue_deadline, j.retry_at, j.patient_until})
+            if (t != time_point{}) next = std::min(next, t);
+    if (next == time_point::max())
+        timers_.disarm(j);
+    else
+        timers_.arm(j, next);
+}
+
+void job_engine::on_timer(const job_ptr& j) {
+    if (halted_) return;
+    const auto now = clock_.now();
+    auto passed = [now](time_point& t) {
+        if (t == time_point{} || t > now) return false;
+        t = {};
+        return true;
+    };
+    job_lock lock(j->mutex);
+    attempt* a = j->current();
+    if (passed(j->save_at)) save_again(j);
+    if (passed(j->hold_deadline) && a && std::exchange(a->holds_place, false)) {
+        auto where = a->where;
+        auto place = a->place;
+        if (j->save_at != time_point{}) arm(*j);
+        lock.unlock();
+        if (where) place_free(where, place);
+        return;
+    }
+    if (j->settling && j->settle_at != time_point{} && j->settle_at <= now) {
+        auto again = std::move(j->settle_again);
+        j->settle_at = now + std::chrono::hours(1);  // not once more while this one is on its way
+        lock.unlock();
+        if (again) again(j);
+        return;
+    }
+    if (is_terminal(j->state) || j->settling) {
+        // The others are about a job that goes on.
+        time_point next = time_point::max();
+        for (time_point t : {j->save_at, j->hold_deadline, j->settle_at})
+            if (t != time_point{}) next = std::min(next, t);
+        if (next != time_point::max()) timers_.arm(*j, next);
+        return;
+    }
+    if (j->state == job_state::queued && passed(j->queue_deadline)) {
+        ending how;
+        how.state = job_state::expired;
+        how.why = {failure_class::unschedulable, "queue_timeout", "no place was found in time; it " + j->reason};
+        return finish(j, lock, std::move(how), {});
+    }
+    if (j->state == job_state::offered && passed(j->offer_deadline)) {
+        if (a->sent && !j->spec->idempotent) {
+            // It may be running there, and must not run twice: only the runner can tell.
+            j->reason = "its runner did not answer the offer; the job must not run twice, so it waits for an answer";
+            j->lease_deadline = now + options_.lost_after;
+            return arm(*j);
+        }
+        auto number = a->number;
+        if (a->sent && reroute(j, lock)) return;
+        if (lock) lock.unlock();
+        return take_back(j, number, attempt_state::lost,
+                         {failure_class::infra_runner, "no_ack", "the runner did not answer the offer"}, true);
+    }
+    if (passed(j->doubt_at) && j->live()) doubt_now(*j, *a);
+    if (passed(j->reoffer_at)) {
+        if (j->state == job_state::offered) return offer_another(j, lock);
+        return arm(*j);
+    }
+    if (passed(j->proven_at)) {
+        if (a && j->live() && std::exchange(j->holds_retry, false)) {
+            a->counted = true;
+            budget_.proven(*j->spec->cls);
+        }
+        arm(*j);
+        lock.unlock();
+        return wake_retries();
+    }
+    if (passed(j->cancel_at) && j->cancelling && j->live()) return send_cancel(j, lock);
+    if (passed(j->run_deadline)) {
+        ending how;
+        how.why = {failure_class::user_timeout, "run_timeout",
+                   "ran longer than " + format_duration(j->spec->run_timeout)};
+        how.runner_unknown = true;
+        return attempt_ended(j, lock, std::move(how));
+    }
+    if (passed(j->lease_deadline) && j->live()) {
+        bool silent = j->state == job_state::offered && !j->spec->idempotent;
+        if (a->via && a->via->alive() && !j->cancelling && !silent) return arm(*j);
+        if (j->state == job_state::offered && j->spec->idempotent && !j->cancelling) {
+            auto number = a->number;
+            lock.unlock();
+            return take_back(j, number, attempt_state::lost,
+                             {failure_class::infra_runner, "lost", "the offer never arrived"}, false);
+        }
+        ending how;
+        how.runner_unknown = j->cancelling;
+        how.why = {failure_class::infra_runner, "lost", "the runner was lost while it ran the job"};
+        if (!j->spec->idempotent && !j->cancelling) {
+            // Never run again blindly: wait for the runner's word, then say that nobody knows.
+            if (j->reason.empty()) {
+                j->reason = "its runner was lost; the job must not run twice, so it waits for the runner to come back";
+                j->lease_deadline = now + options_.lost_after;
+                return arm(*j);
+            }
+            how.why.code = "outcome_unknown";
+        }
+        return attempt_ended(j, lock, std::move(how));
+    }
+    const bool impatient = passed(j->patient_until);
+    if (j->state == job_state::queued && (passed(j->retry_at) || impatient)) {
+        // It looks for itself: whose turn it is among those that wait does not matter for a place that all others leave.
+        if (std::exchange(j->waiting, false)) queue_.remove(*j);
+        lock.unlock();
+        return enqueue(j);
+    }
+    arm(*j);
+}
+
+}  // namespace sigrun

@@ -1,0 +1,133 @@
+// Continuity: after a restart of the daemon.
+#include "kernel/job/engine.hpp"
+#include "kernel/job/job_json.hpp"
+#include "kernel/job/log_syncer.hpp"
+#include "kernel/log/log.hpp"
+
+namespace sigrun {
+namespace {
+const auto k_log = logger::get("jobs");
+
+// Not an offer that was taken back: that says little of the runner.
+bool failed_there(const attempt& a) {
+    const bool over = a.state == attempt_state::failed || a.state == attempt_state::lost;
+    return over && a.started_ns && is_infrastructure(a.why.cls);
+}
+
+}  // namespace
+
+void job_engine::restore_job(std::string_view key, std::string_view body) {
+    auto view = parse_job_record(body);
+    auto uid = id::parse(key);
+    if (!view || !uid) {
+        SIGRUN_LOG(k_log, error, "job record ", key, " is damaged and skipped: ", view ? "no id" : view.error().text());
+        return;
+    }
+    auto spec = parse_job_spec(view->document, select_, defaults());
+    std::string refused;
+    if (!spec) {
+        // Valid when it was submitted, not with today's plugins: keep it visible.
+        refused = spec.error().text();
+        auto bare = std::make_shared<job_spec>();
+        bare->document = view->document;
+        bare->requirement = requirement::compile("").value();
+        bare->pred = select_.intern(bare->requirement);
+        bare->queue_account = options_.defaults.queues->find(bare->queue);
+        bare->tenant_account = options_.defaults.tenants->find(bare->tenant);
+        bare->cls = options_.defaults.classes->of(bare->pred);
+        spec = spec_ptr(bare);
+    }
+    auto j = std::make_shared<job>(*this, *uid, *spec);
+    j->payload = view->payload ? view->payload : (*spec)->payload;
+    j->affinity_key = affinity_of(**spec, {});
+    j->state = view->state;
+    j->reason = view->reason;
+    j->attempts = std::move(view->attempts);
+    j->user_tries = view->user_tries;
+    j->infrastructure_tries = view->infrastructure_tries;
+    j->submitted_ns = view->submitted_ns;
+    j->started_ns = view->started_ns;
+    j->finished_ns = view->finished_ns;
+    j->end = std::move(view->end);
+    j->idempotency_key = view->key;
+    j->key_saved = true;
+    j->queue_seq = next_seq_.fetch_add(1);
+    // A wait goes on where it was; a clock that was set back meanwhile must not hold a job for longer than a backoff does.
+    const auto* last = j->current();
+    auto since = view->waits_since_ns;
+    if (!since) since = last && last->finished_ns ? last->finished_ns : j->submitted_ns;
+    waits_from(*j, std::min<nanoseconds>(nanoseconds(since - clock_.wall_ns()), std::chrono::minutes(1)));
+    if (j->waits_since > clock_.now()) j->retry_at = j->waits_since;
+    if (auto log = logs_.open(*uid); log->size()) j->log = std::move(log);
+    table_.insert(j);
+    if (is_terminal(j->state)) return forget(table_.finished(j));
+    if (!refused.empty()) {
+        ending how;
+        how.why = {failure_class::infra_controller, "document", "cannot be run any more: " + refused};
+        job_lock lock(j->mutex);
+        return finish(j, lock, std::move(how), {});
+    }
+    if (j->state == job_state::queued) return enqueue(j);
+    // It may be running: its runner has a grace to come back and say so.
+    for (auto& a : j->attempts) a.sent = true;
+    if (auto* a = j->current()) {
+        placed_.put(*j, a->runner);
+        a->counted = true;
+        budget_.began(*j->spec->cls);
+    }
+    if (j->state != job_state::offered || !j->spec->idempotent) j->state = job_state::running;
+    j->reason.clear();
+    if (j->log) j->log->resume_attempt(view->log_base);
+    j->lease_deadline = clock_.now() + options_.restart_grace;
+    job_lock lock(j->mutex);
+    arm(*j);
+}
+
+void job_engine::restore_key(std::string_view key, std::string_view body) { keys_.restore(key, body); }
+
+// Output that the former life had not brought there yet; until then its runner would have to send it again.
+void job_engine::bring_logs_to_disk() {
+    for (const auto& j : table_.all()) {
+        job_lock lock(j->mutex);
+        if (!is_terminal(j->state) && j->log && j->spec->keep == durability::fsync)
+            logs_.syncer().sync(j->log, [] {});
+    }
+}
+
+// Where the job failed before the restart it goes only if there is nobody else.
+void job_engine::remember_failures(job& j) {
+    job_lock lock(j.mutex);
+    if (is_terminal(j.state)) return;
+    for (const auto& a : j.attempts)
+        if (failed_there(a))
+            if (auto where = fleet_.find(a.runner.text())) j.failed_on.push_back(*where);
+}
+
+void job_engine::start() {
+    // Of jobs that lived in memory only, and of those whose record was deleted a moment before a crash.
+    if (auto n = logs_.remove_unknown([this](const id& uid) { return table_.find(uid) != nullptr; }))
+        SIGRUN_LOG(k_log, info, n, " logs of jobs that are no longer known were removed");
+    if (auto gone = keys_.remove_orphans([this](const id& uid) { return table_.find(uid) != nullptr; }); !gone.empty())
+        store_.append(std::move(gone), false, {});
+    bring_logs_to_disk();
+    started_ = true;
+    for (const auto& j : table_.all()) remember_failures(*j);
+    for (const auto& w : queue_.all()) {
+        queue_.remove(*w);
+        const auto j = std::static_pointer_cast<job>(w);
+        {
+            job_lock lock(j->mutex);
+            j->waiting = false;
+            const attempt* last = j->current();
+            if (last && failed_there(*last)) plan_retry(*j, true, last->why);
+            if (j->denied) {
+                arm(*j);
+                continue;
+            }
+        }
+        enqueue(j);
+    }
+    timers_.arm(sweeper_, clock_.now() + std::chrono::seconds(1));
+}
+
+}  // namespace sigrun
