@@ -46,9 +46,8 @@ typedef struct sigrun_cohort {
 
 /* What one zone costs a job from elsewhere, and what a job that waits for a place there waits for. */
 typedef struct sigrun_zone {
-    uint32_t places; /* jobs that its open runners can run at once; 0 = it has none */
-    uint32_t
-        exec_us; /* mean time that a job holds a place there, with its way; SIGRUN_UNKNOWN_US where none has ended */
+    uint32_t places;    /* jobs that its open runners can run at once; 0 = it has none */
+    uint32_t exec_us;   /* mean time that a job holds a place, its way included; SIGRUN_UNKNOWN_US where none ended */
     uint32_t egress_us; /* for jobs from other zones: what using it costs, as the time one would wait to avoid it */
     uint32_t reserved;
 } sigrun_zone;
