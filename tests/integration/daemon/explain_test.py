@@ -151,7 +151,7 @@ class Explain(FleetTest):
         job = offer["attempt"]["job"]
         self.breaks(p, offer)
         e = self.answer(d, job, "Waits to run again: the machine is broken", "Its next attempt begins in ",
-                        "It failed on 1 runner", "Attempt 1: idle_first chose p1",
+                        "It failed on 1 runner", "Attempt 1: performance chose p1",
                         "adaptive chooses which balancer picks; it has not seen a job of this requirement end yet.")
         self.assertGreater(e["line"]["backoff_ms"], 5_000)
         self.assertIsNone(e["advice"])
