@@ -38,6 +38,12 @@ class Outlive(FleetTest):
             [d.job(i) for i in ids]), 120)
         return {j["id"]: len(j["attempts"]) for j in jobs}
 
+    def noted(self, ledger, ids):
+        """What they have noted once each has: a job runs before its first line does."""
+        wait_until("all of them have noted their start",
+                   lambda: ledger.exists() and set(ledger.read_text().split()) == set(ids), 60)
+        return ledger.read_text()
+
     def expect_complete(self, d, attempts):
         """No more attempts than before, success, and logs without a missing or doubled line."""
         for job_id, before in attempts.items():
@@ -62,7 +68,7 @@ class Outlive(FleetTest):
         ledger, gate = self.dir / "ledger", self.dir / "gate"
         ids = self.submit_chatty(d, 100, ledger, gate)
         attempts = self.running(d, ids)
-        started = ledger.read_text()
+        started = self.noted(ledger, ids)
         runner.kill()
         runner = self.restart(d, runner)
         gate.touch()
@@ -83,7 +89,7 @@ class Outlive(FleetTest):
         ledger, gate = self.dir / "ledger", self.dir / "gate"
         ids = self.submit_chatty(d, 4, ledger, gate)
         attempts = self.running(d, ids)
-        started = ledger.read_text()
+        started = self.noted(ledger, ids)
         runner.process.send_signal(told)
         self.assertEqual(runner.process.wait(10), code)
         self.restart(d, runner)

@@ -32,13 +32,16 @@ class PickRecording(FleetTest):
         refused = self.sigrun(d, "balancer", "record", "no_such", "--out", file)
         self.assertNotEqual(refused.returncode, 0)
         self.assertIn("round_robin", refused.stderr)
-        nothing = self.sigrun(d, "balancer", "record", "--within", "100ms", "--out", file, check=6)
+        chooser = self.sigrun(d, "balancer", "record", "--out", file)  # the default, which picks nothing itself
+        self.assertNotEqual(chooser.returncode, 0)
+        self.assertIn("found adaptive", chooser.stderr)
+        nothing = self.sigrun(d, "balancer", "record", "round_robin", "--within", "100ms", "--out", file, check=6)
         self.assertIn("0 picks", nothing.stdout)
         file.write_bytes(b"something else")
         garbage = self.sigrun(d, "balancer", "replay", file)
         self.assertNotEqual(garbage.returncode, 0)
         self.assertIn("sigrun picks 1", garbage.stderr)
-        second = self.sigrun(d, "balancer", "record", "--within", "50ms", "--out", file, check=6)
+        second = self.sigrun(d, "balancer", "record", "round_robin", "--within", "50ms", "--out", file, check=6)
         self.assertIn("0 picks", second.stdout)
 
 
