@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 #include <utility>
 
 namespace sigrun {
@@ -19,6 +21,7 @@ namespace {
 constexpr std::size_t k_key_bytes = 32;
 constexpr std::size_t k_min_key = 16;
 constexpr std::size_t k_max_key = 128;
+constexpr auto k_lock_patience = std::chrono::seconds(3);
 
 problem os_problem(const std::string& what, int error) { return {errc::io, what + ": " + std::strerror(error)}; }
 
@@ -81,10 +84,15 @@ result<state_lock> state_lock::take(const std::string& state_dir) {
     std::string path = state_dir + "/lock";
     int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) return os_problem("cannot open " + path, errno);
-    if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        ::close(fd);
-        return problem{errc::conflict, "another runner uses " + state_dir + "; give each its own --state-dir",
-                       "state_dir"};
+    // A runner that was killed leaves children that die a moment after it and have the lock until then.
+    const auto until = std::chrono::steady_clock::now() + k_lock_patience;
+    while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (std::chrono::steady_clock::now() >= until) {
+            ::close(fd);
+            return problem{errc::conflict, "another runner uses " + state_dir + "; give each its own --state-dir",
+                           "state_dir"};
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
     return state_lock(fd);
 }

@@ -31,14 +31,23 @@ bool read_part(int fd, std::uint64_t at, Part& to) {
     return ::pread(fd, &to, sizeof to, static_cast<off_t>(at)) == static_cast<ssize_t>(sizeof to);
 }
 
+descriptor open_spool(const descriptor& folder) {
+    descriptor file(folder ? ::openat(folder.get(), k_name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)
+                           : ::memfd_create("sigrun-spool", MFD_CLOEXEC));
+    if (!file) os_failure("no spool for the job's output");
+    return file;
+}
+
 }  // namespace
 
 descriptor make_spool(const descriptor& folder, std::string_view token, std::uint64_t capacity,
                       const std::string& group) {
-    descriptor file(folder ? ::openat(folder.get(), k_name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)
-                           : ::memfd_create("sigrun-spool", MFD_CLOEXEC));
-    if (!file) os_failure("no spool for the job's output");
-    if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) os_failure("the spool is still in use");
+    descriptor file = open_spool(folder);
+    if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+        // The folder is used again, and who wrote the file before is not quite gone: let him keep it.
+        if (folder && ::unlinkat(folder.get(), k_name, 0) == 0) file = open_spool(folder);
+        if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) os_failure("the spool is still in use");
+    }
     struct stat about {};
     if (::fstat(file.get(), &about) == 0 && about.st_size > k_keep && ::ftruncate(file.get(), SIGRUN_SPOOL_RING) != 0)
         os_failure("the spool of an earlier attempt cannot be emptied");

@@ -123,9 +123,19 @@ TEST_F(spool_file_test, it_is_locked_as_long_as_somebody_holds_it_and_says_where
     EXPECT_TRUE(found->locked);
     EXPECT_EQ(found->group, "/sys/fs/cgroup/somewhere");
     EXPECT_EQ(found->capacity, k_capacity);
-    EXPECT_THROW(make_spool(folder_, "another", k_capacity, ""), sdk::failure);
     spool.reset();
     EXPECT_FALSE(find_spool(folder_, "t")->locked);
+}
+
+TEST_F(spool_file_test, in_a_folder_that_is_used_again_a_writer_that_is_not_quite_gone_keeps_its_own_file) {
+    auto old = make_spool(folder_, "old", k_capacity, "");
+    auto spool = make_spool(folder_, "new", k_capacity, "");
+    write(old, "old", "late");
+    auto reader = reader_of(spool, "new");
+    EXPECT_EQ(read_all(reader), std::vector<std::string>{});
+    EXPECT_FALSE(find_spool(folder_, "old"));
+    ASSERT_TRUE(find_spool(folder_, "new"));
+    EXPECT_TRUE(find_spool(folder_, "new")->locked);
 }
 
 TEST_F(spool_file_test, an_end_counts_when_it_is_whole) {
