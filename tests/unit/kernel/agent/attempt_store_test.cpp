@@ -88,6 +88,7 @@ TEST_F(attempt_store_test, a_folder_of_no_attempt_is_removed_after_a_crash) {
 TEST_F(attempt_store_test, a_record_that_was_not_finished_was_no_attempt) {
     const auto place = attempt_store(folder()).take(record_of("j1")).value();
     const auto size = fs::file_size(place + "/record");
+    fs::remove_all(place);
     for (auto cut : {std::uintmax_t{0}, std::uintmax_t{5}, std::uintmax_t{40}, size - 1}) {
         attempt_store store(folder());
         store.restore();
