@@ -12,7 +12,10 @@ import tempfile
 HEADERS = ["base", "host", "plugin", "protocol", "balancer", "probe", "executor", "store", "broker", "net"]
 PLAIN = {"uint8_t": "u8", "uint16_t": "u16", "uint32_t": "u32", "uint64_t": "u64", "int32_t": "i32", "int64_t": "i64",
          "double": "f64", "char": "c_char", "void": "c_void"}
-KEYWORDS = {"type", "move", "ref", "in", "fn"}
+# https://doc.rust-lang.org/reference/keywords.html: strict and reserved ones that C allows as names
+KEYWORDS = {"abstract", "as", "async", "await", "become", "box", "crate", "dyn", "final", "fn", "impl", "in", "let", "loop",
+            "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref", "super", "trait", "try", "type",
+            "unsafe", "unsized", "use", "virtual", "where", "yield"}
 
 
 def rust_name(name):

@@ -639,7 +639,7 @@ pub struct sigrun_view {
     pub layout: u64,
     pub idle_all: *const u64,
     pub page_any_all: *const u64,
-    pub match: *const *const u64,
+    pub r#match: *const *const u64,
 }
 const _: () = assert!(std::mem::size_of::<sigrun_view>() == 280);
 // Tables are constant data: pointers in them are to more of it, or belong to one thread by contract.
