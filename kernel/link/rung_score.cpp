@@ -103,7 +103,8 @@ rung_order rank_rungs(const rung_rules& rules, std::span<const rung_view> usable
                   place_in(ladder, usable[i].protocol)};
         measured += all[i].measured;
     }
-    const bool by_score = measured >= 2;
+    // Whose turn it is counts places: an order that followed what is measured would skip one and repeat another.
+    const bool by_score = measured >= 2 && !rules.rotate;
     const auto end = all.begin() + static_cast<std::ptrdiff_t>(n);
     std::sort(all.begin(), end, [&](const entry& a, const entry& b) {
         if (a.rung.held != b.rung.held) return b.rung.held;

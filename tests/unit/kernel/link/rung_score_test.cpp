@@ -248,6 +248,21 @@ TEST(mission_Q3, a_rung_that_broke_a_moment_ago_comes_last_under_every_strategy)
     }
 }
 
+TEST(mission_I6, turns_keep_their_order_whatever_is_measured) {
+    auto rules = rules_for("round_robin");
+    rules.rotate = true;
+    std::mt19937_64 random(7);
+    for (int i = 0; i < 200; ++i) {
+        const auto all = random_rungs(random, i % 2);
+        const auto order = rank_rungs(rules, all, true, false, {}, time_point(1h));
+        std::vector<std::uint8_t> expected;
+        for (const auto p : rules.urgent)
+            if (std::any_of(all.begin(), all.end(), [&](const rung_view& v) { return v.protocol == p; }))
+                expected.push_back(p);
+        EXPECT_EQ(std::vector(order.protocol.begin(), order.protocol.begin() + order.size), expected) << i;
+    }
+}
+
 TEST(mission_Q3, nothing_usable_gives_an_empty_order) {
     EXPECT_EQ(rank_rungs(rules_for("adaptive"), {}, false, false, {}, time_point{1h}).size, 0);
 }
