@@ -43,13 +43,13 @@ bool job_engine::pick_for(job& j, pick_result& out) {
     // Runners of its zone may have come since.
     if (request.source_zone == SIGRUN_ZONE_UNKNOWN) request.source_zone = select_.zone_source(j.spec->zone);
     // For a place nearby; what a job waits for otherwise does not get better by waiting.
-    constexpr std::int64_t k_patience_ns = 1'000'000'000;
-    const std::int64_t patience = j.attempts.empty() ? j.submitted_ns + k_patience_ns - clock_.wall_ns() : 0;
-    request.may_wait = patience > 0;
+    constexpr auto k_patience = std::chrono::seconds(1);
+    const time_point patient_until = j.waits_since + k_patience;
+    request.may_wait = j.attempts.empty() && clock_.now() < patient_until;
     select_.note_waiting(static_cast<std::uint32_t>(queue_.size()));
     const bool found = pick_among(j, request, out);
     j.rather_waits = out.rather_waits();
-    j.patient_until = j.rather_waits ? clock_.now() + nanoseconds(patience) : time_point{};
+    j.patient_until = j.rather_waits ? patient_until : time_point{};
     return found;
 }
 

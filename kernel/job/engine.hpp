@@ -130,7 +130,7 @@ private:
     link_ptr other_link(const job_ptr& j, std::uint32_t number, const link_ptr& not_this, bool refused);
     void take_back(const job_ptr& j, std::uint32_t number, attempt_state as, failure why, bool exclude);
     void forget_old_attempts(job& j);
-    void pump(slot_ref slot);
+    void pump(slot_ref slot, bool freed = true);  // freed: just now, as the jobs are told
     void sweep();
     void place_free(const member_ptr& where, slot_ref place);
 

@@ -71,7 +71,7 @@ bool job_engine::place_for(job& j, slot_ref& out) {
 
 // Gives waiting jobs to a runner that has a free place, best first. Those that would rather wait for a place nearer to them do
 // not hold back the others.
-void job_engine::pump(slot_ref slot) {
+void job_engine::pump(slot_ref slot, bool freed) {
     if (!started_) return;
     passed_lanes passed;
     for (int misses = 0; misses < k_max_misses && passed.size() < k_most_passed;) {
@@ -86,7 +86,7 @@ void job_engine::pump(slot_ref slot) {
             job_lock lock(j->mutex);
             j->waiting = false;
         }
-        if (try_dispatch(j, true)) continue;
+        if (try_dispatch(j, freed)) continue;
         job_lock lock(j->mutex);
         // Somebody was faster, or the link broke. If the former, the place may be free again, here or elsewhere.
         misses += !j->rather_waits;
@@ -130,7 +130,7 @@ void job_engine::sweep() {
                 continue;
             }
         }
-        pump(slot);
+        pump(slot, false);
     }
     // A fact such as free memory is known for seconds only; it is asked for while a job waits for it.
     fleet_.freshen({keys.begin(), keys.end()});
