@@ -8,6 +8,8 @@ namespace {
 constexpr std::uint32_t k_most_picks = 1'000'000;
 constexpr std::size_t k_least_bytes = 1u << 20, k_most_bytes = 1u << 30;
 
+bool repeatable(const loaded_balancer& b) noexcept { return b.table->caps & SIGRUN_BALANCER_DETERMINISTIC; }
+
 }  // namespace
 
 pick_recorder* selector::impl::recorder_for(const dispatcher& d, const loaded_balancer& b) const noexcept {
@@ -23,15 +25,16 @@ result<void> selector::impl::start_recording(std::string_view balancer, pick_rec
         return bad_value("bytes", "1MiB to 1GiB", std::to_string(most.bytes));
     const balancer_set& set = *owned_balancers;
     const std::size_t which = balancer.empty() ? set.default_index() : set.find(balancer);
-    if (which == set.size()) {
+    if (which == set.size() || !repeatable(set[which])) {
         std::string known;
-        for (const std::string& name : set.names()) known += (known.empty() ? "one of " : ", ") + name;
-        return bad_value("balancer", known, "\"" + std::string(balancer) + "\"");
+        for (std::size_t i = 0; i < set.size(); ++i)
+            if (repeatable(set[i])) known += (known.empty() ? "" : ", ") + set[i].name;
+        return bad_value("balancer",
+                         known.empty() ? "one whose picks follow from what it is asked, of which none is loaded"
+                                       : "one whose picks follow from what it is asked: " + known,
+                         which == set.size() ? "\"" + std::string(balancer) + "\"" : set[which].name);
     }
     const loaded_balancer& b = set[which];
-    if (!(b.table->caps & SIGRUN_BALANCER_DETERMINISTIC))
-        return bad_value("balancer", "one whose picks follow from what it is asked (SIGRUN_BALANCER_DETERMINISTIC)",
-                         b.name);
     if (owned_taping) return problem{errc::busy, "a recording is under way", "balancer", "none before it", b.name};
     picks::header who{b.name, b.owner->plugin_id(), b.owner->component(), {}, 0, levels};
     if (const auto values = b.owner->values()) who.options = values->dump();
