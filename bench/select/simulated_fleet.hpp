@@ -6,6 +6,7 @@
 
 #include "kernel/link/fleet.hpp"
 #include "kernel/store/journal.hpp"
+#include "tests/unit/kernel/link/idle_engine.hpp"
 
 #include <sigrun/protocol.h>
 
@@ -16,21 +17,6 @@
 #include <vector>
 
 namespace sigrun::bench {
-
-/// No jobs: those of the benchmark go through the selector alone.
-struct no_engine final : attempt_handler {
-    sigrun_result on_attempt_frame(const member_ptr&, const link_ptr&, const sigrun_frame&) override {
-        return SIGRUN_OK;
-    }
-    std::vector<verdict> reconcile(const member_ptr&, const std::vector<inventory_item>& items, bool) override {
-        return std::vector<verdict>(items.size());
-    }
-    void on_session(const member_ptr&, const link_ptr&, const std::string&) override {}
-    void on_link_lost(const member_ptr&, const link_ptr&) override {}
-    void on_capacity(slot_ref) override {}
-    std::unordered_set<const link*> links_in_use(const member_ptr&) override { return {}; }
-    void move_attempts(const member_ptr&, const link_ptr&, const link_ptr&) override {}
-};
 
 /// The parts of a daemon; nothing is written to disk but staged plugins in a temporary folder.
 class controller {
@@ -54,7 +40,7 @@ private:
     std::unique_ptr<event_log> events_;
     std::unique_ptr<registry> runners_;
     std::unique_ptr<selector> select_;
-    no_engine engine_;
+    link_test::idle_engine engine_;  // jobs of the benchmark go through the selector alone
     std::shared_ptr<fleet> fleet_;
 };
 

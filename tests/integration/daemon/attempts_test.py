@@ -6,20 +6,13 @@ import sqlite3
 import threading
 import unittest
 
-from harness import FleetTest, free_port, wait_until
-from puppet import Puppet
+from harness import free_port, wait_until
+from puppet import PuppetTest
 
 ACK_OFFER, ACK_STATE = 2, 5
 
 
-class Attempts(FleetTest):
-    def puppet(self, d, **kwargs):
-        p = Puppet(d, **kwargs)
-        p.connect()
-        d.runner_status(p.name, "online")
-        self.addCleanup(p.vanish)
-        return p
-
+class Attempts(PuppetTest):
     def offered(self, p, job_id):
         return p.expect("offer", job_id)
 

@@ -26,6 +26,12 @@ class LogDurability(PuppetTest):
                "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
         return self.daemon(env=env, **kwargs)
 
+    def one_job(self, d):
+        """A puppet, and the offer of a job that it has accepted."""
+        p = self.puppet(d)
+        job_id = d.submit(command=["true"])
+        return p, job_id, self.begun(p, job_id)
+
     def begun(self, p, job_id):
         offer = p.expect("offer", job_id)
         p.accept(offer)
@@ -42,9 +48,7 @@ class LogDurability(PuppetTest):
 
     def test_output_of_an_fsync_job_is_acknowledged_when_the_disk_has_it(self):
         d = self.slow_daemon()
-        p = self.puppet(d)
-        job_id = d.submit(command=["true"])
-        offer = self.begun(p, job_id)
+        p, job_id, offer = self.one_job(d)
         self.gate.touch()
         self.prints(p, offer, "hello\n")
         wait_until("it can be read already", lambda: d.log(job_id) == "hello\n")
@@ -54,9 +58,7 @@ class LogDurability(PuppetTest):
 
     def test_its_end_is_acknowledged_and_seen_when_the_disk_has_its_output(self):
         d = self.slow_daemon()
-        p = self.puppet(d)
-        job_id = d.submit(command=["true"])
-        offer = self.begun(p, job_id)
+        p, job_id, offer = self.one_job(d)
         self.gate.touch()
         self.prints(p, offer, "hello\n")
         p.end(offer, log_bytes=6)
@@ -68,9 +70,7 @@ class LogDurability(PuppetTest):
 
     def test_a_runner_that_comes_back_is_told_to_send_what_the_disk_does_not_have(self):
         d = self.slow_daemon()
-        p = self.puppet(d)
-        job_id = d.submit(command=["true"])
-        offer = self.begun(p, job_id)
+        p, job_id, offer = self.one_job(d)
         self.prints(p, offer, "safe\n")
         self.assertEqual(p.expect("ack", job_id, ACK_LOG)["offset"], 5)
         self.gate.touch()
@@ -98,9 +98,7 @@ class LogDurability(PuppetTest):
     def test_what_was_taken_before_a_crash_of_the_daemon_need_not_be_sent_again(self):
         port = free_port()
         d = self.slow_daemon(port=port)
-        p = self.puppet(d)
-        job_id = d.submit(command=["true"])
-        offer = self.begun(p, job_id)
+        p, job_id, offer = self.one_job(d)
         self.prints(p, offer, "hello\n")
         p.expect("ack", job_id, ACK_LOG)
         d.kill()

@@ -4,6 +4,7 @@
 #include "kernel/base/json.hpp"
 #include "kernel/link/fleet.hpp"
 #include "kernel/store/journal.hpp"
+#include "tests/unit/kernel/link/idle_engine.hpp"
 
 #include <sigrun/balancer.h>
 #include <sigrun/cpp/text.hpp>
@@ -48,21 +49,6 @@ inline const sigrun_link_ops k_ops{
     sizeof(sigrun_link_ops), 0, nullptr, nullptr, nullptr, nullptr, nullptr, &take_frame, nullptr, &close_link};
 inline const sigrun_protocol k_table{
     sizeof(sigrun_protocol), 0, sdk::str("valkyrie"), sdk::str("valkyrie"), {nullptr, 0}, nullptr, nullptr, &k_ops};
-
-/// No jobs at all.
-struct idle_engine final : attempt_handler {
-    sigrun_result on_attempt_frame(const member_ptr&, const link_ptr&, const sigrun_frame&) override {
-        return SIGRUN_OK;
-    }
-    std::vector<verdict> reconcile(const member_ptr&, const std::vector<inventory_item>& items, bool) override {
-        return std::vector<verdict>(items.size());
-    }
-    void on_session(const member_ptr&, const link_ptr&, const std::string&) override {}
-    void on_link_lost(const member_ptr&, const link_ptr&) override {}
-    void on_capacity(slot_ref) override {}
-    std::unordered_set<const link*> links_in_use(const member_ptr&) override { return {}; }
-    void move_attempts(const member_ptr&, const link_ptr&, const link_ptr&) override {}
-};
 
 /// A fleet, and a runner "r" whose links the test holds the other ends of.
 class played_runner : public testing::Test {
