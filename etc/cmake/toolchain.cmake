@@ -15,6 +15,13 @@ elseif(SIGRUN_LLD)
   add_link_options(-fuse-ld=lld)
 endif()
 
+# Files that share what they include are compiled together, so two files of a target cannot both have a `k_limit` in their
+# unnamed namespaces. A file that cannot share says SKIP_UNITY_BUILD_INCLUSION.
+if(SIGRUN_UNITY)
+  set(CMAKE_UNITY_BUILD ON)
+  set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
+endif()
+
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -fno-omit-frame-pointer
   $<$<COMPILE_LANGUAGE:CXX>:-Wconversion> $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>
   -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -fpch-preprocess)
@@ -23,6 +30,11 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
 else()
   # g++ 12 warns on every designated initialiser that leaves a defaulted member out.
   add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-missing-field-initializers>)
+  # It also sees overlapping copies where a literal is put before a std::string (GCC bug 105329).
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)
+  if(SIGRUN_UNITY)
+    add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-subobject-linkage>)  # takes the files of a batch for headers
+  endif()
 endif()
 if(SIGRUN_WERROR)
   add_compile_options(-Werror)
@@ -30,7 +42,7 @@ endif()
 # A plugin's file is hashed and copied whole when it is loaded; most of it is what debuggers read.
 add_link_options(-Wl,--compress-debug-sections=zlib)
 if(SIGRUN_SANITIZE)
-  add_compile_options(-fsanitize=${SIGRUN_SANITIZE} -O1 -g)
+  add_compile_options(-fsanitize=${SIGRUN_SANITIZE} -O1 -g1)
   add_link_options(-fsanitize=${SIGRUN_SANITIZE})
   if(SIGRUN_SANITIZE MATCHES undefined)
     add_compile_options(-fno-sanitize-recover=undefined)

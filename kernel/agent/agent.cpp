@@ -3,7 +3,7 @@
 #include "kernel/agent/own_facts.hpp"
 #include "kernel/agent/readiness.hpp"
 #include "kernel/base/id.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <sigrun/cpp/text.hpp>
 
@@ -18,7 +18,6 @@
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("agent");
 constexpr std::chrono::seconds k_detection_limit{35};
 constexpr std::int64_t k_least_beat_ms = 100;
 constexpr std::int64_t k_longest_beat_ms = 15'000;
@@ -34,7 +33,7 @@ std::future<capability_ptr> ask(detector& whom, const detect_options& what) {
 /// Null: the probes do not come to an end.
 capability_ptr wait_for(std::future<capability_ptr> answer) {
     if (answer.wait_for(k_detection_limit) == std::future_status::ready) return answer.get();
-    SIGRUN_LOG(k_log, warning, "the probes are not done after ", k_detection_limit.count(),
+    SIGRUN_LOG(logs::agent, warning, "the probes are not done after ", k_detection_limit.count(),
                " s; going on without their facts");
     return nullptr;
 }
@@ -101,7 +100,7 @@ result<void> agent::start() {
     // Before the first HELLO: a controller that misses a running job there would start it once more.
     const auto in_use = table_->restore();
     if (auto n = remove_leftover_workspaces(options_.workspace_dir, in_use))
-        SIGRUN_LOG(k_log, warning, "removed ", n, " workspaces that an earlier run left");
+        SIGRUN_LOG(logs::agent, warning, "removed ", n, " workspaces that an earlier run left");
 
     bool ladder = options_.urls.size() == 1;
     for (const auto& url : options_.urls) {
@@ -125,7 +124,7 @@ result<void> agent::start() {
             self->connected(link, welcome);
             auto line = sdk::concat("runner ", self->name(), " connected to ", over.uri, " over ", over.name, ", ",
                                     self->slots(), " slots");
-            SIGRUN_LOG(k_log, info, line);
+            SIGRUN_LOG(logs::agent, info, line);
             if (self->announce_) self->announce_(line);
         };
         with.replaced = [weak](const agent_link_ptr& link) {
@@ -166,7 +165,7 @@ void agent::connected(const agent_link_ptr& link, const std::string& welcome) {
     add_link(link);
     auto o = parse_object(welcome);
     if (!o) {
-        SIGRUN_LOG(k_log, warning, "WELCOME cannot be read: ", o.error().text());
+        SIGRUN_LOG(logs::agent, warning, "WELCOME cannot be read: ", o.error().text());
         return;
     }
     apply_welcome(link, *o);
@@ -210,7 +209,7 @@ void agent::adopted(const agent_link_ptr& link) {
     auto line = sdk::concat("runner ", me_.name, " connected to controller ",
                             link->controller.empty() ? "(unnamed)" : link->controller, " over ",
                             via ? via->protocol_name() : "", ", ", slots(), " slots");
-    SIGRUN_LOG(k_log, info, line);
+    SIGRUN_LOG(logs::agent, info, line);
     if (announce_) announce_(line);
     tell_if_behind(link);
 }
@@ -299,7 +298,7 @@ void agent::on_lost(const link_ptr& which, const std::string& reason) {
     if (auto u = link->dialled.lock())
         u->lost(link, reason);
     else if (!replaced)
-        SIGRUN_LOG(k_log, warning, "the controller's ", which->protocol_name(), " link is gone",
+        SIGRUN_LOG(logs::agent, warning, "the controller's ", which->protocol_name(), " link is gone",
                    reason.empty() ? "" : ": ", reason);
     check_drained();
 }

@@ -1,6 +1,6 @@
 // What the agent does by the clock: beats, silent links, changed facts.
 #include "kernel/agent/agent.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <sigrun/cpp/text.hpp>
 
@@ -12,7 +12,6 @@
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("agent");
 constexpr std::chrono::milliseconds k_tick{50};
 constexpr std::chrono::seconds k_longest_patience{8};
 
@@ -75,7 +74,7 @@ void agent::tick() {
     for (const auto& l : doubted)
         if (auto up = l->dialled.lock()) up->doubt(l);
     for (const auto& via : silent) {
-        SIGRUN_LOG(k_log, warning, "the controller is silent over ", via->protocol_name(), "; connecting again");
+        SIGRUN_LOG(logs::agent, warning, "the controller is silent over ", via->protocol_name(), "; connecting again");
         via->close(SIGRUN_E_TIMEOUT);
         on_lost(via, "no frame from the controller");
     }

@@ -1,6 +1,6 @@
 // The end of an agent: let it finish, hand back what does not, leave nothing running.
 #include "kernel/agent/agent.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <sigrun/cpp/text.hpp>
 
@@ -11,7 +11,6 @@
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("agent");
 // After the processes are gone: time for final states to be acknowledged by a controller that may be away.
 constexpr std::chrono::seconds k_last_words{5};
 constexpr std::chrono::seconds k_stop_limit{15};
@@ -26,7 +25,7 @@ void agent::drain(nanoseconds limit, std::string reason, std::function<void()> d
         drained_ = std::move(done);
     }
     table_->stop_accepting();
-    SIGRUN_LOG(k_log, info, "draining: ", reason, "; ", table_->used(), " jobs run");
+    SIGRUN_LOG(logs::agent, info, "draining: ", reason, "; ", table_->used(), " jobs run");
     auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(limit).count();
     send_to_all(SIGRUN_DRAIN, json::serialize(json::object{{"reason", reason}, {"deadline_ms", ms}}));
     boost::asio::post(host_.io(), [self = shared_from_this(), limit] {

@@ -2,7 +2,7 @@
 #include "kernel/agent/agent.hpp"
 #include "kernel/agent/own_facts.hpp"
 #include "kernel/agent/plugin_sweep.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <sigrun/executor.h>
 #include <sigrun/probe.h>
@@ -15,8 +15,6 @@
 
 namespace sigrun {
 namespace {
-
-const auto k_log = logger::get("agent");
 
 // What set_swappers and the program around the agent have swappers for.
 const std::vector<std::string_view> k_replaceable{SIGRUN_KIND_EXECUTOR, SIGRUN_KIND_PROBE, SIGRUN_KIND_PROTOCOL};
@@ -85,7 +83,7 @@ void agent::reload_plugins(const std::string& name, std::function<void(const std
 void agent::reload_for(const json::object& request) {
     const auto number = number_or<std::uint64_t>(request, "request", 0);
     const std::string name(text_or(request, "plugin"));
-    SIGRUN_LOG(k_log, info, "a controller asks to reload ", name.empty() ? "the plugins that changed" : name);
+    SIGRUN_LOG(logs::agent, info, "a controller asks to reload ", name.empty() ? "the plugins that changed" : name);
     // Over every link: the asker's own protocol may be among what was replaced, and its controller about to close it. Who gets
     // the answer twice ignores the second.
     reload_plugins(name, [weak = weak_from_this(), number](const auto& swept) {

@@ -3,14 +3,12 @@
 #include "kernel/agent/assignment_table.hpp"
 #include "kernel/agent/readiness.hpp"
 #include "kernel/base/json.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <sigrun/cpp/text.hpp>
 
 namespace sigrun {
 namespace {
-
-const auto k_log = logger::get("agent");
 
 std::string safe_name(const assignment_names& names) {
     std::string name = names.job + "-" + std::to_string(names.number);
@@ -81,7 +79,7 @@ void assignment::restore(restored_attempt before) {
 void assignment::begin_ended(final_state how) { finish(std::move(how)); }
 
 void assignment::refuse(const problem& why) {
-    SIGRUN_LOG(k_log, warning, "refused job ", offer_.names.job, ": ", why.text());
+    SIGRUN_LOG(logs::agent, warning, "refused job ", offer_.names.job, ": ", why.text());
     {
         std::lock_guard lock(mutex_);
         refusal_ = json::serialize(json::object{{"code", to_string(why.code)}, {"message", why.text()}});
@@ -266,7 +264,7 @@ void assignment::ask_executor_to_cancel(nanoseconds grace) {
         if (op == 0 || !executor || !SIGRUN_HAS(executor->table, cancel)) return;
         auto r = executor->table->cancel(executor->owner->abi(), op, static_cast<std::uint64_t>(grace.count()));
         if (r < 0 && r != SIGRUN_E_NOT_FOUND)
-            SIGRUN_LOG(k_log, warning, "the executor cannot cancel job ", self->offer_.names.job, ": result ", r);
+            SIGRUN_LOG(logs::agent, warning, "the executor cannot cancel job ", self->offer_.names.job, ": result ", r);
     });
 }
 

@@ -1,7 +1,7 @@
 #include "kernel/agent/assignment_table.hpp"
 
 #include "kernel/base/read_section.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <sigrun/cpp/text.hpp>
 
@@ -12,7 +12,6 @@
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("agent");
 // How long after a full link its attempts try again; an ACK that makes room comes through pump() and is sooner.
 constexpr std::chrono::milliseconds k_retry{20};
 // A machine that loses its power sooner than this after an attempt ended may run it again.
@@ -61,7 +60,7 @@ std::vector<std::string> assignment_table::restore() {
             open_.insert_or_assign(key_of(what.names.job, what.names.number), made);
         }
         used_.fetch_add(1, std::memory_order_acq_rel);
-        SIGRUN_LOG(k_log, info, "found job ", what.names.job, " attempt ", what.names.number, " again");
+        SIGRUN_LOG(logs::agent, info, "found job ", what.names.job, " attempt ", what.names.number, " again");
         if (able)
             host_.post_work([made] { made->take_over(); });
         else
@@ -286,11 +285,11 @@ void assignment_table::apply(const link_ptr& via, const json::array& verdicts) {
         if (what == "keep" || what == "report") {
             known->resume(via, number_or<std::uint64_t>(*o, "log_offset", 0));
         } else if (what == "kill" || what == "forget") {
-            SIGRUN_LOG(k_log, info, "job ", known->names().job, " attempt ", known->names().number,
+            SIGRUN_LOG(logs::agent, info, "job ", known->names().job, " attempt ", known->names().number,
                        ": the controller says ", what);
             known->abandon(options_.kill_grace);
         } else {
-            SIGRUN_LOG(k_log, warning, "unknown verdict \"", what, "\"");
+            SIGRUN_LOG(logs::agent, warning, "unknown verdict \"", what, "\"");
         }
     }
 }

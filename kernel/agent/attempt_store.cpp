@@ -1,7 +1,7 @@
 #include "kernel/agent/attempt_store.hpp"
 
 #include "kernel/base/json.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <sigrun/cpp/crc32c.hpp>
 
@@ -19,7 +19,6 @@ namespace sigrun {
 namespace {
 
 namespace fs = std::filesystem;
-const auto k_log = logger::get("agent");
 constexpr const char* k_record = "/record";
 constexpr std::size_t k_largest_record = std::size_t{256} << 20;
 
@@ -125,7 +124,7 @@ std::vector<restored_attempt> attempt_store::restore() {
         if (auto what = read_record(path + k_record))
             found.push_back({path, std::move(*what)});
         else if (fs::remove_all(path, ec); ec)
-            SIGRUN_LOG(k_log, warning, "cannot remove ", path, ": ", ec.message());
+            SIGRUN_LOG(logs::agent, warning, "cannot remove ", path, ": ", ec.message());
     }
     return found;
 }
@@ -171,7 +170,7 @@ void attempt_store::note(const std::string& place, end_cause cause) const {
     const auto number = static_cast<std::uint32_t>(cause);
     if (!file(place + k_record, O_WRONLY)
              .write({reinterpret_cast<const char*>(&number), sizeof number}, offsetof(record_head, cause)))
-        SIGRUN_LOG(k_log, warning, "cannot note in ", place, " why its attempt ends: ", std::strerror(errno));
+        SIGRUN_LOG(logs::agent, warning, "cannot note in ", place, " why its attempt ends: ", std::strerror(errno));
 }
 
 void attempt_store::sync(const std::string& place) const {
@@ -182,7 +181,7 @@ void attempt_store::sync(const std::string& place) const {
     for (const auto& path : all)
         if (const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW); fd >= 0) {
             if (::fsync(fd) != 0)
-                SIGRUN_LOG(k_log, warning, "cannot bring ", path, " to the disk: ", std::strerror(errno));
+                SIGRUN_LOG(logs::agent, warning, "cannot bring ", path, " to the disk: ", std::strerror(errno));
             ::close(fd);
         }
 }
@@ -192,7 +191,8 @@ void attempt_store::give_back(const std::string& place) {
     if (!file(place + k_record, O_WRONLY).write({k_nobody, sizeof k_nobody}, 0)) {
         // It must not be taken for an attempt that runs.
         std::error_code ec;
-        if (fs::remove_all(place, ec); ec) SIGRUN_LOG(k_log, warning, "cannot remove ", place, ": ", ec.message());
+        if (fs::remove_all(place, ec); ec)
+            SIGRUN_LOG(logs::agent, warning, "cannot remove ", place, ": ", ec.message());
         return;
     }
     std::lock_guard lock(mutex_);

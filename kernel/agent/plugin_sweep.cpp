@@ -1,14 +1,12 @@
 #include "kernel/agent/plugin_sweep.hpp"
 
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <algorithm>
 #include <memory>
 
 namespace sigrun {
 namespace {
-
-const auto k_log = logger::get("plugin");
 
 bool only_of(const plugin_info& p, const std::vector<std::string_view>& kinds) {
     bool any = false;
@@ -34,12 +32,12 @@ struct sweep : std::enable_shared_from_this<sweep> {
     void note(result<reload_report> r) {
         const auto& asked = names[looked_at.size()];
         if (r && r->changed)
-            SIGRUN_LOG(k_log, info, r->id, ": ", r->old_version, " -> ", r->new_version, " (generation ",
+            SIGRUN_LOG(logs::plugin, info, r->id, ": ", r->old_version, " -> ", r->new_version, " (generation ",
                        r->new_generation, ")");
         else if (r)
-            SIGRUN_LOG(k_log, debug, r->id, ": its file holds what runs already");
+            SIGRUN_LOG(logs::plugin, debug, r->id, ": its file holds what runs already");
         else
-            SIGRUN_LOG(k_log, warning, asked, " was not replaced: ", r.error().text());
+            SIGRUN_LOG(logs::plugin, warning, asked, " was not replaced: ", r.error().text());
         looked_at.push_back({r ? r->id : asked, std::move(r)});
     }
 

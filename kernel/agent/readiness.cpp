@@ -1,7 +1,7 @@
 #include "kernel/agent/readiness.hpp"
 
 #include "kernel/base/quantity.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -15,7 +15,6 @@ namespace sigrun {
 namespace {
 
 namespace fs = std::filesystem;
-const auto k_log = logger::get("agent");
 // Only directories with this beginning are ever removed.
 constexpr std::string_view k_prefix = "attempt-";
 
@@ -43,7 +42,7 @@ result<std::string> prepare_workspace(const std::string& root, const std::string
 void remove_workspace(const std::string& path) {
     std::error_code ec;
     fs::remove_all(path, ec);
-    if (ec) SIGRUN_LOG(k_log, warning, "workspace ", path, " cannot be removed: ", ec.message());
+    if (ec) SIGRUN_LOG(logs::agent, warning, "workspace ", path, " cannot be removed: ", ec.message());
 }
 
 std::size_t remove_leftover_workspaces(const std::string& root, const std::vector<std::string>& but) {

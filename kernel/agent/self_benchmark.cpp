@@ -1,7 +1,7 @@
 #include "kernel/agent/self_benchmark.hpp"
 
 #include "kernel/guard/private_file.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <sigrun/cpp/text.hpp>
 
@@ -14,7 +14,6 @@
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("agent");
 constexpr std::string_view k_measured = "perf.";
 // Not the class of the machine as a whole: a compiler that was installed makes it no faster, and what programs say of themselves is
 // another thing in the first minute than later.
@@ -69,7 +68,7 @@ void self_benchmark::load() {
         if (f && f->key.starts_with(k_measured) && !declared(*f)) figures.push_back(std::move(*f));
     }
     if (!list || figures.size() != list->size()) {
-        SIGRUN_LOG(k_log, warning, file_, " is no result of a measurement; this machine is measured again");
+        SIGRUN_LOG(logs::agent, warning, file_, " is no result of a measurement; this machine is measured again");
         return;
     }
     measured_ = std::move(figures);
@@ -89,7 +88,7 @@ void self_benchmark::save() {
         o["good_until_ns"] = good_until_ns_;
     }
     if (auto written = write_whole_file(file_, json::serialize(o), 0600); !written)
-        SIGRUN_LOG(k_log, warning, "the result of the measurement is not kept: ", written.error().text());
+        SIGRUN_LOG(logs::agent, warning, "the result of the measurement is not kept: ", written.error().text());
 }
 
 void self_benchmark::look(bool idle, const capability_document& facts, std::function<void()> measured) {
@@ -110,7 +109,7 @@ void self_benchmark::look(bool idle, const capability_document& facts, std::func
         running_ = false;
         return;
     }
-    SIGRUN_LOG(k_log, debug, "measuring this machine");
+    SIGRUN_LOG(logs::agent, debug, "measuring this machine");
     detect_options what;
     what.fresh = what.on_request = true;
     detector_.detect(what, [weak = weak_from_this(), measured = std::move(measured)](const capability_ptr& found) {

@@ -1,7 +1,7 @@
 #include "kernel/agent/uplink.hpp"
 
 #include "kernel/base/id.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <boost/asio/post.hpp>
 
@@ -11,7 +11,6 @@
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("agent");
 constexpr std::uint32_t k_longest_window_s = 8;
 constexpr std::chrono::milliseconds k_move_window{1000};  // between tries to leave a link that still works
 constexpr std::chrono::seconds k_leave_limit{30};         // for the controller to close what was left
@@ -199,7 +198,7 @@ void uplink::lost(const agent_link_ptr& which, const std::string& reason) {
         me.active_due_ = me.pinned_ = false;
         me.memory_.failed(me.active_index_, clock::system().now());
         me.retry_.cancel();
-        SIGRUN_LOG(k_log, warning, "lost ", me.rungs_[me.active_index_].uri, reason.empty() ? "" : ": ", reason);
+        SIGRUN_LOG(logs::agent, warning, "lost ", me.rungs_[me.active_index_].uri, reason.empty() ? "" : ": ", reason);
         me.better_.cancel();
         // Those that answered need no longer wait for it.
         if (std::exchange(me.doubting_, false)) {

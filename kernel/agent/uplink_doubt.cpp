@@ -2,7 +2,7 @@
 // moved for a stall of a moment, or of the controller itself: the other way must answer a ping, and the link in use must then
 // stay silent for a little longer.
 #include "kernel/agent/uplink.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -11,7 +11,6 @@
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("agent");
 constexpr std::chrono::seconds k_ping_deadline{2};
 constexpr std::chrono::milliseconds k_grace{300};
 
@@ -23,7 +22,7 @@ void uplink::doubt(const agent_link_ptr& which) {
         auto others = me.memory_.to_try(me.rungs_.size(), false, clock::system().now());
         std::erase(others, me.active_index_);
         if (others.empty()) return;
-        SIGRUN_LOG(k_log, debug, me.rungs_[me.active_index_].uri, " does not answer; looking for another way");
+        SIGRUN_LOG(logs::agent, debug, me.rungs_[me.active_index_].uri, " does not answer; looking for another way");
         me.better_.cancel();
         me.doubting_ = true;
         // A better rung may be being tried: that goes on beside the others.
@@ -68,7 +67,8 @@ void uplink::prove(const lane_ptr& l) {
 // The link in use is not waited for any more.
 void uplink::take_over(const lane_ptr& l) {
     if (std::exchange(doubting_, false)) {
-        SIGRUN_LOG(k_log, warning, rungs_[active_index_].uri, " is silent, and ", rungs_[l->rung].uri, " answers");
+        SIGRUN_LOG(logs::agent, warning, rungs_[active_index_].uri, " is silent, and ", rungs_[l->rung].uri,
+                   " answers");
         l->instead = true;
     }
     enlist(l);

@@ -1,6 +1,6 @@
 // The ways to a controller are tried side by side, the better ones with a head start; the first that is welcomed is used.
 #include "kernel/agent/uplink.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <boost/asio/post.hpp>
 
@@ -9,7 +9,6 @@
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("agent");
 constexpr std::chrono::milliseconds k_head_start{250};
 constexpr std::chrono::seconds k_connect_deadline{3};  // so that a dead port cannot hang it
 constexpr std::chrono::seconds k_register_deadline{10};
@@ -124,9 +123,9 @@ void uplink::lane_failed(lane_ptr l, const problem& why) {
         memory_.failed(l->rung, now);
     // Once per outage; a better rung that is still absent is normal.
     if (!active_ && failures_ == 0)
-        SIGRUN_LOG(k_log, warning, tried.uri, ": ", why.text());
+        SIGRUN_LOG(logs::agent, warning, tried.uri, ": ", why.text());
     else
-        SIGRUN_LOG(k_log, debug, tried.uri, ": ", why.text());
+        SIGRUN_LOG(logs::agent, debug, tried.uri, ": ", why.text());
     // A controller that refuses this runner is not asked again over another protocol at once.
     if (refused) end_race();
     if (!next_.empty()) {

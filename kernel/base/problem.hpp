@@ -50,6 +50,8 @@ struct problem {
 
 /// problem{code, message} without the optional parts.
 inline problem make_problem(errc code, std::string message) { return {code, std::move(message)}; }
+/// What is asked of a program that ends.
+inline problem program_stopping() { return make_problem(errc::cancelled, "the program is stopping"); }
 /// The usual complaint about a value.
 inline problem bad_value(std::string field, std::string expected, std::string found) {
     return {errc::invalid, "wrong value", std::move(field), std::move(expected), std::move(found)};

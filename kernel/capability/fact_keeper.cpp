@@ -1,23 +1,18 @@
 #include "kernel/capability/fact_keeper.hpp"
 
 #include "kernel/guard/private_file.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <utility>
 
 namespace sigrun {
-namespace {
-
-const auto k_log = logger::get("capability");
-
-}  // namespace
-
 fact_keeper::fact_keeper(std::string path, std::string boot_id) : path_(std::move(path)), boot_id_(std::move(boot_id)) {
     const auto text = read_file(path_, k_max_fact_file);
     if (!text && text.error().code == errc::not_found) return;
     auto kept = text ? kept_facts_from(*text) : result<kept_facts>(text.error());
     if (!kept) {
-        SIGRUN_LOG(k_log, warning, "the facts of the last run are not used, ", path_, ": ", kept.error().text());
+        SIGRUN_LOG(logs::capability, warning, "the facts of the last run are not used, ", path_, ": ",
+                   kept.error().text());
         return;
     }
     same_boot_ = !boot_id_.empty() && kept->boot_id == boot_id_;
@@ -42,7 +37,7 @@ bool fact_keeper::keep(std::vector<kept_answer> answers) {
     const auto written = write_whole_file(path_, to_text({boot_id_, std::move(answers)}), 0600);
     if (written) return true;
     if (!std::exchange(warned_, true))
-        SIGRUN_LOG(k_log, warning, "the facts are not kept for the next start: ", written.error().text());
+        SIGRUN_LOG(logs::capability, warning, "the facts are not kept for the next start: ", written.error().text());
     return false;
 }
 

@@ -3,7 +3,7 @@
 #include "kernel/base/id.hpp"
 #include "kernel/base/quantity.hpp"
 #include "kernel/base/time_text.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 #include "kernel/plugin/generation.hpp"
 
 #include <algorithm>
@@ -12,7 +12,6 @@
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("capability");
 constexpr std::chrono::seconds k_start_limit{5};  // for the process to come up; a run's own limits count afterwards
 constexpr std::chrono::seconds k_idle{60};
 // What a probe leaks is given back with its process: when that has grown since it had found its size, has too many descriptors, or
@@ -114,7 +113,7 @@ std::string isolated_probe::first_words(const bound_section* values) const {
         for (const auto& [key, value] : values->written()) options[key] = value;
     int level = 0;
     for (auto each : {log_level::error, log_level::warning, log_level::info, log_level::debug, log_level::trace})
-        if (k_log.enabled(each)) level = static_cast<int>(each);
+        if (logs::capability.enabled(each)) level = static_cast<int>(each);
     words["log_level"] = level;
     return json::serialize(words);
 }
@@ -219,7 +218,7 @@ void isolated_probe::start_ahead() {
     fact_status status{};
     if (whose_ || session_ || stopped_ || !may_start(why, status)) return;
     if (const auto started = start(); !started)
-        SIGRUN_LOG(k_log, warning, "probe ", target_->name(), ": ", started.error().text());
+        SIGRUN_LOG(logs::capability, warning, "probe ", target_->name(), ": ", started.error().text());
 }
 
 void isolated_probe::heard(probe_session& from, const probe_frame& frame) {
@@ -281,18 +280,18 @@ void isolated_probe::ended(probe_session& which, std::optional<int> status, cons
         std::string detail;
         fact_status timeout{};
         may_start(detail, timeout);
-        SIGRUN_LOG(k_log, error, "probe ", target_->name(), ": ", detail);
+        SIGRUN_LOG(logs::capability, error, "probe ", target_->name(), ": ", detail);
         return finish(lock, timeout, detail);
     }
     if (slow) {  // as on a busy machine: no crash
-        SIGRUN_LOG(k_log, warning, "probe ", target_->name(), ": ", why);
+        SIGRUN_LOG(logs::capability, warning, "probe ", target_->name(), ": ", why);
         return finish(lock, fact_status::timeout, why);
     }
     if (!asked_to) {
         const std::string how = why.empty() ? "its process ended " + how_it_ended(*status) : why;
-        SIGRUN_LOG(k_log, warning, "probe ", target_->name(), ": ", how);
+        SIGRUN_LOG(logs::capability, warning, "probe ", target_->name(), ": ", how);
         if (health_.crashed(clock_.now(), how))
-            SIGRUN_LOG(k_log, error, "probe ", target_->name(), ": ", health_.disabled());
+            SIGRUN_LOG(logs::capability, error, "probe ", target_->name(), ": ", health_.disabled());
         return finish(lock, fact_status::error, how);
     }
     if (gave_up_) return finish(lock, fact_status::timeout, "the probe did not answer within its hard limit");

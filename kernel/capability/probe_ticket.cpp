@@ -1,7 +1,7 @@
 #include "kernel/capability/probe_ticket.hpp"
 
 #include "kernel/capability/probe_frames.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <sigrun/cpp/text.hpp>
 
@@ -14,7 +14,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-const auto k_log = logger::get("capability");
 constexpr std::size_t k_max_facts = 4096;
 constexpr milliseconds k_thread_wait{2000};  // longest wait for a worker thread
 constexpr milliseconds k_default_soft{250}, k_default_hard{2000}, k_longest{60'000};
@@ -171,7 +170,8 @@ bool probe_ticket::cancelled() {
 
 void probe_ticket::hard_limit() {
     if (!answer(fact_status::timeout, "the probe did not answer within its hard limit")) return;
-    SIGRUN_LOG(k_log, warning, "probe ", lane_->target_->name(), " missed its hard limit; its facts are unknown");
+    SIGRUN_LOG(logs::capability, warning, "probe ", lane_->target_->name(),
+               " missed its hard limit; its facts are unknown");
     if (lane_->isolated_)
         lane_->isolated_->give_up();
     else
@@ -210,7 +210,8 @@ sigrun_result probe_ticket::take(std::string_view json) {
         if (!callback_) return SIGRUN_E_CANCELLED;
     }
     const auto refuse = [&](std::string_view why) {
-        SIGRUN_LOG(k_log, warning, "probe ", lane_->target_->name(), " sent something that is no fact: ", why);
+        SIGRUN_LOG(logs::capability, warning, "probe ", lane_->target_->name(),
+                   " sent something that is no fact: ", why);
         return SIGRUN_E_INVALID;
     };
     if (json.size() > k_max_facts_bytes) return refuse("a frame larger than 1 MiB");

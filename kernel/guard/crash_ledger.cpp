@@ -2,7 +2,7 @@
 
 #include "kernel/base/json.hpp"
 #include "kernel/guard/private_file.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -12,8 +12,6 @@
 
 namespace sigrun {
 namespace {
-
-const auto k_log = logger::get("guard");
 
 constexpr std::size_t k_max_file = 4 * 1024 * 1024;
 // What is kept; the oldest goes first.
@@ -63,8 +61,8 @@ result<crash_ledger> crash_ledger::open(const std::string& state_dir, const cloc
     crash_ledger out(state_dir + "/crashes.json", time);
     auto text = read_file(out.path_, k_max_file);
     if (text ? !out.read(*text) : text.error().code != errc::not_found) {
-        SIGRUN_LOG(k_log, warning, "the ledger of crashes cannot be read and is begun anew; the old one is ", out.path_,
-                   ".bad");
+        SIGRUN_LOG(logs::guard, warning, "the ledger of crashes cannot be read and is begun anew; the old one is ",
+                   out.path_, ".bad");
         if (std::rename(out.path_.c_str(), (out.path_ + ".bad").c_str()) != 0)
             return system_problem("cannot put aside", out.path_);
         out = crash_ledger(state_dir + "/crashes.json", time);
@@ -73,7 +71,7 @@ result<crash_ledger> crash_ledger::open(const std::string& state_dir, const cloc
     auto fresh = read_file(file, k_max_file);
     if (!fresh && fresh.error().code == errc::not_found) return out;
     // Too large or no regular file: nothing in it can be trusted to be ours.
-    if (!fresh) SIGRUN_LOG(k_log, warning, "the crash file is not used: ", fresh.error().text());
+    if (!fresh) SIGRUN_LOG(logs::guard, warning, "the crash file is not used: ", fresh.error().text());
     for (auto& crash : parse_crashes(fresh ? std::string_view(*fresh) : std::string_view())) out.add(std::move(crash));
     if (!out.newly_crashed_.empty()) SIGRUN_CHECK_OK(out.save());
     // Only now: a crash that is read twice is recognised, one that was emptied too early would be forgotten.

@@ -2,7 +2,7 @@
 
 #include "kernel/guard/ed25519.hpp"
 #include "kernel/guard/private_file.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -12,7 +12,6 @@ namespace sigrun {
 namespace {
 
 namespace fs = std::filesystem;
-const auto k_log = logger::get("guard");
 constexpr std::size_t k_max_key = 64 * 1024, k_max_revoked = 4 * 1024 * 1024;
 
 std::string_view trim(std::string_view t) {
@@ -108,7 +107,7 @@ result<trust_store> trust_store::read(const std::string& folder) {
         if (key)
             out.keys_.push_back(std::move(*key));
         else
-            SIGRUN_LOG(k_log, error, "the key ", path.string(), " counts for nothing: ", key.error().text());
+            SIGRUN_LOG(logs::guard, error, "the key ", path.string(), " counts for nothing: ", key.error().text());
     }
     const auto list = folder + "/revoked";
     auto text = read_file(list, k_max_revoked);

@@ -1,13 +1,12 @@
 // From queued to offered: pick, claim, offer; and back.
 #include "kernel/job/engine.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <algorithm>
 
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("jobs");
 constexpr std::string_view k_built_in = "built_in";  // the selector's own choice, when no balancer made one
 constexpr std::size_t k_max_attempts = 64;
 constexpr int k_max_misses = 4;
@@ -292,7 +291,7 @@ void job_engine::take_back(const job_ptr& j, std::uint32_t number, attempt_state
         job_lock lock(j->mutex);
         attempt* a = j->live();
         if (j->state != job_state::offered || !a || a->number != number || j->settling) return;
-        SIGRUN_LOG(k_log, debug, "offer of ", j->uid.text(), " to ", a->runner_name, " taken back: ", why.message);
+        SIGRUN_LOG(logs::jobs, debug, "offer of ", j->uid.text(), " to ", a->runner_name, " taken back: ", why.message);
         a->state = as;
         a->finished_ns = clock_.wall_ns();
         a->why = why;

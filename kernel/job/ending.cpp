@@ -1,11 +1,10 @@
 // How a job ends: its end on the disk, those who wait for it, and when it is forgotten.
 #include "kernel/job/engine.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("jobs");
 constexpr std::chrono::seconds k_settle_again{1};
 
 }  // namespace
@@ -61,7 +60,7 @@ void job_engine::store_end(const job_ptr& j, job_lock& lock, ending how, std::fu
         job_lock inner(j->mutex);
         if (!outcome) {
             if (j->settle_at == time_point{})
-                SIGRUN_LOG(k_log, error, "the end of job ", j->uid.text(),
+                SIGRUN_LOG(logs::jobs, error, "the end of job ", j->uid.text(),
                            " could not be stored: ", outcome.error().text());
             j->reason = "it has ended, but that could not be stored yet: " + outcome.error().text();
             j->settle_at = clock_.now() + k_settle_again;

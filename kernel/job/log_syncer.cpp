@@ -1,6 +1,6 @@
 #include "kernel/job/log_syncer.hpp"
 
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -9,7 +9,6 @@
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("jobs");
 constexpr std::chrono::seconds k_again{1};
 
 }  // namespace
@@ -80,7 +79,7 @@ void log_syncer::round(requests some) {
         else
             there = make_problem(errc::io, "the disk refused");
         if (!there) {
-            SIGRUN_LOG(k_log, debug, "output cannot be brought to the disk: ", there.error().text());
+            SIGRUN_LOG(logs::jobs, debug, "output cannot be brought to the disk: ", there.error().text());
             later.emplace(key, std::move(r));
             continue;
         }
@@ -88,7 +87,8 @@ void log_syncer::round(requests some) {
         if (r.newest) r.newest();
     }
     std::lock_guard lock(mutex_);
-    if (!later.empty() && !refused_) SIGRUN_LOG(k_log, warning, later.size(), " logs cannot be brought to the disk");
+    if (!later.empty() && !refused_)
+        SIGRUN_LOG(logs::jobs, warning, later.size(), " logs cannot be brought to the disk");
     refused_ = !later.empty();
     for (auto& [key, r] : later) {
         auto& now = waiting_[key];

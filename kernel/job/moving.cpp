@@ -1,12 +1,10 @@
 // Attempts go over to another link of the runner they are on, because the plugin of the old one was replaced. A native runner
 // lists them on the new link (recovery.cpp); a foreign one is asked for each.
 #include "kernel/job/engine.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 namespace sigrun {
-namespace {
-const auto k_log = logger::get("jobs");
-}
+namespace {}
 
 std::unordered_set<const link*> job_engine::links_in_use(const member_ptr& who) {
     std::unordered_set<const link*> all;
@@ -45,7 +43,7 @@ void job_engine::look_for(const job_ptr& j, job_lock& lock, const link_ptr& from
         if (!now || now->number != number) return;
         now->looked_for = false;
         if (!found) {
-            SIGRUN_LOG(k_log, debug, "job ", j->uid.text(), " stays with its old link: ", found.error().text());
+            SIGRUN_LOG(logs::jobs, debug, "job ", j->uid.text(), " stays with its old link: ", found.error().text());
         } else if (now->via == from) {
             now->via = to;
             auto who = now->where;

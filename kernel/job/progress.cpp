@@ -1,12 +1,10 @@
 // What runners say of an attempt: acceptance, output, state.
 #include "kernel/job/engine.hpp"
 #include "kernel/job/log_syncer.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 namespace sigrun {
-namespace {
-const auto k_log = logger::get("jobs");
-}
+namespace {}
 
 void job_engine::ack(const link_ptr& via, const sigrun_frame& frame, std::uint32_t kind, std::uint64_t offset) {
     sigrun_frame answer{};
@@ -137,14 +135,14 @@ sigrun_result job_engine::on_log(const job_ptr& j, job_lock& lock, const link_pt
         lock.lock();
         j->output_troubled = true;
         if (std::exchange(j->output_trouble, stored.error().text()).empty())
-            SIGRUN_LOG(k_log, warning, "output of ", j->uid.text(), " cannot be stored: ", stored.error().text());
+            SIGRUN_LOG(logs::jobs, warning, "output of ", j->uid.text(), " cannot be stored: ", stored.error().text());
         return stored.error().code == errc::invalid ? SIGRUN_E_INVALID : SIGRUN_E_BUSY;
     }
     if (j->output_troubled.exchange(false)) {
         lock.lock();
         j->output_trouble.clear();
         lock.unlock();
-        SIGRUN_LOG(k_log, info, "output of ", j->uid.text(), " can be stored again");
+        SIGRUN_LOG(logs::jobs, info, "output of ", j->uid.text(), " can be stored again");
     }
     if (j->spec->keep != durability::fsync || log->synced()) {
         ack(via, frame, SIGRUN_LOG, *stored);
@@ -167,7 +165,7 @@ std::uint64_t job_engine::missing_output(const job& j, const sigrun_frame& final
     // How much of an attempt was dropped at the limit is not remembered over a restart.
     if (final_state.offset <= have || (j.log && j.log->full())) return 0;
     const auto missing = final_state.offset - have;
-    SIGRUN_LOG(k_log, warning, missing, " bytes of the output of ", j.uid.text(), " did not arrive");
+    SIGRUN_LOG(logs::jobs, warning, missing, " bytes of the output of ", j.uid.text(), " did not arrive");
     return missing;
 }
 

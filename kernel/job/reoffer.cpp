@@ -2,7 +2,7 @@
 // is revoked first, so a late answer is refused; and only where the job may run twice, for who did not answer may run it.
 #include "kernel/base/time_text.hpp"
 #include "kernel/job/engine.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <sigrun/balancer.h>
 
@@ -11,7 +11,6 @@
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("jobs");
 constexpr std::uint32_t k_samples = 20;
 constexpr double k_usual = 0.99;
 // At most one extra offer for 50 offers, ten at once.
@@ -79,7 +78,7 @@ void job_engine::offer_another(const job_ptr& j, job_lock& lock) {
     const auto number = late.number;
     const member_ptr from = std::exchange(late.holds_place, false) ? late.where : nullptr;
     const slot_ref place = late.place;
-    SIGRUN_LOG(k_log, debug, "the offer of ", j->uid.text(), " to ", late.runner_name,
+    SIGRUN_LOG(logs::jobs, debug, "the offer of ", j->uid.text(), " to ", late.runner_name,
                " goes to another: ", late.why.message);
     reoffers_.add();
     j->state = job_state::queued;

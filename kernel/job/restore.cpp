@@ -2,11 +2,10 @@
 #include "kernel/job/engine.hpp"
 #include "kernel/job/job_json.hpp"
 #include "kernel/job/log_syncer.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 namespace sigrun {
 namespace {
-const auto k_log = logger::get("jobs");
 
 // Not an offer that was taken back: that says little of the runner.
 bool failed_there(const attempt& a) {
@@ -20,7 +19,8 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
     auto view = parse_job_record(body);
     auto uid = id::parse(key);
     if (!view || !uid) {
-        SIGRUN_LOG(k_log, error, "job record ", key, " is damaged and skipped: ", view ? "no id" : view.error().text());
+        SIGRUN_LOG(logs::jobs, error, "job record ", key,
+                   " is damaged and skipped: ", view ? "no id" : view.error().text());
         return;
     }
     auto spec = parse_job_spec(view->document, select_, defaults());
@@ -89,8 +89,7 @@ void job_engine::restore_key(std::string_view key, std::string_view body) { keys
 void job_engine::bring_logs_to_disk() {
     for (const auto& j : table_.all()) {
         job_lock lock(j->mutex);
-        if (!is_terminal(j->state) && j->log && j->spec->keep == durability::fsync)
-            logs_.syncer().sync(j->log, [] {});
+        if (!is_terminal(j->state) && j->log && j->spec->keep == durability::fsync) logs_.syncer().sync(j->log, [] {});
     }
 }
 
@@ -106,7 +105,7 @@ void job_engine::remember_failures(job& j) {
 void job_engine::start() {
     // Of jobs that lived in memory only, and of those whose record was deleted a moment before a crash.
     if (auto n = logs_.remove_unknown([this](const id& uid) { return table_.find(uid) != nullptr; }))
-        SIGRUN_LOG(k_log, info, n, " logs of jobs that are no longer known were removed");
+        SIGRUN_LOG(logs::jobs, info, n, " logs of jobs that are no longer known were removed");
     if (auto gone = keys_.remove_orphans([this](const id& uid) { return table_.find(uid) != nullptr; }); !gone.empty())
         store_.append(std::move(gone), false, {});
     bring_logs_to_disk();

@@ -1,12 +1,11 @@
 // An attempt goes on over another protocol of its runner; what it went over is kept with it.
 #include "kernel/job/engine.hpp"
 #include "kernel/job/job_json.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("jobs");
 constexpr std::size_t k_max_steps = 64;
 
 }  // namespace
@@ -55,7 +54,7 @@ bool job_engine::reroute(const job_ptr& j, job_lock& lock) {
         lock.unlock();
         return false;
     }
-    SIGRUN_LOG(k_log, debug, "the offer of ", j->uid.text(), " goes over ", other.via->protocol_name(), ": ", why);
+    SIGRUN_LOG(logs::jobs, debug, "the offer of ", j->uid.text(), " goes over ", other.via->protocol_name(), ": ", why);
     now->rerouted = true;
     goes_over(*now, other.via, why);
     arm(*j);

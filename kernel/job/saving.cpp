@@ -4,14 +4,13 @@
 // written again each second. Who waits for a record (a runner keeps its final state for as long) is told once it, or a newer one
 // of the same job, is stored.
 #include "kernel/job/engine.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <algorithm>
 
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("jobs");
 constexpr std::chrono::seconds k_save_again{1};
 
 }  // namespace
@@ -51,7 +50,7 @@ void job_engine::saved(const job_ptr& j, std::uint32_t number, const result<void
             tell.push_back(std::move(durable));
         } else {
             if (j->refused_saves.empty())
-                SIGRUN_LOG(k_log, debug, "the state of job ", j->uid.text(),
+                SIGRUN_LOG(logs::jobs, debug, "the state of job ", j->uid.text(),
                            " could not be stored: ", outcome.error().text());
             if (stopping_) durable = {};  // it holds a link; the runner will ask again
             if (durable || j->refused_saves.empty()) j->refused_saves.emplace_back(number, std::move(durable));

@@ -2,15 +2,13 @@
 #include "kernel/base/json.hpp"
 #include "kernel/link/fleet.hpp"
 #include "kernel/link/greeting.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 #include "kernel/net/url_security.hpp"
 
 #include <algorithm>
 
 namespace sigrun {
 namespace {
-
-const auto k_log = logger::get("fleet");
 
 // What calls to this runner bring: the token of its options.
 std::string proof_for(const std::string& options) {
@@ -199,7 +197,8 @@ void fleet::dial_failed(const member_ptr& m, const std::string& reason) {
         m->next_dial = clock_.now() + std::chrono::milliseconds(500) + wait;
         linked = !m->sessions.empty();
     }
-    if (failures == 1) SIGRUN_LOG(k_log, warning, "runner ", m->info->identity.name, " cannot be reached: ", reason);
+    if (failures == 1)
+        SIGRUN_LOG(logs::fleet, warning, "runner ", m->info->identity.name, " cannot be reached: ", reason);
     if (!linked) refresh_status(m, reason);
 }
 

@@ -7,7 +7,7 @@
 #include "kernel/link/migrations.hpp"
 #include "kernel/link/moves.hpp"
 #include "kernel/link/told_facts.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -15,7 +15,6 @@
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("fleet");
 constexpr std::size_t k_kept_slots = 8;
 
 std::uint64_t slot_key(slot_ref s) noexcept { return s.slot | (std::uint64_t{s.generation} << 32); }
@@ -133,7 +132,7 @@ void fleet::reindex(const member_ptr& m) {
         }
         auto r = m->indexed ? select_.update(m->slot, profile) : select_.add(profile);
         if (!r) {
-            SIGRUN_LOG(k_log, error, "runner ", m->info->identity.name, " cannot be indexed: ", r.error().text());
+            SIGRUN_LOG(logs::fleet, error, "runner ", m->info->identity.name, " cannot be indexed: ", r.error().text());
             return;
         }
         fresh = !m->indexed || !(m->slot == *r);

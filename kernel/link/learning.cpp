@@ -1,7 +1,7 @@
 // What becomes of the facts that runners tell: whole documents, changes of a known state, and gaps between the two.
 #include "kernel/link/fleet.hpp"
 #include "kernel/link/told_facts.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <sigrun/cpp/text.hpp>
 
@@ -9,8 +9,6 @@
 
 namespace sigrun {
 namespace {
-
-const auto k_log = logger::get("fleet");
 
 void put(std::vector<fact>& facts, fact f) {
     const auto same = [&](const fact& each) { return each.key == f.key; };
@@ -70,7 +68,7 @@ bool fleet::learn(const member_ptr& m, const told_facts& told) {
         if (told.base) {
             if (!same_run || *told.base > revision) {
                 count_told("gap");
-                SIGRUN_LOG(k_log, debug, "runner ", m->info->identity.name, " tells what changed since revision ",
+                SIGRUN_LOG(logs::fleet, debug, "runner ", m->info->identity.name, " tells what changed since revision ",
                            *told.base, " of its facts, ",
                            same_run ? "known here is " + std::to_string(revision) : "which is unknown here");
                 return false;
@@ -100,7 +98,7 @@ bool fleet::learn(const member_ptr& m, const told_facts& told) {
         if (told.base && all && !told.inventory_hash.empty() &&
             capability_document(next).inventory_hash() != told.inventory_hash) {
             count_told("gap");
-            SIGRUN_LOG(k_log, warning, "runner ", m->info->identity.name,
+            SIGRUN_LOG(logs::fleet, warning, "runner ", m->info->identity.name,
                        " has other facts than its changes make of those known here; asking for all");
             return false;
         }

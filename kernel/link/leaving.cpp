@@ -8,12 +8,11 @@
 // one question over their successor is for all of them; where the successor leaves, too, its own successor is asked.
 // Foreign runners: each running attempt is looked for over the new link, and stays with the old one until it was found.
 #include "kernel/link/moves.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("fleet");
 constexpr std::chrono::seconds k_native_limit{10};   // longer than an offer may stay unanswered
 constexpr std::chrono::minutes k_foreign_limit{10};  // acceptance is an HTTP reply with its own, longer limit
 constexpr std::chrono::seconds k_ask_again{2};
@@ -116,7 +115,7 @@ bool fleet::end_leaving(const member_ptr& m, const link_ptr& via) {
         for (const auto& s : m->sessions)
             if (s.via->alive()) next = s.via;
     }
-    SIGRUN_LOG(k_log, debug, "runner ", m->info->identity.name, " left its old ", via->protocol_name(), " link");
+    SIGRUN_LOG(logs::fleet, debug, "runner ", m->info->identity.name, " left its old ", via->protocol_name(), " link");
     via->close();
     if (!attempts_) return true;
     attempts_->on_link_lost(m, via);

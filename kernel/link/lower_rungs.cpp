@@ -2,17 +2,16 @@
 // is most of a fleet.
 #include "kernel/base/json.hpp"
 #include "kernel/link/fleet.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <algorithm>
 
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("fleet");
-constexpr std::chrono::seconds k_patience{10};  // it may be back at once
-constexpr std::chrono::hours k_memory{1};       // then that protocol is no longer one of the runner's
-constexpr std::size_t k_fleet = 3;              // at least so many runners
+constexpr std::chrono::seconds k_loss_patience{10};  // it may be back at once
+constexpr std::chrono::hours k_memory{1};            // then that protocol is no longer one of the runner's
+constexpr std::size_t k_fleet = 3;                   // at least so many runners
 constexpr double k_share = 0.2, k_share_again = 0.1;
 
 void publish(registry& runners, const char* level, event_type type, id who, json::object detail) {
@@ -36,7 +35,7 @@ std::uint8_t fleet::missed_rung(const member& m, const rung_rules& rules, time_p
         if (!record || record->up_since == time_point{}) continue;
         const bool lost = record->gone_since != time_point{} && now - record->gone_since < k_memory;
         if (record->gone_since != time_point{} && !lost) continue;
-        any_lost = any_lost || (lost && now - record->gone_since >= k_patience);
+        any_lost = any_lost || (lost && now - record->gone_since >= k_loss_patience);
         const auto seen = record->evidence.snapshot();
         // What broke says nothing of how good it is when it works.
         views[n++] = {p, seen.latency, lost ? 1.0 : seen.success, seen.bytes_per_s, seen.samples, false};
@@ -46,7 +45,7 @@ std::uint8_t fleet::missed_rung(const member& m, const rung_rules& rules, time_p
     const auto best = order.protocol[0];
     const auto* record = board.find(best);
     const bool is_missed =
-        best != board.rung && record->gone_since != time_point{} && now - record->gone_since >= k_patience;
+        best != board.rung && record->gone_since != time_point{} && now - record->gone_since >= k_loss_patience;
     return is_missed ? best : 0xff;
 }
 
@@ -67,7 +66,7 @@ void fleet::note_lower_rung(const member_ptr& m, const rung_rules& rules, time_p
         return publish(runners_, "runner", event_type::protocol_restored, m->info->uid(),
                        {{"name", m->info->identity.name}, {"protocol", in_use}});
     const std::string better(protocol_name(missed));
-    SIGRUN_LOG(k_log, warning, "runner ", m->info->identity.name, " works over ", in_use, ", ", better,
+    SIGRUN_LOG(logs::fleet, warning, "runner ", m->info->identity.name, " works over ", in_use, ", ", better,
                " is missed: ", why);
     publish(runners_, "runner", event_type::protocol_degraded, m->info->uid(),
             {{"name", m->info->identity.name}, {"protocol", in_use}, {"missed", better}, {"reason", why}});
@@ -87,7 +86,8 @@ void fleet::note_lower_fleet(std::size_t linked, const std::map<std::uint8_t, st
     fleet_lower_ = now;
     json::object per_protocol;
     for (const auto& [protocol, runners] : missed) per_protocol[protocol_name(protocol)] = runners;
-    if (now) SIGRUN_LOG(k_log, warning, lower, " of ", linked, " runners work over a lower protocol than they could");
+    if (now)
+        SIGRUN_LOG(logs::fleet, warning, lower, " of ", linked, " runners work over a lower protocol than they could");
     publish(runners_, "fleet", now ? event_type::protocol_degraded : event_type::protocol_restored, {},
             {{"runners", lower}, {"of", linked}, {"missed", std::move(per_protocol)}});
 }

@@ -10,7 +10,7 @@
 namespace sigrun {
 namespace {
 
-constexpr std::chrono::seconds k_patience{10};
+constexpr std::chrono::seconds k_migration_limit{10};
 constexpr std::size_t k_max_waiting = 1024;
 
 }  // namespace
@@ -46,7 +46,7 @@ void fleet::migrate(const member_ptr& m, const std::string& protocol, std::funct
         std::lock_guard lock(migrations_->mutex);
         if (migrations_->open.size() >= k_max_waiting)
             return done(problem{errc::busy, "too many runners are being moved already", "", "", "", 1000});
-        migrations_->open.push_back({m, id_of, clock_.now() + k_patience, std::move(done)});
+        migrations_->open.push_back({m, id_of, clock_.now() + k_migration_limit, std::move(done)});
     }
     auto begun = begin_migration(m, id_of, waits);
     if (!begun || !waits) migration_done(m, id_of, begun);

@@ -3,21 +3,20 @@
 #include "kernel/base/json.hpp"
 #include "kernel/link/endpoint_uri.hpp"
 #include "kernel/link/moves.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <boost/asio/post.hpp>
 
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("fleet");
 constexpr std::size_t k_at_once = 32;                    // dialled, and told, at a time
 constexpr std::chrono::milliseconds k_pass{100};         // between two looks at what is under way
 constexpr std::chrono::milliseconds k_slow_pass{1'000};  // the same for what takes long: a look goes over all jobs
 constexpr std::chrono::seconds k_quick{3};               // from then on, since the last that came
 constexpr std::chrono::milliseconds k_first_pause{250};  // after a dial that failed; doubled up to
 constexpr std::chrono::milliseconds k_longest_pause{8'000};
-constexpr std::chrono::minutes k_patience{10};  // then the old link is left to its own end
+constexpr std::chrono::minutes k_move_limit{10};  // then the old link is left to its own end
 
 }  // namespace
 
@@ -65,7 +64,7 @@ void fleet::move_link(const member_ptr& m, const link_ptr& from) {
         for (const auto& each : moves_->waiting)
             if (each.from == from) return;
         const auto now = clock_.now();
-        moves_->waiting.push_back({m, from, now, now + k_patience, 0, false});
+        moves_->waiting.push_back({m, from, now, now + k_move_limit, 0, false});
     }
     wake_moves();
 }
@@ -84,7 +83,7 @@ void fleet::move_failed(const link_ptr& from, const std::string& reason) {
             each.not_before = clock_.now() + std::min<nanoseconds>(k_first_pause * (1u << std::min(each.failures, 8u)),
                                                                    k_longest_pause);
             if (each.failures++ == 0)
-                SIGRUN_LOG(k_log, warning, "runner ", each.who->info->identity.name, " keeps its old ",
+                SIGRUN_LOG(logs::fleet, warning, "runner ", each.who->info->identity.name, " keeps its old ",
                            from->protocol_name(), " link for now, another cannot be opened: ", reason);
         }
     }

@@ -9,7 +9,7 @@
 namespace sigrun {
 namespace {
 
-constexpr std::chrono::seconds k_patience{60};  // several plugins, each with a trial of some seconds
+constexpr std::chrono::seconds k_reload_limit{60};  // several plugins, each with a trial of some seconds
 constexpr std::size_t k_max_open = 1024;
 
 }  // namespace
@@ -97,7 +97,7 @@ void fleet::reload(const member_ptr& m, const std::string& plugin, remote_reload
     if (m->info->foreign)
         return done(problem{errc::unsupported, "this runner has no plugins that Sigrun could replace", "id",
                             "a runner that runs sigrun-runner", m->info->identity.name});
-    reloads_.ask(m, via, plugin, clock_.now() + k_patience, std::move(done));
+    reloads_.ask(m, via, plugin, clock_.now() + k_reload_limit, std::move(done));
 }
 
 }  // namespace sigrun

@@ -3,7 +3,7 @@
 #include "kernel/base/json.hpp"
 #include "kernel/link/endpoint_uri.hpp"
 #include "kernel/link/fleet.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <sigrun/cpp/text.hpp>
 
@@ -13,7 +13,6 @@
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("fleet");
 constexpr std::chrono::milliseconds k_late{250};    // of a beat
 constexpr std::chrono::milliseconds k_answer{700};  // to a ping, of a rung that is late
 constexpr std::chrono::seconds k_settling{2};       // a runner's first links come one after another: no change of rung
@@ -151,7 +150,8 @@ void fleet::rerank(const member_ptr& m, const std::string& why) {
     }
     if (!changed) return;
     const std::string from(protocol_name(told.from)), to(protocol_name(told.to));
-    SIGRUN_LOG(k_log, info, "runner ", m->info->identity.name, " goes from ", from, " to ", to, ": ", told.reason);
+    SIGRUN_LOG(logs::fleet, info, "runner ", m->info->identity.name, " goes from ", from, " to ", to, ": ",
+               told.reason);
     numbers_
         .get_counter("sigrun_rung_switch_total", "Changes of the protocol that a runner's work uses.",
                      {{"from", from}, {"to", to}, {"reason", std::string(label_of(told.reason))}})

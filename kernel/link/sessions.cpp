@@ -1,14 +1,13 @@
 // A link becomes a session of its runner, in the place of another one or beside it, and stops being one.
 #include "kernel/link/fleet.hpp"
 #include "kernel/link/moves.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <algorithm>
 
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("fleet");
 constexpr std::size_t k_max_leaving = 64;  // of one runner
 
 }  // namespace
@@ -93,7 +92,7 @@ void fleet::attach_session(const member_ptr& m, session s, bool gently) {
     protocols_changed(m);
     reindex(m);
     refresh_status(m, "connected over " + via->protocol_name());
-    SIGRUN_LOG(k_log, info, "runner ", m->info->identity.name, " connected over ", via->protocol_name());
+    SIGRUN_LOG(logs::fleet, info, "runner ", m->info->identity.name, " connected over ", via->protocol_name());
     if (attempts_) {
         attempts_->on_session(m, via, why);
         for (const auto& old : replaced) attempts_->on_link_lost(m, old);
@@ -161,7 +160,8 @@ void fleet::drop_session(const member_ptr& m, const link_ptr& via, const std::st
         seen.reason = reason.empty() ? "connection lost" : reason;
     }
     protocols_changed(m);
-    SIGRUN_LOG(k_log, info, "runner ", m->info->identity.name, " lost its ", via->protocol_name(), " link: ", reason);
+    SIGRUN_LOG(logs::fleet, info, "runner ", m->info->identity.name, " lost its ", via->protocol_name(),
+               " link: ", reason);
     reindex(m);
     refresh_status(m, reason.empty() ? "connection lost" : reason);
     if (!survivor) reloads_.lost(m);

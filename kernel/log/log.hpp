@@ -1,7 +1,6 @@
 // The logging facade over Poco::Logger. Never on the selection hot path.
 //
-//   namespace { const auto k_log = sigrun::logger::get("link"); }
-//   SIGRUN_LOG(k_log, info, "runner ", name, " connected over ", protocol);
+//   SIGRUN_LOG(logs::fleet, info, "runner ", name, " connected over ", protocol);  // loggers.hpp
 #pragma once
 
 #include <sigrun/cpp/text.hpp>

@@ -18,7 +18,6 @@ namespace {
 
 constexpr std::chrono::seconds k_idle{30};  // a thread without work ends after it
 
-problem stopping() { return make_problem(errc::cancelled, "the program is stopping"); }
 problem too_late() { return make_problem(errc::timeout, "the name was not looked up before the deadline"); }
 
 result<name_lookup::addresses> look_up(const std::string& name) {
@@ -150,7 +149,7 @@ void name_lookup::ask(const std::string& name, time_point deadline, answer done)
         }
     }
     state::tell(late, too_late());
-    if (done) done(stopping());
+    if (done) done(program_stopping());
 }
 
 void name_lookup::stop() {
@@ -163,7 +162,7 @@ void name_lookup::stop() {
         state_->changed.notify_all();
         state_->changed.wait(lock, [this] { return state_->telling == 0; });
     }
-    for (auto& [name, askers] : all) state::tell(askers, stopping());
+    for (auto& [name, askers] : all) state::tell(askers, program_stopping());
 }
 
 }  // namespace sigrun

@@ -1,19 +1,13 @@
 #include "kernel/net/net_loop.hpp"
 
 #include "kernel/guard/crash_reporter.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <pthread.h>
 
 #include <csignal>
 
 namespace sigrun {
-namespace {
-
-const auto k_log = logger::get("net");
-
-}  // namespace
-
 void net_loop::run() {
     pthread_setname_np(pthread_self(), "sigrun-net");
     use_alternate_stack();
@@ -27,7 +21,7 @@ void net_loop::run() {
             context_.run();
             return;
         } catch (const std::exception& e) {
-            SIGRUN_LOG(k_log, error, "a handler failed: ", std::string_view(e.what()));
+            SIGRUN_LOG(logs::net, error, "a handler failed: ", std::string_view(e.what()));
         }
     }
 }

@@ -11,7 +11,6 @@
 namespace sigrun {
 namespace {
 
-problem stopping() { return make_problem(errc::cancelled, "the program is stopping"); }
 problem given_up() { return make_problem(errc::cancelled, "given up"); }
 
 }  // namespace
@@ -43,7 +42,7 @@ struct network::impl {
             --open;
             done(std::move(outcome));
         };
-        if (ended) return finished(stopping());
+        if (ended) return finished(program_stopping());
         auto made = std::make_shared<dialling>(loop.context(), names, std::move(where), std::move(target),
                                                policy.load(), services, std::move(finished));
         running.emplace(id, made);
@@ -83,7 +82,7 @@ result<std::uint64_t> network::dial(dial_request target, answer done) {
     };
     if (impl_->loop.post(std::move(task))) return id;
     --impl_->open;
-    return stopping();
+    return program_stopping();
 }
 
 void network::cancel(std::uint64_t id, std::uint64_t owner) {
@@ -112,7 +111,7 @@ void network::stop() {
     impl_->names->stop();
     impl_->loop.stop([i = impl_.get()] {
         i->ended = true;
-        i->give_up_if([](std::uint64_t, const dialling&) { return true; }, stopping());
+        i->give_up_if([](std::uint64_t, const dialling&) { return true; }, program_stopping());
         i->pumps.close();
     });
 }

@@ -1,6 +1,6 @@
 #include "kernel/net/tls_pump.hpp"
 
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <boost/asio/post.hpp>
 
@@ -15,7 +15,6 @@
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("net");
 constexpr std::size_t k_record = 16 * 1024;
 constexpr int k_turns = 16;  // of one connection before others have theirs
 
@@ -177,9 +176,9 @@ bool tls_pump::broke(int result) {
     const bool alert = ERR_GET_REASON(ERR_peek_error()) >= SSL_AD_REASON_OFFSET;
     const auto why = tls_error_text(number ? std::strerror(number) : "without a word");
     if (alert)
-        SIGRUN_LOG(k_log, warning, "a peer ended a TLS connection: ", why);
+        SIGRUN_LOG(logs::net, warning, "a peer ended a TLS connection: ", why);
     else
-        SIGRUN_LOG(k_log, debug, "a TLS connection broke: ", why);
+        SIGRUN_LOG(logs::net, debug, "a TLS connection broke: ", why);
     close();
     return true;
 }

@@ -1,6 +1,6 @@
 #include "kernel/net/tls_server.hpp"
 
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 #include "kernel/net/file_stamp.hpp"
 #include "kernel/net/net_loop.hpp"
 #include "kernel/net/tls_pumps.hpp"
@@ -13,8 +13,6 @@
 
 namespace sigrun {
 namespace {
-
-const auto k_log = logger::get("net");
 
 file_stamps stamps_of(const tls_server_options& o) { return sigrun::stamps_of({o.certificate, o.key, o.client_ca}); }
 
@@ -95,9 +93,9 @@ void tls_server::impl::look_at_files() {
     auto outcome = use(wanted, std::move(names));
     (outcome ? renewed : refused).add();
     if (outcome)
-        SIGRUN_LOG(k_log, info, "the certificate ", wanted.certificate, " was read again");
+        SIGRUN_LOG(logs::net, info, "the certificate ", wanted.certificate, " was read again");
     else
-        SIGRUN_LOG(k_log, error, "the certificate is not replaced: ", outcome.error().text());
+        SIGRUN_LOG(logs::net, error, "the certificate is not replaced: ", outcome.error().text());
     if (with.reloaded) with.reloaded(outcome);
 }
 
@@ -176,7 +174,7 @@ void tls_server::set_protocols(std::vector<std::string> alpn) {
     }
     if (!wanted.enabled()) return;
     if (auto used = impl_->use(wanted, std::move(alpn)); !used)
-        SIGRUN_LOG(k_log, error, "the protocols of TLS are not changed: ", used.error().text());
+        SIGRUN_LOG(logs::net, error, "the protocols of TLS are not changed: ", used.error().text());
 }
 
 bool tls_server::enabled() const noexcept { return impl_->on; }
@@ -192,7 +190,7 @@ void tls_server::accept(unique_fd fd, time_point deadline, answer done) {
     auto task = [&i, fd = std::move(fd), deadline, shared]() mutable { i.begin(std::move(fd), deadline, *shared); };
     if (i.loop.post(std::move(task))) return;
     --i.handshakes;
-    (*shared)(make_problem(errc::cancelled, "the program is stopping"));
+    (*shared)(program_stopping());
 }
 
 std::size_t tls_server::open() const noexcept { return impl_->pumps.count(); }

@@ -1,7 +1,7 @@
 #include "kernel/plugin/first_trials.hpp"
 
 #include "kernel/guard/ed25519.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <filesystem>
 #include <fstream>
@@ -9,7 +9,6 @@
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("plugin");
 // Of versions that came and went; then all are forgotten, and those that are still there tried once more.
 constexpr std::size_t k_most_remembered = 1000;
 
@@ -53,7 +52,7 @@ result<void> first_trials::pass(std::string_view bytes) {
         remember(sha256);
     } else if (tried.error().code == errc::io) {
         // No room or no process for a trial is not the plugin's fault, and a program without plugins helps nobody.
-        SIGRUN_LOG(k_log, warning, "a plugin is loaded without trial: ", tried.error().text());
+        SIGRUN_LOG(logs::plugin, warning, "a plugin is loaded without trial: ", tried.error().text());
         return {};
     }
     return tried;
@@ -65,7 +64,7 @@ void first_trials::remember(const std::string& sha256) {
     std::ofstream out(memory_, std::ios::app);
     out << sha256 << "\n";
     if (!out.flush())
-        SIGRUN_LOG(k_log, warning, "cannot write ", memory_, ": plugins are tried again at the next start");
+        SIGRUN_LOG(logs::plugin, warning, "cannot write ", memory_, ": plugins are tried again at the next start");
 }
 
 }  // namespace sigrun

@@ -1,6 +1,6 @@
 #include "kernel/plugin/folder_watch.hpp"
 
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 #include "kernel/plugin/catalogue.hpp"
 
 #include <sys/inotify.h>
@@ -16,7 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const auto k_log = logger::get("plugin");
 constexpr std::uint32_t k_events = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE | IN_ATTRIB |
                                    IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
 constexpr std::int64_t k_second_ns = 1'000'000'000;
@@ -106,7 +105,7 @@ void folder_watch::follow(const std::string& folder) {
     if (watch >= 0)
         followed_.insert_or_assign(watch, folder);
     else if (errno != ENOENT && errno != ENOTDIR)
-        SIGRUN_LOG(k_log, warning, "folder ", folder,
+        SIGRUN_LOG(logs::plugin, warning, "folder ", folder,
                    " is only looked at from time to time: ", std::string_view(std::strerror(errno)));
 }
 
@@ -121,7 +120,7 @@ void folder_watch::scan() {
     const bool missing = ec == std::errc::no_such_file_or_directory;
     auto files = find_plugin_files(folder_);
     const std::string complaint = files ? "" : files.error().text();
-    if (!complaint.empty() && complaint != complaint_) SIGRUN_LOG(k_log, warning, complaint);
+    if (!complaint.empty() && complaint != complaint_) SIGRUN_LOG(logs::plugin, warning, complaint);
     complaint_ = complaint;
     if (files || missing) {
         std::set<std::string> there;

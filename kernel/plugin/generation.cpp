@@ -1,6 +1,7 @@
 #include "kernel/plugin/generation.hpp"
 
 #include "kernel/guard/code_map.hpp"
+#include "kernel/log/loggers.hpp"
 #include "kernel/plugin/residents.hpp"
 
 #include <sigrun/cpp/error.hpp>
@@ -15,8 +16,6 @@
 
 namespace sigrun {
 namespace {
-
-const auto k_log = logger::get("plugin");
 
 std::uint64_t next_number() noexcept {
     static std::atomic<std::uint64_t> last{0};
@@ -80,7 +79,7 @@ result<void> generation::map(const std::string& path, const std::string& program
         return make_problem(errc::invalid, std::string("the dynamic loader refuses it: ") + e.what());
     }
     if (!map_plugin_code(path, tag))
-        SIGRUN_LOG(k_log, warning, identity_.id, ": a crash in it could not be told from one in a library");
+        SIGRUN_LOG(logs::plugin, warning, identity_.id, ": a crash in it could not be told from one in a library");
     return negotiate(program, features);
 }
 
@@ -178,7 +177,7 @@ generation::~generation() {
         std::filesystem::remove(staged_, ignored);
     }
     if (!about.bytes) return;
-    SIGRUN_LOG(k_log, warning, identity_.id, " generation ", number_, " stays mapped: ", about.why);
+    SIGRUN_LOG(logs::plugin, warning, identity_.id, " generation ", number_, " stays mapped: ", about.why);
     keep_resident(std::move(about), std::move(library_));
 }
 

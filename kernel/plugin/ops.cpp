@@ -1,6 +1,6 @@
 #include "kernel/plugin/ops.hpp"
 
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <array>
 #include <atomic>
@@ -17,7 +17,6 @@ namespace {
 constexpr std::uint64_t k_shards = 16;
 constexpr std::uint64_t k_shard_bits = 4;
 constexpr std::uint64_t k_max_slots = 1ull << 28;
-const auto k_log = logger::get("plugin");
 
 bool belongs_to(std::uint64_t tag, std::uint64_t owner) noexcept {
     return tag == owner || (owner >> 32 == 0 && static_cast<std::uint32_t>(tag) == owner);
@@ -106,7 +105,7 @@ bool op_table::complete(sigrun_op op, sigrun_result result, sigrun_buf* out) noe
         else
             callback(std::move(buf));
     } catch (const std::exception& e) {
-        SIGRUN_LOG(k_log, error, "the continuation of an operation failed: ", std::string_view(e.what()));
+        SIGRUN_LOG(logs::plugin, error, "the continuation of an operation failed: ", std::string_view(e.what()));
     }
     return true;
 }

@@ -1,4 +1,5 @@
 // Plugins that come and go while the program runs, and pins.
+#include "kernel/log/loggers.hpp"
 #include "kernel/plugin/plugin_set.hpp"
 
 #include <sigrun/protocol.h>
@@ -8,9 +9,6 @@
 
 namespace sigrun {
 namespace {
-
-const auto k_log = logger::get("plugin");
-constexpr std::string_view k_reserved[] = {"component"};
 
 /// The component an [instance NAME] section belongs to, as written; a section without the key configures the component of
 /// its own name.
@@ -43,7 +41,7 @@ result<plugin_set::addition> plugin_set::prepare_addition(const examined& file) 
     auto make = [&](const component_record& component, const std::string& name,
                     const config_section* section) -> result<void> {
         if (!wanted(name, component.id)) return {};
-        SIGRUN_TRY(values, bound_section::bind(section, component.options, k_reserved, 1, options_.state_dir));
+        SIGRUN_TRY(values, bound_section::bind(section, component.options, k_kernel_keys, 1, options_.state_dir));
         SIGRUN_TRY(standby, generation::create(code, component, name, *values->abi()));
         standby->set_values(values);
         SIGRUN_CHECK_OK(start_instance(*standby));
@@ -94,7 +92,7 @@ void plugin_set::commit(addition& what) {
     instances_.insert(instances_.end(), what.instances.begin(), what.instances.end());
     rt_->exchange->look_again();
     if (place.info.active)
-        SIGRUN_LOG(k_log, info, "plugin ", place.info.id, " ", place.info.version, " was loaded from ",
+        SIGRUN_LOG(logs::plugin, info, "plugin ", place.info.id, " ", place.info.version, " was loaded from ",
                    place.info.file);
 }
 
@@ -142,7 +140,7 @@ void plugin_set::take_out(const departure& what) {
         rt_->exchange->look_again();
         retiring_.push_back({what.record, place.info, std::move(place.code), what.instances, plugin_state::draining,
                              std::chrono::steady_clock::now()});
-        SIGRUN_LOG(k_log, info, "plugin ", what.id, " ", what.version, " was taken out of service");
+        SIGRUN_LOG(logs::plugin, info, "plugin ", what.id, " ", what.version, " was taken out of service");
     }
     place.now = state::removed;
     place.info.components.clear();  // their texts go with the code

@@ -1,12 +1,11 @@
 // What runs when a plugin's file may not, and which versions are kept for that.
+#include "kernel/log/loggers.hpp"
 #include "kernel/plugin/plugin_set.hpp"
 
 #include <filesystem>
 
 namespace sigrun {
 namespace {
-
-const auto k_log = logger::get("plugin");
 
 std::string file_name(const std::string& path) { return std::filesystem::path(path).filename().string(); }
 
@@ -27,7 +26,7 @@ result<void> plugin_set::admit_last_good(record& to, const plugin_file& file, co
     to.info.version = found->judged.identity.version;
     to.info.signed_by = found->judged.signed_by;
     if (auto taken = take(to, found->file, found->judged.identity); !taken) {
-        SIGRUN_LOG(k_log, error, "the last good version ", found->about.version, " of ", found->about.id,
+        SIGRUN_LOG(logs::plugin, error, "the last good version ", found->about.version, " of ", found->about.id,
                    " cannot be loaded either: ", taken.error().text());
         return why;
     }
@@ -36,7 +35,7 @@ result<void> plugin_set::admit_last_good(record& to, const plugin_file& file, co
     to.newest_since = std::chrono::steady_clock::now();
     to.info.reason = "last good; " + file_name(file.path) + (refused.empty() ? "" : " " + refused) +
                      (why.field == "quarantine" ? " is quarantined: " + why.found : " is refused: " + why.text());
-    SIGRUN_LOG(k_log, error, "plugin ", to.info.id, " ", to.info.version, ": ", to.info.reason);
+    SIGRUN_LOG(logs::plugin, error, "plugin ", to.info.id, " ", to.info.version, ": ", to.info.reason);
     return {};
 }
 

@@ -2,7 +2,7 @@
 
 #include "kernel/guard/ed25519.hpp"
 #include "kernel/guard/folder_check.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 #include "kernel/plugin/stage.hpp"
 
 #include <filesystem>
@@ -10,7 +10,6 @@
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("plugin");
 constexpr std::size_t k_max_signature = 4096;
 
 }  // namespace
@@ -29,7 +28,7 @@ result<std::unique_ptr<plugin_guard>> plugin_guard::open(const plugin_host_optio
     out->private_ = options.private_folder;
     if (out->private_) return out;
     SIGRUN_TRY(folder, checked_folder::open(options.plugin_dir));
-    for (const auto& warning : folder.warnings()) SIGRUN_LOG(k_log, warning, "plugin folder: ", warning);
+    for (const auto& warning : folder.warnings()) SIGRUN_LOG(logs::plugin, warning, "plugin folder: ", warning);
     if (!options.remember) return out;
     std::error_code ignored;
     std::filesystem::create_directories(options.state_dir, ignored);
@@ -38,10 +37,10 @@ result<std::unique_ptr<plugin_guard>> plugin_guard::open(const plugin_host_optio
     SIGRUN_TRY(good, last_good::open(options.state_dir));
     out->good_.emplace(std::move(good));
     for (const auto& crash : out->ledger_->newly_crashed())
-        SIGRUN_LOG(k_log, error, "the last run ended with ", crash.text(), ": ",
+        SIGRUN_LOG(logs::plugin, error, "the last run ended with ", crash.text(), ": ",
                    crash.of_plugin() ? "plugin " + crash.plugin + " " + crash.version : crash.blame);
     for (const auto& held : out->ledger_->newly_held())
-        SIGRUN_LOG(k_log, error, "plugin ", held.plugin, " ", held.version, " is quarantined: ", held.reason);
+        SIGRUN_LOG(logs::plugin, error, "plugin ", held.plugin, " ", held.version, " is quarantined: ", held.reason);
     // What is in quarantine is no good version, even if it took long enough to be kept as one.
     for (const auto& held : out->ledger_->quarantined()) out->good_->drop(held.plugin, held.sha256);
     return out;
@@ -99,7 +98,7 @@ result<std::string> plugin_guard::check_signature(const plugin_bytes& file, std:
     };
     auto by = check();
     if (by || need == signing::require) return by;
-    SIGRUN_LOG(k_log, warning, "plugin ", id,
+    SIGRUN_LOG(logs::plugin, warning, "plugin ", id,
                " is loaded although it is not signed as it should be: ", by.error().text());
     return std::string();
 }
@@ -128,7 +127,7 @@ std::optional<plugin_guard::substitute> plugin_guard::instead_of(std::string_vie
         auto judged = judge(file, name);
         if (judged && judged->identity.id == about.id) return substitute{about, std::move(file), std::move(*judged)};
         if (!judged)
-            SIGRUN_LOG(k_log, warning, "the kept version ", about.version, " of ", about.id,
+            SIGRUN_LOG(logs::plugin, warning, "the kept version ", about.version, " of ", about.id,
                        " may not run either: ", judged.error().text());
     }
     return std::nullopt;
@@ -152,7 +151,7 @@ void plugin_guard::on_probation(const std::string& sha256) {
     std::lock_guard lock(writing_);
     if (!ledger_) return;
     auto begun = change_ledger([&](crash_ledger& l) { return l.begin_probation(sha256); });
-    if (!begun) SIGRUN_LOG(k_log, warning, begun.error().text());
+    if (!begun) SIGRUN_LOG(logs::plugin, warning, begun.error().text());
 }
 
 void plugin_guard::served(const good_version& what, const std::string& staged_file, bool even_if_young) {
@@ -161,12 +160,12 @@ void plugin_guard::served(const good_version& what, const std::string& staged_fi
     if (even_if_young ? !good_->versions(what.id).empty() : ledger_->crashes_of(what.sha256) > 0) return;
     if (!even_if_young) {
         auto ended = change_ledger([&](crash_ledger& l) { return l.end_probation(what.sha256); });
-        if (!ended) SIGRUN_LOG(k_log, warning, ended.error().text());
+        if (!ended) SIGRUN_LOG(logs::plugin, warning, ended.error().text());
     }
     auto bytes = read_file(staged_file, k_max_plugin_file);
     auto kept = bytes ? good_->keep(what, *bytes) : result<void>(bytes.error());
     if (!kept)
-        SIGRUN_LOG(k_log, warning, "plugin ", what.id, " ", what.version,
+        SIGRUN_LOG(logs::plugin, warning, "plugin ", what.id, " ", what.version,
                    " has served well and is not kept: ", kept.error().text());
 }
 

@@ -1,6 +1,7 @@
 #include "kernel/plugin/plugin_host.hpp"
 
 #include "kernel/base/quantity.hpp"
+#include "kernel/log/loggers.hpp"
 #include "kernel/net/network.hpp"
 #include "kernel/plugin/folder_watch.hpp"
 #include "kernel/plugin/plugin_set.hpp"
@@ -23,8 +24,6 @@ namespace {
 
 constexpr std::int64_t k_coarse_ns = 1'000'000'000;  // the times of files are taken from a coarser clock
 constexpr std::chrono::seconds k_release_time{2};    // for the last holders of an instance at shutdown
-
-const auto k_log = logger::get("plugin");
 
 // Counts down as the drains complete; shared, because a late completion may come after the waiting ended.
 struct countdown {
@@ -61,7 +60,8 @@ void drain_all(const std::vector<std::shared_ptr<instance>>& instances, op_table
     }
     waiting->wait_until(deadline);
     for (const auto& [which, op] : begun)
-        if (ops.revoke(op)) SIGRUN_LOG(k_log, warning, which->name(), " did not drain within ", format_duration(time));
+        if (ops.revoke(op))
+            SIGRUN_LOG(logs::plugin, warning, which->name(), " did not drain within ", format_duration(time));
 }
 
 }  // namespace
@@ -134,7 +134,7 @@ void plugin_host::shutdown() {
                 std::this_thread::sleep_for(std::chrono::milliseconds(1));
         while (!instances.empty()) {
             if (instances.back().use_count() > 1)
-                SIGRUN_LOG(k_log, warning, instances.back()->name(), " is still held at shutdown");
+                SIGRUN_LOG(logs::plugin, warning, instances.back()->name(), " is still held at shutdown");
             instances.pop_back();
         }
         impl_->rt->stop();
@@ -223,7 +223,8 @@ boost::asio::io_context& plugin_host::control() noexcept { return impl_->rt->con
 boost::asio::io_context& plugin_host::io() noexcept { return impl_->rt->io; }
 
 void plugin_host::post_work(std::function<void()> task) {
-    if (!impl_->rt->work.post(std::move(task), false)) SIGRUN_LOG(k_log, debug, "a task came after the shutdown");
+    if (!impl_->rt->work.post(std::move(task), false))
+        SIGRUN_LOG(logs::plugin, debug, "a task came after the shutdown");
 }
 
 void plugin_host::call_async(const instance& target, const std::function<sigrun_result(sigrun_op)>& start,

@@ -1,4 +1,5 @@
 // What is shown of plugins, and what is kept only to be shown.
+#include "kernel/log/loggers.hpp"
 #include "kernel/plugin/plugin_set.hpp"
 #include "kernel/plugin/residents.hpp"
 
@@ -6,8 +7,6 @@
 
 namespace sigrun {
 namespace {
-
-const auto k_log = logger::get("plugin");
 
 double seconds_since(time_point then) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - then).count();
@@ -128,12 +127,12 @@ bool plugin_set::note_refusal(const examined& file, const problem& why) {
         }
         if (said) return false;
         if (of->now == state::active) {
-            SIGRUN_LOG(k_log, error, "plugin ", of->info.id, " ", of->info.version, " goes on; ", of->info.file,
+            SIGRUN_LOG(logs::plugin, error, "plugin ", of->info.id, " ", of->info.version, " goes on; ", of->info.file,
                        " was refused: ", text);
             return true;
         }
     }
-    SIGRUN_LOG(k_log, error, "plugin ", file.file, " rejected: ", text);
+    SIGRUN_LOG(logs::plugin, error, "plugin ", file.file, " rejected: ", text);
     return true;
 }
 
@@ -157,7 +156,7 @@ std::optional<plugin_info> plugin_set::note_gone(const std::string& path) {
     }
     of->info.file_gone = true;
     of->info.reason = "its file is gone; what was loaded runs on until the next start";
-    SIGRUN_LOG(k_log, warning, "plugin ", of->info.id, " ", of->info.version, " goes on, but its file ", path,
+    SIGRUN_LOG(logs::plugin, warning, "plugin ", of->info.id, " ", of->info.version, " goes on, but its file ", path,
                " is gone");
     return of->info;
 }

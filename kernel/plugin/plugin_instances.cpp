@@ -1,5 +1,6 @@
 // Which components become instances: those with an [instance NAME] section, and one with defaults of every
 // other.
+#include "kernel/log/loggers.hpp"
 #include "kernel/plugin/plugin_set.hpp"
 
 #include <sigrun/cpp/text.hpp>
@@ -9,14 +10,11 @@
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("plugin");
-constexpr std::string_view k_reserved[] = {"component"};
-
 void warn_of_deprecated(const config_section& section, const component_record& component) {
     for (const auto& option : component.options) {
         auto found = section.values.find(sdk::view(option.key));
         if ((option.flags & SIGRUN_OPT_DEPRECATED) && found != section.values.end())
-            SIGRUN_LOG(k_log, warning, section.name, ".", found->first, " is deprecated (", found->second.origin,
+            SIGRUN_LOG(logs::plugin, warning, section.name, ".", found->first, " is deprecated (", found->second.origin,
                        "): ", sdk::view(option.doc));
     }
 }
@@ -52,7 +50,7 @@ result<std::optional<plugin_set::choice>> plugin_set::choose(const config_sectio
     record* plugin = find_plugin(plugin_name);
     if (!plugin) return unknown_plugin(field, plugin_name, origin).error();
     if (plugin->now != state::active) {
-        SIGRUN_LOG(k_log, info, section.name, " is not created: plugin ", plugin_name, " ", plugin->info.reason);
+        SIGRUN_LOG(logs::plugin, info, section.name, " is not created: plugin ", plugin_name, " ", plugin->info.reason);
         return std::optional<choice>();
     }
     std::vector<std::string> names;
@@ -71,7 +69,8 @@ result<void> plugin_set::configured_instances() {
         SIGRUN_TRY(chosen, choose(*section, name));
         if (!chosen) continue;
         configured_.push_back(chosen->plugin->info.id + ":" + chosen->component->id);
-        SIGRUN_TRY(values, bound_section::bind(section, chosen->component->options, k_reserved, 1, options_.state_dir));
+        SIGRUN_TRY(values,
+                   bound_section::bind(section, chosen->component->options, k_kernel_keys, 1, options_.state_dir));
         warn_of_deprecated(*section, *chosen->component);
         if (wanted(name, chosen->component->id)) create(*chosen, name, values);
     }
@@ -90,7 +89,7 @@ void plugin_set::default_instances() {
             if (!wanted(component.id, component.id)) continue;
             auto values = bound_section::bind(nullptr, component.options, {}, 1, options_.state_dir);
             if (!values) {
-                SIGRUN_LOG(k_log, info, each->short_name, ":", component.id,
+                SIGRUN_LOG(logs::plugin, info, each->short_name, ":", component.id,
                            " has no instance: it needs an [instance] section with ", values.error().text());
                 continue;
             }
@@ -127,7 +126,7 @@ void plugin_set::create(const choice& what, const std::string& name, std::shared
     const bool others = std::any_of(instances_.begin(), instances_.end(),
                                     [&](const auto& i) { return i->plugin_id() == plugin.info.id; });
     if (!others) return reject(plugin, reason);
-    SIGRUN_LOG(k_log, error, "plugin ", plugin.info.file, ": ", reason);
+    SIGRUN_LOG(logs::plugin, error, "plugin ", plugin.info.file, ": ", reason);
     std::lock_guard lock(mutex_);
     plugin.info.reason = reason;
 }

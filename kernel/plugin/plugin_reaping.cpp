@@ -1,16 +1,11 @@
 // The end of generations: what nobody uses any more is destroyed, and its code let go of.
+#include "kernel/log/loggers.hpp"
 #include "kernel/plugin/plugin_set.hpp"
 #include "kernel/plugin/residents.hpp"
 
 #include <algorithm>
 
 namespace sigrun {
-namespace {
-
-const auto k_log = logger::get("plugin");
-
-}  // namespace
-
 // The address is as good as a number: an instance is not destroyed before its operations are over.
 std::uint64_t op_owner(const instance& which) noexcept {
     const auto place = reinterpret_cast<std::uintptr_t>(&which) / alignof(instance);
@@ -48,7 +43,7 @@ bool plugin_set::reap(std::vector<ended>& done) {
         code.reset();
         for (const auto& stays : residents_of(one.id))
             if (stays.generation == one.generation) one.resident = stays.why;
-        SIGRUN_LOG(k_log, info, one.id, " ", one.version, " (generation ", one.generation, ") is done");
+        SIGRUN_LOG(logs::plugin, info, one.id, " ", one.version, " (generation ", one.generation, ") is done");
         done.push_back(std::move(one));
     }
     return left;

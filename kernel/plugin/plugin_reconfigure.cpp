@@ -8,8 +8,6 @@
 namespace sigrun {
 namespace {
 
-constexpr std::string_view k_reserved[] = {"component"};
-
 std::string name_of(const config_section& section) { return section.name.substr(section.name.find(' ') + 1); }
 
 }  // namespace
@@ -31,7 +29,8 @@ result<plugin_set::wanted_set> plugin_set::wanted_instances(const settings& conf
             continue;
         }
         configured.emplace(chosen->plugin, chosen->component->id);
-        SIGRUN_TRY(values, bound_section::bind(section, chosen->component->options, k_reserved, 1, options_.state_dir));
+        SIGRUN_TRY(values,
+                   bound_section::bind(section, chosen->component->options, k_kernel_keys, 1, options_.state_dir));
         for (const auto& key : values->secret_keys()) out.secrets.push_back(section->name + "." + key);
         if (wanted(name, chosen->component->id))
             out.instances.push_back(

@@ -1,5 +1,6 @@
 // Replacing a plugin in a running program: a standby is made beside the running generation, new work is switched over,
 // and the old generation goes when nobody holds anything of it. See plugin-sdk.md section 5.
+#include "kernel/log/loggers.hpp"
 #include "kernel/plugin/plugin_set.hpp"
 
 #include <sigrun/cpp/error.hpp>
@@ -7,13 +8,6 @@
 #include <algorithm>
 
 namespace sigrun {
-namespace {
-
-const auto k_log = logger::get("plugin");
-constexpr std::string_view k_reserved[] = {"component"};
-
-}  // namespace
-
 result<void> start_instance(instance& each) {
     sigrun_instance* abi = each.abi();
     if (!SIGRUN_HAS(abi, start)) return {};
@@ -56,7 +50,7 @@ result<plugin_set::replacement> plugin_set::prepare(const examined& file) {
             return bad_value("components", each->component() + " (" + each->kind() + "), which is in use",
                              "none of it");
         const auto* section = config_.find("instance " + each->name());
-        SIGRUN_TRY(values, bound_section::bind(section, component->options, k_reserved, 1, options_.state_dir));
+        SIGRUN_TRY(values, bound_section::bind(section, component->options, k_kernel_keys, 1, options_.state_dir));
         SIGRUN_TRY(standby, generation::create(code, *component, each->name(), *values->abi()));
         standby->set_values(values);
         SIGRUN_CHECK_OK(start_instance(*standby));
@@ -124,8 +118,8 @@ void plugin_set::swap_back(const replacement& what, const std::string& why) {
     place->since = running.since = running.newest_since = now;
     running.info.reason = "swapped back from " + version + ": " + why;
     running.info.newest = newest_info{version, sha256, "swapped back: " + why, plugin_state::rejected};
-    SIGRUN_LOG(k_log, error, "plugin ", running.info.id, " ", running.info.version, " has the work again; ", version,
-               " was in trouble: ", why);
+    SIGRUN_LOG(logs::plugin, error, "plugin ", running.info.id, " ", running.info.version, " has the work again; ",
+               version, " was in trouble: ", why);
 }
 
 }  // namespace sigrun

@@ -1,5 +1,7 @@
 #include "kernel/plugin/plugin_set.hpp"
 
+#include "kernel/log/loggers.hpp"
+
 #include <sigrun/balancer.h>
 #include <sigrun/broker.h>
 #include <sigrun/cpp/options.hpp>
@@ -16,8 +18,6 @@
 
 namespace sigrun {
 namespace {
-
-const auto k_log = logger::get("plugin");
 
 constexpr sigrun_opt k_plugin_options[] = {
     sdk::option("enabled", SIGRUN_OPT_BOOL, {.def = "yes", .doc = "no: the file is not loaded"}),
@@ -215,7 +215,7 @@ void plugin_set::describe(plugin_info& info, const generation& code) const {
 }
 
 void plugin_set::reject(record& which, const std::string& reason) {
-    SIGRUN_LOG(k_log, error, "plugin ", which.info.file, " rejected: ", reason);
+    SIGRUN_LOG(logs::plugin, error, "plugin ", which.info.file, " rejected: ", reason);
     const auto code = std::move(which.code);  // ends after the lock
     std::lock_guard lock(mutex_);
     which.now = state::rejected;

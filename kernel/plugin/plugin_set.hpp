@@ -15,9 +15,13 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace sigrun {
+
+/// The keys of an [instance NAME] section that are the kernel's own, not options of the component.
+inline constexpr std::string_view k_kernel_keys[] = {"component"};
 
 class plugin_set {
 public:

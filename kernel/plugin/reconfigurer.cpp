@@ -2,7 +2,7 @@
 
 #include "kernel/base/guarded.hpp"
 #include "kernel/base/quantity.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 #include "kernel/plugin/watched_call.hpp"
 
 #include <sigrun/cpp/error.hpp>
@@ -11,8 +11,6 @@
 
 namespace sigrun {
 namespace {
-
-const auto k_log = logger::get("plugin");
 
 using values_ptr = std::shared_ptr<const bound_section>;
 
@@ -88,7 +86,8 @@ result<std::uint32_t> reconfigurer::ask(transaction& t, const std::shared_ptr<in
     auto too_late = [q] {
         abort(*q->who);
         q->who->stuck = false;
-        SIGRUN_LOG(k_log, warning, "instance ", q->who->name(), " answered about its new configuration after all");
+        SIGRUN_LOG(logs::plugin, warning, "instance ", q->who->name(),
+                   " answered about its new configuration after all");
     };
     if (!run_within(t.request.limit, prepare, too_late))
         return problem{errc::timeout, "the instance did not answer about its new configuration", wanted.section(),

@@ -6,7 +6,7 @@
 namespace sigrun {
 namespace {
 
-constexpr std::chrono::milliseconds k_look_again{100};
+constexpr std::chrono::milliseconds k_judge_again{100};
 
 }  // namespace
 
@@ -63,7 +63,7 @@ void reloader::judge() {
         count_states();
     }
     if (on_probation_.empty()) return;
-    judging_.expires_after(k_look_again);
+    judging_.expires_after(k_judge_again);
     judging_.async_wait([this](boost::system::error_code ec) {
         if (!ec && !stopped_) judge();
     });

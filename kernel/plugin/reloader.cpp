@@ -1,6 +1,7 @@
 #include "kernel/plugin/reloader.hpp"
 
 #include "kernel/base/guarded.hpp"
+#include "kernel/log/loggers.hpp"
 #include "kernel/plugin/trial.hpp"
 
 #include <boost/asio/post.hpp>
@@ -16,7 +17,6 @@ namespace {
 constexpr std::chrono::milliseconds k_reap_again{20}, k_soon{0};
 // That somebody asked for; of the files that changed no more wait than there are files.
 constexpr std::size_t k_max_waiting = 64;
-const auto k_log = logger::get("plugin");
 
 problem stopping() { return make_problem(errc::unavailable, "the program is stopping"); }
 
@@ -25,7 +25,7 @@ problem stopping() { return make_problem(errc::unavailable, "the program is stop
 void never_let_go(const std::shared_ptr<instance>& which) {
     static std::mutex mutex;
     static auto& kept = *new std::vector<std::shared_ptr<instance>>;
-    SIGRUN_LOG(k_log, warning, "instance ", which->name(), " of generation ", which->generation_number(),
+    SIGRUN_LOG(logs::plugin, warning, "instance ", which->name(), " of generation ", which->generation_number(),
                " stays for good: it could not be seen that every thread has left it");
     std::lock_guard lock(mutex);
     kept.push_back(which);

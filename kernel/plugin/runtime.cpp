@@ -1,7 +1,7 @@
 #include "kernel/plugin/runtime.hpp"
 
 #include "kernel/guard/crash_reporter.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 #include "kernel/net/network.hpp"
 #include "kernel/plugin/schedule.hpp"
 
@@ -9,8 +9,6 @@
 
 namespace sigrun {
 namespace {
-
-const auto k_log = logger::get("plugin");
 
 void run_lane(boost::asio::io_context& lane, const std::string& name) {
     name_thread(name);
@@ -20,7 +18,7 @@ void run_lane(boost::asio::io_context& lane, const std::string& name) {
             lane.run();
             return;
         } catch (const std::exception& e) {
-            SIGRUN_LOG(k_log, error, "a handler on ", name, " failed: ", std::string_view(e.what()));
+            SIGRUN_LOG(logs::plugin, error, "a handler on ", name, " failed: ", std::string_view(e.what()));
         }
     }
 }

@@ -26,7 +26,7 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr std::size_t k_max_report = 4096;
-constexpr std::chrono::milliseconds k_look_again{10};  // at the child's processor time
+constexpr std::chrono::milliseconds k_look_at_child{10};  // at the child's processor time
 
 struct temporary_folder {
     std::string path;
@@ -97,7 +97,7 @@ result<void> watch(trial_child& child, const trial_setting& setting) {
     const auto deadline = std::chrono::steady_clock::now() + setting.limits.wall;
     for (bool open = true; !child.exited();) {
         if (open)
-            open = child.listen(k_look_again);
+            open = child.listen(k_look_at_child);
         else
             ::poll(nullptr, 0, 1);  // it has said everything and is about to exit
         if (setting.give_up && *setting.give_up)

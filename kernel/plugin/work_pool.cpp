@@ -1,7 +1,7 @@
 #include "kernel/plugin/work_pool.hpp"
 
 #include "kernel/guard/crash_reporter.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <pthread.h>
 
@@ -9,12 +9,6 @@
 #include <string>
 
 namespace sigrun {
-namespace {
-
-const auto k_log = logger::get("work");
-
-}  // namespace
-
 void name_thread(const std::string& name) noexcept { pthread_setname_np(pthread_self(), name.substr(0, 15).c_str()); }
 
 work_pool::work_pool(std::size_t max_threads, std::size_t max_waiting)
@@ -51,7 +45,7 @@ void work_pool::run() {
         try {
             task();
         } catch (const std::exception& e) {
-            SIGRUN_LOG(k_log, error, "a task failed: ", std::string_view(e.what()));
+            SIGRUN_LOG(logs::work, error, "a task failed: ", std::string_view(e.what()));
         }
         task = nullptr;
         lock.lock();

@@ -7,18 +7,19 @@
 
 namespace sigrun {
 namespace {
-constexpr std::array<std::string_view, 27> k_names{"RunnerRegistered",    "RunnerDeregistered", "RunnerStatusChanged",
-                                                   "CapabilitiesUpdated", "ProtocolMigrated",   "ProtocolDegraded",
-                                                   "ProtocolRestored",    "RunnerEjected",      "RunnerOnTrial",
-                                                   "BalancerSuspended",   "BalancerRestored",   "JobSubmitted",
-                                                   "JobStateChanged",     "PluginLoaded",       "PluginRejected",
-                                                   "PluginReplaced",      "PluginProbation",    "PluginSwappedBack",
-                                                   "PluginRetired",       "PluginGone",         "PluginRemoved",
-                                                   "PluginQuarantined",   "PluginAdmitted",     "ConfigReloaded",
-                                                   "ConfigRefused",       "BalancerSwitched",   "Gap"};
+constexpr std::array<std::string_view, 27> k_event_names{
+    "RunnerRegistered",    "RunnerDeregistered", "RunnerStatusChanged",
+    "CapabilitiesUpdated", "ProtocolMigrated",   "ProtocolDegraded",
+    "ProtocolRestored",    "RunnerEjected",      "RunnerOnTrial",
+    "BalancerSuspended",   "BalancerRestored",   "JobSubmitted",
+    "JobStateChanged",     "PluginLoaded",       "PluginRejected",
+    "PluginReplaced",      "PluginProbation",    "PluginSwappedBack",
+    "PluginRetired",       "PluginGone",         "PluginRemoved",
+    "PluginQuarantined",   "PluginAdmitted",     "ConfigReloaded",
+    "ConfigRefused",       "BalancerSwitched",   "Gap"};
 }
 
-std::string_view to_string(event_type t) noexcept { return k_names[static_cast<std::size_t>(t)]; }
+std::string_view to_string(event_type t) noexcept { return k_event_names[static_cast<std::size_t>(t)]; }
 
 std::string to_json(const event& e) {
     std::string out = sdk::concat("{\"seq\":", e.seq, ",\"time\":\"", to_rfc3339(e.wall_ns), "\",\"type\":\"",

@@ -4,14 +4,15 @@
 
 namespace sigrun {
 namespace {
-constexpr std::array<std::string_view, 6> k_names{"offline", "online", "busy", "draining", "maintenance", "error"};
+constexpr std::array<std::string_view, 6> k_status_names{"offline",  "online",      "busy",
+                                                         "draining", "maintenance", "error"};
 }
 
-std::string_view to_string(runner_status s) noexcept { return k_names[static_cast<std::size_t>(s)]; }
+std::string_view to_string(runner_status s) noexcept { return k_status_names[static_cast<std::size_t>(s)]; }
 
 std::optional<runner_status> parse_runner_status(std::string_view text) noexcept {
-    for (std::size_t i = 0; i < k_names.size(); ++i)
-        if (k_names[i] == text) return static_cast<runner_status>(i);
+    for (std::size_t i = 0; i < k_status_names.size(); ++i)
+        if (k_status_names[i] == text) return static_cast<runner_status>(i);
     return std::nullopt;
 }
 

@@ -1,6 +1,6 @@
 #include "kernel/serve/config_watch.hpp"
 
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -21,7 +21,6 @@ namespace {
 namespace fs = std::filesystem;
 using clock_type = std::chrono::steady_clock;
 
-const auto k_log = logger::get("config");
 constexpr std::chrono::milliseconds k_quiet{300};
 constexpr std::chrono::seconds k_longest{2};  // a folder in which something always happens
 constexpr std::chrono::seconds k_look{30};
@@ -47,7 +46,7 @@ config_watch::config_watch(std::string file, std::string drop_in_dir, std::funct
     events_ = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     end_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (events_ < 0 || end_ < 0)
-        SIGRUN_LOG(k_log, warning, "changes of ", file_,
+        SIGRUN_LOG(logs::config, warning, "changes of ", file_,
                    " are found late, or not at all: ", std::string_view(std::strerror(errno)));
     watch_folders();
     seen_ = signature();

@@ -1,14 +1,13 @@
 #include "kernel/serve/configuration.hpp"
 
 #include "kernel/base/guarded.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <algorithm>
 
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("config");
 constexpr std::size_t k_max_waiting = 16;
 constexpr std::size_t k_max_lines = 20;    // of one change in the log
 constexpr std::size_t k_max_changes = 50;  // in an event
@@ -97,7 +96,7 @@ result<void> configuration::begin(const settings& config, const daemon_settings&
     add_secrets(bound, secrets_);
     first.secrets = secrets_;
     if (auto opened = kept_.open(); !opened) {
-        SIGRUN_LOG(k_log, warning, "there will be no history: ", opened.error().text());
+        SIGRUN_LOG(logs::config, warning, "there will be no history: ", opened.error().text());
         revision_ = 1;
         return {};
     }
@@ -112,7 +111,7 @@ result<void> configuration::begin(const settings& config, const daemon_settings&
     if (revision_ != kept_.last()) {
         first.revision = revision_;
         if (auto added = kept_.add(make_revision(first)); !added)
-            SIGRUN_LOG(k_log, warning, "revision ", revision_, " is not kept: ", added.error().text());
+            SIGRUN_LOG(logs::config, warning, "revision ", revision_, " is not kept: ", added.error().text());
     }
     parts_.numbers.get_gauge("sigrun_config_revision", "Number of the configuration in use")
         .set(static_cast<double>(revision_));
@@ -284,7 +283,7 @@ void configuration::ended(const attempt_ptr& a, result<reconfigure_report> outco
     if (!outcome) {
         reply = outcome.error();
         if (!a->what.dry_run) count(why, "refused");  // before anybody is told: who hears of it finds it counted
-        SIGRUN_LOG(k_log, error, "the configuration is not changed (", why, "): ", outcome.error().text());
+        SIGRUN_LOG(logs::config, error, "the configuration is not changed (", why, "): ", outcome.error().text());
     }
     {
         std::lock_guard lock(mutex_);
@@ -310,12 +309,13 @@ void configuration::ended(const attempt_ptr& a, result<reconfigure_report> outco
         count(why, "applied");
         parts_.numbers.get_gauge("sigrun_config_revision", "Number of the configuration in use")
             .set(static_cast<double>(a->revision));
-        SIGRUN_LOG(k_log, info, "configuration revision ", a->revision, " (", why, a->note.empty() ? "" : ", ", a->note,
-                   "): ", a->changes.size(), a->changes.size() == 1 ? " change" : " changes");
+        SIGRUN_LOG(logs::config, info, "configuration revision ", a->revision, " (", why, a->note.empty() ? "" : ", ",
+                   a->note, "): ", a->changes.size(), a->changes.size() == 1 ? " change" : " changes");
         for (std::size_t i = 0; i < a->changes.size() && i < k_max_lines; ++i)
-            SIGRUN_LOG(k_log, info, "  ", line_of(shown(a->changes[i], a->secrets)), " (", a->changes[i].effect, ")");
+            SIGRUN_LOG(logs::config, info, "  ", line_of(shown(a->changes[i], a->secrets)), " (", a->changes[i].effect,
+                       ")");
         if (!a->restart_needed.empty())
-            SIGRUN_LOG(k_log, warning, a->restart_needed.size(), " values wait for a restart, the first is ",
+            SIGRUN_LOG(logs::config, warning, a->restart_needed.size(), " values wait for a restart, the first is ",
                        a->restart_needed.front());
         parts_.events.publish(event_type::config_reloaded, {}, {},
                               members({{"revision", a->revision},

@@ -5,7 +5,7 @@
 #include "kernel/capability/events/machine_changes.hpp"
 #include "kernel/guard/crash_reporter.hpp"
 #include "kernel/job/log_syncer.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 #include "kernel/net/net_options.hpp"
 #include "kernel/net/tls_server.hpp"
 #include "kernel/serve/balancer_settings.hpp"
@@ -40,8 +40,6 @@
 
 namespace sigrun {
 namespace {
-
-const auto k_log = logger::get("daemon");
 
 // One daemon per state directory: a second one would fence the first out of its own store.
 result<int> lock_state_dir(const std::string& dir) {
@@ -236,7 +234,8 @@ result<void> daemon::impl::restore() {
         switch (kind) {
             case record_kind::runner:
                 if (auto r = runners->restore(body); !r)
-                    SIGRUN_LOG(k_log, error, "runner record ", key, " is damaged and skipped: ", r.error().text());
+                    SIGRUN_LOG(logs::daemon, error, "runner record ", key,
+                               " is damaged and skipped: ", r.error().text());
                 break;
             case record_kind::job: job_records.emplace_back(key, body); break;
             case record_kind::idempotency: jobs->restore_key(key, body); break;
@@ -276,13 +275,13 @@ void daemon::impl::apply(const daemon_settings& now) {
     select->protect(protection_of(now));
     if (auto zones = read_zone_settings(now))  // was checked
         if (auto told = select->declare_zones(now.at("server").text("zone"), std::move(*zones)); !told)
-            SIGRUN_LOG(k_log, error, "the zones are not all known: ", told.error().text());
+            SIGRUN_LOG(logs::daemon, error, "the zones are not all known: ", told.error().text());
     allow_choices(*select, now);
     // Both were checked; a file that vanished since leaves the old certificate in place.
     if (auto rules = read_gate_options(now)) who.set_options(std::move(*rules));
     if (auto files = read_tls_server(now.at("tls")))
         if (auto used = encryption->configure(*files); !used)
-            SIGRUN_LOG(k_log, error, "the certificate is not replaced: ", used.error().text());
+            SIGRUN_LOG(logs::daemon, error, "the certificate is not replaced: ", used.error().text());
     sockets->require_tls(now.at("tls").boolean("required"));
     declared->apply(now);
     watch_config(now.at("server").boolean("watch_config"));
@@ -430,7 +429,7 @@ result<void> daemon::start() {
     d.local_changes->start();
     if (d.bound.at("plugins").boolean("watch"))
         if (auto watched = d.plugins->watch(); !watched)
-            SIGRUN_LOG(k_log, warning,
+            SIGRUN_LOG(logs::daemon, warning,
                        "the plugin folder is only looked at from time to time: ", watched.error().text());
     return {};
 }

@@ -1,6 +1,6 @@
 #include "kernel/serve/listener.hpp"
 
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 #include "kernel/net/socket_address.hpp"
 #include "kernel/serve/listener_impl.hpp"
 
@@ -18,7 +18,6 @@
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("listener");
 constexpr std::uint64_t k_wake = 0;  // epoll data of the stop event; 1.. = listening sockets; sessions follow
 constexpr std::uint64_t k_first_session = 1 << 20;
 constexpr int k_accepts_per_turn = 64;                    // so that one busy socket does not starve waiting connections
@@ -130,7 +129,7 @@ void listener::impl::run() {
     while (!stopping) {
         int n = ::epoll_wait(epoll, events, 128, timeout_ms());
         if (n < 0 && errno != EINTR) {
-            SIGRUN_LOG(k_log, error, "epoll_wait: ", std::string_view(std::strerror(errno)));
+            SIGRUN_LOG(logs::listener, error, "epoll_wait: ", std::string_view(std::strerror(errno)));
             return;
         }
         bool told = false;
@@ -186,7 +185,7 @@ void listener::impl::accept_some(std::size_t index) {
 void listener::impl::shortage(int error) {
     const auto now = clock::system().now();
     if (now - paused_until > k_pause * 10)  // not once more for the same shortage
-        SIGRUN_LOG(k_log, warning, "cannot accept: ", std::string_view(std::strerror(error)),
+        SIGRUN_LOG(logs::listener, warning, "cannot accept: ", std::string_view(std::strerror(error)),
                    "; raise the limit of open files");
     meter.shortages.add();
     paused = true;
@@ -303,7 +302,7 @@ void listener::impl::hand_over(waiting_list::iterator at, candidate& winner) {
             if (who) who->closed(session);
         });
     if (taken < 0) {
-        SIGRUN_LOG(k_log, debug, winner.name, " refused a connection from ", n.peer, " with result ", taken);
+        SIGRUN_LOG(logs::listener, debug, winner.name, " refused a connection from ", n.peer, " with result ", taken);
         ::close(n.fd);
         meter.refused.add();
     } else {
@@ -312,7 +311,7 @@ void listener::impl::hand_over(waiting_list::iterator at, candidate& winner) {
 }
 
 void listener::impl::drop(waiting_list::iterator at, counter& why) {
-    SIGRUN_LOG(k_log, debug, "closing the connection from ", at->peer, " after ", at->seen, " bytes");
+    SIGRUN_LOG(logs::listener, debug, "closing the connection from ", at->peer, " after ", at->seen, " bytes");
     ::close(at->fd);
     why.add();
     forget(at);

@@ -1,5 +1,5 @@
 // The listener's part in TLS: what goes to a handshake, and what comes back from it.
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 #include "kernel/net/client_hello.hpp"
 #include "kernel/serve/listener_impl.hpp"
 
@@ -9,12 +9,6 @@
 #include <algorithm>
 
 namespace sigrun {
-namespace {
-
-const auto k_log = logger::get("listener");
-
-}  // namespace
-
 /// To TLS with it, or away, if its first bytes or the policy say so. True: nothing more is to be done here.
 bool listener::impl::turned_to_tls(waiting_list::iterator at, std::string_view first) {
     if (at->flags & (SIGRUN_ACCEPT_TLS | SIGRUN_ACCEPT_UNIX) || !guards.tls) return false;
@@ -51,7 +45,7 @@ void listener::impl::take_decrypted() {
     }
     for (auto& each : now) {
         if (!each.outcome) {
-            SIGRUN_LOG(k_log, debug, "no TLS with ", each.what.peer, ": ", each.outcome.error().text());
+            SIGRUN_LOG(logs::listener, debug, "no TLS with ", each.what.peer, ": ", each.outcome.error().text());
             meter.handshake.add();
             continue;
         }

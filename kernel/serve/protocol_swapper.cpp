@@ -1,6 +1,6 @@
 #include "kernel/serve/protocol_swapper.hpp"
 
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <sigrun/cpp/text.hpp>
 #include <sigrun/protocol.h>
@@ -8,7 +8,6 @@
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("plugin");
 constexpr std::chrono::minutes k_retire_time{10};  // for streams; what takes longer is cut
 
 bool contains(std::string_view list, std::string_view word) {
@@ -63,7 +62,7 @@ void retire(plugin_host& host, const std::shared_ptr<instance>& old) {
     };
     // The op itself keeps the old generation from being destroyed.
     host.call_async(*old, begin, [name = old->name()](const result<buffer_ref>& r) {
-        if (!r) SIGRUN_LOG(k_log, warning, name, " did not retire: ", r.error().text());
+        if (!r) SIGRUN_LOG(logs::plugin, warning, name, " did not retire: ", r.error().text());
     });
 }
 

@@ -2,7 +2,7 @@
 
 #include "kernel/base/quantity.hpp"
 #include "kernel/config/settings.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <sigrun/cpp/error.hpp>
 
@@ -12,8 +12,6 @@
 
 namespace sigrun {
 namespace {
-
-const auto k_log = logger::get("serve");
 
 std::string shown(const json::value& v) { return json::serialize(v).substr(0, 80); }
 
@@ -132,7 +130,7 @@ sigrun_result router::begin(std::uint64_t session, const sigrun_call& call, cons
         try {
             it->second.run(in, state);
         } catch (const std::exception& e) {
-            SIGRUN_LOG(k_log, error, "method ", name, " failed: ", e.what());
+            SIGRUN_LOG(logs::serve, error, "method ", name, " failed: ", e.what());
             state->fail(make_problem(errc::internal, "the method failed; the log says why"));
         }
         if (state->settled()) return SIGRUN_OK;

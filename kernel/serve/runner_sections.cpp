@@ -1,13 +1,12 @@
 #include "kernel/serve/runner_sections.hpp"
 
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <algorithm>
 
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("config");
 constexpr std::chrono::milliseconds k_look_again{500};
 constexpr std::string_view k_gone = "removed from the configuration";
 constexpr std::string_view k_changed = "changed in the configuration";
@@ -108,7 +107,7 @@ void runner_sections::use(const std::string& name, const bound_section& section)
         have.slots = identity.slots;
     }
     if (auto used = links_.add(std::move(identity)); !used)
-        SIGRUN_LOG(k_log, error, "[runner ", name, "] is not used: ", used.error().text());
+        SIGRUN_LOG(logs::config, error, "[runner ", name, "] is not used: ", used.error().text());
 }
 
 void runner_sections::take_out(const std::string& name, const std::shared_ptr<const bound_section>& then) {
@@ -143,7 +142,7 @@ void runner_sections::sweep() {
         }
         if (known)
             if (auto gone = links_.remove(*known, then ? k_changed : k_gone); !gone)
-                SIGRUN_LOG(k_log, warning, "runner ", name, " is not removed: ", gone.error().text());
+                SIGRUN_LOG(logs::config, warning, "runner ", name, " is not removed: ", gone.error().text());
         if (then) use(name, *then);
         it = leaving_.erase(it);
     }

@@ -1,13 +1,11 @@
 #include "kernel/store/group_commit.hpp"
 
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <atomic>
 
 namespace sigrun {
 namespace {
-
-const auto k_log = logger::get("store");
 
 /// The record of no meaning that finds out whether a failed store works again: deleting what is not there is
 /// a write.
@@ -132,7 +130,7 @@ void group_commit::finish(const std::shared_ptr<group>& g, const result<void>& o
     {
         std::lock_guard lock(mutex_);
         if (outcome) {
-            if (!failed_.empty()) SIGRUN_LOG(k_log, warning, "the store works again");
+            if (!failed_.empty()) SIGRUN_LOG(logs::store, warning, "the store works again");
             failed_.clear();
             answered.swap(*g);
         } else if (is_about_a_record(outcome.error().code)) {
@@ -177,7 +175,7 @@ void group_commit::fail_all(group& out, const problem& why) {
     redo_.clear();
     calls_.clear();
     collected_ = fsyncs_ = 0;
-    if (failed_.empty()) SIGRUN_LOG(k_log, error, "nothing can be stored: ", why.text());
+    if (failed_.empty()) SIGRUN_LOG(logs::store, error, "nothing can be stored: ", why.text());
     failed_ = why.text();
     fenced_ = why.code == errc::forbidden;
     if (!fenced_) retry_later();
@@ -205,7 +203,7 @@ void group_commit::answer(group& calls, const result<void>& outcome) noexcept {
         try {
             c.stored(outcome);
         } catch (const std::exception& e) {
-            SIGRUN_LOG(k_log, error, "the continuation of an append failed: ", std::string_view(e.what()));
+            SIGRUN_LOG(logs::store, error, "the continuation of an append failed: ", std::string_view(e.what()));
         }
     }
 }

@@ -1,6 +1,6 @@
 #include "kernel/store/journal.hpp"
 
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 #include "kernel/store/group_commit.hpp"
 #include "kernel/store/packed_records.hpp"
 #include "kernel/store/store_outlet.hpp"
@@ -14,7 +14,6 @@ namespace sigrun {
 namespace {
 
 namespace asio = boost::asio;
-const auto k_log = logger::get("store");
 constexpr std::uint32_t k_page = 5'000;
 constexpr std::chrono::milliseconds k_batch_end{50};
 constexpr std::chrono::minutes k_tidy{1};
@@ -83,7 +82,7 @@ result<std::uint64_t> journal::open(const std::function<void(record_kind, std::s
     } while (position);
     impl_->tidying = std::make_shared<asio::steady_timer>(impl_->host.control());
     asio::post(impl_->host.control(), [timer = impl_->tidying, outlet = impl_->outlet] { tidy_later(timer, outlet); });
-    SIGRUN_LOG(k_log, info, "store '", store.name(), "': epoch ", epoch, ", ", count, " records read");
+    SIGRUN_LOG(logs::store, info, "store '", store.name(), "': epoch ", epoch, ", ", count, " records read");
     return epoch;
 }
 
@@ -104,7 +103,7 @@ result<void> journal::can_replace(const std::shared_ptr<instance>& old, const st
     auto confirmed = impl_->outlet->confirm(now, k_takeover);
     impl_->commits->resume();
     const auto paused = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began);
-    SIGRUN_LOG(k_log, info, "nothing was written for ", paused.count(), " ms while another version was asked");
+    SIGRUN_LOG(logs::store, info, "nothing was written for ", paused.count(), " ms while another version was asked");
     if (confirmed) return {};
     auto why = confirmed.error();
     why.message = "the new store cannot go on where the old one is: " + why.message;

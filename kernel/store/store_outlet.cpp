@@ -1,14 +1,13 @@
 #include "kernel/store/store_outlet.hpp"
 
 #include "kernel/base/json.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <future>
 
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("store");
 constexpr std::uint32_t k_shard = 0;
 constexpr auto k_patience = std::chrono::seconds(60);  // for one answer of the store while opening or closing
 
@@ -87,7 +86,7 @@ void store_outlet::compact() {
         *to.store, [&](sigrun_op op) { return to.table->compact(to.store->abi(), &mine, ~std::uint64_t{0}, op); },
         [](const result<buffer_ref>& answer) {
             // A full disk, or another owner: the next batch tells.
-            if (!answer) SIGRUN_LOG(k_log, debug, "the store was not compacted: ", answer.error().text());
+            if (!answer) SIGRUN_LOG(logs::store, debug, "the store was not compacted: ", answer.error().text());
         });
 }
 
@@ -127,7 +126,7 @@ void store_outlet::release() {
     auto released = ask(present(), k_patience, [&](const target& to, sigrun_op op) {
         return to.table->own(to.store->abi(), SIGRUN_OWN_RELEASE, &mine, 0, op);
     });
-    if (!released) SIGRUN_LOG(k_log, warning, "giving the shard back failed: ", released.error().text());
+    if (!released) SIGRUN_LOG(logs::store, warning, "giving the shard back failed: ", released.error().text());
 }
 
 // Renewing changes nothing in the store, so an answer that comes too late, or never, does no harm.

@@ -24,13 +24,13 @@ namespace {
 
 using sdk::concat;
 
-constexpr std::string_view k_kind = "sigrun.balancer/1";
+constexpr std::string_view k_balancer = "sigrun.balancer/1";
 
 // A balancer with the state of one dispatching thread. `rules`: those that cannot be looked at where it places no jobs itself.
 class picker {
 public:
     picker(rig& r, const fleet& f, std::initializer_list<const char*> rules) : r_(r) {
-        const auto* component = r ? r.component_of(k_kind) : nullptr;
+        const auto* component = r ? r.component_of(k_balancer) : nullptr;
         instance_ = component ? r.running(*component) : nullptr;
         table_ = instance_ ? r.table<sigrun_balancer>(instance_, *component) : nullptr;
         if (!table_ || !SIGRUN_HAS(table_, pick)) {
@@ -279,10 +279,10 @@ std::vector<test> balancer_tests() {
     return {{"picks",
              {"kind/pick-in-range", "kind/pick-feasible", "kind/pick-count", "kind/pick-share", "kind/pick-full"},
              &picks,
-             k_kind},
-            {"deterministic", {"kind/pick-deterministic"}, &deterministic, k_kind},
-            {"hot-path", {"kind/pick-allocates", "kind/pick-calls-host", "kind/pick-time"}, &hot_path, k_kind},
-            {"system-calls", {"kind/pick-system-calls"}, &system_calls, k_kind}};
+             k_balancer},
+            {"deterministic", {"kind/pick-deterministic"}, &deterministic, k_balancer},
+            {"hot-path", {"kind/pick-allocates", "kind/pick-calls-host", "kind/pick-time"}, &hot_path, k_balancer},
+            {"system-calls", {"kind/pick-system-calls"}, &system_calls, k_balancer}};
 }
 
 }  // namespace sigrun::check

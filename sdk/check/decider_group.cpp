@@ -12,7 +12,7 @@ namespace {
 
 using sdk::concat;
 
-constexpr std::string_view k_kind = "sigrun.balancer/1";
+constexpr std::string_view k_decider = "sigrun.balancer/1";
 constexpr std::uint32_t k_rounds = 60;
 constexpr std::uint8_t k_untouched = 0xA5;
 constexpr std::uint32_t k_all_ppm = 1'000'000;
@@ -44,7 +44,7 @@ std::string wrong_part(const sigrun_choice& choice, const std::vector<sigrun_cla
 void decisions(session& s) {
     s.report.begin("kind/decide-room");
     rig r(s);
-    const auto* component = r ? r.component_of(k_kind) : nullptr;
+    const auto* component = r ? r.component_of(k_decider) : nullptr;
     auto* instance = component ? r.running(*component) : nullptr;
     const auto* table = instance ? r.table<sigrun_balancer>(instance, *component) : nullptr;
     if (!table) return;
@@ -93,7 +93,7 @@ void decisions(session& s) {
 }  // namespace
 
 std::vector<test> decider_tests() {
-    return {{"decisions", {"kind/decide-room", "kind/decide-known"}, &decisions, k_kind}};
+    return {{"decisions", {"kind/decide-room", "kind/decide-known"}, &decisions, k_decider}};
 }
 
 }  // namespace sigrun::check

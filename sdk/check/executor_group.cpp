@@ -18,7 +18,7 @@ namespace {
 namespace json = boost::json;
 using sdk::concat;
 
-constexpr std::string_view k_kind = "sigrun.executor/1";
+constexpr std::string_view k_executor = "sigrun.executor/1";
 
 struct executing {
     sigrun_instance* instance = nullptr;
@@ -28,7 +28,7 @@ struct executing {
 };
 executing begin_executing(rig& r) {
     executing out;
-    const auto* component = r ? r.component_of(k_kind) : nullptr;
+    const auto* component = r ? r.component_of(k_executor) : nullptr;
     out.instance = component ? r.running(*component) : nullptr;
     const auto* table = out.instance ? r.table<sigrun_executor>(out.instance, *component) : nullptr;
     if (!table || !SIGRUN_HAS(table, run)) return out;
@@ -193,9 +193,9 @@ void ends_with_destroy(session& s) {
 }  // namespace
 
 std::vector<test> executor_tests() {
-    return {{"documents", {"kind/unknown-document", "kind/outcome-json"}, &strange_documents, k_kind, 2},
-            {"processes", {"kind/no-process-left", "kind/cancel-run"}, &process_trees, k_kind, 2},
-            {"destroy", {"kind/ends-with-destroy"}, &ends_with_destroy, k_kind}};
+    return {{"documents", {"kind/unknown-document", "kind/outcome-json"}, &strange_documents, k_executor, 2},
+            {"processes", {"kind/no-process-left", "kind/cancel-run"}, &process_trees, k_executor, 2},
+            {"destroy", {"kind/ends-with-destroy"}, &ends_with_destroy, k_executor}};
 }
 
 }  // namespace sigrun::check

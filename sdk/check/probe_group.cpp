@@ -17,7 +17,7 @@ namespace {
 namespace json = boost::json;
 using sdk::concat;
 
-constexpr std::string_view k_kind = "sigrun.probe/1";
+constexpr std::string_view k_probe = "sigrun.probe/1";
 
 struct probing {
     sigrun_instance* instance = nullptr;
@@ -25,7 +25,7 @@ struct probing {
 };
 probing begin_probing(rig& r) {
     probing out;
-    const auto* component = r ? r.component_of(k_kind) : nullptr;
+    const auto* component = r ? r.component_of(k_probe) : nullptr;
     out.instance = component ? r.running(*component) : nullptr;
     const auto* table = out.instance ? r.table<sigrun_probe>(out.instance, *component) : nullptr;
     if (table && SIGRUN_HAS(table, run)) out.table = table;
@@ -216,8 +216,8 @@ void coming_to_an_end(session& s) {
 }  // namespace
 
 std::vector<test> probe_tests() {
-    return {{"facts", {"kind/facts-valid", "kind/facts-keys", "kind/sysroot"}, &facts, k_kind},
-            {"end", {"kind/deadline", "kind/cancel", "kind/sink-refuses"}, &coming_to_an_end, k_kind}};
+    return {{"facts", {"kind/facts-valid", "kind/facts-keys", "kind/sysroot"}, &facts, k_probe},
+            {"end", {"kind/deadline", "kind/cancel", "kind/sink-refuses"}, &coming_to_an_end, k_probe}};
 }
 
 }  // namespace sigrun::check

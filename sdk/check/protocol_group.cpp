@@ -15,7 +15,7 @@ namespace {
 
 using sdk::concat;
 
-constexpr std::string_view k_kind = "sigrun.protocol/1";
+constexpr std::string_view k_protocol = "sigrun.protocol/1";
 
 // The instance under test with its serving face; null members: there is none, and the rules were skipped.
 struct serving {
@@ -26,7 +26,7 @@ struct serving {
 
 serving begin_serving(rig& r, std::initializer_list<std::string_view> rules) {
     serving out;
-    const auto* component = r ? r.component_of(k_kind) : nullptr;
+    const auto* component = r ? r.component_of(k_protocol) : nullptr;
     if (!component) return out;
     out.instance = r.running(*component);
     out.table = out.instance ? r.table<sigrun_protocol>(out.instance, *component) : nullptr;
@@ -171,7 +171,7 @@ struct quiet_listener {
 void dialling(session& s) {
     s.report.begin("kind/detect");
     rig r(s);
-    const auto* component = r ? r.component_of(k_kind) : nullptr;
+    const auto* component = r ? r.component_of(k_protocol) : nullptr;
     auto* instance = component ? r.running(*component) : nullptr;
     const auto* table = instance ? r.table<sigrun_protocol>(instance, *component) : nullptr;
     if (!table) return;
@@ -298,15 +298,15 @@ std::vector<test> protocol_tests() {
     return {{"recognise",
              {"kind/recognise-pure", "kind/recognise-split", "kind/recognise-endless", "kind/recognise-greedy"},
              &recognising,
-             k_kind},
+             k_protocol},
             {"connections",
              {"kind/connection-ends", "kind/half-close", "kind/slow-sender", "kind/pipelining", "kind/garbage"},
              &connections,
-             k_kind,
+             k_protocol,
              2},
-            {"dial", {"kind/detect", "kind/open-refused"}, &dialling, k_kind},
-            {"retire", {"kind/retire"}, &retiring, k_kind},
-            {"fuzz", {"kind/fuzz"}, &fuzz, k_kind, 1, true}};
+            {"dial", {"kind/detect", "kind/open-refused"}, &dialling, k_protocol},
+            {"retire", {"kind/retire"}, &retiring, k_protocol},
+            {"fuzz", {"kind/fuzz"}, &fuzz, k_protocol, 1, true}};
 }
 
 }  // namespace sigrun::check

@@ -10,7 +10,7 @@ namespace {
 
 using sdk::concat;
 
-constexpr std::string_view k_rules[] = {"reload-under-load/no-call-lost", "reload-under-load/quiet"};
+constexpr std::string_view k_load_rules[] = {"reload-under-load/no-call-lost", "reload-under-load/quiet"};
 
 // One generation with an instance of each component. Who holds it may call it.
 struct generation_in_use {
@@ -48,7 +48,7 @@ struct generation_in_use {
 
 void under_load(session& s) {
     auto skip_all = [&](const std::string& why) {
-        for (auto id : k_rules) s.report.skip(id, why);
+        for (auto id : k_load_rules) s.report.skip(id, why);
     };
     if (s.file.note.flags & SIGRUN_PLUGIN_NO_SIDE_BY_SIDE)
         return skip_all("it is marked SIGRUN_PLUGIN_NO_SIDE_BY_SIDE");
@@ -117,7 +117,7 @@ void under_load(session& s) {
 }  // namespace
 
 std::vector<test> reload_tests() {
-    return {{"under-load", {std::begin(k_rules), std::end(k_rules)}, &under_load, {}, 3}};
+    return {{"under-load", {std::begin(k_load_rules), std::end(k_load_rules)}, &under_load, {}, 3}};
 }
 
 }  // namespace sigrun::check

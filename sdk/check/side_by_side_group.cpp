@@ -6,7 +6,8 @@ namespace {
 
 using sdk::concat;
 
-constexpr std::string_view k_rules[] = {"side-by-side/own-version", "side-by-side/own-code", "side-by-side/any-order"};
+constexpr std::string_view k_two_version_rules[] = {"side-by-side/own-version", "side-by-side/own-code",
+                                                    "side-by-side/any-order"};
 
 // Every table an instance hands out lies in the library that made it.
 bool own_code(rig& r, const char* which) {
@@ -47,7 +48,7 @@ bool as_expected(rig& r, const std::string& version) {
 
 void two_versions(session& s) {
     auto skip_all = [&](const std::string& why) {
-        for (auto id : k_rules) s.report.skip(id, why);
+        for (auto id : k_two_version_rules) s.report.skip(id, why);
     };
     if (s.file.note.flags & SIGRUN_PLUGIN_NO_SIDE_BY_SIDE)
         return skip_all("it is marked SIGRUN_PLUGIN_NO_SIDE_BY_SIDE");
@@ -77,13 +78,13 @@ void two_versions(session& s) {
             if (!as_expected(first, s.file.note.version) || !own_code(first, "first version")) return;
         }
     }
-    for (auto id : k_rules) s.report.pass_unless_told(id);
+    for (auto id : k_two_version_rules) s.report.pass_unless_told(id);
 }
 
 }  // namespace
 
 std::vector<test> side_by_side_tests() {
-    return {{"two-versions", {std::begin(k_rules), std::end(k_rules)}, &two_versions}};
+    return {{"two-versions", {std::begin(k_two_version_rules), std::end(k_two_version_rules)}, &two_versions}};
 }
 
 }  // namespace sigrun::check

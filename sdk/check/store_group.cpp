@@ -15,7 +15,7 @@ namespace {
 
 using sdk::concat;
 
-constexpr std::string_view k_kind = "sigrun.store/1";
+constexpr std::string_view k_store = "sigrun.store/1";
 
 struct record_text {
     std::uint32_t kind;
@@ -27,7 +27,7 @@ struct record_text {
 class keeping {
 public:
     explicit keeping(rig& r) : r_(r) {
-        const auto* component = r ? r.component_of(k_kind) : nullptr;
+        const auto* component = r ? r.component_of(k_store) : nullptr;
         instance_ = component ? r.running(*component) : nullptr;
         table_ = instance_ ? r.table<sigrun_store>(instance_, *component) : nullptr;
     }
@@ -219,8 +219,8 @@ void crash(session& s) {
 }  // namespace
 
 std::vector<test> store_tests() {
-    return {{"records", {"kind/append-scan", "kind/insert-exists", "kind/fence"}, &records, k_kind},
-            {"crash", {"kind/crash-replay"}, &crash, k_kind}};
+    return {{"records", {"kind/append-scan", "kind/insert-exists", "kind/fence"}, &records, k_store},
+            {"crash", {"kind/crash-replay"}, &crash, k_store}};
 }
 
 }  // namespace sigrun::check

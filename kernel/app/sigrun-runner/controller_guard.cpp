@@ -1,6 +1,6 @@
 #include "controller_guard.hpp"
 
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 
 #include <sigrun/cpp/error.hpp>
 
@@ -9,7 +9,6 @@
 namespace sigrun {
 namespace {
 
-const auto k_log = logger::get("runner");
 constexpr std::string_view k_bearer = "bearer ";
 
 }  // namespace
@@ -21,7 +20,7 @@ sigrun_result controller_guard::begin(std::uint64_t session, const sigrun_call& 
             const auto auth = sdk::view(call.auth);
             if (auto good = check(who_.identify(session, auth).certificate, auth); !good) {
                 *call_id = 0;
-                SIGRUN_LOG(k_log, warning, "a controller was refused: ", good.error().text());
+                SIGRUN_LOG(logs::runner, warning, "a controller was refused: ", good.error().text());
                 return sdk::report(error, good.error().to_abi(), good.error().to_json());
             }
         }

@@ -8,7 +8,7 @@
 #include "kernel/capability/events/change_watch.hpp"
 #include "kernel/capability/events/machine_changes.hpp"
 #include "kernel/guard/crash_reporter.hpp"
-#include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 #include "kernel/net/net_options.hpp"
 #include "kernel/net/tls_server.hpp"
 #include "kernel/serve/listener.hpp"
@@ -22,8 +22,6 @@
 
 namespace sigrun {
 namespace {
-
-const auto k_log = logger::get("runner");
 
 plugin_host_options host_options(const runner_program_options& o) {
     plugin_host_options host;
@@ -79,7 +77,8 @@ struct runner_program::impl {
 void runner_program::impl::follow_folder() {
     if (!options.agent.plugin_watch) return;
     if (auto watched = host.watch(); !watched)
-        SIGRUN_LOG(k_log, warning, "the plugin folder is only looked at from time to time: ", watched.error().text());
+        SIGRUN_LOG(logs::runner, warning,
+                   "the plugin folder is only looked at from time to time: ", watched.error().text());
 }
 
 runner_program::runner_program(runner_program_options options) : impl_(std::make_unique<impl>(std::move(options))) {}
@@ -99,13 +98,13 @@ result<void> runner_program::start() {
     me.host.set_observer([&me](const plugin_event& what) {
         using kind = plugin_event::kind;
         if (what.what == kind::swapped_back)
-            SIGRUN_LOG(k_log, warning, what.plugin, " ", what.to, " has the work again: ", what.reason);
+            SIGRUN_LOG(logs::runner, warning, what.plugin, " ", what.to, " has the work again: ", what.reason);
         if (me.runner && what.what != kind::rejected && what.what != kind::retired) me.runner->plugins_changed(false);
     });
     SIGRUN_CHECK_OK(me.host.load_all());
     for (const auto& p : me.host.plugins())
         if (!p.active && p.reason.find("no component of a kind") == std::string::npos)  // of the controller
-            SIGRUN_LOG(k_log, warning, "plugin ", p.file, " was rejected: ", p.reason);
+            SIGRUN_LOG(logs::runner, warning, "plugin ", p.file, " was rejected: ", p.reason);
     SIGRUN_CHECK_OK(me.host.start_all());
 
     me.facts = std::make_unique<detector>(me.host, clock::system(), "/proc/self/exe");
@@ -135,9 +134,9 @@ result<void> runner_program::impl::listen() {
     tls_server::hooks tell;
     tell.reloaded = [](const result<void>& outcome) {
         if (outcome)
-            SIGRUN_LOG(k_log, info, "the certificate was read again");
+            SIGRUN_LOG(logs::runner, info, "the certificate was read again");
         else
-            SIGRUN_LOG(k_log, warning, "the new certificate is not used: ", outcome.error().text());
+            SIGRUN_LOG(logs::runner, warning, "the new certificate is not used: ", outcome.error().text());
     };
     encryption = std::make_unique<tls_server>(numbers, std::move(tell));
     SIGRUN_TRY(files, read_tls_server(*options.tls));
@@ -145,7 +144,7 @@ result<void> runner_program::impl::listen() {
     ears->set_guards({encryption.get(), &who});
     ears->require_tls(options.tls->boolean("required"));
     if (rules_of(options).open() && !std::all_of(o.listen.begin(), o.listen.end(), is_of_this_machine))
-        SIGRUN_LOG(k_log, warning,
+        SIGRUN_LOG(logs::runner, warning,
                    "whoever can reach this runner may run commands on it: set controller_token, or [tls] client_auth");
     me.reception.open_for(me.runner);
     listener_options where;
@@ -166,17 +165,18 @@ void runner_program::drain(std::string reason, std::function<void()> done) {
 }
 
 void runner_program::reload_plugins() {
-    SIGRUN_LOG(k_log, info, "looking for changed plugins");
+    SIGRUN_LOG(logs::runner, info, "looking for changed plugins");
     impl_->runner->reload_plugins("", [](const std::vector<swept_plugin>& all) {
         const auto changed =
             std::count_if(all.begin(), all.end(), [](const auto& one) { return one.outcome && one.outcome->changed; });
         const auto refused = std::count_if(all.begin(), all.end(), [](const auto& one) { return !one.outcome; });
-        SIGRUN_LOG(k_log, info, "plugins: ", all.size(), " looked at, ", changed, " replaced, ", refused, " refused");
+        SIGRUN_LOG(logs::runner, info, "plugins: ", all.size(), " looked at, ", changed, " replaced, ", refused,
+                   " refused");
     });
 }
 
 void runner_program::hand_over() {
-    SIGRUN_LOG(k_log, info, "handing over: ", impl_->runner->hand_over(), " jobs go on without this process");
+    SIGRUN_LOG(logs::runner, info, "handing over: ", impl_->runner->hand_over(), " jobs go on without this process");
 }
 
 bool runner_program::keeps_jobs() const noexcept { return impl_->options.agent.keep_on_stop; }

@@ -17,7 +17,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
-struct choice {
+struct bench_choice {
     job_options job;
     int outstanding = 16;
     std::uint64_t jobs = 0;
@@ -27,7 +27,7 @@ struct choice {
 /// N slots, each with one call in flight; the end of a call starts the next one on the same thread.
 class load_generator {
 public:
-    load_generator(client& daemon, std::string document, const choice& what)
+    load_generator(client& daemon, std::string document, const bench_choice& what)
         : daemon_(daemon), document_(std::move(document)), left_(what.jobs ? what.jobs : ~std::uint64_t{0}) {
         slots_.reserve(static_cast<std::size_t>(what.outstanding));
         for (int i = 0; i < what.outstanding; ++i) slots_.push_back(std::make_unique<slot>(*this));
@@ -137,7 +137,7 @@ std::string plain(double value) {
     return text;
 }
 
-int report(context& ctx, const choice& what, const load_generator& load, std::size_t document_bytes) {
+int report(context& ctx, const bench_choice& what, const load_generator& load, std::size_t document_bytes) {
     const std::uint64_t jobs = load.latencies().count();
     const double seconds = jobs ? load.seconds() : 0;
     const double rate = seconds > 0 ? static_cast<double>(jobs) / seconds : 0;
@@ -165,7 +165,7 @@ int report(context& ctx, const choice& what, const load_generator& load, std::si
     return k_ok;
 }
 
-int bench(context& ctx, choice& what) {
+int bench(context& ctx, bench_choice& what) {
     what.job.command.insert(what.job.command.end(), ctx.command_words.begin(), ctx.command_words.end());
     const std::string document = json::serialize(need(job_document(what.job)));
     client& daemon = ctx.daemon();
@@ -197,7 +197,7 @@ int bench(context& ctx, choice& what) {
 }  // namespace
 
 void add_bench_command(CLI::App& app, context& ctx) {
-    auto what = std::make_shared<choice>();
+    auto what = std::make_shared<bench_choice>();
     what->job.kind = "call";
     auto* sub = app.add_subcommand("bench", "Measure jobs per second and latency through this daemon");
     sub->add_option("--kind", what->job.kind, "call or process")->capture_default_str();

@@ -70,7 +70,7 @@ private:
     bool abandoned_ = false;
 };
 
-struct choice {
+struct events_choice {
     std::vector<std::string> types;
     std::uint64_t after = 0;
     bool from_now = true;
@@ -86,7 +86,7 @@ std::shared_ptr<event_feed> open_feed(context& ctx, const json::object& params) 
     return feed;
 }
 
-int watch(context& ctx, const choice& what) {
+int watch(context& ctx, const events_choice& what) {
     json::object params;
     std::string types;
     for (const auto& t : what.types) types += (types.empty() ? "" : ",") + t;
@@ -127,7 +127,7 @@ int watch(context& ctx, const choice& what) {
 }  // namespace
 
 void add_events_command(CLI::App& app, context& ctx) {
-    auto what = std::make_shared<choice>();
+    auto what = std::make_shared<events_choice>();
     auto* sub = app.add_subcommand("events", "Watch what happens, until Ctrl-C");
     sub->add_option("--type", what->types, "Only types that begin so: Runner, Job, Plugin, RunnerStatusChanged ...")
         ->delimiter(',')

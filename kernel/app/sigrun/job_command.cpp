@@ -83,7 +83,7 @@ int cancel(context& ctx, const std::vector<std::string>& given, const std::strin
     return k_ok;
 }
 
-struct choice {
+struct job_choice {
     std::vector<std::string> ids;
     std::string state, grace;
     int limit = 20;
@@ -91,7 +91,7 @@ struct choice {
     std::uint64_t offset = 0;
 };
 
-CLI::App* with_id(CLI::App& group, const char* name, const char* doc, choice& into, bool many = false) {
+CLI::App* with_id(CLI::App& group, const char* name, const char* doc, job_choice& into, bool many = false) {
     auto* sub = group.add_subcommand(name, doc);
     auto* option = sub->add_option("id", into.ids, "Job id, or the end of one as `job ls` shows it")->required();
     option->type_name(many ? "ID..." : "ID");
@@ -102,7 +102,7 @@ CLI::App* with_id(CLI::App& group, const char* name, const char* doc, choice& in
 }  // namespace
 
 void add_job_commands(CLI::App& app, context& ctx) {
-    auto what = std::make_shared<choice>();
+    auto what = std::make_shared<job_choice>();
     auto* group = app.add_subcommand("job", "Look at jobs, read their output, cancel them");
     group->require_subcommand(1);
     group->footer("Examples:\n  sigrun job ls --state running\n  sigrun job logs -f ID\n  sigrun job explain ID");

@@ -17,7 +17,7 @@
 namespace sigrun::cli {
 namespace {
 
-struct choice {
+struct probe_choice {
     std::vector<std::string> only;
     std::string sysroot, explain, format;
     bool json = false, thorough = false, benchmark = false, watch = false;
@@ -36,7 +36,7 @@ capability_ptr run_probes(context& ctx, detector& from, const detect_options& op
 /// What is asked for, as probes declare their keys: without the record and the field.
 std::string prefix_of(std::string_view asked) { return std::string(asked.substr(0, asked.find_first_of("[*"))); }
 
-int explain_facts(context& ctx, const choice& what, detector& from, detect_options options) {
+int explain_facts(context& ctx, const probe_choice& what, detector& from, detect_options options) {
     auto probes = from.evidence(what.sysroot);
     auto found = explain(probes, what.explain);
     if (!found) {
@@ -59,7 +59,7 @@ int explain_facts(context& ctx, const choice& what, detector& from, detect_optio
     return k_ok;
 }
 
-int probe(context& ctx, const choice& what) {
+int probe(context& ctx, const probe_choice& what) {
     if (what.watch) (void)ctx.waits();  // before any other thread, so that Ctrl-C comes to this one
     loaded_plugins plugins(ctx.plugins(), {SIGRUN_KIND_PROBE}, no_settings());
     plugins.load();
@@ -108,7 +108,7 @@ int probe(context& ctx, const choice& what) {
 }  // namespace
 
 void add_probe_command(CLI::App& app, context& ctx) {
-    auto what = std::make_shared<choice>();
+    auto what = std::make_shared<probe_choice>();
     auto* sub = app.add_subcommand("probe", "What can be found out about this machine (needs no daemon)");
     sub->add_option("--only", what->only, "Only facts whose key begins so, e.g. cpu or memory.limit")
         ->delimiter(',')

@@ -11,7 +11,7 @@
 namespace sigrun::cli {
 namespace {
 
-struct choice {
+struct runner_choice {
     std::string name, endpoint, profile, where, reason, plugin, to;
     std::string format;
     std::vector<std::string> labels, options, only;
@@ -40,7 +40,7 @@ json::object call_named(context& ctx, const char* method, json::object params) {
     }
 }
 
-int list(context& ctx, const choice& what) {
+int list(context& ctx, const runner_choice& what) {
     json::object params;
     if (!what.where.empty()) params["where"] = what.where;
     const json::object all = list_all(ctx, "runners.list", params);
@@ -53,7 +53,7 @@ int list(context& ctx, const choice& what) {
     return k_ok;
 }
 
-int show(context& ctx, json::object runner, const choice& what) {
+int show(context& ctx, json::object runner, const runner_choice& what) {
     if (!what.only.empty()) {
         const auto* all = array_or_null(runner, "facts");
         auto facts = all ? facts_of(*all, what.only) : json::array{};
@@ -74,14 +74,14 @@ int show(context& ctx, json::object runner, const choice& what) {
     return k_ok;
 }
 
-int show_or_export(context& ctx, const choice& what) {
+int show_or_export(context& ctx, const runner_choice& what) {
     if (what.format.empty()) return show(ctx, call_named(ctx, "runners.get", {{"id", what.name}}), what);
     const auto out = call_named(ctx, "runners.export", {{"id", what.name}, {"format", what.format}});
     context::print(ctx.json() || what.json ? json::serialize(out) + "\n" : export_lines(out));
     return k_ok;
 }
 
-int add(context& ctx, const choice& what) {
+int add(context& ctx, const runner_choice& what) {
     json::object document{{"name", what.name}, {"endpoint", what.endpoint}};
     if (!what.profile.empty()) document["profile"] = what.profile;
     if (what.slots) document["slots"] = what.slots;
@@ -100,7 +100,7 @@ int add(context& ctx, const choice& what) {
     return k_ok;
 }
 
-int change(context& ctx, const char* method, const choice& what) {
+int change(context& ctx, const char* method, const runner_choice& what) {
     json::object params{{"id", what.name}};
     if (!what.reason.empty()) params["reason"] = what.reason;
     if (what.force) params["force"] = true;
@@ -122,7 +122,7 @@ std::string version_of(const json::object& record, std::string_view which) {
     return one ? std::string(text_or(*one, "version")) : std::string();
 }
 
-int reload(context& ctx, const choice& what) {
+int reload(context& ctx, const runner_choice& what) {
     json::object params{{"id", what.name}};
     if (!what.plugin.empty()) params["plugin"] = what.plugin;
     const json::object done = call_named(ctx, "runners.reload", std::move(params));
@@ -150,7 +150,7 @@ int reload(context& ctx, const choice& what) {
 }  // namespace
 
 void add_runner_commands(CLI::App& app, context& ctx) {
-    auto what = std::make_shared<choice>();
+    auto what = std::make_shared<runner_choice>();
     auto* group = app.add_subcommand("runner", "The fleet: list, inspect, add, drain, remove");
     group->require_subcommand(1);
     group->footer(
@@ -212,35 +212,35 @@ void add_runner_commands(CLI::App& app, context& ctx) {
     auto* rm = named("rm", "Remove a runner");
     rm->add_flag("--force", what->force, "Even if jobs run there; they are started elsewhere");
     rm->footer("Example: sigrun runner rm build-1");
-    action(rm, [](context& c, const choice& w) { return change(c, "runners.remove", w); });
+    action(rm, [](context& c, const runner_choice& w) { return change(c, "runners.remove", w); });
 
     auto* drain = named("drain", "No new jobs; what runs may finish");
     drain->add_option("--reason", what->reason, "Shown to everybody who asks");
     drain->footer("Example: sigrun runner drain build-1 --reason 'disk swap'");
-    action(drain, [](context& c, const choice& w) { return change(c, "runners.drain", w); });
+    action(drain, [](context& c, const runner_choice& w) { return change(c, "runners.drain", w); });
 
     auto* maintenance = named("maintenance", "No jobs until it is resumed");
     maintenance->add_option("--reason", what->reason, "Shown to everybody who asks");
     maintenance->footer("Example: sigrun runner maintenance build-1 --reason 'new disk'");
-    action(maintenance, [](context& c, const choice& w) { return change(c, "runners.maintenance", w); });
+    action(maintenance, [](context& c, const runner_choice& w) { return change(c, "runners.maintenance", w); });
 
     auto* resume = named("resume", "Take jobs again after drain or maintenance");
     resume->footer("Example: sigrun runner resume build-1");
-    action(resume, [](context& c, const choice& w) { return change(c, "runners.resume", w); });
+    action(resume, [](context& c, const runner_choice& w) { return change(c, "runners.resume", w); });
 
     auto* detect = named("detect", "Find out now what it can do, without the cache");
     detect->add_flag("--facts", what->facts, "Every fact, not the summary");
     detect->footer("Example: sigrun runner detect build-1");
-    action(detect, [](context& c, const choice& w) {
+    action(detect, [](context& c, const runner_choice& w) {
         return show(c, call_named(c, "runners.detect", {{"id", w.name}}), w);
     });
 
     auto* migrate = named("migrate", "Its work goes over another protocol, also what runs; nothing stops");
-    migrate->add_option("--to", what->to, "A protocol, kept until it breaks; auto gives the choice back")
+    migrate->add_option("--to", what->to, "A protocol, kept until it breaks; auto gives the runner_choice back")
         ->required()
         ->type_name("PROTOCOL");
     migrate->footer("Example: sigrun runner migrate build-1 --to http");
-    action(migrate, [](context& c, const choice& w) {
+    action(migrate, [](context& c, const runner_choice& w) {
         const json::object runner = call_named(c, "runners.migrate", {{"id", w.name}, {"to", w.to}});
         if (c.json())
             context::print(json::serialize(runner) + "\n");

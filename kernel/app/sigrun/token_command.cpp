@@ -7,13 +7,13 @@
 namespace sigrun::cli {
 namespace {
 
-struct choice {
+struct token_choice {
     std::string name, role, expires, runners, id;
     std::vector<std::string> labels;
     bool join = false;
 };
 
-int create(context& ctx, const choice& what) {
+int create(context& ctx, const token_choice& what) {
     json::object document;
     if (!what.name.empty()) document["name"] = what.name;
     if (!what.role.empty()) document["role"] = what.role;
@@ -51,7 +51,7 @@ int list(context& ctx) {
     return k_ok;
 }
 
-int remove(context& ctx, const choice& what) {
+int remove(context& ctx, const token_choice& what) {
     const json::object gone = ctx.daemon().call_object("tokens.remove", {{"id", what.id}});
     context::print(ctx.json()
                        ? json::serialize(gone) + "\n"
@@ -62,7 +62,7 @@ int remove(context& ctx, const choice& what) {
 }  // namespace
 
 void add_token_commands(CLI::App& app, context& ctx) {
-    auto what = std::make_shared<choice>();
+    auto what = std::make_shared<token_choice>();
     auto* group = app.add_subcommand("token", "Who may call: tokens, join tokens, joined runners");
     group->require_subcommand(1);
     group->footer(

@@ -9,7 +9,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr int k_not_found = 127;
-constexpr int k_wrong_use = 2;
 constexpr std::size_t k_remembered = 2048;
 
 // Trivial on purpose: a thread_local with a destructor would keep the plugin mapped after its unload.

@@ -9,8 +9,6 @@ namespace sigrun::call {
 namespace {
 namespace json = boost::json;
 
-constexpr int k_wrong_use = 2;
-
 // The payload is the result: no copy, the same buffer goes back.
 void echo(const sdk::host& host, sigrun_buf* payload, sigrun_op op) {
     if (payload) host.buffers()->retain(payload);

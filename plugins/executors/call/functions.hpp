@@ -18,6 +18,8 @@ struct named_function {
 
 std::span<const named_function> functions() noexcept;
 
+inline constexpr int k_wrong_use = 2;  // the exit code of a document or payload that makes no sense
+
 /// Completes `op` as a failure of class user.
 void fail(const sdk::host& host, sigrun_op op, sigrun_result result, std::string_view code, std::string_view message,
           int exit_code) noexcept;

@@ -7,7 +7,7 @@
 namespace sigrun::benchmark {
 namespace {
 
-constexpr milliseconds k_round{10};
+constexpr milliseconds k_crypto_round{10};
 
 struct freed {
     void operator()(EVP_CIPHER_CTX* c) const { EVP_CIPHER_CTX_free(c); }
@@ -29,7 +29,7 @@ crypto_result measure_aes(time_box& box) {
     int n = 0;
     bool good = context && EVP_EncryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, key, nonce) == 1;
     if (!good) return {{}, "OpenSSL has no AES-256-GCM"};
-    auto result = rates(box, k_round, processor_seconds, [&] {
+    auto result = rates(box, k_crypto_round, processor_seconds, [&] {
         ++nonce[0];
         good = EVP_EncryptInit_ex(context.get(), nullptr, nullptr, nullptr, nonce) == 1 &&
                EVP_EncryptUpdate(context.get(), out.data(), &n, in.data(), static_cast<int>(k_message)) == 1 &&
@@ -47,7 +47,7 @@ crypto_result measure_sha256(time_box& box) {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned n = 0;
     bool good = context != nullptr;
-    auto result = rates(box, k_round, processor_seconds, [&] {
+    auto result = rates(box, k_crypto_round, processor_seconds, [&] {
         good = good && EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) == 1 &&
                EVP_DigestUpdate(context.get(), in.data(), in.size()) == 1 &&
                EVP_DigestFinal_ex(context.get(), digest, &n) == 1;

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t k_block = 1024 * 1024, k_file = 64 * k_block, k_page = 4096;
 constexpr std::size_t k_readers = 16;  // what keeps a disk with deep queues busy
-constexpr milliseconds k_write_limit{150}, k_read_limit{100}, k_round{15}, k_random_round{15};
+constexpr milliseconds k_write_limit{150}, k_read_limit{100}, k_read_round{15}, k_random_round{15};
 
 /// Aligned as direct transfers need it.
 class block_buffer {
@@ -99,7 +99,7 @@ disk_result measure_disk(time_box& box, const std::string& folder) {
     const auto in_order = [&](milliseconds limit, std::size_t size, auto&& transfer) {
         auto part = box.part(limit);
         at = 0;
-        auto blocks = rates(part, k_round, passed_seconds, [&] {
+        auto blocks = rates(part, k_read_round, passed_seconds, [&] {
             const ssize_t n = transfer(static_cast<off_t>(at));
             if (n != static_cast<ssize_t>(k_block)) {
                 error = n < 0 ? errno : ENOSPC;

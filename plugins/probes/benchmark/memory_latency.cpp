@@ -9,7 +9,7 @@ constexpr std::size_t k_line = 64;  // bytes of one load's cache line
 constexpr std::size_t k_words = k_line / sizeof(std::uint64_t);
 constexpr std::size_t k_most = 256 * 1024 * 1024;
 constexpr std::size_t k_hops_per_look = 256;
-constexpr milliseconds k_round{6};
+constexpr milliseconds k_latency_round{6};
 
 /// A permutation of the numbers below 2^bits: what it makes of neighbours lies far apart, in no order that a prefetcher sees.
 struct scatter {
@@ -50,7 +50,7 @@ std::vector<double> measure_latency(time_box& box, team& all, const working_memo
     });
     if (whole != all.size()) return {};
     std::uint64_t at = 0;
-    auto per_second = rates(box, k_round, processor_seconds, [&] {
+    auto per_second = rates(box, k_latency_round, processor_seconds, [&] {
         for (std::size_t i = 0; i < k_hops_per_look; ++i) at = words[at];
         // The loads have happened: the next one's place comes from them.
         return at < lines * k_words;

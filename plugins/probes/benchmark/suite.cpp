@@ -14,7 +14,7 @@ namespace sigrun::benchmark {
 namespace {
 
 constexpr double k_bits = 8;  // per byte: _bps are bits per second, whatever moves
-constexpr milliseconds k_round{15}, k_all_round{25};
+constexpr milliseconds k_cpu_round{15}, k_all_round{25};
 
 class suite {
 public:
@@ -79,13 +79,13 @@ private:
         const pinned_here here;
         integer_work integer;
         auto time = box(within_.integer);
-        auto rounds = rates(time, k_round, processor_seconds, [&] { return integer(), true; });
+        auto rounds = rates(time, k_cpu_round, processor_seconds, [&] { return integer(), true; });
         keep(integer.checksum());
         if (!run_.go_on()) return;
         sheet_.median("perf.single_int", rounds, 1 / k_baseline_integer, within_.integer, {"integer work"}, false);
         float_work floating;
         auto more = box(within_.floating);
-        rounds = rates(more, k_round, processor_seconds, [&] { return floating(), true; });
+        rounds = rates(more, k_cpu_round, processor_seconds, [&] { return floating(), true; });
         keep(static_cast<std::uint64_t>(floating.energy() * 1e6));
         if (!run_.go_on()) return;
         sheet_.median("perf.single_fp", rounds, 1 / k_baseline_float, within_.floating, {"floating point work"}, false);

@@ -1,5 +1,7 @@
 #include "inventory.hpp"
 
+#include "version_text.hpp"
+
 #include <sigrun/cpp/os_release.hpp>
 
 #include <set>
@@ -10,14 +12,10 @@ namespace {
 
 using sdk::fact_info;
 
-constexpr std::size_t k_max_version = 64;
-
 bool plain_version(std::string_view text) noexcept {
-    if (text.empty() || text.size() > k_max_version || text.front() < '0' || text.front() > '9') return false;
+    if (text.empty() || text.size() > k_max_version || !is_digit(text.front())) return false;
     for (char c : text)
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '-' ||
-              c == '+' || c == '_'))
-            return false;
+        if (!is_word(c) && c != '.' && c != '-' && c != '+' && c != '_') return false;
     return true;
 }
 

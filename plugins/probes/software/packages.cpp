@@ -1,5 +1,7 @@
 #include "packages.hpp"
 
+#include "version_text.hpp"
+
 #include <sigrun/cpp/short_hash.hpp>
 
 #include <tuple>
@@ -14,8 +16,6 @@ constexpr std::size_t k_max_field = 256;
 constexpr std::size_t k_max_lists = 8;  // file lists that are read for one program
 
 bool fits(std::string_view text) noexcept { return !text.empty() && text.size() <= k_max_field; }
-
-bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 
 /// True if `name` is `pattern`, where one * stands for anything.
 bool matches(std::string_view pattern, std::string_view name) noexcept {
@@ -50,7 +50,7 @@ std::string upstream_version(std::string_view text) {
     if (!fits(text) || !is_digit(text.front())) return {};
     std::string out;
     for (char c : text) {
-        const bool word = is_digit(c) || c == '.' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        const bool word = is_word(c) || c == '.';
         if (!word && c != '~' && c != '_') return {};
         out += c == '~' || c == '_' ? '-' : c;  // a release candidate, as its maker would write it
     }

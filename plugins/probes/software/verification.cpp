@@ -1,16 +1,13 @@
 #include "verification.hpp"
 
+#include "version_text.hpp"
+
 #include <unistd.h>
 
 #include <algorithm>
 
 namespace sigrun::software {
 namespace {
-
-bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
-bool is_word(char c) noexcept { return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-
-constexpr std::size_t k_max_version = 64;
 
 bool others_may_change(const struct stat& info) noexcept {
     return (info.st_mode & S_IWOTH) || (info.st_uid != 0 && info.st_uid != ::geteuid());

@@ -13,11 +13,6 @@ constexpr std::size_t k_read_piece = std::size_t{64} << 10;  // a header alone m
 constexpr std::size_t k_kept_buffer = std::size_t{256} << 10;
 constexpr std::string_view k_keepalive = "k";
 
-std::uint64_t now_ns() {
-    return static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::nanoseconds>(clock::now().time_since_epoch()).count());
-}
-
 }  // namespace
 
 /// A busy sink, or a peer that sends but does not take what it asked for, has to wait.

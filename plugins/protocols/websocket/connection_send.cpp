@@ -9,11 +9,6 @@ constexpr std::size_t k_max_calls = 1024;
 constexpr std::size_t k_max_pings = 64;
 constexpr std::size_t k_bulk_share = 32;  // of max_output
 
-std::uint64_t now_ns() {
-    return static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::nanoseconds>(clock::now().time_since_epoch()).count());
-}
-
 }  // namespace
 
 /// Under the mutex.

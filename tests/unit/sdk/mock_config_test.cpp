@@ -8,7 +8,7 @@ namespace sdk = sigrun::sdk;
 
 namespace {
 
-constexpr sigrun_opt k_options[] = {
+constexpr sigrun_opt k_mock_options[] = {
     sdk::option("count", SIGRUN_OPT_INT, {.def = "3", .min = 1, .max = 9}),
     sdk::option("wait", SIGRUN_OPT_DURATION, {.def = "1h30m"}),
     sdk::option("room", SIGRUN_OPT_SIZE, {.def = "4KiB"}),
@@ -19,8 +19,8 @@ constexpr sigrun_opt k_options[] = {
     sdk::option("path", SIGRUN_OPT_PATH, {.flags = SIGRUN_OPT_REQUIRED}),
     sdk::option("note", SIGRUN_OPT_STRING, {}),
 };
-constexpr sigrun_component k_component{sizeof(sigrun_component),    std::size(k_options), sdk::str("thing"),
-                                       sdk::str(SIGRUN_KIND_PROBE), sdk::str("doc"),      k_options};
+constexpr sigrun_component k_component{sizeof(sigrun_component),    std::size(k_mock_options), sdk::str("thing"),
+                                       sdk::str(SIGRUN_KIND_PROBE), sdk::str("doc"),           k_mock_options};
 
 std::string refusal(std::map<std::string, std::string> options) {
     options.try_emplace("path", "/x");

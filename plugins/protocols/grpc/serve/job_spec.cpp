@@ -6,10 +6,6 @@ namespace sigrun::grpc {
 namespace {
 namespace json = boost::json;
 
-void text(json::object& o, std::string_view key, const std::string& value) {
-    if (!value.empty()) o[key] = value;
-}
-
 template <class List>
 json::array texts(const List& list) {
     json::array out;
@@ -29,37 +25,37 @@ json::object pairs(const Map& map) {
 
 std::string job_document(const v1::JobSpec& spec) {
     json::object o;
-    text(o, "kind", spec.kind());
+    set_text(o, "kind", spec.kind());
     if (spec.command_size()) o["command"] = texts(spec.command());
     if (spec.steps_size()) {
         json::array steps;
         for (const auto& step : spec.steps()) {
             json::object one;
-            text(one, "name", step.name());
+            set_text(one, "name", step.name());
             one["command"] = texts(step.command());
             steps.push_back(std::move(one));
         }
         o["steps"] = std::move(steps);
     }
     if (spec.env_size()) o["env"] = pairs(spec.env());
-    text(o, "workdir", spec.workdir());
-    text(o, "requires", spec.requirement());
+    set_text(o, "workdir", spec.workdir());
+    set_text(o, "requires", spec.requirement());
     if (spec.prefers_size()) {
         json::array prefers;
         for (const auto& each : spec.prefers())
             prefers.push_back(json::object{{"if", each.condition()}, {"weight", each.weight()}});
         o["prefers"] = std::move(prefers);
     }
-    text(o, "queue", spec.queue());
-    text(o, "tenant", spec.tenant());
-    text(o, "priority", spec.priority());
-    text(o, "balancer", spec.balancer());
-    text(o, "protocol", spec.protocol());
+    set_text(o, "queue", spec.queue());
+    set_text(o, "tenant", spec.tenant());
+    set_text(o, "priority", spec.priority());
+    set_text(o, "balancer", spec.balancer());
+    set_text(o, "protocol", spec.protocol());
     if (spec.labels_size()) o["labels"] = pairs(spec.labels());
     if (spec.has_timeouts()) {
         json::object timeouts;
-        text(timeouts, "queue", spec.timeouts().queue());
-        text(timeouts, "run", spec.timeouts().run());
+        set_text(timeouts, "queue", spec.timeouts().queue());
+        set_text(timeouts, "run", spec.timeouts().run());
         o["timeouts"] = std::move(timeouts);
     }
     if (spec.has_retry()) {
@@ -68,7 +64,7 @@ std::string job_document(const v1::JobSpec& spec) {
         if (spec.retry().has_infrastructure()) retry["infrastructure"] = spec.retry().infrastructure();
         o["retry"] = std::move(retry);
     }
-    text(o, "durability", spec.durability());
+    set_text(o, "durability", spec.durability());
     if (spec.has_idempotent()) o["idempotent"] = spec.idempotent();
     return json::serialize(o);
 }

@@ -23,10 +23,6 @@ std::optional<problem> read(std::string_view bytes, Request& out) {
                    sdk::concat(bytes.size(), " other bytes")};
 }
 
-void text(json::object& o, std::string_view key, const std::string& value) {
-    if (!value.empty()) o[key] = value;
-}
-
 std::optional<problem> done(call_parts& out, std::string_view method, const json::object& params) {
     out.method = method;
     if (!params.empty()) out.params = json::serialize(params);
@@ -44,8 +40,8 @@ std::optional<problem> submit(std::string_view bytes, call_parts& out) {
     out.has_payload = r.has_payload();
     out.payload = r.payload();
     json::object params;
-    text(params, "wait", r.wait());
-    text(params, "idempotency_key", r.idempotency_key());
+    set_text(params, "wait", r.wait());
+    set_text(params, "idempotency_key", r.idempotency_key());
     return done(out, "jobs.submit", params);
 }
 
@@ -60,9 +56,9 @@ std::optional<problem> list_jobs(std::string_view bytes, call_parts& out) {
     v1::ListJobsRequest r;
     if (auto bad = read(bytes, r)) return bad;
     json::object params;
-    text(params, "state", r.state());
+    set_text(params, "state", r.state());
     if (r.limit()) params["limit"] = r.limit();
-    text(params, "cursor", r.cursor());
+    set_text(params, "cursor", r.cursor());
     return done(out, "jobs.list", params);
 }
 
@@ -70,7 +66,7 @@ std::optional<problem> cancel(std::string_view bytes, call_parts& out) {
     v1::CancelJobRequest r;
     if (auto bad = read(bytes, r)) return bad;
     json::object params{{"id", r.id()}};
-    text(params, "grace", r.grace());
+    set_text(params, "grace", r.grace());
     return done(out, "jobs.cancel", params);
 }
 
@@ -100,9 +96,9 @@ std::optional<problem> add_runner(std::string_view bytes, call_parts& out) {
     v1::AddRunnerRequest r;
     if (auto bad = read(bytes, r)) return bad;
     json::object o;
-    text(o, "name", r.name());
-    text(o, "endpoint", r.endpoint());
-    text(o, "profile", r.profile());
+    set_text(o, "name", r.name());
+    set_text(o, "endpoint", r.endpoint());
+    set_text(o, "profile", r.profile());
     json::object labels;
     for (const auto& [key, value] : r.labels()) labels[key] = value;
     if (!labels.empty()) o["labels"] = std::move(labels);
@@ -122,9 +118,9 @@ std::optional<problem> list_runners(std::string_view bytes, call_parts& out) {
     v1::ListRunnersRequest r;
     if (auto bad = read(bytes, r)) return bad;
     json::object params;
-    text(params, "where", r.where());
+    set_text(params, "where", r.where());
     if (r.limit()) params["limit"] = r.limit();
-    text(params, "cursor", r.cursor());
+    set_text(params, "cursor", r.cursor());
     return done(out, "runners.list", params);
 }
 
@@ -140,7 +136,7 @@ std::optional<problem> change_runner(std::string_view bytes, call_parts& out, st
     v1::ChangeRunnerRequest r;
     if (auto bad = read(bytes, r)) return bad;
     json::object params{{"id", r.id()}};
-    text(params, "reason", r.reason());
+    set_text(params, "reason", r.reason());
     return done(out, method, params);
 }
 
@@ -153,7 +149,7 @@ std::optional<problem> watch(std::string_view bytes, call_parts& out) {
     if (r.has_after()) params["after"] = r.after();
     std::string types;
     for (const auto& type : r.types()) types += (types.empty() ? "" : ",") + type;
-    text(params, "types", types);
+    set_text(params, "types", types);
     return done(out, "events.watch", params);
 }
 

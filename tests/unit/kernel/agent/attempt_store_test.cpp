@@ -23,7 +23,7 @@ attempt_record record_of(const std::string& job, std::uint32_t number = 1) {
     return what;
 }
 
-class attempt_store_test : public testing::Test {
+class attempt_store_test : public ::testing::Test {
 protected:
     std::string folder() const { return dir_ / "attempts"; }
     std::vector<restored_attempt> after_a_crash() const { return attempt_store(folder()).restore(); }

@@ -23,7 +23,7 @@ capability_document recorded() {
     const auto o = parse_object(file("virtual_machine.json")).value();
     return *capability_document::from_json(*array_or_null(o, "facts")).value();
 }
-fact of(std::string key, json::value value) {
+fact fact_of(std::string key, json::value value) {
     fact f;
     f.key = std::move(key);
     f.value = std::move(value);
@@ -57,24 +57,24 @@ TEST(nfd, the_labels_of_a_recorded_machine) {
 }
 
 TEST(nfd, flags_have_its_names_and_the_usual_ones_no_label) {
-    const auto x86 =
-        labels_of({of("host.arch", "x86_64"),
-                   of("cpu.features", json::array{"aes", "avx512_vnni", "amx_tile", "sse4_2", "pni", "lm", "avx2"})});
+    const auto x86 = labels_of(
+        {fact_of("host.arch", "x86_64"),
+         fact_of("cpu.features", json::array{"aes", "avx512_vnni", "amx_tile", "sse4_2", "pni", "lm", "avx2"})});
     EXPECT_EQ(x86, (labels{{"cpu-cpuid.AESNI", "true"},
                            {"cpu-cpuid.AMXTILE", "true"},
                            {"cpu-cpuid.AVX2", "true"},
                            {"cpu-cpuid.AVX512VNNI", "true"}}));
-    EXPECT_EQ(labels_of({of("host.arch", "aarch64"), of("cpu.features", json::array{"asimdhp", "aes"})}),
+    EXPECT_EQ(labels_of({fact_of("host.arch", "aarch64"), fact_of("cpu.features", json::array{"asimdhp", "aes"})}),
               (labels{{"cpu-cpuid.AES", "true"}, {"cpu-cpuid.ASIMDHP", "true"}}));
 }
 
 TEST(nfd, only_some_classes_of_devices_are_labelled) {
     const auto found = labels_of(
-        {of("pci", json::array{json::object{{"class", "0302"}, {"vendor_id", "10de"}, {"device_id", "20b0"}},
-                               json::object{{"class", "0200"}, {"vendor_id", "8086"}, {"sriov_total", 64}},
-                               json::object{{"class", "1200"}, {"vendor_id", "1da3"}, {"sriov_total", 4}}}),
-         of("usb", json::array{json::object{{"class", "ff"}, {"vendor_id", "0bda"}, {"device_id", "8153"}},
-                               json::object{{"class", "09"}, {"vendor_id", "1d6b"}, {"device_id", "0002"}}})});
+        {fact_of("pci", json::array{json::object{{"class", "0302"}, {"vendor_id", "10de"}, {"device_id", "20b0"}},
+                                    json::object{{"class", "0200"}, {"vendor_id", "8086"}, {"sriov_total", 64}},
+                                    json::object{{"class", "1200"}, {"vendor_id", "1da3"}, {"sriov_total", 4}}}),
+         fact_of("usb", json::array{json::object{{"class", "ff"}, {"vendor_id", "0bda"}, {"device_id", "8153"}},
+                                    json::object{{"class", "09"}, {"vendor_id", "1d6b"}, {"device_id", "0002"}}})});
     EXPECT_EQ(found, (labels{{"pci-0302_10de.present", "true"},
                              {"pci-1200_1da3.present", "true"},
                              {"pci-1200_1da3.sriov.capable", "true"},
@@ -83,7 +83,8 @@ TEST(nfd, only_some_classes_of_devices_are_labelled) {
 }
 
 TEST(nfd, versions_are_taken_apart) {
-    EXPECT_EQ(labels_of({of("kernel.release", "6.1.0-18-amd64"), of("os.id", "debian"), of("os.version", "12.5")}),
+    EXPECT_EQ(labels_of({fact_of("kernel.release", "6.1.0-18-amd64"), fact_of("os.id", "debian"),
+                         fact_of("os.version", "12.5")}),
               (labels{{"kernel-version.full", "6.1.0-18-amd64"},
                       {"kernel-version.major", "6"},
                       {"kernel-version.minor", "1"},
@@ -92,37 +93,39 @@ TEST(nfd, versions_are_taken_apart) {
                       {"system-os_release.VERSION_ID", "12.5"},
                       {"system-os_release.VERSION_ID.major", "12"},
                       {"system-os_release.VERSION_ID.minor", "5"}}));
-    EXPECT_EQ(labels_of({of("os.version", "rolling")}), (labels{{"system-os_release.VERSION_ID", "rolling"}}));
+    EXPECT_EQ(labels_of({fact_of("os.version", "rolling")}), (labels{{"system-os_release.VERSION_ID", "rolling"}}));
 }
 
 TEST(nfd, numa_swap_disks_and_security) {
-    EXPECT_EQ(
-        labels_of({of("numa.count", 2), of("memory.swap_bytes", 1), of("sec.selinux", "enforcing"),
-                   of("sec.sev", "sev-es"),
-                   of("block", json::array{json::object{{"name", "sda"}, {"rotational", false}}}), of("cpu.smt", true),
-                   of("cpu.vendor", "GenuineIntel"), of("kernel.config", json::array{"PREEMPT", "BPF"})}),
-        (labels{{"memory-numa", "true"},
-                {"memory-swap.enabled", "true"},
-                {"kernel-selinux.enabled", "true"},
-                {"cpu-security.sev.enabled", "true"},
-                {"cpu-security.sev.es.enabled", "true"},
-                {"storage-nonrotationaldisk", "true"},
-                {"cpu-hardware_multithreading", "true"},
-                {"cpu-model.vendor_id", "Intel"},
-                {"kernel-config.PREEMPT", "true"}}));
-    EXPECT_TRUE(labels_of({of("numa.count", 1), of("memory.swap_bytes", 0), of("sec.sev", "none"),
-                           of("sec.selinux", "permissive"), of("block", json::array{json::object{{"name", "vda"}}})})
-                    .empty())
+    EXPECT_EQ(labels_of({fact_of("numa.count", 2), fact_of("memory.swap_bytes", 1), fact_of("sec.selinux", "enforcing"),
+                         fact_of("sec.sev", "sev-es"),
+                         fact_of("block", json::array{json::object{{"name", "sda"}, {"rotational", false}}}),
+                         fact_of("cpu.smt", true), fact_of("cpu.vendor", "GenuineIntel"),
+                         fact_of("kernel.config", json::array{"PREEMPT", "BPF"})}),
+              (labels{{"memory-numa", "true"},
+                      {"memory-swap.enabled", "true"},
+                      {"kernel-selinux.enabled", "true"},
+                      {"cpu-security.sev.enabled", "true"},
+                      {"cpu-security.sev.es.enabled", "true"},
+                      {"storage-nonrotationaldisk", "true"},
+                      {"cpu-hardware_multithreading", "true"},
+                      {"cpu-model.vendor_id", "Intel"},
+                      {"kernel-config.PREEMPT", "true"}}));
+    EXPECT_TRUE(
+        labels_of({fact_of("numa.count", 1), fact_of("memory.swap_bytes", 0), fact_of("sec.sev", "none"),
+                   fact_of("sec.selinux", "permissive"), fact_of("block", json::array{json::object{{"name", "vda"}}})})
+            .empty())
         << "what is not so, or not known, has no label";
 }
 
 TEST(nfd, what_may_be_no_label_or_is_not_known_is_left_out) {
-    auto assumed = of("os.id", "debian");
+    auto assumed = fact_of("os.id", "debian");
     assumed.method = "assumed";
-    fact denied = of("kernel.release", nullptr);
+    fact denied = fact_of("kernel.release", nullptr);
     denied.status = fact_status::denied;
-    EXPECT_TRUE(labels_of({assumed, denied, of("cpu.vendor", "Some Vendor"), of("os.version", json::value(std::string(64, '1'))),
-                           of("cpu.features", "no list"), of("pci", json::array{1, "x", json::object{{"class", 3}}})})
+    EXPECT_TRUE(labels_of({assumed, denied, fact_of("cpu.vendor", "Some Vendor"),
+                           fact_of("os.version", json::value(std::string(64, '1'))), fact_of("cpu.features", "no list"),
+                           fact_of("pci", json::array{1, "x", json::object{{"class", 3}}})})
                     .empty());
 }
 
@@ -147,15 +150,16 @@ TEST(reapi, the_properties_of_a_recorded_machine) {
 }
 
 TEST(reapi, architectures_have_the_names_of_the_lexicon) {
-    const auto isa = [](const char* arch) { return properties_of({of("host.arch", arch)}); };
+    const auto isa = [](const char* arch) { return properties_of({fact_of("host.arch", arch)}); };
     EXPECT_EQ(isa("aarch64"), "ISA=arm-a64 ISA=armv8");
     EXPECT_EQ(isa("armv7l"), "ISA=arm-a32 ISA=armv7");
     EXPECT_EQ(isa("riscv64"), "ISA=rv64g");
     EXPECT_EQ(isa("ppc64le"), "ISA=power-isa-le");
     EXPECT_EQ(isa("vax"), "") << "an architecture it has no word for";
-    EXPECT_EQ(properties_of({of("host.arch", "aarch64"), of("cpu.features", json::array{"asimd", "sve"})}),
+    EXPECT_EQ(properties_of({fact_of("host.arch", "aarch64"), fact_of("cpu.features", json::array{"asimd", "sve"})}),
               "ISA=arm-a64 ISA=arm-neon ISA=arm-sve ISA=armv8");
-    EXPECT_EQ(properties_of({of("cpu.features", json::array{"avx2"})}), "") << "an extension of nothing says nothing";
+    EXPECT_EQ(properties_of({fact_of("cpu.features", json::array{"avx2"})}), "")
+        << "an extension of nothing says nothing";
 }
 
 TEST(exports, an_unknown_format_is_refused_by_name) {

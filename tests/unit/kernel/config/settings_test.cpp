@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string error_of(std::string_view text) {
+std::string parse_error_of(std::string_view text) {
     auto parsed = settings::parse(text, "f.ini");
     return parsed ? "no error" : parsed.error().text();
 }
@@ -51,30 +51,32 @@ TEST(ini, a_section_name_with_dots_stays_whole) {
 }
 
 TEST(ini, what_poco_would_let_pass_is_an_error_with_its_line) {
-    EXPECT_EQ(error_of("[a]\nx=1\nx=2\n"), "f.ini:3: expected each key once per section, found x again in [a]");
-    EXPECT_EQ(error_of("[a]\nx=1\n[b]\n[a]\n"), "f.ini:4: expected each section once per file, found [a] again");
-    EXPECT_EQ(error_of("[runner A]\n[runner a]\n"),
+    EXPECT_EQ(parse_error_of("[a]\nx=1\nx=2\n"), "f.ini:3: expected each key once per section, found x again in [a]");
+    EXPECT_EQ(parse_error_of("[a]\nx=1\n[b]\n[a]\n"), "f.ini:4: expected each section once per file, found [a] again");
+    EXPECT_EQ(parse_error_of("[runner A]\n[runner a]\n"),
               "f.ini:2: expected each section once per file, found [runner a] again");
-    EXPECT_EQ(error_of("[a]\njust text\n"), "f.ini:2: expected [section] or key = value, found \"just text\"");
-    EXPECT_EQ(error_of("x = 1\n"), "f.ini:1: expected a [section] before the first key, found \"x = 1\"");
-    EXPECT_EQ(error_of("[a\n"), "f.ini:1: expected a section such as [server] alone on its line, found \"[a\"");
-    EXPECT_EQ(error_of("[a] x = 1\n"),
+    EXPECT_EQ(parse_error_of("[a]\njust text\n"), "f.ini:2: expected [section] or key = value, found \"just text\"");
+    EXPECT_EQ(parse_error_of("x = 1\n"), "f.ini:1: expected a [section] before the first key, found \"x = 1\"");
+    EXPECT_EQ(parse_error_of("[a\n"), "f.ini:1: expected a section such as [server] alone on its line, found \"[a\"");
+    EXPECT_EQ(parse_error_of("[a] x = 1\n"),
               "f.ini:1: expected a section such as [server] alone on its line, found \"[a] x = 1\"");
 }
 
 TEST(ini, wrong_names_and_values_are_errors) {
     for (auto section : {"[]", "[A]", "[a b c]", "[a.b]", "[a \x01]", "[a b\"c]"})
-        EXPECT_NE(error_of(std::string(section) + "\n").find("f.ini:1: expected a section such as"), std::string::npos)
+        EXPECT_NE(parse_error_of(std::string(section) + "\n").find("f.ini:1: expected a section such as"),
+                  std::string::npos)
             << section;
     for (auto key : {"=1", "Key = 1", "a b = 1", "a.b = 1", "k\xc3\xa9y = 1"})
-        EXPECT_NE(error_of("[a]\n" + std::string(key) + "\n").find("f.ini:2: expected a key of"), std::string::npos)
+        EXPECT_NE(parse_error_of("[a]\n" + std::string(key) + "\n").find("f.ini:2: expected a key of"),
+                  std::string::npos)
             << key;
-    EXPECT_NE(error_of("[a]\nx = \x01\n").find("without control characters"), std::string::npos);
-    EXPECT_NE(error_of(std::string("[a]\nx = a\0b\n", 11)).find("without control characters"), std::string::npos);
-    EXPECT_NE(error_of("[a]\nx = " + std::string(70'000, 'y')).find("at most 64 KiB"), std::string::npos);
-    EXPECT_NE(error_of(std::string(1024 * 1024 + 1, '\n')).find("at most 1 MiB"), std::string::npos);
-    EXPECT_EQ(error_of(std::string(1024 * 1024, '\n')), "no error");
-    EXPECT_EQ(error_of(""), "no error");
+    EXPECT_NE(parse_error_of("[a]\nx = \x01\n").find("without control characters"), std::string::npos);
+    EXPECT_NE(parse_error_of(std::string("[a]\nx = a\0b\n", 11)).find("without control characters"), std::string::npos);
+    EXPECT_NE(parse_error_of("[a]\nx = " + std::string(70'000, 'y')).find("at most 64 KiB"), std::string::npos);
+    EXPECT_NE(parse_error_of(std::string(1024 * 1024 + 1, '\n')).find("at most 1 MiB"), std::string::npos);
+    EXPECT_EQ(parse_error_of(std::string(1024 * 1024, '\n')), "no error");
+    EXPECT_EQ(parse_error_of(""), "no error");
 }
 
 TEST(ini, references_are_replaced) {
@@ -85,19 +87,20 @@ TEST(ini, references_are_replaced) {
 }
 
 TEST(ini, references_that_lead_nowhere_or_on_and_on_are_errors) {
-    EXPECT_EQ(error_of("[a]\nx = ${b.c}\n"), "f.ini:2: expected ${section.key} of a value that is set, found ${b.c}");
-    EXPECT_NE(error_of("[a]\nx = ${HOME}\n").find("found ${HOME}"), std::string::npos);
-    EXPECT_NE(error_of("[a]\nx = ${}\n").find("found ${}"), std::string::npos);
-    EXPECT_NE(error_of("[a]\nx = ${a.y\ny = 1\n").find("expected ${section.key}"), std::string::npos);
-    EXPECT_NE(error_of("[a]\nx = ${a.x}\n").find("leads on and on"), std::string::npos);
-    EXPECT_NE(error_of("[a]\nx = ${a.y}\ny = ${a.x}\n").find("leads on and on"), std::string::npos);
+    EXPECT_EQ(parse_error_of("[a]\nx = ${b.c}\n"),
+              "f.ini:2: expected ${section.key} of a value that is set, found ${b.c}");
+    EXPECT_NE(parse_error_of("[a]\nx = ${HOME}\n").find("found ${HOME}"), std::string::npos);
+    EXPECT_NE(parse_error_of("[a]\nx = ${}\n").find("found ${}"), std::string::npos);
+    EXPECT_NE(parse_error_of("[a]\nx = ${a.y\ny = 1\n").find("expected ${section.key}"), std::string::npos);
+    EXPECT_NE(parse_error_of("[a]\nx = ${a.x}\n").find("leads on and on"), std::string::npos);
+    EXPECT_NE(parse_error_of("[a]\nx = ${a.y}\ny = ${a.x}\n").find("leads on and on"), std::string::npos);
     std::string bomb = "[a]\nv0 = \n";
     for (int i = 1; i < 8; ++i) {
         bomb += "v" + std::to_string(i) + " = ";
         for (int j = 0; j < 100; ++j) bomb += "${a.v" + std::to_string(i - 1) + "}";
         bomb += "\n";
     }
-    EXPECT_NE(error_of(bomb).find("leads on and on"), std::string::npos);
+    EXPECT_NE(parse_error_of(bomb).find("leads on and on"), std::string::npos);
 }
 
 class layers : public ::testing::Test {

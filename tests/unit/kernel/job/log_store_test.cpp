@@ -14,12 +14,12 @@ using sigrun::id;
 using sigrun::log_reader;
 using sigrun::log_store;
 
-struct fixture : testing::Test {
+struct job_log_test : testing::Test {
     std::string dir = [] {
         std::string t = testing::TempDir() + "logsXXXXXX";
         return std::string(mkdtemp(t.data()));
     }();
-    ~fixture() override { std::filesystem::remove_all(dir); }
+    ~job_log_test() override { std::filesystem::remove_all(dir); }
     static std::string all(const std::shared_ptr<sigrun::job_log>& log, std::uint64_t from = 0) {
         log_reader reader(log);
         std::string out;
@@ -34,7 +34,6 @@ struct fixture : testing::Test {
         }
     }
 };
-using job_log_test = fixture;
 
 TEST_F(job_log_test, bytes_come_back_with_stream_and_time) {
     log_store store(dir, 1 << 20);

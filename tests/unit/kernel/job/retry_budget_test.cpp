@@ -15,8 +15,8 @@ namespace {
 using namespace sigrun;
 using namespace sigrun::test;
 
-struct item : waiter {};
-using item_ptr = std::shared_ptr<item>;
+struct budget_item : waiter {};
+using budget_item_ptr = std::shared_ptr<budget_item>;
 
 struct budget_of {
     std::unique_ptr<selector> select = make_selector({scripted::make("none", propose_nothing)});
@@ -31,8 +31,8 @@ struct budget_of {
 TEST(retry_budget, three_at_once_where_there_is_little_else) {
     budget_of b;
     const auto c = b.of("");
-    std::vector<item_ptr> jobs(5);
-    for (auto& j : jobs) j = std::make_shared<item>();
+    std::vector<budget_item_ptr> jobs(5);
+    for (auto& j : jobs) j = std::make_shared<budget_item>();
     for (int i = 0; i < 3; ++i) EXPECT_TRUE(b.budget.take(c, jobs[static_cast<std::size_t>(i)]));
     EXPECT_FALSE(b.budget.take(c, jobs[3]));
     EXPECT_FALSE(b.budget.take(c, jobs[4]));
@@ -52,10 +52,10 @@ TEST(retry_budget, a_fifth_of_the_other_attempts_of_the_class_and_of_all) {
     budget_of b;
     const auto busy = b.of("cpu.cores > 1"), quiet = b.of("cpu.cores > 2");
     b.began(busy, 100);
-    std::vector<item_ptr> keep;
+    std::vector<budget_item_ptr> keep;
     auto take = [&](const class_ptr& c, int tries) {
         int got = 0;
-        for (int i = 0; i < tries; ++i) got += b.budget.take(c, keep.emplace_back(std::make_shared<item>()));
+        for (int i = 0; i < tries; ++i) got += b.budget.take(c, keep.emplace_back(std::make_shared<budget_item>()));
         return got;
     };
     EXPECT_EQ(take(quiet, 10), 3);  // its own requirement has no other attempts
@@ -72,9 +72,9 @@ TEST(retry_budget, a_fifth_of_the_other_attempts_of_the_class_and_of_all) {
 TEST(retry_budget, a_long_line_of_one_class_does_not_stand_before_others) {
     budget_of b;
     const auto a = b.of("cpu.cores > 1"), c = b.of("cpu.cores > 2");
-    std::vector<item_ptr> keep;
-    for (int i = 0; i < 100; ++i) b.budget.take(a, keep.emplace_back(std::make_shared<item>()));
-    const auto other = std::make_shared<item>();
+    std::vector<budget_item_ptr> keep;
+    for (int i = 0; i < 100; ++i) b.budget.take(a, keep.emplace_back(std::make_shared<budget_item>()));
+    const auto other = std::make_shared<budget_item>();
     EXPECT_FALSE(b.budget.take(c, other));
     for (int i = 0; i < 3; ++i) b.budget.give(*a);
     const auto next = b.budget.ready();
@@ -85,10 +85,10 @@ TEST(retry_budget, a_long_line_of_one_class_does_not_stand_before_others) {
 TEST(retry_budget, who_has_gone_does_not_take_a_place) {
     budget_of b;
     const auto c = b.of("");
-    std::vector<item_ptr> keep;
-    for (int i = 0; i < 3; ++i) b.budget.take(c, keep.emplace_back(std::make_shared<item>()));
-    b.budget.take(c, std::make_shared<item>());
-    const auto last = std::make_shared<item>();
+    std::vector<budget_item_ptr> keep;
+    for (int i = 0; i < 3; ++i) b.budget.take(c, keep.emplace_back(std::make_shared<budget_item>()));
+    b.budget.take(c, std::make_shared<budget_item>());
+    const auto last = std::make_shared<budget_item>();
     b.budget.take(c, last);
     b.budget.give(*c);
     EXPECT_EQ(b.budget.ready(), std::vector<waiter_ptr>{last});
@@ -97,9 +97,9 @@ TEST(retry_budget, who_has_gone_does_not_take_a_place) {
 TEST(retry_budget, a_retry_that_has_proven_itself_makes_room_and_counts_as_an_attempt) {
     budget_of b;
     const auto c = b.of("");
-    std::vector<item_ptr> keep;
+    std::vector<budget_item_ptr> keep;
     // 1,000 jobs are lost at once, and nothing else runs: they come back ever faster.
-    for (int i = 0; i < 1000; ++i) b.budget.take(c, keep.emplace_back(std::make_shared<item>()));
+    for (int i = 0; i < 1000; ++i) b.budget.take(c, keep.emplace_back(std::make_shared<budget_item>()));
     std::size_t back = 3, under_way = 3;
     int rounds = 0;
     while (back < 1000) {
@@ -124,10 +124,10 @@ TEST(retry_budget, mission_I8_a_total_outage_is_amplified_at_most_1_2_times) {
                 int ends;
                 bool retry;
                 int tries;
-                item_ptr who;
+                budget_item_ptr who;
             };
             std::vector<attempt> running;
-            std::multimap<int, std::pair<item_ptr, int>> waits;  // backoff of retries that hold the budget
+            std::multimap<int, std::pair<budget_item_ptr, int>> waits;  // backoff of retries that hold the budget
             std::map<waiter*, int> tries_of;
             std::uint64_t first = 0, all = 0;
             for (int now = 0; now < 20'000; ++now) {
@@ -147,7 +147,8 @@ TEST(retry_budget, mission_I8_a_total_outage_is_amplified_at_most_1_2_times) {
                 }
                 running = std::move(left);
                 for (const auto& w : b.budget.ready())
-                    waits.emplace(now + backoff, std::pair(std::static_pointer_cast<item>(w), tries_of[w.get()]));
+                    waits.emplace(now + backoff,
+                                  std::pair(std::static_pointer_cast<budget_item>(w), tries_of[w.get()]));
                 const int lives = 10 + static_cast<int>(random() % 10);
                 for (auto at = waits.lower_bound(0); at != waits.end() && at->first <= now; at = waits.erase(at)) {
                     running.push_back({now + lives, true, at->second.second, at->second.first});
@@ -155,7 +156,7 @@ TEST(retry_budget, mission_I8_a_total_outage_is_amplified_at_most_1_2_times) {
                 }
                 while (running.size() < static_cast<std::size_t>(places)) {
                     b.budget.began(*c);
-                    running.push_back({now + lives, false, 0, std::make_shared<item>()});
+                    running.push_back({now + lives, false, 0, std::make_shared<budget_item>()});
                     ++first, ++all;
                 }
             }
@@ -172,10 +173,10 @@ TEST(retry_budget, counts_hold_with_many_threads) {
     std::vector<std::thread> threads;
     for (int t = 0; t < 4; ++t)
         threads.emplace_back([&] {
-            std::deque<item_ptr> keep;
+            std::deque<budget_item_ptr> keep;
             for (int i = 0; i < 5000; ++i) {
                 b.budget.began(*c);
-                if (b.budget.take(c, keep.emplace_back(std::make_shared<item>()))) b.budget.give(*c);
+                if (b.budget.take(c, keep.emplace_back(std::make_shared<budget_item>()))) b.budget.give(*c);
                 for (std::size_t n = b.budget.ready().size(); n; --n) b.budget.give(*c);
                 b.budget.ended(*c);
             }

@@ -20,7 +20,7 @@ past_job ended_at(std::int64_t ns) {
     return p;
 }
 
-struct fixture {
+struct keyed_jobs {
     submit_keys keys;
     std::optional<submit_keys::holder> take(std::string key, const id& job, std::string_view document = k_document,
                                             std::string_view payload = {}) {
@@ -53,7 +53,7 @@ TEST(submit_keys, payload_counts_wherever_it_stood) {
 
 TEST(submit_keys, fingerprint_is_the_same_in_each_version_on_each_machine) {
     // printf '{"command":["make","check",],"priority":"high",}\0' | sha256sum
-    fixture f;
+    keyed_jobs f;
     f.take("k", id::make());
     EXPECT_NE(f.keys.record_of("tenant", "k").body.find("\"body\":\"c2dddddf10edb44519a46eeca3701935\""),
               std::string::npos)
@@ -61,7 +61,7 @@ TEST(submit_keys, fingerprint_is_the_same_in_each_version_on_each_machine) {
 }
 
 TEST(submit_keys, key_belongs_to_the_first_job_and_to_its_tenant) {
-    fixture f;
+    keyed_jobs f;
     const id first = id::make(), second = id::make();
     EXPECT_FALSE(f.take("k", first));
     auto holder = f.take("k", second);
@@ -76,7 +76,7 @@ TEST(submit_keys, key_belongs_to_the_first_job_and_to_its_tenant) {
 }
 
 TEST(submit_keys, key_outlives_its_job_by_its_lifetime_and_no_longer) {
-    fixture f;
+    keyed_jobs f;
     const id job = id::make();
     f.take("k", job);
     auto left = f.keys.retire("tenant", "k", ended_at(k_now), true, k_now + 1);
@@ -96,7 +96,7 @@ TEST(submit_keys, key_outlives_its_job_by_its_lifetime_and_no_longer) {
 }
 
 TEST(submit_keys, job_that_is_kept_longer_than_the_lifetime_takes_its_key_along) {
-    fixture f;
+    keyed_jobs f;
     f.take("k", id::make());
     EXPECT_EQ(f.keys.retire("tenant", "k", ended_at(k_now), true, k_now + 25 * k_hour).flags,
               static_cast<std::uint32_t>(SIGRUN_RECORD_DELETE));
@@ -104,7 +104,7 @@ TEST(submit_keys, job_that_is_kept_longer_than_the_lifetime_takes_its_key_along)
 }
 
 TEST(submit_keys, keys_expire_in_the_order_in_which_their_jobs_ended_and_so_many_at_once) {
-    fixture f;
+    keyed_jobs f;
     for (int i = 0; i < 5; ++i) {
         f.take("k" + std::to_string(i), id::make());
         f.keys.retire("tenant", "k" + std::to_string(i), ended_at(k_now + (4 - i) * k_hour), i % 2 == 0, k_now);
@@ -116,7 +116,7 @@ TEST(submit_keys, keys_expire_in_the_order_in_which_their_jobs_ended_and_so_many
 }
 
 TEST(submit_keys, none_is_forgotten_early_when_there_are_too_many) {
-    fixture f;
+    keyed_jobs f;
     f.keys.limit(24h, 2);
     f.take("a", id::make());
     f.take("b", id::make());
@@ -132,7 +132,7 @@ TEST(submit_keys, none_is_forgotten_early_when_there_are_too_many) {
 }
 
 TEST(submit_keys, what_is_restored_is_what_was_stored) {
-    fixture before;
+    keyed_jobs before;
     const id live = id::make(), ended = id::make();
     before.take("live", live, k_document, "bytes");
     before.take("ended", ended);
@@ -143,7 +143,7 @@ TEST(submit_keys, what_is_restored_is_what_was_stored) {
     const auto left = before.keys.retire("tenant", "ended", how, true, k_now);
     const auto kept = before.keys.record_of("tenant", "live");
 
-    fixture after;
+    keyed_jobs after;
     after.keys.restore(left.key, left.body);
     after.keys.restore(kept.key, kept.body);
     EXPECT_TRUE(after.take("live", id::make(), k_document, "bytes")->same);
@@ -168,7 +168,7 @@ TEST(submit_keys, records_of_earlier_versions_are_read) {
         h ^ (std::hash<std::string_view>{}(std::string_view()) + 0x9E3779B97F4A7C15ull + (h << 6));
     const id job = id::make();
     const std::string key = std::string("tenant\x1f") + "k";
-    fixture f;
+    keyed_jobs f;
     f.keys.restore(key, R"({"job":")" + job.text() + R"(","hash":")" + std::to_string(hash) + "\"}");
     auto holder = f.take("k", id::make());
     ASSERT_TRUE(holder);
@@ -176,7 +176,7 @@ TEST(submit_keys, records_of_earlier_versions_are_read) {
     EXPECT_TRUE(holder->same);
     EXPECT_FALSE(f.take("k", id::make(), R"({"command":["other"]})")->same);
     // And stay what they are when their job is forgotten.
-    fixture later;
+    keyed_jobs later;
     const auto left = f.keys.retire("tenant", "k", ended_at(k_now), true, k_now);
     later.keys.restore(left.key, left.body);
     EXPECT_TRUE(later.take("k", id::make())->same);

@@ -83,14 +83,14 @@ public:
     bool connected;
 };
 
-struct fixture {
+struct listening {
     metrics meters;
     plugin_host host{{}, settings::parse("", "none.ini").value(), meters};
     fake_protocol alpha{"alpha", "ALPHA"}, beta{"beta", "BETA"}, all{"alphabet", "ALPHABET"};
     std::unique_ptr<listener> door = std::make_unique<listener>(host, meters);
     listener_options options{.addresses = {"127.0.0.1:0"}};
 
-    ~fixture() {
+    ~listening() {
         door.reset();
         host.shutdown();
     }
@@ -121,7 +121,7 @@ std::string read_all(int fd, std::size_t n) {
 }  // namespace
 
 TEST(listener, hands_a_recognised_connection_over_with_all_bytes_unread) {
-    fixture f;
+    listening f;
     ASSERT_TRUE(f.start());
     client c(f.at());
     c.send("BETA and more");
@@ -140,7 +140,7 @@ TEST(listener, hands_a_recognised_connection_over_with_all_bytes_unread) {
 }
 
 TEST(listener, greeting_may_come_byte_by_byte_and_costs_one_question_each) {
-    fixture f;
+    listening f;
     ASSERT_TRUE(f.start());
     client c(f.at());
     const std::string greeting = "BETA";
@@ -156,7 +156,7 @@ TEST(listener, greeting_may_come_byte_by_byte_and_costs_one_question_each) {
 }
 
 TEST(listener, order_decides_and_an_earlier_protocol_that_needs_more_is_waited_for) {
-    fixture f;
+    listening f;
     f.options.protocol_order = {"alphabet", "alpha", "unheard-of"};
     ASSERT_TRUE(f.start());
     client longer(f.at());
@@ -170,7 +170,7 @@ TEST(listener, order_decides_and_an_earlier_protocol_that_needs_more_is_waited_f
 }
 
 TEST(listener, at_the_deadline_the_first_that_said_ok_has_it) {
-    fixture f;
+    listening f;
     f.options.protocol_order = {"alphabet"};
     f.options.peek_deadline = std::chrono::milliseconds(50);
     ASSERT_TRUE(f.start());
@@ -180,7 +180,7 @@ TEST(listener, at_the_deadline_the_first_that_said_ok_has_it) {
 }
 
 TEST(listener, a_peer_that_ends_its_side_needs_no_deadline) {
-    fixture f;
+    listening f;
     f.options.protocol_order = {"alphabet"};
     f.options.peek_deadline = std::chrono::hours(1);
     ASSERT_TRUE(f.start());
@@ -196,7 +196,7 @@ TEST(listener, a_peer_that_ends_its_side_needs_no_deadline) {
 }
 
 TEST(listener, unknown_bytes_are_closed_and_counted) {
-    fixture f;
+    listening f;
     ASSERT_TRUE(f.start());
     client c(f.at());
     c.send("what is this");
@@ -205,7 +205,7 @@ TEST(listener, unknown_bytes_are_closed_and_counted) {
 }
 
 TEST(listener, silence_and_half_a_greeting_end_at_the_deadline) {
-    fixture f;
+    listening f;
     f.options.peek_deadline = std::chrono::milliseconds(50);
     ASSERT_TRUE(f.start());
     client silent(f.at()), half(f.at());
@@ -216,7 +216,7 @@ TEST(listener, silence_and_half_a_greeting_end_at_the_deadline) {
 }
 
 TEST(listener, peer_that_leaves_is_counted_apart) {
-    fixture f;
+    listening f;
     f.options.peek_deadline = std::chrono::hours(1);
     ASSERT_TRUE(f.start());
     { client c(f.at()); }
@@ -225,7 +225,7 @@ TEST(listener, peer_that_leaves_is_counted_apart) {
 
 TEST(listener, peek_limit_ends_the_patience) {
     fake_protocol endless("endless", std::string(1000, 'x'));  // outlives the listener
-    fixture f;
+    listening f;
     f.options.peek_limit = 64;
     f.options.peek_deadline = std::chrono::hours(1);
     ASSERT_TRUE(f.door->start(f.options, {endless.wrapped()}));
@@ -236,7 +236,7 @@ TEST(listener, peek_limit_ends_the_patience) {
 }
 
 TEST(listener, flood_of_silent_connections_pushes_out_the_oldest_and_service_goes_on) {
-    fixture f;
+    listening f;
     f.options.max_waiting = 8;
     f.options.peek_deadline = std::chrono::hours(1);
     ASSERT_TRUE(f.start());
@@ -251,7 +251,7 @@ TEST(listener, flood_of_silent_connections_pushes_out_the_oldest_and_service_goe
 }
 
 TEST(listener, connection_a_plugin_refuses_is_closed) {
-    fixture f;
+    listening f;
     f.beta.refuse_all();
     ASSERT_TRUE(f.start());
     client c(f.at());
@@ -262,7 +262,7 @@ TEST(listener, connection_a_plugin_refuses_is_closed) {
 }
 
 TEST(listener, sessions_are_different_numbers) {
-    fixture f;
+    listening f;
     ASSERT_TRUE(f.start());
     client a(f.at()), b(f.at());
     a.send("BETA");
@@ -274,7 +274,7 @@ TEST(listener, sessions_are_different_numbers) {
 TEST(listener, unix_socket_tells_the_user_and_is_private_and_removed) {
     folder dir;
     const auto path = dir.path + "/sigrun.sock";
-    fixture f;
+    listening f;
     f.options.addresses = {"unix:" + path, "127.0.0.1:0"};
     ASSERT_TRUE(f.start());
     struct stat info {};
@@ -304,10 +304,10 @@ TEST(listener, stale_socket_file_is_replaced_a_live_one_and_another_file_are_not
         ASSERT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&un), sizeof un), 0);
         ::close(fd);
     }
-    fixture first;
+    listening first;
     first.options.addresses = {"unix:" + path};
     ASSERT_TRUE(first.start());
-    fixture second;
+    listening second;
     second.options.addresses = {"unix:" + path};
     auto live = second.start();
     ASSERT_FALSE(live);
@@ -325,7 +325,7 @@ TEST(listener, stale_socket_file_is_replaced_a_live_one_and_another_file_are_not
 TEST(listener, socket_file_that_somebody_replaced_is_left) {
     folder dir;
     const auto path = dir.path + "/s";
-    fixture f;
+    listening f;
     f.options.addresses = {"unix:" + path};
     ASSERT_TRUE(f.start());
     std::filesystem::remove(path);
@@ -335,7 +335,7 @@ TEST(listener, socket_file_that_somebody_replaced_is_left) {
 }
 
 TEST(listener, ipv6_loopback_works) {
-    fixture f;
+    listening f;
     f.options.addresses = {"[::1]:0"};
     auto started = f.start();
     if (!started && started.error().message.find("no interface") != std::string::npos) GTEST_SKIP() << "no IPv6 here";
@@ -348,7 +348,7 @@ TEST(listener, ipv6_loopback_works) {
 
 TEST(listener, busy_port_is_named_with_what_to_do_and_nothing_is_bound) {
     folder dir;
-    fixture first, second;
+    listening first, second;
     ASSERT_TRUE(first.start());
     second.options.addresses = {"unix:" + dir.path + "/s", first.at()};
     auto r = second.start();
@@ -361,13 +361,13 @@ TEST(listener, busy_port_is_named_with_what_to_do_and_nothing_is_bound) {
 TEST(listener, wrong_addresses_are_refused_with_what_was_expected) {
     for (const char* address :
          {"", "7070", "127.0.0.1", ":7070", "127.0.0.1:99999", "127.0.0.1:x", "::1:7070", "[]:1", "unix:"}) {
-        fixture f;
+        listening f;
         f.options.addresses = {address};
         auto r = f.start();
         ASSERT_FALSE(r) << address;
         EXPECT_NE(r.error().text().find("expected"), std::string::npos) << r.error().text();
     }
-    fixture f;
+    listening f;
     f.options.addresses = {"unix:/nonexistent-folder/s"};
     EXPECT_NE(f.start().error().message.find("folder does not exist"), std::string::npos);
     f.options.addresses = {"unix:/tmp/" + std::string(200, 'a')};
@@ -377,7 +377,7 @@ TEST(listener, wrong_addresses_are_refused_with_what_was_expected) {
 }
 
 TEST(listener, out_of_descriptors_it_waits_and_goes_on) {
-    fixture f;
+    listening f;
     f.options.peek_deadline = std::chrono::hours(1);
     ASSERT_TRUE(f.start());
     rlimit old{};
@@ -399,7 +399,7 @@ TEST(listener, out_of_descriptors_it_waits_and_goes_on) {
 }
 
 TEST(listener, stop_closes_waiting_connections_and_may_be_called_twice) {
-    fixture f;
+    listening f;
     f.options.peek_deadline = std::chrono::hours(1);
     ASSERT_TRUE(f.start());
     client c(f.at());

@@ -19,14 +19,14 @@ struct seen_frame {
     std::string payload{};
 };
 
-struct fixture : testing::Test {
+struct router_test : testing::Test {
     metrics numbers;
     router methods{numbers};
     std::vector<seen_frame> frames;
     sigrun_result answer = SIGRUN_OK;
     bool refuse_next = false;
     sigrun_sink sink{sizeof(sigrun_sink), 0, this, [](void* ctx, const sigrun_frame* f) -> sigrun_result {
-                         auto& me = *static_cast<fixture*>(ctx);
+                         auto& me = *static_cast<router_test*>(ctx);
                          if (std::exchange(me.refuse_next, false)) return SIGRUN_E_INVALID;
                          if (me.answer == SIGRUN_OK)
                              me.frames.push_back({std::string(sdk::view(f->json)), f->flags,
@@ -44,7 +44,6 @@ struct fixture : testing::Test {
         return methods.begin(7, call, sink, &call_id, &error.abi);
     }
 };
-using router_test = fixture;
 
 TEST_F(router_test, a_method_that_answers_at_once_leaves_nothing_behind) {
     methods.add("echo", [](const call_input& in, const call_ptr& call) { call->last(in.params); });

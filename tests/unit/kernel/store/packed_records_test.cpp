@@ -17,11 +17,11 @@ std::string one_record(std::uint64_t position, std::string_view key, std::string
     number(out, position, 8);
     return out.append(key).append(body);
 }
-std::string page(std::uint32_t count, std::uint64_t next, const std::string& records) {
+std::string page(std::uint32_t count, std::uint64_t next, const std::string& packed) {
     std::string out;
     number(out, count, 4);
     number(out, next, 8);
-    return out + records;
+    return out + packed;
 }
 
 }  // namespace

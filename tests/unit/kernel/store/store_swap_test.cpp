@@ -16,30 +16,30 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct folder {
+struct swap_folder {
     fs::path path;
-    folder() {
+    swap_folder() {
         char name[] = "/tmp/sigrun-swap-XXXXXX";
         if (!mkdtemp(name)) throw std::runtime_error("mkdtemp failed");
         path = name;
         fs::create_directory(data());
     }
-    ~folder() { fs::remove_all(path); }
+    ~swap_folder() { fs::remove_all(path); }
     fs::path data() const { return path / "data"; }
     void install(const std::string& version) const {
         sigrun::testing::install_rebuilt(path / "plugins", "stores/sqlite.so", "0.1.0", version);
     }
 };
 
-/// A host with the sqlite plugin of the folder, and a journal in front of it that can be replaced.
-struct node {
+/// A host with the sqlite plugin of the swap_folder, and a journal in front of it that can be replaced.
+struct swap_node {
     metrics meters;
     std::unique_ptr<plugin_host> host;
     std::unique_ptr<journal> log;
     std::map<std::string, std::string> replayed;
     std::uint64_t epoch = 0;
 
-    explicit node(const folder& dir) {
+    explicit swap_node(const swap_folder& dir) {
         plugin_host_options options;
         options.plugin_dir = (dir.path / "plugins").string();
         options.state_dir = dir.path.string();
@@ -59,7 +59,7 @@ struct node {
                    })
                     .value();
     }
-    ~node() {
+    ~swap_node() {
         host->end_reloads();
         log.reset();
         host->shutdown();
@@ -109,13 +109,13 @@ std::size_t open_files(const std::string& part) {
 }  // namespace
 
 TEST(store_swap, twenty_replacements_under_load_lose_nothing_and_keep_the_order) {
-    folder dir;
+    swap_folder dir;
     dir.install("0.1.0");
     constexpr int k_writers = 4;
     std::vector<int> written(k_writers);
     std::uint64_t epoch = 0;
     {
-        node n(dir);
+        swap_node n(dir);
         epoch = n.epoch;
         const auto files = open_files("sigrun.db");
         std::atomic<bool> stop{false};
@@ -159,7 +159,7 @@ TEST(store_swap, twenty_replacements_under_load_lose_nothing_and_keep_the_order)
         // SQLite cannot close the file while another connection has locks on it; it keeps the descriptor for the next one.
         EXPECT_LE(open_files("sigrun.db"), files + 2);
     }
-    node n(dir);
+    swap_node n(dir);
     EXPECT_EQ(n.epoch, epoch + 2) << "given back once and taken once: replacing did neither";
     for (int w = 0; w < k_writers; ++w) {
         const auto last = written[static_cast<std::size_t>(w)];
@@ -170,10 +170,10 @@ TEST(store_swap, twenty_replacements_under_load_lose_nothing_and_keep_the_order)
 }
 
 TEST(store_swap, a_new_one_that_sees_another_store_is_refused_and_the_old_one_goes_on) {
-    folder dir;
+    swap_folder dir;
     dir.install("0.1.0");
     {
-        node n(dir);
+        swap_node n(dir);
         ASSERT_TRUE(n.append("a", "{}"));
         // What stands under the path now is not what the running one has open.
         fs::rename(dir.data(), dir.path / "elsewhere");
@@ -189,16 +189,16 @@ TEST(store_swap, a_new_one_that_sees_another_store_is_refused_and_the_old_one_go
         fs::rename(dir.path / "elsewhere", dir.data());
         EXPECT_TRUE(n.append("c", "{}", false));
     }
-    node n(dir);
+    swap_node n(dir);
     EXPECT_EQ(n.replayed.size(), 3u);
 }
 
 TEST(store_swap, a_store_that_was_fenced_is_not_unfenced_by_a_replacement) {
-    folder dir;
+    swap_folder dir;
     dir.install("0.1.0");
-    node first(dir);
+    swap_node first(dir);
     ASSERT_TRUE(first.append("a", "{}"));
-    node second(dir);
+    swap_node second(dir);
     dir.install("0.1.1");
     auto done = first.reload();
     ASSERT_FALSE(done);
@@ -208,9 +208,9 @@ TEST(store_swap, a_store_that_was_fenced_is_not_unfenced_by_a_replacement) {
 }
 
 TEST(store_swap, another_instance_may_go_without_a_question) {
-    folder dir;
+    swap_folder dir;
     dir.install("0.1.0");
-    node n(dir);
+    swap_node n(dir);
     auto present = n.host->find(SIGRUN_KIND_STORE, "sqlite");
     EXPECT_TRUE(n.log->can_replace(nullptr, present));
     EXPECT_TRUE(n.log->replace(nullptr, nullptr));
@@ -218,9 +218,9 @@ TEST(store_swap, another_instance_may_go_without_a_question) {
 }
 
 TEST(store_swap, a_closed_journal_takes_no_new_store) {
-    folder dir;
+    swap_folder dir;
     dir.install("0.1.0");
-    node n(dir);
+    swap_node n(dir);
     n.log->close();
     dir.install("0.1.1");
     auto done = n.reload();

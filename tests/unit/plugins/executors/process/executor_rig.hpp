@@ -22,6 +22,8 @@ namespace json = boost::json;
 using namespace sigrun::sdk;
 using std::chrono::milliseconds;
 
+inline constexpr std::uint64_t k_ms = 1'000'000;
+
 inline std::uint64_t monotonic_ns() {
     timespec t{};
     ::clock_gettime(CLOCK_MONOTONIC, &t);

@@ -13,7 +13,6 @@
 namespace sigrun::process_test {
 namespace {
 
-constexpr std::uint64_t k_ms = 1'000'000;
 // It left session, group and parent, cleared its environment and ignores TERM: only a cgroup finds it when its shim is dead.
 constexpr std::string_view k_nameless = "env -i setsid sh -c \"trap '' TERM; (sleep 987 & sleep 987) & sleep 987\" & ";
 

@@ -13,7 +13,6 @@
 namespace sigrun::process_test {
 namespace {
 
-constexpr std::uint64_t k_ms = 1'000'000;
 // A descendant that left session, group and parent, and one that also ignores TERM.
 constexpr std::string_view k_escape =
     "(setsid sh -c 'sleep 1000 & sleep 1000' &) ; setsid sh -c 'trap \"\" TERM; sleep 1000; sleep 1000' & ";

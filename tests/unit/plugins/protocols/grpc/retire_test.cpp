@@ -1,17 +1,11 @@
 // A newer generation serves from now on: each peer is told once, nothing that still comes is lost.
+#include "call_request.hpp"
 #include "h2_client.hpp"
 #include "rig.hpp"
-#include "sigrun/v1/calls.pb.h"
 
 using namespace rig;
 
 namespace {
-std::string call_request(const std::string& method) {
-    v1::CallRequest r;
-    r.set_method(method);
-    return r.SerializeAsString();
-}
-constexpr const char* k_call = "/sigrun.v1.Calls/Call";
 constexpr std::int32_t k_all_streams = 0x7fffffff;
 }  // namespace
 

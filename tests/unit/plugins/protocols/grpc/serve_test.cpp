@@ -1,8 +1,8 @@
 // Requests as any client of gRPC sends them, and as none should.
+#include "call_request.hpp"
 #include "grpc/health/v1/health.pb.h"
 #include "h2_client.hpp"
 #include "rig.hpp"
-#include "sigrun/v1/calls.pb.h"
 #include "sigrun/v1/jobs.pb.h"
 #include "wire/metadata.hpp"
 
@@ -18,13 +18,6 @@ Message message_in(std::string_view data) {
     EXPECT_TRUE(m.ParseFromString(std::string(data.substr(5))));
     return m;
 }
-std::string call_request(const std::string& method, const std::string& document = {}) {
-    v1::CallRequest r;
-    r.set_method(method);
-    r.set_document(document);
-    return r.SerializeAsString();
-}
-constexpr const char* k_call = "/sigrun.v1.Calls/Call";
 }  // namespace
 
 TEST(grpc_recognise, the_preface_byte_by_byte) {

@@ -6,8 +6,6 @@
 namespace sigrun::http::testing {
 namespace {
 
-constexpr int k_long = 30'000;
-
 bool is_last(const sdk::recorded_frame& f) { return f.kind == SIGRUN_BYE && (f.flags & SIGRUN_FRAME_LAST); }
 bool asks_to_reconnect(const sdk::recorded_frame& f) {
     return f.kind == SIGRUN_BYE && !(f.flags & SIGRUN_FRAME_LAST) && f.json.find(R"("reconnect":true)") != f.json.npos;

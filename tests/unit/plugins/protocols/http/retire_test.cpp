@@ -11,7 +11,6 @@ namespace sigrun::http::testing {
 namespace {
 
 constexpr std::string_view k_get = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
-constexpr int k_long = 30'000;
 
 std::size_t open_descriptors() {
     std::size_t n = 0;

@@ -18,6 +18,8 @@
 
 namespace sigrun::http::testing {
 
+inline constexpr int k_long = 30'000;  // ms that a retirement may take
+
 /// One inbound call as the kernel saw it, with the sink to answer to.
 struct seen_call {
     std::uint64_t id = 0;

@@ -3,6 +3,8 @@
 #include "hello.hpp"
 #include "message.hpp"
 
+#include <sigrun/cpp/text.hpp>
+
 #include <boost/json/parse.hpp>
 #include <gtest/gtest.h>
 
@@ -10,6 +12,7 @@
 #include <sstream>
 
 using namespace sigrun::valkyrie;
+using sigrun::sdk::str;
 namespace json = boost::json;
 
 namespace {
@@ -29,7 +32,6 @@ std::string to_hex(std::string_view raw) {
     }
     return out;
 }
-sigrun_str str(std::string_view s) { return {s.data(), s.size()}; }
 std::string_view view(sigrun_str s) { return {s.ptr, static_cast<std::size_t>(s.len)}; }
 
 struct golden_vector {
