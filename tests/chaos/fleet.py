@@ -1,0 +1,135 @@
+"""A daemon and its runners as real programs on loopback, each kept by a service, with a way between them that can be broken."""
+import os
+import pathlib
+import signal
+
+from broken_network import Way
+from harness import BIN, Daemon, Program, end_orphans, free_port
+from service import Service
+
+SHIPPED = ("valkyrie", "grpc", "websocket", "http")
+
+
+class Fleet:
+    def __init__(self, plan, folder):
+        self.plan, self.folder = plan, pathlib.Path(folder)
+        self.ledger = self.folder / "ledger"
+        self.ledger.mkdir()
+        self.port = free_port()
+        self.ways, self.services = {}, {}
+        self.services["daemon"] = Service("daemon", self._start_daemon)
+        self.daemon.ready()
+        for runner in plan.runners:
+            self._add(runner)
+
+    @property
+    def daemon(self):
+        return self.services["daemon"].now
+
+    @property
+    def runners(self):
+        return [r.name for r in self.plan.runners]
+
+    def _start_daemon(self):
+        daemon = Daemon(self.folder / "daemon", port=self.port, settings=self.plan.settings)
+        daemon.port = self.port  # it is asked before it has said that it listens
+        return daemon
+
+    def _add(self, runner):
+        way = self.ways[runner.name] = Way(self.port)
+        argv = [BIN / "sigrun-runner", "--name", runner.name, "--state-dir", self.folder / runner.name, "--slots", runner.slots]
+        for setting in ("runner.benchmark=no", "runner.rung_retry=1s", "runner.drain_timeout=1s", "runner.kill_grace=500ms",
+                        "runner.protocols=" + ",".join(runner.protocols)):
+            argv += ["--set", setting]
+        if runner.listens:
+            way.target = free_port()
+            argv += ["--listen", f"127.0.0.1:{way.target}"]
+        else:
+            argv += ["--url", f"{runner.protocols[0]}://127.0.0.1:{way.port}"]
+        self.services[runner.name] = Service(runner.name, lambda: Program(argv))
+        if runner.listens:
+            self.services[runner.name].now.wait_line("listening")
+            status, body = self.daemon.request("POST", "/v1/runners", {"name": runner.name, "endpoint": f"127.0.0.1:{way.port}"})
+            assert status == 201, body
+
+    def shims(self):
+        """(pid, job id) of each shim that has a job of this fleet, by pid; those that wait for one are not among them."""
+        ours = f"{self.folder}/".encode()
+        found = []
+        for entry in pathlib.Path("/proc").iterdir():
+            try:
+                argv = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
+                if argv[:1] == [b"sigrun-shim"] and b"/" in argv[1] and self._is_ours(entry, ours):
+                    found.append((int(entry.name), argv[1].decode().split("/")[0]))
+            except (OSError, IndexError):
+                pass  # gone meanwhile
+        return sorted(found)
+
+    @staticmethod
+    def _is_ours(entry, ours):
+        """Whether the process has a file of this fleet open: its spool."""
+        return any(os.readlink(fd).encode().startswith(ours) for fd in (entry / "fd").iterdir())
+
+    def shims_of(self, name):
+        prefix = f"{self.folder / name}/".encode()
+        return [pid for pid, _ in self.shims() if self._is_ours(pathlib.Path(f"/proc/{pid}"), prefix)]
+
+    def ready(self):
+        """What is not well yet; empty when the daemon and all runners are ready for work."""
+        missing = [f"{s.name} does not run" for s in self.services.values() if not s.running()]
+        try:
+            status, body = self.daemon.request("GET", "/readyz", timeout=5)
+            if status != 200:
+                missing.append(f"daemon: {body}")
+            for name in self.runners:
+                status, body = self.daemon.request("GET", f"/v1/runners/{name}", timeout=5)
+                state = body["status"] if status == 200 else status
+                if state not in ("online", "busy"):
+                    missing.append(f"{name} is {state}" + (f": {body['status_reason']}" if status == 200 else ""))
+        except OSError as e:
+            missing.append(f"daemon: {e}")
+        return missing
+
+    def heal(self):
+        """Every fault that lasts is over."""
+        for way in self.ways.values():
+            for protocol in SHIPPED:
+                way.set(protocol, "open")
+        for service in self.services.values():
+            service.hurry()
+            service.signal(signal.SIGCONT)
+        for pid, _ in self.shims():
+            self.send(pid, signal.SIGCONT)
+
+    @staticmethod
+    def send(pid, what):
+        try:
+            os.kill(pid, what)
+        except ProcessLookupError:
+            pass
+
+    def stop(self):
+        """Stops all programs, runners first; what they did not do well at it."""
+        problems = []
+        for name in [*self.runners, "daemon"]:
+            if name in self.services and (code := self.services[name].stop()) != 0:
+                problems.append(f"{name} did not stop when it was told to" if code is None else f"{name} stopped with {code}")
+        for way in self.ways.values():
+            way.close()
+        for service in self.services.values():
+            for life in service.lives:
+                life._reader.join(5)
+                life.process.stdout.close()
+        return problems
+
+    def keep_output(self):
+        """What the programs printed, one file for each, beside their state."""
+        for service in self.services.values():
+            parts = []
+            for number, life in enumerate(service.lives, 1):
+                parts += [f"--- life {number}, pid {life.pid}, exit {life.process.poll()}: {' '.join(life.argv)}", *life.lines]
+            (self.folder / f"{service.name}.log").write_text("\n".join(parts) + "\n")
+
+    def sweep(self):
+        """Ends shims that still wait for their runner."""
+        end_orphans(self.folder)
