@@ -48,14 +48,14 @@ void job_engine::store_end(const job_ptr& j, job_lock& lock, ending how, std::fu
     // The record is written as it will be; in memory the job keeps its state until the disk has it.
     j->end = how;
     j->state = how.state;
-    j->finished_ns = clock_.wall_ns();
+    const auto ended_ns = j->finished_ns = clock_.wall_ns();
     const auto number = ++j->saves;
     std::vector<journal_record> records;
     records.push_back(record_of(*j));
     j->end.reset();
     j->state = from;
     j->finished_ns = 0;
-    auto stored = [this, j, from, number, how = std::move(how),
+    auto stored = [this, j, from, number, ended_ns, how = std::move(how),
                    durable = std::move(durable)](result<void> outcome) mutable {
         job_lock inner(j->mutex);
         if (!outcome) {
@@ -75,7 +75,7 @@ void job_engine::store_end(const job_ptr& j, job_lock& lock, ending how, std::fu
         j->reason.clear();
         j->end = std::move(how);
         j->state = j->end->state;
-        j->finished_ns = clock_.wall_ns();
+        j->finished_ns = ended_ns;  // as the disk has it: the next life of the daemon says the same
         publish(*j, from);
         const auto tell = overtaken(*j, number);
         inner.unlock();

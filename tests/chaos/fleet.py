@@ -8,6 +8,7 @@ from harness import BIN, Daemon, Program, end_orphans, free_port
 from service import Service
 
 SHIPPED = ("valkyrie", "grpc", "websocket", "http")
+SCHEMES = {"websocket": "ws"}  # where that is not the protocol's name
 
 
 class Fleet:
@@ -45,7 +46,7 @@ class Fleet:
             way.target = free_port()
             argv += ["--listen", f"127.0.0.1:{way.target}"]
         else:
-            argv += ["--url", f"{runner.protocols[0]}://127.0.0.1:{way.port}"]
+            argv += ["--url", f"{SCHEMES.get(runner.protocols[0], runner.protocols[0])}://127.0.0.1:{way.port}"]
         self.services[runner.name] = Service(runner.name, lambda: Program(argv))
         if runner.listens:
             self.services[runner.name].now.wait_line("listening")

@@ -64,7 +64,8 @@ class Run:
             if fleet:
                 fleet.heal()
                 self.problems += fleet.stop()
-                self.problems += [f"{s.name} ended by itself with {code}" for s in fleet.services.values() for code in s.unexpected]
+                self.problems += [f"{s.name} ended by itself with {', '.join(map(str, s.unexpected[:10]))}"
+                                  for s in fleet.services.values() if s.unexpected]
                 fleet.keep_output()
                 fleet.sweep()
             self.problems += [f"a sanitizer reported: {r}" for r in reports.close()]
@@ -72,6 +73,8 @@ class Run:
 
     def _under_faults(self, fleet):
         self.problems += patient("the fleet is ready at first", fleet.ready, 30)
+        if self.problems:
+            return
         news = News(fleet.port)
         try:
             load = Load(fleet, self.plan)

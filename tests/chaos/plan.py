@@ -89,7 +89,8 @@ def draw_job(rng, seed, number, seconds):
     return Job(at=round(rng.uniform(0, seconds * 0.9), 2), key=f"chaos-{seed}-{number}",
                lines=rng.randint(20_000, 100_000) if loud else rng.randint(1, 200), pieces=rng.randint(2, 8) if slow else 1,
                pause=round(rng.uniform(0.05, 0.6), 2) if slow else 0, exit_code=code,
-               habit=rng.choice(("plain", "plain", "plain", "plain", "leaves_child", "deaf")), retry_user=rng.choice((0, 0, 1)),
+               habit=rng.choice(("plain", "plain", "plain", "plain", "leaves_child", "deaf")),
+               retry_user=rng.choice((0, 0, 1)) if idempotent else 0,
                # What has not reached the disk when its daemon is killed may begin twice, so only jobs that may are relaxed.
                idempotent=idempotent, durability="relaxed" if idempotent and rng.random() < 0.2 else "fsync",
                cancel_after=round(rng.uniform(0, 3), 2) if rng.random() < 0.12 else 0)

@@ -65,6 +65,7 @@ class Service:
                 told, away = self._told, self._away
             if told is None:
                 self.unexpected.append(code)
+                away = 1.0  # one that cannot start at all must not keep the machine busy
             if self._over.is_set():
                 return
             self._hurry.wait(away)
