@@ -10,6 +10,7 @@ import threading
 import time
 import typing
 
+import io_page
 from fleet import SHIPPED
 
 FAULTS = {}
@@ -182,6 +183,41 @@ def stick_disk(fleet, fault):
             lock.execute("ROLLBACK")
     finally:
         lock.close()
+
+
+def die_at_a_step(fleet, fault, name):
+    """Dies between two steps of what it does next: at one of its next system calls of a kind."""
+    steps = [(kind, nth, after) for kind in io_page.KINDS for nth in (1, 2, 3, 5, 8, 13) for after in (False, True)]
+    fleet.io[name].die_at(fleet.services[name].now.pid, *steps[int(fault.pick * len(steps)) % len(steps)])
+    yield
+    fleet.io[name].disarm()
+
+
+@fault("daemon.die", "daemon", 3)
+def die_daemon(fleet, fault):
+    return die_at_a_step(fleet, fault, "daemon")
+
+
+@fault("agent.die", "runner", 3)
+def die_agent(fleet, fault):
+    return die_at_a_step(fleet, fault, fault.target)
+
+
+def slow_disk(fleet, fault, name):
+    """Each fsync takes up to 0.3 s longer."""
+    fleet.io[name].slow_down(fleet.services[name].now.pid, 0.3 * fault.pick)
+    yield
+    fleet.io[name].slow_down(fleet.services[name].now.pid, 0)
+
+
+@fault("disk.slow", "daemon", 4)
+def slow_daemon(fleet, fault):
+    return slow_disk(fleet, fault, "daemon")
+
+
+@fault("agent.slow_disk", "runner", 4)
+def slow_agent(fleet, fault):
+    return slow_disk(fleet, fault, fault.target)
 
 
 class Striker:

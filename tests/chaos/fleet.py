@@ -3,6 +3,7 @@ import os
 import pathlib
 import signal
 
+import io_page
 from broken_network import Way
 from harness import BIN, Daemon, Program, end_orphans, free_port
 from service import Service
@@ -17,10 +18,13 @@ class Fleet:
         self.ledger = self.folder / "ledger"
         self.ledger.mkdir()
         self.port = free_port()
-        self.ways, self.services = {}, {}
-        self.services["daemon"] = Service("daemon", self._start_daemon)
-        self.daemon.ready()
-        for runner in plan.runners:
+        self.ways, self.services, self.io = {}, {}, {}
+
+    def start(self):
+        self._library = io_page.build(self.folder)
+        self._keep("daemon", self._start_daemon)
+        self.daemon.wait_line("listening on 127.0.0.1:", 60)
+        for runner in self.plan.runners:
             self._add(runner)
 
     @property
@@ -31,15 +35,20 @@ class Fleet:
     def runners(self):
         return [r.name for r in self.plan.runners]
 
+    def _keep(self, name, start):
+        page = self.io[name] = io_page.IoPage(self._library, self.folder / f"{name}.io")
+        self.services[name] = Service(name, start, page.has_killed)
+
     def _start_daemon(self):
-        daemon = Daemon(self.folder / "daemon", port=self.port, settings=self.plan.settings)
+        daemon = Daemon(self.folder / "daemon", port=self.port, settings=self.plan.settings, env=self.io["daemon"].environment)
         daemon.port = self.port  # it is asked before it has said that it listens
         return daemon
 
     def _add(self, runner):
         way = self.ways[runner.name] = Way(self.port)
         argv = [BIN / "sigrun-runner", "--name", runner.name, "--state-dir", self.folder / runner.name, "--slots", runner.slots]
-        for setting in ("runner.benchmark=no", "runner.rung_retry=1s", "runner.drain_timeout=1s", "runner.kill_grace=500ms",
+        # Neither measuring the machine nor asking its programs for their versions has to do with faults.
+        for setting in ("runner.benchmark=no", "instance software_verify.execute=no", "runner.rung_retry=1s", "runner.drain_timeout=1s", "runner.kill_grace=500ms",
                         "runner.protocols=" + ",".join(runner.protocols)):
             argv += ["--set", setting]
         if runner.listens:
@@ -47,9 +56,9 @@ class Fleet:
             argv += ["--listen", f"127.0.0.1:{way.target}"]
         else:
             argv += ["--url", f"{SCHEMES.get(runner.protocols[0], runner.protocols[0])}://127.0.0.1:{way.port}"]
-        self.services[runner.name] = Service(runner.name, lambda: Program(argv))
+        self._keep(runner.name, lambda: Program(argv, env=self.io[runner.name].environment))
         if runner.listens:
-            self.services[runner.name].now.wait_line("listening")
+            self.services[runner.name].now.wait_line("listening", 60)
             status, body = self.daemon.request("POST", "/v1/runners", {"name": runner.name, "endpoint": f"127.0.0.1:{way.port}"})
             assert status == 201, body
 
@@ -96,6 +105,8 @@ class Fleet:
         for way in self.ways.values():
             for protocol in SHIPPED:
                 way.set(protocol, "open")
+        for page in self.io.values():
+            page.calm()
         for service in self.services.values():
             service.hurry()
             service.signal(signal.SIGCONT)

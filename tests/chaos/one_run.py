@@ -54,25 +54,24 @@ class Run:
 
     def go(self):
         reports = SanitizerReports()
-        fleet = None
+        fleet = Fleet(self.plan, self.folder)
         try:
-            fleet = Fleet(self.plan, self.folder)
+            fleet.start()
             self._under_faults(fleet)
         except Exception as e:  # the harness itself is in trouble: that is no pass
             self.problems.append(f"{type(e).__name__}: {e}")
         finally:
-            if fleet:
-                fleet.heal()
-                self.problems += fleet.stop()
-                self.problems += [f"{s.name} ended by itself with {', '.join(map(str, s.unexpected[:10]))}"
-                                  for s in fleet.services.values() if s.unexpected]
-                fleet.keep_output()
-                fleet.sweep()
+            fleet.heal()
+            self.problems += fleet.stop()
+            self.problems += [f"{s.name} ended by itself with {', '.join(map(str, s.unexpected[:10]))}"
+                              for s in fleet.services.values() if s.unexpected]
+            fleet.keep_output()
+            fleet.sweep()
             self.problems += [f"a sanitizer reported: {r}" for r in reports.close()]
         return not self.problems
 
     def _under_faults(self, fleet):
-        self.problems += patient("the fleet is ready at first", fleet.ready, 30)
+        self.problems += patient("the fleet is ready at first", fleet.ready, 60)
         if self.problems:
             return
         news = News(fleet.port)

@@ -4,6 +4,7 @@ import argparse
 import collections
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import threading
@@ -62,20 +63,23 @@ def options():
     return parser.parse_args()
 
 
-def in_a_process(seed, o):
+def in_a_process(seed, o, children):
     """(passed, report) of a seed in a process of its own: it ends with its threads and descriptors, whatever happened to it."""
     argv = [sys.executable, "-W", "ignore", __file__, "--in-process", "--seeds", str(seed), "--seconds", str(o.seconds)]
     argv += ["--only", ",".join(o.only)] * bool(o.only) + ["--keep"] * o.keep
+    child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    children.append(child)
     try:
-        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LONGEST, check=False)
-        return done.returncode == 0, done.stdout.rstrip()
-    except subprocess.TimeoutExpired as e:
-        return False, f"seed {seed}: FAILED, it did not end within {LONGEST} s\n{(e.stdout or b'').decode(errors='replace')}"
+        said, _ = child.communicate(timeout=LONGEST)
+        return child.returncode == 0, said.rstrip()
+    except subprocess.TimeoutExpired:
+        child.terminate()  # it ends its programs first
+        return False, f"seed {seed}: FAILED, it did not end within {LONGEST} s\n{child.communicate()[0].rstrip()}"
 
 
 def many(o):
     left, lock = collections.deque(o.seeds), threading.Lock()
-    failed, began = [], time.monotonic()
+    failed, children, began = [], [], time.monotonic()
     done = 0
 
     def work():
@@ -85,7 +89,7 @@ def many(o):
                 if not left:
                     return
                 seed = left.popleft()
-            passed, report = in_a_process(seed, o)
+            passed, report = in_a_process(seed, o, children)
             with lock:
                 done += 1
                 if not passed:
@@ -95,14 +99,25 @@ def many(o):
     workers = [threading.Thread(target=work) for _ in range(max(1, min(o.jobs, len(o.seeds))))]
     for w in workers:
         w.start()
-    for w in workers:
-        w.join()
+    try:
+        for w in workers:
+            w.join()
+    except KeyboardInterrupt:
+        with lock:
+            left.clear()
+        for child in children:
+            child.terminate()
+        for w in workers:
+            w.join()
+        print(f"chaos: interrupted after {done} seeds, {len(failed)} of them failed or were interrupted")
+        return 130
     again = f"; again: {pathlib.Path(__file__).name} --seconds {o.seconds:g} --seeds {','.join(map(str, sorted(failed)))}" * bool(failed)
     print(f"chaos: {len(o.seeds) - len(failed)} of {len(o.seeds)} seeds passed in {time.monotonic() - began:.0f} s{again}")
     return 1 if failed else 0
 
 
 def main():
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is ended in order
     o = options()
     if o.plan:
         for seed in o.seeds:

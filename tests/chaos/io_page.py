@@ -1,0 +1,46 @@
+"""What is to happen to the system calls of one program: the page that io_faults.c reads."""
+import mmap
+import os
+import pathlib
+import struct
+import subprocess
+
+SOURCE = pathlib.Path(__file__).with_name("io_faults.c")
+KINDS = ("sync", "write", "send", "receive")
+FIELDS = struct.Struct("=6i")  # struct page
+DIED, SLOW = 4 * 4, 5 * 4      # where these are
+
+
+def build(folder):
+    library = pathlib.Path(folder) / "io_faults.so"
+    subprocess.run([os.environ.get("CC", "cc"), "-O1", "-shared", "-fPIC", "-Wall", "-Werror", "-o", library, SOURCE, "-ldl"], check=True)
+    return library
+
+
+class IoPage:
+    def __init__(self, library, path):
+        self._path = path
+        path.write_bytes(bytes(mmap.PAGESIZE))
+        with open(path, "r+b") as f:
+            self._map = mmap.mmap(f.fileno(), mmap.PAGESIZE)
+        self.environment = {"LD_PRELOAD": str(library), "SIGRUN_CHAOS_IO": str(path),
+                            "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+
+    def die_at(self, pid, kind, nth, after):
+        """`pid` dies at its nth call of the kind from now on."""
+        self.disarm()
+        struct.pack_into("=5i", self._map, 0, pid, 1 + KINDS.index(kind), int(after), nth, 0)
+
+    def slow_down(self, pid, seconds):
+        struct.pack_into("=i", self._map, 0, pid)
+        struct.pack_into("=i", self._map, SLOW, int(seconds * 1e6))
+
+    def disarm(self):
+        struct.pack_into("=i", self._map, 3 * 4, 0)
+
+    def calm(self):
+        self.disarm()
+        struct.pack_into("=i", self._map, SLOW, 0)
+
+    def has_killed(self, pid):
+        return struct.unpack_from("=i", self._map, DIED)[0] == pid
