@@ -21,7 +21,8 @@ class Fleet:
         self.ways, self.services, self.io = {}, {}, {}
 
     def start(self):
-        self._library = io_page.build(self.folder)
+        if not io_page.LIBRARY.exists():
+            raise FileNotFoundError(f"{io_page.LIBRARY} is not there: build the target chaos_io")
         self._keep("daemon", self._start_daemon)
         self.daemon.wait_line("listening on 127.0.0.1:", 60)
         for runner in self.plan.runners:
@@ -36,7 +37,7 @@ class Fleet:
         return [r.name for r in self.plan.runners]
 
     def _keep(self, name, start):
-        page = self.io[name] = io_page.IoPage(self._library, self.folder / f"{name}.io")
+        page = self.io[name] = io_page.IoPage(self.folder / f"{name}.io")
         self.services[name] = Service(name, start, page.has_killed)
 
     def _start_daemon(self):

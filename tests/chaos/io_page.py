@@ -1,29 +1,22 @@
 """What is to happen to the system calls of one program: the page that io_faults.c reads."""
 import mmap
 import os
-import pathlib
 import struct
-import subprocess
 
-SOURCE = pathlib.Path(__file__).with_name("io_faults.c")
+from harness import BUILD
+
+LIBRARY = BUILD / "tests" / "chaos_io.so"
 KINDS = ("sync", "write", "send", "receive")
 FIELDS = struct.Struct("=6i")  # struct page
 DIED, SLOW = 4 * 4, 5 * 4      # where these are
 
 
-def build(folder):
-    library = pathlib.Path(folder) / "io_faults.so"
-    subprocess.run([os.environ.get("CC", "cc"), "-O1", "-shared", "-fPIC", "-Wall", "-Werror", "-o", library, SOURCE, "-ldl"], check=True)
-    return library
-
-
 class IoPage:
-    def __init__(self, library, path):
-        self._path = path
+    def __init__(self, path):
         path.write_bytes(bytes(mmap.PAGESIZE))
         with open(path, "r+b") as f:
             self._map = mmap.mmap(f.fileno(), mmap.PAGESIZE)
-        self.environment = {"LD_PRELOAD": str(library), "SIGRUN_CHAOS_IO": str(path),
+        self.environment = {"LD_PRELOAD": str(LIBRARY), "SIGRUN_CHAOS_IO": str(path),
                             "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
 
     def die_at(self, pid, kind, nth, after):

@@ -36,10 +36,14 @@ class Load:
     def wait(self, deadline):
         """Until all are accepted and all cancels are answered; what did not get so far."""
         _, late = concurrent.futures.wait(self._work, deadline)
-        self._over.set()
-        self._pool.shutdown(wait=True)
+        self.stop()
         self.problems += [f"{w.exception()!r}" for w in self._work if w.exception()]
         return self.problems + [f"{len(late)} submits were not answered within {deadline} s of calm"] * bool(late)
+
+    def stop(self):
+        """Nothing is asked for any more."""
+        self._over.set()
+        self._pool.shutdown(wait=True)
 
     def _one(self, began, job):
         if self._over.wait(max(0.0, began + job.at - time.monotonic())):

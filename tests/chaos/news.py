@@ -28,6 +28,11 @@ class News:
         with self._changed:
             return [c[3] for c in self.changes if c[1] == job_id and c[3] in TERMINAL]
 
+    def deaf(self):
+        """Why it hears nothing; empty when it does. It must not be taken for a daemon that tells nothing."""
+        with self._changed:
+            return ["the events were not followed to the end"] * (not self._thread.is_alive()) + ["no event came"] * (not self.changes)
+
     def close(self):
         with self._changed:
             self._over = True
@@ -52,11 +57,12 @@ class News:
             threading.Event().wait(0.05)  # it is away; its service starts it again
 
     def _take(self, event):
+        kind = event.get("type")  # what ends a stream in trouble has none
         with self._changed:
-            if event["type"] == "JobStateChanged":
+            if kind == "JobStateChanged":
                 self.changes.append((event["seq"], event["job"], event["from"], event["to"]))
                 self._changed.notify_all()
-            elif event["type"] == "Gap":
+            elif kind == "Gap":
                 self.gaps.append(event)
                 return event.get("to", 0)
         return event.get("seq", 0)

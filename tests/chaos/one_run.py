@@ -75,9 +75,9 @@ class Run:
         if self.problems:
             return
         news = News(fleet.port)
+        load = Load(fleet, self.plan)
+        striker = Striker(fleet, self.plan, news)
         try:
-            load = Load(fleet, self.plan)
-            striker = Striker(fleet, self.plan, news)
             threading.Event().wait(self.plan.seconds)
             self.problems += striker.calm_down()
             self.diary = striker.diary
@@ -89,6 +89,8 @@ class Run:
             self.diary.append(f"{self.plan.seconds + time.monotonic() - began:6.2f} s  all is calm")
             self._check(fleet, load, news)
         finally:
+            striker.calm_down()
+            load.stop()
             news.close()
 
     @staticmethod
@@ -97,6 +99,7 @@ class Run:
         return [f"job {i} is {j['state']}: {j['reason']}" for i, j in listed.items() if j["state"] not in TERMINAL]
 
     def _check(self, fleet, load, news):
+        self.problems += news.deaf()
         evidence = promises.Evidence(self.plan, fleet, load, news)
         seen = all_jobs(fleet.daemon)
         self.problems += promises.of_the_jobs(evidence, seen)
