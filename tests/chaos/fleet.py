@@ -1,14 +1,16 @@
 """A daemon and its runners as real programs on loopback, each kept by a service, with a way between them that can be broken."""
 import os
 import pathlib
+import shutil
 import signal
 
 import io_page
 from broken_network import Way
-from harness import BIN, Daemon, Program, end_orphans, free_port
+from harness import BIN, BUILD, Daemon, Program, end_orphans, free_port
 from service import Service
 
 SHIPPED = ("valkyrie", "grpc", "websocket", "http")
+KINDS = ("protocols", "executors", "stores", "balancers")  # no probes: what the machine is has nothing to do with faults
 SCHEMES = {"websocket": "ws"}  # where that is not the protocol's name
 
 
@@ -23,6 +25,7 @@ class Fleet:
     def start(self):
         if not io_page.LIBRARY.exists():
             raise FileNotFoundError(f"{io_page.LIBRARY} is not there: build the target chaos_io")
+        self._take_plugins()
         self._keep("daemon", self._start_daemon)
         self.daemon.wait_line("listening on 127.0.0.1:", 60)
         for runner in self.plan.runners:
@@ -36,20 +39,31 @@ class Fleet:
     def runners(self):
         return [r.name for r in self.plan.runners]
 
+    def _take_plugins(self):
+        for kind in KINDS:
+            (self.folder / "plugins" / kind).mkdir(parents=True)
+            for file in (BUILD / "plugins" / kind).glob("*.so"):
+                place = self.folder / "plugins" / kind / file.name
+                try:
+                    os.link(file, place)
+                except OSError:  # another file system
+                    shutil.copy(file, place)
+
     def _keep(self, name, start):
         page = self.io[name] = io_page.IoPage(self.folder / f"{name}.io")
         self.services[name] = Service(name, start, page.has_killed)
 
     def _start_daemon(self):
-        daemon = Daemon(self.folder / "daemon", port=self.port, settings=self.plan.settings, env=self.io["daemon"].environment)
+        daemon = Daemon(self.folder / "daemon", port=self.port, settings=self.plan.settings,
+                        plugin_dir=self.folder / "plugins", env=self.io["daemon"].environment)
         daemon.port = self.port  # it is asked before it has said that it listens
         return daemon
 
     def _add(self, runner):
         way = self.ways[runner.name] = Way(self.port)
-        argv = [BIN / "sigrun-runner", "--name", runner.name, "--state-dir", self.folder / runner.name, "--slots", runner.slots]
-        # Neither measuring the machine nor asking its programs for their versions has to do with faults.
-        for setting in ("runner.benchmark=no", "instance software_verify.execute=no", "runner.rung_retry=1s", "runner.drain_timeout=1s", "runner.kill_grace=500ms",
+        argv = [BIN / "sigrun-runner", "--name", runner.name, "--state-dir", self.folder / runner.name, "--slots", runner.slots,
+                "--plugin-dir", self.folder / "plugins"]
+        for setting in ("runner.benchmark=no", "runner.rung_retry=1s", "runner.drain_timeout=1s", "runner.kill_grace=500ms",
                         "runner.protocols=" + ",".join(runner.protocols)):
             argv += ["--set", setting]
         if runner.listens:
@@ -83,7 +97,13 @@ class Fleet:
 
     def shims_of(self, name):
         prefix = f"{self.folder / name}/".encode()
-        return [pid for pid, _ in self.shims() if self._is_ours(pathlib.Path(f"/proc/{pid}"), prefix)]
+        found = []
+        for pid, _ in self.shims():
+            try:
+                found += [pid] * self._is_ours(pathlib.Path(f"/proc/{pid}"), prefix)
+            except OSError:
+                pass
+        return found
 
     def ready(self):
         """What is not well yet; empty when the daemon and all runners are ready for work."""

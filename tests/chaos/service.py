@@ -44,14 +44,14 @@ class Service:
         self._hurry.set()
 
     def stop(self):
-        """Asks it to end, and starts it no more; its exit code, or None if it had to be killed after 20 s."""
+        """Asks it to end, and starts it no more; its exit code, or None if it had to be killed after a minute."""
         self._over.set()
         self._hurry.set()
         with self._lock:
             self._told = signal.SIGTERM
             for what in (signal.SIGTERM, signal.SIGCONT):
                 self.now.process.send_signal(what)
-        self._keeper.join(20)
+        self._keeper.join(60)
         if self._keeper.is_alive():
             self.now.process.kill()
             self._keeper.join()
