@@ -20,14 +20,18 @@ from sanitizer_reports import SanitizerReports
 CALM = float(os.environ.get("SIGRUN_CHAOS_CALM", "120"))  # s that everything may take to be well again
 
 
-def all_jobs(daemon):
-    items, cursor = {}, ""
+def listed_jobs(daemon):
+    items, cursor = [], ""
     while True:
         page = daemon.get(f"/v1/jobs?limit=1000{'&cursor=' + cursor if cursor else ''}")
-        items.update((j["id"], daemon.job(j["id"])) for j in page["items"])
+        items += page["items"]
         if not page["next"]:
             return items
         cursor = page["next"]
+
+
+def all_jobs(daemon):
+    return {j["id"]: daemon.job(j["id"]) for j in listed_jobs(daemon)}
 
 
 def patient(what, condition, deadline):
@@ -84,7 +88,7 @@ class Run:
             fleet.heal()
             began = time.monotonic()
             self.problems += load.wait(CALM)
-            self.problems += patient("every job ends", lambda: self._unfinished(fleet, load), CALM)
+            self.problems += patient("every job ends", lambda: self._unfinished(fleet), CALM)
             self.problems += patient("daemon and runners are ready again", fleet.ready, CALM)
             self.diary.append(f"{self.plan.seconds + time.monotonic() - began:6.2f} s  all is calm")
             self._check(fleet, load, news)
@@ -94,9 +98,8 @@ class Run:
             news.close()
 
     @staticmethod
-    def _unfinished(fleet, load):
-        listed = all_jobs(fleet.daemon)
-        return [f"job {i} is {j['state']}: {j['reason']}" for i, j in listed.items() if j["state"] not in TERMINAL]
+    def _unfinished(fleet):
+        return [f"job {j['id']} is {j['state']}: {j['reason']}" for j in listed_jobs(fleet.daemon) if j["state"] not in TERMINAL]
 
     def _check(self, fleet, load, news):
         self.problems += news.deaf()
@@ -107,8 +110,8 @@ class Run:
         fleet.services["daemon"].end(signal.SIGKILL, 0)
         self.problems += patient("all is ready after a last kill of the daemon", fleet.ready, CALM)
         self.problems += promises.same_after_a_crash(seen, all_jobs(fleet.daemon))
-        if again := evidence.begun != promises.Evidence(self.plan, fleet, load, news).begun:
-            self.problems.append(f"a job has begun again after all had ended: {again}")
+        begun = promises.Evidence(self.plan, fleet, load, news).begun
+        self.problems += [f"job {i} has begun again after it had ended: {b}" for i, b in begun.items() if b != evidence.begun.get(i)]
 
     def close(self, keep):
         if not keep:
