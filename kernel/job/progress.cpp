@@ -21,6 +21,7 @@ sigrun_result job_engine::on_attempt_frame(const member_ptr& from, const link_pt
     if (halted_) return SIGRUN_E_CANCELLED;
     auto uid = id::parse(sdk::view(frame.attempt->job));
     job_ptr j = uid ? table_.find(*uid) : nullptr;
+    const bool last = frame.kind == SIGRUN_STATE && (frame.flags & SIGRUN_FRAME_LAST);
     bool current = false, ended = false;
     if (j) {
         job_lock lock(j->mutex);
@@ -35,6 +36,19 @@ sigrun_result job_engine::on_attempt_frame(const member_ptr& from, const link_pt
             j->lease_deadline = {};
             arm(*j);
         }
+        if (current && last && (ended || j->settling)) {
+            // Its end is known: this is said again, or only now by a runner that could not be told to stop. The place is free
+            // in any case; the runner is needed until the disk has the end.
+            const member_ptr where = std::exchange(a->holds_place, false) ? a->where : nullptr;
+            const slot_ref place = a->place;
+            if (where) j->hold_deadline = {};
+            const bool on_its_way = j->settling || j->end_unsaved;
+            if (on_its_way) j->repeats.push_back(acknowledge_later(from, via, frame));
+            lock.unlock();
+            if (where) place_free(where, place);
+            if (!on_its_way) ack(via, frame, SIGRUN_STATE, 0);
+            return SIGRUN_OK;
+        }
         if (current && j->live()) {
             switch (frame.kind) {
                 case SIGRUN_ACK: return on_ack(j, lock, frame);
@@ -43,24 +57,10 @@ sigrun_result job_engine::on_attempt_frame(const member_ptr& from, const link_pt
                 default: return SIGRUN_E_INVALID;
             }
         }
-        if (current && ended && j->end_unsaved && frame.kind == SIGRUN_STATE && (frame.flags & SIGRUN_FRAME_LAST)) {
-            // It has come back to say it again, and is needed until the disk has it.
-            j->repeats.push_back(acknowledge_later(from, via, frame));
-            return SIGRUN_OK;
-        }
-        // A runner that could not be told to stop has ended now: its place is free again.
-        if (current && ended && frame.kind == SIGRUN_STATE && (frame.flags & SIGRUN_FRAME_LAST) &&
-            std::exchange(a->holds_place, false)) {
-            j->hold_deadline = {};
-            auto where = a->where;
-            auto place = a->place;
-            lock.unlock();
-            if (where) place_free(where, place);
-        }
     }
     // Stale: a final state is acknowledged so that the runner forgets it; anything else is told to end.
     bool accepts = frame.kind == SIGRUN_ACK && frame.stream == SIGRUN_OFFER && !(frame.flags & SIGRUN_FRAME_ERROR);
-    if (frame.kind == SIGRUN_STATE && (frame.flags & SIGRUN_FRAME_LAST))
+    if (last)
         ack(via, frame, SIGRUN_STATE, 0);
     else if (!(current && ended) && (frame.kind == SIGRUN_LOG || frame.kind == SIGRUN_STATE || accepts))
         via->cancel(*frame.attempt, nanoseconds(0));
@@ -172,11 +172,7 @@ std::uint64_t job_engine::missing_output(const job& j, const sigrun_frame& final
 sigrun_result job_engine::on_state(const job_ptr& j, job_lock& lock, const member_ptr& from, const link_ptr& via,
                                    const sigrun_frame& frame) {
     bool final = (frame.flags & SIGRUN_FRAME_LAST) != 0;
-    if (j->settling) {
-        // Its end is on the way to the disk. The runner may have come back over another link to say it again.
-        if (final) j->repeats.push_back(acknowledge_later(from, via, frame));
-        return SIGRUN_OK;
-    }
+    if (j->settling) return SIGRUN_OK;  // its end is on the way to the disk
     mark_running(*j);
     if (!final) {
         arm(*j);

@@ -127,7 +127,9 @@ void job_engine::on_session(const member_ptr& who, const link_ptr& via, const st
         claim_again(*a);
         j->reason.clear();
         if (j->cancelling) {
-            // The first CANCEL may have gone down with the old link.
+            // The first CANCEL may have gone down with the old link; from this one on the runner has its time to answer.
+            j->lease_deadline = clock_.now() + j->cancel_grace + tuned_.lease.load();
+            arm(*j);
             send_cancel(j, lock);
             continue;
         }

@@ -76,6 +76,27 @@ class Attempts(PuppetTest):
         t.join(30)
         self.assertEqual(answer[0][1]["state"], "cancelled")
 
+    def test_a_runner_that_ends_late_has_its_place_back_also_while_the_end_is_on_its_way_to_the_disk(self):
+        d = self.daemon(settings=["instance sqlite.busy_timeout=100ms", "jobs.lease=1s"])
+        p = self.puppet(d)
+        job_id, offer = self.running(d, p)
+        lock = sqlite3.connect(d.state_dir / "sigrun.db", isolation_level=None)
+        try:
+            wait_until("the lock", lambda: self.locked(lock))
+            canceller = threading.Thread(target=lambda: d.request("POST", f"/v1/jobs/{job_id}/cancel?grace=100ms"))
+            canceller.start()
+            # It does not answer, so that the job ends without it.
+            wait_until("the refusal shows", lambda: "could not be stored" in d.job(job_id)["reason"])
+            self.assertEqual(self.in_flight(d), 1)
+            p.end(offer, exit_code=1)
+            wait_until("its place is free", lambda: self.in_flight(d) == 0, 10)
+        finally:
+            lock.rollback()
+            lock.close()
+        canceller.join(30)
+        self.assertEqual(d.finished(job_id)["state"], "cancelled")
+        p.expect("ack", job_id, ACK_STATE)
+
     def test_a_runner_that_was_killed_and_is_back_at_once_has_lost_its_jobs(self):
         d = self.daemon()
         p = self.puppet(d)
