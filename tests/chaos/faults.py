@@ -161,8 +161,9 @@ def break_first_rung(fleet, fault):
 
 @fault("disk.full", "daemon", 4)
 def fill_disk(fleet, fault):
-    """No file of the daemon may grow. A daemon that is started meanwhile has room again."""
+    """No file of the daemon may grow. One that is just starting may end with that as its reason; the next one has room again."""
     program = fleet.daemon
+    fleet.without_room.add(program.pid)
     with contextlib.suppress(ProcessLookupError):
         before = resource.prlimit(program.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
     yield

@@ -21,6 +21,7 @@ class Fleet:
         self.ledger.mkdir()
         self.port = free_port()
         self.ways, self.services, self.io = {}, {}, {}
+        self.without_room = set()  # pids
 
     def start(self):
         if not io_page.LIBRARY.exists():
@@ -51,7 +52,7 @@ class Fleet:
 
     def _keep(self, name, start):
         page = self.io[name] = io_page.IoPage(self.folder / f"{name}.io")
-        self.services[name] = Service(name, start, page.has_killed)
+        self.services[name] = Service(name, start, lambda pid: page.has_killed(pid) or pid in self.without_room)
 
     def _start_daemon(self):
         daemon = Daemon(self.folder / "daemon", port=self.port, settings=self.plan.settings,

@@ -5,7 +5,7 @@ import threading
 
 class Service:
     def __init__(self, name, start, excused=lambda pid: False):
-        """`start` returns a running harness.Program; `excused` says whether the harness has killed that one."""
+        """`start` returns a running harness.Program; `excused` says whether the harness is why that one ended."""
         self.name, self._start, self._excused = name, start, excused
         self.lives, self.unexpected = [], []
         self._lock = threading.Lock()
