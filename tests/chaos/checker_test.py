@@ -61,6 +61,10 @@ class Checker(unittest.TestCase):
         e = Evidence()
         e.told = ["failed", "succeeded"]
         self.found(e, "it was told to be failed, then succeeded")
+        e.change(durability="relaxed")
+        self.assertEqual(e.problems(), [])
+        e.told = ["failed"]
+        self.found(e, "it was told to be failed, and is succeeded")
 
     def test_another_end_than_its_own(self):
         e = Evidence()

@@ -49,6 +49,8 @@ def ends_as_it_should(e, job, seen):
         return [f"it is {state}: {seen['reason']}"]
     problems = []
     told = e.news.ends_of(job_id)
+    if job.durability == "relaxed":
+        told = told[-1:]  # with a daemon that is killed the last 10 ms are forgotten, and what happened then is told again
     if len(told) > 1 or (told and told[0] != state):
         problems.append(f"it was told to be {', then '.join(told)}, and is {state}")
     own = state == ("failed" if job.exit_code else "succeeded") and seen["exit_code"] == job.exit_code

@@ -29,7 +29,7 @@ std::string value_text(const json::array& facts, std::string_view key) {
     return value ? fact_text(key, *value) : std::string();
 }
 
-cell status_cell(const json::object& fact) {
+cell fact_status_cell(const json::object& fact) {
     const auto status = text_or(fact, "status", "ok");
     std::string text(status);
     const auto detail = text_or(fact, "detail"), source = text_or(fact, "source");
@@ -45,7 +45,7 @@ cell status_cell(const json::object& fact) {
 void add_fact(fields& out, std::string_view name, const json::object& fact) {
     const json::value* value = fact.if_contains("value");
     if (!has_value(fact) || !value) {
-        out.add(std::string(name), status_cell(fact));
+        out.add(std::string(name), fact_status_cell(fact));
         return;
     }
     const json::array* list = value->if_array();
