@@ -106,13 +106,19 @@ private:
     spec_defaults defaults() const;
     std::uint64_t affinity_of(const job_spec& spec, std::string_view submitter) const;
     result<void> has_room(const job_spec& spec) const;
+    void stop_job(const job_ptr& j, job_lock& lock, nanoseconds grace);
     void send_cancel(const job_ptr& j, job_lock& lock);
+    static ending stopped(job& j, std::string_view how_far = {});
     void repeated(const submit_keys::holder& by, const spec_ptr& spec, const std::string& key,
                   std::function<void(result<job_ptr>, bool)> accepted);
     void replay(const job_ptr& earlier, std::function<void(result<job_ptr>, bool)> accepted);
 
     // dispatch.cpp: from queued to offered
     void enqueue(const job_ptr& j);
+    void begin_wait(const job_ptr& j);
+    result<void> delay_start(job& j) const;
+    void hold_until_start(job& j);
+    void start_is_due(const job_ptr& j, job_lock& lock);
     void park(job& j);  // under its lock
     void count_waiting(job& j, bool waits) noexcept;
     void waits_from(job& j, nanoseconds later) const;
@@ -178,6 +184,10 @@ private:
     // deadlines.cpp
     void on_timer(const job_ptr& j);
     void arm(job& j);
+    void total_over(const job_ptr& j, job_lock& lock);
+    void not_started(const job_ptr& j, job_lock& lock);
+    void expect_start(job& j) const;
+    nanoseconds left_of_total(const job& j) const;
 
     // feedback.cpp: what selection learns
     void learn(const job& j, const attempt& a, const ending& how);

@@ -37,7 +37,7 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
     a.via.reset();
     count_end(*j, a);
     release_retry(*j);
-    j->lease_deadline = j->offer_deadline = j->run_deadline = {};
+    j->lease_deadline = j->offer_deadline = j->run_deadline = j->start_deadline = {};
     j->cancel_at = j->doubt_at = j->reoffer_at = j->proven_at = {};
     member_ptr where = a.where;
     const slot_ref place = a.place;
@@ -54,9 +54,9 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
 
     bool retry = false, budgeted = false;
     if (j->cancelling && how.state != job_state::succeeded) {
-        how.state = job_state::cancelled;
-        if (how.why.cls != failure_class::cancelled)
-            how.why = {failure_class::cancelled, "user", "cancelled on request"};
+        auto asked = stopped(*j);
+        how.state = asked.state;
+        if (j->overdue || how.why.cls != failure_class::cancelled) how.why = std::move(asked.why);
     } else if (how.state == job_state::failed) {
         switch (how.why.cls) {
             case failure_class::user:

@@ -102,6 +102,7 @@ struct inventory_item {
     std::string job, token, state;
     std::uint32_t attempt = 0;
     std::uint64_t log_bytes = 0;
+    bool waits_to_start = false;  // accepted, and nothing of it runs yet; false also where that is not told
 };
 struct verdict {
     enum kind_t : std::uint8_t { keep, report, kill, forget } kind = kill;
