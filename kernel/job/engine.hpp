@@ -189,6 +189,13 @@ private:
     void expect_start(job& j) const;
     nanoseconds left_of_total(const job& j) const;
 
+    // conduct.cpp: what it says of the runner
+    enum class conduct : std::uint8_t { none, good, crash };
+    static conduct conduct_of(const ending& how) noexcept;
+    void tell_conduct(const member_ptr& where, const job_spec& spec, conduct what, std::string_view why);
+    void tell_refusal(const member_ptr& where, const job_spec& spec, const failure& why);
+    bool others_match(const member_ptr& where, const job_spec& spec) const;
+
     // feedback.cpp: what selection learns
     void learn(const job& j, const attempt& a, const ending& how);
     void doubt(job& j, const attempt& a);

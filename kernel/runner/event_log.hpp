@@ -27,6 +27,8 @@ enum class event_type : std::uint8_t {
     protocol_restored,
     runner_ejected,
     runner_on_trial,
+    runner_quarantined,
+    runner_released,
     balancer_suspended,
     balancer_restored,
     job_submitted,

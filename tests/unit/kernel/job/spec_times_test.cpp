@@ -60,7 +60,7 @@ TEST(spec_times, a_start_is_a_time_or_a_delay) {
 
 TEST(spec_times, a_delay_is_within_a_year_and_before_the_total_time_is_over) {
     EXPECT_TRUE(parse(R"(,"delay":"8784h")"));
-    EXPECT_EQ(parse(R"(,"delay":"8784h1ns")").error().field, "delay");
+    EXPECT_EQ(parse(R"(,"delay":"8784h1s")").error().field, "delay");
     EXPECT_EQ(parse(R"(,"delay":"2s","timeouts":{"total":"2s"})").error().field, "timeouts.total");
     EXPECT_TRUE(parse(R"(,"delay":"2s","timeouts":{"total":"3s"})"));
 }
