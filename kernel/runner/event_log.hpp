@@ -33,6 +33,7 @@ enum class event_type : std::uint8_t {
     balancer_restored,
     job_submitted,
     job_state_changed,
+    job_dead,
     plugin_loaded,
     plugin_rejected,
     plugin_replaced,

@@ -307,6 +307,12 @@ constexpr std::array k_jobs{
             .min = 4096,
             .max = 1e12,
             .flags = SIGRUN_OPT_HOT}),
+    option("poison_after", SIGRUN_OPT_INT,
+           {.def = "3",
+            .doc = "A job that so many different runners were lost or crashed with is dead: it is not tried again. 0 = "
+                   "never.",
+            .max = 64,
+            .flags = SIGRUN_OPT_HOT}),
     option("lease", SIGRUN_OPT_DURATION,
            {.def = "10s",
             .doc = "How long a runner may not be heard of before its jobs are given to others.",
