@@ -6,7 +6,8 @@
 namespace sigrun {
 namespace {
 
-constexpr std::int64_t k_s = 1'000'000'000, k_minute = 60 * k_s, k_hour = 60 * k_minute, k_day = 24 * k_hour;
+constexpr std::int64_t k_second_ns = 1'000'000'000, k_minute_ns = 60 * k_second_ns, k_hour_ns = 60 * k_minute_ns,
+                       k_day_ns = 24 * k_hour_ns;
 
 std::optional<int> digits(std::string_view text, std::size_t at, std::size_t n) {
     if (text.size() < at + n) return std::nullopt;
@@ -28,11 +29,11 @@ std::optional<std::int64_t> parse_rfc3339(std::string_view text) {
     const std::chrono::year_month_day date{std::chrono::year(*year), std::chrono::month(static_cast<unsigned>(*month)),
                                            std::chrono::day(static_cast<unsigned>(*day))};
     if (!date.ok() || *year < 1970 || *year > 2261 || *hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
-    std::int64_t ns = std::chrono::sys_days(date).time_since_epoch().count() * k_day + *hour * k_hour +
-                      *minute * k_minute + *second * k_s;
+    std::int64_t ns = std::chrono::sys_days(date).time_since_epoch().count() * k_day_ns + *hour * k_hour_ns +
+                      *minute * k_minute_ns + *second * k_second_ns;
     std::size_t at = 19;
     if (text[at] == '.') {
-        std::int64_t unit = k_s / 10;
+        std::int64_t unit = k_second_ns / 10;
         for (++at; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, unit /= 10)
             ns += (text[at] - '0') * unit;
     }
@@ -42,7 +43,7 @@ std::optional<std::int64_t> parse_rfc3339(std::string_view text) {
     if ((text[at] != '+' && text[at] != '-') || text.size() != at + 6 || text[at + 3] != ':' || !zone_hour ||
         !zone_minute)
         return std::nullopt;
-    const std::int64_t shift = *zone_hour * k_hour + *zone_minute * k_minute;
+    const std::int64_t shift = *zone_hour * k_hour_ns + *zone_minute * k_minute_ns;
     return text[at] == '+' ? ns - shift : ns + shift;
 }
 

@@ -31,7 +31,10 @@ bool quarantine::fault(runner_fault kind, std::uint64_t document, bool others, s
                                           [&](const mark& m) { return m.kind != kind || m.document == document; });
     if (one_document && !others) return false;
     if (phase_ == phase::none && good_since_ != time_point{} && good_since_ + rules.longest < now) times_ = 0;
-    lasts_ = std::min(rules.pause * (1ll << std::min(times_, 20u)), std::max(rules.longest, rules.pause));
+    const auto longest = std::max(rules.longest, rules.pause);
+    lasts_ = rules.pause;
+    for (std::uint32_t i = 0; i < times_ && lasts_ < longest; ++i) lasts_ *= 2;
+    lasts_ = std::min(lasts_, longest);
     ++times_;
     until_ = now + lasts_;
     const auto what =
