@@ -51,6 +51,8 @@ job_engine::job_engine(fleet& runners, selector& select, journal& store, event_l
           numbers.get_counter("sigrun_jobs_finished_total", "Jobs ended, by outcome", {{"outcome", "succeeded"}})),
       finished_bad_(
           numbers.get_counter("sigrun_jobs_finished_total", "Jobs ended, by outcome", {{"outcome", "other"}})),
+      dead_(numbers.get_counter("sigrun_jobs_dead_total",
+                                "Jobs that are not tried again, since they took several runners down")),
       retries_(numbers.get_counter("sigrun_job_retries_total", "Attempts after the first")),
       offers_(numbers.get_counter("sigrun_offers_total", "Jobs offered to runners")),
       reoffers_(numbers.get_counter("sigrun_offers_moved_total",
@@ -66,6 +68,7 @@ void job_engine::tune(const engine_tuning& now) {
     tuned_.retry_delay = now.retry_delay;
     tuned_.sticky = now.sticky;
     tuned_.early_reoffer = now.early_reoffer;
+    tuned_.poison_after = now.poison_after;
     budget_.set_share(now.retry_budget);
     {
         std::lock_guard lock(defaults_mutex_);
@@ -116,6 +119,7 @@ void job_engine::submit(const submit_request& request, std::function<void(result
         if (auto why = store_.failed(); !why.empty()) return accepted(not_stored(why, spec->keep), false);
     auto j = std::make_shared<job>(*this, id::make(), spec);
     j->payload = request.payload ? request.payload : spec->payload;
+    j->retry_of = request.retry_of;
     j->submitted_ns = clock_.wall_ns();
     j->affinity_key = affinity_of(*spec, request.submitter);
     j->queue_seq = next_seq_.fetch_add(1, std::memory_order_relaxed);

@@ -158,6 +158,7 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     nanoseconds doubt_after{0};  // age at which the job will have lasted unusually long
     nanoseconds cancel_grace{0};
     std::string idempotency_key;
+    id retry_of{};  // the job that it does again. Set before anybody knows the job
     std::uint64_t affinity_key = 0;
     std::shared_ptr<job_log> log;
     std::string output_trouble;                // why its output cannot be stored now

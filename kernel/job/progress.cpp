@@ -106,10 +106,13 @@ sigrun_result job_engine::on_ack(const job_ptr& j, job_lock& lock, const sigrun_
     attempt* a = j->current();
     if (frame.flags & SIGRUN_FRAME_ERROR) {
         auto number = a->number;
+        const auto where = j->state == job_state::offered ? a->where : nullptr;
         lock.unlock();
         auto o = parse_object(sdk::view(frame.json));
         failure why{failure_class::refused, o ? std::string(text_or(*o, "code")) : "refused",
                     o ? std::string(text_or(*o, "message")) : "the runner refused"};
+        // First: the place that it gives back is to be a closed one, if it is.
+        tell_refusal(where, *j->spec, why);
         take_back(j, number, attempt_state::refused, std::move(why), true);
         return SIGRUN_OK;
     }
