@@ -58,7 +58,8 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
     if (!since) since = last && last->finished_ns ? last->finished_ns : j->submitted_ns;
     waits_from(*j, std::min<nanoseconds>(nanoseconds(since - clock_.wall_ns()), std::chrono::minutes(1)));
     if (j->waits_since > clock_.now()) j->retry_at = j->waits_since;
-    if (auto log = logs_.open(*uid); log->size()) j->log = std::move(log);
+    if (!j->attempts.empty())
+        if (auto log = logs_.open(*uid); log->size()) j->log = std::move(log);
     table_.insert(j);
     if (is_terminal(j->state)) return forget(table_.finished(j));
     if (!refused.empty()) {
@@ -77,7 +78,10 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
     }
     if (j->state != job_state::offered || !j->spec->idempotent) j->state = job_state::running;
     j->reason.clear();
-    if (j->log) j->log->resume_attempt(view->log_base);
+    if (const auto* a = j->current()) {
+        if (!j->log) j->log = logs_.open(*uid);
+        j->log->resume_attempt(a->log_begin);
+    }
     j->lease_deadline = clock_.now() + options_.restart_grace;
     job_lock lock(j->mutex);
     arm(*j);
