@@ -15,7 +15,7 @@ def lines(first, last):
 
 class JobLogs(FleetTest):
     def fleet(self):
-        d = self.daemon(settings=[f"jobs.log_limit={LIMIT}", "jobs.retry_delay=10ms"])
+        d = self.daemon(settings=[f"jobs.log_limit={LIMIT}"])
         self.runner_for(d)
         return d
 
