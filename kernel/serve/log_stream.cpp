@@ -79,7 +79,11 @@ private:
         b.over = is_terminal(job_->state);
         if (!what_.attempt) return b;
         for (const auto& a : job_->attempts) {
-            if (a.number == what_.attempt) b.begin = a.log_begin;
+            if (a.number == what_.attempt) {
+                b.begin = a.log_begin;
+                const bool goes_on = a.state == attempt_state::offered || a.state == attempt_state::running;
+                b.over = b.over || !(goes_on || a.may_return);
+            }
             if (a.number <= what_.attempt) continue;
             b.end = a.log_begin;
             b.over = true;

@@ -84,6 +84,18 @@ class JobLogs(FleetTest):
         self.assertNotEqual(none.returncode, 0)
         self.assertIn("1 to 2", none.stderr)
 
+    def test_who_follows_one_attempt_is_done_when_that_is_over(self):
+        d = self.fleet()
+        mark, gate = self.dir / "second", self.dir / "gate"
+        job = d.submit(command=["sh", "-c", f"if [ -e {mark} ]; then while [ ! -e {gate} ]; do sleep 0.02; done; echo two; else "
+                                            f"touch {mark}; echo one; exit 1; fi"], retry={"user": 1})
+        wait_until("it has begun", lambda: d.job(job)["attempts"])
+        told = self.sigrun(d, "job", "logs", "-f", "--attempt", 1, job, check=0)
+        self.assertEqual(told.stdout, "one\n")
+        self.assertFalse(d.job(job)["finished_at"])
+        gate.touch()
+        self.assertEqual(self.sigrun(d, "job", "logs", "-f", job, check=0).stdout, "one\ntwo\n")
+
     def test_the_last_lines_over_every_protocol(self):
         d = self.fleet()
         job = d.run(command=self.printing(0, 20_000))["id"]
