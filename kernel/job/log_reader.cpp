@@ -62,9 +62,13 @@ result<log_segment> log_reader::segment_at(std::uint64_t entry) const {
 
 // Leaves entry_ at the segment with the byte at `offset`.
 result<void> log_reader::find(std::uint64_t offset) {
-    if (entry_ < part_.entries) {
-        SIGRUN_TRY(guess, segment_at(entry_));
-        if (offset >= guess.offset && offset < guess.offset + guess.length) return {};
+    // Who reads on is where he stopped, or at the next one.
+    for (const auto guess : {entry_, entry_ + 1}) {
+        if (guess >= part_.entries) break;
+        SIGRUN_TRY(s, segment_at(guess));
+        if (offset < s.offset || offset >= s.offset + s.length) continue;
+        entry_ = guess;
+        return {};
     }
     std::uint64_t low = 0, high = part_.entries;
     while (high - low > 1) {
