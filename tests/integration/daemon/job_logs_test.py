@@ -48,7 +48,7 @@ class JobLogs(FleetTest):
         marks = [p for p in self.pieces(d, job["id"]) if "missing_bytes" in p]
         self.assertEqual(marks, [{"offset": gap["offset"], "stream": "system", "missing_bytes": gap["bytes"]}])
         _, events = d.request("GET", f"/v1/jobs/{job['id']}/logs?format=sse")
-        self.assertIn(f'id: {after}\nevent: missing\ndata: {{"offset":{gap["offset"]},"missing_bytes":{gap["bytes"]}}}\n',
+        self.assertIn(f'event: missing\nid: {after}\ndata: {{"offset":{gap["offset"]},"missing_bytes":{gap["bytes"]}}}\n',
                       events)
         middle = gap["offset"] + 1000
         self.assertEqual(self.sigrun(d, "job", "logs", "--offset", middle, job["id"], check=0).stdout, whole[after:])
