@@ -202,7 +202,10 @@ void job_engine::begin_attempt(const job_ptr& j, const member_ptr& where, const 
     }
     a.foreign = where->info->foreign;
     a.offered_ns = clock_.wall_ns();
-    if (j->log) j->log->begin_attempt();
+    if (j->log) {
+        j->log->begin_attempt();
+        a.log_begin = j->log->size();
+    }
     j->state = job_state::offered;
     count_waiting(*j, false);
     j->reason.clear();

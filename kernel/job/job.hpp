@@ -68,7 +68,7 @@ struct ending {
     failure why;
     std::string usage;  // JSON object, or empty
     buffer_ref result;
-    std::uint64_t log_missing = 0;  // bytes of output that the runner had, and that are not here
+    std::uint64_t log_missing = 0;  // bytes of output that the runner had, and that did not arrive
     bool runner_unknown = false;    // nobody can say what the runner does with it now
 };
 
@@ -114,6 +114,7 @@ struct attempt {
     bool may_return = false;  // lost while it ran, its token not revoked: see returning.cpp
     bool looked_for = false;  // over the link that takes the place of `via`; the answer is on its way
     std::int64_t offered_ns = 0, started_ns = 0, finished_ns = 0;  // wall clock
+    std::uint64_t log_begin = 0;                                   // where its output begins in the job's log
     std::optional<int> exit_code;
     failure why;
 };

@@ -167,8 +167,7 @@ sigrun_result job_engine::on_log(const job_ptr& j, job_lock& lock, const link_pt
 // A runner says with the end how much output there was; all of it comes before the end.
 std::uint64_t job_engine::missing_output(const job& j, const sigrun_frame& final_state) {
     const auto have = j.log ? j.log->attempt_offset() : 0;
-    // How much of an attempt was dropped at the limit is not remembered over a restart.
-    if (final_state.offset <= have || (j.log && j.log->full())) return 0;
+    if (final_state.offset <= have) return 0;
     const auto missing = final_state.offset - have;
     SIGRUN_LOG(logs::jobs, warning, missing, " bytes of the output of ", j.uid.text(), " did not arrive");
     return missing;

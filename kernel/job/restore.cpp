@@ -69,7 +69,8 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
     }
     if ((*spec)->total_timeout.count() && !is_terminal(j->state))
         j->total_deadline = clock_.now() + std::max(left_of_total(*j), nanoseconds(0));
-    if (auto log = logs_.open(*uid); log->size()) j->log = std::move(log);
+    if (!j->attempts.empty())
+        if (auto log = logs_.open(*uid); log->size()) j->log = std::move(log);
     table_.insert(j);
     if (is_terminal(j->state)) return forget(table_.finished(j));
     if (!refused.empty()) {
@@ -92,7 +93,10 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
     }
     if (j->state != job_state::offered || !j->spec->idempotent) j->state = job_state::running;
     j->reason.clear();
-    if (j->log) j->log->resume_attempt(view->log_base);
+    if (const auto* a = j->current()) {
+        if (!j->log) j->log = logs_.open(*uid);
+        j->log->resume_attempt(a->log_begin);
+    }
     j->lease_deadline = clock_.now() + options_.restart_grace;
     job_lock lock(j->mutex);
     arm(*j);

@@ -102,6 +102,8 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
         plan_retry(*j, budgeted, how.why);
         publish(*j, from);
         arm(*j);
+        // Until the next attempt writes: its files are closed, and who follows this one alone hears that it is over.
+        if (j->log) j->log->finish();
         if (j->spec->keep == durability::memory) {
             lock.unlock();
             if (durable) durable();

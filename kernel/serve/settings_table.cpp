@@ -303,7 +303,8 @@ constexpr std::array k_jobs{
             .flags = SIGRUN_OPT_HOT}),
     option("log_limit", SIGRUN_OPT_SIZE,
            {.def = "256MiB",
-            .doc = "Output kept per job; what comes after is dropped.",
+            .doc = "Output kept of each attempt of a job: one half for how it began, one for how it ended. What lies "
+                   "between is given up, and told as a gap.",
             .min = 4096,
             .max = 1e12,
             .flags = SIGRUN_OPT_HOT}),

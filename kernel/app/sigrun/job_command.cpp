@@ -103,7 +103,9 @@ struct job_choice {
     std::string state, grace;
     int limit = 20;
     bool follow = false;
-    std::uint64_t offset = 0;
+    std::uint64_t offset = 0, attempt = 0;
+    std::string since;
+    std::optional<std::uint64_t> tail;
 };
 
 CLI::App* with_id(CLI::App& group, const char* name, const char* doc, job_choice& into, bool many = false) {
@@ -147,14 +149,30 @@ void add_job_commands(CLI::App& app, context& ctx) {
 
     auto* logs = with_id(*group, "logs", "The output of a job", *what);
     logs->add_flag("-f,--follow", what->follow, "Go on until the job ends");
-    logs->add_option("--offset", what->offset, "Begin at this byte");
-    logs->footer("Example: sigrun job logs -f 0c8e6a1d4b21\nWith --output json: one object per piece of output.");
+    auto* offset = logs->add_option("--offset", what->offset, "Begin at this byte");
+    logs->add_option("--since", what->since, "Only what came then or later: 10m (ago), or 2026-01-05T10:00:00Z")
+        ->type_name("DURATION|TIME")
+        ->excludes(offset);
+    logs->add_option("--tail", what->tail, "Only the last N lines of what is there now")
+        ->type_name("N")
+        ->excludes(offset);
+    logs->add_option("--attempt", what->attempt, "Only the output of this attempt (1 = the first)")
+        ->check(CLI::Range(1, 1'000'000));
+    logs->footer(
+        "Examples:\n"
+        "  sigrun job logs -f --tail 20 0c8e6a1d4b21\n"
+        "  sigrun job logs --since 5m --attempt 2 0c8e6a1d4b21\n"
+        "With --output json: one object per piece of output. Output that is not kept ([jobs] log_limit) is told on\n"
+        "stderr, or as an object with missing_bytes; stdout has the job's own bytes and no others.");
     logs->callback([&ctx, what] {
         ctx.action = [&ctx, what] {
             follow_options follow;
             follow.until_end = what->follow;
             follow.placement = false;
             follow.offset = what->offset;
+            follow.since = what->since;
+            follow.last_lines = what->tail;
+            follow.attempt = what->attempt;
             follow_job(ctx, full_id(ctx, what->ids.front()), follow);
             return static_cast<int>(k_ok);
         };

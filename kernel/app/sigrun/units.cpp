@@ -33,10 +33,8 @@ std::string age(std::int64_t then_ns, std::int64_t now_ns) {
     return std::to_string(ns / k_day) + "d";
 }
 
-std::optional<std::int64_t> parse_time(std::string_view text) { return parse_rfc3339(text); }
-
 std::string age_of(std::string_view rfc3339, std::int64_t now_ns) {
-    auto then = parse_time(rfc3339);
+    auto then = parse_rfc3339(rfc3339);
     return then ? age(*then, now_ns) : std::string();
 }
 

@@ -145,6 +145,7 @@ v1::LogPiece log_piece_of(std::string_view json) {
     piece.set_time_ns(number<std::uint64_t>(o, "time_ns").value_or(0));
     piece.set_end(yes(o, "end"));
     piece.set_state(text(o, "state"));
+    piece.set_missing_bytes(number<std::uint64_t>(o, "missing_bytes").value_or(0));
     return piece;
 }
 

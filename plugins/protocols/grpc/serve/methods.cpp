@@ -75,6 +75,9 @@ std::optional<problem> logs(std::string_view bytes, call_parts& out) {
     if (auto bad = read(bytes, r)) return bad;
     json::object params{{"id", r.id()}, {"offset", r.offset()}};
     if (r.follow()) params["follow"] = true;
+    set_text(params, "since", r.since());
+    if (r.has_tail()) params["tail"] = r.tail();
+    if (r.attempt()) params["attempt"] = r.attempt();
     return done(out, "jobs.logs", params);
 }
 

@@ -30,9 +30,13 @@ constexpr std::array k_cancel{
     k_id, param{source::query, "grace", "grace", kind::text, "time between TERM and KILL, 10s if left out"}};
 // An EventSource asks for the same address again when it resumes, so its header comes before the query.
 constexpr std::array k_logs{
-    k_id, param{source::header, "Last-Event-ID", "offset", kind::integer, "offset to resume an event stream from"},
+    k_id,
+    param{source::header, "Last-Event-ID", "offset", kind::integer, "offset to resume an event stream from"},
     param{source::query, "offset", "offset", kind::integer, "first byte wanted, unless resumed"},
     param{source::query, "follow", "follow", kind::boolean, "stay until the job has ended"},
+    param{source::query, "since", "since", kind::text, "only what came then or later: a duration (ago), or a time"},
+    param{source::query, "tail", "tail", kind::integer, "only so many of the last lines"},
+    param{source::query, "attempt", "attempt", kind::integer, "only the output of this attempt"},
     param{source::query, "format", "", kind::text, "raw or sse; sse also by Accept: text/event-stream"}};
 constexpr std::array k_list_runners{param{source::query, "where", "where", kind::text, "a requirement to satisfy"},
                                     k_limit, k_cursor};
