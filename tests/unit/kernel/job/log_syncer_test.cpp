@@ -26,6 +26,7 @@ struct log_syncer_test : testing::Test {
         made->append(0, 1, 1, text).value();
         return made;
     }
+    static std::string data_of(const job_log& log) { return log.parts().front().path + ".log"; }
     static void wait_for(std::future<void> f) { ASSERT_EQ(f.wait_for(10s), std::future_status::ready); }
 };
 
@@ -99,8 +100,8 @@ TEST_F(log_syncer_test, only_the_newest_of_those_who_ask_for_the_newest_is_told_
 
 TEST_F(log_syncer_test, disk_that_refuses_is_asked_again) {
     auto a = log("hello");
-    const auto hidden = a->data_path() + ".hidden";
-    std::filesystem::rename(a->data_path(), hidden);  // it cannot be opened, and so not be synced
+    const auto hidden = data_of(*a) + ".hidden";
+    std::filesystem::rename(data_of(*a), hidden);  // it cannot be opened, and so not be synced
     std::promise<void> done;
     std::atomic<bool> there{false};
     store.syncer().sync(a, [&] {
@@ -110,7 +111,7 @@ TEST_F(log_syncer_test, disk_that_refuses_is_asked_again) {
     EXPECT_FALSE(a->sync());
     EXPECT_FALSE(a->synced());
     there = true;
-    std::filesystem::rename(hidden, a->data_path());
+    std::filesystem::rename(hidden, data_of(*a));
     wait_for(done.get_future());
     EXPECT_TRUE(a->synced());
 }
@@ -128,7 +129,7 @@ TEST_F(log_syncer_test, stop_answers_what_waits_and_nothing_after) {
 
 TEST_F(log_syncer_test, stop_does_not_wait_for_a_disk_that_refuses) {
     auto a = log("hello");
-    std::filesystem::remove(a->data_path());
+    std::filesystem::remove(data_of(*a));
     store.syncer().sync(a, [] { ADD_FAILURE(); });
     const auto began = std::chrono::steady_clock::now();
     store.syncer().stop();
