@@ -150,6 +150,7 @@ sigrun_result assignment::take_output(const sigrun_frame& frame) {
         if (abandoned_) return SIGRUN_OK;
         if (frame.kind == SIGRUN_STATE) {
             running_due_ = true;
+            running_ = sdk::view(frame.json);
         } else if (frame.kind == SIGRUN_LOG) {
             if (auto r = add_output(frame); r != SIGRUN_OK) return r;
         } else {

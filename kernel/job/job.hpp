@@ -63,7 +63,8 @@ struct ending {
     job_state state = job_state::failed;
     std::optional<int> exit_code, signal;
     failure why;
-    std::string usage;  // JSON object, or empty
+    std::string usage;   // JSON object, or empty
+    std::string limits;  // the same: how its limits were held
     buffer_ref result;
     std::uint64_t log_missing = 0;  // bytes of output that the runner had, and that are not here
     bool runner_unknown = false;    // nobody can say what the runner does with it now
@@ -112,6 +113,7 @@ struct attempt {
     bool looked_for = false;  // over the link that takes the place of `via`; the answer is on its way
     std::int64_t offered_ns = 0, started_ns = 0, finished_ns = 0;  // wall clock
     std::optional<int> exit_code;
+    std::string usage, limits;  // JSON objects, or empty
     failure why;
 };
 

@@ -197,6 +197,8 @@ void append_job_json(std::string& out, job& j, bool replayed) {
         time_member(w, "finished_at", a.finished_ns);
         optional_number(w, "exit_code", a.exit_code);
         failure_member(w, a.why);
+        if (!a.limits.empty()) w.key("limits").raw(a.limits);
+        if (!a.usage.empty()) w.key("usage").raw(a.usage);
         rungs_member(w, a);
         w.close_object();
     }
@@ -247,6 +249,8 @@ std::string job_record(const job& j) {
         w.member("started_ns", a.started_ns).member("finished_ns", a.finished_ns);
         if (a.exit_code) w.member("exit_code", *a.exit_code);
         failure_member(w, a.why);
+        if (!a.limits.empty()) w.key("limits").raw(a.limits);
+        if (!a.usage.empty()) w.key("usage").raw(a.usage);
         if (a.may_return) w.member("may_return", true);
         if (!a.steps.empty()) {
             w.key("steps").open_array();
@@ -315,6 +319,8 @@ attempt attempt_of(const json::object& o) {
     a.finished_ns = number_or<std::int64_t>(o, "finished_ns", 0);
     a.exit_code = int_of(o, "exit_code");
     a.why = failure_of(o);
+    if (const auto* limits = object_or_null(o, "limits")) a.limits = json::serialize(*limits);
+    if (const auto* usage = object_or_null(o, "usage")) a.usage = json::serialize(*usage);
     a.may_return = bool_or(o, "may_return", false);
     a.more_steps = number_or<std::uint32_t>(o, "more_steps", 0);
     if (const auto* steps = array_or_null(o, "steps"))

@@ -3,6 +3,7 @@
 
 #include "kernel/base/json.hpp"
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -11,10 +12,11 @@ namespace sigrun::cli {
 struct job_options {
     std::vector<std::string> command;
     std::string kind = "process";
-    std::string requires_text, workdir, payload, queue, tenant, affinity, zone, protocol, preferred_protocol, max_latency,
-        balancer, priority, durability;
+    std::string requires_text, workdir, payload, queue, tenant, affinity, zone, protocol, preferred_protocol,
+        max_latency, balancer, priority, durability;
     std::string run_timeout, queue_timeout;
     std::vector<std::string> environment, labels, prefers;  // "K=V"; prefers "WEIGHT:EXPRESSION"
+    std::map<std::string, std::string> limits;              // by the names in the document
     int user_retries = -1, infrastructure_retries = -1;
     bool once = false;  // must not run twice: idempotent = false
 };
