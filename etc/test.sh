@@ -9,7 +9,7 @@ case "${1:-}" in
     release|asan|tsan|fuzz|coverage) flavour=$1; shift ;;
     -h|--help) sed -n '2,4s/^# //p' "$0"; exit 0 ;;
 esac
-etc/build.sh "$flavour"
+if [ "$flavour" = fuzz ]; then etc/build.sh fuzz fuzzers; else etc/build.sh "$flavour"; fi
 export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=$PWD/etc/tsan.supp

@@ -15,7 +15,7 @@ void check(bool holds, const char* what) {
     std::abort();
 }
 
-const fact_sheet& machine() {
+const fact_sheet& fuzzed_machine() {
     static const auto document = [] {
         json::array facts = json::parse(R"([
             {"key":"a","value":1},{"key":"cpu.cores","value":8},{"key":"arch","value":"x86_64"},{"key":"flag","value":true},
@@ -37,7 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         return 0;
     }
     const label_map labels{{"zone", "eu"}};
-    const match_subject subject{&machine(), &labels};
+    const match_subject subject{&fuzzed_machine(), &labels};
     const truth verdict = (*first)->matches(subject);
     for (std::size_t i = 0; i < (*first)->terms().size(); ++i) (*first)->term_matches(i, subject);
     // The canonical form of a text at the limit may be longer than the limit.

@@ -13,9 +13,10 @@ namespace {
 
 using namespace sigrun;
 using test::compiled;
+using test::machine;
 
-test::machine typical() {
-    test::machine m;
+machine typical() {
+    machine m;
     m.set("cpu.effective_cores", 8)
         .set("cpu.base_hz", 2.5e9)
         .set("cpu.features", json::array{"avx2", "sse4_2"})
@@ -50,7 +51,7 @@ struct expectation {
 };
 constexpr auto yes = truth::yes, no = truth::no, unknown = truth::unknown;
 
-void check(const test::machine& m, std::initializer_list<expectation> table) {
+void check(const machine& m, std::initializer_list<expectation> table) {
     for (const auto& row : table) {
         auto r = requirement::compile(row.text);
         ASSERT_TRUE(r) << row.text << "\n" << r.error().text();
@@ -60,7 +61,7 @@ void check(const test::machine& m, std::initializer_list<expectation> table) {
 
 TEST(requirement, empty_text_matches_every_machine) {
     for (const char* text : {"", "  \t\n"}) {
-        EXPECT_EQ(test::machine().judge(text), yes);
+        EXPECT_EQ(machine().judge(text), yes);
         EXPECT_EQ(compiled(text)->canonical(), "");
         EXPECT_TRUE(compiled(text)->terms().empty());
     }
@@ -195,7 +196,7 @@ TEST(requirement, counts_over_unknown_elements_are_ranges) {
 }
 
 TEST(requirement, lists_given_as_indexed_keys) {
-    test::machine m;
+    machine m;
     m.set("gpu[0].model", "A")
         .set("gpu[0].memory_bytes", 8)
         .set("gpu[1].model", "B")
@@ -221,7 +222,7 @@ TEST(requirement, lists_given_as_indexed_keys) {
 }
 
 TEST(requirement, status_decides_between_false_and_unknown) {
-    const test::machine m = typical();
+    const machine m = typical();
     for (const char* key : {"tpm", "sgx"}) {
         const std::string k = key;
         for (const char* op : {"==", "!=", "<", "<=", ">", ">="}) EXPECT_EQ(m.judge(k + op + "1"), no) << k << op;
@@ -265,7 +266,7 @@ TEST(requirement, a_value_of_another_type_does_not_match) {
 }
 
 TEST(requirement, three_valued_truth_tables) {
-    const test::machine m = typical();
+    const machine m = typical();
     const std::pair<const char*, truth> atoms[] = {{"kernel.kvm", yes}, {"kernel.fuse", no}, {"secret == 1", unknown}};
     // Rows and columns: yes, no, unknown.
     constexpr truth both[3][3] = {{yes, no, unknown}, {no, no, no}, {unknown, no, unknown}};
@@ -285,7 +286,7 @@ TEST(requirement, three_valued_truth_tables) {
 
 TEST(requirement, age_decides_about_fast_facts_only) {
     const std::int64_t now = clock::system().wall_ns(), minute = 60'000'000'000;
-    test::machine m;
+    machine m;
     m.set("fresh", 1, {.volatility = fact_volatility::fast, .ttl_s = 60, .observed_ns = now});
     m.set("old", 1, {.volatility = fact_volatility::fast, .ttl_s = 60, .observed_ns = now - 2 * minute});
     m.set("slow_old", 1, {.volatility = fact_volatility::slow, .ttl_s = 60, .observed_ns = now - 2 * minute});
@@ -315,7 +316,7 @@ TEST(requirement, age_decides_about_fast_facts_only) {
 }
 
 TEST(requirement, class_scope_hides_what_runners_of_a_class_do_not_share) {
-    test::machine m;
+    machine m;
     m.set("cores", 4).set("id", "a", {.unique = true}).set("free", 5, {.volatility = fact_volatility::fast});
     m.label("zone", "eu").label("name", "r1");
     const auto facts = m.facts();
@@ -390,7 +391,7 @@ TEST(requirement, terms_are_the_top_level_conjunction_with_columns) {
     EXPECT_EQ(r->keys(), (std::vector<std::string>{"a", "b", "cpu.cores", "gpu"}));
     EXPECT_EQ(r->term_keys(1), (std::vector<std::string>{"a", "b"}));
     EXPECT_TRUE(r->term_keys(2).empty());
-    test::machine m;
+    machine m;
     m.set("cpu.cores", 2).set("a", true);
     const auto facts = m.facts();
     EXPECT_EQ(r->term_matches(0, {facts.get(), nullptr}), no);
@@ -403,7 +404,7 @@ TEST(requirement, terms_are_the_top_level_conjunction_with_columns) {
 TEST(requirement, work_of_one_match_is_bounded) {
     json::array numbers;
     for (int i = 0; i < 3000; ++i) numbers.push_back(i);
-    test::machine m;
+    machine m;
     m.set("list", std::move(numbers));
     // Nine million pairs: given up as unknown instead of holding a thread for a second.
     EXPECT_EQ(m.judge("any(a in list, any(b in list, a == 5000 && b == 1))"), unknown);

@@ -56,27 +56,27 @@ TEST(selector_changes, a_tick_forgets_old_facts_and_finds_who_matches_for_that) 
     auto s = make_selector({real_balancer("round_robin")});
     const std::int64_t old = clock::system().wall_ns() - 9'900'000'000;
     const slot_ref slot = join(*s, profile(loaded(1, old)));
-    const auto fits = s->intern(compiled("load == 1")), unknown = s->intern(compiled("!known(load)"));
+    const auto fits = s->intern(compiled("load == 1")), has_aged = s->intern(compiled("!known(load)"));
     EXPECT_TRUE(s->matches(*fits, slot));
-    EXPECT_FALSE(s->matches(*unknown, slot));
+    EXPECT_FALSE(s->matches(*has_aged, slot));
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (!s->matches(*unknown, slot) && std::chrono::steady_clock::now() < end) {
+    while (!s->matches(*has_aged, slot) && std::chrono::steady_clock::now() < end) {
         s->tick();
         std::this_thread::yield();
     }
-    EXPECT_TRUE(s->matches(*unknown, slot));
+    EXPECT_TRUE(s->matches(*has_aged, slot));
     EXPECT_FALSE(s->matches(*fits, slot));
-    EXPECT_EQ(s->pick(request(unknown)).slot, slot);
+    EXPECT_EQ(s->pick(request(has_aged)).slot, slot);
 }
 
 TEST(selector_changes, a_pick_that_finds_nothing_else_finds_who_matches_since_its_facts_are_old) {
     auto s = make_selector({real_balancer("round_robin")});
     const slot_ref slot = join(*s, profile(loaded(1, clock::system().wall_ns() - 9'900'000'000)));
-    const auto unknown = s->intern(compiled("!known(load)"));
+    const auto has_aged = s->intern(compiled("!known(load)"));
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    pick_result got = s->pick(request(unknown));
+    pick_result got = s->pick(request(has_aged));
     while (got.outcome != pick_outcome::picked && std::chrono::steady_clock::now() < end)
-        got = s->pick(request(unknown));
+        got = s->pick(request(has_aged));
     EXPECT_EQ(got.slot, slot);
 }
 
