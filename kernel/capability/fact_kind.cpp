@@ -16,8 +16,8 @@ namespace {
 constexpr std::array<std::string_view, 6> k_packed_methods{"", "read", "derived", "measured", "declared", "assumed"};
 
 std::uint8_t method_of(std::string_view word) noexcept {
-    const auto at = std::find(k_packed_methods.begin(), k_methods.end(), word);
-    return at == k_packed_methods.end() ? 0 : static_cast<std::uint8_t>(at - k_methods.begin());
+    const auto at = std::find(k_packed_methods.begin(), k_packed_methods.end(), word);
+    return at == k_packed_methods.end() ? 0 : static_cast<std::uint8_t>(at - k_packed_methods.begin());
 }
 
 }  // namespace

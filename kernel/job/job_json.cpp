@@ -117,6 +117,8 @@ void summary_members(json_writer& w, job& j) {
                        : j.reason.empty() && a ? choice_reason(*a)
                                                : j.reason);
     time_member(w, "submitted_at", j.submitted_ns);
+    if (j.start_ns) time_member(w, "start_at", j.start_ns);
+    if (j.retry_of) w.member("retry_of", j.retry_of.text());
     time_member(w, "started_at", j.started_ns);
     time_member(w, "finished_at", j.finished_ns);
     w.member("priority", to_string(j.spec->priority)).member("queue", j.spec->queue);
@@ -137,6 +139,19 @@ void rungs_member(json_writer& w, const attempt& a) {
         step_member(w, a.protocol, a.reason.empty() ? rung_reason(a) : a.reason, a.offered_ns);
     w.close_array();
     if (a.more_steps) w.member("rungs_left_out", a.more_steps);
+}
+
+// How much output there was, and what of it is not here.
+void log_members(json_writer& w, const job& j) {
+    w.member("log_bytes", j.log ? j.log->size() : 0);
+    const auto gaps = j.log ? j.log->gaps() : std::vector<log_gap>{};
+    std::uint64_t missing = j.end ? j.end->log_missing : 0;
+    for (const auto& gap : gaps) missing += gap.bytes;
+    if (missing) w.member("log_missing_bytes", missing);
+    if (gaps.empty()) return;
+    w.key("log_gaps").open_array();
+    for (const auto& gap : gaps) w.open_object().member("offset", gap.offset).member("bytes", gap.bytes).close_object();
+    w.close_array();
 }
 
 }  // namespace
@@ -197,14 +212,14 @@ void append_job_json(std::string& out, job& j, bool replayed) {
         time_member(w, "finished_at", a.finished_ns);
         optional_number(w, "exit_code", a.exit_code);
         failure_member(w, a.why);
+        w.member("log_offset", a.log_begin);
         if (!a.limits.empty()) w.key("limits").raw(a.limits);
         if (!a.usage.empty()) w.key("usage").raw(a.usage);
         rungs_member(w, a);
         w.close_object();
     }
     w.close_array();
-    w.member("log_bytes", j.log ? j.log->size() : 0);
-    if (j.end && j.end->log_missing) w.member("log_missing_bytes", j.end->log_missing);
+    log_members(w, j);
     bytes_member(w, "result", j.end ? j.end->result : buffer_ref());
     w.key("labels").open_object();
     for (const auto& [k, v] : j.spec->labels) {
@@ -236,8 +251,9 @@ std::string job_record(const job& j) {
         .member("user_tries", j.user_tries)
         .member("infrastructure_tries", j.infrastructure_tries);
     w.member("waits_since_ns", j.waits_since_ns);
+    if (j.start_ns) w.member("start_ns", j.start_ns);
+    if (j.retry_of) w.member("retry_of", j.retry_of.text());
     w.member("submitted_ns", j.submitted_ns).member("started_ns", j.started_ns).member("finished_ns", j.finished_ns);
-    if (j.log) w.member("log_base", j.log->attempt_base());
     w.key("attempts").open_array();
     for (const auto& a : j.attempts) {
         w.open_object()
@@ -247,6 +263,7 @@ std::string job_record(const job& j) {
         w.member("runner_name", a.runner_name).member("token", a.token).member("protocol", a.protocol);
         w.member("balancer", a.balancer).member("reason", choice_reason(a)).member("offered_ns", a.offered_ns);
         w.member("started_ns", a.started_ns).member("finished_ns", a.finished_ns);
+        if (a.log_begin) w.member("log_offset", a.log_begin);
         if (a.exit_code) w.member("exit_code", *a.exit_code);
         failure_member(w, a.why);
         if (!a.limits.empty()) w.key("limits").raw(a.limits);
@@ -317,6 +334,7 @@ attempt attempt_of(const json::object& o) {
     a.offered_ns = number_or<std::int64_t>(o, "offered_ns", 0);
     a.started_ns = number_or<std::int64_t>(o, "started_ns", 0);
     a.finished_ns = number_or<std::int64_t>(o, "finished_ns", 0);
+    a.log_begin = number_or<std::uint64_t>(o, "log_offset", 0);
     a.exit_code = int_of(o, "exit_code");
     a.why = failure_of(o);
     if (const auto* limits = object_or_null(o, "limits")) a.limits = json::serialize(*limits);
@@ -346,14 +364,18 @@ result<job_record_view> parse_job_record(std::string_view body) {
     r.payload = bytes_of(o, "payload");
     r.user_tries = number_or<std::uint32_t>(o, "user_tries", 0);
     r.infrastructure_tries = number_or<std::uint32_t>(o, "infrastructure_tries", 0);
-    r.log_base = number_or<std::uint64_t>(o, "log_base", 0);
     r.waits_since_ns = number_or<std::int64_t>(o, "waits_since_ns", 0);
+    r.start_ns = number_or<std::int64_t>(o, "start_ns", 0);
+    if (auto of = id::parse(text_or(o, "retry_of"))) r.retry_of = *of;
     r.submitted_ns = number_or<std::int64_t>(o, "submitted_ns", 0);
     r.started_ns = number_or<std::int64_t>(o, "started_ns", 0);
     r.finished_ns = number_or<std::int64_t>(o, "finished_ns", 0);
     if (const auto* list = array_or_null(o, "attempts"))
         for (const auto& v : *list)
             if (const auto* a = v.if_object()) r.attempts.push_back(attempt_of(*a));
+    // Of earlier versions, which knew it of the newest attempt alone.
+    if (auto base = number_or<std::uint64_t>(o, "log_base", 0); base && !r.attempts.empty())
+        r.attempts.back().log_begin = base;
     if (const auto* e = object_or_null(o, "end")) {
         ending end;
         end.state = parse_job_state(text_or(*e, "state")).value_or(job_state::failed);

@@ -5,7 +5,7 @@
 // long as one of them does.
 #pragma once
 
-#include "kernel/job/log_store.hpp"
+#include "kernel/job/job_log.hpp"
 
 #include <condition_variable>
 #include <map>

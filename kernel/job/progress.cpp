@@ -110,16 +110,20 @@ sigrun_result job_engine::on_ack(const job_ptr& j, job_lock& lock, const sigrun_
     attempt* a = j->current();
     if (frame.flags & SIGRUN_FRAME_ERROR) {
         auto number = a->number;
+        const auto where = j->state == job_state::offered ? a->where : nullptr;
         lock.unlock();
         auto o = parse_object(sdk::view(frame.json));
         failure why{failure_class::refused, o ? std::string(text_or(*o, "code")) : "refused",
                     o ? std::string(text_or(*o, "message")) : "the runner refused"};
+        // First: the place that it gives back is to be a closed one, if it is.
+        tell_refusal(where, *j->spec, why);
         take_back(j, number, attempt_state::refused, std::move(why), true);
         return SIGRUN_OK;
     }
     if (j->state != job_state::offered) return SIGRUN_OK;
     note_ack(*j, *a);
     mark_running(*j);
+    expect_start(*j);
     arm(*j);
     if (j->spec->keep != durability::memory) keep_saving(j, false);
     return SIGRUN_OK;
@@ -127,6 +131,7 @@ sigrun_result job_engine::on_ack(const job_ptr& j, job_lock& lock, const sigrun_
 
 sigrun_result job_engine::on_log(const job_ptr& j, job_lock& lock, const link_ptr& via, const sigrun_frame& frame) {
     mark_running(*j);
+    j->start_deadline = {};  // a timer that comes for nothing costs less than arming it for each piece of output
     if (!j->log) j->log = logs_.open(j->uid, home_of(*j));
     auto log = j->log;
     auto bytes = frame.payload ? buffer_ref::share(frame.payload) : buffer_ref();
@@ -166,8 +171,7 @@ sigrun_result job_engine::on_log(const job_ptr& j, job_lock& lock, const link_pt
 // A runner says with the end how much output there was; all of it comes before the end.
 std::uint64_t job_engine::missing_output(const job& j, const sigrun_frame& final_state) {
     const auto have = j.log ? j.log->attempt_offset() : 0;
-    // How much of an attempt was dropped at the limit is not remembered over a restart.
-    if (final_state.offset <= have || (j.log && j.log->full())) return 0;
+    if (final_state.offset <= have) return 0;
     const auto missing = final_state.offset - have;
     SIGRUN_LOG(logs::jobs, warning, missing, " bytes of the output of ", j.uid.text(), " did not arrive");
     return missing;
@@ -190,6 +194,7 @@ sigrun_result job_engine::on_state(const job_ptr& j, job_lock& lock, const membe
         return SIGRUN_OK;
     }
     mark_running(*j);
+    j->start_deadline = {};
     if (!final) {
         note_limits(*j, sdk::view(frame.json));
         arm(*j);

@@ -271,7 +271,7 @@ void daemon::impl::apply(const daemon_settings& now) {
     if (parse_log_level(now.at("log").text("level"), level)) set_log_level(level);
     links->tune(fleet_tuning_of(now));
     jobs->tune(engine_tuning_of(now));
-    logs->set_cap(static_cast<std::uint64_t>(now.at("jobs").integer("log_limit")));
+    logs->set_limit(static_cast<std::uint64_t>(now.at("jobs").integer("log_limit")));
     use_default_balancer(*select, now);
     select->protect(protection_of(now));
     if (auto zones = read_zone_settings(now))  // was checked

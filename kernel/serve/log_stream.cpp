@@ -4,6 +4,7 @@
 
 #include <sigrun/cpp/text.hpp>
 
+#include <algorithm>
 #include <deque>
 #include <iterator>
 #include <utility>
@@ -14,14 +15,8 @@ namespace {
 /// One reader. Runs on the worker pool, never twice at once: whoever wants it to run sets `wanted_`.
 class log_streamer : public std::enable_shared_from_this<log_streamer> {
 public:
-    log_streamer(controller& c, job_ptr j, std::uint64_t offset, bool follow, const call_ptr& call)
-        : c_(c),
-          job_(std::move(j)),
-          log_(c.jobs.log_of(job_)),
-          reader_(log_),
-          offset_(offset),
-          follow_(follow),
-          call_(call) {}
+    log_streamer(controller& c, job_ptr j, const log_request& what, const call_ptr& call)
+        : c_(c), job_(std::move(j)), log_(c.jobs.log_of(job_)), reader_(log_), what_(what), call_(call) {}
 
     void start(const call_ptr& call) {
         auto poke = [weak = weak_from_this()] {
@@ -29,7 +24,7 @@ public:
         };
         call->keep(shared_from_this());
         call->on_resume(poke);
-        if (follow_) {
+        if (what_.follow) {
             handle_ = log_->follow(poke);
             end_ = c_.jobs.when_done(job_, poke);
         }
@@ -48,26 +43,68 @@ private:
         wanted_ = false;
         auto call = call_.lock();
         if (!call || call->finished()) return;
+        if (!begun_) {
+            auto from = find_begin();
+            if (!from) return void(call->fail(from.error()));
+            offset_ = *from;
+            begun_ = true;
+        }
         for (;;) {
             if (!send_pieces(*call)) return;
-            bool done = false;
-            std::string state;
-            {
-                std::lock_guard lock(job_->mutex);
-                done = is_terminal(job_->state) || !follow_;
-                state = to_string(job_->state);
-            }
-            auto pieces = reader_.read(offset_);
+            // Looked at before the log: what was written before the end is then seen.
+            const auto range = wanted();
+            auto pieces = reader_.read(offset_, range.end);
             if (!pieces) {
                 call->fail(pieces.error());
                 return;
             }
             if (pieces->empty()) {
-                if (done) call->last(sdk::concat("{\"offset\":", offset_, ",\"end\":true,\"state\":\"", state, "\"}"));
+                if (range.over || !what_.follow)
+                    call->last(sdk::concat("{\"offset\":", offset_, ",\"end\":true,\"state\":\"", range.state, "\"}"));
                 return;
             }
             read_.assign(std::make_move_iterator(pieces->begin()), std::make_move_iterator(pieces->end()));
         }
+    }
+
+    struct bounds {
+        std::uint64_t begin = 0, end = log_reader::k_no_end;
+        bool over = false;  // no more will be written there
+        std::string_view state;
+    };
+    bounds wanted() const {
+        std::lock_guard lock(job_->mutex);
+        bounds b;
+        b.state = to_string(job_->state);
+        b.over = is_terminal(job_->state);
+        if (!what_.attempt) return b;
+        for (const auto& a : job_->attempts) {
+            if (a.number == what_.attempt) {
+                b.begin = a.log_begin;
+                const bool goes_on = a.state == attempt_state::offered || a.state == attempt_state::running;
+                b.over = b.over || !(goes_on || a.may_return);
+            }
+            if (a.number <= what_.attempt) continue;
+            b.end = a.log_begin;
+            b.over = true;
+            break;
+        }
+        return b;
+    }
+
+    result<std::uint64_t> find_begin() {
+        const auto range = wanted();
+        auto from = std::max(what_.offset, range.begin);
+        if (what_.offset) return from;
+        if (what_.since_ns) {
+            SIGRUN_TRY(first, reader_.first_since(*what_.since_ns));
+            from = std::max(from, first);
+        }
+        if (what_.last_lines) {
+            SIGRUN_TRY(first, reader_.last_lines(*what_.last_lines, from, std::min(range.end, log_->size())));
+            from = std::max(from, first);
+        }
+        return from;
     }
 
     /// What was read and not taken yet. False: no more can go now (on_resume pokes), or ever.
@@ -76,9 +113,11 @@ private:
             const auto& p = read_.front();
             static constexpr std::string_view names[] = {"system", "stdout", "stderr"};
             auto head = sdk::concat("{\"offset\":", p.at.offset, ",\"stream\":\"",
-                                    names[p.at.stream < 3 ? p.at.stream : 0], "\",\"time_ns\":", p.at.time_ns, "}");
+                                    names[p.at.stream < 3 ? p.at.stream : 0], "\",\"time_ns\":", p.at.time_ns);
+            if (p.missing) head += sdk::concat(",\"missing_bytes\":", p.missing);
+            head += '}';
             if (call.reply(head, p.content.get()) < 0) return false;
-            offset_ = p.at.offset + p.content.view().size();
+            offset_ = p.end();
         }
         return true;
     }
@@ -88,8 +127,9 @@ private:
     const std::shared_ptr<job_log> log_;
     log_reader reader_;
     std::deque<log_piece> read_;
-    std::uint64_t offset_;
-    const bool follow_;
+    const log_request what_;
+    bool begun_ = false;
+    std::uint64_t offset_ = 0;
     const std::weak_ptr<inbound_call> call_;
     std::mutex mutex_;
     std::atomic<bool> wanted_{false};
@@ -99,9 +139,9 @@ private:
 
 }  // namespace
 
-void stream_log(controller& c, const job_ptr& j, std::uint64_t offset, bool follow, const call_ptr& call) {
+void stream_log(controller& c, const job_ptr& j, const log_request& what, const call_ptr& call) {
     // Not make_shared: the job's list of waiters holds a weak reference, which must not hold the streamer's memory.
-    std::shared_ptr<log_streamer>(new log_streamer(c, j, offset, follow, call))->start(call);
+    std::shared_ptr<log_streamer>(new log_streamer(c, j, what, call))->start(call);
 }
 
 }  // namespace sigrun

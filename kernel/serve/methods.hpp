@@ -45,7 +45,15 @@ void add_config_methods(router& r, controller& c);
 /// Needs controller::who.
 void add_token_methods(router& r, controller& c);
 
-/// Sends the log of a job until its end, or for ever with `follow`; at the pace of the reader.
-void stream_log(controller& c, const job_ptr& j, std::uint64_t offset, bool follow, const call_ptr& call);
+/// What of a log is wanted.
+struct log_request {
+    std::uint64_t offset = 0;   // not 0: exactly from there, as who resumes wants it, whatever is said below
+    std::uint32_t attempt = 0;  // only its output; 0 = of all
+    std::optional<std::uint64_t> since_ns;    // what came then or later, by the runner's wall clock
+    std::optional<std::uint64_t> last_lines;  // of what is there now
+    bool follow = false;                      // until the job, or the attempt, has ended
+};
+/// Sends it at the pace of the reader.
+void stream_log(controller& c, const job_ptr& j, const log_request& what, const call_ptr& call);
 
 }  // namespace sigrun

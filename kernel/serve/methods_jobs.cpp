@@ -1,4 +1,5 @@
 #include "kernel/base/quantity.hpp"
+#include "kernel/base/rfc3339.hpp"
 #include "kernel/job/job_json.hpp"
 #include "kernel/serve/explain_job.hpp"
 
@@ -125,7 +126,8 @@ result<std::string> list_jobs(controller& c, const json::object& o) {
     if (auto text = text_or(o, "state"); !text.empty()) {
         state = parse_job_state(text);
         if (!state)
-            return bad_value("state", "queued, offered, running, succeeded, failed, cancelled, expired or dead",
+            return bad_value("state",
+                             "delayed, queued, offered, running, succeeded, failed, cancelled, expired or dead",
                              "\"" + std::string(text) + "\"");
     }
     std::optional<id> before;
@@ -174,6 +176,49 @@ void refresh_reason(controller& c, const job_ptr& j) {
     j->reason = sdk::concat(k_waits, text.empty() ? known : text);
 }
 
+// A time, or how long ago.
+result<std::uint64_t> since_param(std::string_view text, std::int64_t now_ns) {
+    std::int64_t then = 0;
+    if (auto ago = parse_duration(text))
+        then = now_ns - std::min<std::int64_t>(now_ns, ago->count());
+    else if (auto time = parse_rfc3339(text))
+        then = *time;
+    else
+        return bad_value("since", "a duration such as \"10m\", or a time such as \"2026-01-05T10:00:00Z\"",
+                         "\"" + std::string(text) + "\"");
+    return static_cast<std::uint64_t>(then);
+}
+
+result<log_request> parse_log_request(const json::object& o, std::int64_t now_ns) {
+    constexpr auto k_most = ~0ull >> 1;
+    log_request what;
+    SIGRUN_TRY(offset, number_param(o, "offset", 0, 0, k_most));
+    SIGRUN_TRY(attempt, number_param(o, "attempt", 0, 1, 1'000'000));
+    SIGRUN_TRY(follow, bool_param(o, "follow", false));
+    what.offset = offset;
+    what.attempt = static_cast<std::uint32_t>(attempt);
+    what.follow = follow;
+    if (o.contains("tail")) {
+        SIGRUN_TRY(lines, number_param(o, "tail", 0, 0, k_most));
+        what.last_lines = lines;
+    }
+    if (o.contains("since")) {
+        SIGRUN_TRY(text, required_text(o, "since"));
+        SIGRUN_TRY(since, since_param(text, now_ns));
+        what.since_ns = since;
+    }
+    return what;
+}
+
+result<void> has_attempt(job& j, std::uint32_t number) {
+    std::lock_guard lock(j.mutex);
+    if (!number || std::any_of(j.attempts.begin(), j.attempts.end(), [&](const auto& a) { return a.number == number; }))
+        return {};
+    if (j.attempts.empty()) return bad_value("attempt", "a number, once there is an attempt", std::to_string(number));
+    return bad_value("attempt", sdk::concat("one of ", j.attempts.front().number, " to ", j.attempts.back().number),
+                     std::to_string(number));
+}
+
 }  // namespace
 
 void add_job_methods(router& r, controller& c) {
@@ -216,13 +261,28 @@ void add_job_methods(router& r, controller& c) {
                 answer_job(j, call);
         });
     });
-    r.add("jobs.logs", [&c](const call_input& in, const call_ptr& call) {
-        auto o = parse_params(in.params, {"id", "offset", "follow"});
+    r.add("jobs.retry", [&c](const call_input& in, const call_ptr& call) {
+        auto o = parse_params(in.params, {"id"});
         if (!o) return void(call->fail(o.error()));
-        auto offset = number_param(*o, "offset", 0, 0, ~0ull >> 1);
-        auto follow = bool_param(*o, "follow", false);
-        if (!offset || !follow) return void(call->fail(!offset ? offset.error() : follow.error()));
-        with_job(c, *o, call, [&](const job_ptr& j) { stream_log(c, j, *offset, *follow, call); });
+        with_job(c, *o, call, [&](const job_ptr& j) {
+            const std::string who = in.who ? in.who->name : std::string();
+            c.jobs.retry(j, who, [call](const result<job_ptr>& again, bool) {
+                if (again)
+                    answer_job(*again, call);
+                else
+                    call->fail(again.error());
+            });
+        });
+    });
+    r.add("jobs.logs", [&c](const call_input& in, const call_ptr& call) {
+        auto o = parse_params(in.params, {"id", "offset", "follow", "since", "tail", "attempt"});
+        if (!o) return void(call->fail(o.error()));
+        auto what = parse_log_request(*o, c.time.wall_ns());
+        if (!what) return void(call->fail(what.error()));
+        with_job(c, *o, call, [&](const job_ptr& j) {
+            if (auto there = has_attempt(*j, what->attempt); !there) return void(call->fail(there.error()));
+            stream_log(c, j, *what, call);
+        });
     });
     r.add("jobs.explain", [&c](const call_input& in, const call_ptr& call) {
         auto o = parse_params(in.params, {"id"});

@@ -3,6 +3,8 @@
 #include "kernel/app/sigrun/job_document.hpp"
 #include "kernel/app/sigrun/log_feed.hpp"
 
+#include <sigrun/cpp/text.hpp>
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -104,13 +106,21 @@ public:
 private:
     void open_feed() {
         feed_ = std::make_shared<log_feed>(ctx_.waits());
-        const json::object params{{"id", id_}, {"offset", offset_}, {"follow", options_.until_end}};
+        json::object params{{"id", id_}, {"offset", offset_}, {"follow", options_.until_end}};
+        if (options_.attempt) params["attempt"] = options_.attempt;
+        // After a reconnect the offset is what counts: the output goes on where it stopped.
+        if (!options_.since.empty()) params["since"] = options_.since;
+        if (options_.last_lines) params["tail"] = *options_.last_lines;
         ctx_.daemon().start("jobs.logs", json::serialize(params), {}, feed_->replies(), feed_->done());
         opened_ = steady_clock::now();
     }
 
     void write_pieces() {
         for (const auto& piece : feed_->take()) {
+            if (piece.missing) {
+                tell_missing(piece);
+                continue;
+            }
             auto bytes = piece.bytes();
             // Bytes that were written before a reconnect are not written twice.
             if (piece.offset + bytes.size() <= offset_) continue;
@@ -130,6 +140,21 @@ private:
                 write_error(bytes);
             }
         }
+    }
+
+    /// Never among the job's own bytes: a script must be able to tell.
+    void tell_missing(const log_piece& piece) {
+        const auto end = piece.offset + piece.missing;
+        if (end <= offset_) return;
+        const auto from = std::max(offset_, piece.offset);
+        offset_ = end;
+        if (!options_.output) return;
+        if (ctx_.json())
+            context::print(
+                json::serialize(json::object{{"offset", from}, {"stream", "system"}, {"missing_bytes", end - from}}) +
+                "\n");
+        else
+            ctx_.note(sdk::concat(end - from, " bytes of the output are not kept (from byte ", from, " on)"));
     }
 
     void look_at_placement() {

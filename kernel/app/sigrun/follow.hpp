@@ -5,6 +5,7 @@
 #include "kernel/app/sigrun/context.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace sigrun::cli {
@@ -15,6 +16,9 @@ struct follow_options {
     bool placement = true;             // tell on stderr where it runs and why, or why it waits
     bool cancel_on_interrupt = false;  // the first Ctrl-C cancels the job and waits, the second leaves
     std::uint64_t offset = 0;
+    std::string since;  // as jobs.logs takes it; empty = from the beginning
+    std::optional<std::uint64_t> last_lines;
+    std::uint64_t attempt = 0;  // 0 = all
 };
 
 struct followed {

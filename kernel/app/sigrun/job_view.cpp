@@ -3,6 +3,7 @@
 #include "kernel/app/sigrun/job_document.hpp"
 #include "kernel/app/sigrun/units.hpp"
 #include "kernel/base/quantity.hpp"
+#include "kernel/base/rfc3339.hpp"
 
 #include <sigrun/cpp/text.hpp>
 
@@ -47,9 +48,9 @@ std::string failure_text(const json::object& o) {
 
 /// "2.1 s" from two RFC 3339 texts; up to now while the second is missing.
 std::string duration_text(std::string_view from, std::string_view to, std::int64_t now_ns) {
-    auto begin = parse_time(from);
+    auto begin = parse_rfc3339(from);
     if (!begin) return {};
-    auto end = parse_time(to);
+    auto end = parse_rfc3339(to);
     return span_of_time(std::max<std::int64_t>(0, end.value_or(now_ns) - *begin));
 }
 
@@ -242,10 +243,14 @@ std::string job_details(const json::object& job, const terminal& where, std::int
         if (!ago.empty()) f.add(name, std::string(text) + (ago == "now" ? " (now)" : " (" + ago + " ago)"));
     };
     moment("submitted", "submitted_at");
+    f.add("not before", text_or(job, "start_at"));
+    f.add("again", text_or(job, "retry_of"));
     moment("started", "started_at");
     moment("finished", "finished_at");
     f.add("took", duration_text(text_or(job, "started_at"), text_or(job, "finished_at"), now_ns));
     if (auto bytes = number_or<std::uint64_t>(job, "log_bytes", 0)) f.add("output", format_size(bytes));
+    if (auto missing = number_or<std::uint64_t>(job, "log_missing_bytes", 0))
+        f.add("output missing", {format_size(missing) + " of it are not kept", style::caution});
     f.add("usage", usage_text(job));
     if (const auto* all = array_or_null(job, "attempts"); all && !all->empty())
         if (const auto* last = all->back().if_object()) f.add("limits", limits_text(*last));

@@ -24,11 +24,12 @@ sigrun_result log_feed::on_reply(const reply_view& reply) {
     piece.offset = number_or<std::uint64_t>(*head, "offset", 0);
     piece.time_ns = number_or<std::int64_t>(*head, "time_ns", 0);
     piece.stream = text_or(*head, "stream", "stdout");
+    piece.missing = number_or<std::uint64_t>(*head, "missing_bytes", 0);
     piece.content = buffer_ref::share(reply.payload);
     {
         std::unique_lock lock(mutex_);
         if (bool_or(*head, "end", false)) state_ = text_or(*head, "state");
-        if (!piece.bytes().empty()) {
+        if (!piece.bytes().empty() || piece.missing) {
             room_.wait(lock, [&] { return abandoned_ || bytes_ < k_most; });
             if (abandoned_) return SIGRUN_E_CANCELLED;
             bytes_ += piece.bytes().size();

@@ -22,6 +22,7 @@ struct log_piece {
     std::int64_t time_ns = 0;
     std::string stream;  // "stdout", "stderr", "system"
     buffer_ref content;
+    std::uint64_t missing = 0;  // so many bytes from here on are not kept
     std::string_view bytes() const noexcept { return content.view(); }
 };
 

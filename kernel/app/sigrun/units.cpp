@@ -1,10 +1,9 @@
 #include "kernel/app/sigrun/units.hpp"
 
 #include "kernel/base/quantity.hpp"
+#include "kernel/base/rfc3339.hpp"
 
 #include <array>
-#include <charconv>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 
@@ -23,15 +22,6 @@ std::string scaled(double value, const char* unit) {
     return three_digits(value) + " " + k_prefixes[i] + unit;
 }
 
-std::optional<int> digits(std::string_view text, std::size_t at, std::size_t n) {
-    if (text.size() < at + n) return std::nullopt;
-    int value = 0;
-    const char* end = text.data() + at + n;
-    auto [stop, ec] = std::from_chars(text.data() + at, end, value);
-    if (ec != std::errc{} || stop != end || value < 0) return std::nullopt;
-    return value;
-}
-
 }  // namespace
 
 std::string age(std::int64_t then_ns, std::int64_t now_ns) {
@@ -43,35 +33,8 @@ std::string age(std::int64_t then_ns, std::int64_t now_ns) {
     return std::to_string(ns / k_day) + "d";
 }
 
-std::optional<std::int64_t> parse_time(std::string_view text) {
-    auto year = digits(text, 0, 4), month = digits(text, 5, 2), day = digits(text, 8, 2), hour = digits(text, 11, 2),
-         minute = digits(text, 14, 2), second = digits(text, 17, 2);
-    if (!year || !month || !day || !hour || !minute || !second || text.size() < 20) return std::nullopt;
-    if (text[4] != '-' || text[7] != '-' || (text[10] != 'T' && text[10] != ' ') || text[13] != ':' || text[16] != ':')
-        return std::nullopt;
-    const std::chrono::year_month_day date{std::chrono::year(*year), std::chrono::month(static_cast<unsigned>(*month)),
-                                           std::chrono::day(static_cast<unsigned>(*day))};
-    if (!date.ok() || *hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
-    std::int64_t ns = std::chrono::sys_days(date).time_since_epoch().count() * k_day + *hour * k_hour +
-                      *minute * k_minute + *second * k_s;
-    std::size_t at = 19;
-    if (text[at] == '.') {
-        std::int64_t unit = k_s / 10;
-        for (++at; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, unit /= 10)
-            ns += (text[at] - '0') * unit;
-    }
-    if (at >= text.size()) return std::nullopt;
-    if ((text[at] == 'Z' || text[at] == 'z') && at + 1 == text.size()) return ns;
-    auto zone_hour = digits(text, at + 1, 2), zone_minute = digits(text, at + 4, 2);
-    if ((text[at] != '+' && text[at] != '-') || text.size() != at + 6 || text[at + 3] != ':' || !zone_hour ||
-        !zone_minute)
-        return std::nullopt;
-    const std::int64_t shift = *zone_hour * k_hour + *zone_minute * k_minute;
-    return text[at] == '+' ? ns - shift : ns + shift;
-}
-
 std::string age_of(std::string_view rfc3339, std::int64_t now_ns) {
-    auto then = parse_time(rfc3339);
+    auto then = parse_rfc3339(rfc3339);
     return then ? age(*then, now_ns) : std::string();
 }
 

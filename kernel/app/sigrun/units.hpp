@@ -14,9 +14,6 @@ namespace sigrun::cli {
 /// "now", "42s", "5m", "3h", "12d"; a time in the future counts as now.
 std::string age(std::int64_t then_ns, std::int64_t now_ns);
 using sigrun::span_of_time;
-/// Nanoseconds since 1970 of "2026-01-05T10:00:00.123Z" (an offset instead of Z is read too); nothing if it
-/// is not one.
-std::optional<std::int64_t> parse_time(std::string_view rfc3339);
 /// The age of an RFC 3339 text; "" for an empty or unreadable one.
 std::string age_of(std::string_view rfc3339, std::int64_t now_ns);
 /// "1 fact", "2 facts"

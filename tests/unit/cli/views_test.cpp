@@ -3,6 +3,7 @@
 #include "kernel/app/sigrun/job_view.hpp"
 #include "kernel/app/sigrun/runner_view.hpp"
 #include "kernel/app/sigrun/units.hpp"
+#include "kernel/base/rfc3339.hpp"
 
 #include <gtest/gtest.h>
 
@@ -14,7 +15,7 @@ json::array list(const char* text) { return json::parse(text).as_array(); }
 bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 TEST(job_view, a_list_shows_what_one_looks_for) {
-    const auto now = *parse_time("2026-01-05T10:01:00Z");
+    const auto now = *parse_rfc3339("2026-01-05T10:01:00Z");
     const std::string text = job_table(
         list(
             R"([{"id":"019b8c1e-0000-7000-8000-0c8e6a1d4b21","state":"failed","exit_code":2,"command":["sh","-c","exit 2"],
@@ -39,7 +40,7 @@ TEST(job_view, details_name_failure_and_attempts) {
                    "attempts":[{"number":1,"runner":{"id":"r","name":"build-1"},"protocol":"valkyrie","state":"lost",
                                 "reason":"least loaded","started_at":"2026-01-05T10:00:00Z"},
                                {"number":2,"runner":{"id":"s","name":"build-2"},"state":"failed","exit_code":1}]})"),
-        {}, *parse_time("2026-01-05T10:00:03Z"));
+        {}, *parse_rfc3339("2026-01-05T10:00:03Z"));
     EXPECT_TRUE(has(text, "'a b'")) << text;
     EXPECT_TRUE(has(text, "infra_runner/lost: gone")) << text;
     EXPECT_TRUE(has(text, "build-2")) << text;

@@ -57,6 +57,8 @@ void fill(v1::Job& job, const json::object& o) {
     job.set_protocol(text(o, "protocol"));
     job.set_reason(text(o, "reason"));
     job.set_submitted_at(text(o, "submitted_at"));
+    job.set_start_at(text(o, "start_at"));
+    job.set_retry_of(text(o, "retry_of"));
     job.set_started_at(text(o, "started_at"));
     job.set_finished_at(text(o, "finished_at"));
     job.set_log_bytes(number<std::uint64_t>(o, "log_bytes").value_or(0));
@@ -143,6 +145,7 @@ v1::LogPiece log_piece_of(std::string_view json) {
     piece.set_time_ns(number<std::uint64_t>(o, "time_ns").value_or(0));
     piece.set_end(yes(o, "end"));
     piece.set_state(text(o, "state"));
+    piece.set_missing_bytes(number<std::uint64_t>(o, "missing_bytes").value_or(0));
     return piece;
 }
 

@@ -235,7 +235,9 @@ void exchange::give_piece(const reply& r) {
         const auto document = object_of(r.json);
         const auto offset = number_member(document, "offset");
         const auto bytes = r.payload.content();
-        if (!bytes.empty())
+        if (const auto missing = number_member(document, "missing_bytes"))
+            who_->stream(log_.missing(offset, missing));
+        else if (!bytes.empty())
             who_->stream(log_.add(text_member(document, "stream"), offset, number_member(document, "time_ns"), bytes));
         if (r.last()) who_->stream(log_.end(offset + bytes.size(), one_line(r.json)));
     }

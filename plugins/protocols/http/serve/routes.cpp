@@ -30,9 +30,13 @@ constexpr std::array k_cancel{
     k_id, param{source::query, "grace", "grace", kind::text, "time between TERM and KILL, 10s if left out"}};
 // An EventSource asks for the same address again when it resumes, so its header comes before the query.
 constexpr std::array k_logs{
-    k_id, param{source::header, "Last-Event-ID", "offset", kind::integer, "offset to resume an event stream from"},
+    k_id,
+    param{source::header, "Last-Event-ID", "offset", kind::integer, "offset to resume an event stream from"},
     param{source::query, "offset", "offset", kind::integer, "first byte wanted, unless resumed"},
     param{source::query, "follow", "follow", kind::boolean, "stay until the job has ended"},
+    param{source::query, "since", "since", kind::text, "only what came then or later: a duration (ago), or a time"},
+    param{source::query, "tail", "tail", kind::integer, "only so many of the last lines"},
+    param{source::query, "attempt", "attempt", kind::integer, "only the output of this attempt"},
     param{source::query, "format", "", kind::text, "raw or sse; sse also by Accept: text/event-stream"}};
 constexpr std::array k_list_runners{param{source::query, "where", "where", kind::text, "a requirement to satisfy"},
                                     k_limit, k_cursor};
@@ -66,6 +70,8 @@ constexpr route k_routes[] = {
     {"GET", "/v1/jobs", "jobs.list", answer::json, body::none, 200, "", k_list_jobs, "jobs, newest first"},
     {"GET", "/v1/jobs/{id}", "jobs.get", answer::json, body::none, 200, "", k_only_id, "one job"},
     {"POST", "/v1/jobs/{id}/cancel", "jobs.cancel", answer::json, body::none, 200, "", k_cancel, "end a job"},
+    {"POST", "/v1/jobs/{id}/retry", "jobs.retry", answer::json, body::none, 201, "/v1/jobs/", k_only_id,
+     "the same again as a new job"},
     {"GET", "/v1/jobs/{id}/logs", "jobs.logs", answer::logs, body::none, 200, "", k_logs, "output of a job"},
     {"GET", "/v1/jobs/{id}/explain", "jobs.explain", answer::json, body::none, 200, "", k_only_id,
      "why a job waits or runs where it runs"},

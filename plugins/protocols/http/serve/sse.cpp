@@ -59,6 +59,11 @@ std::string log_events::flush() {
     return out;
 }
 
+std::string log_events::missing(std::uint64_t offset, std::uint64_t bytes) {
+    return flush() + sse_event("missing", sdk::concat(offset + bytes),
+                               sdk::concat("{\"offset\":", offset, ",\"missing_bytes\":", bytes, "}"));
+}
+
 std::string log_events::end(std::uint64_t offset, std::string_view json) {
     return flush() + sse_event("end", sdk::concat(offset), json.empty() ? std::string_view("{}") : json);
 }

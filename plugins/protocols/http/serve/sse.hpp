@@ -15,6 +15,8 @@ std::string sse_event(std::string_view event, std::string_view id, std::string_v
 class log_events {
 public:
     std::string add(std::string_view stream, std::uint64_t offset, std::uint64_t time_ns, std::string_view bytes);
+    /// What is still held, then an event `missing` for bytes that are not kept; its id is the offset after them.
+    std::string missing(std::uint64_t offset, std::uint64_t bytes);
     /// What is still held, then the `end` event with `json` as data and the end offset as id.
     std::string end(std::uint64_t offset, std::string_view json);
 

@@ -1,4 +1,5 @@
 #include "kernel/job/log_reader.hpp"
+#include "kernel/job/log_store.hpp"
 
 #include <gtest/gtest.h>
 
@@ -28,8 +29,8 @@ struct job_log_test : testing::Test {
             if (!pieces || pieces->empty()) return out;
             for (const auto& p : *pieces) {
                 EXPECT_EQ(p.at.offset, from);
-                out += p.content.view();
-                from += p.content.view().size();
+                out += p.missing ? "<" + std::to_string(p.missing) + " missing>" : std::string(p.content.view());
+                from = p.end();
             }
         }
     }
@@ -85,11 +86,12 @@ TEST_F(job_log_test, a_log_in_memory_that_grows_goes_on_in_files) {
             EXPECT_EQ(seen[0].content.view(), bytes);
             wanted += bytes;
         }
-        EXPECT_TRUE(std::filesystem::exists(log->data_path()));
+        const auto data = log->parts().at(0).path + ".log";
+        EXPECT_TRUE(std::filesystem::exists(data));
         log->finish();
         EXPECT_EQ(all(log), wanted);
         log->erase();
-        EXPECT_FALSE(std::filesystem::exists(log->data_path()));
+        EXPECT_FALSE(std::filesystem::exists(data));
     }
 }
 
@@ -98,7 +100,7 @@ TEST_F(job_log_test, a_batch_is_bounded_in_bytes_and_in_pieces) {
     auto log = store.open(id::make());
     const std::string large(40'000, 'x');
     for (std::uint64_t i = 0; i < 4; ++i) ASSERT_TRUE(log->append(i * large.size(), 1, 0, large));
-    for (std::uint64_t i = 0; i < 300; ++i) ASSERT_TRUE(log->append(4 * large.size() + i, 1, 0, "y"));
+    for (std::uint64_t i = 0; i < 300; ++i) ASSERT_TRUE(log->append(4 * large.size() + i, 1 + i % 2, 0, "y"));
     EXPECT_EQ(log_reader(log).read(0).value().size(), 2u);
     EXPECT_EQ(log_reader(log).read(4 * large.size()).value().size(), 256u);
     EXPECT_EQ(all(log).size(), 4 * large.size() + 300);
@@ -108,10 +110,11 @@ TEST_F(job_log_test, a_file_that_is_shorter_than_its_index_is_an_error_that_name
     log_store store(dir, 1 << 20);
     auto log = store.open(id::make());
     ASSERT_TRUE(log->append(0, 1, 0, "gone"));
-    std::filesystem::resize_file(log->data_path(), 1);
+    const auto data = log->parts().at(0).path + ".log";
+    std::filesystem::resize_file(data, 1);
     auto read = log_reader(log).read(0);
     ASSERT_FALSE(read);
-    EXPECT_NE(read.error().text().find(log->data_path()), std::string::npos);
+    EXPECT_NE(read.error().text().find(data), std::string::npos);
 }
 
 TEST_F(job_log_test, bytes_sent_again_after_a_lost_acknowledgement_are_stored_once) {
@@ -140,14 +143,6 @@ TEST_F(job_log_test, a_new_attempt_counts_from_zero_and_keeps_what_was_there) {
     EXPECT_EQ(log->attempt_offset(), 0u);
     EXPECT_EQ(log->append(0, 1, 0, "second").value(), 6u);
     EXPECT_EQ(all(log), "first.second");
-}
-
-TEST_F(job_log_test, what_is_beyond_the_cap_is_counted_but_not_kept) {
-    log_store store(dir, 10);
-    auto log = store.open(id::make());
-    EXPECT_EQ(log->append(0, 1, 0, "0123456789abc").value(), 13u);
-    EXPECT_EQ(log->append(13, 1, 0, "more").value(), 17u);
-    EXPECT_EQ(all(log), "0123456789");
 }
 
 TEST_F(job_log_test, a_later_process_reads_what_an_earlier_one_stored) {
@@ -215,7 +210,7 @@ TEST_F(job_log_test, a_full_disk_stores_nothing_of_an_append_and_the_next_one_co
     {
         file_size_limit full(30);  // the index has one entry of 24 bytes
         EXPECT_FALSE(log->append(6, 1, 0, std::string(40, 'x')));
-        EXPECT_FALSE(log->append(6, 1, 0, "y")) << "its entry in the index has no room";
+        EXPECT_FALSE(log->append(6, 2, 0, "y")) << "its entry in the index has no room";
         EXPECT_EQ(log->attempt_offset(), 6u);
     }
     EXPECT_EQ(log->append(6, 1, 0, " and more").value(), 15u);
@@ -241,27 +236,44 @@ TEST_F(job_log_test, a_torn_end_of_a_crash_is_written_over) {
     EXPECT_EQ(all(store.open(uid)), "kept on");
 }
 
-TEST_F(job_log_test, a_resumed_attempt_goes_on_where_the_runner_has_bytes) {
+TEST_F(job_log_test, what_a_crash_took_of_a_resumed_attempt_is_a_gap) {
     auto uid = id::make();
-    {
-        log_store store(dir, 4);
-        auto log = store.open(uid);
-        EXPECT_EQ(log->append(0, 1, 0, "0123456789").value(), 10u);  // six dropped at the cap
-    }
-    log_store store(dir, 4);
+    ASSERT_TRUE(log_store(dir, 1 << 20).open(uid)->append(0, 1, 0, "0123"));
+    log_store store(dir, 1 << 20);
     auto log = store.open(uid);
     log->resume_attempt(0);
     EXPECT_EQ(log->append(10, 1, 0, "ab").value(), 12u);
-    EXPECT_EQ(all(log), "0123");
+    EXPECT_EQ(all(log), "0123<6 missing>ab");
+    EXPECT_EQ(all(store.open(uid)), "0123<6 missing>ab") << "also in the next life";
+    log->erase();
+    EXPECT_EQ(all(store.open(uid)), "");
+}
+
+TEST_F(job_log_test, pieces_of_one_stream_that_come_together_share_an_entry) {
+    log_store store(dir, 1 << 20);
+    auto log = store.open(id::make());
+    const std::uint64_t ms = 1'000'000;
+    for (std::uint64_t i = 0; i < 1000; ++i) ASSERT_TRUE(log->append(i, 1, 5 * ms, "x"));
+    ASSERT_TRUE(log->append(1000, 2, 5 * ms, "e"));
+    ASSERT_TRUE(log->append(1001, 2, 20 * ms, "later"));
+    log->begin_attempt();
+    ASSERT_TRUE(log->append(0, 2, 20 * ms, "again"));
+    EXPECT_EQ(log->parts().at(0).entries, 4u);
+    const auto pieces = log_reader(log).read(0).value();
+    ASSERT_EQ(pieces.size(), 4u);
+    EXPECT_EQ(pieces[0].content.view().size(), 1000u);
+    EXPECT_EQ(pieces[2].at.time_ns, 20 * ms);
 }
 
 TEST_F(job_log_test, logs_of_unknown_jobs_are_removed) {
     log_store store(dir, 1 << 20);
     auto known = id::make(), unknown = id::make();
     for (const auto& uid : {known, unknown}) ASSERT_TRUE(store.open(uid)->append(0, 1, 0, "x"));
+    std::filesystem::create_directory(dir + "/" + unknown.text().substr(34, 2) + "/" + unknown.text() + ".parts");
     EXPECT_EQ(store.remove_unknown([&](const id& uid) { return uid == known; }), 1u);
     EXPECT_EQ(all(store.open(known)), "x");
     EXPECT_EQ(all(store.open(unknown)), "");
+    EXPECT_TRUE(std::filesystem::is_empty(dir + "/" + unknown.text().substr(34, 2)));
 }
 
 }  // namespace
