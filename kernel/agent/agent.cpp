@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <future>
 #include <optional>
 #include <thread>
@@ -99,6 +100,12 @@ result<void> agent::start() {
     });
     // Before the first HELLO: a controller that misses a running job there would start it once more.
     const auto in_use = table_->restore();
+    std::error_code made;  // a folder that cannot be made is told by the offer that needs it
+    std::filesystem::create_directories(options_.workspace_dir, made);
+    machine_ =
+        std::make_shared<machine_watch>(options_.needs, options_.max_clock_skew, options_.workspace_dir,
+                                        clock::system(), [this](auto task) { host_.post_work(std::move(task)); });
+    table_->set_gate(machine_);
     if (auto n = remove_leftover_workspaces(options_.workspace_dir, in_use))
         SIGRUN_LOG(logs::agent, warning, "removed ", n, " workspaces that an earlier run left");
 
@@ -272,7 +279,7 @@ sigrun_result agent::on_frame(const link_ptr& from, const sigrun_frame& frame) {
                          std::string(text_or(*o, "protocol").substr(0, 64)));
             return SIGRUN_OK;
         }
-        case SIGRUN_BEAT: return SIGRUN_OK;
+        case SIGRUN_BEAT: compare_clocks(frame); return SIGRUN_OK;
         default: return SIGRUN_E_INVALID;
     }
 }

@@ -107,6 +107,8 @@ private:
     void tick();
     void arm_tick();
     void send_beat(const link_ptr& via) const;
+    void look_at_machine();
+    void compare_clocks(const sigrun_frame& answer) const;
     void arm_facts();
     /// Whoever asks says what it `knows`. Null: nobody asked, tell only changes. What takes longer is told when it is known.
     void refresh_facts(const agent_link_ptr& asker, std::uint64_t knows = 0);
@@ -141,6 +143,8 @@ private:
     const std::string process_ = id::make().text();  // tells a restarted agent from one that lost its connection
     std::function<void(const std::string&)> announce_;
     std::shared_ptr<assignment_table> table_;
+    std::shared_ptr<machine_watch> machine_;
+    std::string trouble_told_;  // in the last beats; tick only
     const std::shared_ptr<self_benchmark> benchmark_;
     const std::shared_ptr<path_watch> path_;
     std::vector<std::shared_ptr<uplink>> uplinks_;

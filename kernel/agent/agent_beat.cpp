@@ -66,6 +66,7 @@ void agent::tick() {
             }
         }
     }
+    look_at_machine();
     for (const auto& via : beats) send_beat(via);
     table_->keep_ends(now);
     tell_minor_changes(now);
@@ -83,13 +84,41 @@ void agent::tick() {
 
 void agent::send_beat(const link_ptr& via) const {
     auto used = std::min(table_->used(), slots());
-    auto text = sdk::concat(R"({"free":)", slots() - used, R"(,"live":)", used, "}");
+    auto text = sdk::concat(R"({"free":)", slots() - used, R"(,"live":)", used);
+    if (const auto trouble = machine_->trouble()) {
+        text += R"(,"not_ready":)";
+        text += json::serialize(json::value(trouble->text()));
+    }
+    text += "}";
     sigrun_frame frame{};
     frame.struct_size = sizeof frame;
     frame.kind = SIGRUN_BEAT;
     frame.time_ns = static_cast<std::uint64_t>(clock::system().wall_ns());
     frame.json = sdk::str(text);
     via->send(frame);
+}
+
+// What stands against jobs is told at once, and so is that nothing does any more.
+void agent::look_at_machine() {
+    machine_->tick();
+    const auto trouble = machine_->trouble();
+    const auto text = trouble ? trouble->text() : std::string();
+    const bool news = trouble_told_.empty() != text.empty();
+    trouble_told_ = text;
+    if (!news) return;
+    if (trouble)
+        SIGRUN_LOG(logs::agent, warning, "no jobs are taken: ", text);
+    else
+        SIGRUN_LOG(logs::agent, info, "jobs are taken again");
+    for (const auto& l : links())
+        if (auto via = l->via.lock()) send_beat(via);
+}
+
+void agent::compare_clocks(const sigrun_frame& answer) const {
+    if (answer.json.len == 0 || answer.time_ns == 0) return;  // of a controller that does not tell its time
+    const auto o = parse_object(sdk::view(answer.json));
+    const auto theirs = o ? number_or<std::int64_t>(*o, "wall_ns", 0) : 0;
+    if (theirs > 0) machine_->heard(static_cast<std::int64_t>(answer.time_ns), clock::system().wall_ns(), theirs);
 }
 
 void agent::arm_facts() {

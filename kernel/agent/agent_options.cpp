@@ -60,6 +60,23 @@ constexpr sigrun_opt k_table[] = {
             .doc = "With less free space below workspace_dir, offers are refused.",
             .min = 0,
             .max = 1e18}),
+    option("min_free_inodes", SIGRUN_OPT_INT,
+           {.def = "64", .doc = "With fewer free inodes there, offers are refused.", .min = 0, .max = 4294967295.0}),
+    option("min_free_memory", SIGRUN_OPT_SIZE,
+           {.def = "32MiB",
+            .doc = "With less memory available, also within the runner's cgroup, offers are refused.",
+            .min = 0,
+            .max = 1e18}),
+    option("max_load", SIGRUN_OPT_FLOAT,
+           {.def = "100",
+            .doc = "With a higher load of the last minute per processor, offers are refused; 0 = any load will do.",
+            .min = 0,
+            .max = 10000}),
+    option("max_clock_skew", SIGRUN_OPT_DURATION,
+           {.def = "30s",
+            .doc = "While the clock differs from the controller's by more, offers are refused; 0s = it may.",
+            .min = 0,
+            .max = 24 * k_hour_ns}),
     option(
         "on_stop", SIGRUN_OPT_CHOICE,
         {.def = "drain",
@@ -198,7 +215,11 @@ result<agent_options> read_agent_options(const bound_section& section) {
     }
     o.state_dir = section.has("state_dir") ? section.text("state_dir") : default_state_dir(o.name);
     o.workspace_dir = section.has("workspace_dir") ? section.text("workspace_dir") : o.state_dir + "/workspaces";
-    o.min_free_disk = static_cast<std::uint64_t>(section.integer("min_free_disk"));
+    o.needs.min_free_disk = static_cast<std::uint64_t>(section.integer("min_free_disk"));
+    o.needs.min_free_inodes = static_cast<std::uint64_t>(section.integer("min_free_inodes"));
+    o.needs.min_free_memory = static_cast<std::uint64_t>(section.integer("min_free_memory"));
+    o.needs.max_load = section.real("max_load");
+    o.max_clock_skew = nanoseconds(section.integer("max_clock_skew"));
     o.keep_on_stop = section.text("on_stop") == "keep";
     o.drain_timeout = nanoseconds(section.integer("drain_timeout"));
     o.kill_grace = nanoseconds(section.integer("kill_grace"));

@@ -1,6 +1,7 @@
 // Everything an agent can be told: the section [runner] of runner.ini, or flags of sigrun-runner.
 #pragma once
 
+#include "kernel/agent/machine_state.hpp"
 #include "kernel/base/clock.hpp"
 #include "kernel/base/result.hpp"
 #include "kernel/capability/facts.hpp"
@@ -23,8 +24,9 @@ struct agent_options {
     std::uint32_t slots = 0;               // 0 = effective cores, rounded up
     label_map labels;
     std::string state_dir, workspace_dir;
-    std::uint64_t min_free_disk = 0;
-    bool keep_on_stop = false;  // SIGTERM leaves the jobs to the next start
+    machine_needs needs;            // with less, offers are refused
+    nanoseconds max_clock_skew{0};  // 0 = any
+    bool keep_on_stop = false;      // SIGTERM leaves the jobs to the next start
     nanoseconds drain_timeout{0};
     nanoseconds kill_grace{0};      // for what still runs when a drain ends
     nanoseconds facts_interval{0};  // how often changed facts are looked for

@@ -168,6 +168,7 @@ sigrun_result assignment::take_output(const sigrun_frame& frame) {
         if (frame.kind == SIGRUN_STATE) {
             begun_ = running_due_ = true;
             if (silence_) silence_->begin();
+            running_ = sdk::view(frame.json);
         } else if (frame.kind == SIGRUN_LOG) {
             if (auto r = add_output(frame); r != SIGRUN_OK) return r;
         } else {

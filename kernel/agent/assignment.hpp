@@ -113,6 +113,7 @@ private:
     bool answer_due_ = false;
     bool begun_ = false;  // the executor has said that it runs
     bool running_due_ = false;
+    std::string running_;  // JSON, if the executor says more than that it runs
     bool final_due_ = false;
     std::string refusal_;  // JSON; not empty: the answer to the offer is no
     final_state final_;

@@ -33,7 +33,7 @@ bool assignment::next_frame(outgoing& out) {
     } else if (running_due_ && phase_ == phase::running) {
         out.what = outgoing::what::running;
         out.frame.kind = SIGRUN_STATE;
-        out.json = R"({"state":"running"})";
+        out.json = running_.empty() ? R"({"state":"running"})" : running_;
     } else if (const auto* piece = log_.next()) {
         out.what = outgoing::what::log;
         out.frame.kind = SIGRUN_LOG;

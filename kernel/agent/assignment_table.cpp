@@ -128,6 +128,10 @@ sigrun_result assignment_table::on_offer(const link_ptr& via, const sigrun_frame
     }
     if (executor->is_inline)
         return report_inline(via, frame, terms.in_memory, run_inline(*executor, terms.kind, frame));
+    if (const auto trouble = gate_ ? gate_->trouble() : std::nullopt) {
+        refuse(via, frame, trouble->code, trouble->text());
+        return SIGRUN_OK;
+    }
     if (!take_place()) {
         refuse(via, frame, errc::busy, sdk::concat("all ", slots_, " places are taken"));
         return SIGRUN_OK;
@@ -171,7 +175,8 @@ sigrun_result assignment_table::on_offer(const link_ptr& via, const sigrun_frame
     for (const auto& old : stale)
         if (old->names().number < names.number) old->abandon(options_.kill_grace);
     made->resume(via, 0);
-    host_.post_work([made, root = options_.workspace_dir, min = options_.min_free_disk] { made->begin(root, min); });
+    host_.post_work(
+        [made, root = options_.workspace_dir, min = options_.needs.min_free_disk] { made->begin(root, min); });
     return SIGRUN_OK;
 }
 

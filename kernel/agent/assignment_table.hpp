@@ -7,6 +7,7 @@
 #include "kernel/agent/assignment.hpp"
 #include "kernel/agent/ended_tokens.hpp"
 #include "kernel/agent/executor_set.hpp"
+#include "kernel/agent/machine_watch.hpp"
 #include "kernel/base/json.hpp"
 
 #include <boost/asio/steady_timer.hpp>
@@ -27,6 +28,8 @@ public:
 
     assignment_table(plugin_host& host, agent_options options, std::uint32_t slots);
 
+    /// Asked before a job is accepted. Once, before any frame.
+    void set_gate(std::shared_ptr<const machine_watch> gate) { gate_ = std::move(gate); }
     /// Takes over what an agent before this one left; returns the workspaces that are in use. Once, before any frame.
     std::vector<std::string> restore();
     attempt_store& store() noexcept { return store_; }
@@ -73,6 +76,7 @@ private:
     plugin_host& host_;
     const agent_options options_;
     const std::uint32_t slots_;
+    std::shared_ptr<const machine_watch> gate_;
     executor_set executors_;
     attempt_store store_;
     std::atomic<bool> draining_{false};

@@ -15,7 +15,8 @@ void take_numbers(const json::object& from, json::object& to) {
         const auto* v = from.if_contains(key);
         to[key] = v && v->is_int64() ? json::value(v->get_int64()) : json::value(nullptr);
     }
-    if (const auto* usage = object_or_null(from, "usage")) to["usage"] = *usage;
+    for (auto key : {"usage", "limits"})
+        if (const auto* what = object_or_null(from, key)) to[key] = *what;
 }
 
 final_state failed(json::object failure, const json::object& details) {

@@ -151,6 +151,7 @@ private:
     sigrun_result on_state(const job_ptr& j, job_lock& lock, const member_ptr& from, const link_ptr& via,
                            const sigrun_frame& frame);
     static void ack(const link_ptr& via, const sigrun_frame& frame, std::uint32_t kind, std::uint64_t offset);
+    static void note_limits(job& j, std::string_view running_state);
     static std::uint64_t missing_output(const job& j, const sigrun_frame& final_state);
     static std::uint64_t log_offset_of(const job& j);
     static std::shared_ptr<job_log> log_to_sync(const job& j);

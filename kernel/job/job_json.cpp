@@ -213,6 +213,8 @@ void append_job_json(std::string& out, job& j, bool replayed) {
         optional_number(w, "exit_code", a.exit_code);
         failure_member(w, a.why);
         w.member("log_offset", a.log_begin);
+        if (!a.limits.empty()) w.key("limits").raw(a.limits);
+        if (!a.usage.empty()) w.key("usage").raw(a.usage);
         rungs_member(w, a);
         w.close_object();
     }
@@ -264,6 +266,8 @@ std::string job_record(const job& j) {
         if (a.log_begin) w.member("log_offset", a.log_begin);
         if (a.exit_code) w.member("exit_code", *a.exit_code);
         failure_member(w, a.why);
+        if (!a.limits.empty()) w.key("limits").raw(a.limits);
+        if (!a.usage.empty()) w.key("usage").raw(a.usage);
         if (a.may_return) w.member("may_return", true);
         if (!a.steps.empty()) {
             w.key("steps").open_array();
@@ -333,6 +337,8 @@ attempt attempt_of(const json::object& o) {
     a.log_begin = number_or<std::uint64_t>(o, "log_offset", 0);
     a.exit_code = int_of(o, "exit_code");
     a.why = failure_of(o);
+    if (const auto* limits = object_or_null(o, "limits")) a.limits = json::serialize(*limits);
+    if (const auto* usage = object_or_null(o, "usage")) a.usage = json::serialize(*usage);
     a.may_return = bool_or(o, "may_return", false);
     a.more_steps = number_or<std::uint32_t>(o, "more_steps", 0);
     if (const auto* steps = array_or_null(o, "steps"))

@@ -4,7 +4,11 @@
 #include "kernel/log/loggers.hpp"
 
 namespace sigrun {
-namespace {}
+namespace {
+
+constexpr std::size_t k_longest_limits = 16384;  // of text about them, from a runner
+
+}  // namespace
 
 void job_engine::ack(const link_ptr& via, const sigrun_frame& frame, std::uint32_t kind, std::uint64_t offset) {
     sigrun_frame answer{};
@@ -173,6 +177,14 @@ std::uint64_t job_engine::missing_output(const job& j, const sigrun_frame& final
     return missing;
 }
 
+// A runner that starts a job with limits says how each is held. Nearly every job has none, and its state is not parsed.
+void job_engine::note_limits(job& j, std::string_view running_state) {
+    if (running_state.find("\"limits\"") == std::string_view::npos || running_state.size() > k_longest_limits) return;
+    const auto o = parse_object(running_state);
+    const auto* limits = o ? object_or_null(*o, "limits") : nullptr;
+    if (limits) j.current()->limits = json::serialize(*limits);
+}
+
 sigrun_result job_engine::on_state(const job_ptr& j, job_lock& lock, const member_ptr& from, const link_ptr& via,
                                    const sigrun_frame& frame) {
     bool final = (frame.flags & SIGRUN_FRAME_LAST) != 0;
@@ -180,6 +192,7 @@ sigrun_result job_engine::on_state(const job_ptr& j, job_lock& lock, const membe
     mark_running(*j);
     j->start_deadline = {};
     if (!final) {
+        note_limits(*j, sdk::view(frame.json));
         arm(*j);
         return SIGRUN_OK;
     }
@@ -212,6 +225,7 @@ sigrun_result job_engine::on_state(const job_ptr& j, job_lock& lock, const membe
         else if (how.state == job_state::failed)
             how.why = {failure_class::user, "exit", "ended with code " + std::to_string(how.exit_code.value_or(-1))};
         if (const auto* usage = object_or_null(*o, "usage")) how.usage = json::serialize(*usage);
+        if (const auto* limits = object_or_null(*o, "limits")) how.limits = json::serialize(*limits);
     }
     if (j->spec->keep == durability::memory) {
         // The runner forgets a memory job as soon as it has sent its end.

@@ -34,6 +34,8 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
     a.finished_ns = clock_.wall_ns();
     a.exit_code = how.exit_code;
     a.why = how.why;
+    a.usage = how.usage;
+    if (!how.limits.empty()) a.limits = how.limits;
     a.via.reset();
     count_end(*j, a);
     release_retry(*j);

@@ -4,6 +4,8 @@
 #include "kernel/base/rfc3339.hpp"
 #include "kernel/config/settings.hpp"
 
+#include <sigrun/cpp/job_limits.hpp>
+
 #include <xxhash.h>
 
 #include <algorithm>
@@ -23,7 +25,7 @@ const std::vector<std::string> k_fields{"kind",        "command",  "steps",     
                                         "payload",     "requires", "prefers",    "queue",      "tenant",
                                         "priority",    "balancer", "affinity",   "protocol",   "labels",
                                         "timeouts",    "retry",    "durability", "idempotent", "preferred_protocol",
-                                        "max_latency", "zone",     "start_at",   "delay"};
+                                        "max_latency", "zone",     "start_at",   "delay",      "limits"};
 
 std::string kind_of(const json::value& v) {
     switch (v.kind()) {
@@ -217,6 +219,16 @@ struct parser {
         return {};
     }
 
+    static result<void> limits_field(const json::value& v) {
+        sdk::job_limits limits;  // the runner reads them again: it is given the document
+        const auto fault = sdk::read_job_limits(v, limits);
+        if (!fault) return {};
+        if (!fault->unknown) return bad_value(fault->field, fault->expected, fault->found);
+        std::vector<std::string> known{"enforce"};
+        for (const auto& row : sdk::k_job_limits) known.emplace_back(row.name);
+        return unknown("limits", fault->field, known);
+    }
+
     result<void> retry_field(const json::value& v) {
         const auto* o = v.if_object();
         if (!o) return bad_value("retry", "an object", kind_of(v));
@@ -295,6 +307,8 @@ struct parser {
             return map_field(v, f, &spec.labels);
         } else if (f == "timeouts") {
             return timeouts_field(v);
+        } else if (f == "limits") {
+            return limits_field(v);
         } else if (f == "retry") {
             return retry_field(v);
         } else if (f == "idempotent") {
@@ -323,6 +337,8 @@ struct parser {
         if (spec.silent_timeout.count() && spec.kind == "call")
             return bad_value("timeouts.silent", "nothing: a call has no output", format_duration(spec.silent_timeout));
         if (spec.steps && spec.kind == "call") return bad_value("steps", "command: a call has no steps", "steps");
+        if (spec.kind == "call" && o.contains("limits"))
+            return bad_value("limits", "none: a call runs inside the runner's own process", "limits");
         for (const auto& [k, v] : spec.labels)
             if (k.rfind("sigrun.", 0) == 0)
                 return bad_value("labels", "names that do not begin with \"sigrun.\"", "\"" + k + "\"");

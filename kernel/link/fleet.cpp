@@ -16,6 +16,20 @@ namespace sigrun {
 namespace {
 
 constexpr std::size_t k_kept_slots = 8;
+constexpr std::size_t k_longest_reason = 1024;
+
+// A runner that is in no state to take jobs says why with each beat. True: it said so before, and does not now.
+bool note_beat(runner& r, std::string_view beat, std::int64_t now_ns) {
+    std::string why;
+    if (beat.find("\"not_ready\"") != std::string_view::npos)
+        if (const auto o = parse_object(beat)) why = text_or(*o, "not_ready").substr(0, k_longest_reason);
+    std::lock_guard lock(r.mutex);
+    r.last_seen_ns = now_ns;
+    const bool ready_again = r.faulty && why.empty();
+    r.faulty = !why.empty();
+    r.fault = std::move(why);
+    return ready_again;
+}
 
 std::uint64_t slot_key(slot_ref s) noexcept { return s.slot | (std::uint64_t{s.generation} << 32); }
 
@@ -191,16 +205,23 @@ sigrun_result fleet::on_frame(const link_ptr& from, const sigrun_frame& frame) {
     }
     switch (frame.kind) {
         case SIGRUN_BEAT: {
-            {
-                std::lock_guard lock(m->info->mutex);
-                m->info->last_seen_ns = clock_.wall_ns();
-            }
+            const bool ready_again = note_beat(*m->info, sdk::view(frame.json), clock_.wall_ns());
+            const auto time = sdk::concat(R"({"wall_ns":)", clock_.wall_ns(), "}");
             sigrun_frame answer{};
             answer.struct_size = sizeof answer;
             answer.kind = SIGRUN_BEAT;
             answer.time_ns = frame.time_ns;
+            answer.json = sdk::str(time);
             from->send(answer);
-            refresh_status(m, "");
+            refresh_status(m, ready_again ? "it takes jobs again" : "");
+            if (ready_again && attempts_) {
+                slot_ref slot;
+                {
+                    std::lock_guard lock(m->mutex);
+                    slot = m->slot;
+                }
+                attempts_->on_capacity(slot);
+            }
             break;
         }
         case SIGRUN_HELLO: {

@@ -164,7 +164,7 @@ std::size_t registry::size() const {
 runner_status registry::apply_status(runner& r, bool linked, bool full, std::string_view reason) {
     // Published under the runner's lock, so that the events of one runner keep their order.
     std::lock_guard lock(r.mutex);
-    if (!linked) r.leaving = false;
+    if (!linked) r.leaving = r.faulty = false;  // what it said of itself
     status_inputs in{r.identity.admin, r.faulty, linked, full};
     std::string why(reason);
     if (in.admin == admin_state::none && r.leaving) {

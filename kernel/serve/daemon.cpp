@@ -8,6 +8,7 @@
 #include "kernel/log/loggers.hpp"
 #include "kernel/net/net_options.hpp"
 #include "kernel/net/tls_server.hpp"
+#include "kernel/plugin/host_threads.hpp"
 #include "kernel/serve/balancer_settings.hpp"
 #include "kernel/serve/config_watch.hpp"
 #include "kernel/serve/configuration.hpp"
@@ -442,7 +443,11 @@ std::size_t daemon::plugins() const {
     return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [](const auto& p) { return p.active; }));
 }
 std::size_t daemon::restored_jobs() const { return impl_->restored; }
-void daemon::reload_configuration(const std::string& why) { impl_->config->change({why}, {}); }
+void daemon::reload_configuration(const std::string& why, std::function<void()> done) {
+    if (!done) return impl_->config->change({why}, {});
+    impl_->config->change({why}, [done = std::move(done)](const auto&) { done(); });
+}
+std::vector<watched_thread> daemon::threads() { return threads_of(*impl_->plugins); }
 void daemon::stop() { impl_->stop(); }
 
 }  // namespace sigrun

@@ -2,6 +2,7 @@
 // which nothing is missing, stopped in the reverse one.
 #pragma once
 
+#include "kernel/base/watchdog.hpp"
 #include "kernel/config/settings.hpp"
 
 #include <functional>
@@ -33,8 +34,11 @@ public:
     std::vector<std::string> addresses() const;
     std::size_t plugins() const;
     std::size_t restored_jobs() const;
-    /// Reads the configuration again; what comes of it is logged. [any], between start and stop.
-    void reload_configuration(const std::string& why);
+    /// Reads the configuration again; what comes of it is logged, and then `done` runs, on any thread. [any], between start and
+    /// stop.
+    void reload_configuration(const std::string& why, std::function<void()> done = {});
+    /// Those that all work depends on, between start and stop.
+    std::vector<watched_thread> threads();
     /// Stops accepting, tells callers, closes links, writes what waits to be written.
     void stop();
 

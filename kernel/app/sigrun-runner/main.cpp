@@ -1,6 +1,9 @@
 // sigrun-runner: the runner agent.
+#include "kernel/base/service_manager.hpp"
+#include "kernel/base/watchdog.hpp"
 #include "kernel/capability/probe_host.hpp"
 #include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 #include "kernel/net/net_options.hpp"
 #include "kernel/net/tls_context.hpp"
 #include "kernel/plugin/plugin_guard.hpp"
@@ -138,7 +141,8 @@ result<std::unique_ptr<sigrun::runner_program>> build(const command_line& line,
 
 // SIGHUP: look for changed plugins. SIGUSR2: hand over. Others, the first: drain, or hand over where that is set; the second:
 // end now. Returns when nothing runs any more.
-void run_until_told(sigrun::runner_program& program, const sigset_t& signals, bool keep) {
+void run_until_told(sigrun::runner_program& program, const sigset_t& signals, bool keep,
+                    const sigrun::service_manager& manager) {
     const int told = signalfd(-1, &signals, SFD_CLOEXEC);
     // Never closed: whoever tells it may still be in that call.
     static const int drained = eventfd(0, EFD_CLOEXEC);
@@ -148,9 +152,11 @@ void run_until_told(sigrun::runner_program& program, const sigset_t& signals, bo
         if (watched[1].revents) break;
         signalfd_siginfo info{};
         if (read(told, &info, sizeof info) != static_cast<ssize_t>(sizeof info)) continue;
-        if (info.ssi_signo == SIGHUP)
-            program.reload_plugins();
-        else if (info.ssi_signo == SIGUSR2)
+        if (info.ssi_signo != SIGHUP) manager.stopping(count == 0 && !keep ? "running jobs may finish" : "ending");
+        if (info.ssi_signo == SIGHUP) {
+            manager.reloading();
+            program.reload_plugins([&manager] { manager.ready("the plugins were looked at"); });
+        } else if (info.ssi_signo == SIGUSR2)
             hand_over(program, sigrun::k_start_again);
         else if (++count == 1 && keep)
             hand_over(program, 0);
@@ -208,8 +214,10 @@ int main(int argc, char** argv) {
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);  // a file at its limit is like a full disk: an error of one write
 
+    const auto manager = sigrun::service_manager::from_environment();
     std::mutex output;
-    auto program = build(line, [&output](const std::string& text) {
+    auto program = build(line, [&output, &manager](const std::string& text) {
+        manager.status(text);
         std::lock_guard lock(output);
         std::cout << text << std::endl;
     });
@@ -219,7 +227,13 @@ int main(int argc, char** argv) {
         (*program)->stop();
         return fail(why);
     }
-    run_until_told(**program, signals, (*program)->keeps_jobs());
+    manager.ready("");
+    {
+        sigrun::watchdog alive(manager, (*program)->threads(), [](const std::string& name) {
+            SIGRUN_LOG(sigrun::logs::runner, error, "the ", name, " thread does not answer");
+        });
+        run_until_told(**program, signals, (*program)->keeps_jobs(), manager);
+    }
     (*program)->stop();
     sigrun::stop_logging();
     return 0;

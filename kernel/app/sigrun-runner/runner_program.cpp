@@ -11,6 +11,7 @@
 #include "kernel/log/loggers.hpp"
 #include "kernel/net/net_options.hpp"
 #include "kernel/net/tls_server.hpp"
+#include "kernel/plugin/host_threads.hpp"
 #include "kernel/serve/listener.hpp"
 #include "protocol_part.hpp"
 
@@ -164,16 +165,19 @@ void runner_program::drain(std::string reason, std::function<void()> done) {
     impl_->runner->drain(impl_->options.agent.drain_timeout, std::move(reason), std::move(done));
 }
 
-void runner_program::reload_plugins() {
+void runner_program::reload_plugins(std::function<void()> done) {
     SIGRUN_LOG(logs::runner, info, "looking for changed plugins");
-    impl_->runner->reload_plugins("", [](const std::vector<swept_plugin>& all) {
+    impl_->runner->reload_plugins("", [done = std::move(done)](const std::vector<swept_plugin>& all) {
         const auto changed =
             std::count_if(all.begin(), all.end(), [](const auto& one) { return one.outcome && one.outcome->changed; });
         const auto refused = std::count_if(all.begin(), all.end(), [](const auto& one) { return !one.outcome; });
         SIGRUN_LOG(logs::runner, info, "plugins: ", all.size(), " looked at, ", changed, " replaced, ", refused,
                    " refused");
+        if (done) done();
     });
 }
+
+std::vector<watched_thread> runner_program::threads() { return threads_of(impl_->host); }
 
 void runner_program::hand_over() {
     SIGRUN_LOG(logs::runner, info, "handing over: ", impl_->runner->hand_over(), " jobs go on without this process");

@@ -3,11 +3,13 @@
 #pragma once
 
 #include "kernel/agent/agent_options.hpp"
+#include "kernel/base/watchdog.hpp"
 #include "kernel/config/settings.hpp"
 
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace sigrun {
 
@@ -35,7 +37,10 @@ public:
     /// Whether a signal to stop is to do that.
     bool keeps_jobs() const noexcept;
     /// Replaces the plugins whose files hold something else now, while jobs run; what happened is logged.
-    void reload_plugins();
+    /// `done` runs then, on any thread.
+    void reload_plugins(std::function<void()> done = {});
+    /// Those that all work depends on, between start and stop.
+    std::vector<watched_thread> threads();
     void stop();
 
 private:

@@ -31,8 +31,8 @@ int main() {
         constexpr char k_text[] = "sigrun-shim is started by sigrun-runner and has no use by hand\n";
         return complain(k_usage, k_text, sizeof k_text - 1);
     }
-    for (int fd = k_control; fd <= SIGRUN_SHIM_GROUP_FD; ++fd) keep(fd);
-    ::close_range(SIGRUN_SHIM_GROUP_FD + 1, ~0u, 0);
+    for (int fd = k_control; fd <= SIGRUN_SHIM_CPUS_FD; ++fd) keep(fd);
+    ::close_range(SIGRUN_SHIM_CPUS_FD + 1, ~0u, 0);
 
     // Only SIGKILL ends the shim before its job is over: everything else is for the job's processes.
     sigset_t all;

@@ -59,15 +59,26 @@ bool read_plan(int control, plan& out) {
     if (!read_exactly(control, out.storage.data(), out.storage.size())) return false;
     std::memcpy(&start, out.storage.data(), sizeof start);
 
-    std::size_t room = out.storage.size() - sizeof start;
+    std::size_t begin = sizeof start;
+    out.limited = (start.flags & SIGRUN_SHIM_LIMITED) != 0;
+    if (out.limited) {
+        if (out.storage.size() - begin < sizeof out.limits) return false;
+        std::memcpy(&out.limits, out.storage.data() + begin, sizeof out.limits);
+        begin += sizeof out.limits;
+    } else {
+        out.limits.address_space = out.limits.processes = out.limits.open_files = SIGRUN_SHIM_NO_LIMIT;
+        out.limits.file_size = out.limits.core = SIGRUN_SHIM_NO_LIMIT;
+    }
+    std::size_t room = out.storage.size() - begin;
     if (start.n_steps == 0 || start.n_steps > room / sizeof(std::uint32_t)) return false;
     std::vector<std::uint32_t> counts(start.n_steps);
-    std::memcpy(counts.data(), out.storage.data() + sizeof start, counts.size() * sizeof(std::uint32_t));
+    std::memcpy(counts.data(), out.storage.data() + begin, counts.size() * sizeof(std::uint32_t));
 
-    std::size_t texts = sizeof start + counts.size() * sizeof(std::uint32_t);
+    std::size_t texts = begin + counts.size() * sizeof(std::uint32_t);
     strings from(out.storage.data() + texts, out.storage.data() + out.storage.size());
     out.terms = start;
     out.workdir = from.next();
+    if (out.workdir && out.limited && !(out.workspace = from.next())) return false;
     if (!out.workdir || !take(from, start.n_env, out.environment)) return false;
     for (std::uint32_t n : counts) {
         out.steps.emplace_back();

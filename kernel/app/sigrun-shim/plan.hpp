@@ -12,7 +12,10 @@ namespace sigrun::shim {
 struct plan {
     std::string storage;
     const char* workdir = nullptr;
+    const char* workspace = "";  // of a job with limits
     sigrun_shim_start terms{};
+    sigrun_shim_limits limits{};
+    bool limited = false;
     std::vector<char*> environment;
     std::vector<std::vector<char*>> steps;
 };

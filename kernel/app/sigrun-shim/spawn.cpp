@@ -59,9 +59,21 @@ int exec_in_path(char* const* argv, char* const* environment) {
     ::_exit(127);
 }
 
+// A runner may be protected from being killed for lack of memory. Its jobs are what is to be killed then.
+void take_no_protection() {
+    int score = ::open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+    char sign = 0;
+    if (score < 0) return;
+    if (::pread(score, &sign, 1, 0) == 1 && sign == '-') {
+        [[maybe_unused]] ssize_t n = ::pwrite(score, "0", 1, 0);
+    }
+    ::close(score);
+}
+
 [[noreturn]] void become(char* const* argv, char* const* environment, const spawn_place& where, pid_t shim,
                          int note_fd) {
     ::setsid();
+    if (int error = where.held_to->join()) fail(note_fd, SIGRUN_SHIM_STAGE_LIMITS, error);
     if (::dup2(where.out, 1) < 0 || ::dup2(where.err, 2) < 0) fail(note_fd, SIGRUN_SHIM_STAGE_FORK, errno);
     // The tree must not outlive the shim: this ends at least the main process at once, the executor finds the rest.
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -69,19 +81,21 @@ int exec_in_path(char* const* argv, char* const* environment) {
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    take_no_protection();
     if (::chdir(where.workdir) != 0) fail(note_fd, SIGRUN_SHIM_STAGE_WORKDIR, errno);
+    if (int error = where.held_to->lower()) fail(note_fd, SIGRUN_SHIM_STAGE_LIMITS, error);
     fail(note_fd, SIGRUN_SHIM_STAGE_EXEC, exec_in_path(argv, environment));
 }
 
 // As fork, but born in the cgroup: a process that moves there later could have children before, and moving costs milliseconds.
-pid_t fork_into(int group) {
+pid_t fork_into(int group, bool or_not_at_all) {
     if (group < 0) return ::fork();
     clone_args how{};
     how.flags = CLONE_INTO_CGROUP;
     how.exit_signal = SIGCHLD;
     how.cgroup = static_cast<std::uint64_t>(group);
     auto pid = static_cast<pid_t>(::syscall(SYS_clone3, &how, sizeof how));
-    return pid < 0 && errno != EAGAIN && errno != ENOMEM ? ::fork() : pid;
+    return pid < 0 && !or_not_at_all && errno != EAGAIN && errno != ENOMEM ? ::fork() : pid;
 }
 
 }  // namespace
@@ -90,7 +104,7 @@ spawn_result spawn(char* const* argv, char* const* environment, const spawn_plac
     int note[2];
     if (::pipe2(note, O_CLOEXEC) != 0) return {0, SIGRUN_SHIM_STAGE_FORK, errno};
     pid_t shim = ::getpid();
-    pid_t pid = fork_into(where.group);
+    pid_t pid = fork_into(where.group, where.held_to->by_group());
     if (pid < 0) {
         int error = errno;
         ::close(note[0]);

@@ -99,6 +99,12 @@ void spool_writer::free_up_to(std::uint64_t position, std::uint64_t offset) {
     if (!write_mark()) base_ = before;
 }
 
+void spool_writer::measured(const sigrun_shim_measured& what) const {
+    sigrun_spool_measured part{what, 0, 0};
+    sdk::seal(nonce_, part);
+    put(fd_, &part, sizeof part, SIGRUN_SPOOL_MEASURED);
+}
+
 bool spool_writer::close(const sigrun_shim_exited& how) const {
     sigrun_spool_end end{how, 0, 0};
     sdk::seal(nonce_, end);

@@ -23,6 +23,7 @@ public:
     bool append(std::uint32_t stream, std::uint64_t time_ns, std::string_view piece);
     /// What lies before `position` may be written over. Nonsense is ignored.
     void free_up_to(std::uint64_t position, std::uint64_t offset);
+    void measured(const sigrun_shim_measured& what) const;
     /// False: not written.
     bool close(const sigrun_shim_exited& how) const;
 

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,8 +44,11 @@ supervisor::supervisor(int children, const plan& what)
     : children_(children),
       plan_(what),
       group_(what.terms.flags & SIGRUN_SHIM_GROUPED ? SIGRUN_SHIM_GROUP_FD : -1),
+      limits_(what.limits, group_.folder()),
+      workspace_(what.workspace, what.limits.workspace),
       executor_(SIGRUN_SHIM_CONTROL_FD, what.terms.flags & SIGRUN_SHIM_OUTLIVES ? SIGRUN_SHIM_FOLDER_FD : -1) {
     result_.exit_code = -1;
+    measured_.disk_free = measured_.inodes_free = SIGRUN_SHIM_NO_LIMIT;
     if (what.terms.deadline_ns) deadline_ = clock::time_point(span(what.terms.deadline_ns));
 }
 
@@ -69,10 +73,11 @@ void supervisor::run() {
 }
 
 void supervisor::start_step() {
+    if (plan_.limited && step_ > 0) limits_.read_counts(before_step_);
     result_.step = static_cast<std::uint32_t>(step_);
     result_.exit_code = -1;
     auto started = spawn(plan_.steps[step_].data(), plan_.environment.data(),
-                         {plan_.workdir, output_.job_end(0), output_.job_end(1), group_.folder()});
+                         {plan_.workdir, output_.job_end(0), output_.job_end(1), group_.folder(), &limits_});
     if (started.pid > 0) {
         main_ = started.pid;
         no_child_ = false;
@@ -105,6 +110,7 @@ void supervisor::step_ended() {
         return;
     }
     last_step_over_ = true;
+    if (result_.exit_code != 0 && !result_.ladder) look_at_disk();
     output_.close_job_ends();
     if (tree_is_empty() || result_.ladder) return;
     result_.leftovers = static_cast<std::uint32_t>(std::max<std::size_t>(signal_descendants(SIGTERM), 1));
@@ -134,6 +140,8 @@ void supervisor::look_at_clock() {
         deadline_.reset();
         begin_ladder(SIGRUN_SHIM_TIMEOUT, span(plan_.terms.grace_ns));
     }
+    if (workspace_.active() && !last_step_over_ && !result_.ladder && now >= workspace_.next() && workspace_.look())
+        begin_ladder(SIGRUN_SHIM_WORKSPACE, span(plan_.terms.grace_ns));
     if (orphan_until_ && now >= *orphan_until_) nobody_comes();
     if (kill_at_ && now >= *kill_at_) kill_rest();
 }
@@ -162,6 +170,7 @@ void supervisor::kill_rest() {
 void supervisor::wait_for_event() {
     auto wake = kill_at_;
     if (!last_step_over_) sooner(wake, deadline_);
+    if (!last_step_over_ && !result_.ladder && workspace_.active()) sooner(wake, workspace_.next());
     sooner(wake, orphan_until_);
     sooner(wake, drain_until_);
     sooner(wake, output_.retry_at());
@@ -230,7 +239,32 @@ void supervisor::tell_of_output() {
     told_ = true;
 }
 
+// Whether that is why it failed: a moment later its files may be gone.
+void supervisor::look_at_disk() {
+    struct statvfs disk {};
+    if (::statvfs(plan_.workdir, &disk) != 0) return;
+    // Root may use what is kept back for it.
+    auto blocks = ::geteuid() == 0 ? disk.f_bfree : disk.f_bavail;
+    measured_.disk_free = static_cast<std::uint64_t>(blocks) * disk.f_frsize;
+    if (disk.f_files > 0) measured_.inodes_free = disk.f_favail;
+}
+
+void supervisor::measure() {
+    if (!plan_.limited && measured_.disk_free == SIGRUN_SHIM_NO_LIMIT) return;
+    limits_.read_counts(measured_);
+    // What an earlier step got over is no reason for the failure of this one.
+    measured_.oom_kills -= std::min(measured_.oom_kills, before_step_.oom_kills);
+    measured_.pids_refused -= std::min(measured_.pids_refused, before_step_.pids_refused);
+    if (workspace_.active()) {
+        workspace_.look();
+        measured_.workspace_peak = workspace_.peak();
+    }
+    spool_.measured(measured_);
+    executor_.send(SIGRUN_SHIM_MEASURED, &measured_, sizeof measured_);
+}
+
 void supervisor::report() {
+    measure();
     rusage used{};
     ::getrusage(RUSAGE_CHILDREN, &used);
     result_.wall_ns = static_cast<std::uint64_t>(nanoseconds(clock::now() - began_).count());

@@ -9,9 +9,11 @@
 
 #include "executor_channel.hpp"
 #include "job_group.hpp"
+#include "limits.hpp"
 #include "output.hpp"
 #include "plan.hpp"
 #include "spool_writer.hpp"
+#include "workspace_watch.hpp"
 
 #include <sys/types.h>
 
@@ -46,6 +48,8 @@ private:
     void executor_gone();
     void nobody_comes();
     void tell_of_output();
+    void look_at_disk();
+    void measure();
     void report();
 
     int children_;
@@ -53,9 +57,12 @@ private:
     spool_writer spool_{SIGRUN_SHIM_SPOOL_FD};
     output output_{spool_};
     job_group group_;
+    limits limits_;
+    workspace_watch workspace_;
     executor_channel executor_;
     clock::time_point began_ = clock::now();
     sigrun_shim_exited result_{};
+    sigrun_shim_measured measured_{}, before_step_{};
     std::size_t step_ = 0;
     pid_t main_ = 0;  // of the running step
     bool last_step_over_ = false;

@@ -42,6 +42,21 @@ result<json::array> preferences(const std::vector<std::string>& texts) {
     return out;
 }
 
+// The daemon checks the values; numbers are written as such where the document wants them.
+result<json::object> limits_of(const std::map<std::string, std::string>& given) {
+    json::object out;
+    for (const auto& [name, text] : given) {
+        if (text.empty()) continue;
+        boost::system::error_code error;
+        auto number =
+            name == "cpus" || name == "pids" || name == "open_files" ? json::parse(text, error) : json::value();
+        if (error || (!number.is_null() && !number.is_number()))
+            return bad_value("limits." + name, "a number", "\"" + text + "\"");
+        out[name] = number.is_null() ? json::value(text) : number;
+    }
+    return out;
+}
+
 }  // namespace
 
 result<json::object> pairs(const std::vector<std::string>& texts, std::string_view option) {
@@ -98,6 +113,8 @@ result<json::object> job_document(const job_options& o) {
     if (!labels.empty()) out["labels"] = std::move(labels);
     SIGRUN_TRY(prefers, preferences(o.prefers));
     if (!prefers.empty()) out["prefers"] = std::move(prefers);
+    SIGRUN_TRY(limits, limits_of(o.limits));
+    if (!limits.empty()) out["limits"] = std::move(limits);
     json::object timeouts, retry;
     if (!o.run_timeout.empty()) timeouts["run"] = o.run_timeout;
     if (!o.queue_timeout.empty()) timeouts["queue"] = o.queue_timeout;

@@ -32,6 +32,7 @@ void add_job_flags(CLI::App& app, job_options& job, bool with_words) {
     app.add_option("--at", job.start_at, "Not before this time, e.g. 2026-01-05T10:00:00Z")
         ->type_name("TIME")
         ->excludes(delay);
+    add_limit_flags(app, job);
     add_protocol_flags(app, job);
     app.add_option("--balancer", job.balancer, "Balancing algorithm (default: the daemon's)")->type_name("NAME");
     app.add_option("-l,--label", job.labels, "Label of the job; may be repeated")
@@ -52,6 +53,23 @@ void add_job_flags(CLI::App& app, job_options& job, bool with_words) {
     app.add_flag("--once", job.once, "Not idempotent: never start it a second time on a guess");
     app.add_option("--kind", job.kind, "process (a command) or call (a function of the runner)")->capture_default_str();
     app.add_option("--payload", job.payload, "Input of a call; @FILE reads a file")->type_name("TEXT");
+}
+
+void add_limit_flags(CLI::App& app, job_options& job) {
+    auto add = [&](const char* flag, const char* name, const char* doc, const char* type) {
+        app.add_option(flag, job.limits[name], doc)->type_name(type);
+    };
+    add("--memory", "memory", "The job may use this much memory, e.g. 512MiB", "SIZE");
+    add("--cpus", "cpus", "The job may use the time of so many processors, e.g. 1.5", "NUMBER");
+    add("--pids", "pids", "The job may have so many processes and threads at once", "NUMBER");
+    add("--open-files", "open_files", "Each of its processes may have so many files open", "NUMBER");
+    add("--file-size", "file_size", "No file that it writes may become larger", "SIZE");
+    add("--core", "core", "Its core dumps may be this large; 0 for none", "SIZE");
+    add("--workspace", "workspace", "The files in its workspace may take this much disk", "SIZE");
+    add("--enforce-limits", "enforce",
+        "best_effort (default): a runner that cannot hold a limit says so; required: it "
+        "refuses the job",
+        "WORD");
 }
 
 void add_protocol_flags(CLI::App& app, job_options& job) {

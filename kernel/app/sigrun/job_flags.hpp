@@ -8,6 +8,8 @@ namespace sigrun::cli {
 
 /// `with_words`: plain words without "--" are the command too.
 void add_job_flags(CLI::App& app, job_options& into, bool with_words = true);
+/// Those of them that limit what it may use.
+void add_limit_flags(CLI::App& app, job_options& into);
 /// Those of them that say how the job gets to its runner.
 void add_protocol_flags(CLI::App& app, job_options& into);
 /// Adds what stood behind "--".

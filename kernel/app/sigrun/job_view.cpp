@@ -59,10 +59,17 @@ std::string pairs_text(const json::object& o, std::string_view member) {
     return members ? fact_text({}, *members) : std::string();
 }
 
-// "wall 8 ms, user 2 ms, system 1 ms, peak memory 1.6 MiB"; what another executor counts comes by its own names.
+// "wall 8 ms, user 2 ms, system 1 ms, largest process 1.6 MiB"; what another executor counts comes by its own names.
 std::string usage_text(const json::object& job) {
     static constexpr std::pair<std::string_view, std::string_view> names[] = {
-        {"wall_ms", "wall"}, {"user_ms", "user"}, {"system_ms", "system"}, {"max_rss_bytes", "peak memory"}};
+        {"wall_ms", "wall"},
+        {"user_ms", "user"},
+        {"system_ms", "system"},
+        {"max_rss_bytes", "largest process"},
+        {"memory_peak_bytes", "peak memory"},
+        {"oom_kills", "killed for lack of memory"},
+        {"pids_peak", "most processes"},
+        {"workspace_peak_bytes", "workspace"}};
     const json::object* usage = object_or_null(job, "usage");
     std::string out;
     if (!usage) return out;
@@ -73,6 +80,36 @@ std::string usage_text(const json::object& job) {
         std::string shown = value.is_number() && std::string_view(key).ends_with("_ms") ? json::serialize(value) + " ms"
                                                                                         : fact_text(key, value);
         out += sdk::concat(out.empty() ? "" : ", ", name, " ", shown);
+    }
+    return out;
+}
+
+// "memory 512 MiB (cgroup_v2), cpus 2 (not held: why)", of an attempt.
+std::string limits_text(const json::object& attempt) {
+    const json::object* limits = object_or_null(attempt, "limits");
+    std::string out;
+    if (!limits) return out;
+    for (const auto& [key, value] : *limits) {
+        const auto* one = value.if_object();
+        const auto* number = one ? one->if_contains("limit") : nullptr;
+        if (!number) continue;
+        const std::string name(key);
+        const bool bytes = name != "cpus" && name != "pids" && name != "open_files";
+        const auto by = text_or(*one, "by"), why = text_or(*one, "why");
+        out += sdk::concat(out.empty() ? "" : ", ", name, " ", fact_text(bytes ? name + "_bytes" : name, *number), " (",
+                           by == "none" ? "not held" : by, why.empty() ? "" : ": ", why, ")");
+    }
+    return out;
+}
+
+/// What each attempt used, where there were several; of one it is said above.
+std::string usage_lines(const json::array& attempts) {
+    std::string out;
+    for (const auto& item : attempts) {
+        const json::object* a = item.if_object();
+        if (!a || attempts.size() < 2) continue;
+        if (const auto used = usage_text(*a); !used.empty())
+            out += sdk::concat("  attempt ", number_or<int>(*a, "number", 0), " used ", used, "\n");
     }
     return out;
 }
@@ -215,6 +252,8 @@ std::string job_details(const json::object& job, const terminal& where, std::int
     if (auto missing = number_or<std::uint64_t>(job, "log_missing_bytes", 0))
         f.add("output missing", {format_size(missing) + " of it are not kept", style::caution});
     f.add("usage", usage_text(job));
+    if (const auto* all = array_or_null(job, "attempts"); all && !all->empty())
+        if (const auto* last = all->back().if_object()) f.add("limits", limits_text(*last));
     if (const json::value* answer = job.if_contains("result"); answer && !answer->is_null())
         f.add("result", bytes_of(*answer));
     if (text_or(job, "runner_state") == "unknown")
@@ -223,7 +262,7 @@ std::string job_details(const json::object& job, const terminal& where, std::int
     const json::array* attempts = array_or_null(job, "attempts");
     if (attempts && !attempts->empty())
         out += where.paint("attempts", style::strong) + "\n" + attempts_table(*attempts, where, now_ns) +
-               rung_lines(*attempts);
+               rung_lines(*attempts) + usage_lines(*attempts);
     return out;
 }
 

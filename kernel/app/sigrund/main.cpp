@@ -1,7 +1,10 @@
 // sigrund: the daemon.
 #include "kernel/base/quantity.hpp"
+#include "kernel/base/service_manager.hpp"
+#include "kernel/base/watchdog.hpp"
 #include "kernel/capability/probe_host.hpp"
 #include "kernel/log/log.hpp"
+#include "kernel/log/loggers.hpp"
 #include "kernel/plugin/trial.hpp"
 #include "kernel/serve/daemon.hpp"
 #include "kernel/serve/settings_table.hpp"
@@ -40,6 +43,12 @@ int fail(const std::string& what) {
     return 1;
 }
 
+std::string serving_text(const std::vector<std::string>& addresses) {
+    std::string text = "listening on";
+    for (const auto& a : addresses) text += " " + a;
+    return text;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -61,6 +70,7 @@ int main(int argc, char** argv) {
 
     if (supervised)
         if (int code = sigrun::supervise({"sigrund"}); code >= 0) return code;
+    const auto manager = sigrun::service_manager::from_environment();
     auto began = std::chrono::steady_clock::now();
     sigset_t signals;
     sigemptyset(&signals);
@@ -105,10 +115,20 @@ int main(int argc, char** argv) {
         std::cout << "\n";
         for (const auto& a : daemon.addresses()) std::cout << "listening on " << a << "\n";
         std::cout << std::flush;
-        for (int signal_number = SIGHUP; signal_number == SIGHUP;) {
-            sigwait(&signals, &signal_number);
-            if (signal_number == SIGHUP) daemon.reload_configuration("SIGHUP");
+        const std::string serving = serving_text(daemon.addresses());
+        manager.ready(serving);
+        {
+            sigrun::watchdog alive(manager, daemon.threads(), [](const std::string& name) {
+                SIGRUN_LOG(sigrun::logs::daemon, error, "the ", name, " thread does not answer");
+            });
+            for (int signal_number = SIGHUP; signal_number == SIGHUP;) {
+                sigwait(&signals, &signal_number);
+                if (signal_number != SIGHUP) continue;
+                manager.reloading();
+                daemon.reload_configuration("SIGHUP", [&manager, serving] { manager.ready(serving); });
+            }
         }
+        manager.stopping("writing what waits to be written");
         daemon.stop();
     }
     sigrun::stop_logging();

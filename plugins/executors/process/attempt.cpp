@@ -155,6 +155,10 @@ void attempt::take_message(const sigrun_shim_head& head, const char* body) {
         sigrun_shim_exited end{};
         std::memcpy(&end, body, sizeof end);
         take_end(end);
+    } else if (head.type == SIGRUN_SHIM_MEASURED && head.length == sizeof(sigrun_shim_measured)) {
+        sigrun_shim_measured measured{};
+        std::memcpy(&measured, body, sizeof measured);
+        evidence_.measured = measured;
     }
 }
 
@@ -166,7 +170,10 @@ void attempt::take_end(const sigrun_shim_exited& end) {
 
 void attempt::announce() {
     if (std::exchange(announced_, true) || discard_) return;
-    offer(SIGRUN_STATE, nullptr, R"({"state":"running"})", nullptr);
+    auto limits = to_json(source_.limits);
+    offer(SIGRUN_STATE, nullptr,
+          limits.empty() ? R"({"state":"running"})" : sdk::concat(R"({"state":"running","limits":)", limits, "}"),
+          nullptr);
 }
 
 void attempt::shim_gone() {
@@ -181,6 +188,7 @@ void attempt::shim_gone() {
     answer_due_ = false;
     if (!evidence_.exited)  // it can have found no executor to tell
         if (auto end = end_in(source_.spool, source_.names.token)) take_end(*end);
+    if (!evidence_.measured) evidence_.measured = measured_in(source_.spool, source_.names.token);
     if (evidence_.exited) return;
     limit_is_open_ = true;
     bool empty = !source_.group || empty_group(*source_.group);
@@ -316,6 +324,13 @@ std::uint64_t attempt::tick(std::uint64_t now) {
     if (looking()) next = std::min(next, later(now, k_look_again_ns));
     if (holding_) next = std::min(next, later(now, k_retry_ns));
     return more_ ? now : next;
+}
+
+outcome attempt::conclusion() const {
+    auto all = evidence_;
+    all.limits = source_.limits;
+    if (all.limits.empty() && all.measured) all.limits = held_limits(source_.asked, all.measured->controllers);
+    return conclude(all, source_.steps);
 }
 
 bool attempt::group_was_killed() const noexcept {

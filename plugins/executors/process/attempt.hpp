@@ -4,6 +4,7 @@
 // Lives on the executor's reader thread only.
 #pragma once
 
+#include "controller_groups.hpp"
 #include "group_pool.hpp"
 #include "outcome.hpp"
 #include "shim_process.hpp"
@@ -42,6 +43,9 @@ struct attempt_source {
     descriptor folder;  // where the shim waits, if it can
     descriptor spool;
     std::unique_ptr<job_cgroup> group;
+    sdk::job_limits asked;
+    std::vector<held_limit> limits;   // how they are held; unknown of an attempt that was found again
+    attempt_controllers controllers;  // where it has one of v2, `group` is that and none of the pool
 };
 
 class attempt {
@@ -73,11 +77,12 @@ public:
     /// From now on output is read and thrown away: nobody wants it, the processes must not block on it.
     void discard_output();
     bool finished() const noexcept;
-    outcome conclusion() const { return conclude(evidence_, source_.steps); }
+    outcome conclusion() const;
     /// Whether somebody may have written cgroup.kill.
     bool group_was_killed() const noexcept;
     /// For the pool, once it is finished.
     std::unique_ptr<job_cgroup> take_group() noexcept { return std::move(source_.group); }
+    const attempt_source& source() const noexcept { return source_; }
 
 private:
     void arm(watch& w);

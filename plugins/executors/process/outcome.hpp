@@ -1,6 +1,7 @@
 // How an attempt ended, as result and JSON of its op. Pure.
 #pragma once
 
+#include "limit_plan.hpp"
 #include "process_job.hpp"
 
 #include <sigrun/shim.h>
@@ -19,6 +20,8 @@ struct outcome {
 /// Everything known when the shim is gone. Without `exited` the shim crashed.
 struct evidence {
     std::optional<sigrun_shim_exited> exited;
+    std::optional<sigrun_shim_measured> measured;
+    std::vector<held_limit> limits;  // empty: none, or an earlier executor has told of them
     bool cancelled = false;          // somebody asked for its end
     std::optional<int> shim_status;  // from waitpid; nothing: it was the child of an earlier agent
     std::size_t left_behind = 0;     // processes that a crashed shim left and that could not be killed

@@ -1,5 +1,7 @@
 #include "process_executor.hpp"
 
+#include <sigrun/cpp/short_hash.hpp>
+
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -54,10 +56,14 @@ process_executor::process_executor(sdk::host host, const sdk::config_reader& con
       orphan_grace_ns_(static_cast<std::uint64_t>(config.integer("orphan_grace"))),
       spool_limit_(static_cast<std::uint64_t>(config.integer("spool_limit"))),
       groups_(config.text_or("cgroups", "auto") == "auto"),
+      controllers_(config.text_or("cgroups", "auto") == "auto"),
       epoll_(checked(::epoll_create1(EPOLL_CLOEXEC), "epoll")),
       wake_(checked(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")) {
     host_.log(SIGRUN_LOG_INFO, groups_.why_not().empty() ? "each job gets a cgroup of its own" : "jobs get no cgroup: ",
               groups_.why_not());
+    for (auto which : {SIGRUN_SHIM_BY_MEMORY, SIGRUN_SHIM_BY_PIDS, SIGRUN_SHIM_BY_CPUS})
+        if (auto why = controllers_.why_not(which); !why.empty())
+            host_.log(SIGRUN_LOG_INFO, "limits of jobs are not held by a cgroup: ", why);
     epoll_event e{};
     e.events = EPOLLIN;
     e.data.ptr = nullptr;
@@ -96,6 +102,8 @@ sigrun_result process_executor::open(sigrun_op op, Begin begin) {
     }
     try {
         begin(std::move(progress));
+    } catch (const limits_refused& e) {
+        finish(op, failed_early(SIGRUN_E_UNSUPPORTED, "refused", "limits", e.message));
     } catch (const job_error& e) {
         finish(op, failed_early(SIGRUN_E_INVALID, "user", e.code, e.message));
     } catch (const std::exception& e) {
@@ -145,7 +153,8 @@ void process_executor::launch(const sigrun_task& task, attempt_source source) {
     plan.terms.orphan_grace_ns = orphan_grace_ns_;
     plan.terms.deadline_ns = task.deadline_ns;
     plan.terms.drain_ns = output_drain_ns_;
-    source.group = groups_.take();
+    if (job.limits.any()) hold_to_limits(job.limits, workspace, source, plan);
+    if (!source.group) source.group = groups_.take();
     if (source.group) plan.terms.flags |= SIGRUN_SHIM_GROUPED;
     if (source.folder && orphan_grace_ns_ > 0) plan.terms.flags |= SIGRUN_SHIM_OUTLIVES;
     auto message = encode(plan);
@@ -156,14 +165,40 @@ void process_executor::launch(const sigrun_task& task, attempt_source source) {
     source.spool =
         make_spool(source.folder, source.names.token, spool_limit_, source.group ? source.group->path : std::string());
     auto label = sdk::concat(source.names.job, "/", source.names.number);
+    const auto& v1 = source.controllers.v1;
     auto shim = start_shim(shim_, label, message,
-                           {source.spool.get(), source.folder.get(), source.group ? source.group->folder.get() : -1});
+                           {source.spool.get(),
+                            source.folder.get(),
+                            source.group ? source.group->folder.get() : -1,
+                            {v1[0].folder.get(), v1[1].folder.get(), v1[2].folder.get()}});
     // Made here, before anything can go wrong any more; from there on it belongs to the reader.
     hand_over(std::make_unique<attempt>(host_, std::move(source), std::move(shim)));
 }
 
+void process_executor::hold_to_limits(const sdk::job_limits& limits, const std::string& workspace,
+                                      attempt_source& source, shim_plan& plan) const {
+    limit_rights rights;
+    rights.exempt = ::geteuid() == 0;
+    rights.why_not = [this](std::uint32_t which) { return controllers_.why_not(which); };
+    auto made = controllers_.take(limits, sdk::short_hash(source.names.token));
+    if (limits.pids && !(made.held & SIGRUN_SHIM_BY_PIDS) && !rights.exempt) rights.user_tasks = count_own_tasks();
+    auto how = plan_limits(limits, made.held, rights);
+    if (!how.refusal.empty()) throw limits_refused{how.refusal};
+    if (made.v2.folder) {
+        source.group = open_group(made.v2.path);
+        if (!source.group) throw sdk::failure(SIGRUN_E_IO, sdk::concat("cannot use ", made.v2.path));
+    }
+    source.controllers = std::move(made);
+    source.asked = limits;
+    source.limits = std::move(how.limits);
+    plan.limits = how.shim;
+    plan.workspace = workspace;
+}
+
 void process_executor::find_again(const sigrun_task& task, attempt_source source) {
-    source.steps = read_job(sdk::view(task.json)).steps;
+    auto job = read_job(sdk::view(task.json));
+    source.steps = std::move(job.steps);
+    source.asked = job.limits;
     auto found = source.folder ? find_spool(source.folder, source.names.token) : std::nullopt;
     if (!found)
         return finish(source.op, failed_early(SIGRUN_E_NOT_FOUND, "infra_runner", "lost",
@@ -309,8 +344,11 @@ void process_executor::retire_finished() {
         auto op = over->op();
         bool killed = over->group_was_killed();
         auto group = over->take_group();
-        over.reset();
+        const bool had_limits = over->source().asked.any();
+        if (over->source().controllers.v2.folder) group = nullptr;
+        over.reset();  // and its groups with it
         groups_.give_back(std::move(group), killed);
+        if (had_limits) controllers_.sweep();  // of one that was found again they have another's name
         finish(op, how);
     }
 }

@@ -44,6 +44,8 @@ private:
     /// Calls `begin`, which may throw, for an op that is open from here on.
     template <class Begin>
     sigrun_result open(sigrun_op op, Begin begin);
+    void hold_to_limits(const sdk::job_limits& limits, const std::string& workspace, attempt_source& source,
+                        shim_plan& plan) const;
     void launch(const sigrun_task& task, attempt_source source);
     void find_again(const sigrun_task& task, attempt_source source);
     attempt_source source_for(const sigrun_task& task, const sigrun_sink& sink, sigrun_op op,
@@ -65,6 +67,7 @@ private:
     std::uint64_t orphan_grace_ns_;
     std::uint64_t spool_limit_;
     group_pool groups_;
+    controller_groups controllers_;
     descriptor epoll_, wake_;
 
     std::mutex mutex_;  // guards the next group; never held across a host call

@@ -98,6 +98,9 @@ process_job read_job(std::string_view document) {
         }
     }
     if (const auto* workdir = o->if_contains("workdir"); present(workdir)) job.workdir = text_of(*workdir, "workdir");
+    if (const auto* limits = o->if_contains("limits"); present(limits))
+        if (auto fault = sdk::read_job_limits(*limits, job.limits))
+            refuse(fault->field, fault->unknown ? "a known limit" : fault->expected, fault->found);
     return job;
 }
 

@@ -1,6 +1,8 @@
 // A job document as a process executor reads it. Pure but for the working directory, which it makes.
 #pragma once
 
+#include <sigrun/cpp/job_limits.hpp>
+
 #include <map>
 #include <string>
 #include <string_view>
@@ -17,6 +19,7 @@ struct process_job {
     std::vector<step> steps;  // a plain command is one step without a name
     std::map<std::string, std::string> environment;
     std::string workdir;  // as written
+    sdk::job_limits limits;
 };
 
 /// What is wrong with the user's document; `code` is the failure code of the attempt.
@@ -24,7 +27,7 @@ struct job_error {
     std::string code, message;
 };
 
-/// Reads `command` or `steps`, `env` and `workdir`. Throws job_error.
+/// Reads `command` or `steps`, `env`, `workdir` and `limits`. Throws job_error.
 process_job read_job(std::string_view document);
 
 /// The variables every job has before its own ones.

@@ -78,6 +78,7 @@ pid_t spawn(const std::string& program, const std::string& label, int control, c
     give(files.spool, SIGRUN_SHIM_SPOOL_FD);
     give(files.folder, SIGRUN_SHIM_FOLDER_FD);
     give(files.group, SIGRUN_SHIM_GROUP_FD);
+    for (int i = 0; i < 3; ++i) give(files.v1[static_cast<std::size_t>(i)], SIGRUN_SHIM_MEMORY_FD + i);
     sigset_t none, all;
     ::sigemptyset(&none);
     ::sigfillset(&all);
@@ -117,10 +118,13 @@ std::string encode(const shim_plan& plan) {
     start.n_steps = static_cast<std::uint32_t>(plan.steps.size());
     start.n_env = static_cast<std::uint32_t>(plan.environment.size());
     std::string body;
+    if (plan.limits) start.flags |= SIGRUN_SHIM_LIMITED;
     put(body, start);
+    if (plan.limits) put(body, *plan.limits);
     for (const auto& argv : plan.steps) put(body, static_cast<std::uint32_t>(argv.size()));
     auto text = [&](const std::string& s) { body.append(s.c_str(), s.size() + 1); };
     text(plan.workdir);
+    if (plan.limits) text(plan.workspace);
     for (const auto& line : plan.environment) text(line);
     for (const auto& argv : plan.steps)
         for (const auto& argument : argv) text(argument);
@@ -138,8 +142,10 @@ shim_process start_shim(const std::string& program, const std::string& label, st
     // Copies above every number that a dup2 in the child writes to.
     auto lifted = [](int fd) { return descriptor(fd < 0 ? -1 : ::fcntl(fd, F_DUPFD_CLOEXEC, k_above)); };
     auto spool = lifted(files.spool), folder = lifted(files.folder), group = lifted(files.group);
+    std::array<descriptor, 3> v1{lifted(files.v1[0]), lifted(files.v1[1]), lifted(files.v1[2])};
     shim_process made;
-    made.pid = spawn(program, label, control.theirs.get(), {spool.get(), folder.get(), group.get()});
+    made.pid = spawn(program, label, control.theirs.get(),
+                     {spool.get(), folder.get(), group.get(), {v1[0].get(), v1[1].get(), v1[2].get()}});
     try {
         made.exit = watch_process(made.pid);
         if (!made.exit) os_failure("no pidfd for sigrun-shim", errno);

@@ -7,6 +7,8 @@
 
 #include <sys/types.h>
 
+#include <array>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +27,8 @@ struct shim_plan {
     std::vector<std::string> environment;
     std::string workdir;
     sigrun_shim_start terms{};  // without the counts
+    std::optional<sigrun_shim_limits> limits;
+    std::string workspace;  // of a job with limits
 };
 
 /// The START message, or empty when it would be larger than SIGRUN_SHIM_MAX_MESSAGE.
@@ -33,6 +37,7 @@ std::string encode(const shim_plan& plan);
 /// Descriptors that the shim gets, borrowed; -1: not this one.
 struct shim_files {
     int spool = -1, folder = -1, group = -1;
+    std::array<int, 3> v1{-1, -1, -1};  // cgroups of memory, pids, cpu
 };
 
 /// Starts the shim and hands it `message`. `label` shows in ps. Throws sdk::failure; then nothing is left running.

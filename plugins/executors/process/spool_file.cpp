@@ -94,6 +94,13 @@ std::optional<sigrun_shim_exited> end_in(const descriptor& spool, std::string_vi
     return end.exited;
 }
 
+std::optional<sigrun_shim_measured> measured_in(const descriptor& spool, std::string_view token) {
+    sigrun_spool_measured part{};
+    if (!read_part(spool.get(), SIGRUN_SPOOL_MEASURED, part) || !sdk::sealed(sdk::spool_nonce(token), part))
+        return std::nullopt;
+    return part.measured;
+}
+
 void spool_reader::begin_at(const sigrun_spool_mark& mark) {
     base_ = mark.base;
     position_ = free_position_ = mark.position;

@@ -30,6 +30,8 @@ struct found_spool {
 std::optional<found_spool> find_spool(const descriptor& folder, std::string_view token);
 /// How the attempt with this token ended, once that is in its spool.
 std::optional<sigrun_shim_exited> end_in(const descriptor& spool, std::string_view token);
+/// What it used, if its shim said so.
+std::optional<sigrun_shim_measured> measured_in(const descriptor& spool, std::string_view token);
 
 /// Reads records in order. One thread.
 class spool_reader {

@@ -7,11 +7,13 @@
  *   fd 4  the spool: an open file with a sigrun_spool_head in it, locked by flock(LOCK_EX)
  *   fd 5  with SIGRUN_SHIM_OUTLIVES: the folder to wait in for the next executor
  *   fd 6  with SIGRUN_SHIM_GROUPED: the folder of a cgroup v2 that is the attempt's own
+ *   fd 7, 8, 9  with SIGRUN_SHIM_BY_V1: the folders of its cgroups v1 of the controllers memory, pids and cpu, those it has
  * Both sides run on one machine, so numbers are in host byte order. A message is a sigrun_shim_head and `length` bytes.
  *
  * executor -> shim: START once, then KILL, PROGRESS and DISCARD any number of times.
- * shim -> executor: STARTED per step; WRITTEN when there is output beyond what the last PROGRESS has read; EXITED once, when no
- *   process of the tree is left and the end is in the spool. Then the shim exits.
+ * shim -> executor: STARTED per step; WRITTEN when there is output beyond what the last PROGRESS has read; at the end MEASURED
+ *   when the attempt has limits or has failed, and EXITED, when no process of the tree is left and both are in the spool. Then
+ *   the shim exits.
  *
  * An executor that dies closes the socket. Without SIGRUN_SHIM_OUTLIVES the shim then ends the tree with the grace of START.
  * With it the job goes on: the shim listens on the UNIX socket SIGRUN_SHIM_SOCKET in its folder for at most orphan_grace_ns; who
@@ -33,6 +35,9 @@ extern "C" {
 #define SIGRUN_SHIM_SPOOL_FD 4
 #define SIGRUN_SHIM_FOLDER_FD 5
 #define SIGRUN_SHIM_GROUP_FD 6
+#define SIGRUN_SHIM_MEMORY_FD 7
+#define SIGRUN_SHIM_PIDS_FD 8
+#define SIGRUN_SHIM_CPUS_FD 9
 #define SIGRUN_SHIM_MAX_MESSAGE (8u << 20)
 #define SIGRUN_SHIM_SOCKET "shim.sock"
 
@@ -43,7 +48,8 @@ enum {
     SIGRUN_SHIM_DISCARD = 4, /* no body: output is read and thrown away from now on */
     SIGRUN_SHIM_STARTED = 16,
     SIGRUN_SHIM_EXITED = 18,
-    SIGRUN_SHIM_WRITTEN = 19
+    SIGRUN_SHIM_WRITTEN = 19,
+    SIGRUN_SHIM_MEASURED = 20
 };
 
 typedef struct sigrun_shim_head {
@@ -51,10 +57,11 @@ typedef struct sigrun_shim_head {
     uint32_t length;
 } sigrun_shim_head;
 
-enum { SIGRUN_SHIM_OUTLIVES = 1, SIGRUN_SHIM_GROUPED = 2 };
+enum { SIGRUN_SHIM_OUTLIVES = 1, SIGRUN_SHIM_GROUPED = 2, SIGRUN_SHIM_LIMITED = 4 };
 
-/* Body of START: this, then n_steps uint32_t (the argument count of each step, at least 1), then NUL-terminated
- * strings: the working directory, n_env times NAME=VALUE, and the arguments of the steps in order. */
+/* Body of START: this, with SIGRUN_SHIM_LIMITED a sigrun_shim_limits, then n_steps uint32_t (the argument count of each step,
+ * at least 1), then NUL-terminated strings: the working directory, with SIGRUN_SHIM_LIMITED the workspace, n_env times
+ * NAME=VALUE, and the arguments of the steps in order. */
 typedef struct sigrun_shim_start {
     uint64_t grace_ns;        /* between TERM and KILL when nobody comes, or the deadline passes */
     uint64_t orphan_grace_ns; /* how long the job goes on without an executor */
@@ -66,8 +73,36 @@ typedef struct sigrun_shim_start {
     uint32_t reserved;
 } sigrun_shim_start;
 
+/* Which limits the attempt's cgroups hold: the one of v2, or with BY_V1 those of v1. The last two: by RLIMIT_AS, RLIMIT_NPROC. */
+enum {
+    SIGRUN_SHIM_BY_MEMORY = 1,
+    SIGRUN_SHIM_BY_PIDS = 2,
+    SIGRUN_SHIM_BY_CPUS = 4,
+    SIGRUN_SHIM_BY_V1 = 8,
+    SIGRUN_SHIM_BY_AS = 16,
+    SIGRUN_SHIM_BY_NPROC = 32
+};
+#define SIGRUN_SHIM_NO_LIMIT UINT64_MAX
+
+/* The first five are resource limits, put on the first process of each step where they are lower than what it has. */
+typedef struct sigrun_shim_limits {
+    uint64_t address_space;
+    uint64_t processes; /* of the user, all of them */
+    uint64_t open_files;
+    uint64_t file_size;
+    uint64_t core;
+    uint64_t workspace;   /* bytes below the workspace, looked up again and again; 0 = none */
+    uint32_t controllers; /* SIGRUN_SHIM_BY_* */
+    uint32_t reserved;
+} sigrun_shim_limits;
+
 /* Why the kill ladder began; the first one counts. */
-enum { SIGRUN_SHIM_CANCELLED = 1, SIGRUN_SHIM_TIMEOUT = 2, SIGRUN_SHIM_ORPHANED = 3 };
+enum {
+    SIGRUN_SHIM_CANCELLED = 1,
+    SIGRUN_SHIM_TIMEOUT = 2,
+    SIGRUN_SHIM_ORPHANED = 3,
+    SIGRUN_SHIM_WORKSPACE = 4 /* over its limit */
+};
 typedef struct sigrun_shim_kill {
     uint64_t grace_ns; /* between TERM and KILL; a later KILL can only shorten it */
     uint32_t cause;
@@ -76,9 +111,9 @@ typedef struct sigrun_shim_kill {
 
 /* Positions count the bytes of records in the spool, offsets those of the log. */
 typedef struct sigrun_shim_progress {
-    uint64_t read_position;  /* everything before it was read: tell when there is more */
-    uint64_t free_position;  /* everything before it is stored elsewhere: the room may be used again */
-    uint64_t free_offset;    /* the same as an offset of the log */
+    uint64_t read_position; /* everything before it was read: tell when there is more */
+    uint64_t free_position; /* everything before it is stored elsewhere: the room may be used again */
+    uint64_t free_offset;   /* the same as an offset of the log */
 } sigrun_shim_progress;
 
 typedef struct sigrun_shim_written {
@@ -92,7 +127,12 @@ typedef struct sigrun_shim_started {
 } sigrun_shim_started;
 
 /* Where starting a step failed. */
-enum { SIGRUN_SHIM_STAGE_FORK = 1, SIGRUN_SHIM_STAGE_WORKDIR = 2, SIGRUN_SHIM_STAGE_EXEC = 3 };
+enum {
+    SIGRUN_SHIM_STAGE_FORK = 1,
+    SIGRUN_SHIM_STAGE_WORKDIR = 2,
+    SIGRUN_SHIM_STAGE_EXEC = 3,
+    SIGRUN_SHIM_STAGE_LIMITS = 4 /* they could not be put on it */
+};
 
 /* Body of EXITED, and the end of an attempt in its spool. */
 typedef struct sigrun_shim_exited {
@@ -113,6 +153,19 @@ typedef struct sigrun_shim_exited {
     uint64_t lost_bytes;    /* of output that found no room before the end */
 } sigrun_shim_exited;
 
+/* Body of MEASURED: what an attempt used, as far as somebody counted it. */
+typedef struct sigrun_shim_measured {
+    uint64_t memory_peak; /* bytes of all its processes at once; 0 = not counted, as in the next four */
+    uint64_t oom_kills;   /* of processes, by the kernel, during the last step */
+    uint64_t pids_peak;
+    uint64_t pids_refused; /* forks, during the last step */
+    uint64_t workspace_peak;
+    uint64_t disk_free; /* where the last step worked, right after it had failed; SIGRUN_SHIM_NO_LIMIT: not looked up */
+    uint64_t inodes_free; /* the same */
+    uint32_t controllers; /* as in sigrun_shim_limits */
+    uint32_t reserved;
+} sigrun_shim_measured;
+
 /* ---- The spool. One page of heads, then a ring of `capacity` bytes.
  *
  * Byte p of the records lies at SIGRUN_SPOOL_RING + (p - base) % capacity; a record can wrap around the end of the ring. The
@@ -121,6 +174,7 @@ typedef struct sigrun_shim_exited {
 #define SIGRUN_SPOOL_MAGIC "SGSPOOL1"
 #define SIGRUN_SPOOL_MARK 1024
 #define SIGRUN_SPOOL_END 2048
+#define SIGRUN_SPOOL_MEASURED 3072
 #define SIGRUN_SPOOL_RING 4096
 
 /* At 0, written by the executor before the shim starts, with zeros in the rest of the page. */
@@ -146,6 +200,13 @@ typedef struct sigrun_spool_end {
     uint32_t reserved;
     uint32_t checksum;
 } sigrun_spool_end;
+
+/* At SIGRUN_SPOOL_MEASURED, written before the end; or nothing. */
+typedef struct sigrun_spool_measured {
+    sigrun_shim_measured measured;
+    uint32_t reserved;
+    uint32_t checksum;
+} sigrun_spool_measured;
 
 /* In front of each piece of output. */
 typedef struct sigrun_spool_record {

@@ -232,11 +232,12 @@ class FleetTest(unittest.TestCase):
         self._programs.append(d)
         return d.ready()
 
-    def start_runner(self, name, *arguments, wait="runner"):
+    def start_runner(self, name, *arguments, wait="runner", env=None):
         # Measuring the machine would disturb whatever else is tested on it; tests that are about it say so.
         if not any(str(a).startswith("runner.benchmark=") for a in arguments):
             arguments += ("--set", "runner.benchmark=no")
-        p = self.program(BIN / "sigrun-runner", "--name", name, "--state-dir", self.dir / name, *arguments)
+        p = self.program(BIN / "sigrun-runner", "--name", name, "--state-dir", self.dir / name, *arguments,
+                         env=env)
         p.wait_line(wait)
         return p
 

@@ -21,6 +21,18 @@ TEST(job_document, holds_only_what_was_given) {
     EXPECT_EQ(json::serialize(*d), R"({"kind":"process","command":["make","check"]})");
 }
 
+TEST(job_document, limits_have_the_types_of_the_document) {
+    job_options o = command({"true"});
+    o.limits = {{"memory", "512MiB"}, {"cpus", "1.5"},   {"pids", "64"},
+                {"core", "0"},        {"workspace", ""}, {"enforce", "required"}};
+    auto d = job_document(o);
+    ASSERT_TRUE(d);
+    EXPECT_EQ(d->at("limits"),
+              json::value({{"core", "0"}, {"cpus", 1.5}, {"enforce", "required"}, {"memory", "512MiB"}, {"pids", 64}}));
+    o.limits["cpus"] = "two";
+    EXPECT_EQ(job_document(o).error().field, "limits.cpus");
+}
+
 TEST(job_document, carries_every_option_to_its_field) {
     job_options o = command({"true"});
     o.requires_text = "cpu.effective_cores >= 2";

@@ -51,7 +51,7 @@ TEST(job_view, usage_reads_as_words) {
     const std::string text = job_details(
         object(R"({"id":"i","state":"succeeded","usage":{"wall_ms":8,"user_ms":0,"max_rss_bytes":1677722,"x":"y"}})"),
         {}, 0);
-    EXPECT_TRUE(has(text, "wall 8 ms, user 0 ms, peak memory 1.6 MiB, x y")) << text;
+    EXPECT_TRUE(has(text, "wall 8 ms, user 0 ms, largest process 1.6 MiB, x y")) << text;
 }
 
 TEST(job_view, an_explanation_counts_each_term) {

@@ -189,7 +189,7 @@ TEST_F(agent_offer, what_nobody_here_can_run_is_refused) {
 }
 
 TEST_F(agent_offer, too_little_disk_is_a_refusal_with_the_numbers) {
-    connect([](agent_options& o) { o.min_free_disk = std::uint64_t{1} << 60; });
+    connect([](agent_options& o) { o.needs.min_free_disk = std::uint64_t{1} << 60; });
     try_of t;
     controller_.offer_shell(t, "true");
     auto no = controller_.wait_answer(t);
@@ -197,6 +197,37 @@ TEST_F(agent_offer, too_little_disk_is_a_refusal_with_the_numbers) {
     EXPECT_NE(no.parsed()["message"].as_string().find("min_free_disk"), json::string::npos) << no.json;
     wait_forgotten();
     EXPECT_EQ((*runner_)->running(), 0u);
+}
+
+TEST_F(agent_offer, a_machine_without_memory_refuses_and_says_so_with_each_beat) {
+    connect([](agent_options& o) { o.needs.min_free_memory = std::uint64_t{1} << 60; });
+    controller_.wait_for([](const seen_frame& f) {
+        return f.kind == SIGRUN_BEAT && f.parsed().contains("not_ready") &&
+               f.parsed()["not_ready"].as_string().find("min_free_memory") != json::string::npos;
+    });
+    try_of t;
+    controller_.offer_shell(t, "true");
+    auto no = controller_.wait_answer(t);
+    ASSERT_TRUE(no.refusal());
+    EXPECT_EQ(no.parsed()["code"], "unavailable");
+    EXPECT_NE(no.parsed()["message"].as_string().find("min_free_memory"), json::string::npos) << no.json;
+    EXPECT_EQ((*runner_)->running(), 0u);
+}
+
+TEST_F(agent_offer, a_clock_that_differs_from_the_controllers_is_a_refusal) {
+    connect([](agent_options& o) { o.max_clock_skew = std::chrono::seconds(30); });
+    controller_.clock_ahead_ns = 60'000'000'000;
+    controller_.wait_for([](const seen_frame& f) { return f.kind == SIGRUN_BEAT && f.parsed().contains("not_ready"); });
+    try_of t, u;
+    controller_.offer_shell(t, "true");
+    auto no = controller_.wait_answer(t);
+    ASSERT_TRUE(no.refusal());
+    EXPECT_NE(no.parsed()["message"].as_string().find("max_clock_skew"), json::string::npos) << no.json;
+    controller_.clock_ahead_ns = 0;
+    controller_.forget_frames();
+    controller_.wait_for([](const seen_frame& f) { return f.kind == SIGRUN_BEAT && !f.parsed().contains("not_ready"); });
+    controller_.offer_shell(u, "true");
+    EXPECT_FALSE(controller_.wait_answer(u).refusal());
 }
 
 TEST_F(agent_offer, a_workspace_that_cannot_be_made_is_a_refusal) {

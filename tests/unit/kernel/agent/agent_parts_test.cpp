@@ -218,7 +218,7 @@ TEST(agent_options, defaults_need_no_file) {
     EXPECT_FALSE(o.name.empty());
     EXPECT_EQ(o.urls, std::vector<std::string>{"valkyrie://127.0.0.1:7070"});
     EXPECT_EQ(o.slots, 0u);
-    EXPECT_EQ(o.min_free_disk, std::uint64_t{64} << 20);
+    EXPECT_EQ(o.needs.min_free_disk, std::uint64_t{64} << 20);
     EXPECT_EQ(o.workspace_dir, o.state_dir + "/workspaces");
 }
 
@@ -226,7 +226,8 @@ TEST(agent_options, every_key_arrives) {
     auto o =
         options_from(
             "[runner]\nname = n1\nurl = http://a:1, valkyrie://b:2\nlisten = 127.0.0.1:0\nprotocols = http\nslots = 7\n"
-            "labels = a=1, b=x=y\nstate_dir = /s\nworkspace_dir = /w\nmin_free_disk = 1GiB\ndrain_timeout = 2m\n"
+            "labels = a=1, b=x=y\nstate_dir = /s\nworkspace_dir = /w\nmin_free_disk = 1GiB\nmin_free_inodes = 9\n"
+            "min_free_memory = 2MiB\nmax_load = 1.5\nmax_clock_skew = 4s\ndrain_timeout = 2m\n"
             "kill_grace = 3s\nfacts_interval = 1m\nrung_retry = 9s\n"
             "plugin_watch = no\nplugin_probation = 7s\n")
             .value();
@@ -238,7 +239,11 @@ TEST(agent_options, every_key_arrives) {
     EXPECT_EQ(o.labels, (label_map{{"a", "1"}, {"b", "x=y"}}));
     EXPECT_EQ(o.state_dir, "/s");
     EXPECT_EQ(o.workspace_dir, "/w");
-    EXPECT_EQ(o.min_free_disk, std::uint64_t{1} << 30);
+    EXPECT_EQ(o.needs.min_free_disk, std::uint64_t{1} << 30);
+    EXPECT_EQ(o.needs.min_free_inodes, 9u);
+    EXPECT_EQ(o.needs.min_free_memory, 2u << 20);
+    EXPECT_EQ(o.needs.max_load, 1.5);
+    EXPECT_EQ(o.max_clock_skew, std::chrono::seconds(4));
     EXPECT_EQ(o.drain_timeout, std::chrono::minutes(2));
     EXPECT_EQ(o.kill_grace, std::chrono::seconds(3));
     EXPECT_EQ(o.facts_interval, std::chrono::minutes(1));
@@ -273,7 +278,10 @@ TEST(agent_options, the_example_file_is_valid_and_shows_the_defaults) {
     auto shown = read_agent_options(**bound).value();
     auto plain = options_from("").value();
     EXPECT_EQ(shown.urls, plain.urls);
-    EXPECT_EQ(shown.min_free_disk, plain.min_free_disk);
+    EXPECT_EQ(shown.needs.min_free_disk, plain.needs.min_free_disk);
+    EXPECT_EQ(shown.needs.max_load, plain.needs.max_load);
+    EXPECT_EQ(shown.needs.min_free_memory, plain.needs.min_free_memory);
+    EXPECT_EQ(shown.max_clock_skew, plain.max_clock_skew);
     EXPECT_EQ(shown.drain_timeout, plain.drain_timeout);
     EXPECT_EQ(shown.kill_grace, plain.kill_grace);
     EXPECT_EQ(shown.facts_interval, plain.facts_interval);

@@ -12,6 +12,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <future>
@@ -38,6 +39,8 @@ struct try_of {
 
 class fake_controller final : public call_handler, public link_adopter {
 public:
+    /// How far its clock is ahead of this machine's; -1: it does not tell its time.
+    std::atomic<std::int64_t> clock_ahead_ns{-1};
     static constexpr std::chrono::seconds k_limit{20};
 
     struct ear final : link_handler {
@@ -295,6 +298,10 @@ private:
         } else if (f.kind == SIGRUN_BEAT) {
             answer.kind = SIGRUN_BEAT;
             answer.time_ns = f.time_ns;
+            std::string time;
+            if (const auto ahead = clock_ahead_ns.load(); ahead >= 0)
+                time = sdk::concat(R"({"wall_ns":)", clock::system().wall_ns() + ahead, "}");
+            answer.json = sdk::str(time);
             from->send(answer);
         }
         return SIGRUN_OK;

@@ -1,0 +1,111 @@
+"""What both programs tell the service manager that started them, over a real socket."""
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import unittest
+
+from harness import SOURCE, FleetTest
+
+
+class Manager:
+    """The socket of a service manager; in the abstract space for a name with "@"."""
+
+    def __init__(self, name):
+        self.name = name
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.settimeout(20)
+        self.socket.bind("\0" + name[1:] if name.startswith("@") else name)
+
+    def environment(self, watchdog=None):
+        env = {"NOTIFY_SOCKET": self.name}
+        if watchdog:
+            env["WATCHDOG_USEC"] = str(int(watchdog * 1e6))
+        return env
+
+    def wait(self, part):
+        """The next message that holds this."""
+        while True:
+            text = self.socket.recv(4096).decode()
+            if part in text:
+                return text
+
+    def silent_for(self, seconds, part):
+        self.socket.settimeout(seconds)
+        try:
+            self.wait(part)
+            return False
+        except TimeoutError:
+            return True
+        finally:
+            self.socket.settimeout(20)
+
+
+class ServiceManager(FleetTest):
+    def manager(self, name):
+        m = Manager(name)
+        self.addCleanup(m.socket.close)
+        return m
+
+    def test_the_daemon_tells_when_it_is_ready_reloads_and_stops(self):
+        m = self.manager(str(self.dir / "notify"))
+        d = self.daemon(env=m.environment())
+        self.assertIn(f"listening on 127.0.0.1:{d.port}", m.wait("READY=1"))
+        d.process.send_signal(signal.SIGHUP)
+        self.assertIn("MONOTONIC_USEC=", m.wait("RELOADING=1"))
+        m.wait("READY=1")
+        d.process.send_signal(signal.SIGTERM)
+        m.wait("STOPPING=1")
+        self.assertEqual(d.process.wait(20), 0)
+
+    def test_the_runner_tells_the_same_over_an_abstract_socket_and_its_jobs_are_told_nothing(self):
+        m = self.manager(f"@sigrun-test-{os.getpid()}-notify")
+        d = self.daemon()
+        r = self.start_runner("r1", "--url", f"valkyrie://127.0.0.1:{d.port}", env=m.environment(watchdog=20))
+        m.wait("READY=1")
+        m.wait("STATUS=runner r1 connected")
+        job = d.run(command=["sh", "-c", "env"])
+        output = d.log(job["id"])
+        self.assertNotIn("NOTIFY_SOCKET", str(output))
+        r.process.send_signal(signal.SIGHUP)
+        m.wait("RELOADING=1")
+        m.wait("READY=1")
+        r.process.send_signal(signal.SIGTERM)
+        self.assertIn("running jobs may finish", m.wait("STOPPING=1"))
+        self.assertEqual(r.process.wait(20), 0)
+
+    def test_pings_come_while_the_program_runs_and_not_while_it_stands_still(self):
+        m = self.manager(str(self.dir / "notify"))
+        d = self.daemon(env=m.environment(watchdog=1))
+        for _ in range(3):
+            m.wait("WATCHDOG=1")
+        d.process.send_signal(signal.SIGSTOP)
+        try:
+            m.silent_for(0.5, "WATCHDOG=1")  # those that were on their way
+            self.assertTrue(m.silent_for(1.5, "WATCHDOG=1"))
+        finally:
+            d.process.send_signal(signal.SIGCONT)
+        m.wait("WATCHDOG=1")
+
+    def test_the_units_are_valid(self):
+        verify = shutil.which("systemd-analyze")
+        if not verify:
+            self.skipTest("no systemd-analyze here")
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("sigrund.service", "sigrun-runner.service"):
+                text = (SOURCE / "etc/systemd" / name).read_text()
+                lines = ["ExecStart=/bin/true" if line.startswith("ExecStart=") else
+                         "User=root" if line.startswith("User=") else line for line in text.splitlines()]
+                unit = pathlib.Path(folder, name)
+                unit.write_text("\n".join(lines) + "\n")
+                done = subprocess.run([verify, "verify", str(unit)], capture_output=True, text=True, timeout=60)
+                # Versions before 254 do not know it, and skip it.
+                told = [line for line in done.stderr.splitlines() if str(unit) in line and "DelegateSubgroup" not in line]
+                self.assertEqual(told, [])
+
+
+if __name__ == "__main__":
+    unittest.main()
