@@ -29,8 +29,9 @@ class Evidence:
         self.told = ["succeeded"]
         self.seen = {"id": "j", "state": "succeeded", "exit_code": 0, "failure": None, "reason": "", "log_bytes": len(self.log),
                      "durability": "fsync", "finished_at": "t"}
-        self.records = {"j": {"log_base": len("attempt 1 1:aa\n1\n2\n"), "attempts": [
-            {"number": 1, "token": "1:aa", "state": "lost"}, {"number": 2, "token": "1:bb", "state": "succeeded"}]}}
+        self.records = {"j": {"attempts": [
+            {"number": 1, "token": "1:aa", "state": "lost"},
+            {"number": 2, "token": "1:bb", "state": "succeeded", "log_offset": len("attempt 1 1:aa\n1\n2\n")}]}}
         self.news = types.SimpleNamespace(ends_of=lambda _: self.told)
         self.load = types.SimpleNamespace(cancelled=set(), accepted={"k": ("j", 0)})
         self.plan = types.SimpleNamespace(jobs=[JOB])

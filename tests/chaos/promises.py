@@ -89,8 +89,8 @@ def runs_as_often_as_it_may(e, job, seen):
 
 def log_is_whole(e, job, seen):
     """The accepted attempt's output byte for byte; of what came before it, beginnings of what those attempts printed."""
-    log, base = e.fleet.daemon.log(seen["id"]), e.records[seen["id"]].get("log_base", 0)
-    attempts = e.records[seen["id"]]["attempts"]
+    log, attempts = e.fleet.daemon.log(seen["id"]), e.records[seen["id"]]["attempts"]
+    base = attempts[-1].get("log_offset", 0) if attempts else 0
     problems = []
     if seen["log_bytes"] != len(log):
         problems.append(f"its log has {len(log)} bytes, log_bytes says {seen['log_bytes']}")

@@ -61,6 +61,14 @@ struct limit_fault {
 
 namespace detail {
 
+/// A value as a person writes it: 1.5, not 1.5E0.
+inline std::string as_written(const boost::json::value& v) {
+    const double* number = v.if_double();
+    if (!number) return boost::json::serialize(v);
+    char room[32];
+    return {room, std::to_chars(room, room + sizeof room, *number).ptr};
+}
+
 /// Bytes from "512MiB", "10G", "64k" or a plain number of them.
 inline std::optional<std::uint64_t> size_of_text(std::string_view text) {
     double n = 0;
@@ -110,7 +118,7 @@ inline std::optional<limit_fault> read_job_limits(const boost::json::value& v, j
         const std::string field = concat("limits.", std::string_view(key.data(), key.size()));
         if (key == "enforce") {
             if (value != "required" && value != "best_effort")
-                return limit_fault{field, "best_effort or required", boost::json::serialize(value)};
+                return limit_fault{field, "best_effort or required", detail::as_written(value)};
             out.required = value == "required";
             continue;
         }
@@ -119,7 +127,7 @@ inline std::optional<limit_fault> read_job_limits(const boost::json::value& v, j
             if (key == each.name) row = &each;
         if (!row) return limit_fault{std::string(key), {}, {}, true};
         const auto n = detail::limit_value(value, *row);
-        if (!n) return limit_fault{field, std::string(row->expected), boost::json::serialize(value)};
+        if (!n) return limit_fault{field, std::string(row->expected), detail::as_written(value)};
         out.*(row->value) = *n;
     }
     return std::nullopt;
