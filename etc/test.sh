@@ -23,7 +23,7 @@ if [ "$flavour" = fuzz ]; then
     done
     exit 0
 fi
-jobs=2
+jobs=3  # many tests wait for something most of the time
 # Sanitized programs need room below the addresses that ASLR may take.
 run=()
 [ "$flavour" = tsan ] && run=(setarch "$(uname -m)" -R)

@@ -25,9 +25,8 @@ bool note_beat(runner& r, std::string_view beat, std::int64_t now_ns) {
         if (const auto o = parse_object(beat)) why = text_or(*o, "not_ready").substr(0, k_longest_reason);
     std::lock_guard lock(r.mutex);
     r.last_seen_ns = now_ns;
-    const bool ready_again = r.faulty && why.empty();
-    r.faulty = !why.empty();
-    r.fault = std::move(why);
+    const bool ready_again = !r.not_ready.empty() && why.empty();
+    r.not_ready = std::move(why);
     return ready_again;
 }
 

@@ -26,9 +26,8 @@ void fleet::note_fault(const member_ptr& m, runner_fault kind, std::uint64_t doc
         const bool out = r.conduct.fault(kind, document, others, why, now, rules);
         r.watched = !r.conduct.spotless();
         if (!out) return;
-        r.faulty = true;
         const auto until = to_rfc3339(clock_.wall_ns() + r.conduct.lasts().count());
-        fault = r.fault = sdk::concat("set aside until ", until, ": ", r.conduct.reason());
+        fault = r.set_aside = sdk::concat("set aside until ", until, ": ", r.conduct.reason());
         detail = sdk::concat("\"name\":", quoted(r.identity.name), ",\"reason\":", quoted(r.conduct.reason()),
                              ",\"lasts\":\"", format_duration(r.conduct.lasts()), "\",\"until\":\"", until, "\"");
     }
@@ -63,7 +62,7 @@ void fleet::try_again(const member_ptr& m) {
     {
         std::lock_guard lock(m->info->mutex);
         if (!m->info->conduct.try_again(clock_.now())) return;
-        m->info->faulty = false;
+        m->info->set_aside.clear();
         reason = "on trial with one job at a time, after it was set aside: " + m->info->conduct.reason();
     }
     reindex(m);
@@ -79,7 +78,7 @@ bool fleet::lift_quarantine(const member_ptr& m) {
         std::lock_guard lock(m->info->mutex);
         const bool was = m->info->conduct.lift();
         m->info->watched = false;
-        m->info->faulty = false;
+        m->info->set_aside.clear();
         if (!was) return false;
     }
     reindex(m);

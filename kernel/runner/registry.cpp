@@ -164,16 +164,20 @@ std::size_t registry::size() const {
 runner_status registry::apply_status(runner& r, bool linked, bool full, std::string_view reason) {
     // Published under the runner's lock, so that the events of one runner keep their order.
     std::lock_guard lock(r.mutex);
-    if (!linked) r.leaving = r.faulty = false;  // what it said of itself
-    status_inputs in{r.identity.admin, r.faulty, linked, full};
+    if (!linked) {  // what it said of itself
+        r.leaving = false;
+        r.not_ready.clear();
+    }
+    const std::string& fault = r.set_aside.empty() ? r.not_ready : r.set_aside;
+    status_inputs in{r.identity.admin, !fault.empty(), linked, full};
     std::string why(reason);
     if (in.admin == admin_state::none && r.leaving) {
         in.admin = admin_state::draining;
         why = "the runner drains itself";
     } else if (in.admin != admin_state::none && !r.identity.admin_reason.empty())
         why = r.identity.admin_reason;
-    else if (in.admin == admin_state::none && r.faulty)
-        why = r.fault;
+    else if (in.admin == admin_state::none && in.faulty)
+        why = fault;
     // At most two steps: a runner that comes back full is Online first, then Busy.
     while (auto change = r.status.apply(in, why)) {
         auto detail = json::serialize(

@@ -52,8 +52,8 @@ struct runner {
     std::atomic<bool> foreign;  // identity.profile is set: it speaks no session of ours
     status_machine status;
     bool leaving = false;  // it drains itself; over with its last link
-    bool faulty = false;   // it is set aside
-    std::string fault;     // why, and for how long
+    std::string not_ready;  // what it says of itself: why it takes no job; empty = it does
+    std::string set_aside;  // for how long, and why; empty = it is not
     quarantine conduct;
     std::atomic<bool> watched{false};  // conduct is not spotless; readable without the lock
     std::uint16_t places = 0;          // 0 = unknown yet

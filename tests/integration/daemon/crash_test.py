@@ -255,7 +255,9 @@ class Crash(FleetTest):
             here = self.dir / f"{name}.service"
             here.write_text(text.replace("/usr/bin/", f"{BIN}/").replace("User=sigrun\n", "User=root\n"))
             done = subprocess.run([tool, "verify", "--man=no", here], capture_output=True, text=True)
-            ours = [line for line in (done.stdout + done.stderr).splitlines() if name in line]
+            # Versions before 254 do not know DelegateSubgroup, and skip it.
+            ours = [line for line in (done.stdout + done.stderr).splitlines()
+                    if name in line and "Unknown key 'DelegateSubgroup'" not in line]
             self.assertEqual(ours, [])
 
 

@@ -14,7 +14,7 @@ class Quarantine(PuppetTest):
         p.send({"kind": "ack", "stream": 2, "flags": 2, "attempt": offer["attempt"], "json": {"code": code, "message": message}})
 
     @staticmethod
-    def fail(p, offer):
+    def break_down(p, offer):
         p.accept(offer)
         p.send({"kind": "state", "flags": 1, "attempt": offer["attempt"], "json": {
             "state": "failed", "failure": {"class": "infra_runner", "code": "broken", "message": "the machine is broken"}}})
@@ -91,7 +91,7 @@ class Quarantine(PuppetTest):
         bad = self.puppet(d, name="bad", labels={"n": "bad"})
         for i in range(2):
             job_id = d.submit(command=["true"], requires='label.n == "bad"', env={"N": str(i)}, retry={"infrastructure": 0})
-            self.fail(bad, bad.expect("offer", job_id))
+            self.break_down(bad, bad.expect("offer", job_id))
             self.assertEqual(d.finished(job_id)["state"], "failed")
             began = time.monotonic()
             wait_until("a moment is over", lambda: time.monotonic() > began + 1.1)
