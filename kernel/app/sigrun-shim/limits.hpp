@@ -3,6 +3,8 @@
 
 #include <sigrun/shim.h>
 
+#include <cstdint>
+
 namespace sigrun::shim {
 
 class limits {

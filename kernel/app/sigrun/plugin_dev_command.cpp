@@ -52,12 +52,13 @@ public:
 
 private:
     void watch() {
-        ctx_.waits();  // before any thread: they inherit the blocked signals
+        ctx_.waits();                       // before any thread: they inherit the blocked signals
+        source_watch sources(what_.watch);  // before the build: what changes meanwhile is not in it
         if (!what_.build.empty() && !build()) say("waiting for the next change");
         // With no daemon named it gets one of its own.
         const bool theirs = !ctx_.options.url.empty() || !ctx_.around.variable("SIGRUN_URL").empty();
+        source_watch file({what_.file});
         if (fs::exists(what_.file)) load_first(theirs);
-        source_watch sources(what_.watch), file({what_.file});
         for (;;) {
             const auto woken = ctx_.waits().wait_until(std::chrono::steady_clock::now() + k_look_again);
             if (woken == waiter::outcome::interrupted) return;

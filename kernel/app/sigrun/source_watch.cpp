@@ -1,6 +1,8 @@
 #include "kernel/app/sigrun/source_watch.hpp"
 
+#include <algorithm>
 #include <functional>
+#include <string_view>
 
 namespace sigrun::cli {
 namespace {
@@ -17,10 +19,15 @@ std::uint64_t stamp_of(const fs::path& path) {
     return std::hash<std::string>()(text);
 }
 
+// What compilers and linkers write: no build may be the reason for the next one.
+constexpr std::string_view k_made[] = {".o", ".so", ".a", ".d", ".gcno", ".rlib", ".rmeta"};
+
 bool passed_over(const fs::directory_entry& entry) {
     const std::string name = entry.path().filename().string();
     std::error_code ec;
     if (name.empty() || name.front() == '.' || name.back() == '~') return true;
+    if (std::find(std::begin(k_made), std::end(k_made), entry.path().extension().string()) != std::end(k_made))
+        return true;
     return entry.is_directory(ec) && (name == "target" || fs::exists(entry.path() / "CMakeCache.txt", ec));
 }
 

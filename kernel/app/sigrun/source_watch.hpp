@@ -11,8 +11,8 @@ namespace sigrun::cli {
 
 class source_watch {
 public:
-    /// Folders that are looked through and files. Hidden ones, build folders (with a CMakeCache.txt) and Cargo's target/ are
-    /// passed over.
+    /// Folders that are looked through and files. In folders, what is hidden, build folders (with a CMakeCache.txt), Cargo's
+    /// target/, and objects and libraries are passed over.
     explicit source_watch(std::vector<std::string> paths) : paths_(std::move(paths)) { (void)changed(); }
 
     /// True once per change, and only when nothing has changed between two looks: the writer has finished.

@@ -2,6 +2,7 @@
 import os
 import signal
 import socket
+import time
 import unittest
 
 from harness import FleetTest
@@ -13,7 +14,6 @@ class Manager:
     def __init__(self, name):
         self.name = name
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.settimeout(20)
         self.socket.bind("\0" + name[1:] if name.startswith("@") else name)
 
     def environment(self, watchdog=None):
@@ -22,22 +22,22 @@ class Manager:
             env["WATCHDOG_USEC"] = str(int(watchdog * 1e6))
         return env
 
-    def wait(self, part):
-        """The next message that holds this."""
+    def wait(self, *parts, seconds=20):
+        """Until each of these was told, in any order; the message that told the last of them."""
+        end, missing = time.monotonic() + seconds, set(parts)
         while True:
+            self.socket.settimeout(max(end - time.monotonic(), 0.001))
             text = self.socket.recv(4096).decode()
-            if part in text:
+            missing -= {part for part in missing if part in text}
+            if not missing:
                 return text
 
     def silent_for(self, seconds, part):
-        self.socket.settimeout(seconds)
         try:
-            self.wait(part)
+            self.wait(part, seconds=seconds)
             return False
         except TimeoutError:
             return True
-        finally:
-            self.socket.settimeout(20)
 
 
 class ServiceManager(FleetTest):
@@ -61,8 +61,7 @@ class ServiceManager(FleetTest):
         m = self.manager(f"@sigrun-test-{os.getpid()}-notify")
         d = self.daemon()
         r = self.start_runner("r1", "--url", f"valkyrie://127.0.0.1:{d.port}", env=m.environment(watchdog=20))
-        m.wait("READY=1")
-        m.wait("STATUS=runner r1 connected")
+        m.wait("READY=1", "STATUS=runner r1 connected")
         job = d.run(command=["sh", "-c", "env"])
         output = d.log(job["id"])
         self.assertNotIn("NOTIFY_SOCKET", str(output))
