@@ -105,7 +105,9 @@ TEST_P(mission_D20_fault, costs_the_keys_of_its_probe_only) {
 const std::pair<const char*, const char*> k_faults[] = {
     {"exit", "its process ended"},
     {"abort", "by a signal: Aborted"},
-#ifdef SIGRUN_SANITIZED  // which takes the signal, reports, and exits
+#if defined(__SANITIZE_THREAD__)  // which takes the signal, reports, and exits, as the next one does
+    {"segfault", "its process ended by itself, with exit code 66"},
+#elif defined(__SANITIZE_ADDRESS__)
     {"segfault", "its process ended by itself, with exit code 1"},
 #else
     {"segfault", "by a signal: Segmentation fault"},
