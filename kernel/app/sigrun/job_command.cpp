@@ -66,34 +66,33 @@ int explain(context& ctx, const std::string& given) {
     return k_ok;
 }
 
+/// A line for a job that was changed: its id, its state, and what `more` says of it.
+template <class More>
+void tell_state(context& ctx, const std::string& text, More more) {
+    if (ctx.json()) return context::print(text + "\n");
+    const json::object job = need(parse_object(text));
+    const auto state = text_or(job, "state");
+    context::print(std::string(text_or(job, "id")) + "  " + ctx.out().paint(state, style_of_state(state)) +
+                   more(job, state) + "\n");
+}
+
 int cancel(context& ctx, const std::vector<std::string>& given, const std::string& grace) {
     for (const auto& one : given) {
         json::object params{{"id", full_id(ctx, one)}};
         if (!grace.empty()) params["grace"] = grace;
-        const std::string text = ctx.daemon().call("jobs.cancel", params);
-        if (ctx.json()) {
-            context::print(text + "\n");
-            continue;
-        }
-        const json::object job = need(parse_object(text));
-        const auto state = text_or(job, "state");
-        context::print(std::string(text_or(job, "id")) + "  " + ctx.out().paint(state, style_of_state(state)) +
-                       (state == "running" || state == "uploading" ? " (being stopped)" : "") + "\n");
+        tell_state(ctx, ctx.daemon().call("jobs.cancel", params), [](const json::object&, std::string_view state) {
+            return std::string(state == "running" || state == "uploading" ? " (being stopped)" : "");
+        });
     }
     return k_ok;
 }
 
 int retry(context& ctx, const std::vector<std::string>& given) {
     for (const auto& one : given) {
-        const std::string text = ctx.daemon().call("jobs.retry", {{"id", full_id(ctx, one)}});
-        if (ctx.json()) {
-            context::print(text + "\n");
-            continue;
-        }
-        const json::object job = need(parse_object(text));
-        const auto state = text_or(job, "state");
-        context::print(std::string(text_or(job, "id")) + "  " + ctx.out().paint(state, style_of_state(state)) +
-                       " (again: " + std::string(text_or(job, "retry_of")) + ")\n");
+        tell_state(ctx, ctx.daemon().call("jobs.retry", {{"id", full_id(ctx, one)}}),
+                   [](const json::object& job, std::string_view) {
+                       return " (again: " + std::string(text_or(job, "retry_of")) + ")";
+                   });
     }
     return k_ok;
 }

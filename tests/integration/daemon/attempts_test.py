@@ -1,4 +1,5 @@
 """What becomes of an attempt when a runner, a connection, the disk or an operator interferes at the worst moment."""
+import contextlib
 import resource
 import signal
 import socket
@@ -41,38 +42,40 @@ class Attempts(PuppetTest):
         d = self.daemon(settings=["instance sqlite.busy_timeout=100ms", "jobs.lease=1s"])
         p = self.puppet(d)
         job_id, offer = self.running(d, p)
-        lock = sqlite3.connect(d.state_dir / "sigrun.db", isolation_level=None)
-        try:
-            wait_until("the lock", lambda: self.locked(lock))
+        with self.disk_that_refuses(d):
             p.end(offer)
             wait_until("the refusal shows", lambda: "could not be stored" in d.job(job_id)["reason"])
-        finally:
-            lock.rollback()
-            lock.close()
         job = d.finished(job_id)
         self.assertEqual((job["state"], len(job["attempts"])), ("succeeded", 1), job)
         p.expect("ack", job_id, ACK_STATE)
         self.assertEqual(self.in_flight(d), 0)
 
-    @staticmethod
-    def locked(connection):
+    @contextlib.contextmanager
+    def disk_that_refuses(self, d):
+        """Nothing can be stored meanwhile. Needs a short instance sqlite.busy_timeout."""
+        lock = sqlite3.connect(d.state_dir / "sigrun.db", isolation_level=None)
+
+        def locked():
+            try:
+                lock.execute("BEGIN IMMEDIATE")
+                return True
+            except sqlite3.OperationalError:
+                return False
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            return True
-        except sqlite3.OperationalError:
-            return False
+            wait_until("the lock", locked)
+            yield
+        finally:
+            lock.rollback()
+            lock.close()
 
     def test_a_cancelled_job_ends_although_the_disk_refused_it_first(self):
         d = self.daemon(settings=["instance sqlite.busy_timeout=100ms"])
         job_id = d.submit(command=["true"])
-        lock = sqlite3.connect(d.state_dir / "sigrun.db", isolation_level=None)
-        wait_until("the lock", lambda: self.locked(lock))
         answer = []
         t = threading.Thread(target=lambda: answer.append(d.request("POST", f"/v1/jobs/{job_id}/cancel")))
-        t.start()
-        wait_until("the refusal shows", lambda: "could not be stored" in d.job(job_id)["reason"])
-        lock.rollback()
-        lock.close()
+        with self.disk_that_refuses(d):
+            t.start()
+            wait_until("the refusal shows", lambda: "could not be stored" in d.job(job_id)["reason"])
         t.join(30)
         self.assertEqual(answer[0][1]["state"], "cancelled")
 
@@ -80,9 +83,7 @@ class Attempts(PuppetTest):
         d = self.daemon(settings=["instance sqlite.busy_timeout=100ms", "jobs.lease=1s"])
         p = self.puppet(d)
         job_id, offer = self.running(d, p)
-        lock = sqlite3.connect(d.state_dir / "sigrun.db", isolation_level=None)
-        try:
-            wait_until("the lock", lambda: self.locked(lock))
+        with self.disk_that_refuses(d):
             canceller = threading.Thread(target=lambda: d.request("POST", f"/v1/jobs/{job_id}/cancel?grace=100ms"))
             canceller.start()
             # It does not answer, so that the job ends without it.
@@ -90,9 +91,6 @@ class Attempts(PuppetTest):
             self.assertEqual(self.in_flight(d), 1)
             p.end(offer, exit_code=1)
             wait_until("its place is free", lambda: self.in_flight(d) == 0, 10)
-        finally:
-            lock.rollback()
-            lock.close()
         canceller.join(30)
         self.assertEqual(d.finished(job_id)["state"], "cancelled")
         p.expect("ack", job_id, ACK_STATE)
