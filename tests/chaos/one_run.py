@@ -20,18 +20,8 @@ from sanitizer_reports import SanitizerReports
 CALM = float(os.environ.get("SIGRUN_CHAOS_CALM", "120"))  # s that everything may take to be well again
 
 
-def listed_jobs(daemon):
-    items, cursor = [], ""
-    while True:
-        page = daemon.get(f"/v1/jobs?limit=1000{'&cursor=' + cursor if cursor else ''}")
-        items += page["items"]
-        if not page["next"]:
-            return items
-        cursor = page["next"]
-
-
 def all_jobs(daemon):
-    return {j["id"]: daemon.job(j["id"]) for j in listed_jobs(daemon)}
+    return {j["id"]: daemon.job(j["id"]) for j in daemon.jobs()}
 
 
 def patient(what, condition, deadline):
@@ -99,7 +89,7 @@ class Run:
 
     @staticmethod
     def _unfinished(fleet):
-        return [f"job {j['id']} is {j['state']}: {j['reason']}" for j in listed_jobs(fleet.daemon) if j["state"] not in TERMINAL]
+        return [f"job {j['id']} is {j['state']}: {j['reason']}" for j in fleet.daemon.jobs() if j["state"] not in TERMINAL]
 
     def _check(self, fleet, load, news):
         self.problems += news.deaf()

@@ -47,13 +47,13 @@ class Durability(FleetTest):
             t.join()
         self.assertEqual(len(set(ids)), 1000)
         wait_until("some jobs have ended", lambda: d.get("/v1/stats")["jobs"].get("succeeded", 0) >= 20, 60)
-        done_before = {j["id"] for j in self.all_jobs(d) if j["state"] == "succeeded"}
+        done_before = {j["id"] for j in d.jobs() if j["state"] == "succeeded"}
         self.assertLess(len(done_before), 1000)
         d.kill()
         d = self.daemon(port=port)
         d.runner_status("r1", "online", "busy")
         wait_until("all jobs have ended", lambda: d.get("/v1/stats")["jobs"].get("succeeded", 0) == 1000, 180)
-        jobs = {j["id"]: j for j in self.all_jobs(d)}
+        jobs = {j["id"]: j for j in d.jobs()}
         self.assertEqual(set(jobs), set(ids))
         self.assertEqual({j["state"] for j in jobs.values()}, {"succeeded"})
         # What was reported as done before the crash was not run again.
@@ -63,16 +63,6 @@ class Durability(FleetTest):
             self.assertEqual(len([a for a in d.job(job_id)["attempts"] if a["state"] == "succeeded"]), 1)
         finished = [sum(a["state"] == "succeeded" for a in d.job(i)["attempts"]) for i in ids[:200]]
         self.assertEqual(set(finished), {1})
-
-    @staticmethod
-    def all_jobs(d):
-        items, cursor = [], ""
-        while True:
-            page = d.get(f"/v1/jobs?limit=1000{'&cursor=' + cursor if cursor else ''}")
-            items += page["items"]
-            if not page["next"]:
-                return items
-            cursor = page["next"]
 
     def test_a_running_job_survives_a_restart_of_the_daemon(self):
         port = free_port()

@@ -145,6 +145,16 @@ class Daemon(Program):
     def job(self, job_id):
         return self.get(f"/v1/jobs/{job_id}")
 
+    def jobs(self):
+        """All there are, page by page, as the list shows them."""
+        items, cursor = [], ""
+        while True:
+            page = self.get(f"/v1/jobs?limit=1000{'&cursor=' + cursor if cursor else ''}")
+            items += page["items"]
+            if not page["next"]:
+                return items
+            cursor = page["next"]
+
     def log(self, job_id):
         return self.get(f"/v1/jobs/{job_id}/logs")
 

@@ -189,7 +189,7 @@ class ReloadRunner(FleetTest):
         # What was reported as ended is on the disk, whichever version wrote it.
         d.kill()
         d = self.daemon(port=port, plugin_dir=self.plugins, settings=[*self.ASKED, *keep_all])
-        states = {j["id"]: j for j in self.all_jobs(d)}
+        states = {j["id"]: j for j in d.jobs()}
         lost = {i: s for i, s in load.kept.items() if i not in states or states[i]["state"] != s}
         self.assertEqual(lost, {})
         self.assertEqual({len(d.job(i)["attempts"]) for i in list(load.kept)[-200:]}, {1})
@@ -205,16 +205,6 @@ class ReloadRunner(FleetTest):
             except OSError:
                 pass  # closed meanwhile
         return [f for f in found if "/stage/" in f]
-
-    @staticmethod
-    def all_jobs(d):
-        items, cursor = [], ""
-        while True:
-            page = d.get(f"/v1/jobs?limit=1000{'&cursor=' + cursor if cursor else ''}")
-            items += page["items"]
-            if not page["next"]:
-                return items
-            cursor = page["next"]
 
     def runner_runs_a_job(self, d):
         d.runner_status("r1", "online", "busy")
@@ -353,7 +343,7 @@ class ReloadRunner(FleetTest):
             for t in submitters:
                 t.join()
         d = self.daemon(port=port, plugin_dir=self.plugins)
-        known = {j["id"] for j in self.all_jobs(d)}
+        known = {j["id"] for j in d.jobs()}
         self.assertEqual(set(ids) - known, set())
         self.assertEqual(len(ids), len(set(ids)))
 
