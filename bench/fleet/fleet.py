@@ -9,116 +9,15 @@ after how long each of them was offline, and whether the events name exactly the
 runners must come back. Fails if a runner is noticed later than 10 s (12 s for a stopped one: its last beat may be 3 s old when
 it is stopped, but counts), or if an event is missing or too many. Loopback only, a temporary folder, no traces."""
 import argparse
-import http.client
-import json
-import os
 import pathlib
-import re
-import shutil
 import signal
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 
+from fleet_parts import Fleet, cpu_seconds, status_of
+
 LIMIT_S = 10.0
-
-
-def status_of(pid):
-    text = pathlib.Path(f"/proc/{pid}/status").read_text()
-    return {key: int(re.search(rf"^{name}:\s+(\d+)", text, re.M)[1]) for key, name in (("kib", "VmRSS"), ("threads", "Threads"))}
-
-
-def cpu_seconds(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-class Events(threading.Thread):
-    """Every change of a runner's status, with the time it was heard here."""
-
-    def __init__(self, port):
-        super().__init__(daemon=True)
-        self.connection = http.client.HTTPConnection("127.0.0.1", port)
-        self.connection.request("GET", "/v1/events?types=Runner", headers={"Accept": "text/event-stream"})
-        self.answer = self.connection.getresponse()
-        self.changed = threading.Condition()
-        self.heard, self.gaps = [], 0
-
-    def run(self):
-        for line in self.answer:
-            if not line.startswith(b"data:") or b'"type"' not in line:
-                continue
-            event = json.loads(line[5:])
-            with self.changed:
-                if event["type"] == "Gap":
-                    self.gaps += 1
-                elif event["type"] == "RunnerStatusChanged":
-                    self.heard.append((time.monotonic(), event["runner"], event.get("from"), event.get("to")))
-                self.changed.notify_all()
-
-    def wait_for(self, count, since, seconds):
-        """The status changes after the first `since` ones, once they are `count`, or what there is after `seconds`."""
-        deadline = time.monotonic() + seconds
-        with self.changed:
-            while len(self.heard) - since < count and time.monotonic() < deadline:
-                self.changed.wait(deadline - time.monotonic())
-            return self.heard[since:]
-
-
-class Bench:
-    def __init__(self, chosen):
-        self.build, self.chosen, self.started = chosen.build, chosen, []
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="sigrun-fleet-"))
-        self.daemon = self.start([self.build / "bin/sigrund", "--state-dir", self.dir / "d", "--set", "server.listen=127.0.0.1:0",
-                                  "--set", f"registry.max_runners={chosen.runners}"])
-        self.port = int(self.wait_for(self.daemon, r"listening on 127\.0\.0\.1:(\d+)"))
-        threading.Thread(target=self.daemon.stdout.read, daemon=True).start()
-        self.events = Events(self.port)
-        self.events.start()
-
-    def start(self, argv):
-        process = subprocess.Popen([str(a) for a in argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        self.started.append(process)
-        return process
-
-    @staticmethod
-    def wait_for(process, pattern):
-        last = ""
-        for line in process.stdout:
-            last = line
-            found = re.search(pattern, line)
-            if found:
-                return found[1]
-        raise SystemExit(f"{process.args[0]} ended early: {last}")
-
-    def load(self, first, count):
-        return self.start([self.build / "bench/fleet_load", "--url", f"{self.chosen.protocol}://127.0.0.1:{self.port}",
-                           "--plugin-dir", self.build / "plugins", "--first", first, "--count", count])
-
-    def names(self):
-        """Name by id, of all runners."""
-        found, cursor = {}, ""
-        while cursor is not None:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-            connection.request("GET", f"/v1/runners?limit=1000{'&cursor=' + cursor if cursor else ''}")
-            page = json.loads(connection.getresponse().read())
-            connection.close()
-            found.update({item["id"]: item["name"] for item in page["items"]})
-            cursor = page["next"]
-        return found
-
-    def end(self):
-        for process in reversed(self.started):
-            if process.poll() is None:
-                process.send_signal(signal.SIGCONT)
-                process.terminate()
-                try:
-                    process.wait(30)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-        shutil.rmtree(self.dir, ignore_errors=True)
 
 
 def noticed(bench, names, process, how, dead, patience):
@@ -148,7 +47,7 @@ def main():
     chosen = arguments.parse_args()
     if chosen.dead * 2 > chosen.runners:
         arguments.error("--dead must be at most half of --runners: one process is stopped, one is killed")
-    bench = Bench(chosen)
+    bench = Fleet(chosen.build, chosen.runners, chosen.protocol)
     good = True
     try:
         began = time.monotonic()

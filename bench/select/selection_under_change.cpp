@@ -178,7 +178,7 @@ bool measure(const choice& what) {
     std::printf("%u runners with %s registered in %.1f s: %.0f MiB resident, %.0f before\n", what.runners,
                 what.balancer.c_str(), ns_since(start) * 1e-9, resident_mib(), before);
     std::fflush(stdout);
-    const auto texts = simulated_fleet::requirements(what.runners);
+    const auto texts = machine_requirements(what.runners);
     start = bench_clock::now();
     std::vector<predicate_ptr> asked;
     for (const auto& text : texts) asked.push_back(all.select().intern(requirement::compile(text).value()));

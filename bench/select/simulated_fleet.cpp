@@ -17,9 +17,7 @@ struct sigrun_link {
 namespace sigrun::bench {
 namespace {
 
-constexpr std::uint32_t k_classes = 40;
 constexpr std::int64_t k_second_ns = 1'000'000'000;
-constexpr std::uint32_t k_fast_ttl_s = 60;
 
 const sigrun_link_ops k_ops{sizeof(sigrun_link_ops),
                             0,
@@ -36,49 +34,6 @@ const sigrun_link_ops k_ops{sizeof(sigrun_link_ops),
                             }};
 const sigrun_protocol k_table{
     sizeof(sigrun_protocol), 0, sdk::str("simulated"), sdk::str("simulated"), {nullptr, 0}, nullptr, nullptr, &k_ops};
-
-json::object fact_of(std::string key, json::value value, fact_volatility volatility, std::int64_t observed_ns,
-                     std::uint32_t ttl_s = 0, bool unique = false) {
-    fact f;
-    f.key = std::move(key);
-    f.value = std::move(value);
-    f.volatility = volatility;
-    f.method = "read";
-    f.source = "simulated";
-    f.observed_ns = observed_ns;
-    f.ttl_s = ttl_s;
-    f.unique = unique;
-    return to_json(f);
-}
-
-json::array tools(bool docker) {
-    json::array out{{{"name", "git"}, {"version", "2.39.2"}}, {{"name", "gcc"}, {"version", "12.2.0"}}};
-    if (docker) out.push_back({{"name", "docker"}, {"version", "24.0.7"}});
-    return out;
-}
-
-std::uint32_t class_of(std::uint32_t i) noexcept { return i % k_classes; }
-std::uint32_t cores_of(std::uint32_t kind) noexcept { return 2u << kind % 4; }
-std::uint64_t memory_of(std::uint32_t kind) noexcept { return std::uint64_t{8} << (30 + kind / 4 % 5); }
-
-/// What the runners of a class share; the tools are told apart, as they change.
-std::string document_of(std::uint32_t kind, std::int64_t now_ns) {
-    json::array facts;
-    const auto add = [&](std::string key, json::value v) {
-        facts.push_back(fact_of(std::move(key), std::move(v), fact_volatility::boot, now_ns));
-    };
-    add("host.arch", kind / 20 ? "aarch64" : "x86_64");
-    add("host.os", "linux");
-    add("cpu.effective_cores", cores_of(kind));
-    add("cpu.model", json::value("Model " + std::to_string(kind)));
-    add("memory.effective_bytes", memory_of(kind));
-    add("kernel.release", json::value("6.1.0-" + std::to_string(18 + kind % 3) + "-amd64"));
-    add("gpu", kind % 4 ? json::value(json::array{})
-                        : json::value(json::array{{{"model", "A100"}, {"memory_bytes", 85899345920}}}));
-    for (int i = 0; i < 46; ++i) add("filler.key_" + std::to_string(i), i);
-    const std::string text = json::serialize(facts);
-    return text.substr(1, text.size() - 2);
-}
 
 }  // namespace
 
@@ -136,10 +91,10 @@ simulated_fleet::simulated_fleet(controller& c, std::uint32_t n) : controller_(c
     abi_.destroy = [](sigrun_instance*) noexcept {};
     protocol_ =
         std::make_shared<instance>(nullptr, "simulated", "bench.simulated", "simulated", SIGRUN_KIND_PROTOCOL, &abi_);
-    for (std::uint32_t kind = 0; kind < k_classes; ++kind)
-        documents_.push_back(document_of(kind, clock::system().wall_ns()));
+    for (std::uint32_t kind = 0; kind < k_machine_kinds; ++kind) documents_.push_back(facts_of_kind(kind));
     began_ = clock::system().now();
     for (std::uint32_t i = 0; i < n; ++i) {
+        runners_[i].machine.number = i;
         connect(i);
         if (i % 256 == 0) beat();  // those that are there do not wait for those that come
     }
@@ -152,34 +107,21 @@ std::uint32_t simulated_fleet::someone() noexcept {
     return static_cast<std::uint32_t>(((random_ >> 32) * runners_.size()) >> 32);
 }
 
-json::array simulated_fleet::own_facts(std::uint32_t i, std::int64_t age_ns) const {
-    const std::int64_t now = clock::system().wall_ns() - age_ns;
-    const std::string number = std::to_string(i);
-    json::array facts;
-    facts.push_back(fact_of("host.id", json::value("0123456789abcdef" + number), fact_volatility::boot, now, 0, true));
-    facts.push_back(fact_of("host.hostname", json::value("build-" + number), fact_volatility::boot, now, 0, true));
-    facts.push_back(fact_of("tool", tools(runners_[i].docker), fact_volatility::boot, now));
-    facts.push_back(fact_of("memory.available_bytes", memory_of(class_of(i)) * (1 + i * 7919u % 7) / 8,
-                            fact_volatility::fast, now, k_fast_ttl_s));
-    facts.push_back(fact_of("perf.single_int", 1000 + i * 31u % 1000, fact_volatility::slow, now, 86'400));
-    return facts;
-}
-
 std::string simulated_fleet::hello(std::uint32_t i) {
     runner& r = runners_[i];
     // Seen at any time within the last minute: what changes all the time does not grow old all at once.
-    const std::string own = json::serialize(own_facts(i, i % k_fast_ttl_s * k_second_ns));
+    const std::string own = json::serialize(r.machine.own_facts(i % 60 * k_second_ns));
     json::object head{{"name", "sim-" + std::to_string(i)},
                       {"key", "key-of-runner-" + std::to_string(1'000'000 + i)},
                       {"session", "s" + std::to_string(i)},
                       {"generation", ++r.generation},
                       {"process", "one"},
-                      {"slots", 1u << class_of(i) % 4},
-                      {"labels", {{"zone", i / k_classes % 2 ? "us" : "eu"}, {"host", "h" + std::to_string(i)}}},
+                      {"slots", r.machine.places()},
+                      {"labels", r.machine.labels()},
                       {"facts_revision", ++r.revision}};
     std::string text = json::serialize(head);
     text.pop_back();
-    return text + ",\"facts\":[" + documents_[class_of(i)] + "," + own.substr(1) + "}";
+    return text + ",\"facts\":[" + documents_[r.machine.kind()] + "," + own.substr(1) + "}";
 }
 
 void simulated_fleet::connect(std::uint32_t i) {
@@ -210,26 +152,16 @@ void simulated_fleet::tell(std::uint32_t i, json::array news) {
 change_kind simulated_fleet::change() {
     const std::uint32_t i = someone();
     runner& r = runners_[i];
-    const std::int64_t now = clock::system().wall_ns();
-    json::array news;
     switch (changes_++ % 10) {
         case 0:
         case 1:
         case 2:
-        case 3:
-            news.push_back(fact_of("memory.available_bytes", memory_of(class_of(i)) * (1 + random_ % 7) / 8,
-                                   fact_volatility::fast, now, k_fast_ttl_s));
-            tell(i, std::move(news));
-            return change_kind::fast_fact;
-        case 4:
-            news.push_back(fact_of("perf.single_int", 1000 + random_ % 1000, fact_volatility::slow, now, 86'400));
-            tell(i, std::move(news));
-            return change_kind::slow_fact;
+        case 3: tell(i, r.machine.changed_memory(random_)); return change_kind::fast_fact;
+        case 4: tell(i, r.machine.changed_speed(random_)); return change_kind::slow_fact;
         case 5:
         case 6:
-            r.docker = !r.docker;
-            news.push_back(fact_of("tool", tools(r.docker), fact_volatility::boot, now));
-            tell(i, std::move(news));
+            r.machine.docker = !r.machine.docker;
+            tell(i, r.machine.changed_tools());
             return change_kind::capability;
         case 7:
         case 8: {
@@ -257,27 +189,6 @@ void simulated_fleet::beat() {
         if (++next_beat_ == n) next_beat_ = 0;
     }
     beaten_ = due;
-}
-
-std::vector<std::string> simulated_fleet::requirements(std::uint32_t n) {
-    std::vector<std::string> out;
-    for (int i = 0; i < 40; ++i) {
-        std::string text = i % 5 == 4 ? "os.arch == \"aarch64\"" : "os.arch == \"x86_64\"";
-        text += " && cpu.effective_cores >= " + std::to_string(2 << i % 4);
-        text += " && memory.effective_bytes >= " + std::to_string(8 << i % 3) + "GiB";
-        if (i % 3 == 0) text += " && label.zone == \"eu\"";
-        if (i % 4 == 1) text += " && any(t in tool, t.name == \"docker\" && t.version >= v\"24\")";
-        if (i % 8 == 0) text += " && any(g in gpu, g.memory_bytes >= 40GiB)";
-        text += " && filler.key_" + std::to_string(i) + " == " + std::to_string(i);
-        out.push_back(std::move(text));
-    }
-    for (int i = 0; i < 6; ++i)
-        out.push_back("memory.available_bytes >= " + std::to_string(2 << i) +
-                      "GiB && cpu.effective_cores >= " + std::to_string(2 << i % 3));
-    for (int i = 0; i < 2; ++i)
-        out.push_back("perf.single_int >= " + std::to_string(1500 + 300 * i) + " && os.arch == \"x86_64\"");
-    for (std::uint32_t i = 0; i < 2; ++i) out.push_back("label.host == \"h" + std::to_string(n / 3 + i) + "\"");
-    return out;
 }
 
 }  // namespace sigrun::bench

@@ -4,6 +4,7 @@
 // parser of its protocol are left out, and the store is none.
 #pragma once
 
+#include "bench/select/simulated_machine.hpp"
 #include "kernel/link/fleet.hpp"
 #include "kernel/store/journal.hpp"
 #include "tests/unit/kernel/link/idle_engine.hpp"
@@ -58,21 +59,19 @@ public:
     change_kind change();
     /// Beats that are due, as each runner sends one every three seconds.
     void beat();
-    /// The requirements of the classes: 40 about kinds of runners and 10 about what each has for itself.
-    static std::vector<std::string> requirements(std::uint32_t n);
 
 private:
     struct end;  // of a runner's link
     struct runner {
         std::unique_ptr<end> over;
         std::uint64_t generation = 0, revision = 0;
-        bool docker = true, drained = false;
+        simulated_machine machine{};
+        bool drained = false;
     };
     void connect(std::uint32_t i);
     void lose(std::uint32_t i);
     void tell(std::uint32_t i, json::array news);
     std::string hello(std::uint32_t i);
-    json::array own_facts(std::uint32_t i, std::int64_t age_ns) const;
     std::uint32_t someone() noexcept;
 
     controller& controller_;

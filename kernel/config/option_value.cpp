@@ -43,6 +43,9 @@ std::vector<std::string> split_items(std::string_view text) {
 std::string limit_text(const sigrun_opt& option, double value) {
     if (option.type == SIGRUN_OPT_DURATION) return format_duration(nanoseconds(static_cast<std::int64_t>(value)));
     if (option.type == SIGRUN_OPT_SIZE && value >= 0) return format_size(static_cast<std::uint64_t>(value));
+    // 100000, not 1e+05.
+    constexpr double k_whole = 1e15;
+    if (std::abs(value) < k_whole && std::floor(value) == value) return sdk::concat(static_cast<std::int64_t>(value));
     return sdk::concat(value);
 }
 

@@ -143,7 +143,8 @@ void job_engine::submit(const submit_request& request, std::function<void(result
         records.push_back(key_record_of(*j));
     }
     submitted_.add();
-    if (spec->keep != durability::memory || events_.watched()) events_.publish(event_type::job_submitted, {}, j->uid);
+    if (spec->keep != durability::memory || events_.watched(event_type::job_submitted))
+        events_.publish(event_type::job_submitted, {}, j->uid);
     if (spec->keep == durability::memory) {
         accepted(j, false);
         return begin_wait(j);
@@ -353,7 +354,7 @@ journal_record job_engine::key_record_of(const job& j) const {
 }
 
 void job_engine::publish(const job& j, job_state from) {
-    if (j.spec->keep == durability::memory && !events_.watched()) return;
+    if (j.spec->keep == durability::memory && !events_.watched(event_type::job_state_changed)) return;
     const attempt* a = j.attempts.empty() ? nullptr : &j.attempts.back();
     events_.publish(event_type::job_state_changed, a ? a->runner : id{}, j.uid,
                     sdk::concat("\"from\":\"", to_string(from), "\",\"to\":\"", to_string(j.state), "\""));

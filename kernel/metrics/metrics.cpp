@@ -87,5 +87,11 @@ void counter::add(double value) noexcept {
 void gauge::set(double value) noexcept { static_cast<prometheus::Gauge*>(impl_)->Set(value); }
 void gauge::add(double value) noexcept { static_cast<prometheus::Gauge*>(impl_)->Increment(value); }
 void histogram::observe(double value) noexcept { static_cast<prometheus::Histogram*>(impl_)->Observe(value); }
+void histogram::add(const std::vector<double>& in_buckets, double sum) noexcept {
+    try {
+        static_cast<prometheus::Histogram*>(impl_)->ObserveMultiple(in_buckets, sum);
+    } catch (const std::length_error&) {  // not as many as it has
+    }
+}
 
 }  // namespace sigrun

@@ -34,6 +34,9 @@ private:
 class histogram {
 public:
     void observe(double value) noexcept;
+    /// Adds what was counted elsewhere: so many values for each bucket, one more number for those beyond the last, and the sum of
+    /// all of them. A wrong number of buckets adds nothing.
+    void add(const std::vector<double>& in_buckets, double sum) noexcept;
 
 private:
     friend class metrics;

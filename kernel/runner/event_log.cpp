@@ -18,6 +18,15 @@ constexpr std::array<std::string_view, 30> k_event_names{
 
 std::string_view to_string(event_type t) noexcept { return k_event_names[static_cast<std::size_t>(t)]; }
 
+event_types event_types_of(const std::vector<std::string>& prefixes) {
+    if (prefixes.empty()) return k_all_events;
+    event_types out = 0;
+    for (std::size_t t = 0; t < k_event_names.size(); ++t)
+        for (const auto& p : prefixes)
+            if (k_event_names[t].starts_with(p)) out |= only(static_cast<event_type>(t));
+    return out;
+}
+
 std::string to_json(const event& e) {
     std::string out = sdk::concat("{\"seq\":", e.seq, ",\"time\":\"", to_rfc3339(e.wall_ns), "\",\"type\":\"",
                                   to_string(e.type), "\"");
@@ -42,11 +51,15 @@ void event_log::publish(event_type type, id runner, id job, std::string detail) 
         slot.runner = runner;
         slot.job = job;
         slot.detail = std::move(detail);
-        for (watcher* w : list_)
-            if (w->asleep_) {
+        for (watcher* w : list_) {
+            if (!w->asleep_) continue;
+            if (w->wanted_ & only(type)) {
                 w->asleep_ = false;
                 wake.push_back(w->notify_);
+            } else {
+                w->next_ = next_seq_;  // it misses nothing, however long it sleeps
             }
+        }
     }
     for (auto& notify : wake) notify();
 }
@@ -73,24 +86,31 @@ std::uint64_t event_log::last_seq() const {
     return next_seq_ - 1;
 }
 
-std::unique_ptr<event_log::watcher> event_log::watch(std::uint64_t after, bool only_new, std::function<void()> notify) {
+std::unique_ptr<event_log::watcher> event_log::watch(std::uint64_t after, bool only_new, std::function<void()> notify,
+                                                     event_types wanted) {
     std::lock_guard lock(mutex_);
     // A number from the future belongs to another store: begin with what is kept.
     std::uint64_t from = only_new ? next_seq_ : after + 1;
     if (!only_new && (after == 0 || after >= next_seq_)) from = oldest();
-    std::unique_ptr<watcher> w(new watcher(*this, from, std::move(notify)));
+    std::unique_ptr<watcher> w(new watcher(*this, from, wanted, std::move(notify)));
     list_.push_back(w.get());
-    watchers_.store(list_.size(), std::memory_order_relaxed);
+    note_watchers();
     return w;
 }
 
-event_log::watcher::watcher(event_log& log, std::uint64_t next, std::function<void()> notify)
-    : log_(log), next_(next), notify_(std::move(notify)) {}
+void event_log::note_watchers() noexcept {
+    event_types all = 0;
+    for (const watcher* w : list_) all |= w->wanted_;
+    wanted_.store(all, std::memory_order_relaxed);
+}
+
+event_log::watcher::watcher(event_log& log, std::uint64_t next, event_types wanted, std::function<void()> notify)
+    : log_(log), wanted_(wanted), next_(next), notify_(std::move(notify)) {}
 
 event_log::watcher::~watcher() {
     std::lock_guard lock(log_.mutex_);
     log_.list_.erase(std::find(log_.list_.begin(), log_.list_.end(), this));
-    log_.watchers_.store(log_.list_.size(), std::memory_order_relaxed);
+    log_.note_watchers();
 }
 
 std::vector<event> event_log::watcher::pull(std::size_t max) {
@@ -105,7 +125,8 @@ std::vector<event> event_log::watcher::pull(std::size_t max) {
         out.push_back(std::move(gap));
         next_ = oldest;
     }
-    while (next_ < log_.next_seq_ && out.size() < max) out.push_back(log_.ring_[next_++ % log_.capacity_]);
+    for (; next_ < log_.next_seq_ && out.size() < max; ++next_)
+        if (const event& e = log_.ring_[next_ % log_.capacity_]; wanted_ & only(e.type)) out.push_back(e);
     if (out.empty()) asleep_ = true;
     return out;
 }

@@ -51,6 +51,13 @@ enum class event_type : std::uint8_t {
 };
 std::string_view to_string(event_type t) noexcept;
 
+/// A set of types, a bit each.
+using event_types = std::uint64_t;
+constexpr event_types k_all_events = ~event_types{0};
+constexpr event_types only(event_type t) noexcept { return event_types{1} << static_cast<unsigned>(t); }
+/// Those whose names begin with one of these; of none, all.
+event_types event_types_of(const std::vector<std::string>& prefixes);
+
 struct event {
     std::uint64_t seq = 0;
     std::int64_t wall_ns = 0;
@@ -69,8 +76,8 @@ public:
     /// Numbers of this life follow epoch * 2^32, so that they only grow over restarts; what was published before moves
     /// along. Before the first watcher. They stay below 2^53, exact in every JSON reader, for two million starts.
     void begin_life(std::uint64_t epoch);
-    /// True while somebody watches job events; publishers of short-lived jobs may skip them otherwise.
-    bool watched() const noexcept { return watchers_.load(std::memory_order_relaxed) != 0; }
+    /// True while somebody watches events of this type; publishers of short-lived jobs may skip theirs otherwise.
+    bool watched(event_type t) const noexcept { return (wanted_.load(std::memory_order_relaxed) & only(t)) != 0; }
     std::uint64_t last_seq() const;
 
     class watcher {
@@ -78,20 +85,23 @@ public:
         ~watcher();
         watcher(const watcher&) = delete;
         watcher& operator=(const watcher&) = delete;
-        /// Up to `max` events after the last one returned; the first may be a gap. Empty: notify will be called.
+        /// Up to `max` wanted events after the last one returned; the first may be a gap, which everybody wants. Empty: notify
+        /// will be called at the next wanted one.
         std::vector<event> pull(std::size_t max);
 
     private:
         friend class event_log;
-        watcher(event_log& log, std::uint64_t after, std::function<void()> notify);
+        watcher(event_log& log, std::uint64_t after, event_types wanted, std::function<void()> notify);
         event_log& log_;
+        const event_types wanted_;
         std::uint64_t next_;
         std::function<void()> notify_;
         bool asleep_ = false;  // under the log's lock
     };
     /// From the event after number `after` (0 = everything still kept; otherwise only new ones). A number of an earlier
     /// life begins with a gap: what happened between is not known here.
-    std::unique_ptr<watcher> watch(std::uint64_t after, bool only_new, std::function<void()> notify);
+    std::unique_ptr<watcher> watch(std::uint64_t after, bool only_new, std::function<void()> notify,
+                                   event_types wanted = k_all_events);
 
 private:
     const clock& clock_;
@@ -102,7 +112,8 @@ private:
     std::uint64_t first_seq_ = 1;           // of this life
     std::uint64_t next_seq_ = 1;
     std::vector<watcher*> list_;
-    std::atomic<std::size_t> watchers_{0};
+    void note_watchers() noexcept;        // under the lock
+    std::atomic<event_types> wanted_{0};  // by any watcher
 };
 
 }  // namespace sigrun

@@ -80,7 +80,15 @@ call_counts selector::balancer_counts(const std::shared_ptr<instance>& which) co
     return impl_->owned_balancers->counts(*which);
 }
 
-pick_result selector::pick(const pick_request& request) noexcept { return impl_->pick(request); }
+pick_result selector::pick(const pick_request& request) noexcept {
+    if (!pick_timer::times_this_one()) [[likely]]
+        return impl_->pick(request);
+    const auto began = std::chrono::steady_clock::now();
+    const pick_result out = impl_->pick(request);
+    impl_->times.record(std::chrono::nanoseconds(std::chrono::steady_clock::now() - began).count());
+    return out;
+}
+pick_time_counts selector::pick_times() const noexcept { return impl_->times.counts(); }
 bool selector::release(slot_ref slot) noexcept { return impl_->release(slot); }
 void selector::claim_existing(slot_ref slot) noexcept { impl_->claim_existing(slot); }
 

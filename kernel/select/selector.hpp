@@ -10,6 +10,7 @@
 #include "kernel/plugin/plugin_host.hpp"
 #include "kernel/select/balancer_conduct.hpp"
 #include "kernel/select/estimate.hpp"
+#include "kernel/select/pick_timer.hpp"
 #include "kernel/select/policy_choice.hpp"
 #include "kernel/select/requirement.hpp"
 #include "kernel/select/zones.hpp"
@@ -199,6 +200,8 @@ public:
     /// Its picks, and as failures those where it proposed nothing usable although a place was free.
     call_counts balancer_counts(const std::shared_ptr<instance>& which) const;
     pick_result pick(const pick_request& request) noexcept;
+    /// What picks take, from the call to the claimed place: one of 64 of each thread is timed. [any]
+    pick_time_counts pick_times() const noexcept;
     /// Whether an open runner that is neither excluded nor ejected matches, with a free place or without.
     bool could_run(const pick_request& request) const noexcept;
     /// Gives a claimed place back. True if the slot can take a job that it could not before: one may be waiting for it.

@@ -8,6 +8,7 @@
 #include "kernel/select/fleet_survey.hpp"
 #include "kernel/select/handover_mutex.hpp"
 #include "kernel/select/label_pool.hpp"
+#include "kernel/select/pick_timer.hpp"
 #include "kernel/select/predicate_table.hpp"
 #include "kernel/select/recording/recorder.hpp"
 #include "kernel/select/selector.hpp"
@@ -237,6 +238,7 @@ struct selector::impl {
         std::uint64_t word;
     };
     std::vector<suspect> suspects;
+    pick_timer times;
     std::uint32_t sweep_page = 0;  // where the next sweep begins
     std::chrono::steady_clock::time_point last_sweep{};
     std::atomic<std::uint64_t> n_repairs{0};

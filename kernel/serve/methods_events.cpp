@@ -1,6 +1,10 @@
 #include "kernel/serve/methods.hpp"
 
-#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <atomic>
+#include <chrono>
 
 namespace sigrun {
 namespace {
@@ -8,42 +12,47 @@ namespace {
 /// One watcher; pulls on the worker pool at the pace of its reader.
 class event_streamer : public std::enable_shared_from_this<event_streamer> {
 public:
-    event_streamer(controller& c, std::vector<std::string> types, const call_ptr& call)
-        : c_(c), types_(std::move(types)), call_(call) {}
+    event_streamer(controller& c, const call_ptr& call) : c_(c), call_(call), pause_(c.plugins.io()) {}
 
-    void start(const call_ptr& call, std::uint64_t after, bool only_new) {
+    void start(const call_ptr& call, std::uint64_t after, bool only_new, event_types wanted) {
         auto poke = [weak = weak_from_this()] {
             if (auto me = weak.lock()) me->poke();
         };
         call->keep(shared_from_this());
         call->on_resume(poke);
-        watcher_ = c_.events.watch(after, only_new, poke);
+        watcher_ = c_.events.watch(after, only_new, poke, wanted);
         this->poke();
     }
 
 private:
     void poke() {
         if (wanted_.exchange(true)) return;
-        c_.plugins.post_work([self = shared_from_this()] { self->run(); });
+        // The first of many events is told at once; while more come, they are told some at a time: to wake a thread for each would
+        // cost the jobs that they are about more than they do.
+        constexpr auto k_between = std::chrono::milliseconds(5);
+        const auto due = last_run_.load() + k_between;
+        if (std::chrono::steady_clock::now() >= due) return begin();
+        boost::asio::post(pause_.get_executor(), [self = shared_from_this(), due] {
+            self->pause_.expires_at(due);
+            self->pause_.async_wait([self](const boost::system::error_code& gone) {
+                if (!gone) self->begin();
+            });
+        });
     }
-
-    bool wants(const event& e) const {
-        if (types_.empty() || e.type == event_type::gap) return true;
-        auto name = to_string(e.type);
-        return std::any_of(types_.begin(), types_.end(), [&](const auto& t) { return name.substr(0, t.size()) == t; });
+    void begin() {
+        c_.plugins.post_work([self = shared_from_this()] { self->run(); });
     }
 
     void run() {
         std::lock_guard running(mutex_);
+        last_run_ = std::chrono::steady_clock::now();
         wanted_ = false;
         auto call = call_.lock();
         if (!call || call->finished()) return;
         for (;;) {
             while (next_ < batch_.size()) {
-                if (wants(batch_[next_])) {
-                    auto r = call->reply(to_json(batch_[next_]));
-                    if (r < 0) return;  // busy: the resume handler pokes; gone: the call goes away
-                }
+                if (call->reply(to_json(batch_[next_])) < 0)
+                    return;  // busy: the resume handler pokes; gone: the call goes
                 ++next_;
             }
             next_ = 0;
@@ -53,11 +62,12 @@ private:
     }
 
     controller& c_;
-    const std::vector<std::string> types_;
     const std::weak_ptr<inbound_call> call_;
     std::unique_ptr<event_log::watcher> watcher_;
     std::mutex mutex_;
-    std::atomic<bool> wanted_{false};
+    std::atomic<bool> wanted_{false};  // a run
+    std::atomic<std::chrono::steady_clock::time_point> last_run_{};
+    boost::asio::steady_timer pause_;  // [io]
     std::vector<event> batch_;
     std::size_t next_ = 0;
 };
@@ -81,7 +91,12 @@ void add_event_methods(router& r, controller& c) {
         auto after = number_param(*o, "after", 0, 0, ~0ull >> 1);
         if (!after) return void(call->fail(after.error()));
         bool only_new = !o->contains("after");
-        std::make_shared<event_streamer>(c, split(text_or(*o, "types")), call)->start(call, *after, only_new);
+        const auto names = split(text_or(*o, "types"));
+        for (const auto& name : names)
+            if (!event_types_of({name}))
+                return void(
+                    call->fail(bad_value("types", "beginnings of event names, like Runner,JobStateChanged", name)));
+        std::make_shared<event_streamer>(c, call)->start(call, *after, only_new, event_types_of(names));
     });
 }
 

@@ -1,6 +1,7 @@
 #include "kernel/serve/cache_series.hpp"
 #include "kernel/serve/methods.hpp"
 #include "kernel/serve/plain_method.hpp"
+#include "kernel/serve/selection_series.hpp"
 
 #include <sigrun/cpp/text.hpp>
 
@@ -21,6 +22,15 @@ json::object cache_numbers(const cache_stats& s, const cache_census& now) {
             {"negative", s.negative}, {"renewals", s.renewals}, {"evicted", s.evicted},   {"in_flight", s.in_flight},
             {"entries", s.entries},   {"valid", now.valid},     {"expired", now.expired}, {"failed", now.negative},
             {"ratio", s.ratio()}};
+}
+
+/// Of the selections that were timed; figures are the upper bounds of buckets. Null: none was, or beyond the last bound.
+json::object selection_numbers(const pick_time_counts& picks) {
+    const auto at = [&](double share) {
+        const double ns = picks.quantile_ns(share);
+        return ns > 0 ? json::value(ns * 1e-3) : json::value(nullptr);
+    };
+    return {{"timed", picks.total()}, {"p50_us", at(0.5)}, {"p99_us", at(0.99)}, {"p999_us", at(0.999)}};
 }
 
 json::object stats(controller& c) {
@@ -44,6 +54,7 @@ json::object stats(controller& c) {
             {"runners", std::move(by_status)},
             {"detection", cache_numbers(c.links.detection_stats(), c.links.detection_census())},
             {"probes", std::move(local)},
+            {"selection", selection_numbers(c.select.pick_times())},
             {"index_repairs", c.select.index_repairs()},
             {"started_at", to_rfc3339(c.started_ns)}};
 }
@@ -63,10 +74,13 @@ void add_system_methods(router& r, controller& c) {
                                                       {"abi", sdk::concat(SIGRUN_ABI_MAJOR, ".", SIGRUN_ABI_MINOR)}}));
           }));
     auto caches = std::make_shared<cache_series>();
-    r.add("metrics.get", plain({}, [&c, caches](const json::object&, const call_input&, const call_ptr& call) {
+    auto selections = std::make_shared<selection_series>();
+    r.add("metrics.get",
+          plain({}, [&c, caches, selections](const json::object&, const call_input&, const call_ptr& call) {
               c.numbers.get_gauge("sigrun_jobs_waiting", "Jobs that wait for a place")
                   .set(static_cast<double>(c.jobs.waiting()));
               c.numbers.get_gauge("sigrun_runners", "Registered runners").set(static_cast<double>(c.runners.size()));
+              selections->tell(c.numbers, c.select.pick_times());
               const auto probes = c.local.stats();
               caches->tell(c.numbers, "probes", probes, probes.now);
               caches->tell(c.numbers, "endpoints", c.links.detection_stats(), c.links.detection_census());

@@ -94,7 +94,7 @@ constexpr std::array k_registry{
             .max = 7 * 86400 * k_second,
             .flags = SIGRUN_OPT_HOT}),
     option("max_runners", SIGRUN_OPT_INT,
-           {.def = "10000", .doc = "Registrations beyond it are refused.", .min = 1, .max = 100000}),
+           {.def = "10000", .doc = "Registrations beyond it are refused.", .min = 1, .max = 1'000'000}),
     option("runner_timeout", SIGRUN_OPT_DURATION,
            {.def = "120s",
             .doc = "A runner that has been offline for so long is no candidate any more, until it is back.",

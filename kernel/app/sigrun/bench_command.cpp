@@ -19,6 +19,7 @@ using std::chrono::steady_clock;
 
 struct bench_choice {
     job_options job;
+    std::vector<std::string> requirements;  // of job after job, by turns
     int outstanding = 16;
     std::uint64_t jobs = 0;
     double seconds = 5;
@@ -27,8 +28,8 @@ struct bench_choice {
 /// N slots, each with one call in flight; the end of a call starts the next one on the same thread.
 class load_generator {
 public:
-    load_generator(client& daemon, std::string document, const bench_choice& what)
-        : daemon_(daemon), document_(std::move(document)), left_(what.jobs ? what.jobs : ~std::uint64_t{0}) {
+    load_generator(client& daemon, std::vector<std::string> documents, const bench_choice& what)
+        : daemon_(daemon), documents_(std::move(documents)), left_(what.jobs ? what.jobs : ~std::uint64_t{0}) {
         slots_.reserve(static_cast<std::size_t>(what.outstanding));
         for (int i = 0; i < what.outstanding; ++i) slots_.push_back(std::make_unique<slot>(*this));
     }
@@ -75,7 +76,7 @@ private:
             s.sent = steady_clock::now();
             slot* at = &s;
             daemon_.start(
-                "jobs.submit", k_params, document_,
+                "jobs.submit", k_params, documents_[next_.fetch_add(1, std::memory_order_relaxed) % documents_.size()],
                 [at](const reply_view& reply) { return at->owner.on_reply(*at, reply); },
                 [at](const result<void>& how) { at->owner.on_done(*at, how); });
             int expected = slot::k_starting;
@@ -118,7 +119,8 @@ private:
     static constexpr std::uint64_t k_most_errors = 1000;
     static constexpr const char* k_params = R"({"wait":"30s"})";
     client& daemon_;
-    const std::string document_;
+    const std::vector<std::string> documents_;  // by turns; one at least
+    std::atomic<std::uint64_t> next_{0};
     std::vector<std::unique_ptr<slot>> slots_;
     std::atomic<std::uint64_t> left_;
     std::atomic<std::size_t> busy_{0};
@@ -167,11 +169,17 @@ int report(context& ctx, const bench_choice& what, const load_generator& load, s
 
 int bench(context& ctx, bench_choice& what) {
     what.job.command.insert(what.job.command.end(), ctx.command_words.begin(), ctx.command_words.end());
-    const std::string document = json::serialize(need(job_document(what.job)));
+    std::vector<std::string> documents;
+    if (what.requirements.empty()) what.requirements.emplace_back();
+    for (const auto& requirement : what.requirements) {
+        what.job.requires_text = requirement;
+        documents.push_back(json::serialize(need(job_document(what.job))));
+    }
+    const std::size_t bytes = documents.front().size();
     client& daemon = ctx.daemon();
     // Callbacks of the last calls may still run when this function is left: the generator goes after the
     // connection.
-    auto load = std::make_unique<load_generator>(daemon, document, what);
+    auto load = std::make_unique<load_generator>(daemon, std::move(documents), what);
     load->start();
     auto until = what.jobs ? steady_clock::time_point::max()
                            : steady_clock::now() +
@@ -191,7 +199,7 @@ int bench(context& ctx, bench_choice& what) {
         load->stop();
         until = steady_clock::now() + std::chrono::seconds(35);  // the longest wait of a call in flight, and some
     }
-    return report(ctx, what, *load, document.size());
+    return report(ctx, what, *load, bytes);
 }
 
 }  // namespace
@@ -212,7 +220,10 @@ void add_bench_command(CLI::App& app, context& ctx) {
         ->capture_default_str();
     sub->add_option("--jobs", what->jobs, "Run this many jobs instead")
         ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40));
-    sub->add_option("--requires,--require", what->job.requires_text, "What the runner must have")->type_name("EXPR");
+    sub->add_option("--requires,--require", what->requirements,
+                    "What the runner must have; of several, each job has the next one")
+        ->type_name("EXPR")
+        ->allow_extra_args(false);
     add_protocol_flags(*sub, what->job);
     sub->add_option("--balancer", what->job.balancer, "Balancing algorithm")->type_name("NAME");
     sub->add_option("--durability", what->job.durability, "fsync (default), relaxed or memory");

@@ -61,6 +61,58 @@ TEST(event_log, a_sleeping_watcher_is_woken_once_for_each_sleep) {
     EXPECT_EQ(w->pull(10).size(), 3u);
 }
 
+TEST(event_log, a_watcher_of_some_types_is_woken_by_these_alone_and_gets_no_others) {
+    fixture f;
+    int woken = 0;
+    auto w = f.log.watch(
+        0, true, [&] { ++woken; }, sigrun::event_types_of({"Runner"}));
+    EXPECT_TRUE(w->pull(10).empty());
+    f.publish(3);
+    EXPECT_EQ(woken, 0);
+    f.log.publish(event_type::runner_status_changed, sigrun::id::make(), {});
+    EXPECT_EQ(woken, 1);
+    f.publish(2);
+    auto got = w->pull(10);
+    ASSERT_EQ(got.size(), 1u);
+    EXPECT_EQ(got[0].type, event_type::runner_status_changed);
+    EXPECT_EQ(got[0].seq, 4u);
+    EXPECT_TRUE(w->pull(10).empty());
+}
+
+TEST(event_log, a_watcher_that_slept_through_more_than_is_kept_of_what_it_does_not_want_has_no_gap) {
+    fixture f;
+    auto w = f.log.watch(
+        0, true, [] {}, sigrun::event_types_of({"Runner"}));
+    EXPECT_TRUE(w->pull(10).empty());
+    f.publish(1000);
+    f.log.publish(event_type::runner_registered, sigrun::id::make(), {});
+    auto got = w->pull(10);
+    ASSERT_EQ(got.size(), 1u);
+    EXPECT_EQ(got[0].type, event_type::runner_registered);
+}
+
+TEST(event_log, knows_what_somebody_watches) {
+    fixture f;
+    EXPECT_FALSE(f.log.watched(event_type::job_submitted));
+    auto runners = f.log.watch(
+        0, true, [] {}, sigrun::event_types_of({"Runner"}));
+    EXPECT_TRUE(f.log.watched(event_type::runner_registered));
+    EXPECT_FALSE(f.log.watched(event_type::job_submitted));
+    {
+        auto all = f.log.watch(0, true, [] {});
+        EXPECT_TRUE(f.log.watched(event_type::job_submitted));
+    }
+    EXPECT_FALSE(f.log.watched(event_type::job_submitted));
+}
+
+TEST(event_log, types_are_named_by_their_beginnings) {
+    using namespace sigrun;
+    EXPECT_EQ(event_types_of({}), k_all_events);
+    EXPECT_EQ(event_types_of({"JobDead"}), only(event_type::job_dead));
+    EXPECT_EQ(event_types_of({"JobS"}), only(event_type::job_submitted) | only(event_type::job_state_changed));
+    EXPECT_EQ(event_types_of({"Nothing"}), 0u);
+}
+
 TEST(event_log, a_number_from_an_earlier_life_starts_with_what_is_kept) {
     fixture f;
     f.publish(3);
