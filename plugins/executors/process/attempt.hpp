@@ -35,6 +35,7 @@ struct attempt_source {
     sigrun_op op = 0;
     attempt_names names;
     std::vector<step> steps;
+    std::string workspace;
     sigrun_sink sink{};
     std::uint64_t force_at_ns = k_never;  // a shim that still runs then is stuck, and killed itself
     std::uint64_t capacity = 0;           // of the spool
@@ -73,7 +74,10 @@ public:
     /// From now on output is read and thrown away: nobody wants it, the processes must not block on it.
     void discard_output();
     bool finished() const noexcept;
-    outcome conclusion() const { return conclude(evidence_, source_.steps); }
+    /// Reads what the job has left for it.
+    outcome conclusion() const {
+        return with_outputs(conclude(evidence_, source_.steps), read_outputs(source_.workspace));
+    }
     /// Whether somebody may have written cgroup.kill.
     bool group_was_killed() const noexcept;
     /// For the pool, once it is finished.

@@ -125,4 +125,31 @@ outcome conclude(const evidence& what, const std::vector<step>& steps) {
     return {SIGRUN_OK, json::serialize(o)};
 }
 
+outcome with_outputs(outcome how, const job_outputs& told) {
+    if (told.values.empty() && told.warnings.empty() && !told.too_large) return how;
+    auto o = json::parse(how.json).as_object();
+    json::array warnings(told.warnings.begin(), told.warnings.end());
+    if (told.too_large) {
+        auto why = sdk::concat("SIGRUN_OUTPUT: expected at most ", k_most_output, " bytes, found ", told.too_large,
+                               "; nothing of it is kept");
+        const auto* code = o.if_contains("exit_code");
+        if (how.result == SIGRUN_OK && code && *code == 0) {
+            how.result = SIGRUN_E_INVALID;
+            o["class"] = "user";
+            o["code"] = "outputs";
+            o["message"] = why;
+        } else {
+            warnings.emplace_back(why);
+        }
+    }
+    if (!told.values.empty()) {
+        json::object values;
+        for (const auto& [key, value] : told.values) values[key] = value;
+        o["outputs"] = std::move(values);
+    }
+    if (!warnings.empty()) o["output_warnings"] = std::move(warnings);
+    how.json = json::serialize(o);
+    return how;
+}
+
 }  // namespace sigrun::process

@@ -1,6 +1,7 @@
 // How an attempt ended, as result and JSON of its op. Pure.
 #pragma once
 
+#include "outputs.hpp"
 #include "process_job.hpp"
 
 #include <sigrun/shim.h>
@@ -25,6 +26,9 @@ struct evidence {
 };
 
 outcome conclude(const evidence& what, const std::vector<step>& steps);
+
+/// The same with what the job has told. A file that is too large fails a job that would have succeeded: others count on it.
+outcome with_outputs(outcome how, const job_outputs& told);
 
 /// A failure before anything ran.
 outcome failed_early(std::int32_t result, std::string_view failure_class, std::string_view code,

@@ -122,6 +122,7 @@ attempt_source process_executor::source_for(const sigrun_task& task, const sigru
     source.op = op;
     source.names = {std::string(sdk::view(task.attempt->job)), std::string(sdk::view(task.attempt->token)),
                     task.attempt->number};
+    source.workspace = sdk::view(task.workspace);
     source.sink = sink;
     source.progress = std::move(progress);
     source.capacity = spool_limit_;

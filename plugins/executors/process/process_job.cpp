@@ -1,5 +1,7 @@
 #include "process_job.hpp"
 
+#include "outputs.hpp"
+
 #include <sigrun/cpp/text.hpp>
 
 #include <boost/json.hpp>
@@ -118,6 +120,7 @@ std::vector<std::string> make_environment(const base_environment& base, const pr
     all["SIGRUN_JOB"] = names.job;
     all["SIGRUN_ATTEMPT"] = std::to_string(names.number);
     all["SIGRUN_FENCING_TOKEN"] = names.token;
+    all["SIGRUN_OUTPUT"] = output_path(workspace);
     std::vector<std::string> lines;
     lines.reserve(all.size());
     for (const auto& [name, value] : all) lines.push_back(sdk::concat(name, "=", value));

@@ -39,7 +39,8 @@ struct attempt_names {
     unsigned number = 0;
 };
 
-/// NAME=VALUE lines: base, TMPDIR = the workspace, the job's own, then SIGRUN_JOB, SIGRUN_ATTEMPT, SIGRUN_FENCING_TOKEN.
+/// NAME=VALUE lines: base, TMPDIR = the workspace, the job's own, then SIGRUN_JOB, SIGRUN_ATTEMPT, SIGRUN_FENCING_TOKEN,
+/// SIGRUN_OUTPUT.
 std::vector<std::string> make_environment(const base_environment& base, const process_job& job,
                                           const attempt_names& names, const std::string& workspace);
 
