@@ -242,7 +242,12 @@ std::string job_record(const job& j) {
     out.reserve(j.spec->document.size() + 512);
     json_writer w(out);
     w.open_object();
-    w.member("id", j.uid.text()).member("state", to_string(j.state)).key("document").raw(j.spec->document);
+    w.member("id", j.uid.text())
+        .member("state", to_string(j.state))
+        .key("document")
+        .raw(j.spec->public_document.empty() ? j.spec->document : j.spec->public_document);
+    // Nobody needs them after its end.
+    if (!j.end && !j.spec->sealed_secrets.empty()) w.member("secrets", j.spec->sealed_secrets);
     if (j.payload) w.member("payload", to_base64(j.payload.view()));
     if (!j.idempotency_key.empty()) w.member("key", j.idempotency_key);
     w.member("reason", j.reason)
@@ -353,6 +358,7 @@ result<job_record_view> parse_job_record(std::string_view body) {
     if (!document || !state) return bad_value("job record", "a document and a state", "neither");
     r.document = json::serialize(*document);
     r.state = *state;
+    r.sealed_secrets = text_or(o, "secrets");
     r.key = text_or(o, "key");
     r.reason = text_or(o, "reason");
     r.payload = bytes_of(o, "payload");

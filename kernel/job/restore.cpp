@@ -13,6 +13,17 @@ bool failed_there(const attempt& a) {
     return over && a.started_ns && is_infrastructure(a.why.cls);
 }
 
+// The document as it was submitted.
+result<std::string> with_secrets(const job_record_view& record, secret_box* box) {
+    if (record.sealed_secrets.empty()) return record.document;
+    if (!box) return problem{errc::unsupported, "this controller takes no secrets", "secrets"};
+    SIGRUN_TRY(text, box->open(record.sealed_secrets));
+    SIGRUN_TRY(secrets, parse_object(text));
+    SIGRUN_TRY(document, parse_object(record.document));
+    document["secrets"] = std::move(secrets);
+    return json::serialize(document);
+}
+
 }  // namespace
 
 void job_engine::restore_job(std::string_view key, std::string_view body) {
@@ -23,7 +34,8 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
                    " is damaged and skipped: ", view ? "no id" : view.error().text());
         return;
     }
-    auto spec = parse_job_spec(view->document, select_, defaults());
+    const auto clear = with_secrets(*view, options_.defaults.secrets.get());
+    auto spec = clear ? parse_job_spec(*clear, select_, defaults()) : result<spec_ptr>(clear.error());
     std::string refused;
     if (!spec) {
         // Valid when it was submitted, not with today's plugins: keep it visible.

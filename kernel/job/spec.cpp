@@ -15,14 +15,17 @@ namespace {
 constexpr std::size_t k_max_document = 1u << 20;
 constexpr std::size_t k_max_word = 64u << 10;
 constexpr std::size_t k_max_words = 4096;
+constexpr std::size_t k_most_secrets = 64;
+constexpr std::size_t k_shortest_secret = 4;  // a shorter one would make *** of half of what a job prints
+constexpr std::size_t k_most_secret_bytes = 16u << 10;
 constexpr std::array<std::string_view, k_priority_bands> k_bands{"critical", "high", "normal", "low", "background"};
 constexpr std::array<std::string_view, 3> k_durabilities{"fsync", "relaxed", "memory"};
 
-const std::vector<std::string> k_fields{"kind",       "command",  "steps",      "env",        "workdir",
-                                        "payload",    "requires", "prefers",    "queue",      "tenant",
-                                        "priority",   "balancer", "affinity",   "protocol",   "labels",
-                                        "timeouts",   "retry",    "durability", "idempotent", "preferred_protocol",
-                                        "max_latency", "zone"};
+const std::vector<std::string> k_fields{"kind",        "command",  "steps",      "env",        "workdir",
+                                        "payload",     "requires", "prefers",    "queue",      "tenant",
+                                        "priority",    "balancer", "affinity",   "protocol",   "labels",
+                                        "timeouts",    "retry",    "durability", "idempotent", "preferred_protocol",
+                                        "max_latency", "zone",     "secrets"};
 
 std::string kind_of(const json::value& v) {
     switch (v.kind()) {
@@ -156,6 +159,57 @@ struct parser {
         return {};
     }
 
+    // No message shows a value, nor what stands in the place of one.
+    static result<void> secrets_field(const json::value& v) {
+        const auto* o = v.if_object();
+        if (!o) return bad_value("secrets", "an object of texts", "something else");
+        if (o->size() > k_most_secrets)
+            return problem{errc::too_large, "too many secrets", "secrets", "at most 64", std::to_string(o->size())};
+        std::size_t all = 0;
+        for (const auto& [k, x] : *o) {
+            auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
+            auto fits = [&](char c) { return letter(c) || (c >= '0' && c <= '9'); };
+            if (k.empty() || k.size() > 128 || !letter(k.front()) || !std::all_of(k.begin(), k.end(), fits))
+                return bad_value("secrets", "names of letters, digits and \"_\", as of environment variables",
+                                 "another name");
+            const auto field = "secrets." + std::string(k);
+            if (!x.is_string()) return bad_value(field, "a text", "something else");
+            const auto& s = x.get_string();
+            if (s.find('\0') != json::string::npos)
+                return bad_value(field, "a text without NUL characters", "one with NUL");
+            if (s.size() < k_shortest_secret)
+                return bad_value(field, "at least 4 bytes: a shorter one cannot be kept out of the output", "fewer");
+            all += s.size();
+        }
+        if (all > k_most_secret_bytes)
+            return problem{errc::too_large, "too long", "secrets", "at most 16 KiB in all",
+                           std::to_string(all) + " bytes"};
+        return {};
+    }
+
+    // What of it may be stored and compared.
+    result<void> hide_secrets(const json::object& o) {
+        const auto* secrets = object_or_null(o, "secrets");
+        if (!secrets || secrets->empty()) return {};
+        if (spec.kind == "call") return bad_value("secrets", "none: a call has no environment", "some");
+        if (const auto* env = object_or_null(o, "env"))
+            for (const auto& [name, unused] : *secrets)
+                if (env->contains(name))
+                    return bad_value("secrets." + std::string(name), "a name that is not in env, too", "one that is");
+        if (!defaults.secrets) return problem{errc::unsupported, "this controller takes no secrets", "secrets"};
+        const auto text = json::serialize(*secrets);
+        json::object rest = o;
+        rest.erase("secrets");
+        spec.public_document = json::serialize(rest);
+        SIGRUN_TRY(mark, defaults.secrets->mark_of(text));
+        rest["secrets"] = mark;
+        spec.compared_document = json::serialize(rest);
+        if (spec.keep == durability::memory) return {};
+        SIGRUN_TRY(sealed, defaults.secrets->seal(text));
+        spec.sealed_secrets = sealed;
+        return {};
+    }
+
     result<void> prefers_field(const json::value& v) {
         const auto* list = v.if_array();
         if (!list || list->size() > 8) return bad_value("prefers", "an array of at most 8 preferences", kind_of(v));
@@ -233,6 +287,8 @@ struct parser {
             return steps_field(v);
         } else if (f == "env") {
             return map_field(v, f, nullptr);
+        } else if (f == "secrets") {
+            return secrets_field(v);
         } else if (f == "workdir") {
             SIGRUN_CHECK_OK(text_field(v, f));
         } else if (f == "payload") {
@@ -363,6 +419,7 @@ result<spec_ptr> parse_job_spec(std::string_view document, selector& select, con
     p.spec.document = document;
     for (const auto& [k, v] : o) SIGRUN_CHECK_OK(p.field(k, v));
     SIGRUN_CHECK_OK(p.finish(o));
+    SIGRUN_CHECK_OK(p.hide_secrets(o));
     p.spec.queue_account = defaults.queues->find(p.spec.queue);
     p.spec.tenant_account = defaults.tenants->find(p.spec.tenant);
     p.spec.cls = defaults.classes->of(p.spec.pred);

@@ -42,6 +42,7 @@ void sooner(std::optional<std::chrono::steady_clock::time_point>& at,
 supervisor::supervisor(int children, const plan& what)
     : children_(children),
       plan_(what),
+      output_(spool_, what.secrets),
       group_(what.terms.flags & SIGRUN_SHIM_GROUPED ? SIGRUN_SHIM_GROUP_FD : -1),
       executor_(SIGRUN_SHIM_CONTROL_FD, what.terms.flags & SIGRUN_SHIM_OUTLIVES ? SIGRUN_SHIM_FOLDER_FD : -1) {
     result_.exit_code = -1;

@@ -11,9 +11,10 @@ namespace sigrun::cli {
 struct job_options {
     std::vector<std::string> command;
     std::string kind = "process";
-    std::string requires_text, workdir, payload, queue, tenant, affinity, zone, protocol, preferred_protocol, max_latency,
-        balancer, priority, durability;
+    std::string requires_text, workdir, payload, queue, tenant, affinity, zone, protocol, preferred_protocol,
+        max_latency, balancer, priority, durability;
     std::string run_timeout, queue_timeout;
+    std::vector<std::string> secrets;                       // "NAME" (of this program's environment) or "NAME=@FILE"
     std::vector<std::string> environment, labels, prefers;  // "K=V"; prefers "WEIGHT:EXPRESSION"
     int user_retries = -1, infrastructure_retries = -1;
     bool once = false;  // must not run twice: idempotent = false

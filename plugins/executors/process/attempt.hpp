@@ -36,6 +36,7 @@ struct attempt_source {
     attempt_names names;
     std::vector<step> steps;
     std::string workspace;
+    std::vector<std::string> secrets;  // values that must not leave the runner
     sigrun_sink sink{};
     std::uint64_t force_at_ns = k_never;  // a shim that still runs then is stuck, and killed itself
     std::uint64_t capacity = 0;           // of the spool
@@ -76,7 +77,8 @@ public:
     bool finished() const noexcept;
     /// Reads what the job has left for it.
     outcome conclusion() const {
-        return with_outputs(conclude(evidence_, source_.steps), read_outputs(source_.workspace));
+        return without_secrets(with_outputs(conclude(evidence_, source_.steps), read_outputs(source_.workspace)),
+                               source_.secrets);
     }
     /// Whether somebody may have written cgroup.kill.
     bool group_was_killed() const noexcept;

@@ -1,6 +1,7 @@
 #include "outcome.hpp"
 
 #include <sigrun/base.h>
+#include <sigrun/cpp/redactor.hpp>
 #include <sigrun/cpp/text.hpp>
 
 #include <boost/json.hpp>
@@ -123,6 +124,35 @@ outcome conclude(const evidence& what, const std::vector<step>& steps) {
         if (e.exit_code != 0) o["message"] = sdk::concat(step_label(e.step, steps), " exited with code ", e.exit_code);
     }
     return {SIGRUN_OK, json::serialize(o)};
+}
+
+namespace {
+
+void redact_texts(json::value& v, const sdk::secret_patterns& what) {
+    if (v.is_string()) {
+        v = sdk::redact(what, v.get_string());
+    } else if (auto* list = v.if_array()) {
+        for (auto& each : *list) redact_texts(each, what);
+    } else if (auto* o = v.if_object()) {
+        for (auto& member : *o) redact_texts(member.value(), what);
+    }
+}
+
+}  // namespace
+
+outcome without_secrets(outcome how, const std::vector<std::string>& secrets) {
+    if (secrets.empty()) return how;
+    const sdk::secret_patterns what(secrets);
+    auto all = json::parse(how.json);
+    redact_texts(all, what);
+    // A key of an output is a secret as well as its value may be one.
+    if (auto* outputs = all.as_object().if_contains("outputs")) {
+        json::object clean;
+        for (const auto& [key, value] : outputs->as_object()) clean[sdk::redact(what, key)] = value;
+        *outputs = std::move(clean);
+    }
+    how.json = json::serialize(all);
+    return how;
 }
 
 outcome with_outputs(outcome how, const job_outputs& told) {

@@ -21,6 +21,12 @@ bool has_state_dir(const sigrun_task& task) {
     return task.struct_size >= offsetof(sigrun_task, state_dir) + sizeof task.state_dir && task.state_dir.len > 0;
 }
 
+std::vector<std::string> values_of(const std::map<std::string, std::string>& secrets) {
+    std::vector<std::string> values;
+    for (const auto& each : secrets) values.push_back(each.second);
+    return values;
+}
+
 constexpr sigrun_executor k_table = {
     sizeof(sigrun_executor),
     0,
@@ -141,6 +147,7 @@ void process_executor::launch(const sigrun_task& task, attempt_source source) {
     shim_plan plan;
     for (const auto& s : job.steps) plan.steps.push_back(s.argv);
     plan.environment = make_environment(environment_, job, source.names, workspace);
+    plan.secrets = values_of(job.secrets);
     plan.workdir = make_workdir(job.workdir, workspace);
     plan.terms.grace_ns = kill_grace_ns_;
     plan.terms.orphan_grace_ns = orphan_grace_ns_;
@@ -154,6 +161,7 @@ void process_executor::launch(const sigrun_task& task, attempt_source source) {
         throw job_error{"too_large", sdk::concat("command and environment: expected at most ", SIGRUN_SHIM_MAX_MESSAGE,
                                                  " bytes, found more")};
     source.steps = std::move(job.steps);
+    source.secrets = std::move(plan.secrets);
     source.spool =
         make_spool(source.folder, source.names.token, spool_limit_, source.group ? source.group->path : std::string());
     auto label = sdk::concat(source.names.job, "/", source.names.number);
@@ -164,7 +172,9 @@ void process_executor::launch(const sigrun_task& task, attempt_source source) {
 }
 
 void process_executor::find_again(const sigrun_task& task, attempt_source source) {
-    source.steps = read_job(sdk::view(task.json)).steps;
+    auto job = read_job(sdk::view(task.json));
+    source.steps = std::move(job.steps);
+    source.secrets = values_of(job.secrets);
     auto found = source.folder ? find_spool(source.folder, source.names.token) : std::nullopt;
     if (!found)
         return finish(source.op, failed_early(SIGRUN_E_NOT_FOUND, "infra_runner", "lost",

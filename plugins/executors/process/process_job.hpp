@@ -16,7 +16,8 @@ struct step {
 struct process_job {
     std::vector<step> steps;  // a plain command is one step without a name
     std::map<std::string, std::string> environment;
-    std::string workdir;  // as written
+    std::map<std::string, std::string> secrets;  // of the environment, too
+    std::string workdir;                         // as written
 };
 
 /// What is wrong with the user's document; `code` is the failure code of the attempt.
@@ -24,7 +25,7 @@ struct job_error {
     std::string code, message;
 };
 
-/// Reads `command` or `steps`, `env` and `workdir`. Throws job_error.
+/// Reads `command` or `steps`, `env`, `secrets` and `workdir`. Throws job_error.
 process_job read_job(std::string_view document);
 
 /// The variables every job has before its own ones.
