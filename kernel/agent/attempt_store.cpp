@@ -97,7 +97,8 @@ std::optional<attempt_record> decode(std::string_view text) {
     what.deadline_ns = number_or<std::uint64_t>(*names, "deadline_ns", 0);
     what.document = text.substr(head.names, head.document);
     if (head.payload) what.payload = buffer_ref::copy_of(text.substr(head.names + head.document, head.payload));
-    what.cause = head.cause <= 2 ? static_cast<end_cause>(head.cause) : end_cause::none;
+    what.cause = head.cause <= static_cast<std::uint32_t>(end_cause::silent) ? static_cast<end_cause>(head.cause)
+                                                                             : end_cause::none;
     if (what.names.job.empty() || what.names.token.empty() || what.names.number == 0) return std::nullopt;
     return what;
 }

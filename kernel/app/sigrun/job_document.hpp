@@ -11,9 +11,10 @@ namespace sigrun::cli {
 struct job_options {
     std::vector<std::string> command;
     std::string kind = "process";
-    std::string requires_text, workdir, payload, queue, tenant, affinity, zone, protocol, preferred_protocol, max_latency,
-        balancer, priority, durability;
-    std::string run_timeout, queue_timeout;
+    std::string requires_text, workdir, payload, queue, tenant, affinity, zone, protocol, preferred_protocol,
+        max_latency, balancer, priority, durability;
+    std::string run_timeout, queue_timeout, start_timeout, silent_timeout, total_timeout;
+    std::string delay, start_at;
     std::vector<std::string> environment, labels, prefers;  // "K=V"; prefers "WEIGHT:EXPRESSION"
     int user_retries = -1, infrastructure_retries = -1;
     bool once = false;  // must not run twice: idempotent = false
