@@ -3,6 +3,7 @@
 #include "kernel/agent/assignment_table.hpp"
 #include "kernel/agent/readiness.hpp"
 #include "kernel/base/json.hpp"
+#include "kernel/base/quantity.hpp"
 #include "kernel/log/loggers.hpp"
 
 #include <sigrun/cpp/text.hpp>
@@ -91,8 +92,24 @@ void assignment::refuse(const problem& why) {
     pump();
 }
 
+// From the moment the executor says that the job runs; see take_output.
+void assignment::listen() {
+    if (!offer_.terms.silent_timeout.count()) return;
+    auto watch = std::make_shared<silence_watch>(host_.io(), offer_.terms.silent_timeout, [weak = weak_from_this()] {
+        auto self = weak.lock();
+        auto table = self ? self->table_.lock() : nullptr;
+        if (!table) return;
+        SIGRUN_LOG(logs::agent, info, "job ", self->offer_.names.job, " attempt ", self->offer_.names.number,
+                   " has been silent for too long and is ended");
+        self->cancel(table->kill_grace(), end_cause::silent);
+    });
+    std::lock_guard lock(mutex_);
+    silence_ = std::move(watch);
+}
+
 void assignment::run(bool again) {
     auto self = shared_from_this();
+    listen();
     executor_ptr held;  // its code runs on this stack even when the attempt has ended meanwhile
     {
         std::lock_guard lock(mutex_);
@@ -149,7 +166,8 @@ sigrun_result assignment::take_output(const sigrun_frame& frame) {
         std::lock_guard lock(mutex_);
         if (abandoned_) return SIGRUN_OK;
         if (frame.kind == SIGRUN_STATE) {
-            running_due_ = true;
+            begun_ = running_due_ = true;
+            if (silence_) silence_->begin();
         } else if (frame.kind == SIGRUN_LOG) {
             if (auto r = add_output(frame); r != SIGRUN_OK) return r;
         } else {
@@ -166,6 +184,7 @@ sigrun_result assignment::add_output(const sigrun_frame& frame) {
         // It begins where the spool does, and only the controller knows what it has of that.
         if (log_unplaced_) {
             output_refused_ = true;
+            if (silence_) silence_->hold(true);
             return SIGRUN_E_BUSY;
         }
         const auto size = content.view().size();
@@ -175,8 +194,12 @@ sigrun_result assignment::add_output(const sigrun_frame& frame) {
         else if (frame.offset > log_.total() && log_.unacked() == 0)
             log_.begin_at(frame.offset);  // the controller lost what it had acknowledged
     }
-    if (log_.add(frame.stream, frame.time_ns, content.get())) return SIGRUN_OK;
+    if (log_.add(frame.stream, frame.time_ns, content.get())) {
+        if (silence_) silence_->heard();
+        return SIGRUN_OK;
+    }
     output_refused_ = true;
+    if (silence_) silence_->hold(true);
     return SIGRUN_E_BUSY;
 }
 
@@ -186,19 +209,29 @@ void assignment::executor_done(const result<buffer_ref>& answer, bool bytes) {
         std::lock_guard lock(mutex_);
         cause = cause_;
     }
+    finish(conclusion(answer, bytes, cause));
+}
+
+final_state assignment::conclusion(const result<buffer_ref>& answer, bool bytes, end_cause cause) const {
     if (cause == end_cause::preempted)
-        return finish(ended_as("preempted", "drain", "the runner was drained before the job ended"));
-    finish(conclude(answer, bytes));
+        return ended_as("preempted", "drain", "the runner was drained before the job ended");
+    if (cause == end_cause::silent)
+        return conclude_ended(answer, "user_timeout", "silent",
+                              sdk::concat("it had no output for longer than timeouts.silent (",
+                                          format_duration(offer_.terms.silent_timeout), ")"));
+    return conclude(answer, bytes);
 }
 
 void assignment::finish(final_state how) {
     bool gone = false;
     executor_ptr done_with;
+    std::shared_ptr<silence_watch> silence;
     {
         std::lock_guard lock(mutex_);
         if (phase_ >= phase::ended) return;
         phase_ = phase::ended;
         done_with.swap(executor_);
+        silence.swap(silence_);
         final_ = std::move(how);
         final_due_ = true;
         ended_at_ = clock::system().now();
@@ -206,6 +239,7 @@ void assignment::finish(final_state how) {
         cancellable_ = false;
         gone = abandoned_;
     }
+    if (silence) silence->end();
     if (auto table = table_.lock()) table->place_freed();
     if (gone)
         leave();
@@ -224,7 +258,7 @@ void assignment::cancel(nanoseconds grace, end_cause cause) {
             if (cause_ == end_cause::none) {
                 cause_ = cause;
                 // Anything else the executor knows, too.
-                if (cause == end_cause::preempted) noted = place_;
+                if (cause == end_cause::preempted || cause == end_cause::silent) noted = place_;
             }
             if (!cancel_grace_ || grace < *cancel_grace_) cancel_grace_ = grace;
             told = !cancellable_;  // run() looks when it is
@@ -275,6 +309,7 @@ void assignment::resume(const link_ptr& via, std::uint64_t log_offset) {
         ++connection_;
         if (std::exchange(log_unplaced_, false)) log_.begin_at(log_offset);
         log_.resume(log_offset);
+        running_due_ = begun_;  // the first word of it may have gone down with the link before
         final_due_ = phase_ == phase::ended && refusal_.empty();
     }
     tell_executor_of_log(true);
@@ -313,6 +348,7 @@ void assignment::log_acked(std::uint64_t offset) {
         log_.acked(offset);
         // Half a window at once: a wake-up for each piece would cost more than the piece.
         if (output_refused_ && log_.unacked() <= k_log_window / 2) room = std::exchange(output_refused_, false);
+        if (room && silence_) silence_->hold(false);
     }
     pump();
     tell_executor_of_log(room);
@@ -344,7 +380,7 @@ void assignment::state_acked() {
 
 assignment::summary assignment::inventory() const {
     std::lock_guard lock(mutex_);
-    return {phase_ >= phase::ended, log_.total()};
+    return {phase_ >= phase::ended, begun_, log_.total()};
 }
 
 bool assignment::ended() const {

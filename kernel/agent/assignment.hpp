@@ -12,6 +12,7 @@
 #include "kernel/agent/executor_set.hpp"
 #include "kernel/agent/final_state.hpp"
 #include "kernel/agent/log_window.hpp"
+#include "kernel/agent/silence_watch.hpp"
 #include "kernel/link/link.hpp"
 
 #include <sigrun/executor.h>
@@ -66,7 +67,7 @@ public:
     void pump();
 
     struct summary {
-        bool finished = false;
+        bool finished = false, begun = false;
         std::uint64_t log_bytes = 0;
     };
     summary inventory() const;
@@ -84,6 +85,8 @@ private:
     result<void> remember();
     void run(bool again);
     void executor_done(const result<buffer_ref>& answer, bool bytes);
+    final_state conclusion(const result<buffer_ref>& answer, bool bytes, end_cause cause) const;
+    void listen();
     void finish(final_state how);
     void ask_executor_to_cancel(nanoseconds grace);
     void tell_executor_of_log(bool room);
@@ -108,6 +111,7 @@ private:
     bool pumping_ = false;
     bool pump_again_ = false;
     bool answer_due_ = false;
+    bool begun_ = false;  // the executor has said that it runs
     bool running_due_ = false;
     bool final_due_ = false;
     std::string refusal_;  // JSON; not empty: the answer to the offer is no
@@ -123,6 +127,7 @@ private:
     end_cause cause_ = end_cause::none;
     bool abandoned_ = false;
     std::uint64_t deadline_ns_ = 0;
+    std::shared_ptr<silence_watch> silence_;  // null: the job may be silent for as long as it likes
 };
 using assignment_ptr = std::shared_ptr<assignment>;
 

@@ -12,6 +12,6 @@ struct assignment_names {
 };
 
 /// Why the runner itself ends an attempt; overrides what the executor says. The numbers are written to disk.
-enum class end_cause : std::uint32_t { none = 0, cancelled = 1, preempted = 2 };
+enum class end_cause : std::uint32_t { none = 0, cancelled = 1, preempted = 2, silent = 3 };
 
 }  // namespace sigrun

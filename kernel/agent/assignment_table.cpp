@@ -265,6 +265,7 @@ json::array assignment_table::inventory() const {
                                      {"attempt", a->names().number},
                                      {"token", a->names().token},
                                      {"state", s.finished ? "finished" : "running"},
+                                     {"begun", s.finished || s.begun},
                                      {"log_bytes", s.log_bytes}});
     }
     return items;

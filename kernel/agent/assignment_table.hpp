@@ -54,6 +54,7 @@ public:
     void set_observer(std::function<void()> on_change);
 
     // From attempts.
+    nanoseconds kill_grace() const noexcept { return options_.kill_grace; }
     void place_freed();
     void forget(const assignment& which);
     void retry_soon();

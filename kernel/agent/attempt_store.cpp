@@ -120,7 +120,8 @@ std::optional<attempt_record> decode(std::string_view text, secret_box& box) {
         what.document = *clear;
     }
     if (head.payload) what.payload = buffer_ref::copy_of(text.substr(head.names + head.document, head.payload));
-    what.cause = head.cause <= 2 ? static_cast<end_cause>(head.cause) : end_cause::none;
+    what.cause = head.cause <= static_cast<std::uint32_t>(end_cause::silent) ? static_cast<end_cause>(head.cause)
+                                                                             : end_cause::none;
     if (what.names.job.empty() || what.names.token.empty() || what.names.number == 0) return std::nullopt;
     return what;
 }

@@ -127,12 +127,14 @@ offer_terms executor_set::parse(std::string_view document, const roster& among) 
     terms.executor = among.find(terms.kind);
     terms.in_memory = text_or(*o, "durability") == "memory";
     if (const auto* timeouts = object_or_null(*o, "timeouts")) {
-        if (auto text = text_or(*timeouts, "run"); !text.empty()) {
-            auto run = parse_duration(text);
-            if (!run)
-                terms.fault = "timeouts.run: " + run.error().text();
+        for (const auto& [name, into] :
+             {std::pair("run", &terms.run_timeout), std::pair("silent", &terms.silent_timeout)}) {
+            const auto text = text_or(*timeouts, name);
+            if (text.empty()) continue;
+            if (auto d = parse_duration(text))
+                *into = *d;
             else
-                terms.run_timeout = *run;
+                terms.fault = sdk::concat("timeouts.", name, ": ", d.error().text());
         }
     }
     return terms;

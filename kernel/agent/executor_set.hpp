@@ -29,8 +29,9 @@ struct offer_terms {
     const executor_entry* executor = nullptr;  // null: no executor for this kind; valid in the read section alone
     std::string kind = "process";
     nanoseconds run_timeout = std::chrono::hours(1);
-    bool in_memory = false;  // durability "memory": nobody will acknowledge the final state
-    std::string fault;       // why the document cannot be read; empty = fine
+    nanoseconds silent_timeout{0};  // 0 = none
+    bool in_memory = false;         // durability "memory": nobody will acknowledge the final state
+    std::string fault;              // why the document cannot be read; empty = fine
 };
 
 /// [any] unless said otherwise.

@@ -59,6 +59,16 @@ final_state conclude(const result<buffer_ref>& answer, bool bytes) {
     return ended_as("infra_runner", "executor", p.text());
 }
 
+final_state conclude_ended(const result<buffer_ref>& answer, std::string_view failure_class, std::string_view code,
+                           std::string_view message) {
+    if (answer) return conclude(answer, false);
+    const auto& p = answer.error();
+    auto o = parse_object(p.message);
+    const bool told = o && o->contains("class");
+    if (told ? text_or(*o, "class") != "cancelled" : p.code != errc::cancelled) return conclude(answer, false);
+    return failed(failure_of(failure_class, code, message), told ? *o : json::object());
+}
+
 final_state ended_as(std::string_view failure_class, std::string_view code, std::string_view message) {
     return failed(failure_of(failure_class, code, message), {});
 }

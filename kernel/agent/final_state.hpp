@@ -17,6 +17,9 @@ struct final_state {
 /// From what the executor's op was completed with. `bytes`: on success the buffer is the result itself (inline
 /// executors), otherwise JSON as executor.h describes it.
 final_state conclude(const result<buffer_ref>& answer, bool bytes);
+/// The same, for one that this runner has ended itself: where the executor says "cancelled", that was why.
+final_state conclude_ended(const result<buffer_ref>& answer, std::string_view failure_class, std::string_view code,
+                           std::string_view message);
 /// An attempt that ended for a reason of the runner's own, e.g. class preempted. State: "cancelled" for that class,
 /// otherwise "failed".
 final_state ended_as(std::string_view failure_class, std::string_view code, std::string_view message);

@@ -1,4 +1,4 @@
-// Times as people and documents write them. Pure.
+// Times as texts, the way from them; clock.hpp has to_rfc3339. Pure.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,8 @@
 
 namespace sigrun {
 
-/// "2026-01-05T10:00:00.123Z" or with "+01:00", of the years 1970 to 2261; a space may stand for the T. Nanoseconds since 1970.
+/// Nanoseconds since 1970, up to 2261: "2026-01-05T10:00:00.123Z", "2026-01-05T12:00:00+02:00". The fraction of a second is
+/// optional, the zone is not.
 std::optional<std::int64_t> parse_rfc3339(std::string_view text);
 
 }  // namespace sigrun

@@ -13,11 +13,11 @@
 namespace sigrun {
 namespace {
 
-constexpr std::array<std::string_view, 6> k_methods{"", "read", "derived", "measured", "declared", "assumed"};
+constexpr std::array<std::string_view, 6> k_packed_methods{"", "read", "derived", "measured", "declared", "assumed"};
 
 std::uint8_t method_of(std::string_view word) noexcept {
-    const auto at = std::find(k_methods.begin(), k_methods.end(), word);
-    return at == k_methods.end() ? 0 : static_cast<std::uint8_t>(at - k_methods.begin());
+    const auto at = std::find(k_packed_methods.begin(), k_methods.end(), word);
+    return at == k_packed_methods.end() ? 0 : static_cast<std::uint8_t>(at - k_methods.begin());
 }
 
 }  // namespace
@@ -116,7 +116,7 @@ private:
     std::size_t bytes_ = 0;
 };
 
-std::string_view fact_kind::method() const noexcept { return k_methods[method_]; }
+std::string_view fact_kind::method() const noexcept { return k_packed_methods[method_]; }
 bool fact_kind::assumed() const noexcept { return method() == "assumed"; }
 
 fact_kind_ref::fact_kind_ref(const fact& f) : kind_(fact_kind_pool::instance().take(f)) {}

@@ -1,6 +1,8 @@
 // What happens to a job when a time is over.
 #include "kernel/job/engine.hpp"
 
+#include <sigrun/cpp/text.hpp>
+
 #include <algorithm>
 
 namespace sigrun {
@@ -8,15 +10,52 @@ namespace sigrun {
 void job_engine::arm(job& j) {
     time_point next = time_point::max();
     for (time_point t : {j.offer_deadline, j.lease_deadline, j.run_deadline, j.hold_deadline, j.settle_at, j.cancel_at,
-                         j.save_at, j.doubt_at, j.proven_at, j.reoffer_at})
+                         j.save_at, j.doubt_at, j.proven_at, j.reoffer_at, j.start_deadline, j.total_deadline})
         if (t != time_point{}) next = std::min(next, t);
     if (j.state == job_state::queued)
         for (time_point t : {j.queue_deadline, j.retry_at, j.patient_until})
             if (t != time_point{}) next = std::min(next, t);
+    if (j.state == job_state::delayed) next = std::min(next, j.start_due);
     if (next == time_point::max())
         timers_.disarm(j);
     else
         timers_.arm(j, next);
+}
+
+// Of timeouts.total, by the wall clock: over restarts of the daemon there is no other one that counts.
+nanoseconds job_engine::left_of_total(const job& j) const {
+    return j.spec->total_timeout - nanoseconds(clock_.wall_ns() - j.submitted_ns);
+}
+
+// timeouts.total: the job ends, wherever it is.
+void job_engine::total_over(const job_ptr& j, job_lock& lock) {
+    constexpr std::chrono::seconds k_grace{10};
+    j->overdue = true;
+    stop_job(j, lock, k_grace);
+}
+
+// The runner said yes. A runner of the legacy contract may keep jobs in a queue of its own, so there only the document's word
+// counts. Under the job's lock.
+void job_engine::expect_start(job& j) const {
+    if (!j.spec->start_timeout.count() || (j.current()->foreign && !j.spec->names_start_timeout)) return;
+    j.start_deadline = clock_.now() + j.spec->start_timeout;
+}
+
+// It has been accepted, and nothing has been heard since: not that it runs, nor output, nor its end.
+void job_engine::not_started(const job_ptr& j, job_lock& lock) {
+    const attempt& a = *j->live();
+    const auto via = a.via;
+    const auto token = a.token;
+    const auto number = a.number;
+    ending how;
+    how.why = {failure_class::infra_runner, "start_timeout",
+               "the runner accepted it, but did not start it within timeouts.start (" +
+                   format_duration(j->spec->start_timeout) + ")"};
+    attempt_ended(j, lock, std::move(how));
+    // Should it come to itself after all, it must not begin.
+    auto uid = j->uid.chars();
+    sigrun_attempt which{sizeof(sigrun_attempt), number, {uid.data(), uid.size()}, sdk::str(token)};
+    if (via) via->cancel(which, nanoseconds(0));
 }
 
 void job_engine::on_timer(const job_ptr& j) {
@@ -53,6 +92,8 @@ void job_engine::on_timer(const job_ptr& j) {
         if (next != time_point::max()) timers_.arm(*j, next);
         return;
     }
+    if (passed(j->total_deadline) && !j->cancelling) return total_over(j, lock);
+    if (j->state == job_state::delayed && passed(j->start_due)) return start_is_due(j, lock);
     if (j->state == job_state::queued && passed(j->queue_deadline)) {
         ending how;
         how.state = job_state::expired;
@@ -87,6 +128,7 @@ void job_engine::on_timer(const job_ptr& j) {
         return wake_retries();
     }
     if (passed(j->cancel_at) && j->cancelling && j->live()) return send_cancel(j, lock);
+    if (passed(j->start_deadline) && j->state == job_state::running && !j->cancelling) return not_started(j, lock);
     if (passed(j->run_deadline)) {
         ending how;
         how.why = {failure_class::user_timeout, "run_timeout",

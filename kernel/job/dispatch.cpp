@@ -311,12 +311,9 @@ void job_engine::take_back(const job_ptr& j, std::uint32_t number, attempt_state
         place = a->place;
         if (a->holds_place) where = a->where;
         a->holds_place = false;
-        j->offer_deadline = j->lease_deadline = j->reoffer_at = {};
+        j->offer_deadline = j->lease_deadline = j->reoffer_at = j->start_deadline = {};
         if (j->cancelling) {
-            ending how;
-            how.state = job_state::cancelled;
-            how.why = {failure_class::cancelled, "user", "cancelled on request"};
-            finish(j, lock, std::move(how), {});
+            finish(j, lock, stopped(*j), {});
         } else {
             if (exclude && j->excluded.size() < 64) j->excluded.push_back(a->explain.slot);
             j->state = job_state::queued;

@@ -3,6 +3,8 @@
 #include "kernel/job/job_json.hpp"
 #include "kernel/log/log.hpp"
 
+#include <sigrun/cpp/text.hpp>
+
 #include <algorithm>
 
 namespace sigrun {
@@ -49,6 +51,8 @@ job_engine::job_engine(fleet& runners, selector& select, journal& store, event_l
           numbers.get_counter("sigrun_jobs_finished_total", "Jobs ended, by outcome", {{"outcome", "succeeded"}})),
       finished_bad_(
           numbers.get_counter("sigrun_jobs_finished_total", "Jobs ended, by outcome", {{"outcome", "other"}})),
+      dead_(numbers.get_counter("sigrun_jobs_dead_total",
+                                "Jobs that are not tried again, since they took several runners down")),
       retries_(numbers.get_counter("sigrun_job_retries_total", "Attempts after the first")),
       offers_(numbers.get_counter("sigrun_offers_total", "Jobs offered to runners")),
       reoffers_(numbers.get_counter("sigrun_offers_moved_total",
@@ -64,6 +68,7 @@ void job_engine::tune(const engine_tuning& now) {
     tuned_.retry_delay = now.retry_delay;
     tuned_.sticky = now.sticky;
     tuned_.early_reoffer = now.early_reoffer;
+    tuned_.poison_after = now.poison_after;
     budget_.set_share(now.retry_budget);
     {
         std::lock_guard lock(defaults_mutex_);
@@ -114,12 +119,15 @@ void job_engine::submit(const submit_request& request, std::function<void(result
         if (auto why = store_.failed(); !why.empty()) return accepted(not_stored(why, spec->keep), false);
     auto j = std::make_shared<job>(*this, id::make(), spec);
     j->payload = request.payload ? request.payload : spec->payload;
+    j->retry_of = request.retry_of;
     j->submitted_ns = clock_.wall_ns();
     j->affinity_key = affinity_of(*spec, request.submitter);
     j->queue_seq = next_seq_.fetch_add(1, std::memory_order_relaxed);
     j->waits_since = clock_.now();
     j->waits_since_ns = j->submitted_ns;
     if (spec->queue_timeout.count()) j->queue_deadline = j->waits_since + spec->queue_timeout;
+    if (spec->total_timeout.count()) j->total_deadline = j->waits_since + spec->total_timeout;
+    if (auto delayed = delay_start(*j); !delayed) return accepted(delayed.error(), false);
 
     j->storing = spec->keep == durability::fsync;
     table_.insert(j);
@@ -140,7 +148,7 @@ void job_engine::submit(const submit_request& request, std::function<void(result
     if (spec->keep != durability::memory || events_.watched()) events_.publish(event_type::job_submitted, {}, j->uid);
     if (spec->keep == durability::memory) {
         accepted(j, false);
-        return enqueue(j);
+        return begin_wait(j);
     }
     if (spec->keep == durability::relaxed) {
         {
@@ -148,7 +156,7 @@ void job_engine::submit(const submit_request& request, std::function<void(result
             keep_saving(j, false);
         }
         accepted(j, false);
-        return enqueue(j);
+        return begin_wait(j);
     }
     records.push_back(record_of(*j));
     {
@@ -172,7 +180,7 @@ void job_engine::submit(const submit_request& request, std::function<void(result
         result<job_ptr> first = stored ? result<job_ptr>(j) : result<job_ptr>(not_stored(stored.error(), kept));
         accepted(first, false);
         for (const auto& answer : replays) answer(first);
-        if (stored) enqueue(j);
+        if (stored) begin_wait(j);
     });
 }
 
@@ -273,16 +281,31 @@ std::shared_ptr<void> job_engine::when_done(const job_ptr& j, std::function<void
 void job_engine::cancel(const job_ptr& j, nanoseconds grace) {
     job_lock lock(j->mutex);
     if (is_terminal(j->state) || j->settling || halted_) return;
+    stop_job(j, lock, grace);
+}
+
+// How a job ends that is stopped from here; `how_far` is added to why. Under its lock.
+ending job_engine::stopped(job& j, std::string_view how_far) {
+    ending how;
+    how.state = job_state::cancelled;
+    how.why = {failure_class::cancelled, "user", sdk::concat("cancelled on request", how_far)};
+    if (j.overdue) {
+        how.state = j.live() ? job_state::failed : job_state::expired;
+        how.why = {failure_class::user_timeout, "total_timeout",
+                   sdk::concat("not done within timeouts.total (", format_duration(j.spec->total_timeout),
+                               ") of its submission", how_far)};
+    }
+    return how;
+}
+
+void job_engine::stop_job(const job_ptr& j, job_lock& lock, nanoseconds grace) {
     attempt* a = j->live();
     // Asked for again: an impatient grace counts, a patient one does not take back the first.
     j->cancel_grace = j->cancelling ? std::min(j->cancel_grace, grace) : grace;
     j->cancelling = true;
     if (!a || !a->sent) {
-        ending how;
-        how.state = job_state::cancelled;
-        how.why = {failure_class::cancelled, "user", "cancelled on request"};
-        if (a) return attempt_ended(j, lock, std::move(how));
-        return finish(j, lock, std::move(how), {});
+        if (a) return attempt_ended(j, lock, stopped(*j));
+        return finish(j, lock, stopped(*j), {});
     }
     // The runner answers with a final STATE; should it not, the job ends without knowing what the runner does.
     j->lease_deadline = clock_.now() + j->cancel_grace + tuned_.lease.load();
@@ -308,12 +331,9 @@ void job_engine::send_cancel(const job_ptr& j, job_lock& lock) {
         j->cancel_at = clock_.now() + std::chrono::milliseconds(100);
         return arm(*j);
     }
-    ending how;
-    how.state = job_state::cancelled;
+    auto how = stopped(
+        *j, r == SIGRUN_E_UNSUPPORTED ? "; this runner cannot be told to stop" : "; the runner cannot be reached now");
     how.runner_unknown = true;
-    how.why = {failure_class::cancelled, "user",
-               r == SIGRUN_E_UNSUPPORTED ? "cancelled on request; this runner cannot be told to stop"
-                                         : "cancelled on request; the runner cannot be reached now"};
     attempt_ended(j, lock, std::move(how));
 }
 

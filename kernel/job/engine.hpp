@@ -32,6 +32,7 @@ struct engine_tuning {
     nanoseconds lease = std::chrono::seconds(10);
     nanoseconds retry_delay = std::chrono::milliseconds(500);
     std::uint32_t retry_infrastructure = 3;
+    std::uint32_t poison_after = 3;                 // different runners that a job has taken down; 0 = any number
     nanoseconds ageing = std::chrono::minutes(10);  // a waiting job rises by one band each time; 0 = never
     account_rules any_tenant;
     wait_accounts::rules_by_name tenants;
@@ -46,6 +47,7 @@ struct submit_request {
     buffer_ref payload;  // overrides the document's
     std::string idempotency_key;
     std::string_view submitter;  // "" = nobody asks
+    id retry_of{};
 };
 
 class job_engine final : public attempt_handler {
@@ -62,6 +64,9 @@ public:
     std::vector<job_ptr> all() const { return table_.all(); }
     /// Ends the job: at once when it waits, through the runner when it runs. Ending twice is fine.
     void cancel(const job_ptr& j, nanoseconds grace);
+    /// The same document and payload as a new job, as submit; of one that has ended. It names the old one.
+    void retry(const job_ptr& j, std::string_view submitter,
+               std::function<void(result<job_ptr>, bool replayed)> accepted);
     /// Runs `done` when the job is terminal (now, if it is), unless the handle was destroyed before.
     [[nodiscard]] std::shared_ptr<void> when_done(const job_ptr& j, std::function<void()> done);
     /// The job's log, made if there was no output yet, so that it can be followed from the start.
@@ -106,13 +111,19 @@ private:
     spec_defaults defaults() const;
     std::uint64_t affinity_of(const job_spec& spec, std::string_view submitter) const;
     result<void> has_room(const job_spec& spec) const;
+    void stop_job(const job_ptr& j, job_lock& lock, nanoseconds grace);
     void send_cancel(const job_ptr& j, job_lock& lock);
+    static ending stopped(job& j, std::string_view how_far = {});
     void repeated(const submit_keys::holder& by, const spec_ptr& spec, const std::string& key,
                   std::function<void(result<job_ptr>, bool)> accepted);
     void replay(const job_ptr& earlier, std::function<void(result<job_ptr>, bool)> accepted);
 
     // dispatch.cpp: from queued to offered
     void enqueue(const job_ptr& j);
+    void begin_wait(const job_ptr& j);
+    result<void> delay_start(job& j) const;
+    void hold_until_start(job& j);
+    void start_is_due(const job_ptr& j, job_lock& lock);
     void park(job& j);  // under its lock
     void count_waiting(job& j, bool waits) noexcept;
     void waits_from(job& j, nanoseconds later) const;
@@ -156,6 +167,10 @@ private:
     /// The current attempt ended like this; decides between retry and end. `lock` is released.
     void attempt_ended(const job_ptr& j, job_lock& lock, ending how, std::function<void()> durable = {});
 
+    // poison.cpp: jobs that take their runners down
+    std::vector<std::string> taken_down(const job& j) const;
+    bool is_poison(const job& j, ending& how);
+
     // ending.cpp: ends of jobs
     void finish(const job_ptr& j, job_lock& lock, ending how, std::function<void()> durable);
     void store_end(const job_ptr& j, job_lock& lock, ending how, std::function<void()> durable);
@@ -178,6 +193,17 @@ private:
     // deadlines.cpp
     void on_timer(const job_ptr& j);
     void arm(job& j);
+    void total_over(const job_ptr& j, job_lock& lock);
+    void not_started(const job_ptr& j, job_lock& lock);
+    void expect_start(job& j) const;
+    nanoseconds left_of_total(const job& j) const;
+
+    // conduct.cpp: what it says of the runner
+    enum class conduct : std::uint8_t { none, good, crash };
+    static conduct conduct_of(const ending& how) noexcept;
+    void tell_conduct(const member_ptr& where, const job_spec& spec, conduct what, std::string_view why);
+    void tell_refusal(const member_ptr& where, const job_spec& spec, const failure& why);
+    bool others_match(const member_ptr& where, const job_spec& spec) const;
 
     // feedback.cpp: what selection learns
     void learn(const job& j, const attempt& a, const ending& how);
@@ -226,6 +252,7 @@ private:
         std::atomic<std::uint64_t> max_waiting;
         std::atomic<nanoseconds> lease, retry_delay;
         std::atomic<bool> sticky, early_reoffer;
+        std::atomic<std::uint32_t> poison_after;
         std::atomic<std::uint64_t> changes{0};
     } tuned_;
     placed_jobs placed_;  // before the table: jobs take themselves out
@@ -246,7 +273,7 @@ private:
     std::atomic<bool> started_{false}, stopping_{false}, halted_{false};
     submit_keys keys_;
 
-    counter submitted_, finished_ok_, finished_bad_, retries_, offers_, reoffers_;
+    counter submitted_, finished_ok_, finished_bad_, dead_, retries_, offers_, reoffers_;
     histogram wait_seconds_;
 };
 

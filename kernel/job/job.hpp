@@ -18,6 +18,7 @@
 namespace sigrun {
 
 enum class job_state : std::uint8_t {
+    delayed,
     queued,
     offered,
     running,
@@ -30,6 +31,8 @@ enum class job_state : std::uint8_t {
 };
 std::string_view to_string(job_state s) noexcept;
 std::optional<job_state> parse_job_state(std::string_view text) noexcept;
+/// No runner has been chosen, and nothing runs.
+constexpr bool is_waiting(job_state s) noexcept { return s <= job_state::queued; }
 constexpr bool is_terminal(job_state s) noexcept { return s >= job_state::succeeded; }
 
 /// Why something did not succeed; jobs-and-runners.md 4.2.
@@ -139,6 +142,7 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     std::string reason;  // why it waits, or why it ended there
     std::optional<ending> end;
     bool cancelling = false;
+    bool overdue = false;       // timeouts.total is over: it is cancelled for that
     bool waiting = false;       // in the queue
     bool counted = false;       // among those that wait, for the limits
     bool rather_waits = false;  // its balancer thinks that waiting costs less than what was free
@@ -148,13 +152,16 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     bool denied = false;                                            // it is to be one, and waits in line
     std::uint64_t queue_seq = 0;
     time_point waits_since{};
+    std::int64_t start_ns = 0;  // not before, on the wall clock; 0 = at once. Set before anybody knows the job
     std::int64_t submitted_ns = 0, started_ns = 0, finished_ns = 0;
     std::int64_t waits_since_ns = 0;  // the same as waits_since, on the wall clock; later than now during a backoff
     time_point queue_deadline{}, offer_deadline{}, lease_deadline{}, retry_at{}, run_deadline{}, hold_deadline{},
-        settle_at{}, cancel_at{}, save_at{}, doubt_at{}, backoff_until{}, proven_at{}, reoffer_at{}, patient_until{};
+        settle_at{}, cancel_at{}, save_at{}, doubt_at{}, backoff_until{}, proven_at{}, reoffer_at{}, patient_until{},
+        start_deadline{}, total_deadline{}, start_due{};
     nanoseconds doubt_after{0};  // age at which the job will have lasted unusually long
     nanoseconds cancel_grace{0};
     std::string idempotency_key;
+    id retry_of{};  // the job that it does again. Set before anybody knows the job
     std::uint64_t affinity_key = 0;
     std::shared_ptr<job_log> log;
     std::string output_trouble;                // why its output cannot be stored now
@@ -173,7 +180,7 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     /// The newest attempt, also one that is over.
     attempt* current() noexcept { return attempts.empty() ? nullptr : &attempts.back(); }
     /// The attempt that a runner may be working on now; null while the job waits and when it has ended.
-    attempt* live() noexcept { return state == job_state::queued || is_terminal(state) ? nullptr : current(); }
+    attempt* live() noexcept { return is_waiting(state) || is_terminal(state) ? nullptr : current(); }
 
 protected:
     std::shared_ptr<void> pin() noexcept override { return weak_from_this().lock(); }

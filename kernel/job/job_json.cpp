@@ -117,6 +117,8 @@ void summary_members(json_writer& w, job& j) {
                        : j.reason.empty() && a ? choice_reason(*a)
                                                : j.reason);
     time_member(w, "submitted_at", j.submitted_ns);
+    if (j.start_ns) time_member(w, "start_at", j.start_ns);
+    if (j.retry_of) w.member("retry_of", j.retry_of.text());
     time_member(w, "started_at", j.started_ns);
     time_member(w, "finished_at", j.finished_ns);
     w.member("priority", to_string(j.spec->priority)).member("queue", j.spec->queue);
@@ -254,6 +256,8 @@ std::string job_record(const job& j) {
         .member("user_tries", j.user_tries)
         .member("infrastructure_tries", j.infrastructure_tries);
     w.member("waits_since_ns", j.waits_since_ns);
+    if (j.start_ns) w.member("start_ns", j.start_ns);
+    if (j.retry_of) w.member("retry_of", j.retry_of.text());
     w.member("submitted_ns", j.submitted_ns).member("started_ns", j.started_ns).member("finished_ns", j.finished_ns);
     w.key("attempts").open_array();
     for (const auto& a : j.attempts) {
@@ -365,6 +369,8 @@ result<job_record_view> parse_job_record(std::string_view body) {
     r.user_tries = number_or<std::uint32_t>(o, "user_tries", 0);
     r.infrastructure_tries = number_or<std::uint32_t>(o, "infrastructure_tries", 0);
     r.waits_since_ns = number_or<std::int64_t>(o, "waits_since_ns", 0);
+    r.start_ns = number_or<std::int64_t>(o, "start_ns", 0);
+    if (auto of = id::parse(text_or(o, "retry_of"))) r.retry_of = *of;
     r.submitted_ns = number_or<std::int64_t>(o, "submitted_ns", 0);
     r.started_ns = number_or<std::int64_t>(o, "started_ns", 0);
     r.finished_ns = number_or<std::int64_t>(o, "finished_ns", 0);

@@ -134,16 +134,20 @@ sigrun_result job_engine::on_ack(const job_ptr& j, job_lock& lock, const sigrun_
     attempt* a = j->current();
     if (frame.flags & SIGRUN_FRAME_ERROR) {
         auto number = a->number;
+        const auto where = j->state == job_state::offered ? a->where : nullptr;
         lock.unlock();
         auto o = parse_object(sdk::view(frame.json));
         failure why{failure_class::refused, o ? std::string(text_or(*o, "code")) : "refused",
                     o ? std::string(text_or(*o, "message")) : "the runner refused"};
+        // First: the place that it gives back is to be a closed one, if it is.
+        tell_refusal(where, *j->spec, why);
         take_back(j, number, attempt_state::refused, std::move(why), true);
         return SIGRUN_OK;
     }
     if (j->state != job_state::offered) return SIGRUN_OK;
     note_ack(*j, *a);
     mark_running(*j);
+    expect_start(*j);
     arm(*j);
     if (j->spec->keep != durability::memory) keep_saving(j, false);
     return SIGRUN_OK;
@@ -151,6 +155,7 @@ sigrun_result job_engine::on_ack(const job_ptr& j, job_lock& lock, const sigrun_
 
 sigrun_result job_engine::on_log(const job_ptr& j, job_lock& lock, const link_ptr& via, const sigrun_frame& frame) {
     mark_running(*j);
+    j->start_deadline = {};  // a timer that comes for nothing costs less than arming it for each piece of output
     if (!j->log) j->log = logs_.open(j->uid, home_of(*j));
     auto log = j->log;
     auto bytes = frame.payload ? buffer_ref::share(frame.payload) : buffer_ref();
@@ -205,6 +210,7 @@ sigrun_result job_engine::on_state(const job_ptr& j, job_lock& lock, const membe
         return SIGRUN_OK;
     }
     mark_running(*j);
+    j->start_deadline = {};
     if (!final) {
         arm(*j);
         return SIGRUN_OK;

@@ -54,6 +54,8 @@ void job_engine::keep(job& j, attempt& a, const member_ptr& who, const inventory
     a.kept = true;
     claim_again(a);
     mark_running(j);
+    j.start_deadline = {};
+    if (item.waits_to_start) expect_start(j);
     arm(j);
 }
 
@@ -183,6 +185,7 @@ void job_engine::on_link_lost(const member_ptr& who, const link_ptr& via) {
         attempt* a = j->live();
         if (!a || a->where != who || a->via != via) continue;
         a->via.reset();
+        j->start_deadline = {};  // from here on its lease counts
         if (!j->cancelling) j->lease_deadline = lease_over;
         // The runner has this long to come over another way; then the offer is void.
         if (j->state == job_state::offered && j->spec->idempotent && !a->foreign) j->offer_deadline = now + patience;

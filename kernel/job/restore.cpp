@@ -57,6 +57,8 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
     j->attempts = std::move(view->attempts);
     j->user_tries = view->user_tries;
     j->infrastructure_tries = view->infrastructure_tries;
+    j->start_ns = view->start_ns;
+    j->retry_of = view->retry_of;
     j->submitted_ns = view->submitted_ns;
     j->started_ns = view->started_ns;
     j->finished_ns = view->finished_ns;
@@ -69,7 +71,16 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
     auto since = view->waits_since_ns;
     if (!since) since = last && last->finished_ns ? last->finished_ns : j->submitted_ns;
     waits_from(*j, std::min<nanoseconds>(nanoseconds(since - clock_.wall_ns()), std::chrono::minutes(1)));
-    if (j->waits_since > clock_.now()) j->retry_at = j->waits_since;
+    if (j->state == job_state::delayed) {
+        const nanoseconds left(j->start_ns - clock_.wall_ns());
+        waits_from(*j, left);
+        j->start_due = j->waits_since;
+        if (left.count() <= 0) j->state = job_state::queued;
+    } else if (j->waits_since > clock_.now()) {
+        j->retry_at = j->waits_since;
+    }
+    if ((*spec)->total_timeout.count() && !is_terminal(j->state))
+        j->total_deadline = clock_.now() + std::max(left_of_total(*j), nanoseconds(0));
     if (!j->attempts.empty())
         if (auto log = logs_.open(*uid); log->size()) j->log = std::move(log);
     table_.insert(j);
@@ -79,6 +90,10 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
         how.why = {failure_class::infra_controller, "document", "cannot be run any more: " + refused};
         job_lock lock(j->mutex);
         return finish(j, lock, std::move(how), {});
+    }
+    if (j->state == job_state::delayed) {
+        job_lock lock(j->mutex);
+        return hold_until_start(*j);
     }
     if (j->state == job_state::queued) return enqueue(j);
     // It may be running: its runner has a grace to come back and say so.

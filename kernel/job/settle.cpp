@@ -37,7 +37,7 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
     a.via.reset();
     count_end(*j, a);
     release_retry(*j);
-    j->lease_deadline = j->offer_deadline = j->run_deadline = {};
+    j->lease_deadline = j->offer_deadline = j->run_deadline = j->start_deadline = {};
     j->cancel_at = j->doubt_at = j->reoffer_at = j->proven_at = {};
     member_ptr where = a.where;
     const slot_ref place = a.place;
@@ -51,13 +51,15 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
         (is_infrastructure(how.why.cls) ? counts.failed : counts.completed).fetch_add(1, std::memory_order_relaxed);
     }
     learn(*j, a, how);
+    const auto shown = conduct_of(how);
+    const std::string shown_by = shown == conduct::crash ? how.why.message : std::string();
 
     bool retry = false, budgeted = false;
     if (j->cancelling && how.state != job_state::succeeded) {
-        how.state = job_state::cancelled;
-        if (how.why.cls != failure_class::cancelled)
-            how.why = {failure_class::cancelled, "user", "cancelled on request"};
-    } else if (how.state == job_state::failed) {
+        auto asked = stopped(*j);
+        how.state = asked.state;
+        if (j->overdue || how.why.cls != failure_class::cancelled) how.why = std::move(asked.why);
+    } else if (how.state == job_state::failed && !is_poison(*j, how)) {
         switch (how.why.cls) {
             case failure_class::user:
             case failure_class::user_timeout:
@@ -113,6 +115,7 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
             lock.unlock();
         }
     }
+    tell_conduct(where, *j->spec, shown, shown_by);
     if (give_back && where) place_free(where, place);
     wake_retries();
 }

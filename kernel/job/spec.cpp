@@ -1,6 +1,7 @@
 #include "kernel/job/spec.hpp"
 
 #include "kernel/base/base64.hpp"
+#include "kernel/base/rfc3339.hpp"
 #include "kernel/config/settings.hpp"
 
 #include <xxhash.h>
@@ -25,7 +26,7 @@ const std::vector<std::string> k_fields{"kind",        "command",  "steps",     
                                         "payload",     "requires", "prefers",    "queue",      "tenant",
                                         "priority",    "balancer", "affinity",   "protocol",   "labels",
                                         "timeouts",    "retry",    "durability", "idempotent", "preferred_protocol",
-                                        "max_latency", "zone",     "secrets"};
+                                        "max_latency", "zone",     "start_at",   "delay",      "secrets"};
 
 std::string kind_of(const json::value& v) {
     switch (v.kind()) {
@@ -247,14 +248,25 @@ struct parser {
         return {};
     }
 
+    nanoseconds* timeout_named(std::string_view name) {
+        if (name == "queue") return &spec.queue_timeout;
+        if (name == "start") return &spec.start_timeout;
+        if (name == "run") return &spec.run_timeout;
+        if (name == "silent") return &spec.silent_timeout;
+        if (name == "total") return &spec.total_timeout;
+        return nullptr;
+    }
+
     result<void> timeouts_field(const json::value& v) {
         const auto* o = v.if_object();
         if (!o) return bad_value("timeouts", "an object", kind_of(v));
         for (const auto& [k, x] : *o) {
-            if (k != "queue" && k != "run") return unknown("timeouts", k, {"queue", "run"});
+            nanoseconds* const into = timeout_named(k);
+            if (!into) return unknown("timeouts", k, {"queue", "start", "run", "silent", "total"});
             SIGRUN_TRY(d, duration_field(x, "timeouts." + std::string(k)));
-            (k == "queue" ? spec.queue_timeout : spec.run_timeout) = d;
+            *into = d;
         }
+        spec.names_start_timeout = o->contains("start");
         if (spec.run_timeout.count() == 0) return bad_value("timeouts.run", "a duration above 0", "0");
         return {};
     }
@@ -326,6 +338,15 @@ struct parser {
             SIGRUN_TRY(d, duration_field(v, f));
             if (d.count() <= 0) return bad_value(f, "a duration above 0", kind_of(v));
             spec.max_latency = d;
+        } else if (f == "start_at") {
+            SIGRUN_TRY(text, text_field(v, f));
+            const auto at = parse_rfc3339(text);
+            if (!at || *at <= 0) return bad_value(f, "a time such as 2026-01-05T10:00:00Z", kind_of(v));
+            spec.start_at_ns = *at;
+        } else if (f == "delay") {
+            SIGRUN_TRY(d, duration_field(v, f));
+            if (d > k_longest_delay) return bad_value(f, "at most " + format_duration(k_longest_delay), kind_of(v));
+            spec.delay = d;
         } else if (f == "labels") {
             return map_field(v, f, &spec.labels);
         } else if (f == "timeouts") {
@@ -351,6 +372,12 @@ struct parser {
     result<void> finish(const json::object& o) {
         if (spec.command.empty() == (spec.steps == 0))
             return bad_value("command", "either command or steps", spec.steps ? "both" : "neither");
+        if (spec.start_at_ns && spec.delay.count()) return bad_value("delay", "either start_at or delay", "both");
+        if (spec.total_timeout.count() && spec.total_timeout <= spec.delay)
+            return bad_value("timeouts.total", "more than the delay of " + format_duration(spec.delay),
+                             format_duration(spec.total_timeout));
+        if (spec.silent_timeout.count() && spec.kind == "call")
+            return bad_value("timeouts.silent", "nothing: a call has no output", format_duration(spec.silent_timeout));
         if (spec.steps && spec.kind == "call") return bad_value("steps", "command: a call has no steps", "steps");
         for (const auto& [k, v] : spec.labels)
             if (k.rfind("sigrun.", 0) == 0)

@@ -26,6 +26,9 @@ std::string_view to_string(priority_band p) noexcept;
 std::optional<priority_band> parse_priority(std::string_view text) noexcept;
 std::string_view to_string(durability d) noexcept;
 
+/// How far ahead the start of a job may be.
+constexpr nanoseconds k_longest_delay = std::chrono::hours(24) * 366;
+
 struct preference {
     predicate_ptr pred;  // the requirement and the preference together
     std::int64_t weight = 0;
@@ -59,8 +62,15 @@ struct job_spec {
     std::string preferred_protocol;  // taken unless another one is clearly better
     nanoseconds max_latency{0};      // of a round trip to the runner; 0 = any
     label_map labels;
-    nanoseconds queue_timeout{0};  // 0 = none
+    nanoseconds queue_timeout{0};                         // 0 = none
+    nanoseconds start_timeout = std::chrono::minutes(1);  // from a runner's yes until it has started it; 0 = none
+    bool names_start_timeout = false;                     // it is the document's own
     nanoseconds run_timeout = std::chrono::hours(1);
+    nanoseconds silent_timeout{0};  // of an attempt without output, kept by the runner; 0 = none
+    nanoseconds total_timeout{0};   // from submit on, over all attempts; 0 = none
+    // Not before; at most one of the two is not 0.
+    std::int64_t start_at_ns = 0;  // wall clock
+    nanoseconds delay{0};          // after submit
     std::uint32_t retry_user = 0, retry_infrastructure = 3;
     std::string compared_document;  // for idempotency keys, secrets as a mark of them; "" = as submitted
     durability keep = durability::fsync;

@@ -114,7 +114,7 @@ void fleet::reindex(const member_ptr& m) {
         std::lock_guard lock(m->info->mutex);
         profile.facts = m->info->facts;
         profile.labels = std::make_shared<const label_map>(m->info->identity.labels);
-        profile.places = std::max<std::uint16_t>(1, m->info->identity.slots.value_or(m->info->places));
+        profile.places = m->info->usable_places();
     }
     profile.identity = std::hash<id>()(m->info->uid()) | 1;
     // Jobs that name no protocol, where the choice is not made for them.
@@ -173,7 +173,7 @@ void fleet::refresh_status(const member_ptr& m, std::string_view reason) {
     }
     {
         std::lock_guard lock(m->info->mutex);
-        places = std::max<std::uint16_t>(1, m->info->identity.slots.value_or(m->info->places));
+        places = m->info->usable_places();
     }
     bool full = indexed && select_.in_flight(slot) >= places;
     auto status = runners_.apply_status(*m->info, linked, full, reason);
@@ -333,16 +333,11 @@ result<void> fleet::remove(const member_ptr& m, std::string_view reason) {
 
 void fleet::set_admin(const member_ptr& m, admin_state state, std::string_view reason, registry::stored_fn stored) {
     runners_.set_admin(*m->info, state, reason, std::move(stored));
+    const bool lifted = state == admin_state::none && lift_quarantine(m);
     refresh_status(
         m, reason.empty() ? (state == admin_state::none ? "resumed by an operator" : "asked by an operator") : reason);
-    if (state == admin_state::none && attempts_) {
-        slot_ref slot;
-        {
-            std::lock_guard lock(m->mutex);
-            slot = m->slot;
-        }
-        attempts_->on_capacity(slot);
-    }
+    if (lifted) tell_released(m, "an operator");
+    if (state == admin_state::none) has_room(m);
 }
 
 }  // namespace sigrun

@@ -102,6 +102,7 @@ struct inventory_item {
     std::string job, token, state;
     std::uint32_t attempt = 0;
     std::uint64_t log_bytes = 0;
+    bool waits_to_start = false;  // accepted, and nothing of it runs yet; false also where that is not told
 };
 struct verdict {
     enum kind_t : std::uint8_t { keep, report, kill, forget } kind = kill;
@@ -161,6 +162,7 @@ struct fleet_tuning {
     nanoseconds runner_timeout = std::chrono::seconds(120);   // then one without a link leaves the index
     nanoseconds metrics_interval = std::chrono::seconds(60);  // between samples of the history
     nanoseconds history_retention = std::chrono::hours(24);
+    quarantine_rules quarantine;
 };
 
 struct greeting;
@@ -222,6 +224,10 @@ public:
     void refresh_status(const member_ptr& m, std::string_view reason);
     /// Asks the runners whose facts by these names change fast and have passed their ttl; at most every 2 s each.
     void freshen(const std::vector<std::string>& keys);
+    /// What runners do with their jobs, for their quarantine (quarantine.cpp); under no lock of a job. `document`, `others`:
+    /// see quarantine::fault.
+    void note_fault(const member_ptr& m, runner_fault kind, std::uint64_t document, bool others, std::string_view why);
+    void note_good(const member_ptr& m);
     cache_stats detection_stats() const { return detections_.stats(); }
     cache_census detection_census() const { return detections_.census(); }
     ttl_cache<json::object>::answer_info detection_age(const runner& r) const;
@@ -334,6 +340,12 @@ private:
         std::lock_guard lock(tuning_mutex_);
         return tuned_;
     }
+
+    // runners that are set aside (quarantine.cpp)
+    void try_again(const member_ptr& m);
+    bool lift_quarantine(const member_ptr& m);
+    void tell_released(const member_ptr& m, std::string_view by);
+    void has_room(const member_ptr& m);
 
     // links that move to another connection (moving.cpp)
     struct moves;

@@ -34,6 +34,7 @@ result<std::vector<inventory_item>> parse_inventory(const json::object& o) {
         i.state = text_or(*item, "state");
         i.attempt = number_or<std::uint32_t>(*item, "attempt", 0);
         i.log_bytes = number_or<std::uint64_t>(*item, "log_bytes", 0);
+        i.waits_to_start = !bool_or(*item, "begun", true);
         if (i.job.empty() || i.token.empty())
             return bad_value("inventory", "job and token in each item", json::serialize(v).substr(0, 80));
         out.push_back(std::move(i));

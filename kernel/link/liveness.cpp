@@ -114,6 +114,7 @@ void fleet::check_liveness(const member_ptr& m) {
     std::vector<session> silent, to_ping;
     bool dial = false, gone = false;
     care_for_rungs(m, now);
+    try_again(m);
     // Each member has its own second of the interval, so that pings do not come in waves.
     const auto interval =
         static_cast<std::uint64_t>(std::max<std::int64_t>(tuned()->monitoring_interval / std::chrono::seconds(1), 1));

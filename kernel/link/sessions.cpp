@@ -82,7 +82,6 @@ void fleet::attach_session(const member_ptr& m, session s, bool gently) {
         seen.supported = seen.up = true;
         seen.reason = "link open";
         m->info->last_seen_ns = clock_.wall_ns();
-        m->info->faulty = false;
         m->info->leaving = false;
         for (const auto& old : replaced)
             if (old->protocol_name() != via->protocol_name()) m->info->protocols[old->protocol_name()].up = false;

@@ -7,16 +7,13 @@
 
 namespace sigrun {
 namespace {
-constexpr std::array<std::string_view, 27> k_event_names{
-    "RunnerRegistered",    "RunnerDeregistered", "RunnerStatusChanged",
-    "CapabilitiesUpdated", "ProtocolMigrated",   "ProtocolDegraded",
-    "ProtocolRestored",    "RunnerEjected",      "RunnerOnTrial",
-    "BalancerSuspended",   "BalancerRestored",   "JobSubmitted",
-    "JobStateChanged",     "PluginLoaded",       "PluginRejected",
-    "PluginReplaced",      "PluginProbation",    "PluginSwappedBack",
-    "PluginRetired",       "PluginGone",         "PluginRemoved",
-    "PluginQuarantined",   "PluginAdmitted",     "ConfigReloaded",
-    "ConfigRefused",       "BalancerSwitched",   "Gap"};
+constexpr std::array<std::string_view, 30> k_event_names{
+    "RunnerRegistered",  "RunnerDeregistered", "RunnerStatusChanged", "CapabilitiesUpdated", "ProtocolMigrated",
+    "ProtocolDegraded",  "ProtocolRestored",   "RunnerEjected",       "RunnerOnTrial",       "RunnerQuarantined",
+    "RunnerReleased",    "BalancerSuspended",  "BalancerRestored",    "JobSubmitted",        "JobStateChanged",
+    "JobDead",           "PluginLoaded",       "PluginRejected",      "PluginReplaced",      "PluginProbation",
+    "PluginSwappedBack", "PluginRetired",      "PluginGone",          "PluginRemoved",       "PluginQuarantined",
+    "PluginAdmitted",    "ConfigReloaded",     "ConfigRefused",       "BalancerSwitched",    "Gap"};
 }
 
 std::string_view to_string(event_type t) noexcept { return k_event_names[static_cast<std::size_t>(t)]; }

@@ -5,8 +5,10 @@
 #include "kernel/base/id.hpp"
 #include "kernel/capability/fact_sheet.hpp"
 #include "kernel/runner/protocol_evidence.hpp"
+#include "kernel/runner/quarantine.hpp"
 #include "kernel/runner/status.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <memory>
@@ -50,9 +52,11 @@ struct runner {
     std::atomic<bool> foreign;  // identity.profile is set: it speaks no session of ours
     status_machine status;
     bool leaving = false;  // it drains itself; over with its last link
-    bool faulty = false;
-    std::string fault;
-    std::uint16_t places = 0;  // 0 = unknown yet
+    bool faulty = false;   // it is set aside
+    std::string fault;     // why, and for how long
+    quarantine conduct;
+    std::atomic<bool> watched{false};  // conduct is not spotless; readable without the lock
+    std::uint16_t places = 0;          // 0 = unknown yet
     sheet_ptr facts;
     std::string facts_process;         // the run of the agent that told them; empty: none did
     std::uint64_t facts_revision = 0;  // its number for them
@@ -60,6 +64,12 @@ struct runner {
     std::map<std::string, protocol_evidence, std::less<>> protocols;
     std::int64_t last_seen_ns = 0;  // wall clock
     runner_counts counts;
+
+    /// Jobs that it may have at once: one, while it is on trial. Under the mutex.
+    std::uint16_t usable_places() const {
+        if (conduct.state() == quarantine::phase::trial) return 1;
+        return std::max<std::uint16_t>(1, identity.slots.value_or(places));
+    }
 };
 using runner_ptr = std::shared_ptr<runner>;
 

@@ -1,5 +1,6 @@
 #include "kernel/serve/explain_job.hpp"
 
+#include "kernel/base/time_text.hpp"
 #include "kernel/job/job_json.hpp"
 #include "kernel/serve/choice_text.hpp"
 #include "kernel/serve/no_match.hpp"
@@ -124,8 +125,12 @@ json::object explain_job(controller& c, const job_ptr& j) {
         std::lock_guard lock(j->mutex);
         o["state"] = to_string(j->state);
         waits = j->state == job_state::queued;
+        if (j->start_ns) o["start_at"] = to_rfc3339(j->start_ns);
         reason = j->reason;
-        if (const attempt* a = j->current(); a && !waits) {
+        if (j->state == job_state::delayed)
+            reason +=
+                sdk::concat(", in ", span_of_time(std::max<std::int64_t>((j->start_due - c.time.now()).count(), 0)));
+        if (const attempt* a = j->current(); a && !is_waiting(j->state)) {
             of_attempt = j->output_trouble.empty() && j->reason.empty();
             reason = of_attempt                   ? choice_reason(*a)
                      : !j->output_trouble.empty() ? "it stands still: its output cannot be stored: " + j->output_trouble

@@ -126,7 +126,8 @@ result<std::string> list_jobs(controller& c, const json::object& o) {
     if (auto text = text_or(o, "state"); !text.empty()) {
         state = parse_job_state(text);
         if (!state)
-            return bad_value("state", "queued, offered, running, succeeded, failed, cancelled, expired or dead",
+            return bad_value("state",
+                             "delayed, queued, offered, running, succeeded, failed, cancelled, expired or dead",
                              "\"" + std::string(text) + "\"");
     }
     std::optional<id> before;
@@ -258,6 +259,19 @@ void add_job_methods(router& r, controller& c) {
                 }));
             else
                 answer_job(j, call);
+        });
+    });
+    r.add("jobs.retry", [&c](const call_input& in, const call_ptr& call) {
+        auto o = parse_params(in.params, {"id"});
+        if (!o) return void(call->fail(o.error()));
+        with_job(c, *o, call, [&](const job_ptr& j) {
+            const std::string who = in.who ? in.who->name : std::string();
+            c.jobs.retry(j, who, [call](const result<job_ptr>& again, bool) {
+                if (again)
+                    answer_job(*again, call);
+                else
+                    call->fail(again.error());
+            });
         });
     });
     r.add("jobs.logs", [&c](const call_input& in, const call_ptr& call) {

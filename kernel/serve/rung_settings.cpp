@@ -61,6 +61,11 @@ fleet_tuning fleet_tuning_of(const daemon_settings& bound) {
     t.cache_ttl = nanoseconds(d.integer("cache_ttl"));
     t.parallel_detection = d.boolean("parallel_detection");
     t.runner_timeout = nanoseconds(bound.at("registry").integer("runner_timeout"));
+    const auto& r = bound.at("registry");
+    t.quarantine = {static_cast<std::uint32_t>(r.integer("quarantine_refusals")),
+                    static_cast<std::uint32_t>(r.integer("quarantine_crashes")),
+                    nanoseconds(r.integer("quarantine_window")), nanoseconds(r.integer("quarantine_time")),
+                    nanoseconds(r.integer("quarantine_longest"))};
     t.auto_detection = bound.at("registry").boolean("auto_capability_detection");
     t.disabled_detection = not_detected(bound);
     t.detection_retries = static_cast<std::uint32_t>(d.integer("retry_attempts"));

@@ -88,6 +88,15 @@ void add_rungs(json::object& o, const member& m, const fleet& links, const clock
     }
 }
 
+json::value quarantine_json(const quarantine& q, const clock& time) {
+    if (q.state() == quarantine::phase::none) return nullptr;
+    const bool out = q.state() == quarantine::phase::out;
+    return json::object{{"state", out ? "out" : "trial"},
+                        {"reason", q.reason()},
+                        {"until", out ? json::value(rfc3339_of(q.until(), time)) : json::value()},
+                        {"times", q.times()}};
+}
+
 json::array protocols_json(const runner& r) {
     json::array out;
     for (const auto& [name, seen] : r.protocols) {
@@ -154,6 +163,7 @@ json::object runner_json(controller& c, const member_ptr& m, bool with_facts) {
                          {"age_s", static_cast<double>(age.age.count()) / 1e9},
                          {"hits", stats.hits},
                          {"misses", stats.misses}};
+    o["quarantine"] = quarantine_json(r.conduct, c.runners.time());
     add_rungs(o, *m, c.links, c.runners.time(), with_facts);
     if (with_facts) o["facts"] = r.facts ? r.facts->to_json() : json::array{};
     return o;

@@ -60,6 +60,39 @@ constexpr std::array k_log{
     option("file", SIGRUN_OPT_STRING, {.def = "", .doc = "Where; empty is stderr."}),
 };
 constexpr std::array k_registry{
+    option(
+        "quarantine_refusals", SIGRUN_OPT_INT,
+        {.def = "10",
+         .doc = "A runner that is not ready (full disk, no workspace) for so many offers within quarantine_window, and "
+                "ends no job between them, is set aside; 0 = never.",
+         .max = 1000,
+         .flags = SIGRUN_OPT_HOT}),
+    option("quarantine_crashes", SIGRUN_OPT_INT,
+           {.def = "5",
+            .doc = "The same for attempts that fail for the runner's own fault, or are lost with it; those within one "
+                   "second count once. 0 = never.",
+            .max = 1000,
+            .flags = SIGRUN_OPT_HOT}),
+    option("quarantine_window", SIGRUN_OPT_DURATION,
+           {.def = "5m",
+            .doc = "How long such a fault counts.",
+            .min = k_second,
+            .max = 86400 * k_second,
+            .flags = SIGRUN_OPT_HOT}),
+    option(
+        "quarantine_time", SIGRUN_OPT_DURATION,
+        {.def = "30s",
+         .doc = "How long a runner is set aside the first time; twice as long each time it fails its trial, or is set "
+                "aside again soon.",
+         .min = k_second,
+         .max = 86400 * k_second,
+         .flags = SIGRUN_OPT_HOT}),
+    option("quarantine_longest", SIGRUN_OPT_DURATION,
+           {.def = "30m",
+            .doc = "No longer than that.",
+            .min = k_second,
+            .max = 7 * 86400 * k_second,
+            .flags = SIGRUN_OPT_HOT}),
     option("max_runners", SIGRUN_OPT_INT,
            {.def = "10000", .doc = "Registrations beyond it are refused.", .min = 1, .max = 100000}),
     option("runner_timeout", SIGRUN_OPT_DURATION,
@@ -274,6 +307,12 @@ constexpr std::array k_jobs{
                    "between is given up, and told as a gap.",
             .min = 4096,
             .max = 1e12,
+            .flags = SIGRUN_OPT_HOT}),
+    option("poison_after", SIGRUN_OPT_INT,
+           {.def = "3",
+            .doc = "A job that so many different runners were lost or crashed with is dead: it is not tried again. 0 = "
+                   "never.",
+            .max = 64,
             .flags = SIGRUN_OPT_HOT}),
     option("lease", SIGRUN_OPT_DURATION,
            {.def = "10s",

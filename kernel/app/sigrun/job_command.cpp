@@ -1,4 +1,4 @@
-// sigrun job ls|show|logs|cancel|explain
+// sigrun job ls|show|logs|cancel|retry|explain
 #include "kernel/app/sigrun/context.hpp"
 #include "kernel/app/sigrun/follow.hpp"
 #include "kernel/app/sigrun/job_view.hpp"
@@ -83,6 +83,21 @@ int cancel(context& ctx, const std::vector<std::string>& given, const std::strin
     return k_ok;
 }
 
+int retry(context& ctx, const std::vector<std::string>& given) {
+    for (const auto& one : given) {
+        const std::string text = ctx.daemon().call("jobs.retry", {{"id", full_id(ctx, one)}});
+        if (ctx.json()) {
+            context::print(text + "\n");
+            continue;
+        }
+        const json::object job = need(parse_object(text));
+        const auto state = text_or(job, "state");
+        context::print(std::string(text_or(job, "id")) + "  " + ctx.out().paint(state, style_of_state(state)) +
+                       " (again: " + std::string(text_or(job, "retry_of")) + ")\n");
+    }
+    return k_ok;
+}
+
 struct job_choice {
     std::vector<std::string> ids;
     std::string state, grace;
@@ -105,14 +120,14 @@ CLI::App* with_id(CLI::App& group, const char* name, const char* doc, job_choice
 
 void add_job_commands(CLI::App& app, context& ctx) {
     auto what = std::make_shared<job_choice>();
-    auto* group = app.add_subcommand("job", "Look at jobs, read their output, cancel them");
+    auto* group = app.add_subcommand("job", "Look at jobs, read their output, cancel or repeat them");
     group->require_subcommand(1);
     group->footer("Examples:\n  sigrun job ls --state running\n  sigrun job logs -f ID\n  sigrun job explain ID");
 
     auto* ls = group->add_subcommand("ls", "List jobs, newest first");
     ls->add_option("--state", what->state, "Only jobs in this state")
-        ->check(CLI::IsMember(
-            {"queued", "offered", "running", "uploading", "succeeded", "failed", "cancelled", "expired", "dead"}));
+        ->check(CLI::IsMember({"delayed", "queued", "offered", "running", "uploading", "succeeded", "failed",
+                               "cancelled", "expired", "dead"}));
     ls->add_option("-n,--limit", what->limit, "At most this many")
         ->check(CLI::Range(1, 1'000'000))
         ->capture_default_str();
@@ -167,6 +182,10 @@ void add_job_commands(CLI::App& app, context& ctx) {
     cancel_app->add_option("--grace", what->grace, "Time between TERM and KILL (default: 10s)")->type_name("DURATION");
     cancel_app->footer("Example: sigrun job cancel 0c8e6a1d4b21 --grace 2s");
     cancel_app->callback([&ctx, what] { ctx.action = [&ctx, what] { return cancel(ctx, what->ids, what->grace); }; });
+
+    auto* retry_app = with_id(*group, "retry", "The same again as a new job, of jobs that have ended", *what, true);
+    retry_app->footer("Example: sigrun job retry 0c8e6a1d4b21");
+    retry_app->callback([&ctx, what] { ctx.action = [&ctx, what] { return retry(ctx, what->ids); }; });
 
     auto* explain_app = with_id(*group, "explain", "Why a job waits, or why it runs where it runs", *what);
     explain_app->footer("Example: sigrun job explain 0c8e6a1d4b21");

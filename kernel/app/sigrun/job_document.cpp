@@ -118,6 +118,8 @@ result<json::object> job_document(const job_options& o) {
     set("balancer", o.balancer);
     set("priority", o.priority);
     set("durability", o.durability);
+    set("delay", o.delay);
+    set("start_at", o.start_at);
     if (!o.payload.empty()) {
         SIGRUN_TRY(bytes, payload_bytes(o.payload));
         out["payload"] = text_or_base64(bytes);
@@ -133,6 +135,9 @@ result<json::object> job_document(const job_options& o) {
     json::object timeouts, retry;
     if (!o.run_timeout.empty()) timeouts["run"] = o.run_timeout;
     if (!o.queue_timeout.empty()) timeouts["queue"] = o.queue_timeout;
+    if (!o.start_timeout.empty()) timeouts["start"] = o.start_timeout;
+    if (!o.silent_timeout.empty()) timeouts["silent"] = o.silent_timeout;
+    if (!o.total_timeout.empty()) timeouts["total"] = o.total_timeout;
     if (!timeouts.empty()) out["timeouts"] = std::move(timeouts);
     if (o.user_retries >= 0) retry["user"] = o.user_retries;
     if (o.infrastructure_retries >= 0) retry["infrastructure"] = o.infrastructure_retries;

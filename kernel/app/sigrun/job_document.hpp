@@ -13,7 +13,8 @@ struct job_options {
     std::string kind = "process";
     std::string requires_text, workdir, payload, queue, tenant, affinity, zone, protocol, preferred_protocol,
         max_latency, balancer, priority, durability;
-    std::string run_timeout, queue_timeout;
+    std::string run_timeout, queue_timeout, start_timeout, silent_timeout, total_timeout;
+    std::string delay, start_at;
     std::vector<std::string> secrets;                       // "NAME" (of this program's environment) or "NAME=@FILE"
     std::vector<std::string> environment, labels, prefers;  // "K=V"; prefers "WEIGHT:EXPRESSION"
     int user_retries = -1, infrastructure_retries = -1;

@@ -25,6 +25,19 @@ void add_job_flags(CLI::App& app, job_options& job, bool with_words) {
     app.add_option("--timeout", job.run_timeout, "The job may run this long")->type_name("DURATION");
     app.add_option("--queue-timeout", job.queue_timeout, "The job may wait this long for a runner")
         ->type_name("DURATION");
+    app.add_option("--start-timeout", job.start_timeout,
+                   "A runner that accepted it may take this long to start it (default: 1m); then another one gets it")
+        ->type_name("DURATION");
+    app.add_option("--silent-timeout", job.silent_timeout, "It is ended after this long without output")
+        ->type_name("DURATION");
+    app.add_option("--total-timeout", job.total_timeout,
+                   "It is ended this long after its submission, with all waiting and all retries")
+        ->type_name("DURATION");
+    auto* delay =
+        app.add_option("--delay", job.delay, "Not before this long after its submission")->type_name("DURATION");
+    app.add_option("--at", job.start_at, "Not before this time, e.g. 2026-01-05T10:00:00Z")
+        ->type_name("TIME")
+        ->excludes(delay);
     add_protocol_flags(app, job);
     app.add_option("--balancer", job.balancer, "Balancing algorithm (default: the daemon's)")->type_name("NAME");
     app.add_option("-l,--label", job.labels, "Label of the job; may be repeated")

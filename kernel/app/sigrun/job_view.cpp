@@ -206,6 +206,8 @@ std::string job_details(const json::object& job, const terminal& where, std::int
         if (!ago.empty()) f.add(name, std::string(text) + (ago == "now" ? " (now)" : " (" + ago + " ago)"));
     };
     moment("submitted", "submitted_at");
+    f.add("not before", text_or(job, "start_at"));
+    f.add("again", text_or(job, "retry_of"));
     moment("started", "started_at");
     moment("finished", "finished_at");
     f.add("took", duration_text(text_or(job, "started_at"), text_or(job, "finished_at"), now_ns));

@@ -224,7 +224,7 @@ void add_runner_commands(CLI::App& app, context& ctx) {
     maintenance->footer("Example: sigrun runner maintenance build-1 --reason 'new disk'");
     action(maintenance, [](context& c, const runner_choice& w) { return change(c, "runners.maintenance", w); });
 
-    auto* resume = named("resume", "Take jobs again after drain or maintenance");
+    auto* resume = named("resume", "Take jobs again after drain, maintenance or being set aside");
     resume->footer("Example: sigrun runner resume build-1");
     action(resume, [](context& c, const runner_choice& w) { return change(c, "runners.resume", w); });
 

@@ -46,6 +46,14 @@ std::string labels_text(const json::object& runner) {
     return labels ? fact_text({}, *labels) : std::string();
 }
 
+/// "on trial, the 2nd time in a row: why"; while it is out the status says it.
+std::string quarantine_text(const json::object& runner) {
+    const json::object* q = object_or_null(runner, "quarantine");
+    if (!q || text_or(*q, "state") != "trial") return {};
+    return "until its next job is done (" + std::to_string(number_or<unsigned>(*q, "times", 1)) +
+           " times in a row): " + std::string(text_or(*q, "reason"));
+}
+
 std::string latency_text(const json::object& protocol) {
     const json::value* us = protocol.if_contains("latency_us");
     return us && us->is_number() ? fact_text("latency_us", *us) : std::string();
@@ -142,6 +150,7 @@ std::string runner_details(const json::object& runner, bool all_facts, const ter
     f.add("id", text_or(runner, "id"));
     f.add("status", status_cell(runner));
     f.add("reason", text_or(runner, "status_reason"));
+    f.add("set aside", quarantine_text(runner));
     f.add("type", text_or(runner, "type"));
     f.add("endpoint", text_or(runner, "endpoint"));
     f.add("profile", text_or(runner, "profile"));

@@ -17,7 +17,7 @@ namespace {
 
 namespace io = google::protobuf::io;
 using wire = google::protobuf::internal::WireFormatLite;
-constexpr std::size_t k_max_text = 128;
+constexpr std::size_t k_max_shown = 128;
 
 /// The texts of a message by their field's number; other fields are passed over. False: it is no message.
 bool read_texts(std::string_view message, std::map<int, std::string>& out) {
@@ -39,7 +39,7 @@ bool read_texts(std::string_view message, std::map<int, std::string>& out) {
 /// As it is compared: "v1.7.2" is version 1.7.2. Empty: no text that can be shown.
 std::string version_in(std::string text) {
     if (text.starts_with('v')) text.erase(0, 1);
-    const bool shown = text.size() <= k_max_text &&
+    const bool shown = text.size() <= k_max_shown &&
                        std::all_of(text.begin(), text.end(), [](unsigned char c) { return c > ' ' && c < 0x7f; });
     return shown ? text : std::string();
 }

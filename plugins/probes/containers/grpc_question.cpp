@@ -16,7 +16,7 @@
 namespace sigrun::containers {
 namespace {
 
-constexpr auto k_tuple = boost::asio::as_tuple(boost::asio::use_awaitable);
+constexpr auto k_with_error = boost::asio::as_tuple(boost::asio::use_awaitable);
 constexpr int k_unimplemented = 12;  // grpc-status
 constexpr std::size_t k_max_answer = 64 * 1024, k_prefix = 5;
 constexpr std::string_view k_no_message{"\0\0\0\0\0", k_prefix};  // not compressed, no bytes
@@ -129,7 +129,7 @@ boost::asio::awaitable<grpc_reply> ask_grpc(unix_stream& connection, std::vector
         ssize_t n = 0;
         while ((n = nghttp2_session_mem_send(session.get(), &bytes)) > 0) {
             const boost::asio::const_buffer all(bytes, static_cast<std::size_t>(n));
-            const auto [error, written] = co_await boost::asio::async_write(connection, all, k_tuple);
+            const auto [error, written] = co_await boost::asio::async_write(connection, all, k_with_error);
             if (!error) continue;
             out.trouble = error == boost::beast::error::timeout ? "no answer in time" : error.message();
             co_return out;
@@ -139,7 +139,7 @@ boost::asio::awaitable<grpc_reply> ask_grpc(unix_stream& connection, std::vector
             co_return out;
         }
         const auto into = boost::asio::buffer(room);
-        const auto [error, count] = co_await connection.async_read_some(into, k_tuple);
+        const auto [error, count] = co_await connection.async_read_some(into, k_with_error);
         if (error) {
             out.trouble = error == boost::beast::error::timeout ? "no answer in time" : error.message();
             co_return out;

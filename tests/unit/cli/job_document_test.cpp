@@ -36,6 +36,11 @@ TEST(job_document, carries_every_option_to_its_field) {
     o.durability = "memory";
     o.run_timeout = "10m";
     o.queue_timeout = "1h";
+    o.start_timeout = "5s";
+    o.delay = "10m";
+    o.start_at = "2026-01-05T10:00:00Z";
+    o.silent_timeout = "2m";
+    o.total_timeout = "3h";
     o.environment = {"A=1", "B=x=y"};
     o.labels = {"team=core"};
     o.prefers = {"10:label.cache == \"warm\""};
@@ -55,7 +60,10 @@ TEST(job_document, carries_every_option_to_its_field) {
     EXPECT_EQ(d->at("affinity"), "repo-7");
     EXPECT_EQ(d->at("priority"), "high");
     EXPECT_EQ(d->at("durability"), "memory");
-    EXPECT_EQ(d->at("timeouts"), json::value({{"run", "10m"}, {"queue", "1h"}}));
+    EXPECT_EQ(d->at("delay"), "10m");
+    EXPECT_EQ(d->at("start_at"), "2026-01-05T10:00:00Z");
+    EXPECT_EQ(d->at("timeouts"),
+              json::value({{"run", "10m"}, {"queue", "1h"}, {"start", "5s"}, {"silent", "2m"}, {"total", "3h"}}));
     EXPECT_EQ(d->at("env"), json::value({{"A", "1"}, {"B", "x=y"}}));
     EXPECT_EQ(d->at("labels"), json::value({{"team", "core"}}));
     EXPECT_EQ(json::serialize(d->at("prefers")), R"([{"if":"label.cache == \"warm\"","weight":10}])");

@@ -57,6 +57,8 @@ void fill(v1::Job& job, const json::object& o) {
     job.set_protocol(text(o, "protocol"));
     job.set_reason(text(o, "reason"));
     job.set_submitted_at(text(o, "submitted_at"));
+    job.set_start_at(text(o, "start_at"));
+    job.set_retry_of(text(o, "retry_of"));
     job.set_started_at(text(o, "started_at"));
     job.set_finished_at(text(o, "finished_at"));
     job.set_log_bytes(number<std::uint64_t>(o, "log_bytes").value_or(0));

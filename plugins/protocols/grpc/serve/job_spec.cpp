@@ -56,6 +56,9 @@ std::string job_document(const v1::JobSpec& spec) {
         json::object timeouts;
         set_text(timeouts, "queue", spec.timeouts().queue());
         set_text(timeouts, "run", spec.timeouts().run());
+        set_text(timeouts, "start", spec.timeouts().start());
+        set_text(timeouts, "silent", spec.timeouts().silent());
+        set_text(timeouts, "total", spec.timeouts().total());
         o["timeouts"] = std::move(timeouts);
     }
     if (spec.has_retry()) {
@@ -65,6 +68,8 @@ std::string job_document(const v1::JobSpec& spec) {
         o["retry"] = std::move(retry);
     }
     set_text(o, "durability", spec.durability());
+    set_text(o, "start_at", spec.start_at());
+    set_text(o, "delay", spec.delay());
     if (spec.has_idempotent()) o["idempotent"] = spec.idempotent();
     return json::serialize(o);
 }

@@ -185,11 +185,12 @@ std::optional<std::string> give(const reply_parts& r) {
     [](std::string_view bytes, call_parts& out) { return by_id<v1::Request>(bytes, out, name); }
 #define SIGRUN_GRPC_CHANGE(name) [](std::string_view bytes, call_parts& out) { return change_runner(bytes, out, name); }
 
-constexpr std::array<method, 19> k_methods{{
+constexpr std::array<method, 20> k_methods{{
     {"/sigrun.v1.Jobs/Submit", shape::unary, &submit, &give_job},
     {"/sigrun.v1.Jobs/Get", shape::unary, SIGRUN_GRPC_BY_ID(GetJobRequest, "jobs.get"), &give_job},
     {"/sigrun.v1.Jobs/List", shape::unary, &list_jobs, &give<jobs_of>},
     {"/sigrun.v1.Jobs/Cancel", shape::unary, &cancel, &give_job},
+    {"/sigrun.v1.Jobs/Retry", shape::unary, SIGRUN_GRPC_BY_ID(RetryJobRequest, "jobs.retry"), &give_job},
     {"/sigrun.v1.Jobs/Logs", shape::streaming, &logs, &give_log},
     {"/sigrun.v1.Jobs/Explain", shape::unary, SIGRUN_GRPC_BY_ID(ExplainRequest, "jobs.explain"), &give<explanation_of>},
     {"/sigrun.v1.Runners/Add", shape::unary, &add_runner, &give<runner_of>},

@@ -1,9 +1,9 @@
 #include "serve/caller_check.hpp"
 
+#include "serve/request_check.hpp"
+
 namespace sigrun::http {
 namespace {
-
-std::string_view sv(boost::beast::string_view s) { return {s.data(), s.size()}; }
 
 std::vector<std::string_view> all(const boost::beast::http::fields& head, boost::beast::string_view name) {
     std::vector<std::string_view> values;

@@ -70,6 +70,8 @@ constexpr route k_routes[] = {
     {"GET", "/v1/jobs", "jobs.list", answer::json, body::none, 200, "", k_list_jobs, "jobs, newest first"},
     {"GET", "/v1/jobs/{id}", "jobs.get", answer::json, body::none, 200, "", k_only_id, "one job"},
     {"POST", "/v1/jobs/{id}/cancel", "jobs.cancel", answer::json, body::none, 200, "", k_cancel, "end a job"},
+    {"POST", "/v1/jobs/{id}/retry", "jobs.retry", answer::json, body::none, 201, "/v1/jobs/", k_only_id,
+     "the same again as a new job"},
     {"GET", "/v1/jobs/{id}/logs", "jobs.logs", answer::logs, body::none, 200, "", k_logs, "output of a job"},
     {"GET", "/v1/jobs/{id}/explain", "jobs.explain", answer::json, body::none, 200, "", k_only_id,
      "why a job waits or runs where it runs"},

@@ -219,6 +219,22 @@ TEST_F(agent_offer, the_run_timeout_of_the_document_is_enforced_here) {
     EXPECT_EQ(state["failure"].as_object()["class"], "user_timeout");
 }
 
+TEST_F(agent_offer, the_silent_timeout_of_the_document_is_enforced_here) {
+    connect();
+    try_of t, bad;
+    controller_.offer(
+        t, {{"command", {"sh", "-c", "echo up; sleep 100"}}, {"timeouts", {{"silent", "200ms"}, {"run", "1h"}}}});
+    auto state = controller_.wait_final(t).parsed();
+    EXPECT_EQ(state["state"], "failed");
+    EXPECT_EQ(state["failure"].as_object()["class"], "user_timeout");
+    EXPECT_EQ(state["failure"].as_object()["code"], "silent");
+    EXPECT_EQ(state["signal"], 15);
+    EXPECT_TRUE(state.contains("usage"));
+    EXPECT_EQ(controller_.log_of(t), "up\n");
+    controller_.offer(bad, {{"command", {"true"}}, {"timeouts", {{"silent", "soon"}}}});
+    EXPECT_NE(controller_.wait_answer(bad).json.find("timeouts.silent"), std::string::npos);
+}
+
 TEST_F(agent_offer, cancel_is_answered_by_the_final_state_also_for_what_is_not_here) {
     connect();
     try_of t, unknown;

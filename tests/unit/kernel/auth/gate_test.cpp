@@ -118,6 +118,7 @@ TEST_F(gate_with_callers, each_role_has_its_methods) {
                                                               {"events.watch", {"reader", "submitter", "admin"}},
                                                               {"jobs.submit", {"submitter", "admin"}},
                                                               {"jobs.cancel", {"submitter", "admin"}},
+                                                              {"jobs.retry", {"submitter", "admin"}},
                                                               {"runners.drain", {"admin"}},
                                                               {"plugins.reload", {"admin"}},
                                                               {"config.show", {"admin"}},

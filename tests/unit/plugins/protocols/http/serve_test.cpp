@@ -60,6 +60,15 @@ TEST(http_serve, each_route_becomes_its_method_with_its_params) {
     }
 }
 
+TEST(http_serve, a_job_that_is_done_again_is_a_new_one_with_its_location) {
+    served_plugin sut;
+    sut.on("jobs.retry", R"({"id":"b","retry_of":"a"})");
+    const auto got = sut.ask("POST /v1/jobs/a/retry HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    EXPECT_EQ(got.status, 201);
+    EXPECT_EQ(got.header("Location"), "/v1/jobs/b");
+    EXPECT_EQ(sut.wait_call().params, R"({"id":"a"})");
+}
+
 TEST(http_serve, a_submitted_job_is_created_with_its_location_and_its_document_is_untouched) {
     served_plugin sut;
     sut.on("jobs.submit", R"({"id":"a b","state":"queued"})");
