@@ -246,10 +246,7 @@ std::string job_record(const job& j) {
     out.reserve(j.spec->document.size() + 512);
     json_writer w(out);
     w.open_object();
-    w.member("id", j.uid.text())
-        .member("state", to_string(j.state))
-        .key("document")
-        .raw(j.spec->told_document());
+    w.member("id", j.uid.text()).member("state", to_string(j.state)).key("document").raw(j.spec->told_document());
     if (!j.spec->sealed_secrets.empty()) w.member("secrets", j.spec->sealed_secrets);
     if (j.payload) w.member("payload", to_base64(j.payload.view()));
     if (!j.idempotency_key.empty()) w.member("key", j.idempotency_key);

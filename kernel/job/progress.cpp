@@ -6,7 +6,7 @@
 namespace sigrun {
 namespace {
 
-constexpr std::size_t k_longest_limits = 16384;  // of text about them, from a runner
+constexpr std::size_t k_longest_limits = 16384;    // of text about them, from a runner
 constexpr std::size_t k_most_outputs = 64 * 1024;  // bytes of keys and values
 constexpr std::size_t k_most_warnings = 20;
 constexpr std::size_t k_most_warning = 1024;

@@ -26,8 +26,8 @@ const std::vector<std::string> k_fields{"kind",        "command",  "steps",     
                                         "payload",     "requires", "prefers",    "queue",      "tenant",
                                         "priority",    "balancer", "affinity",   "protocol",   "labels",
                                         "timeouts",    "retry",    "durability", "idempotent", "preferred_protocol",
-                                         "max_latency", "zone",     "start_at",   "delay",      "limits",
-                                         "secrets"};
+                                        "max_latency", "zone",     "start_at",   "delay",      "limits",
+                                        "secrets"};
 
 std::string kind_of(const json::value& v) {
     switch (v.kind()) {

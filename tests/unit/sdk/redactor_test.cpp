@@ -39,6 +39,23 @@ TEST(redactor, also_when_it_is_split_over_writes) {
     for (std::size_t n = 1; n < text.size(); ++n) EXPECT_EQ(in_pieces(what, text, {n}), wanted) << n;
 }
 
+TEST(redactor, no_two_cuts_at_any_places_let_a_secret_through) {
+    const secret_patterns what({"hunter22", "correct horse"});
+    const std::string text = "a hunter22,Y29ycmVjdCBob3JzZQ== huntehunter22.";  // and the second one in base64
+    const auto wanted = redact(what, text);
+    EXPECT_EQ(wanted, "a ***,*** hunte***.");
+    for (std::size_t first = 0; first <= text.size(); ++first)
+        for (std::size_t second = first; second <= text.size(); ++second) {
+            std::string out;
+            redactor one(what);
+            one.feed(std::string_view(text).substr(0, first), out);
+            one.feed(std::string_view(text).substr(first, second - first), out);
+            one.feed(std::string_view(text).substr(second), out);
+            one.end(out);
+            ASSERT_EQ(out, wanted) << first << ", " << second;
+        }
+}
+
 TEST(redactor, what_cannot_be_one_any_more_is_given_at_once) {
     const secret_patterns what({"hunter22"});
     std::string out;

@@ -1,5 +1,6 @@
 // The field `secrets` of a job document: what is taken, and what of it may be seen by others than the runner.
 #include "kernel/job/spec_secrets.hpp"
+
 #include "unit/kernel/select/fleet.hpp"
 
 #include <gtest/gtest.h>
@@ -54,7 +55,8 @@ TEST_F(spec_secrets, a_document_without_any_is_as_it_was) {
 }
 
 TEST_F(spec_secrets, are_compared_by_a_mark_that_is_the_same_for_the_same_values) {
-    const auto one = parse(R"(,"secrets":{"KEY":"hunter22"})").value(), again = parse(R"(,"secrets":{"KEY":"hunter22"})").value(),
+    const auto one = parse(R"(,"secrets":{"KEY":"hunter22"})").value(),
+               again = parse(R"(,"secrets":{"KEY":"hunter22"})").value(),
                other = parse(R"(,"secrets":{"KEY":"hunter23"})").value();
     EXPECT_EQ(one->compared_document, again->compared_document);
     EXPECT_NE(one->compared_document, other->compared_document);
@@ -72,8 +74,10 @@ TEST_F(spec_secrets, a_wrong_one_is_refused_by_its_name_and_no_value_is_shown) {
         std::string more, field, words;
     };
     for (const auto& [more, field, words] :
-         {wrong{R"(,"secrets":"hunter22")", "secrets", "an object"}, {R"(,"secrets":["hunter22"])", "secrets", "an object"},
-          {R"(,"secrets":{"KEY":7})", "secrets.KEY", "a text"}, {R"(,"secrets":{"KEY":["hunter22"]})", "secrets.KEY", "a text"},
+         {wrong{R"(,"secrets":"hunter22")", "secrets", "an object"},
+          {R"(,"secrets":["hunter22"])", "secrets", "an object"},
+          {R"(,"secrets":{"KEY":7})", "secrets.KEY", "a text"},
+          {R"(,"secrets":{"KEY":["hunter22"]})", "secrets.KEY", "a text"},
           {R"(,"secrets":{"KEY":"abc"})", "secrets.KEY", "at least 4 bytes"},
           {R"(,"secrets":{"KEY":""})", "secrets.KEY", "at least 4 bytes"},
           {R"(,"secrets":{"KEY":"hunter22\u0000"})", "secrets.KEY", "NUL"},

@@ -39,7 +39,8 @@ TEST_F(process_secrets, that_lie_over_the_borders_of_many_full_pieces_are_found)
 
 TEST_F(process_secrets, are_in_no_output_no_warning_and_no_message) {
     auto r = with_secrets(
-        "echo \"told=$KEY\" >> $SIGRUN_OUTPUT; echo \"wrong $KEY\" >> $SIGRUN_OUTPUT; echo \"$KEY=x\" >> $SIGRUN_OUTPUT; exit 3",
+        "echo \"told=$KEY\" >> $SIGRUN_OUTPUT; echo \"wrong $KEY\" >> $SIGRUN_OUTPUT; echo \"$KEY=x\" >> "
+        "$SIGRUN_OUTPUT; exit 3",
         {{"KEY", "hunter22"}});
     const auto how = wait(r);
     EXPECT_EQ(how.text.find("hunter22"), std::string::npos) << how.text;
