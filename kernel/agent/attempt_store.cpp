@@ -55,29 +55,45 @@ private:
     int fd_;
 };
 
-std::string encode(const attempt_record& what) {
+bool has_secrets(std::string_view document) {
+    // Looked for in the text first: most documents have none, and need not be read for it.
+    if (document.find("\"secrets\"") == std::string_view::npos && document.find("\\u") == std::string_view::npos)
+        return false;
+    const auto o = parse_object(document);
+    return o && o->contains("secrets");
+}
+
+result<std::string> encode(const attempt_record& what, secret_box& box) {
+    const bool sealed = has_secrets(what.document);
+    std::string closed;
+    if (sealed) {
+        SIGRUN_TRY(text, box.seal(what.document));
+        closed = text;
+    }
+    const std::string_view document = sealed ? closed : what.document;
     const auto names = json::serialize(json::object{{"job", what.names.job},
                                                     {"attempt", what.names.number},
                                                     {"token", what.names.token},
                                                     {"kind", what.kind},
                                                     {"workspace", what.workspace},
                                                     {"in_memory", what.in_memory},
+                                                    {"sealed", sealed},
                                                     {"deadline_ns", what.deadline_ns}});
     const auto payload = what.payload ? what.payload.view() : std::string_view();
     record_head head{};
     std::memcpy(head.magic, k_magic, sizeof k_magic);
     head.names = static_cast<std::uint32_t>(names.size());
-    head.document = static_cast<std::uint32_t>(what.document.size());
+    head.document = static_cast<std::uint32_t>(document.size());
     head.payload = static_cast<std::uint32_t>(payload.size());
-    head.checksum = sdk::crc32c().feed(names).feed(what.document).feed(payload).value();
+    head.checksum = sdk::crc32c().feed(names).feed(document).feed(payload).value();
     head.cause = static_cast<std::uint32_t>(what.cause);
     std::string text;
-    text.reserve(sizeof head + names.size() + what.document.size() + payload.size());
-    text.append(reinterpret_cast<const char*>(&head), sizeof head).append(names).append(what.document).append(payload);
+    text.reserve(sizeof head + names.size() + document.size() + payload.size());
+    text.append(reinterpret_cast<const char*>(&head), sizeof head).append(names).append(document).append(payload);
     return text;
 }
 
-std::optional<attempt_record> decode(std::string_view text) {
+std::optional<attempt_record> decode(std::string_view text, secret_box& box) {
     record_head head{};
     if (text.size() < sizeof head) return std::nullopt;
     std::memcpy(&head, text.data(), sizeof head);
@@ -96,6 +112,14 @@ std::optional<attempt_record> decode(std::string_view text) {
     what.in_memory = bool_or(*names, "in_memory", false);
     what.deadline_ns = number_or<std::uint64_t>(*names, "deadline_ns", 0);
     what.document = text.substr(head.names, head.document);
+    if (bool_or(*names, "sealed", false)) {
+        auto clear = box.open(what.document);
+        if (!clear) {
+            SIGRUN_LOG(logs::agent, error, "attempt of job ", what.names.job, ": ", clear.error().text());
+            return std::nullopt;
+        }
+        what.document = *clear;
+    }
     if (head.payload) what.payload = buffer_ref::copy_of(text.substr(head.names + head.document, head.payload));
     what.cause = head.cause <= static_cast<std::uint32_t>(end_cause::silent) ? static_cast<end_cause>(head.cause)
                                                                              : end_cause::none;
@@ -103,14 +127,14 @@ std::optional<attempt_record> decode(std::string_view text) {
     return what;
 }
 
-std::optional<attempt_record> read_record(const std::string& path) {
+std::optional<attempt_record> read_record(const std::string& path, secret_box& box) {
     std::error_code ec;
     const auto size = fs::file_size(path, ec);
     if (ec || size > k_largest_record) return std::nullopt;
     std::ifstream in(path, std::ios::binary);
     std::string text(size, '\0');
     in.read(text.data(), static_cast<std::streamsize>(size));
-    return in ? decode(text) : std::nullopt;
+    return in ? decode(text, box) : std::nullopt;
 }
 
 }  // namespace
@@ -122,7 +146,7 @@ std::vector<restored_attempt> attempt_store::restore() {
     for (const auto& entry : fs::directory_iterator(folder_, ec)) {
         const auto path = entry.path().string();
         // A record is complete before its offer is accepted: where there is none, nothing has been started.
-        if (auto what = read_record(path + k_record))
+        if (auto what = read_record(path + k_record, box_))
             found.push_back({path, std::move(*what)});
         else if (fs::remove_all(path, ec); ec)
             SIGRUN_LOG(logs::agent, warning, "cannot remove ", path, ": ", ec.message());
@@ -156,8 +180,11 @@ result<std::string> attempt_store::take(const attempt_record& what) {
             return problem{errc::io, path + " cannot be made: " + std::strerror(errno), "state_dir"};
         }
     }
-    if (file(place + k_record, O_WRONLY | O_CREAT).write(encode(what), 0)) return place;
-    problem why{errc::io, "cannot write " + place + k_record + ": " + std::strerror(errno), "state_dir"};
+    const auto text = encode(what, box_);
+    if (text && file(place + k_record, O_WRONLY | O_CREAT).write(*text, 0)) return place;
+    problem why =
+        !text ? text.error()
+              : problem{errc::io, "cannot write " + place + k_record + ": " + std::strerror(errno), "state_dir"};
     if (fresh) {
         std::error_code ignored;
         fs::remove_all(place, ignored);

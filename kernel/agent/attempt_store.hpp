@@ -7,6 +7,7 @@
 
 #include "kernel/agent/assignment_names.hpp"
 #include "kernel/base/result.hpp"
+#include "kernel/guard/secret_box.hpp"
 #include "kernel/plugin/buffer.hpp"
 
 #include <cstdint>
@@ -33,7 +34,8 @@ struct restored_attempt {
 class attempt_store {
 public:
     /// Nothing is touched before the first use. `folder`: empty = attempts do not outlive the agent.
-    explicit attempt_store(std::string folder) : folder_(std::move(folder)) {}
+    /// Documents with secrets are sealed with <folder>/../secrets.key.
+    explicit attempt_store(std::string folder) : folder_(std::move(folder)), box_(folder_ + "/../secrets.key") {}
 
     bool present() const noexcept { return !folder_.empty(); }
     /// The attempts of an agent before this one; what belongs to none is removed. Once, before the first take.
@@ -49,6 +51,7 @@ public:
 
 private:
     const std::string folder_;
+    secret_box box_;
     std::mutex mutex_;
     std::vector<std::string> free_;
     std::uint64_t next_ = 0;

@@ -10,18 +10,19 @@ json::object failure_of(std::string_view failure_class, std::string_view code, s
 }
 
 // Copies what is there and of the right kind; an executor is a plugin and may say anything.
-void take_numbers(const json::object& from, json::object& to) {
+void take_details(const json::object& from, json::object& to) {
     for (auto key : {"exit_code", "signal"}) {
         const auto* v = from.if_contains(key);
         to[key] = v && v->is_int64() ? json::value(v->get_int64()) : json::value(nullptr);
     }
-    for (auto key : {"usage", "limits"})
+    for (auto key : {"usage", "limits", "outputs"})
         if (const auto* what = object_or_null(from, key)) to[key] = *what;
+    if (const auto* told = array_or_null(from, "output_warnings")) to["output_warnings"] = *told;
 }
 
 final_state failed(json::object failure, const json::object& details) {
     json::object o{{"state", failure["class"] == "cancelled" ? "cancelled" : "failed"}};
-    take_numbers(details, o);
+    take_details(details, o);
     o["failure"] = std::move(failure);
     return {json::serialize(o), {}};
 }
@@ -31,7 +32,7 @@ final_state ended_by_itself(const json::object& o) {
     auto signal = number_or<std::int64_t>(o, "signal", 0);
     if (code == 0 && signal == 0) {
         json::object state{{"state", "succeeded"}};
-        take_numbers(o, state);
+        take_details(o, state);
         return {json::serialize(state), {}};
     }
     std::string message(text_or(o, "message"));

@@ -18,13 +18,14 @@ job_engine::conduct job_engine::conduct_of(const ending& how) noexcept {
 void job_engine::tell_conduct(const member_ptr& where, const job_spec& spec, conduct what, std::string_view why) {
     if (!where || what == conduct::none) return;
     if (what == conduct::good) return fleet_.note_good(where);
-    fleet_.note_fault(where, runner_fault::crash, affinity_key_of(spec.document), others_match(where, spec), why);
+    fleet_.note_fault(where, runner_fault::crash, affinity_key_of(spec.told_document()), others_match(where, spec),
+                      why);
 }
 
 // Only where the runner is not ready. That all its places are taken, or that it cannot run this job, is no fault of it.
 void job_engine::tell_refusal(const member_ptr& where, const job_spec& spec, const failure& why) {
     if (!where || (why.code != to_string(errc::unavailable) && why.code != to_string(errc::io))) return;
-    fleet_.note_fault(where, runner_fault::refusal, affinity_key_of(spec.document), others_match(where, spec),
+    fleet_.note_fault(where, runner_fault::refusal, affinity_key_of(spec.told_document()), others_match(where, spec),
                       why.message);
 }
 

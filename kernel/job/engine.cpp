@@ -134,7 +134,9 @@ void job_engine::submit(const submit_request& request, std::function<void(result
     std::vector<journal_record> records;
     if (!request.idempotency_key.empty()) {
         j->idempotency_key = request.idempotency_key;
-        auto taken = keys_.take(spec->tenant, request.idempotency_key, j->uid, request.document, j->payload.view());
+        auto taken =
+            keys_.take(spec->tenant, request.idempotency_key, j->uid,
+                       spec->compared_document.empty() ? request.document : spec->compared_document, j->payload.view());
         if (!taken || *taken) {
             table_.erase(j->uid);
             if (!taken) return accepted(taken.error(), false);

@@ -66,8 +66,10 @@ struct ending {
     job_state state = job_state::failed;
     std::optional<int> exit_code, signal;
     failure why;
-    std::string usage;   // JSON object, or empty
-    std::string limits;  // the same: how its limits were held
+    std::string usage;            // JSON object, or empty
+    std::string limits;           // the same: how its limits were held
+    std::string outputs;          // the same, of texts: what the job told those who come after it
+    std::string output_warnings;  // JSON array of texts, or empty: what it told in the wrong form
     buffer_ref result;
     std::uint64_t log_missing = 0;  // bytes of output that the runner had, and that did not arrive
     bool runner_unknown = false;    // nobody can say what the runner does with it now

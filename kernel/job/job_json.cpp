@@ -234,6 +234,8 @@ void append_job_json(std::string& out, job& j, bool replayed) {
         w.raw(j.end->usage);
     else
         w.null();
+    w.key("outputs").raw(j.end && !j.end->outputs.empty() ? std::string_view(j.end->outputs) : "{}");
+    if (j.end && !j.end->output_warnings.empty()) w.key("output_warnings").raw(j.end->output_warnings);
     if (j.end && j.end->runner_unknown) w.member("runner_state", "unknown");
     if (replayed) w.member("idempotency_replayed", true);
     w.close_object();
@@ -244,7 +246,8 @@ std::string job_record(const job& j) {
     out.reserve(j.spec->document.size() + 512);
     json_writer w(out);
     w.open_object();
-    w.member("id", j.uid.text()).member("state", to_string(j.state)).key("document").raw(j.spec->document);
+    w.member("id", j.uid.text()).member("state", to_string(j.state)).key("document").raw(j.spec->told_document());
+    if (!j.spec->sealed_secrets.empty()) w.member("secrets", j.spec->sealed_secrets);
     if (j.payload) w.member("payload", to_base64(j.payload.view()));
     if (!j.idempotency_key.empty()) w.member("key", j.idempotency_key);
     w.member("reason", j.reason)
@@ -290,6 +293,8 @@ std::string job_record(const job& j) {
         if (!j.end->usage.empty()) w.key("usage").raw(j.end->usage);
         if (j.end->result) w.member("result", to_base64(j.end->result.view()));
         if (j.end->log_missing) w.member("log_missing", j.end->log_missing);
+        if (!j.end->outputs.empty()) w.key("outputs").raw(j.end->outputs);
+        if (!j.end->output_warnings.empty()) w.key("output_warnings").raw(j.end->output_warnings);
         w.member("runner_unknown", j.end->runner_unknown).close_object();
     }
     w.close_object();
@@ -359,6 +364,7 @@ result<job_record_view> parse_job_record(std::string_view body) {
     if (!document || !state) return bad_value("job record", "a document and a state", "neither");
     r.document = json::serialize(*document);
     r.state = *state;
+    r.sealed_secrets = text_or(o, "secrets");
     r.key = text_or(o, "key");
     r.reason = text_or(o, "reason");
     r.payload = bytes_of(o, "payload");
@@ -383,6 +389,8 @@ result<job_record_view> parse_job_record(std::string_view body) {
         end.signal = int_of(*e, "signal");
         end.why = failure_of(*e);
         if (const auto* usage = object_or_null(*e, "usage")) end.usage = json::serialize(*usage);
+        if (const auto* outputs = object_or_null(*e, "outputs")) end.outputs = json::serialize(*outputs);
+        if (const auto* told = array_or_null(*e, "output_warnings")) end.output_warnings = json::serialize(*told);
         end.result = bytes_of(*e, "result");
         end.log_missing = number_or<std::uint64_t>(*e, "log_missing", 0);
         end.runner_unknown = bool_or(*e, "runner_unknown", false);

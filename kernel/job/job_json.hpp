@@ -20,7 +20,7 @@ std::string rung_reason(const attempt& a);
 std::string job_record(const job& j);
 /// What a record holds, before its document is parsed again.
 struct job_record_view {
-    std::string document, key, reason;
+    std::string document, sealed_secrets, key, reason;
     buffer_ref payload;
     job_state state = job_state::queued;
     std::vector<attempt> attempts;

@@ -63,6 +63,10 @@ void job_engine::retry(const job_ptr& j, std::string_view submitter,
     again.document = j->spec->document;
     again.submitter = submitter;
     again.retry_of = j->uid;
+    if (!j->spec->secrets_lost.empty())
+        return accepted(problem{errc::conflict, "its secrets cannot be opened any more (" + j->spec->secrets_lost +
+                                                    "); submit it anew with them"},
+                        false);
     {
         job_lock lock(j->mutex);
         if (!is_terminal(j->state)) {

@@ -6,7 +6,32 @@
 namespace sigrun {
 namespace {
 
-constexpr std::size_t k_longest_limits = 16384;  // of text about them, from a runner
+constexpr std::size_t k_longest_limits = 16384;    // of text about them, from a runner
+constexpr std::size_t k_most_outputs = 64 * 1024;  // bytes of keys and values
+constexpr std::size_t k_most_warnings = 20;
+constexpr std::size_t k_most_warning = 1024;
+
+// A runner may be anybody's: what does not keep to the limits is not taken.
+void take_outputs(const json::object& from, ending& how) {
+    json::array warnings;
+    if (const auto* told = array_or_null(from, "output_warnings"))
+        for (const auto& each : *told)
+            if (each.is_string() && each.get_string().size() <= k_most_warning && warnings.size() < k_most_warnings)
+                warnings.push_back(each);
+    if (const auto* outputs = object_or_null(from, "outputs"); outputs && !outputs->empty()) {
+        std::size_t size = 0;
+        bool texts = true;
+        for (const auto& [key, value] : *outputs) {
+            texts = texts && value.is_string();
+            size += key.size() + (value.is_string() ? value.get_string().size() : 0);
+        }
+        if (texts && size <= k_most_outputs)
+            how.outputs = json::serialize(*outputs);
+        else
+            warnings.emplace_back("the runner told outputs of more than 64 KiB, or others than texts: none is kept");
+    }
+    if (!warnings.empty()) how.output_warnings = json::serialize(warnings);
+}
 
 }  // namespace
 
@@ -226,6 +251,7 @@ sigrun_result job_engine::on_state(const job_ptr& j, job_lock& lock, const membe
             how.why = {failure_class::user, "exit", "ended with code " + std::to_string(how.exit_code.value_or(-1))};
         if (const auto* usage = object_or_null(*o, "usage")) how.usage = json::serialize(*usage);
         if (const auto* limits = object_or_null(*o, "limits")) how.limits = json::serialize(*limits);
+        take_outputs(*o, how);
     }
     if (j->spec->keep == durability::memory) {
         // The runner forgets a memory job as soon as it has sent its end.

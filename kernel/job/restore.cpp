@@ -2,6 +2,7 @@
 #include "kernel/job/engine.hpp"
 #include "kernel/job/job_json.hpp"
 #include "kernel/job/log_syncer.hpp"
+#include "kernel/job/spec_secrets.hpp"
 #include "kernel/log/loggers.hpp"
 
 namespace sigrun {
@@ -23,13 +24,16 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
                    " is damaged and skipped: ", view ? "no id" : view.error().text());
         return;
     }
-    auto spec = parse_job_spec(view->document, select_, defaults());
+    const auto clear = reveal_secrets(view->document, view->sealed_secrets, options_.defaults.secrets.get());
+    auto spec = clear ? parse_job_spec(*clear, select_, defaults()) : result<spec_ptr>(clear.error());
     std::string refused;
     if (!spec) {
         // Valid when it was submitted, not with today's plugins: keep it visible.
         refused = spec.error().text();
         auto bare = std::make_shared<job_spec>();
         bare->document = view->document;
+        if (!clear) bare->secrets_lost = refused;
+        bare->sealed_secrets = view->sealed_secrets;
         bare->requirement = requirement::compile("").value();
         bare->pred = select_.intern(bare->requirement);
         bare->queue_account = options_.defaults.queues->find(bare->queue);

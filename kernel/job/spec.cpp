@@ -3,6 +3,7 @@
 #include "kernel/base/base64.hpp"
 #include "kernel/base/rfc3339.hpp"
 #include "kernel/config/settings.hpp"
+#include "kernel/job/spec_secrets.hpp"
 
 #include <sigrun/cpp/job_limits.hpp>
 
@@ -25,7 +26,8 @@ const std::vector<std::string> k_fields{"kind",        "command",  "steps",     
                                         "payload",     "requires", "prefers",    "queue",      "tenant",
                                         "priority",    "balancer", "affinity",   "protocol",   "labels",
                                         "timeouts",    "retry",    "durability", "idempotent", "preferred_protocol",
-                                        "max_latency", "zone",     "start_at",   "delay",      "limits"};
+                                        "max_latency", "zone",     "start_at",   "delay",      "limits",
+                                        "secrets"};
 
 std::string kind_of(const json::value& v) {
     switch (v.kind()) {
@@ -257,6 +259,8 @@ struct parser {
             return steps_field(v);
         } else if (f == "env") {
             return map_field(v, f, nullptr);
+        } else if (f == "secrets") {
+            return check_secrets(v);
         } else if (f == "workdir") {
             SIGRUN_CHECK_OK(text_field(v, f));
         } else if (f == "payload") {
@@ -406,6 +410,7 @@ result<spec_ptr> parse_job_spec(std::string_view document, selector& select, con
     p.spec.document = document;
     for (const auto& [k, v] : o) SIGRUN_CHECK_OK(p.field(k, v));
     SIGRUN_CHECK_OK(p.finish(o));
+    SIGRUN_CHECK_OK(hide_secrets(o, p.spec, defaults.secrets.get()));
     p.spec.queue_account = defaults.queues->find(p.spec.queue);
     p.spec.tenant_account = defaults.tenants->find(p.spec.tenant);
     p.spec.cls = defaults.classes->of(p.spec.pred);

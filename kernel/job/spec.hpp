@@ -4,6 +4,7 @@
 #include "kernel/base/json.hpp"
 #include "kernel/base/quantity.hpp"
 #include "kernel/capability/facts.hpp"
+#include "kernel/guard/secret_box.hpp"
 #include "kernel/job/job_class.hpp"
 #include "kernel/job/wait_accounts.hpp"
 #include "kernel/plugin/buffer.hpp"
@@ -35,7 +36,10 @@ struct preference {
 
 /// Shared by all jobs submitted with the same text.
 struct job_spec {
-    std::string document;  // as submitted: what the runner gets
+    std::string document;         // as submitted, for the eyes of the runner alone: secrets are in it in clear
+    std::string public_document;  // without secrets; "" = there are none
+    std::string sealed_secrets;   // for the disk; "" = none, or the job never gets there
+    std::string secrets_lost;     // why those of an earlier life of the daemon cannot be opened; "" = they can
     std::string kind = "process";
     std::vector<std::string> command;  // empty when steps are given
     std::size_t steps = 0;
@@ -68,8 +72,12 @@ struct job_spec {
     std::int64_t start_at_ns = 0;  // wall clock
     nanoseconds delay{0};          // after submit
     std::uint32_t retry_user = 0, retry_infrastructure = 3;
+    std::string compared_document;  // for idempotency keys, secrets as a mark of them; "" = as submitted
     durability keep = durability::fsync;
     bool idempotent = true;
+
+    /// What others than the runner may see of it.
+    const std::string& told_document() const noexcept { return public_document.empty() ? document : public_document; }
 };
 using spec_ptr = std::shared_ptr<const job_spec>;
 
@@ -92,6 +100,7 @@ struct spec_defaults {
     std::shared_ptr<wait_accounts> queues = std::make_shared<wait_accounts>();
     std::shared_ptr<wait_accounts> tenants = std::make_shared<wait_accounts>();
     std::shared_ptr<job_classes> classes = std::make_shared<job_classes>();
+    std::shared_ptr<secret_box> secrets;  // null: documents with secrets are refused
 };
 
 /// The same for the same text, and never 0.

@@ -204,6 +204,7 @@ result<void> daemon::impl::open_fleet() {
     e.restart_grace = nanoseconds(bound.at("jobs").integer("restart_grace"));
     e.lost_after = nanoseconds(bound.at("jobs").integer("lost_after"));
     e.defaults.protocols = links->protocol_names();
+    e.defaults.secrets = std::make_shared<secret_box>(options.state_dir + "/secrets.key");
     jobs = std::make_unique<job_engine>(*links, *select, *store, *events, numbers, *logs, *timers, time, std::move(e),
                                         engine_tuning_of(bound));
     dispatching = jobs.get();

@@ -49,48 +49,62 @@ void output::close_job_ends() noexcept {
 
 void output::move() {
     retry_at_.reset();
-    if (held_ > 0 && !store_held()) return;
+    if (!held_.empty() && !store_held()) return;
     for (std::uint32_t i = 0; i < 2; ++i)
-        if (!move_from(ends_[i], i == 0 ? SIGRUN_STREAM_STDOUT : SIGRUN_STREAM_STDERR)) return;
+        if (!move_from(ends_[i], redactors_[i], i == 0 ? SIGRUN_STREAM_STDOUT : SIGRUN_STREAM_STDERR)) return;
 }
 
 // False: nothing more can be stored now.
-bool output::move_from(ends& which, std::uint32_t stream) {
+bool output::move_from(ends& which, sdk::redactor& through, std::uint32_t stream) {
     for (int i = 0; i < k_reads_per_turn && which.read >= 0; ++i) {
-        auto room = discard_ ? piece_.size() : std::min<std::uint64_t>(spool_.room(), piece_.size());
-        if (room == 0) return false;
-        ssize_t n = ::read(which.read, piece_.data(), static_cast<std::size_t>(room));
+        // What was held back may come out with what is read now: together it is one piece, and has room.
+        const auto most = discard_ ? piece_.size() : std::min<std::uint64_t>(room(), piece_.size() - through.held());
+        if (most == 0) return false;
+        ssize_t n = ::read(which.read, piece_.data(), static_cast<std::size_t>(most));
         if (n < 0 && (errno == EAGAIN || errno == EINTR)) return true;
-        if (n <= 0) {
-            close_and_forget(which.read);
-            return true;
+        const bool over = n <= 0;
+        if (over) close_and_forget(which.read);
+        held_ = {piece_.data(), over ? 0 : static_cast<std::size_t>(n)};
+        if (!secrets_.empty()) {
+            redacted_.clear();
+            if (over)
+                through.end(redacted_);
+            else
+                through.feed(held_, redacted_);
+            held_ = redacted_;
         }
-        held_ = static_cast<std::size_t>(n);
         held_stream_ = stream;
         held_time_ = wall_ns();
-        if (!store_held()) return false;
+        if (!held_.empty() && !store_held()) return false;
         // Less than was asked for: the pipe is empty, and asking again would only say so.
-        if (static_cast<std::uint64_t>(n) < room) return true;
+        if (over || static_cast<std::uint64_t>(n) < most) return true;
     }
     return true;
 }
 
 bool output::store_held() {
-    if (discard_ || spool_.append(held_stream_, held_time_, {piece_.data(), held_})) {
-        held_ = 0;
+    if (discard_ || spool_.append(held_stream_, held_time_, held_)) {
+        held_ = {};
         return true;
     }
     retry_at_ = std::chrono::steady_clock::now() + k_full_disk;
     return false;
 }
 
+// Of the spool, beside what the redactors have taken already.
+std::uint64_t output::room() const noexcept {
+    const auto taken = redactors_[0].held() + redactors_[1].held();
+    const auto free = spool_.room();
+    return free > taken ? free - taken : 0;
+}
+
 void output::watch(pollfd* two) const noexcept {
-    bool can_store = held_ == 0 && (discard_ || spool_.room() > 0);
+    bool can_store = held_.empty() && (discard_ || room() > 0);
     for (std::size_t i = 0; i < 2; ++i) two[i] = {can_store ? ends_[i].read : -1, POLLIN, 0};
 }
 
 std::uint64_t output::left_behind() const noexcept {
-    std::uint64_t n = held_;
+    std::uint64_t n = held_.size() + redactors_[0].held() + redactors_[1].held();
     for (const auto& e : ends_) {
         int waiting = 0;
         if (e.read >= 0 && ::ioctl(e.read, FIONREAD, &waiting) == 0 && waiting > 0)

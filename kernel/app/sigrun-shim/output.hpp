@@ -5,18 +5,25 @@
 
 #include "spool_writer.hpp"
 
+#include <sigrun/cpp/redactor.hpp>
+
 #include <poll.h>
 
 #include <array>
 #include <chrono>
 #include <cstddef>
 #include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace sigrun::shim {
 
 class output {
 public:
-    explicit output(spool_writer& to) : spool_(to) {}
+    /// None of `secrets` gets into the spool: not as it is, by lines or in base64.
+    output(spool_writer& to, const std::vector<std::string>& secrets)
+        : spool_(to), secrets_(secrets), redactors_{sdk::redactor(secrets_), sdk::redactor(secrets_)} {}
     /// Makes the pipes. False: errno says why.
     bool open();
     /// The ends for the job: standard output, standard error.
@@ -34,9 +41,9 @@ public:
     /// From now on it is read and thrown away.
     void discard() noexcept { discard_ = true; }
     /// Every writer has closed, and everything is in the spool.
-    bool ended() const noexcept { return held_ == 0 && ends_[0].read < 0 && ends_[1].read < 0; }
+    bool ended() const noexcept { return held_.empty() && ends_[0].read < 0 && ends_[1].read < 0; }
     /// Waits for room, and not for the job.
-    bool stuck() const noexcept { return !discard_ && (held_ > 0 || spool_.room() == 0); }
+    bool stuck() const noexcept { return !discard_ && (!held_.empty() || room() == 0); }
     /// Bytes that were written and are not in the spool.
     std::uint64_t left_behind() const noexcept;
 
@@ -44,17 +51,21 @@ private:
     struct ends {
         int read = -1, write = -1;
     };
-    bool move_from(ends& which, std::uint32_t stream);
+    bool move_from(ends& which, sdk::redactor& through, std::uint32_t stream);
+    std::uint64_t room() const noexcept;
     bool store_held();
 
     spool_writer& spool_;
     std::array<ends, 2> ends_;
     bool discard_ = false;
     std::optional<std::chrono::steady_clock::time_point> retry_at_;
-    std::size_t held_ = 0;  // bytes in piece_ that are not in the spool
+    std::string_view held_;  // bytes in piece_, or in redacted_, that are not in the spool
     std::uint32_t held_stream_ = 0;
     std::uint64_t held_time_ = 0;
     std::array<char, 65536> piece_;
+    const sdk::secret_patterns secrets_;
+    std::array<sdk::redactor, 2> redactors_;
+    std::string redacted_;
 };
 
 }  // namespace sigrun::shim

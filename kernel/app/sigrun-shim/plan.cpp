@@ -84,6 +84,11 @@ bool read_plan(int control, plan& out) {
         out.steps.emplace_back();
         if (n == 0 || !take(from, n, out.steps.back())) return false;
     }
+    for (std::uint32_t i = 0; i < start.n_secrets; ++i) {
+        const char* secret = from.next();
+        if (!secret) return false;
+        out.secrets.emplace_back(secret);
+    }
     return from.done();
 }
 

@@ -18,6 +18,7 @@ struct plan {
     bool limited = false;
     std::vector<char*> environment;
     std::vector<std::vector<char*>> steps;
+    std::vector<std::string> secrets;  // to be kept out of the output
 };
 
 /// Reads one message and fills `out`. False: the peer closed or sent something else.

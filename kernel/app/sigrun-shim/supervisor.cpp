@@ -43,6 +43,7 @@ void sooner(std::optional<std::chrono::steady_clock::time_point>& at,
 supervisor::supervisor(int children, const plan& what)
     : children_(children),
       plan_(what),
+      output_(spool_, what.secrets),
       group_(what.terms.flags & SIGRUN_SHIM_GROUPED ? SIGRUN_SHIM_GROUP_FD : -1),
       limits_(what.limits, group_.folder()),
       workspace_(what.workspace, what.limits.workspace),

@@ -55,7 +55,7 @@ private:
     int children_;
     const plan& plan_;
     spool_writer spool_{SIGRUN_SHIM_SPOOL_FD};
-    output output_{spool_};
+    output output_;
     job_group group_;
     limits limits_;
     workspace_watch workspace_;

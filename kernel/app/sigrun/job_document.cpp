@@ -4,6 +4,7 @@
 #include "kernel/base/base64.hpp"
 
 #include <charconv>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 
@@ -82,6 +83,37 @@ std::string bytes_of(const json::value& value) {
     return from_base64(text_or(*object, "base64")).value_or(std::string());
 }
 
+namespace {
+
+// Never from the command line itself: everybody on the machine can read that.
+result<json::object> secret_values(const std::vector<std::string>& named) {
+    json::object out;
+    for (const auto& each : named) {
+        const auto at = each.find("=@");
+        const auto name = each.substr(0, at);
+        if (at != std::string::npos) {
+            const auto file = each.substr(at + 2);
+            std::ifstream in(file, std::ios::binary);
+            std::string text((std::istreambuf_iterator<char>(in)), {});
+            if (!in) return bad_value("--secret", "a file that can be read", "\"" + file + "\"");
+            // An editor ends the last line; the secret does not.
+            if (!text.empty() && text.back() == '\n' && text.find('\n') == text.size() - 1) text.pop_back();
+            out[name] = text;
+        } else if (each.find('=') != std::string::npos) {
+            return bad_value("--secret", "NAME, a variable of the environment, or NAME=@FILE",
+                             "NAME=VALUE, which everybody on this machine can see");
+        } else if (const char* value = std::getenv(name.c_str())) {
+            out[name] = value;
+        } else {
+            return bad_value("--secret", "the name of a variable of the environment",
+                             "\"" + name + "\", which is not set");
+        }
+    }
+    return out;
+}
+
+}  // namespace
+
 result<json::object> job_document(const job_options& o) {
     json::object out{{"kind", o.kind}};
     if (o.command.empty()) return bad_value("command", "a command after --", "nothing");
@@ -109,6 +141,8 @@ result<json::object> job_document(const job_options& o) {
     }
     SIGRUN_TRY(environment, pairs(o.environment, "--env"));
     if (!environment.empty()) out["env"] = std::move(environment);
+    SIGRUN_TRY(secrets, secret_values(o.secrets));
+    if (!secrets.empty()) out["secrets"] = std::move(secrets);
     SIGRUN_TRY(labels, pairs(o.labels, "--label"));
     if (!labels.empty()) out["labels"] = std::move(labels);
     SIGRUN_TRY(prefers, preferences(o.prefers));

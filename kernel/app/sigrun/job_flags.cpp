@@ -14,6 +14,12 @@ void add_job_flags(CLI::App& app, job_options& job, bool with_words) {
     app.add_option("-e,--env", job.environment, "Environment of the job; may be repeated")
         ->type_name("NAME=VALUE")
         ->allow_extra_args(false);
+    app.add_option(
+           "--secret", job.secrets,
+           "Secret of the job's environment, kept out of its output: the value of the variable NAME here, or what "
+           "FILE has; may be repeated")
+        ->type_name("NAME[=@FILE]")
+        ->allow_extra_args(false);
     app.add_option("--workdir", job.workdir, "Folder on the runner to work in (default: a fresh one)")
         ->type_name("DIR");
     app.add_option("--timeout", job.run_timeout, "The job may run this long")->type_name("DURATION");

@@ -256,6 +256,12 @@ std::string job_details(const json::object& job, const terminal& where, std::int
         if (const auto* last = all->back().if_object()) f.add("limits", limits_text(*last));
     if (const json::value* answer = job.if_contains("result"); answer && !answer->is_null())
         f.add("result", bytes_of(*answer));
+    if (const json::object* outputs = object_or_null(job, "outputs"))
+        for (const auto& [key, value] : *outputs)
+            if (value.is_string()) f.add("output " + std::string(key), std::string(value.get_string()));
+    if (const json::array* told = array_or_null(job, "output_warnings"))
+        for (const auto& each : *told)
+            if (each.is_string()) f.add("output file", {std::string(each.get_string()), style::caution});
     if (text_or(job, "runner_state") == "unknown")
         f.add("on the runner", {"unknown: the runner may still be working on it", style::caution});
     std::string out = f.render(where);

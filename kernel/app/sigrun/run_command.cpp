@@ -95,10 +95,15 @@ int follow_to_end(context& ctx, const std::string& id, const follow_options& fol
     const json::object job = final_job(ctx, id);
     if (follow.placement && !how.placed)
         if (const std::string line = placement_line(job); !line.empty()) ctx.note(line);
-    if (follow.output) {
+    if (follow.output && ctx.json()) {
+        context::print(json::serialize(json::object{{"job", job}}) + "\n");
+    } else if (follow.output) {
         if (const json::value* answer = job.if_contains("result"); answer && !answer->is_null())
             context::print(bytes_of(*answer));
     }
+    if (const json::array* told = array_or_null(job, "output_warnings"); told && !quiet)
+        for (const auto& each : *told)
+            if (each.is_string()) ctx.note("SIGRUN_OUTPUT: " + std::string(each.get_string()));
     // The job's own failure has spoken on its own stderr; what Sigrun adds is everything else, such as a command that
     // does not exist.
     const json::object* why = object_or_null(job, "failure");
@@ -168,7 +173,9 @@ void add_run_commands(CLI::App& app, context& ctx) {
         "uname -a'\n"
         "  sigrun run --kind call --payload hello -- echo\n"
         "Ctrl-C or SIGTERM cancels the job and waits for its end; a second one leaves it alone.\n"
-        "The job's stdin is empty; give it data with --payload (calls), --env or files.");
+        "The job's stdin is empty; give it data with --payload (calls), --env or files. It tells results by KEY=VALUE\n"
+        "lines in the file named by $SIGRUN_OUTPUT. With --output json: one object per piece of output, and at last\n"
+        "{\"job\":{...}} with its state, exit code and outputs.");
     run_app->callback([&ctx, run_request] {
         ctx.action = [&ctx, run_request] {
             take_command(ctx, run_request->job);

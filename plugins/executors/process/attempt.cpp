@@ -330,7 +330,8 @@ outcome attempt::conclusion() const {
     auto all = evidence_;
     all.limits = source_.limits;
     if (all.limits.empty() && all.measured) all.limits = held_limits(source_.asked, all.measured->controllers);
-    return conclude(all, source_.steps);
+    auto how = with_outputs(conclude(all, source_.steps), read_outputs(source_.workspace));
+    return without_secrets(std::move(how), source_.secrets);
 }
 
 bool attempt::group_was_killed() const noexcept {

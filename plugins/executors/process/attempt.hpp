@@ -36,6 +36,8 @@ struct attempt_source {
     sigrun_op op = 0;
     attempt_names names;
     std::vector<step> steps;
+    std::string workspace;
+    std::vector<std::string> secrets;  // values that must not leave the runner
     sigrun_sink sink{};
     std::uint64_t force_at_ns = k_never;  // a shim that still runs then is stuck, and killed itself
     std::uint64_t capacity = 0;           // of the spool
@@ -77,6 +79,7 @@ public:
     /// From now on output is read and thrown away: nobody wants it, the processes must not block on it.
     void discard_output();
     bool finished() const noexcept;
+    /// Reads what the job has left for it.
     outcome conclusion() const;
     /// Whether somebody may have written cgroup.kill.
     bool group_was_killed() const noexcept;

@@ -1,6 +1,7 @@
 #include "outcome.hpp"
 
 #include <sigrun/base.h>
+#include <sigrun/cpp/redactor.hpp>
 #include <sigrun/cpp/text.hpp>
 
 #include <boost/json.hpp>
@@ -217,6 +218,62 @@ outcome conclude(const evidence& what, const std::vector<step>& steps) {
         o["exit_code"] = e.exit_code;
     if (failed) o["message"] = message_of(what, steps);
     return {SIGRUN_OK, json::serialize(o)};
+}
+
+namespace {
+
+void redact_texts(json::value& v, const sdk::secret_patterns& what) {
+    if (v.is_string()) {
+        v = sdk::redact(what, v.get_string());
+    } else if (auto* list = v.if_array()) {
+        for (auto& each : *list) redact_texts(each, what);
+    } else if (auto* o = v.if_object()) {
+        for (auto& member : *o) redact_texts(member.value(), what);
+    }
+}
+
+}  // namespace
+
+outcome without_secrets(outcome how, const std::vector<std::string>& secrets) {
+    if (secrets.empty()) return how;
+    const sdk::secret_patterns what(secrets);
+    auto all = json::parse(how.json);
+    redact_texts(all, what);
+    // A key of an output is a secret as well as its value may be one.
+    if (auto* outputs = all.as_object().if_contains("outputs")) {
+        json::object clean;
+        for (const auto& [key, value] : outputs->as_object()) clean[sdk::redact(what, key)] = value;
+        *outputs = std::move(clean);
+    }
+    how.json = json::serialize(all);
+    return how;
+}
+
+outcome with_outputs(outcome how, const job_outputs& told) {
+    if (told.values.empty() && told.warnings.empty() && !told.too_large) return how;
+    auto o = json::parse(how.json).as_object();
+    json::array warnings(told.warnings.begin(), told.warnings.end());
+    if (told.too_large) {
+        auto why = sdk::concat("SIGRUN_OUTPUT: expected at most ", k_most_output, " bytes, found ", told.too_large,
+                               "; nothing of it is kept");
+        const auto* code = o.if_contains("exit_code");
+        if (how.result == SIGRUN_OK && code && *code == 0) {
+            how.result = SIGRUN_E_INVALID;
+            o["class"] = "user";
+            o["code"] = "outputs";
+            o["message"] = why;
+        } else {
+            warnings.emplace_back(why);
+        }
+    }
+    if (!told.values.empty()) {
+        json::object values;
+        for (const auto& [key, value] : told.values) values[key] = value;
+        o["outputs"] = std::move(values);
+    }
+    if (!warnings.empty()) o["output_warnings"] = std::move(warnings);
+    how.json = json::serialize(o);
+    return how;
 }
 
 }  // namespace sigrun::process

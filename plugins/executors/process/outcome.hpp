@@ -2,6 +2,7 @@
 #pragma once
 
 #include "limit_plan.hpp"
+#include "outputs.hpp"
 #include "process_job.hpp"
 
 #include <sigrun/shim.h>
@@ -28,6 +29,11 @@ struct evidence {
 };
 
 outcome conclude(const evidence& what, const std::vector<step>& steps);
+
+/// The same with what the job has told. A file that is too large fails a job that would have succeeded: others count on it.
+outcome with_outputs(outcome how, const job_outputs& told);
+/// The same without these texts.
+outcome without_secrets(outcome how, const std::vector<std::string>& secrets);
 
 /// A failure before anything ran.
 outcome failed_early(std::int32_t result, std::string_view failure_class, std::string_view code,

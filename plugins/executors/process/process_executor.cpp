@@ -23,6 +23,12 @@ bool has_state_dir(const sigrun_task& task) {
     return task.struct_size >= offsetof(sigrun_task, state_dir) + sizeof task.state_dir && task.state_dir.len > 0;
 }
 
+std::vector<std::string> values_of(const std::map<std::string, std::string>& secrets) {
+    std::vector<std::string> values;
+    for (const auto& each : secrets) values.push_back(each.second);
+    return values;
+}
+
 constexpr sigrun_executor k_table = {
     sizeof(sigrun_executor),
     0,
@@ -130,6 +136,7 @@ attempt_source process_executor::source_for(const sigrun_task& task, const sigru
     source.op = op;
     source.names = {std::string(sdk::view(task.attempt->job)), std::string(sdk::view(task.attempt->token)),
                     task.attempt->number};
+    source.workspace = sdk::view(task.workspace);
     source.sink = sink;
     source.progress = std::move(progress);
     source.capacity = spool_limit_;
@@ -148,6 +155,7 @@ void process_executor::launch(const sigrun_task& task, attempt_source source) {
     shim_plan plan;
     for (const auto& s : job.steps) plan.steps.push_back(s.argv);
     plan.environment = make_environment(environment_, job, source.names, workspace);
+    plan.secrets = values_of(job.secrets);
     plan.workdir = make_workdir(job.workdir, workspace);
     plan.terms.grace_ns = kill_grace_ns_;
     plan.terms.orphan_grace_ns = orphan_grace_ns_;
@@ -162,6 +170,7 @@ void process_executor::launch(const sigrun_task& task, attempt_source source) {
         throw job_error{"too_large", sdk::concat("command and environment: expected at most ", SIGRUN_SHIM_MAX_MESSAGE,
                                                  " bytes, found more")};
     source.steps = std::move(job.steps);
+    source.secrets = std::move(plan.secrets);
     source.spool =
         make_spool(source.folder, source.names.token, spool_limit_, source.group ? source.group->path : std::string());
     auto label = sdk::concat(source.names.job, "/", source.names.number);
@@ -199,6 +208,7 @@ void process_executor::find_again(const sigrun_task& task, attempt_source source
     auto job = read_job(sdk::view(task.json));
     source.steps = std::move(job.steps);
     source.asked = job.limits;
+    source.secrets = values_of(job.secrets);
     auto found = source.folder ? find_spool(source.folder, source.names.token) : std::nullopt;
     if (!found)
         return finish(source.op, failed_early(SIGRUN_E_NOT_FOUND, "infra_runner", "lost",

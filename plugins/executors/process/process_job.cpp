@@ -1,5 +1,7 @@
 #include "process_job.hpp"
 
+#include "outputs.hpp"
+
 #include <sigrun/cpp/text.hpp>
 
 #include <boost/json.hpp>
@@ -62,6 +64,21 @@ std::vector<step> steps_of(const json::value& v) {
     return steps;
 }
 
+std::map<std::string, std::string> variables_of(const json::value& v, const std::string& field) {
+    const auto* members = v.if_object();
+    if (!members) refuse(field, "an object of texts", kind_of(v));
+    if (members->size() > k_max_variables)
+        refuse(field, sdk::concat("at most ", k_max_variables, " variables"), sdk::concat(members->size()));
+    std::map<std::string, std::string> variables;
+    for (const auto& [key, value] : *members) {
+        std::string name(key);
+        if (name.empty() || name.find('=') != std::string::npos || name.find('\0') != std::string::npos)
+            refuse(field, "names without '=' or a zero byte", sdk::concat("\"", name, "\""));
+        variables[name] = text_of(value, sdk::concat(field, ".", name));
+    }
+    return variables;
+}
+
 bool present(const json::value* v) { return v && !v->is_null(); }
 
 }  // namespace
@@ -85,18 +102,9 @@ process_job read_job(std::string_view document) {
     else
         job.steps = steps_of(*steps);
 
-    if (const auto* env = o->if_contains("env"); present(env)) {
-        const auto* members = env->if_object();
-        if (!members) refuse("env", "an object of texts", kind_of(*env));
-        if (members->size() > k_max_variables)
-            refuse("env", sdk::concat("at most ", k_max_variables, " variables"), sdk::concat(members->size()));
-        for (const auto& [key, value] : *members) {
-            std::string name(key);
-            if (name.empty() || name.find('=') != std::string::npos || name.find('\0') != std::string::npos)
-                refuse("env", "names without '=' or a zero byte", sdk::concat("\"", name, "\""));
-            job.environment[name] = text_of(value, "env." + name);
-        }
-    }
+    if (const auto* env = o->if_contains("env"); present(env)) job.environment = variables_of(*env, "env");
+    if (const auto* secrets = o->if_contains("secrets"); present(secrets))
+        job.secrets = variables_of(*secrets, "secrets");
     if (const auto* workdir = o->if_contains("workdir"); present(workdir)) job.workdir = text_of(*workdir, "workdir");
     if (const auto* limits = o->if_contains("limits"); present(limits))
         if (auto fault = sdk::read_job_limits(*limits, job.limits))
@@ -118,9 +126,11 @@ std::vector<std::string> make_environment(const base_environment& base, const pr
     std::map<std::string, std::string> all{
         {"PATH", base.path}, {"HOME", base.home}, {"LANG", base.lang}, {"TMPDIR", workspace}};
     for (const auto& [name, value] : job.environment) all[name] = value;
+    for (const auto& [name, value] : job.secrets) all[name] = value;
     all["SIGRUN_JOB"] = names.job;
     all["SIGRUN_ATTEMPT"] = std::to_string(names.number);
     all["SIGRUN_FENCING_TOKEN"] = names.token;
+    all["SIGRUN_OUTPUT"] = output_path(workspace);
     std::vector<std::string> lines;
     lines.reserve(all.size());
     for (const auto& [name, value] : all) lines.push_back(sdk::concat(name, "=", value));

@@ -18,7 +18,8 @@ struct step {
 struct process_job {
     std::vector<step> steps;  // a plain command is one step without a name
     std::map<std::string, std::string> environment;
-    std::string workdir;  // as written
+    std::map<std::string, std::string> secrets;  // of the environment, too
+    std::string workdir;                         // as written
     sdk::job_limits limits;
 };
 
@@ -27,7 +28,7 @@ struct job_error {
     std::string code, message;
 };
 
-/// Reads `command` or `steps`, `env`, `workdir` and `limits`. Throws job_error.
+/// Reads `command` or `steps`, `env`, `secrets`, `workdir` and `limits`. Throws job_error.
 process_job read_job(std::string_view document);
 
 /// The variables every job has before its own ones.
@@ -42,7 +43,8 @@ struct attempt_names {
     unsigned number = 0;
 };
 
-/// NAME=VALUE lines: base, TMPDIR = the workspace, the job's own, then SIGRUN_JOB, SIGRUN_ATTEMPT, SIGRUN_FENCING_TOKEN.
+/// NAME=VALUE lines: base, TMPDIR = the workspace, the job's own, then SIGRUN_JOB, SIGRUN_ATTEMPT, SIGRUN_FENCING_TOKEN,
+/// SIGRUN_OUTPUT.
 std::vector<std::string> make_environment(const base_environment& base, const process_job& job,
                                           const attempt_names& names, const std::string& workspace);
 

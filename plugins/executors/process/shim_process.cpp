@@ -117,6 +117,7 @@ std::string encode(const shim_plan& plan) {
     sigrun_shim_start start = plan.terms;
     start.n_steps = static_cast<std::uint32_t>(plan.steps.size());
     start.n_env = static_cast<std::uint32_t>(plan.environment.size());
+    start.n_secrets = static_cast<std::uint32_t>(plan.secrets.size());
     std::string body;
     if (plan.limits) start.flags |= SIGRUN_SHIM_LIMITED;
     put(body, start);
@@ -128,6 +129,7 @@ std::string encode(const shim_plan& plan) {
     for (const auto& line : plan.environment) text(line);
     for (const auto& argv : plan.steps)
         for (const auto& argument : argv) text(argument);
+    for (const auto& secret : plan.secrets) text(secret);
     if (body.size() > SIGRUN_SHIM_MAX_MESSAGE) return {};
     sigrun_shim_head head{SIGRUN_SHIM_START, static_cast<std::uint32_t>(body.size())};
     std::string message;

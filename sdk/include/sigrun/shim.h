@@ -61,7 +61,8 @@ enum { SIGRUN_SHIM_OUTLIVES = 1, SIGRUN_SHIM_GROUPED = 2, SIGRUN_SHIM_LIMITED = 
 
 /* Body of START: this, with SIGRUN_SHIM_LIMITED a sigrun_shim_limits, then n_steps uint32_t (the argument count of each step,
  * at least 1), then NUL-terminated strings: the working directory, with SIGRUN_SHIM_LIMITED the workspace, n_env times
- * NAME=VALUE, and the arguments of the steps in order. */
+ * NAME=VALUE, the arguments of the steps in order, and n_secrets texts that the shim replaces by *** in the output before it is
+ * written anywhere, each as it is, by lines and in base64. */
 typedef struct sigrun_shim_start {
     uint64_t grace_ns;        /* between TERM and KILL when nobody comes, or the deadline passes */
     uint64_t orphan_grace_ns; /* how long the job goes on without an executor */
@@ -70,7 +71,7 @@ typedef struct sigrun_shim_start {
     uint32_t flags;
     uint32_t n_steps;
     uint32_t n_env;
-    uint32_t reserved;
+    uint32_t n_secrets;
 } sigrun_shim_start;
 
 /* Which limits the attempt's cgroups hold: the one of v2, or with BY_V1 those of v1. The last two: by RLIMIT_AS, RLIMIT_NPROC. */

@@ -4,6 +4,8 @@
 
 #include <unistd.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <fstream>
 
 namespace sigrun::cli {
@@ -31,6 +33,28 @@ TEST(job_document, limits_have_the_types_of_the_document) {
               json::value({{"core", "0"}, {"cpus", 1.5}, {"enforce", "required"}, {"memory", "512MiB"}, {"pids", 64}}));
     o.limits["cpus"] = "two";
     EXPECT_EQ(job_document(o).error().field, "limits.cpus");
+}
+
+TEST(job_document, secrets_come_from_the_environment_or_from_files_and_never_from_the_command_line) {
+    const std::string path = testing::TempDir() + "secret-of-the-job";
+    std::ofstream(path) << "from a file\n";
+    ASSERT_EQ(::setenv("SIGRUN_TEST_SECRET", "hunter22", 1), 0);
+    job_options o = command({"true"});
+    o.secrets = {"SIGRUN_TEST_SECRET", "KEY=@" + path};
+    EXPECT_EQ(job_document(o)->at("secrets"),
+              json::value({{"SIGRUN_TEST_SECRET", "hunter22"}, {"KEY", "from a file"}}));
+    std::ofstream(path) << "-- two\nlines --\n";
+    EXPECT_EQ(job_document(o)->at("secrets").at("KEY"), "-- two\nlines --\n");
+    o.secrets = {"KEY=hunter22"};
+    const auto refused = job_document(o).error();
+    EXPECT_EQ(refused.field, "--secret");
+    EXPECT_EQ(refused.text().find("hunter22"), std::string::npos) << refused.text();
+    o.secrets = {"KEY=@" + path + ".missing"};
+    EXPECT_NE(job_document(o).error().text().find(".missing"), std::string::npos);
+    ::unsetenv("SIGRUN_TEST_SECRET");
+    o.secrets = {"SIGRUN_TEST_SECRET"};
+    EXPECT_NE(job_document(o).error().text().find("not set"), std::string::npos);
+    std::remove(path.c_str());
 }
 
 TEST(job_document, carries_every_option_to_its_field) {

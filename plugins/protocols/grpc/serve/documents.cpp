@@ -62,6 +62,10 @@ void fill(v1::Job& job, const json::object& o) {
     job.set_started_at(text(o, "started_at"));
     job.set_finished_at(text(o, "finished_at"));
     job.set_log_bytes(number<std::uint64_t>(o, "log_bytes").value_or(0));
+    job.set_log_missing_bytes(number<std::uint64_t>(o, "log_missing_bytes").value_or(0));
+    if (const auto* outputs = inner(o, "outputs"))
+        for (const auto& [key, value] : *outputs)
+            if (value.is_string()) (*job.mutable_outputs())[std::string(key)] = std::string(value.get_string());
     job.set_idempotency_replayed(yes(o, "idempotency_replayed"));
 }
 

@@ -38,6 +38,7 @@ std::string job_document(const v1::JobSpec& spec) {
         o["steps"] = std::move(steps);
     }
     if (spec.env_size()) o["env"] = pairs(spec.env());
+    if (spec.secrets_size()) o["secrets"] = pairs(spec.secrets());
     set_text(o, "workdir", spec.workdir());
     set_text(o, "requires", spec.requirement());
     if (spec.prefers_size()) {

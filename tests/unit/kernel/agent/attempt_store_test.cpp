@@ -56,6 +56,25 @@ TEST_F(attempt_store_test, what_was_taken_is_restored_as_it_was) {
     EXPECT_EQ(got.cause, end_cause::none);
 }
 
+TEST_F(attempt_store_test, a_document_with_secrets_is_sealed_and_opened_again) {
+    attempt_store store(folder());
+    auto what = record_of("j1");
+    what.document = R"({"command":["true"],"secrets":{"KEY":"hunter22 of the test"}})";
+    const auto place = store.take(what).value();
+    for (const auto& entry : fs::recursive_directory_iterator(dir_ / "")) {
+        if (!entry.is_regular_file()) continue;
+        std::ifstream in(entry.path(), std::ios::binary);
+        const std::string text((std::istreambuf_iterator<char>(in)), {});
+        EXPECT_EQ(text.find("hunter22"), std::string::npos) << entry.path();
+    }
+    const auto found = after_a_crash();
+    ASSERT_EQ(found.size(), 1u);
+    EXPECT_EQ(found[0].what.document, what.document);
+    fs::remove(dir_ / "secrets.key");
+    EXPECT_TRUE(after_a_crash().empty()) << "without the key nobody can go on with it";
+    EXPECT_FALSE(fs::exists(place));
+}
+
 TEST_F(attempt_store_test, the_cause_of_an_end_is_noted) {
     attempt_store store(folder());
     store.note(store.take(record_of("j1")).value(), end_cause::preempted);

@@ -44,6 +44,7 @@ TEST(grpc_serve, typed_requests_become_documents) {
     spec.add_command("-c");
     (*spec.mutable_env())["B"] = "2";
     (*spec.mutable_env())["A"] = "1";
+    (*spec.mutable_secrets())["KEY"] = "hunter22";
     spec.set_requirement("cpu.cores > 1");
     auto& wish = *spec.add_prefers();
     wish.set_condition("x");
@@ -65,19 +66,21 @@ TEST(grpc_serve, typed_requests_become_documents) {
     EXPECT_EQ(seen.params, R"({"wait":"1s","idempotency_key":"key"})");
     EXPECT_EQ(
         seen.json,
-        R"({"command":["sh","-c"],"env":{"A":"1","B":"2"},"requires":"cpu.cores > 1","prefers":[{"if":"x","weight":2E0}],)"
+        R"({"command":["sh","-c"],"env":{"A":"1","B":"2"},"secrets":{"KEY":"hunter22"},"requires":"cpu.cores > 1","prefers":[{"if":"x","weight":2E0}],)"
         R"("timeouts":{"run":"10m","start":"5s","silent":"1m","total":"2h"},"retry":{"user":0},"delay":"5m","idempotent":false})");
     EXPECT_EQ(seen.payload, "bytes");
     EXPECT_EQ(message_in<v1::Job>(got.data).result(), "bytes");
     // The document as it is.
     r.set_document(
-        R"({"id":"j","state":"failed","exit_code":7,"failure":{"class":"user"},"log_bytes":9007199254740993})");
+        R"({"id":"j","state":"failed","exit_code":7,"failure":{"class":"user"},"log_bytes":9007199254740993,)"
+        R"("outputs":{"version":"1.2"}})");
     const auto job = message_in<v1::Job>(k.ask("/sigrun.v1.Jobs/Submit", r.SerializeAsString()).data);
     EXPECT_EQ(job.id(), "j");
     EXPECT_EQ(job.exit_code(), 7);
     EXPECT_FALSE(job.has_signal());
     EXPECT_EQ(job.failure().failure_class(), "user");
     EXPECT_EQ(job.log_bytes(), 9007199254740993u);
+    EXPECT_EQ(job.outputs().at("version"), "1.2");
     EXPECT_EQ(job.json(), r.document());
 }
 
