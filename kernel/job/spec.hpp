@@ -70,6 +70,8 @@ struct job_spec {
     std::uint32_t retry_user = 0, retry_infrastructure = 3;
     durability keep = durability::fsync;
     bool idempotent = true;
+    bool explain = false;  // what its picks saw is kept
+    bool hedge = false;    // where it takes longer than usual, it may be begun a second time beside the first
 };
 using spec_ptr = std::shared_ptr<const job_spec>;
 
