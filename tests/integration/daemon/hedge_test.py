@@ -352,7 +352,7 @@ class Hedge(PuppetTest):
         self.assertEqual(read, ["a\nb\n"])
 
     def test_what_is_on_the_disk_goes_with_the_job(self):
-        d = self.daemon(settings=[OFTEN, "jobs.keep_finished=1"])
+        d = self.daemon(settings=[OFTEN, "jobs.keep_finished=80"])
         first, second = self.fleet(d)
         job_id, slow, copy = self.began(d, first, second)
         second.send({**log("half" * 2000), "attempt": copy["attempt"]})
@@ -360,7 +360,7 @@ class Hedge(PuppetTest):
         wait_until("it is on the disk", lambda: list(logs.rglob(f"{job_id}.2.log")))
         first.end(slow)
         d.finished(job_id)
-        self.accustom(d, first, second, n=5)
+        self.accustom(d, first, second, n=80)
         wait_until("the job is forgotten", lambda: d.request("GET", f"/v1/jobs/{job_id}")[0] == 404)
         wait_until("so is its output", lambda: not list(logs.rglob(f"{job_id}*")))
 

@@ -63,8 +63,8 @@ TEST(job_view, an_explanation_shows_what_a_pick_saw) {
             R"("score":17000,"relative_time":1,"success":1}]}}]})"),
         {});
     EXPECT_NE(text.find("what attempt 2 was chosen from, of 412 runners looked at"), std::string::npos) << text;
-    EXPECT_NE(text.find("alpha   0/4     2  16384  1.25     90 %  picked"), std::string::npos) << text;
-    EXPECT_NE(text.find("beta    4/4     -  17000  1.00    100 %"), std::string::npos) << text;
+    EXPECT_NE(text.find("alpha    0/4     2  16384  1.25     90 %  picked"), std::string::npos) << text;
+    EXPECT_NE(text.find("beta     4/4     -  17000  1.00    100 %"), std::string::npos) << text;
     EXPECT_EQ(text.find("attempt 1"), std::string::npos) << text;
 }
 

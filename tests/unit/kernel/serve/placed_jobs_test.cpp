@@ -61,10 +61,10 @@ TEST_F(placed, a_thousand_moves_agree_with_a_plain_map) {
         auto& j = *jobs[random_u64() % jobs.size()];
         if (random_u64() % 3) {
             plain[&j] = runners[random_u64() % runners.size()];
-            places.put(j->placed, plain[&j]);
+            places.put(j.placed, plain[&j]);
         } else {
             plain.erase(&j);
-            places.remove(j->placed);
+            places.remove(j.placed);
         }
         for (const auto& r : runners) {
             std::set<job*> expected;
