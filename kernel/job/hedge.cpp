@@ -95,8 +95,10 @@ void job_engine::hedge(const job_ptr& j, job_lock& lock) {
     SIGRUN_LOG(logs::jobs, debug, "job ", j->uid.text(), " takes longer than usual; a copy goes to ",
                where->info->identity.name);
     hedges_.begun.add();
-    if (j->spec->keep != durability::memory) keep_saving(j, false);
     arm(*j);
+    // Its token is on the disk before the offer leaves, as that of any attempt.
+    if (j->spec->keep == durability::fsync) return keep_saving(j, true, [this, j, number] { send_copy(j, number); });
+    if (j->spec->keep == durability::relaxed) keep_saving(j, false);
     lock.unlock();
     send_copy(j, number);
 }
