@@ -8,10 +8,14 @@
 namespace sigrun {
 
 void job_engine::arm(job& j) {
-    time_point next = time_point::max();
-    for (time_point t : {j.offer_deadline, j.lease_deadline, j.run_deadline, j.hold_deadline, j.settle_at, j.cancel_at,
-                         j.save_at, j.doubt_at, j.proven_at, j.reoffer_at, j.start_deadline, j.total_deadline})
+    time_point next = j.beside ? j.beside->next() : time_point::max();
+    for (time_point t : {j.hold_deadline, j.settle_at, j.save_at})
         if (t != time_point{}) next = std::min(next, t);
+    // The others are about a job that goes on.
+    if (!is_terminal(j.state) && !j.settling)
+        for (time_point t : {j.offer_deadline, j.lease_deadline, j.run_deadline, j.cancel_at, j.doubt_at, j.proven_at,
+                             j.reoffer_at, j.start_deadline, j.total_deadline, j.hedge_at})
+            if (t != time_point{}) next = std::min(next, t);
     if (j.state == job_state::queued)
         for (time_point t : {j.queue_deadline, j.retry_at, j.patient_until})
             if (t != time_point{}) next = std::min(next, t);
@@ -69,10 +73,11 @@ void job_engine::on_timer(const job_ptr& j) {
     job_lock lock(j->mutex);
     attempt* a = j->current();
     if (passed(j->save_at)) save_again(j);
+    if (j->beside && j->beside->next() <= now) return other_is_due(j, lock);
     if (passed(j->hold_deadline) && a && std::exchange(a->holds_place, false)) {
         auto where = a->where;
         auto place = a->place;
-        if (j->save_at != time_point{}) arm(*j);
+        arm(*j);
         lock.unlock();
         if (where) place_free(where, place);
         return;
@@ -84,14 +89,7 @@ void job_engine::on_timer(const job_ptr& j) {
         if (again) again(j);
         return;
     }
-    if (is_terminal(j->state) || j->settling) {
-        // The others are about a job that goes on.
-        time_point next = time_point::max();
-        for (time_point t : {j->save_at, j->hold_deadline, j->settle_at})
-            if (t != time_point{}) next = std::min(next, t);
-        if (next != time_point::max()) timers_.arm(*j, next);
-        return;
-    }
+    if (is_terminal(j->state) || j->settling) return arm(*j);
     if (passed(j->total_deadline) && !j->cancelling) return total_over(j, lock);
     if (j->state == job_state::delayed && passed(j->start_due)) return start_is_due(j, lock);
     if (j->state == job_state::queued && passed(j->queue_deadline)) {
@@ -114,6 +112,7 @@ void job_engine::on_timer(const job_ptr& j) {
                          {failure_class::infra_runner, "no_ack", "the runner did not answer the offer"}, true);
     }
     if (passed(j->doubt_at) && j->live()) doubt_now(*j, *a);
+    if (passed(j->hedge_at)) return hedge(j, lock);
     if (passed(j->reoffer_at)) {
         if (j->state == job_state::offered) return offer_another(j, lock);
         return arm(*j);

@@ -22,14 +22,35 @@ std::string make_token(std::uint32_t number) {
 
 }  // namespace
 
-// Where they are now: a runner that changes may move in the index.
-std::vector<std::uint32_t> job_engine::slots_that_failed(const job& j) const {
+// Where they are now: a runner that changes may move in the index. With the others on their machines, if these are known.
+std::vector<std::uint32_t> job_engine::slots_of(std::vector<member_ptr> who, bool with_neighbours) const {
+    constexpr std::size_t k_most = 256;
+    if (with_neighbours)
+        for (std::size_t i = 0, n = who.size(); i < n && who.size() < k_most; ++i)
+            for (auto& each : fleet_.neighbours(*who[i])) who.push_back(std::move(each));
     std::vector<std::uint32_t> out;
-    for (const auto& where : j.failed_on) {
+    for (const auto& where : who) {
         std::lock_guard guard(where->mutex);
         if (where->indexed) out.push_back(where->slot.slot);
     }
     return out;
+}
+
+// Not on their machines; if only those match, on the other runners there.
+std::vector<std::uint32_t> job_engine::slots_to_avoid(const job& j, std::vector<member_ptr> who) const {
+    if (who.empty()) return {};
+    auto alone = slots_of(who, false);
+    auto machines = slots_of(std::move(who), true);
+    return machines.size() > alone.size() && could_run_but_on(j, machines) ? machines : alone;
+}
+
+bool job_engine::could_run_but_on(const job& j, const std::vector<std::uint32_t>& slots) const {
+    pick_request request;
+    request.pred = j.spec->pred.get();
+    request.protocols = fleet_.mask_of(j.spec->protocol);
+    request.excluded = slots.data();
+    request.n_excluded = static_cast<std::uint32_t>(slots.size());
+    return select_.could_run(request);
 }
 
 bool job_engine::pick_for(job& j, pick_result& out) {
@@ -81,15 +102,7 @@ bool job_engine::pick_among(const job& j, pick_request& request, pick_result& ou
     return out.outcome == pick_outcome::picked;
 }
 
-bool job_engine::others_could_run(const job& j) const {
-    const auto failed = slots_that_failed(j);
-    pick_request request;
-    request.pred = j.spec->pred.get();
-    request.protocols = fleet_.mask_of(j.spec->protocol);
-    request.excluded = failed.data();
-    request.n_excluded = static_cast<std::uint32_t>(failed.size());
-    return select_.could_run(request);
-}
+bool job_engine::others_could_run(const job& j) const { return could_run_but_on(j, slots_that_failed(j)); }
 
 rung_request job_engine::request_for(const job& j) const {
     rung_request r;
@@ -150,6 +163,8 @@ bool job_engine::try_dispatch(const job_ptr& j, bool late) {
     if (!pick_rung(*j, picked, where, rung)) return false;
     begin_attempt(j, where, rung, picked);
     j->current()->late = late;
+    if (traces_this_one(*j->spec)) [[unlikely]]
+        trace(*j, *j->current());
     store_offer(j, lock);
     return true;
 }
@@ -172,36 +187,15 @@ void job_engine::store_offer(const job_ptr& j, job_lock& lock) {
 
 void job_engine::begin_attempt(const job_ptr& j, const member_ptr& where, const chosen_link& rung,
                                const pick_result& picked) {
-    auto number = j->attempts.empty() ? 1 : j->attempts.back().number + 1;
     forget_old_attempts(*j);
     if (attempt* before = j->current()) before->may_return = false;
     attempt& a = j->attempts.emplace_back();
-    a.number = number;
-    a.where = where;
-    a.place = picked.slot;
-    a.via = rung.via;
-    a.runner = where->info->uid();
-    placed_.put(*j, a.runner);
-    a.runner_name = where->info->identity.name;
-    a.token = make_token(a.number);
-    a.protocol = rung.via->protocol_name();
-    a.balancer = picked.explain.policy ? select_.balancer_name(picked.explain.policy) : k_built_in;
-    a.explain = picked.explain;
-    a.rungs = rung.usable;
-    a.slow_rungs = rung.too_slow;
-    a.wish = rung.wish;
-    a.rung_latency_ns = rung.latency_ns;
-    a.rung = rung.protocol;
-    a.rung_reason = rung.why;
-    a.rung_score = rung.score;
-    a.next_score = rung.next_score;
-    a.holds_place = true;
+    describe_attempt(*j, a, where, rung, picked);
+    placed_.put(j->placed, a.runner);
     if (!j->holds_retry) {
         a.counted = true;
         budget_.began(*j->spec->cls);
     }
-    a.foreign = where->info->foreign;
-    a.offered_ns = clock_.wall_ns();
     if (j->log) {
         j->log->begin_attempt();
         a.log_begin = j->log->size();
@@ -218,6 +212,33 @@ void job_engine::begin_attempt(const job_ptr& j, const member_ptr& where, const 
         retries_.add();
     arm(*j);
     publish(*j, job_state::queued);
+}
+
+void job_engine::describe_attempt(const job& j, attempt& a, const member_ptr& where, const chosen_link& rung,
+                                  const pick_result& picked) {
+    a.number = 0;
+    for (const attempt& each : j.attempts) a.number = std::max(a.number, each.number);
+    ++a.number;
+    a.where = where;
+    a.place = picked.slot;
+    a.via = rung.via;
+    a.runner = where->info->uid();
+    a.runner_name = where->info->identity.name;
+    a.token = make_token(a.number);
+    a.protocol = rung.via->protocol_name();
+    a.balancer = picked.explain.policy ? select_.balancer_name(picked.explain.policy) : k_built_in;
+    a.explain = picked.explain;
+    a.rungs = rung.usable;
+    a.slow_rungs = rung.too_slow;
+    a.wish = rung.wish;
+    a.rung_latency_ns = rung.latency_ns;
+    a.rung = rung.protocol;
+    a.rung_reason = rung.why;
+    a.rung_score = rung.score;
+    a.next_score = rung.next_score;
+    a.holds_place = true;
+    a.foreign = where->info->foreign;
+    a.offered_ns = clock_.wall_ns();
 }
 
 void job_engine::send_offer(const job_ptr& j, std::uint32_t number) {
@@ -237,22 +258,14 @@ void job_engine::send_offer(const job_ptr& j, std::uint32_t number) {
         if (payload && a->where)
             if (auto* record = a->where->rungs.find(a->rung)) record->evidence.moved(payload.view().size());
     }
-    auto uid = j->uid.chars();
-    sigrun_attempt which{sizeof(sigrun_attempt), number, {uid.data(), uid.size()}, sdk::str(token)};
-    sigrun_frame offer{};
-    offer.struct_size = sizeof offer;
-    offer.kind = SIGRUN_OFFER;
-    offer.attempt = &which;
-    offer.json = sdk::str(j->spec->document);
-    offer.payload = payload.get();
     offers_.add();
-    sigrun_result r = via ? via->execute(offer) : SIGRUN_E_IO;
+    sigrun_result r = execute(*j, number, via, token, payload);
     // The link was given up between the choice and now, most likely for another one: the runner has not seen the offer.
     // Or it is larger than this protocol carries there.
     for (int tries = 0; (r == SIGRUN_E_IO || r == SIGRUN_E_INVALID) && tries < 2; ++tries) {
         via = other_link(j, number, via, r == SIGRUN_E_INVALID);
         if (!via) break;
-        r = via->execute(offer);
+        r = execute(*j, number, via, token, payload);
     }
     if (r < 0) {
         take_back(j, number, attempt_state::refused,
@@ -266,7 +279,22 @@ void job_engine::send_offer(const job_ptr& j, std::uint32_t number) {
         bool wanted = a ? a->number == number && !j->cancelling : j->end && j->end->state != job_state::cancelled;
         if (wanted) return;
     }
+    auto uid = j->uid.chars();
+    sigrun_attempt which{sizeof(sigrun_attempt), number, {uid.data(), uid.size()}, sdk::str(token)};
     via->cancel(which, nanoseconds(0));
+}
+
+sigrun_result job_engine::execute(const job& j, std::uint32_t number, const link_ptr& via, const std::string& token,
+                                  const buffer_ref& payload) {
+    auto uid = j.uid.chars();
+    sigrun_attempt which{sizeof(sigrun_attempt), number, {uid.data(), uid.size()}, sdk::str(token)};
+    sigrun_frame offer{};
+    offer.struct_size = sizeof offer;
+    offer.kind = SIGRUN_OFFER;
+    offer.attempt = &which;
+    offer.json = sdk::str(j.spec->document);
+    offer.payload = payload.get();
+    return via ? via->execute(offer) : SIGRUN_E_IO;
 }
 
 // The offer did not leave over `not_this`; null if there is no other link, or the job is no longer to be offered.
@@ -336,9 +364,14 @@ void job_engine::take_back(const job_ptr& j, std::uint32_t number, attempt_state
 // A job may be refused for days; what counts of its history stays small.
 void job_engine::forget_old_attempts(job& j) {
     if (j.attempts.size() < k_max_attempts) return;
-    auto refused = std::find_if(j.attempts.begin(), j.attempts.end(),
-                                [](const attempt& a) { return a.state == attempt_state::refused; });
-    j.attempts.erase(refused == j.attempts.end() ? j.attempts.begin() : refused);
+    // One that still has its place may be beside the one that counts.
+    auto gone = std::find_if(j.attempts.begin(), j.attempts.end(),
+                             [](const attempt& a) { return a.state == attempt_state::refused && !a.holds_place; });
+    if (gone == j.attempts.end())
+        gone = std::find_if(j.attempts.begin(), j.attempts.end(), [](const attempt& a) { return !a.holds_place; });
+    if (gone == j.attempts.end()) return;
+    if (gone->own_log) logs_.open(j.uid, gone->number)->erase();
+    j.attempts.erase(gone);
 }
 
 void job_engine::place_free(const member_ptr& where, slot_ref place) {

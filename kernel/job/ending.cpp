@@ -103,8 +103,8 @@ void job_engine::completed(const job_ptr& j) {
         log = j->log;
         (j->state == job_state::succeeded ? finished_ok_ : finished_bad_).add();
         const bool holds = j->hold_deadline != time_point{};
-        if (!holds) placed_.remove(*j);
-        if (holds || j->save_at != time_point{})
+        if (!holds) placed_.remove(j->placed);
+        if (holds || j->beside || j->save_at != time_point{})
             arm(*j);
         else
             timers_.disarm(*j);
@@ -131,6 +131,7 @@ void job_engine::forget(const std::vector<job_ptr>& ended) {
         member_ptr where;
         slot_ref place;
         std::shared_ptr<job_log> log;
+        farewell bye;
         past_job past;
         {
             job_lock lock(old->mutex);
@@ -143,8 +144,12 @@ void job_engine::forget(const std::vector<job_ptr>& ended) {
                 where = a->where;
                 place = a->place;
             }
+            bye = forget_other(*old);
+            for (const auto& a : old->attempts)
+                if (a.own_log) logs_.open(old->uid, a.number)->erase();
         }
         if (where) place_free(where, place);
+        say(old, bye);
         if (log) log->erase();
         std::vector<journal_record> gone;
         // It outlives the job: who asks again later must not make another one.

@@ -27,6 +27,15 @@ problem not_stored(const std::string& why, durability wanted) {
             5000};
 }
 
+counter hedge_counter(metrics& numbers, const char* what) {
+    return numbers.get_counter(
+        "sigrun_hedges_total",
+        "Copies of jobs that take long: begun, that succeeded first (won), that went on when the "
+        "first attempt was lost (took_over), that failed; and not begun since runners are busy, "
+        "there were too many (over_budget), or no other runner had a free place",
+        {{"what", what}});
+}
+
 // A full disk, and a disk that was full a moment ago, are the same to who submits.
 problem not_stored(const problem& why, durability wanted) {
     return why.code == errc::busy ? why : not_stored(why.text(), wanted);
@@ -46,6 +55,9 @@ job_engine::job_engine(fleet& runners, selector& select, journal& store, event_l
       clock_(clk),
       options_(std::move(options)),
       table_(tuning.keep_finished),
+      hedges_{hedge_counter(numbers, "begun"),   hedge_counter(numbers, "won"),  hedge_counter(numbers, "took_over"),
+              hedge_counter(numbers, "failed"),  hedge_counter(numbers, "busy"), hedge_counter(numbers, "over_budget"),
+              hedge_counter(numbers, "no_place")},
       submitted_(numbers.get_counter("sigrun_jobs_submitted_total", "Jobs accepted")),
       finished_ok_(
           numbers.get_counter("sigrun_jobs_finished_total", "Jobs ended, by outcome", {{"outcome", "succeeded"}})),
@@ -69,6 +81,10 @@ void job_engine::tune(const engine_tuning& now) {
     tuned_.sticky = now.sticky;
     tuned_.early_reoffer = now.early_reoffer;
     tuned_.poison_after = now.poison_after;
+    tuned_.trace_every = now.trace_every;
+    tuned_.hedge_budget = now.hedge.budget;
+    tuned_.hedge_quantile = now.hedge.quantile;
+    tuned_.hedge_max_load = now.hedge.max_load;
     budget_.set_share(now.retry_budget);
     {
         std::lock_guard lock(defaults_mutex_);
@@ -89,8 +105,8 @@ void job_engine::tune(const engine_tuning& now) {
 job_engine::~job_engine() { timers_.disarm(sweeper_); }
 
 void job_engine::sweeper::on_timer() {
+    engine.watch_runners();  // first: whom it lets back, waiting jobs may be for
     engine.sweep();
-    engine.watch_runners();
     if (!engine.stopping_) engine.timers_.arm(*this, engine.clock_.now() + std::chrono::seconds(1));
 }
 
@@ -310,8 +326,11 @@ void job_engine::stop_job(const job_ptr& j, job_lock& lock, nanoseconds grace) {
     }
     // The runner answers with a final STATE; should it not, the job ends without knowing what the runner does.
     j->lease_deadline = clock_.now() + j->cancel_grace + tuned_.lease.load();
+    const auto bye = let_go(*j, attempt_state::cancelled, stopped(*j).why, j->cancel_grace, true);
     arm(*j);
     send_cancel(j, lock);
+    if (lock) lock.unlock();
+    say(j, bye);
 }
 
 void job_engine::send_cancel(const job_ptr& j, job_lock& lock) {
@@ -374,6 +393,7 @@ void job_engine::release() {
         decltype(j->refused_saves) refused;
         decltype(j->settle_again) again;
         decltype(j->failed_on) old_runners;
+        decltype(j->beside) beside;
         job_lock lock(j->mutex);
         repeats.swap(j->repeats);
         refused.swap(j->refused_saves);
@@ -383,6 +403,8 @@ void job_engine::release() {
             a.where.reset();
         }
         old_runners.swap(j->failed_on);
+        placed_.remove(j->placed_beside);
+        beside.swap(j->beside);
         lock.unlock();
     }
 }

@@ -5,8 +5,10 @@
 // to offer and from result to reply.
 #pragma once
 
+#include "kernel/job/hedge_budget.hpp"
 #include "kernel/job/job.hpp"
 #include "kernel/job/job_table.hpp"
+#include "kernel/job/pick_trace.hpp"
 #include "kernel/job/placed_jobs.hpp"
 #include "kernel/job/retry_budget.hpp"
 #include "kernel/job/submit_keys.hpp"
@@ -37,9 +39,15 @@ struct engine_tuning {
     account_rules any_tenant;
     wait_accounts::rules_by_name tenants;
     spec_rules rules;
-    bool early_reoffer = false;  // offers that are acknowledged late go to another runner
-    double retry_budget = 0.2;   // retries at once, as a share of the other attempts under way
-    bool sticky = false;         // jobs without affinity prefer the runners of their tenant, or of who submits them
+    std::uint32_t trace_every = 1024;  // picks of a thread: of one it is kept what it saw; 0 = of none
+    bool early_reoffer = false;        // offers that are acknowledged late go to another runner
+    struct {
+        double budget = 0.02;    // copies, as a share of the offers; 0 = none
+        double quantile = 0.95;  // of the execution times of the requirement: a job that takes longer gets one
+        double max_load = 0.8;   // of the places of the runners that match; beyond it there are none
+    } hedge;
+    double retry_budget = 0.2;  // retries at once, as a share of the other attempts under way
+    bool sticky = false;        // jobs without affinity prefer the runners of their tenant, or of who submits them
 };
 
 struct submit_request {
@@ -71,6 +79,8 @@ public:
     [[nodiscard]] std::shared_ptr<void> when_done(const job_ptr& j, std::function<void()> done);
     /// The job's log, made if there was no output yet, so that it can be followed from the start.
     std::shared_ptr<job_log> log_of(const job_ptr& j);
+    /// That of one attempt, if it has one of its own; else null.
+    std::shared_ptr<job_log> log_of(const job_ptr& j, std::uint32_t attempt);
     /// As of now, whatever state it is in.
     selector::explanation explain(const job_ptr& j) const;
     /// Nothing if it does not wait for a place.
@@ -131,13 +141,20 @@ private:
     bool try_dispatch(const job_ptr& j, bool late = false);  // false: no place now
     bool pick_for(job& j, pick_result& out);
     bool pick_among(const job& j, pick_request& request, pick_result& out);
-    std::vector<std::uint32_t> slots_that_failed(const job& j) const;
+    std::vector<std::uint32_t> slots_of(std::vector<member_ptr> who, bool with_neighbours) const;
+    std::vector<std::uint32_t> slots_to_avoid(const job& j, std::vector<member_ptr> who) const;
+    std::vector<std::uint32_t> slots_that_failed(const job& j) const { return slots_to_avoid(j, j.failed_on); }
+    bool could_run_but_on(const job& j, const std::vector<std::uint32_t>& slots) const;
     bool others_could_run(const job& j) const;
     bool pick_rung(job& j, pick_result& picked, member_ptr& where, chosen_link& rung);
     rung_request request_for(const job& j) const;
     void begin_attempt(const job_ptr& j, const member_ptr& where, const chosen_link& rung, const pick_result& picked);
+    void describe_attempt(const job& j, attempt& a, const member_ptr& where, const chosen_link& rung,
+                          const pick_result& picked);
     void store_offer(const job_ptr& j, job_lock& lock);
     void send_offer(const job_ptr& j, std::uint32_t number);
+    sigrun_result execute(const job& j, std::uint32_t number, const link_ptr& via, const std::string& token,
+                          const buffer_ref& payload);
     link_ptr other_link(const job_ptr& j, std::uint32_t number, const link_ptr& not_this, bool refused);
     void take_back(const job_ptr& j, std::uint32_t number, attempt_state as, failure why, bool exclude);
     void forget_old_attempts(job& j);
@@ -151,7 +168,8 @@ private:
     sigrun_result on_state(const job_ptr& j, job_lock& lock, const member_ptr& from, const link_ptr& via,
                            const sigrun_frame& frame);
     static void ack(const link_ptr& via, const sigrun_frame& frame, std::uint32_t kind, std::uint64_t offset);
-    static void note_limits(job& j, std::string_view running_state);
+    static void note_limits(attempt& a, std::string_view running_state);
+    static ending ending_of(const sigrun_frame& final_state);
     static std::uint64_t missing_output(const job& j, const sigrun_frame& final_state);
     static std::uint64_t log_offset_of(const job& j);
     static std::shared_ptr<job_log> log_to_sync(const job& j);
@@ -161,12 +179,14 @@ private:
     void mark_running(job& j);
 
     // restore.cpp
+    void give_up_copies(job& j) const;
     void remember_failures(job& j);
     void bring_logs_to_disk();
 
     // settle.cpp: ends of attempts and retries
     /// The current attempt ended like this; decides between retry and end. `lock` is released.
     void attempt_ended(const job_ptr& j, job_lock& lock, ending how, std::function<void()> durable = {});
+    void go_on_with_copy(const job_ptr& j, job_lock& lock, std::function<void()> durable);
 
     // poison.cpp: jobs that take their runners down
     std::vector<std::string> taken_down(const job& j) const;
@@ -190,6 +210,51 @@ private:
     void note_ack(job& j, attempt& a);
     void expect_ack(job& j);
     void offer_another(const job_ptr& j, job_lock& lock);
+
+    // hedge.cpp: copies of jobs that take longer than usual
+    void expect_hedge(job& j);
+    void hedge(const job_ptr& j, job_lock& lock);
+    bool pick_copy(const job& j, pick_result& picked, member_ptr& where, chosen_link& rung);
+    std::uint32_t begin_copy(job& j, const member_ptr& where, const chosen_link& rung, const pick_result& picked);
+    void send_copy(const job_ptr& j, std::uint32_t number);
+
+    // beside.cpp: the attempt beside the one that counts
+    /// What is to be done under no lock: a runner is told to stop, a place becomes free.
+    struct farewell {
+        link_ptr via;
+        std::uint32_t number = 0;
+        std::string token;
+        nanoseconds grace{0};
+        member_ptr where;
+        slot_ref place;
+    };
+    void say(const job_ptr& j, const farewell& bye);
+    farewell forget_other(job& j);
+    farewell let_go(job& j, attempt_state as, failure why, nanoseconds grace, bool tell);
+    farewell part_with(job& j, nanoseconds grace, bool tell);
+    static bool copy_can_go_on(const job& j, const ending& how);
+    attempt& promote_copy(job& j);
+    void copy_runs(job& j, attempt& a);
+    sigrun_result on_other_frame(const job_ptr& j, job_lock& lock, const link_ptr& via, const sigrun_frame& frame,
+                                 std::function<void()> acknowledge);
+    sigrun_result on_copy_ack(const job_ptr& j, job_lock& lock, const sigrun_frame& frame);
+    sigrun_result on_copy_log(const job_ptr& j, job_lock& lock, const link_ptr& via, const sigrun_frame& frame);
+    sigrun_result on_copy_end(const job_ptr& j, job_lock& lock, const sigrun_frame& frame,
+                              std::function<void()> acknowledge);
+    void copy_won(const job_ptr& j, job_lock& lock, const sigrun_frame& frame, ending how,
+                  std::function<void()> acknowledge);
+    void other_link_lost(job& j, const member_ptr& who, const link_ptr& via, time_point lease_over);
+    bool keep_other(job& j, const member_ptr& who, const inventory_item& item, verdict& v);
+    bool other_not_listed(const job_ptr& j, job_lock& lock, const member_ptr& who, bool restarted);
+    void bind_other(job& j, const member_ptr& who, const link_ptr& via, const std::string& why);
+    void other_is_due(const job_ptr& j, job_lock& lock);
+
+    // tracing.cpp: what picks saw
+    bool traces_this_one(const job_spec& spec) const noexcept;
+    void trace(const job& j, attempt& a);
+
+    // own_log.cpp
+    void join_own_log(const job_ptr& j, job_lock& lock, ending how, std::function<void()> durable);
 
     // deadlines.cpp
     void on_timer(const job_ptr& j);
@@ -253,13 +318,16 @@ private:
         std::atomic<std::uint64_t> max_waiting;
         std::atomic<nanoseconds> lease, retry_delay;
         std::atomic<bool> sticky, early_reoffer;
-        std::atomic<std::uint32_t> poison_after;
+        std::atomic<std::uint32_t> poison_after, trace_every;
+        std::atomic<double> hedge_budget, hedge_quantile, hedge_max_load;
         std::atomic<std::uint64_t> changes{0};
     } tuned_;
     placed_jobs placed_;  // before the table: jobs take themselves out
     job_table table_;
     wait_queue queue_;
     retry_budget budget_;
+    hedge_budget hedge_budget_;
+    trace_ring traces_;
     std::atomic<int> extra_offers_{0};       // that may be made, in fiftieths
     std::atomic<std::uint64_t> waiting_{0};  // also those whose first record is on its way to the disk
     struct sweeper final : timer_node {
@@ -274,6 +342,9 @@ private:
     std::atomic<bool> started_{false}, stopping_{false}, halted_{false};
     submit_keys keys_;
 
+    struct {
+        counter begun, won, took_over, failed, busy, over_budget, no_place;
+    } hedges_;
     counter submitted_, finished_ok_, finished_bad_, dead_, retries_, offers_, reoffers_;
     histogram wait_seconds_;
 };

@@ -44,7 +44,8 @@ void job_engine::learn(const job& j, const attempt& a, const ending& how) {
     f.slot = a.place;
     f.pred = j.spec->pred.get();
     f.protocol = a.rung;
-    f.queued_us = static_cast<std::uint64_t>(microseconds(a.offered_ns - j.submitted_ns));
+    // A copy begins late because the job ran, not because it waited.
+    if (!a.hedge) f.queued_us = static_cast<std::uint64_t>(microseconds(a.offered_ns - j.submitted_ns));
     f.affinity_key = j.affinity_key;
     f.bytes = j.payload.view().size();
     f.end.status = *status;

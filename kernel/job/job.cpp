@@ -2,6 +2,7 @@
 
 #include "kernel/job/engine.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace sigrun {
@@ -33,7 +34,23 @@ failure_class parse_failure_class(std::string_view text) noexcept {
 
 job::~job() {
     engine.timers_.disarm(*this);
-    engine.placed_.remove(*this);
+    engine.placed_.remove(placed);
+    engine.placed_.remove(placed_beside);
+}
+
+attempt* job::other() noexcept {
+    if (!beside) return nullptr;
+    const auto at =
+        std::find_if(attempts.rbegin(), attempts.rend(), [&](const attempt& a) { return a.number == beside->number; });
+    return at == attempts.rend() ? nullptr : &*at;
+}
+
+attempt_state state_of(const ending& how) noexcept {
+    switch (how.state) {
+        case job_state::succeeded: return attempt_state::succeeded;
+        case job_state::cancelled: return attempt_state::cancelled;
+        default: return how.why.code == "lost" ? attempt_state::lost : attempt_state::failed;
+    }
 }
 
 void job::on_timer() { engine.on_timer(shared_from_this()); }

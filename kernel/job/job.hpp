@@ -2,7 +2,9 @@
 #pragma once
 
 #include "kernel/base/timer_wheel.hpp"
+#include "kernel/job/beside.hpp"
 #include "kernel/job/log_store.hpp"
+#include "kernel/job/pick_trace.hpp"
 #include "kernel/job/placed_jobs.hpp"
 #include "kernel/job/spec.hpp"
 #include "kernel/job/wait_queue.hpp"
@@ -94,6 +96,7 @@ struct attempt {
     std::string token;
     std::string protocol, balancer;
     explain_record explain{};
+    std::weak_ptr<const pick_trace> trace;  // what the pick saw, if that was kept, and still is
     std::int64_t rung_latency_ns = 0;  // measured round trip of the chosen protocol when it was chosen; 0 = none yet
     std::uint8_t rungs = 0;            // protocols that were usable
     std::uint8_t slow_rungs = 0;       // that were not, for the job's max_latency
@@ -113,6 +116,8 @@ struct attempt {
     bool missing = false;   // it has not: the offer did not arrive, and goes over that session
     bool rerouted = false;  // the offer was sent over another protocol, since the first did not answer
     bool foreign = false;
+    bool hedge = false;       // a copy, begun beside an attempt that took longer than usual
+    bool own_log = false;     // its output is not in the job's log but in one of its own, which begins at 0
     bool late = false;        // the job had waited, and this place became free
     bool may_return = false;  // lost while it ran, its token not revoked: see returning.cpp
     bool looked_for = false;  // over the link that takes the place of `via`; the answer is on its way
@@ -122,6 +127,9 @@ struct attempt {
     std::string usage, limits;  // JSON objects, or empty
     failure why;
 };
+
+/// Of an attempt that a runner says has ended.
+attempt_state state_of(const ending& how) noexcept;
 
 class job_engine;
 
@@ -137,7 +145,9 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     job_state state = job_state::queued;
     buffer_ref payload;
     std::vector<attempt> attempts;
-    placed_hook placed;                   // on the runner of the newest attempt
+    placed_hook placed{*this};         // on the runner of the newest attempt
+    placed_hook placed_beside{*this};  // on that of the one beside it
+    std::unique_ptr<beside_attempt> beside;
     std::vector<std::uint32_t> excluded;  // slots that refused it: others first
     std::vector<member_ptr> failed_on;    // runners where an attempt failed: not while another one matches
     std::uint32_t user_tries = 0, infrastructure_tries = 0;
@@ -159,13 +169,14 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     std::int64_t waits_since_ns = 0;  // the same as waits_since, on the wall clock; later than now during a backoff
     time_point queue_deadline{}, offer_deadline{}, lease_deadline{}, retry_at{}, run_deadline{}, hold_deadline{},
         settle_at{}, cancel_at{}, save_at{}, doubt_at{}, backoff_until{}, proven_at{}, reoffer_at{}, patient_until{},
-        start_deadline{}, total_deadline{}, start_due{};
+        start_deadline{}, total_deadline{}, start_due{}, hedge_at{};
     nanoseconds doubt_after{0};  // age at which the job will have lasted unusually long
     nanoseconds cancel_grace{0};
     std::string idempotency_key;
     id retry_of{};  // the job that it does again. Set before anybody knows the job
     std::uint64_t affinity_key = 0;
     std::shared_ptr<job_log> log;
+    std::shared_ptr<job_log> own_log;          // of the live attempt, if its output goes there
     std::string output_trouble;                // why its output cannot be stored now
     std::atomic<bool> output_troubled{false};  // output_trouble is not empty; readable without the lock
     std::vector<std::weak_ptr<std::function<void()>>> waiters;  // run once, when it is terminal
@@ -179,10 +190,14 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     std::vector<std::function<void(const result<std::shared_ptr<job>>&)>>
         replays;  // submits with its key that came meanwhile
 
-    /// The newest attempt, also one that is over.
+    /// The one that counts: the newest, also one that is over. What was begun beside it stands before it.
     attempt* current() noexcept { return attempts.empty() ? nullptr : &attempts.back(); }
     /// The attempt that a runner may be working on now; null while the job waits and when it has ended.
     attempt* live() noexcept { return is_waiting(state) || is_terminal(state) ? nullptr : current(); }
+    /// The attempt that `beside` is about.
+    attempt* other() noexcept;
+    /// Where the output of the live attempt goes; null: there was none.
+    const std::shared_ptr<job_log>& output() const noexcept { return own_log ? own_log : log; }
 
 protected:
     std::shared_ptr<void> pin() noexcept override { return weak_from_this().lock(); }

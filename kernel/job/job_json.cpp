@@ -28,6 +28,7 @@ std::string_view why_text(std::uint8_t reason) {
         case SIGRUN_WHY_HCL_HOT: return "all sampled runners have many jobs, this one the fewest";
         case SIGRUN_WHY_LATE_BOUND: return "it waited, and a place became free";
         case SIGRUN_WHY_EARLY_REOFFER: return "the runner before did not answer in time";
+        case SIGRUN_WHY_RUN_HEDGE: return "a copy, since the job takes longer than usual";
         case SIGRUN_WHY_PANIC: return "most runners that match are ejected, so that ejected ones are used, too";
         case SIGRUN_WHY_EXPLORE: return "a try, to learn how it does";
         case SIGRUN_WHY_POWER_OF_D: return "the least loaded of a few random ones";
@@ -213,6 +214,8 @@ void append_job_json(std::string& out, job& j, bool replayed) {
         optional_number(w, "exit_code", a.exit_code);
         failure_member(w, a.why);
         w.member("log_offset", a.log_begin);
+        if (a.own_log) w.member("own_log", true);
+        if (a.hedge) w.member("hedge", true);
         if (!a.limits.empty()) w.key("limits").raw(a.limits);
         if (!a.usage.empty()) w.key("usage").raw(a.usage);
         rungs_member(w, a);
@@ -267,6 +270,8 @@ std::string job_record(const job& j) {
         w.member("balancer", a.balancer).member("reason", choice_reason(a)).member("offered_ns", a.offered_ns);
         w.member("started_ns", a.started_ns).member("finished_ns", a.finished_ns);
         if (a.log_begin) w.member("log_offset", a.log_begin);
+        if (a.own_log) w.member("own_log", true);
+        if (a.hedge) w.member("hedge", true);
         if (a.exit_code) w.member("exit_code", *a.exit_code);
         failure_member(w, a.why);
         if (!a.limits.empty()) w.key("limits").raw(a.limits);
@@ -340,6 +345,8 @@ attempt attempt_of(const json::object& o) {
     a.started_ns = number_or<std::int64_t>(o, "started_ns", 0);
     a.finished_ns = number_or<std::int64_t>(o, "finished_ns", 0);
     a.log_begin = number_or<std::uint64_t>(o, "log_offset", 0);
+    a.own_log = bool_or(o, "own_log", false);
+    a.hedge = bool_or(o, "hedge", false);
     a.exit_code = int_of(o, "exit_code");
     a.why = failure_of(o);
     if (const auto* limits = object_or_null(o, "limits")) a.limits = json::serialize(*limits);

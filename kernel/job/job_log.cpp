@@ -1,5 +1,7 @@
 #include "kernel/job/job_log.hpp"
 
+#include "kernel/job/log_reader.hpp"
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -95,47 +97,86 @@ log_part& job_log::part_to_write() {
 
 result<std::uint64_t> job_log::append(std::uint64_t offset, std::uint32_t stream, std::uint64_t time_ns,
                                       std::string_view bytes) {
-    std::uint64_t stored = 0;
+    result<std::uint64_t> stored = std::uint64_t{0};
     {
         std::lock_guard lock(mutex_);
-        if (offset > end_ - base_) {
-            // A crash of the machine may have taken bytes that were acknowledged. The runner has no older ones: what it
-            // sends next counts.
-            if (!resumed_)
-                return bad_value("offset", "a log offset up to " + std::to_string(end_ - base_),
-                                 std::to_string(offset));
-            end_ = base_ + offset;
-        }
-        const std::uint64_t known = end_ - base_ - offset;
-        if (known >= bytes.size()) return end_ - base_;
-        bytes.remove_prefix(static_cast<std::size_t>(known));
-        if (stays_in_memory(bytes)) {
-            early_segments_.push_back({end_, static_cast<std::uint32_t>(bytes.size()), stream, time_ns});
-            early_ += bytes;
-            end_ += bytes.size();
-            bytes = {};
-        } else if (in_memory_) {
-            SIGRUN_CHECK_OK(move_to_files());
-        }
-        while (!bytes.empty()) {
-            auto& part = part_to_write();
-            const auto some = bytes.substr(0, static_cast<std::size_t>(room_in(part)));
-            SIGRUN_CHECK_OK(part.append(stream, time_ns, some));
-            end_ += some.size();
-            bytes.remove_prefix(some.size());
-        }
-        stored = end_ - base_;
+        stored = append_locked(offset, stream, time_ns, bytes);
     }
-    wake();
+    if (stored) wake();
     return stored;
+}
+
+result<std::uint64_t> job_log::append(std::uint32_t turn, std::uint64_t offset, std::uint32_t stream,
+                                      std::uint64_t time_ns, std::string_view bytes) {
+    result<std::uint64_t> stored = std::uint64_t{0};
+    {
+        std::lock_guard lock(mutex_);
+        if (turn != turn_) return problem{errc::cancelled, "another attempt writes to this log now"};
+        stored = append_locked(offset, stream, time_ns, bytes);
+    }
+    if (stored) wake();
+    return stored;
+}
+
+std::uint32_t job_log::turn() const {
+    std::lock_guard lock(mutex_);
+    return turn_;
+}
+
+result<std::uint64_t> job_log::append_locked(std::uint64_t offset, std::uint32_t stream, std::uint64_t time_ns,
+                                             std::string_view bytes) {
+    if (offset > end_ - base_) {
+        // A crash of the machine may have taken bytes that were acknowledged. The runner has no older ones: what it
+        // sends next counts.
+        if (!resumed_)
+            return bad_value("offset", "a log offset up to " + std::to_string(end_ - base_), std::to_string(offset));
+        end_ = base_ + offset;
+    }
+    const std::uint64_t known = end_ - base_ - offset;
+    if (known >= bytes.size()) return end_ - base_;
+    bytes.remove_prefix(static_cast<std::size_t>(known));
+    if (stays_in_memory(bytes)) {
+        early_segments_.push_back({end_, static_cast<std::uint32_t>(bytes.size()), stream, time_ns});
+        early_ += bytes;
+        end_ += bytes.size();
+        bytes = {};
+    } else if (in_memory_) {
+        SIGRUN_CHECK_OK(move_to_files());
+    }
+    while (!bytes.empty()) {
+        auto& part = part_to_write();
+        const auto some = bytes.substr(0, static_cast<std::size_t>(room_in(part)));
+        SIGRUN_CHECK_OK(part.append(stream, time_ns, some));
+        end_ += some.size();
+        bytes.remove_prefix(some.size());
+    }
+    return end_ - base_;
 }
 
 void job_log::begin_attempt() {
     std::lock_guard lock(mutex_);
+    ++turn_;
     base_ = end_;
     resumed_ = false;
     if (!parts_.empty()) parts_.back()->part_ways();
     entries_before_ = in_memory_ ? early_segments_.size() : parts_.empty() ? 0 : parts_.back()->entries();
+}
+
+result<std::uint64_t> job_log::begin_attempt_with(const std::shared_ptr<const job_log>& other) {
+    begin_attempt();
+    const auto base = size();
+    resume_attempt(base);  // where the other has a gap, this one has it, too
+    log_reader reader(other);
+    for (std::uint64_t at = 0;;) {
+        SIGRUN_TRY(pieces, reader.read(at));
+        if (pieces.empty()) return base;
+        for (const auto& p : pieces) {
+            at = p.end();
+            if (p.missing) continue;
+            SIGRUN_TRY(stored, append(p.at.offset, p.at.stream, p.at.time_ns, p.content.view()));
+            static_cast<void>(stored);
+        }
+    }
 }
 
 void job_log::resume_attempt(std::uint64_t base) {

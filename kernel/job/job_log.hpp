@@ -50,8 +50,16 @@ public:
     /// Returns the new end of the attempt. [any] copies into the page cache, which does not wait for the disk.
     result<std::uint64_t> append(std::uint64_t offset, std::uint32_t stream, std::uint64_t time_ns,
                                  std::string_view bytes);
+    /// The same for an attempt that another one may overtake meanwhile: refused as cancelled when it is not `turn` any more.
+    result<std::uint64_t> append(std::uint32_t turn, std::uint64_t offset, std::uint32_t stream, std::uint64_t time_ns,
+                                 std::string_view bytes);
+    /// Whose turn it is: another number with each attempt that begins.
+    std::uint32_t turn() const;
     /// A new attempt begins where the log ends.
     void begin_attempt();
+    /// The same, with what another log has of it so far; gaps stay gaps. Returns where it begins. What that log has must not
+    /// change meanwhile. [work]
+    result<std::uint64_t> begin_attempt_with(const std::shared_ptr<const job_log>& other);
     /// After a restart: the running attempt began at this offset.
     void resume_attempt(std::uint64_t base);
     /// Offset of the current attempt that the runner should continue from.
@@ -81,6 +89,8 @@ public:
     void erase();   // removes the files
 
 private:
+    result<std::uint64_t> append_locked(std::uint64_t offset, std::uint32_t stream, std::uint64_t time_ns,
+                                        std::string_view bytes);
     void take_up_parts();
     log_part_view view_of(const log_part& part) const;
     log_part_view early_view() const;
@@ -97,6 +107,7 @@ private:
     std::vector<std::unique_ptr<log_part>> parts_;  // in files
     std::uint64_t end_ = 0, base_ = 0;              // of the log, and where the attempt began
     std::uint64_t entries_before_ = 0;              // of earlier attempts, in the part where this one began
+    std::uint32_t turn_ = 0;                        // attempts that have begun in this life of the process
     bool resumed_ = false;                          // the attempt began in an earlier life of this process
     bool in_memory_;                                // nothing is in files: it is here
     std::string early_;

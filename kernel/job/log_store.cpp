@@ -16,6 +16,12 @@ std::shared_ptr<job_log> log_store::open(const id& job, log_home home) const {
     return std::make_shared<job_log>(dir_ + "/" + text.substr(34, 2) + "/" + text, limit_, home);
 }
 
+std::shared_ptr<job_log> log_store::open(const id& job, std::uint32_t attempt, log_home home) const {
+    auto text = job.text();
+    return std::make_shared<job_log>(dir_ + "/" + text.substr(34, 2) + "/" + text + "." + std::to_string(attempt),
+                                     limit_, home);
+}
+
 std::size_t log_store::remove_unknown(const std::function<bool(const id&)>& known) const {
     namespace fs = std::filesystem;
     std::size_t removed = 0;
@@ -26,7 +32,8 @@ std::size_t log_store::remove_unknown(const std::function<bool(const id&)>& know
              it.increment(unreadable)) {
             const auto kind = it->path().extension();
             if (kind != ".log" && kind != ".idx" && kind != ".parts") continue;
-            const auto uid = id::parse(it->path().stem().string());
+            const auto name = it->path().filename().string();
+            const auto uid = id::parse(name.substr(0, name.find('.')));
             if (!uid || known(*uid)) continue;
             std::error_code failed;
             removed += fs::remove_all(it->path(), failed) && kind == ".log";

@@ -16,6 +16,8 @@ public:
     explicit log_store(std::string dir, std::uint64_t limit);
     ~log_store();
     std::shared_ptr<job_log> open(const id& job, log_home home = log_home::files) const;
+    /// A log of one attempt alone, beside that of its job: <id>.<attempt>.{log,idx,parts}.
+    std::shared_ptr<job_log> open(const id& job, std::uint32_t attempt, log_home home = log_home::files) const;
     /// For logs that are opened from now on.
     void set_limit(std::uint64_t bytes) noexcept { limit_.store(bytes, std::memory_order_relaxed); }
     /// Removes the logs of jobs that nobody knows any more. Returns how many.

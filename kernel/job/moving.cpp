@@ -12,6 +12,7 @@ std::unordered_set<const link*> job_engine::links_in_use(const member_ptr& who) 
         job_lock lock(j->mutex);
         attempt* a = j->live();
         if (a && !j->settling && a->via) all.insert(a->via.get());
+        if (a = j->other(); a && a->via) all.insert(a->via.get());
     }
     return all;
 }

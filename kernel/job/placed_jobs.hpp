@@ -14,28 +14,34 @@ namespace sigrun {
 
 struct job;
 
+struct placed_hook;
 namespace detail {
 struct jobs_of_runner {
-    job* first = nullptr;
+    placed_hook* first = nullptr;
 };
 }  // namespace detail
 
-/// A job's place in it; written under the lock of its shard.
+/// A job's place in it, of which a job may have several; written under the lock of its shard.
 struct placed_hook {
+    explicit placed_hook(job& j) noexcept : owner(j) {}
+    placed_hook(const placed_hook&) = delete;
+    placed_hook& operator=(const placed_hook&) = delete;
+
+    job& owner;
     std::size_t shard = 0;
     detail::jobs_of_runner* on = nullptr;
-    job *before = nullptr, *after = nullptr;
+    placed_hook *before = nullptr, *after = nullptr;
 };
 
-/// Intrusive, in 64 shards by runner; no allocation for a runner that is known. Holds no job: one that is destroyed takes
-/// itself out.
+/// Intrusive, in 64 shards by runner; no allocation for a runner that is known. Holds no job: one that is destroyed takes its
+/// hooks out.
 class placed_jobs {
 public:
-    /// It is on that runner from now on, and on no other. [any, under the job's lock]
-    void put(job& j, const id& runner);
+    /// It is on that runner from now on, and on no other by this hook. [any, under the job's lock]
+    void put(placed_hook& hook, const id& runner);
     /// [any, under the job's lock or from its destructor]
-    void remove(job& j) noexcept;
-    /// [any, under no job's lock]
+    void remove(placed_hook& hook) noexcept;
+    /// Each once for each of its hooks. [any, under no job's lock]
     std::vector<std::shared_ptr<job>> on(const id& runner) const;
     /// Keeps nothing for a runner that has no jobs. [any]
     void tidy(const id& runner);

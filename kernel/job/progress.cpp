@@ -57,6 +57,10 @@ sigrun_result job_engine::on_attempt_frame(const member_ptr& from, const link_pt
         attempt* a = j->current();
         current = a && a->token == sdk::view(frame.attempt->token) && a->runner == from->info->uid();
         ended = is_terminal(j->state);
+        if (const attempt* other = j->other();
+            other && other->token == sdk::view(frame.attempt->token) && other->runner == from->info->uid())
+            return on_other_frame(j, lock, via, frame,
+                                  last ? acknowledge_later(from, via, frame) : std::function<void()>());
         if (current && (frame.kind == SIGRUN_LOG || frame.kind == SIGRUN_STATE) && may_return(*j, a->token)) {
             take_up_again(*j);
             a->where = from;
@@ -100,8 +104,9 @@ sigrun_result job_engine::on_attempt_frame(const member_ptr& from, const link_pt
 
 // From where the runner should go on with its output. Under the job's lock.
 std::uint64_t job_engine::log_offset_of(const job& j) {
-    if (!j.log) return 0;
-    return j.spec->keep == durability::fsync ? j.log->synced_offset() : j.log->attempt_offset();
+    const auto& log = j.output();
+    if (!log) return 0;
+    return j.spec->keep == durability::fsync ? log->synced_offset() : log->attempt_offset();
 }
 
 // The output that has to be on the disk before the end of its attempt counts: the runner keeps neither once that is acknowledged.
@@ -124,6 +129,7 @@ void job_engine::mark_running(job& j) {
     j.state = job_state::running;
     j.offer_deadline = j.reoffer_at = {};
     expect_proof(j);
+    expect_hedge(j);
     // A native runner enforces the run timeout itself, so a partition cannot extend it; for a foreign one it is our clock.
     if (a.foreign) j.run_deadline = clock_.now() + j.spec->run_timeout;
     doubt(j, a);
@@ -157,13 +163,15 @@ sigrun_result job_engine::on_ack(const job_ptr& j, job_lock& lock, const sigrun_
 sigrun_result job_engine::on_log(const job_ptr& j, job_lock& lock, const link_ptr& via, const sigrun_frame& frame) {
     mark_running(*j);
     j->start_deadline = {};  // a timer that comes for nothing costs less than arming it for each piece of output
-    if (!j->log) j->log = logs_.open(j->uid, home_of(*j));
-    auto log = j->log;
+    if (!j->output()) j->log = logs_.open(j->uid, home_of(*j));
+    auto log = j->output();
+    const auto turn = log->turn();
     auto bytes = frame.payload ? buffer_ref::share(frame.payload) : buffer_ref();
     if (const attempt* a = j->current(); a->where)
         if (auto* record = a->where->rungs.find(a->rung)) record->evidence.moved(bytes.view().size());
     lock.unlock();
-    auto stored = log->append(frame.offset, frame.stream, frame.time_ns, bytes.view());
+    auto stored = log->append(turn, frame.offset, frame.stream, frame.time_ns, bytes.view());
+    if (!stored && stored.error().code == errc::cancelled) return SIGRUN_OK;  // overtaken a moment ago
     if (!stored) {
         // What cannot be stored is not acknowledged: the runner keeps it and offers it again, many times a second.
         lock.lock();
@@ -195,7 +203,7 @@ sigrun_result job_engine::on_log(const job_ptr& j, job_lock& lock, const link_pt
 
 // A runner says with the end how much output there was; all of it comes before the end.
 std::uint64_t job_engine::missing_output(const job& j, const sigrun_frame& final_state) {
-    const auto have = j.log ? j.log->attempt_offset() : 0;
+    const auto have = j.output() ? j.output()->attempt_offset() : 0;
     if (final_state.offset <= have) return 0;
     const auto missing = final_state.offset - have;
     SIGRUN_LOG(logs::jobs, warning, missing, " bytes of the output of ", j.uid.text(), " did not arrive");
@@ -203,11 +211,11 @@ std::uint64_t job_engine::missing_output(const job& j, const sigrun_frame& final
 }
 
 // A runner that starts a job with limits says how each is held. Nearly every job has none, and its state is not parsed.
-void job_engine::note_limits(job& j, std::string_view running_state) {
+void job_engine::note_limits(attempt& a, std::string_view running_state) {
     if (running_state.find("\"limits\"") == std::string_view::npos || running_state.size() > k_longest_limits) return;
     const auto o = parse_object(running_state);
     const auto* limits = o ? object_or_null(*o, "limits") : nullptr;
-    if (limits) j.current()->limits = json::serialize(*limits);
+    if (limits) a.limits = json::serialize(*limits);
 }
 
 sigrun_result job_engine::on_state(const job_ptr& j, job_lock& lock, const member_ptr& from, const link_ptr& via,
@@ -217,12 +225,23 @@ sigrun_result job_engine::on_state(const job_ptr& j, job_lock& lock, const membe
     mark_running(*j);
     j->start_deadline = {};
     if (!final) {
-        note_limits(*j, sdk::view(frame.json));
+        note_limits(*j->current(), sdk::view(frame.json));
         arm(*j);
         return SIGRUN_OK;
     }
-    ending how;
+    auto how = ending_of(frame);
     how.log_missing = missing_output(*j, frame);
+    if (j->spec->keep == durability::memory) {
+        // The runner forgets a memory job as soon as it has sent its end.
+        attempt_ended(j, lock, std::move(how));
+        return SIGRUN_OK;
+    }
+    attempt_ended(j, lock, std::move(how), acknowledge_later(from, via, frame));
+    return SIGRUN_OK;
+}
+
+ending job_engine::ending_of(const sigrun_frame& frame) {
+    ending how;
     how.state = job_state::succeeded;
     how.exit_code = 0;
     if (frame.payload) how.result = buffer_ref::share(frame.payload);
@@ -253,13 +272,7 @@ sigrun_result job_engine::on_state(const job_ptr& j, job_lock& lock, const membe
         if (const auto* limits = object_or_null(*o, "limits")) how.limits = json::serialize(*limits);
         take_outputs(*o, how);
     }
-    if (j->spec->keep == durability::memory) {
-        // The runner forgets a memory job as soon as it has sent its end.
-        attempt_ended(j, lock, std::move(how));
-        return SIGRUN_OK;
-    }
-    attempt_ended(j, lock, std::move(how), acknowledge_later(from, via, frame));
-    return SIGRUN_OK;
+    return how;
 }
 
 std::function<void()> job_engine::acknowledge_later(const member_ptr& from, const link_ptr& via,

@@ -30,6 +30,8 @@ std::vector<verdict> job_engine::reconcile(const member_ptr& who, const std::vec
                 // Its end is on the way to the disk: what the runner says again is acknowledged then.
                 if (finished) v.kind = verdict::report;
                 if (returns && j->spec->keep != durability::memory) keep_saving(j, false);
+            } else if (keep_other(*j, who, item, v)) {
+                listed.insert(j.get());
             } else if (finished && j->end_unsaved && j->current()->token == item.token) {
                 v.kind = verdict::report;
             }
@@ -45,17 +47,18 @@ std::vector<verdict> job_engine::reconcile(const member_ptr& who, const std::vec
 // The runner has the attempt: it goes on over the link that said so.
 void job_engine::keep(job& j, attempt& a, const member_ptr& who, const inventory_item& item, verdict& v) {
     v.kind = verdict::keep;
-    if (!j.log && item.log_bytes) j.log = logs_.open(j.uid, home_of(j));
+    if (!j.output() && item.log_bytes) j.log = logs_.open(j.uid, home_of(j));
     v.log_offset = log_offset_of(j);
     a.where = who;
     a.runner = who->info->uid();
-    placed_.put(j, a.runner);
+    placed_.put(j.placed, a.runner);
     a.runner_name = who->info->identity.name;
     a.kept = true;
     claim_again(a);
     mark_running(j);
     j.start_deadline = {};
     if (item.waits_to_start) expect_start(j);
+    if (j.hedge_at == time_point{}) expect_hedge(j);
     arm(j);
 }
 
@@ -71,6 +74,7 @@ void job_engine::claim_again(attempt& a) {
 // What is believed to be on this runner, but is not in its inventory.
 void job_engine::not_listed(const job_ptr& j, const member_ptr& who, bool restarted) {
     job_lock lock(j->mutex);
+    if (other_not_listed(j, lock, who, restarted)) return;
     attempt* a = j->current();
     if (!a || a->runner != who->info->uid()) return;
     if (is_terminal(j->state)) {
@@ -103,6 +107,7 @@ void job_engine::not_listed(const job_ptr& j, const member_ptr& who, bool restar
 void job_engine::on_session(const member_ptr& who, const link_ptr& via, const std::string& why) {
     for (const auto& j : placed_.on(who->info->uid())) {
         job_lock lock(j->mutex);
+        bind_other(*j, who, via, why);
         attempt* a = j->live();
         if (!a || j->settling || a->runner != who->info->uid()) continue;
         if (who->info->foreign) {
@@ -184,6 +189,7 @@ void job_engine::on_link_lost(const member_ptr& who, const link_ptr& via) {
     const auto lease_over = std::max(heard + std::max(tuned_.lease.load(), patience), now);
     for (const auto& j : placed_.on(who->info->uid())) {
         job_lock lock(j->mutex);
+        other_link_lost(*j, who, via, lease_over);
         attempt* a = j->live();
         if (!a || a->where != who || a->via != via) continue;
         a->via.reset();

@@ -47,6 +47,7 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
     j->state = view->state;
     j->reason = view->reason;
     j->attempts = std::move(view->attempts);
+    give_up_copies(*j);
     j->user_tries = view->user_tries;
     j->infrastructure_tries = view->infrastructure_tries;
     j->start_ns = view->start_ns;
@@ -91,19 +92,31 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
     // It may be running: its runner has a grace to come back and say so.
     for (auto& a : j->attempts) a.sent = true;
     if (auto* a = j->current()) {
-        placed_.put(*j, a->runner);
+        placed_.put(j->placed, a->runner);
         a->counted = true;
         budget_.began(*j->spec->cls);
     }
     if (j->state != job_state::offered || !j->spec->idempotent) j->state = job_state::running;
     j->reason.clear();
     if (const auto* a = j->current()) {
-        if (!j->log) j->log = logs_.open(*uid);
-        j->log->resume_attempt(a->log_begin);
+        if (a->own_log) j->own_log = logs_.open(*uid, a->number);
+        if (!j->log && !a->own_log) j->log = logs_.open(*uid);
+        j->output()->resume_attempt(a->log_begin);
     }
     j->lease_deadline = clock_.now() + options_.restart_grace;
     job_lock lock(j->mutex);
     arm(*j);
+}
+
+// Whoever still runs one is told to stop when it comes: its token is not that of the attempt that counts.
+void job_engine::give_up_copies(job& j) const {
+    for (auto& a : j.attempts) {
+        const bool over = a.state != attempt_state::offered && a.state != attempt_state::running;
+        if (over || &a == j.current()) continue;
+        a.state = attempt_state::cancelled;
+        a.finished_ns = clock_.wall_ns();
+        a.why = {failure_class::cancelled, "restart", "the daemon was restarted, and goes on with the first attempt"};
+    }
 }
 
 void job_engine::restore_key(std::string_view key, std::string_view body) { keys_.restore(key, body); }

@@ -15,20 +15,13 @@ nanoseconds backoff(nanoseconds base, std::uint32_t tries) {
         random_u64() % static_cast<std::uint64_t>(std::max<std::int64_t>(window.count(), 1))));
 }
 
-attempt_state state_of(const ending& how) {
-    switch (how.state) {
-        case job_state::succeeded: return attempt_state::succeeded;
-        case job_state::cancelled: return attempt_state::cancelled;
-        default: return how.why.code == "lost" ? attempt_state::lost : attempt_state::failed;
-    }
-}
-
 // Whether a job that must not run twice may be started again: only if it certainly was not started.
 bool never_started(const failure& why) { return why.cls == failure_class::refused || why.code == "spawn"; }
 
 }  // namespace
 
 void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std::function<void()> durable) {
+    if (j->own_log) return join_own_log(j, lock, std::move(how), std::move(durable));
     attempt& a = *j->current();
     a.state = state_of(how);
     a.finished_ns = clock_.wall_ns();
@@ -40,7 +33,7 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
     count_end(*j, a);
     release_retry(*j);
     j->lease_deadline = j->offer_deadline = j->run_deadline = j->start_deadline = {};
-    j->cancel_at = j->doubt_at = j->reoffer_at = j->proven_at = {};
+    j->cancel_at = j->doubt_at = j->reoffer_at = j->proven_at = j->hedge_at = {};
     member_ptr where = a.where;
     const slot_ref place = a.place;
     bool give_back = a.holds_place && !how.runner_unknown;
@@ -56,12 +49,12 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
     const auto shown = conduct_of(how);
     const std::string shown_by = shown == conduct::crash ? how.why.message : std::string();
 
-    bool retry = false, budgeted = false;
+    bool retry = false, budgeted = false, copy = false;
     if (j->cancelling && how.state != job_state::succeeded) {
         auto asked = stopped(*j);
         how.state = asked.state;
         if (j->overdue || how.why.cls != failure_class::cancelled) how.why = std::move(asked.why);
-    } else if (how.state == job_state::failed && !is_poison(*j, how)) {
+    } else if (how.state == job_state::failed && !is_poison(*j, how) && !(copy = copy_can_go_on(*j, how))) {
         switch (how.why.cls) {
             case failure_class::user:
             case failure_class::user_timeout:
@@ -94,9 +87,19 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
             if (!known) how.why.code = "outcome_unknown";
         }
     }
-    if (!retry) {
+    farewell bye;
+    if (copy) {
+        // No retry, and of no budget: it was begun already.
+        if (where && j->failed_on.size() < 64) j->failed_on.push_back(where);
+        go_on_with_copy(j, lock, std::move(durable));
+    } else if (!retry) {
+        constexpr std::chrono::seconds k_grace{10};
+        bye = let_go(*j, attempt_state::cancelled,
+                     {failure_class::cancelled, "overtaken", "the first attempt ended first"}, k_grace, true);
         finish(j, lock, std::move(how), std::move(durable));
     } else {
+        bye = let_go(*j, attempt_state::cancelled,
+                     {failure_class::cancelled, "overtaken", "the first attempt failed, and is done again"}, {}, true);
         auto from = j->state;
         j->state = job_state::queued;
         waits_from(*j, backoff(tuned_.retry_delay.load(), j->user_tries + j->infrastructure_tries));
@@ -117,9 +120,31 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
             lock.unlock();
         }
     }
+    say(j, bye);
     tell_conduct(where, *j->spec, shown, shown_by);
     if (give_back && where) place_free(where, place);
     wake_retries();
+}
+
+// The attempt that was to count is over for a reason that is not the job's own, and its copy takes its place.
+void job_engine::go_on_with_copy(const job_ptr& j, job_lock& lock, std::function<void()> durable) {
+    const auto from = j->state;
+    promote_copy(*j);
+    forget_other(*j);
+    hedges_.took_over.add();
+    expect_hedge(*j);
+    if (j->state != from) publish(*j, from);
+    arm(*j);
+    if (j->spec->keep == durability::memory) {
+        lock.unlock();
+        if (durable) durable();
+        return;
+    }
+    auto told = [this, log = log_to_sync(*j), durable = std::move(durable)] {
+        if (durable) when_synced(log, durable);
+    };
+    keep_saving(j, j->spec->keep == durability::fsync, std::move(told));
+    lock.unlock();
 }
 
 }  // namespace sigrun

@@ -27,7 +27,7 @@ const std::vector<std::string> k_fields{"kind",        "command",  "steps",     
                                         "priority",    "balancer", "affinity",   "protocol",   "labels",
                                         "timeouts",    "retry",    "durability", "idempotent", "preferred_protocol",
                                         "max_latency", "zone",     "start_at",   "delay",      "limits",
-                                        "secrets"};
+                                        "secrets",     "hedge",    "explain"};
 
 std::string kind_of(const json::value& v) {
     switch (v.kind()) {
@@ -318,6 +318,9 @@ struct parser {
         } else if (f == "idempotent") {
             if (!v.is_bool()) return bad_value(f, "true or false", kind_of(v));
             spec.idempotent = v.get_bool();
+        } else if (f == "hedge" || f == "explain") {
+            if (!v.is_bool()) return bad_value(f, "true or false", kind_of(v));
+            (f == "hedge" ? spec.hedge : spec.explain) = v.get_bool();
         } else if (f != "prefers") {
             return unknown("", name, k_fields);
         }
@@ -340,6 +343,8 @@ struct parser {
                              format_duration(spec.total_timeout));
         if (spec.silent_timeout.count() && spec.kind == "call")
             return bad_value("timeouts.silent", "nothing: a call has no output", format_duration(spec.silent_timeout));
+        if (spec.hedge && !spec.idempotent)
+            return bad_value("hedge", "false: a job with idempotent = false must not run twice", "true");
         if (spec.steps && spec.kind == "call") return bad_value("steps", "command: a call has no steps", "steps");
         if (spec.kind == "call" && o.contains("limits"))
             return bad_value("limits", "none: a call runs inside the runner's own process", "limits");

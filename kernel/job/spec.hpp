@@ -75,6 +75,8 @@ struct job_spec {
     std::string compared_document;  // for idempotency keys, secrets as a mark of them; "" = as submitted
     durability keep = durability::fsync;
     bool idempotent = true;
+    bool explain = false;  // what its picks saw is kept
+    bool hedge = false;    // where it takes longer than usual, it may be begun a second time beside the first
 
     /// What others than the runner may see of it.
     const std::string& told_document() const noexcept { return public_document.empty() ? document : public_document; }

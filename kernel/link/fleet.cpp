@@ -138,6 +138,7 @@ void fleet::reindex(const member_ptr& m) {
     {
         std::lock_guard lock(m->mutex);
         if (m->removed) return;
+        hosts_.put(m, profile.facts ? host_of(*profile.facts) : std::string());
         for (const auto& s : m->sessions) profile.protocols |= protocol_bit(s.protocol);
         if (m->sessions.empty()) {
             if (!m->indexed) return;
@@ -344,6 +345,7 @@ result<void> fleet::remove(const member_ptr& m, std::string_view reason) {
         for (auto k : keys) by_slot_.erase(k);
         members_.erase(m->info->uid());
     }
+    hosts_.remove(*m);
     for (const auto& s : sessions) {
         s.via->close();
         if (attempts_) attempts_->on_link_lost(m, s.via);

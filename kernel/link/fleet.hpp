@@ -5,6 +5,7 @@
 #pragma once
 
 #include "kernel/capability/ttl_cache.hpp"
+#include "kernel/link/host_board.hpp"
 #include "kernel/link/link.hpp"
 #include "kernel/link/protocol_table.hpp"
 #include "kernel/link/remote_reload.hpp"
@@ -208,6 +209,8 @@ public:
 
     // -- for the job engine ----------------------------------------------------------------------------------------
     member_ptr at(slot_ref slot) const;
+    /// The other runners on its machine, as far as they say on which one they are; at most 64.
+    std::vector<member_ptr> neighbours(const member& m) const { return hosts_.others_beside(m); }
     /// The best live link that suits; null if none. Only looks at an order that was made when something had changed.
     chosen_link choose(const member_ptr& m, const rung_request& request) const;
     chosen_link choose(const member_ptr& m, protocol_mask allowed) const { return choose(m, rung_request{allowed}); }
@@ -385,6 +388,7 @@ private:
     std::shared_ptr<migrations> migrations_;
 
     remote_reloads reloads_;
+    host_board hosts_;
 
     struct timer;
     std::shared_ptr<timer> timer_;

@@ -84,6 +84,7 @@ std::string metrics::text() const { return prometheus::TextSerializer().Serializ
 void counter::add(double value) noexcept {
     if (value >= 0) static_cast<prometheus::Counter*>(impl_)->Increment(value);  // false for NaN, too
 }
+double counter::value() const noexcept { return static_cast<prometheus::Counter*>(impl_)->Value(); }
 void gauge::set(double value) noexcept { static_cast<prometheus::Gauge*>(impl_)->Set(value); }
 void gauge::add(double value) noexcept { static_cast<prometheus::Gauge*>(impl_)->Increment(value); }
 void histogram::observe(double value) noexcept { static_cast<prometheus::Histogram*>(impl_)->Observe(value); }

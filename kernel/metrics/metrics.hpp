@@ -15,6 +15,7 @@ namespace sigrun {
 class counter {
 public:
     void add(double value = 1) noexcept;
+    double value() const noexcept;
 
 private:
     friend class metrics;

@@ -11,11 +11,12 @@
 #include <atomic>
 #include <bit>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace sigrun {
 
-class predicate {
+class predicate : public std::enable_shared_from_this<predicate> {
 public:
     predicate(requirement_ptr r, std::uint32_t id, std::uint32_t max_pages);
     ~predicate();
@@ -31,11 +32,17 @@ public:
     class_policies* policies() const noexcept { return policies_.load(std::memory_order_acquire); }
     /// [tick]
     class_policies& make_policies();
-    /// [any] Whether most runners that match are out; true at most `k_panic_age` after it was worked out.
+    /// [any] Whether most runners that match are out. Picks that find nothing ask, ticks answer.
     struct panic_state {
-        std::atomic<std::int64_t> looked_ns{0};
+        std::atomic<std::int64_t> asked_ns{0};
         std::atomic<bool> panics{false};
     } panic;
+
+    /// [any] How much of the places of those that match is taken; see selector::load.
+    struct load_state {
+        std::atomic<std::int64_t> looked_ns{0};
+        std::atomic<float> share{0};
+    } load;
 
     /// A bit per page; for a mixed page: some of its slots may match.
     const atomic_word* pages() const noexcept { return pages_.data(); }

@@ -7,7 +7,6 @@
 namespace sigrun {
 namespace {
 
-constexpr std::int64_t k_panic_age_ns = 100'000'000;
 constexpr std::int64_t k_longest = 10;        // times the first ejection
 constexpr std::uint32_t k_survey_pages = 64;  // at least, per tick; larger fleets are looked through in eight
 
@@ -59,24 +58,6 @@ void selector::impl::eject(slot_ref s, ejection_cause why) noexcept {
     }
     n_ejected.store(ejected.size());
     untold.push_back(told);
-}
-
-bool selector::impl::panics(predicate& pred) noexcept {
-    if (!n_ejected.load(std::memory_order_relaxed)) return false;
-    const std::int64_t now = now_ns();
-    if (now - pred.panic.looked_ns.exchange(now) < k_panic_age_ns) return pred.panic.panics.load();
-    std::uint64_t all = 0, able = 0;
-    for (page_walk walk(pred, n_pages.load(std::memory_order_acquire)); walk.more();) {
-        const std::uint32_t page = walk.next();
-        for (std::uint64_t rest = pred.slots(page) & index.live(page).load(); rest; rest &= rest - 1) {
-            const std::uint64_t w = index.hot(page * 64 + static_cast<std::uint32_t>(std::countr_zero(rest))).load();
-            ++all;
-            able += (w & hot::k_open) && !(w & hot::k_out);
-        }
-    }
-    const bool panics = static_cast<double>(able) < panic_below.load() * static_cast<double>(all);
-    pred.panic.panics.store(panics);
-    return panics;
 }
 
 void selector::impl::look_at_ejected(std::int64_t now, const protection& by) {
@@ -152,6 +133,7 @@ std::vector<ejection> selector::impl::tick() {
     look_at_ejected(now, by);
     look_at_beginners(now);
     look_at_some(now, by);
+    look_for_panic(now);
     repairs();
     // In parts, so that whoever changes a runner does not wait for a whole fleet.
     constexpr std::size_t k_aged = 64;

@@ -131,6 +131,11 @@ class_standing selector::standing(const predicate& pred) const noexcept {
 double selector::exec_quantile_us(const predicate& pred, double share) const noexcept {
     return pred.jobs().exec_quantile_us(share);
 }
+double selector::load(predicate& pred) noexcept { return impl_->load(pred); }
+selector::sights selector::look_around(const predicate& pred, protocol_mask allowed, slot_ref picked, std::size_t most,
+                                       std::uint64_t random) const {
+    return impl_->look_around(pred, allowed, picked, most, random);
+}
 bool selector::keeps_for_urgent(slot_ref slot) const noexcept {
     slot = impl_->resolve(slot);
     return page_of(slot.slot) < impl_->index.max_pages() &&

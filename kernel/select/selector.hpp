@@ -18,6 +18,7 @@
 #include <sigrun/balancer.h>
 
 #include <memory>
+#include <vector>
 
 namespace sigrun {
 
@@ -229,6 +230,9 @@ public:
     class_standing standing(const predicate& pred) const noexcept;
     /// Execution time that this share of a requirement's jobs does not exceed, within 9 %; 0 without any.
     double exec_quantile_us(const predicate& pred, double share) const noexcept;
+    /// Share of the places of the runners that match, are open and not ejected, that are taken; 1 if there are none. Of the last
+    /// 100 ms; whoever asks first after that looks at all of them. Not for the hot path.
+    double load(predicate& pred) noexcept;
     /// The free places of this runner are for urgent jobs only.
     bool keeps_for_urgent(slot_ref slot) const noexcept;
 
@@ -331,6 +335,21 @@ public:
     /// runner that becomes another kind meanwhile may count twice or not at all. [any]
     explanation explain(const requirement& requirement, const explain_terms& asked) const;
     explanation explain(const requirement& requirement) const { return explain(requirement, explain_terms{}); }
+    /// A runner that matches, as a pick of a moment ago may have seen it.
+    struct sight {
+        slot_ref slot;
+        bool picked = false;
+        int tier = -1;  // as in explain_record; -1: it could take no job
+        std::uint32_t in_flight = 0, places = 0;
+        std::uint32_t score = 0;  // 256 * log2 of the expected cost
+    };
+    struct sights {
+        std::vector<sight> best;  // the picked one, then the best of the others
+        std::uint32_t looked_at = 0;
+    };
+    /// At most about a thousand runners, from a random place on. Not for the hot path. [any]
+    sights look_around(const predicate& pred, protocol_mask allowed, slot_ref picked, std::size_t most,
+                       std::uint64_t random) const;
     std::uint32_t in_flight(slot_ref slot) const noexcept;
     std::size_t runners() const noexcept;
     /// Bits that had to be corrected so far; 0 unless there is a bug. Looks for them, at most once a second.

@@ -121,12 +121,21 @@ struct selector::impl {
     std::int64_t slow_start() const noexcept { return all_begin.load() ? 0 : slow_start_ns.load(); }
     void count_beginners() noexcept;
     void eject(slot_ref s, ejection_cause why) noexcept;
-    bool panics(predicate& pred) noexcept;
     std::vector<ejection> tick();
     std::vector<balancer_suspension> look_at_balancers();
     void protect(const protection& now);
     void look_at_ejected(std::int64_t now, const protection& by);
     void look_at_beginners(std::int64_t now);
+    // -- census.cpp
+    // -----------------------------------------------------------------------------------------------
+    struct census {
+        std::uint64_t runners = 0, able = 0;  // that match; of them, open and not ejected
+        std::uint64_t places = 0, taken = 0;  // of those that are able
+    };
+    census count(const predicate& pred) const noexcept;
+    double load(predicate& pred) const noexcept;
+    bool panics(predicate& pred) noexcept;
+    void look_for_panic(std::int64_t now);
     void look_at_some(std::int64_t now, const protection& by);
 
     // -- choosing.cpp
@@ -170,6 +179,12 @@ struct selector::impl {
     void list_absences(explanation& out, const std::vector<slot_ref>& out_now) const;
     std::uint64_t repairs() noexcept;
     std::uint64_t faults() const;
+
+    // -- sights.cpp
+    // -----------------------------------------------------------------------------------------------
+    sight sight_of(std::uint32_t slot, slot_ref picked) const noexcept;
+    sights look_around(const predicate& pred, protocol_mask allowed, slot_ref picked, std::size_t most,
+                       std::uint64_t random) const;
 
     const std::uint32_t max_runners;
     const clock* const time;  // null: the system's

@@ -37,6 +37,13 @@ inline constexpr std::array k_balancer_options{
          .doc = "Jobs without `affinity` have that of their tenant, or else of who submits them: a balancer that "
                 "keeps affinity gives them the same runner.",
          .flags = SIGRUN_OPT_HOT}),
+    sdk::option(
+        "trace_every", SIGRUN_OPT_INT,
+        {.def = "1024",
+         .doc = "Of one pick in so many it is kept who else could have been chosen, with scores and estimates; "
+                "`sigrun job explain` shows it. The last 1024 are kept. 0: only of jobs that ask with `explain`.",
+         .max = 1000000000,
+         .flags = SIGRUN_OPT_HOT}),
     sdk::option("protocol_weights", SIGRUN_OPT_LIST,
                 {.def = "",
                  .doc = "PROTOCOL=FACTOR, ...: what a protocol's score is multiplied by until it has been measured 10 "

@@ -2,6 +2,7 @@
 
 #include "kernel/base/time_text.hpp"
 #include "kernel/job/job_json.hpp"
+#include "kernel/serve/trace_json.hpp"
 
 #include <sigrun/balancer.h>
 #include <sigrun/cpp/text.hpp>
@@ -48,6 +49,14 @@ std::string standing_text(const json::object& now) {
     return out;
 }
 
+/// How an attempt ended that was not good; begins with a space.
+std::string end_text(const json::object& attempt) {
+    const auto why = text_or(attempt, "ended"), state = text_or(attempt, "state");
+    if (why.empty()) return {};
+    const bool passive = state == "lost" || state == "cancelled" || state == "refused";
+    return sdk::concat(" It ", passive ? "was " : "", state, ": ", why, ".");
+}
+
 std::string ordinal(std::uint64_t n) {
     static constexpr const char* names[] = {"first", "second", "third", "fourth"};
     return n < std::size(names) ? names[n] : std::to_string(n + 1) + "th";
@@ -67,7 +76,8 @@ json::array attempts_json(controller& c, const job_ptr& j) {
         std::lock_guard lock(j->mutex);
         for (const auto& a : j->attempts) {
             json::object o{{"number", a.number},     {"state", to_string(a.state)}, {"runner", a.runner_name},
-                           {"balancer", a.balancer}, {"protocol", a.protocol},      {"reason", choice_reason(a)}};
+                           {"balancer", a.balancer}, {"protocol", a.protocol},      {"reason", choice_reason(a)},
+                           {"ended", a.why.message}};
             o["choice"] = nullptr;
             // One that was read from disk has its reason alone.
             if (a.reason.empty())
@@ -80,6 +90,8 @@ json::array attempts_json(controller& c, const job_ptr& j) {
                                            {"confidence", a.explain.confidence},
                                            {"after_waiting", a.late},
                                            {"protocol_why", rung_reason(a)}};
+            const auto trace = a.trace.lock();
+            o["trace"] = trace ? json::value(trace_json(*trace)) : json::value();
             where.emplace_back(a.place, a.runner);
             out.push_back(std::move(o));
         }
@@ -104,7 +116,8 @@ std::vector<std::string> attempt_texts(const json::array& attempts) {
         const auto number = a.at("number").to_number<std::uint64_t>();
         const json::object* choice = a.at("choice").if_object();
         if (!choice) {
-            out.push_back(sdk::concat("Attempt ", number, " (from before a restart): ", text_or(a, "reason"), "."));
+            out.push_back(
+                sdk::concat("Attempt ", number, " (from before a restart): ", text_or(a, "reason"), ".", end_text(a)));
             continue;
         }
         std::string text = choice->at("built_in").as_bool()
@@ -117,7 +130,7 @@ std::vector<std::string> attempt_texts(const json::array& attempts) {
         if (const auto rank = choice->at("rank").to_number<std::uint64_t>())
             text += sdk::concat(" It was its ", ordinal(rank), " proposal; those before it were just taken.");
         text += sdk::concat(" Then it was in ", text_or(*choice, "tier_text"), ". Protocol ", text_or(a, "protocol"),
-                            ": ", text_or(*choice, "protocol_why"), ".");
+                            ": ", text_or(*choice, "protocol_why"), ".", end_text(a));
         out.push_back(std::move(text));
         if (const json::object* now = a.at("runner_now").if_object())
             out.push_back(sdk::concat("Now ", text_or(a, "runner"), " has ", standing_text(*now), "."));

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <deque>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 namespace sigrun {
@@ -16,22 +17,32 @@ namespace {
 class log_streamer : public std::enable_shared_from_this<log_streamer> {
 public:
     log_streamer(controller& c, job_ptr j, const log_request& what, const call_ptr& call)
-        : c_(c), job_(std::move(j)), log_(c.jobs.log_of(job_)), reader_(log_), what_(what), call_(call) {}
+        : c_(c),
+          job_(std::move(j)),
+          own_(own_log(c, job_, what)),
+          log_(own_ ? own_ : c.jobs.log_of(job_)),
+          reader_(std::in_place, log_),
+          what_(what),
+          call_(call) {}
 
     void start(const call_ptr& call) {
-        auto poke = [weak = weak_from_this()] {
+        poke_ = [weak = weak_from_this()] {
             if (auto me = weak.lock()) me->poke();
         };
         call->keep(shared_from_this());
-        call->on_resume(poke);
+        call->on_resume(poke_);
         if (what_.follow) {
-            handle_ = log_->follow(poke);
-            end_ = c_.jobs.when_done(job_, poke);
+            handle_ = log_->follow(poke_);
+            end_ = c_.jobs.when_done(job_, poke_);
         }
         this->poke();
     }
 
 private:
+    static std::shared_ptr<job_log> own_log(controller& c, const job_ptr& j, const log_request& what) {
+        return what.attempt ? c.jobs.log_of(j, what.attempt) : nullptr;
+    }
+
     void poke() {
         if (wanted_.exchange(true)) return;
         auto self = shared_from_this();
@@ -53,7 +64,8 @@ private:
             if (!send_pieces(*call)) return;
             // Looked at before the log: what was written before the end is then seen.
             const auto range = wanted();
-            auto pieces = reader_.read(offset_, range.end);
+            auto pieces = reader_->read(offset_, range.end);
+            if (went_into_the_jobs_log()) continue;
             if (!pieces) {
                 call->fail(pieces.error());
                 return;
@@ -84,7 +96,7 @@ private:
                 const bool goes_on = a.state == attempt_state::offered || a.state == attempt_state::running;
                 b.over = b.over || !(goes_on || a.may_return);
             }
-            if (a.number <= what_.attempt) continue;
+            if (own_ || a.own_log || a.number <= what_.attempt) continue;
             b.end = a.log_begin;
             b.over = true;
             break;
@@ -92,16 +104,33 @@ private:
         return b;
     }
 
+    /// What was in a log of its attempt alone is in that of the job now: it goes on there. Tells so once.
+    bool went_into_the_jobs_log() {
+        if (!own_) return false;
+        {
+            std::lock_guard lock(job_->mutex);
+            const auto at = std::find_if(job_->attempts.begin(), job_->attempts.end(),
+                                         [&](const attempt& a) { return a.number == what_.attempt; });
+            if (at == job_->attempts.end() || at->own_log) return false;
+            offset_ += at->log_begin;
+        }
+        own_.reset();
+        log_ = c_.jobs.log_of(job_);
+        reader_.emplace(log_);
+        if (what_.follow) handle_ = log_->follow(poke_);
+        return true;
+    }
+
     result<std::uint64_t> find_begin() {
         const auto range = wanted();
         auto from = std::max(what_.offset, range.begin);
         if (what_.offset) return from;
         if (what_.since_ns) {
-            SIGRUN_TRY(first, reader_.first_since(*what_.since_ns));
+            SIGRUN_TRY(first, reader_->first_since(*what_.since_ns));
             from = std::max(from, first);
         }
         if (what_.last_lines) {
-            SIGRUN_TRY(first, reader_.last_lines(*what_.last_lines, from, std::min(range.end, log_->size())));
+            SIGRUN_TRY(first, reader_->last_lines(*what_.last_lines, from, std::min(range.end, log_->size())));
             from = std::max(from, first);
         }
         return from;
@@ -124,8 +153,10 @@ private:
 
     controller& c_;
     const job_ptr job_;
-    const std::shared_ptr<job_log> log_;
-    log_reader reader_;
+    std::shared_ptr<job_log> own_;  // of the attempt alone; null: it is in that of the job
+    std::shared_ptr<job_log> log_;
+    std::optional<log_reader> reader_;
+    std::function<void()> poke_;
     std::deque<log_piece> read_;
     const log_request what_;
     bool begun_ = false;

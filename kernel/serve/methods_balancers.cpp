@@ -16,13 +16,11 @@ void record(controller& c, const json::object& o, const call_ptr& call) {
     call->last(R"({"recording":true})");
 }
 
-void tell(controller& c, const json::object& o, const call_ptr& call) {
-    auto end = bool_param(o, "end", false);
-    if (!end) return void(call->fail(end.error()));
+void tell(controller& c, bool end, const call_ptr& call) {
     const auto state = c.select.recording();
     const std::string answer = json::serialize(
-        json::object{{"under_way", state.under_way && !*end}, {"full", state.full}, {"picks", state.picks}});
-    if (!*end) return void(call->last(answer));
+        json::object{{"under_way", state.under_way && !end}, {"full", state.full}, {"picks", state.picks}});
+    if (!end) return void(call->last(answer));
     auto bytes = c.select.end_recording();
     if (!bytes) return void(call->fail(bytes.error()));
     const auto payload = buffer_ref::copy_of(*bytes);
@@ -34,8 +32,14 @@ void tell(controller& c, const json::object& o, const call_ptr& call) {
 void add_balancer_methods(router& r, controller& c) {
     r.add("balancers.record", plain({"balancer", "picks"}, [&c](const json::object& o, const call_input&,
                                                                 const call_ptr& call) { record(c, o, call); }));
-    r.add("balancers.recording",
-          plain({"end"}, [&c](const json::object& o, const call_input&, const call_ptr& call) { tell(c, o, call); }));
+    r.add("balancers.recording", plain({"end"}, [&c](const json::object& o, const call_input&, const call_ptr& call) {
+              auto end = bool_param(o, "end", false);
+              if (!end) return void(call->fail(end.error()));
+              tell(c, *end, call);
+          }));
+    // The same with `end`, for protocols whose routes have a method each.
+    r.add("balancers.recorded",
+          plain({}, [&c](const json::object&, const call_input&, const call_ptr& call) { tell(c, true, call); }));
 }
 
 }  // namespace sigrun

@@ -215,8 +215,10 @@ result<void> has_attempt(job& j, std::uint32_t number) {
     if (!number || std::any_of(j.attempts.begin(), j.attempts.end(), [&](const auto& a) { return a.number == number; }))
         return {};
     if (j.attempts.empty()) return bad_value("attempt", "a number, once there is an attempt", std::to_string(number));
-    return bad_value("attempt", sdk::concat("one of ", j.attempts.front().number, " to ", j.attempts.back().number),
-                     std::to_string(number));
+    // Not always in their order: see job::current.
+    const auto earlier = [](const attempt& a, const attempt& b) { return a.number < b.number; };
+    const auto [first, last] = std::minmax_element(j.attempts.begin(), j.attempts.end(), earlier);
+    return bad_value("attempt", sdk::concat("one of ", first->number, " to ", last->number), std::to_string(number));
 }
 
 }  // namespace

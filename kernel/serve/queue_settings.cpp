@@ -50,6 +50,8 @@ engine_tuning engine_tuning_of(const daemon_settings& bound) {
     t.retry_delay = nanoseconds(i.integer("retry_delay"));
     t.retry_infrastructure = static_cast<std::uint32_t>(i.integer("max_retries"));
     t.early_reoffer = j.boolean("early_reoffer");
+    t.trace_every = static_cast<std::uint32_t>(bound.at("balancer").integer("trace_every"));
+    t.hedge = {j.real("hedge_budget"), j.real("hedge_quantile"), j.real("hedge_max_load")};
     t.poison_after = static_cast<std::uint32_t>(j.integer("poison_after"));
     t.retry_budget = j.real("retry_budget");
     t.ageing = nanoseconds(j.integer("ageing"));

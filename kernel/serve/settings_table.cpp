@@ -281,6 +281,26 @@ constexpr std::array k_jobs{
          .doc = "A runner that does not acknowledge an offer as soon as 99 of 100 are loses the job to another one; of "
                 "50 offers one at most. The first may have begun it, so it is done only for jobs that may run twice.",
          .flags = SIGRUN_OPT_HOT}),
+    option("hedge_budget", SIGRUN_OPT_FLOAT,
+           {.def = "0.02",
+            .doc = "Copies of jobs with `hedge` that may be begun, as a share of all offers; what is not used is kept "
+                   "for ten "
+                   "copies. 0 = none.",
+            .max = 1,
+            .flags = SIGRUN_OPT_HOT}),
+    option("hedge_quantile", SIGRUN_OPT_FLOAT,
+           {.def = "0.95",
+            .doc = "A job with `hedge` gets a copy when it runs longer than this share of the jobs of its requirement, "
+                   "once 20 "
+                   "of them have succeeded.",
+            .min = 0.5,
+            .max = 0.999,
+            .flags = SIGRUN_OPT_HOT}),
+    option("hedge_max_load", SIGRUN_OPT_FLOAT,
+           {.def = "0.8",
+            .doc = "There are no copies while a larger share of the places is taken of the runners that match.",
+            .max = 1,
+            .flags = SIGRUN_OPT_HOT}),
     option("keep_finished", SIGRUN_OPT_INT,
            {.def = "10000",
             .doc = "Ended jobs that can still be asked for.",

@@ -17,7 +17,7 @@ def expected_output(job, attempt, token):
 def document(job, ledger):
     words = ["/bin/sh", SCRIPT, ledger, job.lines, job.pieces, job.pause, job.exit_code, job.habit]
     # Faults must not use the budget up: then every job that may run twice has an end of its own.
-    return {"command": [str(w) for w in words], "durability": job.durability, "idempotent": job.idempotent,
+    return {"command": [str(w) for w in words], "durability": job.durability, "idempotent": job.idempotent, "hedge": job.hedge,
             "retry": {"user": job.retry_user, "infrastructure": 100}}
 
 

@@ -30,12 +30,13 @@ class Job:
     idempotent: bool
     durability: str
     cancel_after: float  # s after it was accepted; 0: never
+    hedge: bool = False  # it may have a copy
 
     def __str__(self):
         parts = [f"{self.at:6.2f} s  {self.key}: {self.pieces} x {self.lines} lines, {self.pause} s apart"]
         parts += [f"exits {self.exit_code}"] * bool(self.exit_code) + [self.habit] * (self.habit != "plain")
         parts += [f"{self.retry_user} retries"] * bool(self.retry_user) + ["must not run twice"] * (not self.idempotent)
-        parts += [self.durability] * (self.durability != "fsync")
+        parts += [self.durability] * (self.durability != "fsync") + ["hedged"] * self.hedge
         parts += [f"cancelled after {self.cancel_after:.2f} s"] * bool(self.cancel_after)
         return ", ".join(parts)
 
@@ -93,7 +94,9 @@ def draw_job(rng, seed, number, seconds):
                retry_user=rng.choice((0, 0, 1)) if idempotent else 0,
                # What has not reached the disk when its daemon is killed may begin twice, so only jobs that may are relaxed.
                idempotent=idempotent, durability="relaxed" if idempotent and rng.random() < 0.2 else "fsync",
-               cancel_after=round(rng.uniform(0, 3), 2) if rng.random() < 0.12 else 0)
+               cancel_after=round(rng.uniform(0, 3), 2) if rng.random() < 0.12 else 0,
+               # Drawn apart, so that the rest of a plan is what it was before there were copies.
+               hedge=idempotent and random.Random(f"hedge {seed} {number}").random() < 0.4)
 
 
 def draw_fault(rng, seconds, runners, names):
@@ -112,7 +115,8 @@ def draw(seed, seconds, only=()):
     settings = (f"jobs.lease={rng.choice((1, 2, 10))}s", f"jobs.restart_grace={rng.choice((3, 10, 20))}s",
                 f"jobs.lost_after={rng.choice((2, 10))}s", "interface.retry_delay=50ms", "interface.fallback_timeout=2s",
                 f"jobs.retry_budget={rng.choice((0.2, 10))}", f"jobs.early_reoffer={rng.choice(('yes', 'no'))}",
-                "registry.beat_period=1s")
+                "registry.beat_period=1s", f"jobs.hedge_budget={random.Random(f'hedges {seed}').choice((0.02, 1, 1))}",
+                "jobs.hedge_quantile=0.5")
     rng = random.Random(f"load {seed}")
     jobs = sorted((draw_job(rng, seed, n, seconds) for n in range(rng.randint(10, int(10 + 4 * seconds)))), key=lambda j: j.at)
     rng = random.Random(f"faults {seed}")

@@ -63,7 +63,7 @@ def ends_as_it_should(e, job, seen):
 def accepted_result_is_of_the_last_token(e, job, seen):
     attempts = e.records[seen["id"]]["attempts"]
     problems = []
-    if len({a["token"] for a in attempts}) != len(attempts) or [a["number"] for a in attempts] != list(range(1, len(attempts) + 1)):
+    if len({a["token"] for a in attempts}) != len(attempts) or sorted(a["number"] for a in attempts) != list(range(1, len(attempts) + 1)):
         problems.append(f"its attempts are not numbered, or two have one token: {[(a['number'], a['token']) for a in attempts]}")
     if [a["state"] for a in attempts[:-1] if a["state"] == "succeeded"]:
         problems.append(f"an attempt before its last one has succeeded: {[a['state'] for a in attempts]}")
@@ -88,7 +88,8 @@ def runs_as_often_as_it_may(e, job, seen):
 
 
 def log_is_whole(e, job, seen):
-    """The accepted attempt's output byte for byte; of what came before it, beginnings of what those attempts printed."""
+    """The accepted attempt's output byte for byte; of what came before it, beginnings of what those attempts printed. What a copy
+    printed that was not first is in a log of its own."""
     log, attempts = e.fleet.daemon.log(seen["id"]), e.records[seen["id"]]["attempts"]
     base = attempts[-1].get("log_offset", 0) if attempts else 0
     problems = []
@@ -103,7 +104,9 @@ def log_is_whole(e, job, seen):
                         f"{len(expected)}; after {same} bytes there is {cut(found[same:])!r}, not {cut(expected[same:])!r}")
     before = log[:base]
     for b in sorted(e.begun.get(seen["id"], [])):
-        before = before[len(os.path.commonprefix([before, expected_output(job, b.attempt, b.token)])):]
+        same = len(os.path.commonprefix([before, expected_output(job, b.attempt, b.token)]))
+        if same == len(before) or same > len(f"attempt {b.attempt} "):  # else another one's first line begins like this one's
+            before = before[same:]
     if before:
         problems.append(f"before its last attempt its log has what none printed: {cut(before)!r}")
     if seen.get("log_missing_bytes"):

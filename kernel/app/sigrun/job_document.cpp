@@ -160,6 +160,8 @@ result<json::object> job_document(const job_options& o) {
     if (o.infrastructure_retries >= 0) retry["infrastructure"] = o.infrastructure_retries;
     if (!retry.empty()) out["retry"] = std::move(retry);
     if (o.once) out["idempotent"] = false;
+    if (o.hedge) out["hedge"] = true;
+    if (o.explain) out["explain"] = true;
     return out;
 }
 

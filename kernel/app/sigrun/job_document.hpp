@@ -21,6 +21,7 @@ struct job_options {
     std::map<std::string, std::string> limits;              // by the names in the document
     int user_retries = -1, infrastructure_retries = -1;
     bool once = false;  // must not run twice: idempotent = false
+    bool hedge = false, explain = false;
 };
 
 /// Only what was given is in the document, so that the daemon's defaults hold for the rest. A payload "@FILE"

@@ -57,6 +57,9 @@ void add_job_flags(CLI::App& app, job_options& job, bool with_words) {
                    "Run again this often when a runner or the way to it fails")
         ->check(CLI::Range(0, 1000));
     app.add_flag("--once", job.once, "Not idempotent: never start it a second time on a guess");
+    app.add_flag("--hedge", job.hedge,
+                 "If it takes longer than usual, begin it a second time beside the first; who succeeds first counts");
+    app.add_flag("--explain", job.explain, "Keep what its picks see, for `sigrun job explain`");
     app.add_option("--kind", job.kind, "process (a command) or call (a function of the runner)")->capture_default_str();
     app.add_option("--payload", job.payload, "Input of a call; @FILE reads a file")->type_name("TEXT");
 }

@@ -167,6 +167,43 @@ std::string candidates_table(const json::object& answer, const terminal& where) 
     return where.paint("who could be chosen now, the likeliest first", style::strong) + "\n" + t.render(where, "  ");
 }
 
+/// What the picks saw of which that was kept.
+std::string traces(const json::object& answer, const terminal& where) {
+    std::string out;
+    const json::array* attempts = array_or_null(answer, "attempts");
+    for (std::size_t i = 0; attempts && i < attempts->size(); ++i) {
+        const json::object* a = (*attempts)[i].if_object();
+        const json::object* trace = a ? object_or_null(*a, "trace") : nullptr;
+        const json::array* candidates = trace ? array_or_null(*trace, "candidates") : nullptr;
+        if (!candidates) continue;
+        table t({{"runner", 0, 8},
+                 {"jobs", column::k_right | column::k_whole},
+                 {"tier", column::k_right | column::k_whole},
+                 {"score", column::k_right | column::k_whole},
+                 {"time", column::k_right | column::k_whole},
+                 {"success", column::k_right | column::k_whole},
+                 {"", column::k_whole}});
+        for (const auto& item : *candidates) {
+            const json::object* one = item.if_object();
+            if (!one) continue;
+            char time[32], success[32];
+            std::snprintf(time, sizeof time, "%.2f", number_or<double>(*one, "relative_time", 1));
+            std::snprintf(success, sizeof success, "%.0f %%", 100 * number_or<double>(*one, "success", 1));
+            const int tier = number_or<int>(*one, "tier", -1);
+            t.add({text_or(*one, "runner"),
+                   sdk::concat(number_or<std::uint64_t>(*one, "in_flight", 0), "/",
+                               number_or<std::uint64_t>(*one, "places", 0)),
+                   tier < 0 ? std::string("-") : std::to_string(tier),
+                   std::to_string(number_or<std::uint64_t>(*one, "score", 0)), std::string(time), std::string(success),
+                   bool_or(*one, "picked", false) ? "picked" : ""});
+        }
+        const auto title = sdk::concat("what attempt ", number_or<int>(*a, "number", 0), " was chosen from, of ",
+                                       number_or<std::uint64_t>(*trace, "looked_at", 0), " runners looked at");
+        out += where.paint(title, style::strong) + "\n" + t.render(where, "  ");
+    }
+    return out;
+}
+
 std::string attempts_table(const json::array& attempts, const terminal& where, std::int64_t now_ns) {
     table t({{"#", column::k_right | column::k_whole},
              {"state", column::k_whole},
@@ -287,7 +324,7 @@ std::string explanation(const json::object& answer, const terminal& where) {
     f.add("requires", text_or(answer, "requires"));
     std::string out = f.render(where);
     if (told) out += sentences(*told);
-    out += candidates_table(answer, where);
+    out += candidates_table(answer, where) + traces(answer, where);
     const json::array* terms = array_or_null(answer, "terms");
     if (!terms || terms->empty()) return out;
     table t({{"required", 0, 20},

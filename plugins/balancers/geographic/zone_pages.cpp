@@ -9,7 +9,8 @@ constexpr std::uint64_t k_look_every_ns = 100'000'000;
 }  // namespace
 
 void zone_pages::refresh(const sigrun_view& view, std::uint64_t now_ns) {
-    if (view.epoch == epoch_) return;
+    const std::uint64_t layout = sdk::layout_of(view);
+    if (layout == layout_ && view.n_zones == zones_) return;
     if (zones_ && view.n_pages > k_few_pages && now_ns - looked_ns_ < k_look_every_ns) return;
     zones_ = view.n_zones;
     words_ = sdk::page_words(view);
@@ -20,7 +21,7 @@ void zone_pages::refresh(const sigrun_view& view, std::uint64_t now_ns) {
         const std::uint32_t zone = sdk::load_once(view.cohort[sdk::load_once(view.page_cohort[page])].zone);
         if (zone < zones_) bits_[std::size_t{zone} * words_ + (page >> 6)] |= 1ull << (page & 63u);
     }
-    epoch_ = view.epoch;
+    layout_ = layout;
     looked_ns_ = now_ns;
 }
 

@@ -1,4 +1,5 @@
-// The pages of each zone, as bits. One per thread; follows the view's epoch.
+// The pages of each zone, as bits. One per thread; follows the view's layout: runners that come, go or change in pages that are
+// there do not move a page to another zone.
 #pragma once
 
 #include <sigrun/cpp/fleet_view.hpp>
@@ -19,7 +20,7 @@ public:
     std::uint32_t words() const noexcept { return words_; }
 
 private:
-    std::uint64_t epoch_ = 0, looked_ns_ = 0;
+    std::uint64_t layout_ = 0, looked_ns_ = 0;
     std::uint32_t zones_ = 0, words_ = 0;
     std::vector<std::uint64_t> bits_;
 };

@@ -181,6 +181,26 @@ class Explain(FleetTest):
         attempt = e["attempts"][0]
         self.assertEqual((attempt["balancer"], attempt["choice"]["built_in"], attempt["choice"]["tier"]), ("built_in", True, 8))
 
+    def test_what_a_pick_saw_is_kept_of_jobs_that_ask_and_of_some_others(self):
+        d = self.daemon(settings=["balancer.trace_every=4"])
+        p = self.puppet(d, slots=20)
+        self.puppet(d, "other", slots=20)
+        asked = d.submit(command=["true"], explain=True)
+        e = self.answer(d, asked, "Attempt 1: ")
+        trace = e["attempts"][0]["trace"]
+        self.assertEqual(sorted(c["runner"] for c in trace["candidates"]), ["other", "p1"])
+        self.assertEqual((trace["looked_at"], [c["picked"] for c in trace["candidates"]]), (2, [True, False]))
+        self.assertEqual((trace["candidates"][0]["runner"], trace["candidates"][0]["in_flight"], trace["candidates"][0]["places"]),
+                         (e["attempts"][0]["runner"], 0, 20))
+        self.assertEqual(trace["candidates"][0]["score"], 64 * 256)
+        self.shown(d, asked, "what attempt 1 was chosen from, of 2 runners looked at", "picked")
+        jobs = [d.submit(command=["true"]) for _ in range(32)]
+        wait_until("all have a place", lambda: all(d.job(j)["attempts"] for j in jobs))
+        traced = [j for j in jobs if d.get(f"/v1/jobs/{j}/explain")["attempts"][0]["trace"]]
+        self.assertTrue(4 <= len(traced) <= 8, traced)  # of each thread one in four
+        status, problem = d.request("POST", "/v1/jobs", {"command": ["true"], "explain": 1})
+        self.assertEqual((status, problem["field"], problem["expected"]), (400, "explain", "true or false"))
+
     def test_mission_L4_the_balancer_that_decided_is_named_and_what_it_saw_then_and_now(self):
         d = self.daemon()
         p = self.puppet(d, labels={"zone": "x"})

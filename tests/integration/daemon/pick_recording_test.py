@@ -1,4 +1,5 @@
 """What a daemon asks its balancer is recorded, and the same plugin elsewhere answers the same."""
+import http.client
 import json
 import threading
 import unittest
@@ -25,6 +26,25 @@ class PickRecording(FleetTest):
                 self.assertEqual(json.loads(done[0].stdout)["picks"], 10)
                 again = self.sigrun(d, "balancer", "replay", file, check=0)
                 self.assertIn(f"10 picks of {balancer}: all the same again", again.stdout)
+
+    def test_the_same_over_http_alone(self):
+        d = self.daemon()
+        self.runner_for(d, "r1", slots=4)
+        status, problem = d.request("POST", "/v1/balancers/no_such/record")
+        self.assertEqual((status, problem["field"]), (400, "balancer"), problem)
+        self.assertEqual(d.request("POST", "/v1/balancers/round_robin/record?picks=3"), (200, {"recording": True}))
+        while not (state := d.get("/v1/balancers/recording"))["full"]:
+            d.run(kind="call", command=["echo"], payload="x", durability="memory", balancer="round_robin")
+        self.assertEqual(state["picks"], 3)
+        connection = http.client.HTTPConnection("127.0.0.1", d.port, timeout=30)
+        connection.request("DELETE", "/v1/balancers/recording")
+        response = connection.getresponse()
+        self.assertEqual((response.status, response.getheader("Content-Type")), (200, "application/octet-stream"))
+        file = self.dir / "three.picks"
+        file.write_bytes(response.read())
+        connection.close()
+        self.assertIn("3 picks of round_robin: all the same again", self.sigrun(d, "balancer", "replay", file, check=0).stdout)
+        self.assertFalse(d.get("/v1/balancers/recording")["under_way"])
 
     def test_what_cannot_be_recorded_or_replayed_is_said(self):
         d = self.daemon()

@@ -158,6 +158,29 @@ class Retries(FleetTest):
         self.assertEqual(d.request("POST", "/v1/runners/b/maintenance?reason=disk")[0], 200)
         a.accept(a.expect("offer", job_id))
 
+    def test_a_retry_goes_to_another_machine_while_a_runner_there_matches(self):
+        def on(boot):
+            return [{"key": "host.boot_id", "value": boot, "unique": True}]
+        d = self.daemon(settings=["interface.retry_delay=1ms"])
+        a1, a2 = self.puppet(d, name="a1", labels={"n": "1"}, facts=on("A")), self.puppet(d, name="a2", facts=on("A"))
+        b = self.puppet(d, name="b", labels={"box": "b"}, facts=on("B"))
+        held = b.expect("offer", d.submit(command=["true"], requires='label.box == "b"'))
+        b.accept(held)
+        job_id = d.submit(command=["true"], prefers=[{"if": 'label.n == "1"'}])
+        offer = a1.expect("offer", job_id)
+        a1.accept(offer)
+        self.fail(a1, offer)
+        # a2 is free, but on the machine that failed it; b is busy.
+        wait_until("it waits", lambda: d.job(job_id)["state"] == "queued")
+        time.sleep(1.5)  # a sweep of the queue and more
+        self.assertEqual(d.job(job_id)["state"], "queued")
+        b.end(held)
+        offer = b.expect("offer", job_id)
+        b.accept(offer)
+        self.fail(b, offer)
+        # Now all machines have failed it: what is left is the runner that has not.
+        a2.accept(a2.expect("offer", job_id))
+
     def acquainted(self, d, puppets, n=200):
         """Runs jobs, so that it is known how soon these runners answer."""
         for p in puppets:

@@ -105,6 +105,11 @@ TEST(job_document, carries_every_option_to_its_field) {
     EXPECT_EQ(json::serialize(d->at("prefers")), R"([{"if":"label.cache == \"warm\"","weight":10}])");
     EXPECT_EQ(d->at("retry"), json::value({{"user", 0}, {"infrastructure", 2}}));
     EXPECT_EQ(d->at("idempotent"), false);
+    EXPECT_FALSE(d->contains("hedge"));
+    o.hedge = true;
+    o.explain = true;
+    EXPECT_EQ(job_document(o)->at("hedge"), true);
+    EXPECT_EQ(job_document(o)->at("explain"), true);
 }
 
 TEST(job_document, names_the_option_that_is_wrong) {

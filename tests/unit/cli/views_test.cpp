@@ -54,6 +54,20 @@ TEST(job_view, usage_reads_as_words) {
     EXPECT_TRUE(has(text, "wall 8 ms, user 0 ms, largest process 1.6 MiB, x y")) << text;
 }
 
+TEST(job_view, an_explanation_shows_what_a_pick_saw) {
+    const std::string text = explanation(
+        object(
+            R"({"id":"x","state":"running","attempts":[{"number":1,"trace":null},{"number":2,"trace":{"looked_at":412,)"
+            R"("candidates":[{"runner":"alpha","picked":true,"tier":2,"in_flight":0,"places":4,"score":16384,)"
+            R"("relative_time":1.25,"success":0.9},{"runner":"beta","picked":false,"tier":-1,"in_flight":4,"places":4,)"
+            R"("score":17000,"relative_time":1,"success":1}]}}]})"),
+        {});
+    EXPECT_NE(text.find("what attempt 2 was chosen from, of 412 runners looked at"), std::string::npos) << text;
+    EXPECT_NE(text.find("alpha    0/4     2  16384  1.25     90 %  picked"), std::string::npos) << text;
+    EXPECT_NE(text.find("beta     4/4     -  17000  1.00    100 %"), std::string::npos) << text;
+    EXPECT_EQ(text.find("attempt 1"), std::string::npos) << text;
+}
+
 TEST(job_view, an_explanation_counts_each_term) {
     const std::string text = explanation(
         object(
@@ -70,6 +84,7 @@ TEST(job_view, members_of_the_wrong_type_are_survived) {
     EXPECT_NO_THROW(job_table(list(R"([1,null,{"command":[1]}])"), {}, 0));
     EXPECT_NO_THROW(runner_table(list(R"([{"protocols":{},"slots":"x","labels":[]},"x"])"), {}, 0));
     EXPECT_NO_THROW(explanation(object(R"({"terms":[1]})"), {}));
+    EXPECT_NO_THROW(explanation(object(R"({"attempts":[1,{"trace":1},{"trace":{"candidates":[1]}}]})"), {}));
     EXPECT_NO_THROW(fact_groups(list(R"([1,{},{"key":7}])"), {}));
 }
 

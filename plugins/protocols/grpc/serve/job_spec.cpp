@@ -72,6 +72,8 @@ std::string job_document(const v1::JobSpec& spec) {
     set_text(o, "start_at", spec.start_at());
     set_text(o, "delay", spec.delay());
     if (spec.has_idempotent()) o["idempotent"] = spec.idempotent();
+    if (spec.has_hedge()) o["hedge"] = spec.hedge();
+    if (spec.has_explain()) o["explain"] = spec.explain();
     return json::serialize(o);
 }
 

@@ -82,7 +82,8 @@ void answer_request(const std::shared_ptr<connection>& who) {
             params = sdk::concat("{\"id\":", json_string(asked.match.variables.at(0)), "}");
             break;
         case answer::json:
-        case answer::text_payload: break;
+        case answer::text_payload:
+        case answer::file: break;
     }
     auto made = std::make_shared<exchange>(who, std::move(method), std::move(params));
     who->wait_for(made);
@@ -164,6 +165,7 @@ void exchange::give_single(const reply& r) {
     if (route_.replies == answer::logs) return who_->reply(200, sse_ ? k_sse_type : k_raw_type, {});
     if (route_.replies == answer::text_payload)
         return who_->reply(200, "text/plain; version=0.0.4; charset=utf-8", r.payload.content());
+    if (route_.replies == answer::file) return who_->reply(200, "application/octet-stream", r.payload.content());
     int status = route_.success;
     std::string extra;
     if (status == 201) {

@@ -31,6 +31,7 @@ json::object media(std::string_view type) {
 json::object content_of(answer replies) {
     switch (replies) {
         case answer::text_payload: return media("text/plain");
+        case answer::file: return media("application/octet-stream");
         case answer::events: return media("text/event-stream");
         case answer::call: return media("application/x-ndjson");
         case answer::logs: {

@@ -63,6 +63,9 @@ constexpr std::array k_poll{
     k_token, param{source::query, "wait", "", kind::text, "how long to wait for frames, at most 25s"},
     param{source::query, "ack", "", kind::integer, "highest seq processed; frames after it are sent"}};
 constexpr std::array k_session{k_token};
+constexpr std::array k_record{
+    param{source::path, "id", "balancer"},
+    param{source::query, "picks", "picks", kind::integer, "how many, 1 to 1000000; 1000 if left out"}};
 constexpr std::span<const param> k_none{};
 
 constexpr route k_routes[] = {
@@ -101,6 +104,12 @@ constexpr route k_routes[] = {
      "take a plugin out of service"},
     {"POST", "/v1/plugins/{id}/admit", "plugins.admit", answer::json, body::none, 200, "", k_only_id,
      "lift the quarantine of a plugin that crashed"},
+    {"POST", "/v1/balancers/{id}/record", "balancers.record", answer::json, body::none, 200, "", k_record,
+     "record what a balancer is asked and answers"},
+    {"GET", "/v1/balancers/recording", "balancers.recording", answer::json, body::none, 200, "", k_none,
+     "how far the recording is"},
+    {"DELETE", "/v1/balancers/recording", "balancers.recorded", answer::file, body::none, 200, "", k_none,
+     "end the recording; the answer is the file for `sigrun balancer replay`"},
     {"GET", "/v1/config", "config.get", answer::json, body::none, 200, "", k_none, "settings in effect"},
     {"POST", "/v1/config/reload", "config.reload", answer::json, body::none, 200, "", k_config_reload,
      "read the configuration again"},

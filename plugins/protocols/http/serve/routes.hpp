@@ -25,6 +25,7 @@ struct param {
 enum class answer {
     json,          // one reply, application/json
     text_payload,  // one reply, its payload as text/plain (metrics)
+    file,          // one reply, its payload as application/octet-stream
     logs,          // a stream: raw bytes, or SSE when asked
     events,        // a stream: SSE
     call,          // a stream: reply frames as JSON lines

@@ -1,5 +1,6 @@
-#include "kernel/job/log_reader.hpp"
 #include "kernel/job/log_store.hpp"
+
+#include "kernel/job/log_reader.hpp"
 
 #include <gtest/gtest.h>
 
@@ -143,6 +144,60 @@ TEST_F(job_log_test, a_new_attempt_counts_from_zero_and_keeps_what_was_there) {
     EXPECT_EQ(log->attempt_offset(), 0u);
     EXPECT_EQ(log->append(0, 1, 0, "second").value(), 6u);
     EXPECT_EQ(all(log), "first.second");
+}
+
+TEST_F(job_log_test, who_was_overtaken_writes_no_more) {
+    log_store store(dir, 1 << 20);
+    auto log = store.open(id::make());
+    const auto turn = log->turn();
+    ASSERT_EQ(log->append(turn, 0, 1, 0, "first.").value(), 6u);
+    log->begin_attempt();
+    auto late = log->append(turn, 6, 1, 0, "late");
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().code, sigrun::errc::cancelled);
+    EXPECT_EQ(log->append(log->turn(), 0, 1, 0, "second").value(), 6u);
+    EXPECT_EQ(all(log), "first.second");
+}
+
+TEST_F(job_log_test, a_log_of_one_attempt_goes_into_that_of_the_job_with_its_streams_times_and_gaps) {
+    log_store store(dir, 4096);
+    for (const auto home : {sigrun::log_home::files, sigrun::log_home::memory}) {
+        const auto uid = id::make();
+        auto log = store.open(uid, home), own = store.open(uid, 2, home);
+        ASSERT_TRUE(log->append(0, 1, 7, "first."));
+        ASSERT_TRUE(own->append(0, 1, 20'000'000, "out"));
+        ASSERT_TRUE(own->append(3, 2, 90'000'000, "err"));
+        const auto begin = log->begin_attempt_with(own);
+        ASSERT_TRUE(begin);
+        EXPECT_EQ(*begin, 6u);
+        EXPECT_EQ(log->attempt_offset(), 6u);
+        EXPECT_EQ(all(log), "first.outerr");
+        const auto pieces = log_reader(log).read(6).value();
+        ASSERT_EQ(pieces.size(), 2u);
+        EXPECT_EQ(pieces[1].at.stream, 2u);
+        EXPECT_EQ(pieces[1].at.time_ns, 90'000'000u);
+        // It goes on where the other ended.
+        EXPECT_EQ(log->append(6, 1, 0, "!").value(), 7u);
+    }
+    auto log = store.open(id::make()), own = store.open(id::make(), 2);
+    for (std::uint64_t at = 0; at < 20'000; at += 1000) ASSERT_TRUE(own->append(at, 1, at, std::string(1000, 'x')));
+    ASSERT_FALSE(own->gaps().empty());
+    ASSERT_TRUE(log->begin_attempt_with(own));
+    EXPECT_EQ(log->size(), own->size());
+    EXPECT_FALSE(log->gaps().empty());
+    EXPECT_EQ(all(log).substr(0, 2000), std::string(2000, 'x'));
+}
+
+TEST_F(job_log_test, logs_of_attempts_are_known_by_their_job) {
+    log_store store(dir, 1 << 20);
+    const auto known = id::make(), unknown = id::make();
+    for (const auto& uid : {known, unknown}) {
+        ASSERT_TRUE(store.open(uid, 3)->append(0, 1, 0, "x"));
+        ASSERT_TRUE(store.open(uid)->append(0, 1, 0, "x"));
+    }
+    EXPECT_EQ(store.remove_unknown([&](const id& uid) { return uid == known; }), 2u);
+    EXPECT_EQ(all(store.open(known, 3)), "x");
+    EXPECT_EQ(all(store.open(unknown, 3)), "");
 }
 
 TEST_F(job_log_test, a_later_process_reads_what_an_earlier_one_stored) {

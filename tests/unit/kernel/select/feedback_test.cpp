@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <set>
 
 namespace {
 
@@ -293,13 +294,58 @@ TEST_F(feedback, in_a_panic_ejected_runners_are_used_but_closed_ones_never) {
     }
     EXPECT_EQ(taken.size(), 18u) << "most are there: no panic, the two stay out";
     for (std::size_t i = 10; i < 20; ++i) index->set_open(slots[i], false);
-    time.advance(seconds(1));
+    EXPECT_EQ(pick().outcome, pick_outcome::queued) << "nobody has looked since";
+    tick();
     const auto got = pick();
     ASSERT_EQ(got.outcome, pick_outcome::picked) << "8 of 20 are left";
     EXPECT_EQ(got.explain.reason, SIGRUN_WHY_PANIC);
     EXPECT_TRUE(got.slot == slots[0] || got.slot == slots[1]);
     EXPECT_EQ(pick().outcome, pick_outcome::picked);
     EXPECT_EQ(pick().outcome, pick_outcome::queued);
+}
+
+TEST_F(feedback, the_load_of_a_requirement_is_that_of_the_open_runners_that_match) {
+    make(4, 2);
+    time.advance(seconds(1));
+    EXPECT_EQ(index->load(*any), 0);
+    for (int i = 0; i < 3; ++i) pick();
+    EXPECT_EQ(index->load(*any), 0) << "as it was a moment ago";
+    time.advance(seconds(1));
+    EXPECT_NEAR(index->load(*any), 3 / 8., 1e-6);
+    index->set_open(slots[3], false);
+    time.advance(seconds(1));
+    const auto there = index->in_flight(slots[3]);
+    EXPECT_NEAR(index->load(*any), (3 - there) / 6., 1e-6);
+    const auto none = index->intern(compiled("label.no == \"such\""));
+    EXPECT_EQ(index->load(*none), 1) << "nothing is free there";
+}
+
+TEST_F(feedback, a_look_around_finds_who_else_could_have_been_picked) {
+    make(200, 2);
+    warm_up();
+    for (int i = 0; i < 12; ++i) ended(slots[7], milliseconds(100));
+    tick();
+    const auto got = pick();
+    const auto seen = index->look_around(*any, 0xffff, got.slot, 8, 42);
+    EXPECT_EQ(seen.looked_at, 200u);
+    ASSERT_EQ(seen.best.size(), 9u);
+    EXPECT_TRUE(seen.best[0].picked);
+    EXPECT_EQ(seen.best[0].slot, got.slot);
+    EXPECT_EQ(seen.best[0].in_flight, 0u) << "as it was for the pick";
+    for (std::size_t i = 1; i < seen.best.size(); ++i) {
+        EXPECT_FALSE(seen.best[i].picked);
+        EXPECT_FALSE(seen.best[i].slot == slots[7]) << "it is slow";
+        EXPECT_EQ(seen.best[i].places, 2u);
+    }
+    // Of a large fleet only a part, from another place each time.
+    for (int i = 0; i < 3000; ++i) join(*index, profile(machine()));
+    std::set<std::uint32_t> found;
+    for (std::uint64_t n = 0; n < 8; ++n) {
+        const auto some = index->look_around(*any, 0xffff, got.slot, 8, n << 61);
+        EXPECT_LE(some.looked_at, 1024u + 64);
+        found.insert(some.best[1].slot.slot);
+    }
+    EXPECT_GT(found.size(), 4u);
 }
 
 TEST_F(feedback, a_runner_that_comes_gets_its_share_slowly) {

@@ -23,32 +23,32 @@ TEST_F(placed, a_job_is_on_the_runner_it_was_put_on_last_and_on_no_other) {
     const auto a = id::make(), b = id::make();
     auto one = make(), two = make();
     EXPECT_TRUE(places.on(a).empty());
-    places.put(*one, a);
-    places.put(*two, a);
+    places.put(one->placed, a);
+    places.put(two->placed, a);
     EXPECT_EQ(on(a), (std::set{one.get(), two.get()}));
-    places.put(*one, b);
-    places.put(*one, b);
+    places.put(one->placed, b);
+    places.put(one->placed, b);
     EXPECT_EQ(on(a), std::set{two.get()});
     EXPECT_EQ(on(b), std::set{one.get()});
-    places.remove(*one);
-    places.remove(*one);
+    places.remove(one->placed);
+    places.remove(one->placed);
     EXPECT_TRUE(places.on(b).empty());
-    places.remove(*two);
+    places.remove(two->placed);
 }
 
 TEST_F(placed, tidying_keeps_those_that_have_jobs) {
     const auto a = id::make();
     auto one = make();
     places.tidy(a);
-    places.put(*one, a);
+    places.put(one->placed, a);
     places.tidy(a);
     EXPECT_EQ(on(a), std::set{one.get()});
-    places.remove(*one);
+    places.remove(one->placed);
     places.tidy(a);
     EXPECT_TRUE(places.on(a).empty());
-    places.put(*one, a);
+    places.put(one->placed, a);
     EXPECT_EQ(on(a), std::set{one.get()});
-    places.remove(*one);
+    places.remove(one->placed);
 }
 
 TEST_F(placed, a_thousand_moves_agree_with_a_plain_map) {
@@ -61,10 +61,10 @@ TEST_F(placed, a_thousand_moves_agree_with_a_plain_map) {
         auto& j = *jobs[random_u64() % jobs.size()];
         if (random_u64() % 3) {
             plain[&j] = runners[random_u64() % runners.size()];
-            places.put(j, plain[&j]);
+            places.put(j.placed, plain[&j]);
         } else {
             plain.erase(&j);
-            places.remove(j);
+            places.remove(j.placed);
         }
         for (const auto& r : runners) {
             std::set<job*> expected;
@@ -73,7 +73,7 @@ TEST_F(placed, a_thousand_moves_agree_with_a_plain_map) {
             ASSERT_EQ(on(r), expected) << "after " << i;
         }
     }
-    for (const auto& j : jobs) places.remove(*j);
+    for (const auto& j : jobs) places.remove(j->placed);
 }
 
 TEST_F(placed, threads_put_and_remove_while_others_look) {
@@ -91,10 +91,10 @@ TEST_F(placed, threads_put_and_remove_while_others_look) {
                 auto j = make();
                 for (const auto& r : {a, b}) {
                     std::lock_guard lock(j->mutex);
-                    places.put(*j, r);
+                    places.put(j->placed, r);
                 }
                 std::lock_guard lock(j->mutex);
-                places.remove(*j);
+                places.remove(j->placed);
             }
         });
     for (auto& w : writers) w.join();

@@ -55,6 +55,8 @@ TEST(grpc_serve, typed_requests_become_documents) {
     spec.mutable_timeouts()->set_total("2h");
     spec.mutable_retry()->set_user(0);
     spec.set_idempotent(false);
+    spec.set_hedge(false);
+    spec.set_explain(true);
     spec.set_delay("5m");
     r.set_wait("1s");
     r.set_idempotency_key("key");
@@ -67,7 +69,7 @@ TEST(grpc_serve, typed_requests_become_documents) {
     EXPECT_EQ(
         seen.json,
         R"({"command":["sh","-c"],"env":{"A":"1","B":"2"},"secrets":{"KEY":"hunter22"},"requires":"cpu.cores > 1","prefers":[{"if":"x","weight":2E0}],)"
-        R"("timeouts":{"run":"10m","start":"5s","silent":"1m","total":"2h"},"retry":{"user":0},"delay":"5m","idempotent":false})");
+        R"("timeouts":{"run":"10m","start":"5s","silent":"1m","total":"2h"},"retry":{"user":0},"delay":"5m","idempotent":false,"hedge":false,"explain":true})");
     EXPECT_EQ(seen.payload, "bytes");
     EXPECT_EQ(message_in<v1::Job>(got.data).result(), "bytes");
     // The document as it is.
