@@ -38,18 +38,27 @@ class Programs:
                 process.wait()
         shutil.rmtree(self.dir, ignore_errors=True)
 
-    def start(self, argv, pattern):
-        """A program, and what `pattern` finds in its output, which it must print."""
+    def begin(self, argv):
         process = subprocess.Popen([str(a) for a in argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                    errors="replace")
         self.started.append(process)
+        return process
+
+    @staticmethod
+    def wait_for(process, pattern):
+        """What `pattern` finds in its output, which it must print; what comes after that is thrown away."""
         said = []
         for line in process.stdout:
             said.append(line)
             if found := re.search(pattern, line):
                 threading.Thread(target=process.stdout.read, daemon=True).start()
-                return process, found[1]
-        raise SystemExit(f"{argv[0]} ended early: {''.join(said[-3:])}")
+                return found[1]
+        raise SystemExit(f"{process.args[0]} ended early: {''.join(said[-3:])}")
+
+    def start(self, argv, pattern):
+        """A program, and what `pattern` finds in its output."""
+        process = self.begin(argv)
+        return process, self.wait_for(process, pattern)
 
     def daemon(self, name, *settings):
         """(process, port)"""

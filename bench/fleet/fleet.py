@@ -12,7 +12,6 @@ import argparse
 import pathlib
 import signal
 import sys
-import threading
 import time
 
 from fleet_parts import Fleet, cpu_seconds, status_of
@@ -47,24 +46,22 @@ def main():
     chosen = arguments.parse_args()
     if chosen.dead * 2 > chosen.runners:
         arguments.error("--dead must be at most half of --runners: one process is stopped, one is killed")
-    bench = Fleet(chosen.build, chosen.runners, chosen.protocol)
     good = True
-    try:
+    with Fleet(chosen.build, chosen.runners, chosen.protocol) as bench:
         began = time.monotonic()
         firsts = range(0, chosen.runners, chosen.dead)
         loads = [bench.load(first, min(chosen.dead, chosen.runners - first)) for first in firsts]
         for load in loads:
             bench.wait_for(load, r"connected (\d+)")
-            threading.Thread(target=load.stdout.read, daemon=True).start()
         online = bench.events.wait_for(chosen.runners, 0, 60)
         print(f"{chosen.runners} runners over {chosen.protocol} online in {time.monotonic() - began:.1f} s "
-              f"({cpu_seconds(bench.daemon.pid):.2f} s CPU of the daemon)", flush=True)
+              f"({cpu_seconds(bench.sigrund.pid):.2f} s CPU of the daemon)", flush=True)
         good &= len(online) == chosen.runners and not bench.events.gaps
 
-        used = cpu_seconds(bench.daemon.pid)
+        used = cpu_seconds(bench.sigrund.pid)
         time.sleep(chosen.quiet_time)
-        used = cpu_seconds(bench.daemon.pid) - used
-        now = status_of(bench.daemon.pid)
+        used = cpu_seconds(bench.sigrund.pid) - used
+        now = status_of(bench.sigrund.pid)
         quiet = len(bench.events.heard) == chosen.runners
         print(f"quiet for {chosen.quiet_time:.0f} s: {100 * used / chosen.quiet_time:.1f} % of a core, {now['kib'] / 1024:.0f} MiB resident, "
               f"{now['threads']} threads; {'nobody' if quiet else 'SOMEBODY'} lost", flush=True)
@@ -80,9 +77,7 @@ def main():
         returned = {names[runner] for _, runner, _, to in back if to == "online"}
         print(f"continued {len(returned):>7} runners: back after {time.monotonic() - began:.2f} s (last)", flush=True)
         good &= returned == mine(1)
-        print(f"at the end: {status_of(bench.daemon.pid)['kib'] / 1024:.0f} MiB resident, {bench.events.gaps} gaps in the events")
-    finally:
-        bench.end()
+        print(f"at the end: {status_of(bench.sigrund.pid)['kib'] / 1024:.0f} MiB resident, {bench.events.gaps} gaps in the events")
     print("mission_N5: " + ("held" if good else "NOT HELD"))
     return 0 if good else 1
 

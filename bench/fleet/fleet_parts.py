@@ -4,12 +4,13 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import signal
-import subprocess
-import tempfile
+import sys
 import threading
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from programs import Programs  # noqa: E402
 
 
 def status_of(pid):
@@ -54,37 +55,28 @@ class Events(threading.Thread):
             return self.heard[since:]
 
 
-class Fleet:
+class Fleet(Programs):
     def __init__(self, build, runners, protocol="valkyrie", settings=()):
-        """A daemon for so many runners; `settings` are more of its options, SECTION.NAME=VALUE."""
-        self.build, self.protocol, self.started = build, protocol, []
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="sigrun-fleet-"))
-        set_all = [word for one in (f"registry.max_runners={runners}", *settings) for word in ("--set", one)]
-        listen = [] if any(one.startswith("server.listen=") for one in settings) else ["--set", "server.listen=127.0.0.1:0"]
-        self.daemon = self.start([build / "bin/sigrund", "--state-dir", self.dir / "d", *listen, *set_all])
-        self.port = int(self.wait_for(self.daemon, r"listening on 127\.0\.0\.\d+:(\d+)"))
-        threading.Thread(target=self.daemon.stdout.read, daemon=True).start()
+        """A daemon for so many runners, once entered; `settings` are more of its options, SECTION.NAME=VALUE."""
+        super().__init__(build)
+        self.protocol, self.settings = protocol, (f"registry.max_runners={runners}", *settings)
+
+    def __enter__(self):
+        super().__enter__()
+        self.sigrund, self.port = self.daemon("d", *self.settings)
         self.events = Events(self.port)
         self.events.start()
+        return self
 
-    def start(self, argv):
-        process = subprocess.Popen([str(a) for a in argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        self.started.append(process)
-        return process
+    def __exit__(self, *why):
+        for process in self.started:
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+        super().__exit__(*why)
 
-    @staticmethod
-    def wait_for(process, pattern):
-        last = ""
-        for line in process.stdout:
-            last = line
-            found = re.search(pattern, line)
-            if found:
-                return found[1]
-        raise SystemExit(f"{process.args[0]} ended early: {last}")
-
-    def load(self, first, count, *more, address="127.0.0.1"):
+    def load(self, first, count, *more):
         """A process with so many runners; `more` are options of fleet_load."""
-        return self.start([self.build / "bench/fleet_load", "--url", f"{self.protocol}://{address}:{self.port}",
+        return self.begin([self.build / "bench/fleet_load", "--url", f"{self.protocol}://127.0.0.1:{self.port}",
                            "--plugin-dir", self.build / "plugins", "--first", first, "--count", count, *more])
 
     def names(self):
@@ -98,14 +90,3 @@ class Fleet:
             found.update({item["id"]: item["name"] for item in page["items"]})
             cursor = page["next"]
         return found
-
-    def end(self):
-        for process in reversed(self.started):
-            if process.poll() is None:
-                process.send_signal(signal.SIGCONT)
-                process.terminate()
-                try:
-                    process.wait(30)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-        shutil.rmtree(self.dir, ignore_errors=True)

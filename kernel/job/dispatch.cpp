@@ -53,13 +53,19 @@ bool job_engine::could_run_but_on(const job& j, const std::vector<std::uint32_t>
     return select_.could_run(request);
 }
 
-bool job_engine::pick_for(job& j, pick_result& out) {
+// What it asks of any place; but for the requirement and for those it must not have.
+pick_request job_engine::wish_of(const job& j) const {
     pick_request request;
     request.protocols = fleet_.mask_of(j.spec->protocol);
     request.priority = static_cast<std::uint16_t>(j.spec->priority);
     request.balancer = j.spec->balancer_id;
     request.affinity_key = j.affinity_key;
     request.source_zone = j.spec->source_zone;
+    return request;
+}
+
+bool job_engine::pick_for(job& j, pick_result& out) {
+    pick_request request = wish_of(j);
     // Runners of its zone may have come since.
     if (request.source_zone == SIGRUN_ZONE_UNKNOWN) request.source_zone = select_.zone_source(j.spec->zone);
     // For a place nearby; what a job waits for otherwise does not get better by waiting.

@@ -139,6 +139,7 @@ private:
     void waits_from(job& j, nanoseconds later) const;
     bool place_for(job& j, slot_ref& out);
     bool try_dispatch(const job_ptr& j, bool late = false);  // false: no place now
+    pick_request wish_of(const job& j) const;
     bool pick_for(job& j, pick_result& out);
     bool pick_among(const job& j, pick_request& request, pick_result& out);
     std::vector<std::uint32_t> slots_of(std::vector<member_ptr> who, bool with_neighbours) const;

@@ -41,12 +41,7 @@ bool job_engine::pick_copy(const job& j, pick_result& picked, member_ptr& where,
     if (late.where) not_on.push_back(late.where);
     auto avoided = slots_to_avoid(j, std::move(not_on));
     avoided.insert(avoided.end(), j.excluded.begin(), j.excluded.end());
-    pick_request request;
-    request.protocols = fleet_.mask_of(j.spec->protocol);
-    request.priority = static_cast<std::uint16_t>(j.spec->priority);
-    request.balancer = j.spec->balancer_id;
-    request.affinity_key = j.affinity_key;
-    request.source_zone = j.spec->source_zone;
+    pick_request request = wish_of(j);
     request.pred = j.spec->pred.get();
     for (int tries = 0; tries < k_copy_tries; ++tries) {
         request.excluded = avoided.data();

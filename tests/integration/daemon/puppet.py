@@ -124,7 +124,7 @@ class PuppetTest(FleetTest):
         """One that is online, and gone when the test is over."""
         p = Puppet(d, **kwargs)
         p.connect()
-        d.runner_status(p.name, "online")
+        d.runner_status(p.name, "online", "busy")  # busy: a job that waited for it was there first
         self.addCleanup(p.vanish)
         return p
 

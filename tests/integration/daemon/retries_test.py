@@ -136,14 +136,19 @@ class Retries(FleetTest):
         a.accept(offer)
         a.end(offer)
         d.finished(other)
-        time.sleep(1.5)  # a sweep of the queue and more
-        self.assertEqual(d.job(job_id)["state"], "queued")
+        self.stays_waiting(d, job_id)
         b.end(held)
         offer = b.expect("offer", job_id)
         b.accept(offer)
         # Now both have failed it: either is better than none.
         self.fail(b, offer)
         wait_until("it is offered again", lambda: len(d.job(job_id)["attempts"]) == 3)
+
+    def stays_waiting(self, d, job_id):
+        """Over a sweep of the queue and more."""
+        wait_until("it waits", lambda: d.job(job_id)["state"] == "queued")
+        time.sleep(1.5)
+        self.assertEqual(d.job(job_id)["state"], "queued")
 
     def test_a_retry_goes_back_when_the_other_runner_is_gone(self):
         d = self.daemon(settings=["interface.retry_delay=1ms"])
@@ -171,9 +176,7 @@ class Retries(FleetTest):
         a1.accept(offer)
         self.fail(a1, offer)
         # a2 is free, but on the machine that failed it; b is busy.
-        wait_until("it waits", lambda: d.job(job_id)["state"] == "queued")
-        time.sleep(1.5)  # a sweep of the queue and more
-        self.assertEqual(d.job(job_id)["state"], "queued")
+        self.stays_waiting(d, job_id)
         b.end(held)
         offer = b.expect("offer", job_id)
         b.accept(offer)
