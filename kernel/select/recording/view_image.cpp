@@ -43,34 +43,45 @@ void view_image::set_shape(const shape& s) {
 }
 
 void view_image::follow(const sigrun_view& live, const std::uint64_t* feasible, const changed_fn& changed) {
+    auto put_word = [&](std::uint16_t section, std::size_t i, std::uint64_t now) {
+        std::uint64_t& then = words_[section][i];
+        if (now != then) changed(section, static_cast<std::uint32_t>(i), then = now);
+    };
     auto copy = [&](std::uint16_t section, const std::uint64_t* from) {
-        auto& to = words_[section];
-        for (std::size_t i = 0; i < to.size(); ++i) {
-            const std::uint64_t now = sdk::load_once(from[i]);
-            if (now == to[i]) continue;
-            to[i] = now;
-            changed(section, static_cast<std::uint32_t>(i), now);
+        for (std::size_t i = 0; i < words_[section].size(); ++i) put_word(section, i, sdk::load_once(from[i]));
+    };
+    // Pages and cohorts may have come since the view was described: in the live arrays they are there, in this copy they are not.
+    auto copy_page_bits = [&](std::uint16_t section, const std::uint64_t* from) {
+        const auto n = words_[section].size();
+        for (std::size_t i = 0; i < n; ++i) {
+            const bool cut = i + 1 == n && shape_.pages % 64;
+            put_word(section, i, sdk::load_once(from[i]) & (cut ? (1ull << shape_.pages % 64) - 1 : ~0ull));
         }
     };
     copy(k_hot, live.hot);
     copy(k_identity, live.identity);
     follow_zones(live, changed);
-    copy(k_feasible, feasible);
     for (std::uint16_t t = 0; t < SIGRUN_TIERS; ++t) {
         copy(static_cast<std::uint16_t>(k_idle + t), live.idle[t]);
-        copy(static_cast<std::uint16_t>(k_page_any + t), live.page_any[t]);
+        copy_page_bits(static_cast<std::uint16_t>(k_page_any + t), live.page_any[t]);
     }
     for (std::uint16_t q = 0; levels_ && q < SIGRUN_LEVELS; ++q) {
         copy(static_cast<std::uint16_t>(k_level + q), live.level[q]);
-        copy(static_cast<std::uint16_t>(k_level_any + q), live.level_any[q]);
+        copy_page_bits(static_cast<std::uint16_t>(k_level_any + q), live.level_any[q]);
     }
-    // Narrower things, a word at a time.
-    auto& pages = words_[k_page_cohort];
-    for (std::size_t i = 0; i < pages.size(); ++i) {
-        std::uint64_t now = sdk::load_once(live.page_cohort[2 * i]);
-        if (2 * i + 1 < shape_.pages) now |= std::uint64_t{sdk::load_once(live.page_cohort[2 * i + 1])} << 32;
-        if (now != pages[i]) changed(k_page_cohort, static_cast<std::uint32_t>(i), pages[i] = now);
-    }
+    // Narrower things, a word at a time. A page of a cohort that is not in the copy is feasible for nobody.
+    std::vector<std::uint64_t> usable(words_[k_feasible].size(), ~0ull);
+    auto cohort_of = [&](std::size_t page) -> std::uint64_t {
+        if (page >= shape_.pages) return 0;
+        const std::uint32_t cohort = sdk::load_once(live.page_cohort[page]);
+        if (cohort < shape_.cohorts) return cohort;
+        usable[page / 64] &= ~(1ull << page % 64);
+        return 0;
+    };
+    for (std::size_t i = 0; i < words_[k_page_cohort].size(); ++i)
+        put_word(k_page_cohort, i, cohort_of(2 * i) | cohort_of(2 * i + 1) << 32);
+    for (std::size_t i = 0; i < usable.size(); ++i) usable[i] &= sdk::load_once(feasible[i]);
+    copy_page_bits(k_feasible, usable.data());
     auto& cohorts = words_[k_cohort];
     for (std::size_t c = 0; c < shape_.cohorts; ++c) {
         const sigrun_cohort& from = live.cohort[c];

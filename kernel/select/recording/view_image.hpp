@@ -37,7 +37,8 @@ public:
     const shape& current() const noexcept { return shape_; }
     bool has_levels() const noexcept { return levels_; }
 
-    /// Copies what `live` and the feasible pages hold now; tells of each word that changed.
+    /// Copies what `live` and the feasible pages hold now, of the shape that was set, and tells of each word that changed. What
+    /// others add meanwhile is left out: the copy is sound.
     using changed_fn = std::function<void(std::uint16_t section, std::uint32_t index, std::uint64_t value)>;
     void follow(const sigrun_view& live, const std::uint64_t* feasible, const changed_fn& changed);
     /// One word, from a recording. False: there is no such word.
