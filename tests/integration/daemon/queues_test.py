@@ -18,6 +18,12 @@ class Queues(PuppetTest):
             p.end(offer)
         return out
 
+    def waiting(self, d, **document):
+        """A job that has been looked at and waits: it is acknowledged a moment before that."""
+        job = d.submit(command=["true"], **document)
+        wait_until("it waits", lambda: d.job(job)["reason"].startswith("waits"))
+        return job
+
     def busy_puppet(self, d):
         """A runner whose only place is taken, and what ends that."""
         p = self.puppet(d)
@@ -42,17 +48,17 @@ class Queues(PuppetTest):
     def test_a_job_that_waited_long_goes_before_those_of_a_higher_priority(self):
         d = self.daemon(settings=["jobs.ageing=500ms"])
         p, free = self.busy_puppet(d)
-        first = d.submit(command=["true"], priority="background")
+        first = self.waiting(d, priority="background")
         time.sleep(1.6)  # what is tested is time itself
-        second = d.submit(command=["true"], priority="high")
-        urgent = d.submit(command=["true"], priority="critical")
+        second = self.waiting(d, priority="high")
+        urgent = self.waiting(d, priority="critical")
         free()
         self.assertEqual(self.offers(p, 3), [urgent, first, second])
 
     def test_without_ageing_priority_alone_decides(self):
         d = self.daemon(settings=["jobs.ageing=0s"])
         p, free = self.busy_puppet(d)
-        jobs = {band: d.submit(command=["true"], priority=band)
+        jobs = {band: self.waiting(d, priority=band)
                 for band in ("background", "low", "normal", "high", "critical")}
         free()
         self.assertEqual(self.offers(p, 5), [jobs[b] for b in ("critical", "high", "normal", "low", "background")])
