@@ -210,7 +210,9 @@ void assignment::executor_done(const result<buffer_ref>& answer, bool bytes) {
         std::lock_guard lock(mutex_);
         cause = cause_;
     }
-    finish(conclusion(answer, bytes, cause));
+    auto how = conclusion(answer, bytes, cause);
+    if (leaves_artifacts(how, cause)) return upload(std::move(how));
+    finish(std::move(how));
 }
 
 final_state assignment::conclusion(const result<buffer_ref>& answer, bool bytes, end_cause cause) const {
@@ -227,11 +229,14 @@ void assignment::finish(final_state how) {
     bool gone = false;
     executor_ptr done_with;
     std::shared_ptr<silence_watch> silence;
+    std::shared_ptr<artifact_sender> sent;
     {
         std::lock_guard lock(mutex_);
         if (phase_ >= phase::ended) return;
         phase_ = phase::ended;
         done_with.swap(executor_);
+        sent.swap(sender_);
+        uploading_due_ = false;
         silence.swap(silence_);
         final_ = std::move(how);
         final_due_ = true;
@@ -250,9 +255,10 @@ void assignment::finish(final_state how) {
 
 void assignment::cancel(nanoseconds grace, end_cause cause) {
     std::string noted;
-    bool told = false;
+    bool told = false, uploads = false;
     {
         std::lock_guard lock(mutex_);
+        uploads = phase_ == phase::uploading;
         if (phase_ >= phase::ended) {
             final_due_ = refusal_.empty();  // the answer to a cancel is the final state
         } else {
@@ -266,7 +272,11 @@ void assignment::cancel(nanoseconds grace, end_cause cause) {
         }
     }
     if (auto table = noted.empty() ? nullptr : table_.lock()) table->store().note(noted, cause);
-    if (ended())
+    if (uploads)
+        finish(cause == end_cause::preempted
+                   ? ended_as("preempted", "drain", "the runner was drained before the job's artifacts had arrived")
+                   : ended_as("cancelled", "cancelled", "cancelled while its artifacts were uploaded"));
+    else if (ended())
         pump();
     else if (!told)
         ask_executor_to_cancel(grace);
@@ -310,11 +320,19 @@ void assignment::resume(const link_ptr& via, std::uint64_t log_offset) {
         ++connection_;
         if (std::exchange(log_unplaced_, false)) log_.begin_at(log_offset);
         log_.resume(log_offset);
+        say_artifacts_again();
         running_due_ = begun_;  // the first word of it may have gone down with the link before
         final_due_ = phase_ == phase::ended && refusal_.empty();
     }
     tell_executor_of_log(true);
     pump();
+}
+
+// Under the lock.
+void assignment::say_artifacts_again() {
+    if (!sender_) return;
+    sender_->say_again();
+    uploading_due_ = true;
 }
 
 void assignment::offered_again(const link_ptr& via) {
@@ -323,6 +341,7 @@ void assignment::offered_again(const link_ptr& via) {
         via_ = via;
         ++connection_;
         answer_due_ = phase_ != phase::preparing;
+        say_artifacts_again();
         final_due_ = phase_ == phase::ended && refusal_.empty();
         log_unplaced_ = false;  // of an attempt that it still offers, the controller has no output
         log_.resume(log_.total() - log_.unacked());

@@ -1,12 +1,14 @@
 // One attempt on this runner, from its accepted offer to the acknowledged final state.
 //
 //   preparing --gate passed--> running --executor done--> ended --final state acknowledged--> over
+//                                  +------> uploading -----^    if it has left artifacts
 //
 // A connection may come and go in each state; the attempt goes on, and what the controller has not stored is sent again. The
 // agent may go, too, where the executor can attach: the next one begins with take_over.
 // [any]; one lock, not held while the link or the executor is called.
 #pragma once
 
+#include "kernel/agent/artifact_sender.hpp"
 #include "kernel/agent/assignment_names.hpp"
 #include "kernel/agent/attempt_store.hpp"
 #include "kernel/agent/executor_set.hpp"
@@ -63,6 +65,8 @@ public:
     void link_lost(const link_ptr& via);
     void log_acked(std::uint64_t offset);
     void state_acked();
+    /// Up to where the controller has its artifacts; `fault` (JSON) not empty: it does not take them.
+    void artifacts_answered(std::uint64_t position, std::string_view fault);
     /// Sends what can be sent. Frames of one attempt never overlap.
     void pump();
 
@@ -76,7 +80,7 @@ public:
     void keep_end(time_point then);
 
 private:
-    enum class phase { preparing, running, ended, over };
+    enum class phase { preparing, running, uploading, ended, over };
     struct outgoing;
 
     static sigrun_result sink_frame(void* self, const sigrun_frame* frame) noexcept;
@@ -88,11 +92,17 @@ private:
     final_state conclusion(const result<buffer_ref>& answer, bool bytes, end_cause cause) const;
     void listen();
     void finish(final_state how);
+    bool leaves_artifacts(const final_state& how, end_cause cause) const;
+    void upload(final_state how);
+    void say_artifacts_again();
+    void fill();
     void ask_executor_to_cancel(nanoseconds grace);
     void tell_executor_of_log(bool room);
     sigrun_result add_output(const sigrun_frame& frame);
     bool next_frame(outgoing& out);
+    static bool counts_early(const outgoing& out) noexcept;
     void note_sent(const outgoing& out);
+    void note_unsent(const outgoing& out);
     void leave();  // removes it from the table and its workspace from the disk
 
     const std::weak_ptr<assignment_table> table_;
@@ -115,6 +125,8 @@ private:
     bool running_due_ = false;
     std::string running_;  // JSON, if the executor says more than that it runs
     bool final_due_ = false;
+    std::shared_ptr<artifact_sender> sender_;  // while it uploads, once its files were found
+    bool uploading_due_ = false;
     std::string refusal_;  // JSON; not empty: the answer to the offer is no
     final_state final_;
     time_point ended_at_{};

@@ -8,7 +8,7 @@ namespace sigrun {
 
 // A frame to be sent with everything it points to held.
 struct assignment::outgoing {
-    enum class what { answer, running, log, final_state } what{};
+    enum class what { answer, running, log, uploading, artifact, final_state } what{};
     std::uint64_t connection = 0;
     link_ptr via;
     sigrun_frame frame{};
@@ -41,6 +41,16 @@ bool assignment::next_frame(outgoing& out) {
         out.frame.offset = piece->offset;
         out.frame.time_ns = piece->time_ns;
         out.payload = piece->content;
+    } else if (uploading_due_) {
+        out.what = outgoing::what::uploading;
+        out.frame.kind = SIGRUN_STATE;
+        out.json = sender_->told();
+    } else if (const auto* bytes = sender_ ? sender_->next() : nullptr) {
+        out.what = outgoing::what::artifact;
+        out.frame.kind = SIGRUN_LOG;
+        out.frame.stream = SIGRUN_STREAM_ARTIFACT;
+        out.frame.offset = bytes->offset;
+        out.payload = bytes->content;
     } else if (final_due_) {
         out.what = outgoing::what::final_state;
         out.frame.kind = SIGRUN_STATE;
@@ -56,11 +66,28 @@ bool assignment::next_frame(outgoing& out) {
     return true;
 }
 
+// What can be answered before send returns has to count as sent by then.
+bool assignment::counts_early(const outgoing& out) noexcept {
+    return out.what == outgoing::what::log || out.what == outgoing::what::uploading ||
+           out.what == outgoing::what::artifact;
+}
+
+void assignment::note_unsent(const outgoing& out) {
+    if (out.what == outgoing::what::log) log_.unsent();
+    if (!sender_) return;
+    if (out.what == outgoing::what::uploading) uploading_due_ = true;
+    if (out.what == outgoing::what::artifact) sender_->unsent();
+}
+
 void assignment::note_sent(const outgoing& out) {
     switch (out.what) {
         case outgoing::what::answer: answer_due_ = false; break;
         case outgoing::what::running: running_due_ = false; break;
         case outgoing::what::log: log_.sent(); break;
+        case outgoing::what::uploading: uploading_due_ = false; break;
+        case outgoing::what::artifact:
+            if (sender_) sender_->sent();
+            break;
         case outgoing::what::final_state: final_due_ = false; break;
     }
 }
@@ -81,20 +108,20 @@ void assignment::pump() {
             sigrun_attempt attempt{sizeof(sigrun_attempt), offer_.names.number, sdk::str(offer_.names.job),
                                    sdk::str(offer_.names.token)};
             out.frame.attempt = &attempt;
-            // An ACK can arrive before send returns: what it takes off the window must count as sent by then.
             auto before = connection_;
-            if (out.what == outgoing::what::log) note_sent(out);
+            const bool early = counts_early(out);
+            if (early) note_sent(out);
             lock.unlock();
             auto r = out.via->send(out.frame);
             lock.lock();
             if (connection_ != before) continue;  // another link now; resume has set what is due
             if (r >= 0) {
-                if (out.what != outgoing::what::log) note_sent(out);
+                if (!early) note_sent(out);
                 over = (out.what == outgoing::what::final_state && offer_.terms.in_memory) ||
                        (out.what == outgoing::what::answer && !refusal_.empty());
                 continue;
             }
-            if (out.what == outgoing::what::log) log_.unsent();
+            if (early) note_unsent(out);
             if (r == SIGRUN_E_BUSY)
                 blocked = true;
             else

@@ -229,7 +229,10 @@ sigrun_result assignment_table::on_ack(const sigrun_frame& frame) {
     if (!valid(frame.attempt)) return SIGRUN_E_INVALID;
     auto known = find(*frame.attempt);
     if (!known || known->names().token != sdk::view(frame.attempt->token)) return SIGRUN_OK;
-    if (frame.stream == SIGRUN_LOG) {
+    if (frame.stream == SIGRUN_ARTIFACT) {
+        const auto fault = frame.flags & SIGRUN_FRAME_ERROR ? sdk::view(frame.json) : std::string_view();
+        known->artifacts_answered(frame.offset, fault);
+    } else if (frame.stream == SIGRUN_LOG) {
         known->log_acked(frame.offset);
     } else if (frame.stream == SIGRUN_STATE) {
         // A refused state or a stale token: the attempt is nobody's any more.

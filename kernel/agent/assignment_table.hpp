@@ -9,6 +9,7 @@
 #include "kernel/agent/executor_set.hpp"
 #include "kernel/agent/machine_watch.hpp"
 #include "kernel/base/json.hpp"
+#include "kernel/base/task_thread.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 
@@ -33,6 +34,8 @@ public:
     /// Takes over what an agent before this one left; returns the workspaces that are in use. Once, before any frame.
     std::vector<std::string> restore();
     attempt_store& store() noexcept { return store_; }
+    /// Where the files of jobs are read.
+    task_thread& files() noexcept { return files_; }
     executor_set& executors() noexcept { return executors_; }
     const executor_set& executors() const noexcept { return executors_; }
     std::uint32_t slots() const noexcept { return slots_; }
@@ -79,6 +82,7 @@ private:
     std::shared_ptr<const machine_watch> gate_;
     executor_set executors_;
     attempt_store store_;
+    task_thread files_{"sigrun-files"};
     std::atomic<bool> draining_{false};
     std::atomic<std::uint32_t> used_{0};
 

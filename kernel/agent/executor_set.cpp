@@ -126,6 +126,13 @@ offer_terms executor_set::parse(std::string_view document, const roster& among) 
     terms.kind = text_or(*o, "kind", "process");
     terms.executor = among.find(terms.kind);
     terms.in_memory = text_or(*o, "durability") == "memory";
+    if (const auto* artifacts = o->if_contains("artifacts")) {
+        if (auto wishes = parse_artifact_wishes(*artifacts))
+            terms.artifacts = std::move(*wishes);
+        else
+            terms.fault = wishes.error().text();
+        terms.workdir = text_or(*o, "workdir");
+    }
     if (const auto* timeouts = object_or_null(*o, "timeouts")) {
         for (const auto& [name, into] :
              {std::pair("run", &terms.run_timeout), std::pair("silent", &terms.silent_timeout)}) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernel/base/clock.hpp"
+#include "kernel/job/artifact.hpp"
 #include "kernel/plugin/plugin_host.hpp"
 
 #include <sigrun/executor.h>
@@ -30,8 +31,10 @@ struct offer_terms {
     std::string kind = "process";
     nanoseconds run_timeout = std::chrono::hours(1);
     nanoseconds silent_timeout{0};  // 0 = none
-    bool in_memory = false;         // durability "memory": nobody will acknowledge the final state
-    std::string fault;              // why the document cannot be read; empty = fine
+    std::vector<artifact_wish> artifacts;
+    std::string workdir;     // only with artifacts
+    bool in_memory = false;  // durability "memory": nobody will acknowledge the final state
+    std::string fault;       // why the document cannot be read; empty = fine
 };
 
 /// [any] unless said otherwise.

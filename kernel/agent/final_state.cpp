@@ -73,4 +73,33 @@ final_state ended_as(std::string_view failure_class, std::string_view code, std:
     return failed(failure_of(failure_class, code, message), {});
 }
 
+bool ended_for_good(const final_state& how) {
+    if (how.json.empty()) return true;
+    const auto o = parse_object(how.json);
+    if (!o) return false;
+    const auto* why = object_or_null(*o, "failure");
+    if (!why) return text_or(*o, "state") == "succeeded";
+    const auto cls = text_or(*why, "class"), code = text_or(*why, "code");
+    const bool never_ran = code == "not_found" || code == "not_executable" || code == "workdir" || code == "invalid";
+    return (cls == "user" && !never_ran) || cls == "user_timeout" || cls == "resource";
+}
+
+final_state without_artifacts(final_state how, std::string_view failure_class, std::string_view code,
+                              const std::vector<std::string>& why) {
+    auto read = parse_object(how.json.empty() ? R"({"state":"succeeded","exit_code":0})" : how.json);
+    auto parsed = read ? std::move(*read) : json::object();
+    if (text_or(parsed, "state") != "succeeded") {
+        parsed["artifact_warnings"] = json::array(why.begin(), why.end());
+    } else {
+        auto message = why.front();
+        if (why.size() > 1) {
+            message += ", and " + std::to_string(why.size() - 1) + " more";
+            parsed["artifact_warnings"] = json::array(why.begin(), why.end());
+        }
+        parsed["state"] = "failed";
+        parsed["failure"] = failure_of(failure_class, code, message);
+    }
+    return {json::serialize(parsed), std::move(how.payload)};
+}
+
 }  // namespace sigrun

@@ -6,6 +6,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace sigrun {
 
@@ -23,5 +24,11 @@ final_state conclude_ended(const result<buffer_ref>& answer, std::string_view fa
 /// An attempt that ended for a reason of the runner's own, e.g. class preempted. State: "cancelled" for that class,
 /// otherwise "failed".
 final_state ended_as(std::string_view failure_class, std::string_view code, std::string_view message);
+/// Whether a command ran and its end is the job's own: what it has left is of interest.
+bool ended_for_good(const final_state& how);
+/// What it wished to leave is not kept: that fails a job which would have succeeded, and is a warning otherwise. `why` has at
+/// least one sentence.
+final_state without_artifacts(final_state how, std::string_view failure_class, std::string_view code,
+                              const std::vector<std::string>& why);
 
 }  // namespace sigrun

@@ -8,9 +8,10 @@ namespace {
 
 constexpr std::array<std::string_view, 4> k_names{"reader", "submitter", "runner", "admin"};
 
-constexpr std::array<std::string_view, 14> k_reads{
-    "jobs.get",     "jobs.list",   "jobs.logs",    "jobs.explain", "runners.list", "runners.get", "runners.export",
-    "plugins.list", "plugins.get", "events.watch", "stats.get",    "metrics.get",  "version.get", "health.ready"};
+constexpr std::array<std::string_view, 16> k_reads{"jobs.get",     "jobs.list",    "jobs.logs",      "jobs.explain",
+                                                   "runners.list", "runners.get",  "runners.export", "plugins.list",
+                                                   "plugins.get",  "events.watch", "stats.get",      "metrics.get",
+                                                   "version.get",  "health.ready", "artifacts.list", "artifacts.read"};
 constexpr std::array<std::string_view, 3> k_submits{"jobs.submit", "jobs.cancel", "jobs.retry"};
 
 bool contains(const auto& list, std::string_view word) {

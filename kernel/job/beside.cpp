@@ -37,11 +37,10 @@ job_engine::farewell job_engine::let_go(job& j, attempt_state as, failure why, n
     a->state = as;
     a->finished_ns = clock_.wall_ns();
     a->why = std::move(why);
-    if (as == attempt_state::lost) {
-        ending how;
-        how.why = a->why;
-        learn(j, *a, how);
-    }
+    ending how;
+    how.why = a->why;
+    if (as == attempt_state::lost) learn(j, *a, how);
+    drop_upload(*a, how);
     count_end(j, *a);
     if (j.beside->log) j.beside->log->finish();
     return part_with(j, grace, tell);
@@ -87,9 +86,11 @@ attempt& job_engine::promote_copy(job& j) {
     j.offer_deadline = was.offer_deadline;
     j.lease_deadline = was.lease_deadline;
     j.run_deadline = j.start_deadline = j.cancel_at = j.doubt_at = j.reoffer_at = j.proven_at = j.hedge_at = {};
-    j.state = a.state == attempt_state::offered ? job_state::offered : job_state::running;
+    j.state = a.state == attempt_state::offered ? job_state::offered
+              : a.upload                        ? job_state::uploading
+                                                : job_state::running;
     j.reason.clear();
-    if (j.state == job_state::running) doubt(j, a);
+    if (j.state != job_state::offered) doubt(j, a);
     return old;
 }
 
@@ -112,7 +113,7 @@ sigrun_result job_engine::on_other_frame(const job_ptr& j, job_lock& lock, const
         lock.unlock();
         if (last) acknowledge();
         // What it still says is of no interest, but it must be able to say it.
-        if (frame.kind == SIGRUN_LOG)
+        if (frame.kind == SIGRUN_LOG && frame.stream != SIGRUN_STREAM_ARTIFACT)
             ack(via, frame, SIGRUN_LOG, frame.offset + (frame.payload ? frame.payload->length : 0));
         say(j, bye);
         return SIGRUN_OK;
@@ -120,12 +121,18 @@ sigrun_result job_engine::on_other_frame(const job_ptr& j, job_lock& lock, const
     attempt& a = *j->other();
     switch (frame.kind) {
         case SIGRUN_ACK: return on_copy_ack(j, lock, frame);
-        case SIGRUN_LOG: return on_copy_log(j, lock, via, frame);
+        case SIGRUN_LOG:
+            if (frame.stream == SIGRUN_STREAM_ARTIFACT) return on_artifact(a, lock, frame);
+            return on_copy_log(j, lock, via, frame);
         case SIGRUN_STATE: break;
         default: return SIGRUN_E_INVALID;
     }
     copy_runs(*j, a);
     if (last) return on_copy_end(j, lock, frame, std::move(acknowledge));
+    if (says_uploading(sdk::view(frame.json))) {
+        on_uploading(j, lock, a, via, frame);
+        return SIGRUN_OK;
+    }
     note_limits(a, sdk::view(frame.json));
     arm(*j);
     return SIGRUN_OK;
@@ -188,6 +195,7 @@ sigrun_result job_engine::on_copy_end(const job_ptr& j, job_lock& lock, const si
                                       std::function<void()> acknowledge) {
     auto how = ending_of(frame);
     attempt& a = *j->other();
+    take_artifacts(*j, a, how);
     if (how.state == job_state::succeeded && j->live() && !j->settling) {
         copy_won(j, lock, frame, std::move(how), std::move(acknowledge));
         return SIGRUN_OK;
@@ -225,6 +233,7 @@ void job_engine::copy_won(const job_ptr& j, job_lock& lock, const sigrun_frame& 
     ending at_least;
     at_least.state = job_state::succeeded;
     learn(*j, slow, at_least);
+    drop_upload(slow, at_least);
     count_end(*j, slow);
     const auto bye = part_with(*j, k_grace, true);
     how.log_missing = missing_output(*j, frame);

@@ -107,6 +107,7 @@ job_engine::~job_engine() { timers_.disarm(sweeper_); }
 void job_engine::sweeper::on_timer() {
     engine.watch_runners();  // first: whom it lets back, waiting jobs may be for
     engine.sweep();
+    engine.sweep_artifacts();
     if (!engine.stopping_) engine.timers_.arm(*this, engine.clock_.now() + std::chrono::seconds(1));
 }
 
@@ -130,6 +131,8 @@ void job_engine::submit(const submit_request& request, std::function<void(result
     if (halted_)
         return accepted(problem{errc::unavailable, "another controller has taken over the jobs", "", "", "", 1000},
                         false);
+    if (!spec->artifacts.empty() && !options_.artifacts)
+        return accepted(problem{errc::unsupported, "this controller keeps no artifacts", "artifacts"}, false);
     if (auto room = has_room(*spec); !room) return accepted(room.error(), false);
     if (spec->keep != durability::memory)
         if (auto why = store_.failed(); !why.empty()) return accepted(not_stored(why, spec->keep), false);

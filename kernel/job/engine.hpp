@@ -5,6 +5,7 @@
 // to offer and from result to reply.
 #pragma once
 
+#include "kernel/job/artifact_upload.hpp"
 #include "kernel/job/hedge_budget.hpp"
 #include "kernel/job/job.hpp"
 #include "kernel/job/job_table.hpp"
@@ -23,6 +24,7 @@ struct engine_options {
     nanoseconds restart_grace = std::chrono::seconds(20);
     nanoseconds lost_after = std::chrono::minutes(10);  // jobs that must not run twice wait this long for their runner
     spec_defaults defaults;
+    std::shared_ptr<artifact_store> artifacts;  // null: jobs that ask for artifacts are refused
 };
 
 /// What can change while jobs run.
@@ -178,6 +180,17 @@ private:
     std::function<void()> acknowledge_later(const member_ptr& from, const link_ptr& via,
                                             const sigrun_frame& final_state);
     void mark_running(job& j);
+
+    // artifacts.cpp
+    static constexpr std::chrono::minutes k_sweep_artifacts{10};
+    static bool says_uploading(std::string_view state) noexcept;
+    void on_uploading(const job_ptr& j, job_lock& lock, attempt& a, const link_ptr& via, const sigrun_frame& frame);
+    static void tell_of_artifacts(const job_ptr& j, std::uint32_t number, const std::string& token,
+                                  const artifact_upload::told& what);
+    static sigrun_result on_artifact(const attempt& a, job_lock& lock, const sigrun_frame& frame);
+    static void take_artifacts(const job& j, const attempt& a, ending& how);
+    static void drop_upload(attempt& a, const ending& how);
+    void sweep_artifacts();
 
     // restore.cpp
     void give_up_copies(job& j) const;
@@ -337,6 +350,7 @@ private:
         void on_timer() override;
         job_engine& engine;
     };
+    time_point artifacts_swept_at_{};                         // of the timers' thread
     std::shared_ptr<void> alive_ = std::make_shared<char>();  // until stop
     sweeper sweeper_{*this};
     std::atomic<std::uint64_t> next_seq_{1};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernel/base/timer_wheel.hpp"
+#include "kernel/job/artifact_store.hpp"
 #include "kernel/job/beside.hpp"
 #include "kernel/job/log_store.hpp"
 #include "kernel/job/pick_trace.hpp"
@@ -68,14 +69,18 @@ struct ending {
     job_state state = job_state::failed;
     std::optional<int> exit_code, signal;
     failure why;
-    std::string usage;            // JSON object, or empty
-    std::string limits;           // the same: how its limits were held
-    std::string outputs;          // the same, of texts: what the job told those who come after it
-    std::string output_warnings;  // JSON array of texts, or empty: what it told in the wrong form
+    std::string usage;              // JSON object, or empty
+    std::string limits;             // the same: how its limits were held
+    std::string outputs;            // the same, of texts: what the job told those who come after it
+    std::string output_warnings;    // JSON array of texts, or empty: what it told in the wrong form
+    std::string artifact_warnings;  // the same: which of its artifacts are not here
+    artifact_set_ptr artifacts;     // what it has left, held for as long as this; null: nothing
     buffer_ref result;
     std::uint64_t log_missing = 0;  // bytes of output that the runner had, and that did not arrive
     bool runner_unknown = false;    // nobody can say what the runner does with it now
 };
+
+class artifact_upload;
 
 enum class attempt_state : std::uint8_t { offered, running, succeeded, failed, cancelled, lost, refused };
 std::string_view to_string(attempt_state s) noexcept;
@@ -124,7 +129,8 @@ struct attempt {
     std::int64_t offered_ns = 0, started_ns = 0, finished_ns = 0;  // wall clock
     std::uint64_t log_begin = 0;                                   // where its output begins in the job's log
     std::optional<int> exit_code;
-    std::string usage, limits;  // JSON objects, or empty
+    std::string usage, limits;                // JSON objects, or empty
+    std::shared_ptr<artifact_upload> upload;  // once the runner has said what it has left
     failure why;
 };
 

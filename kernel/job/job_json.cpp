@@ -239,6 +239,8 @@ void append_job_json(std::string& out, job& j, bool replayed) {
         w.null();
     w.key("outputs").raw(j.end && !j.end->outputs.empty() ? std::string_view(j.end->outputs) : "{}");
     if (j.end && !j.end->output_warnings.empty()) w.key("output_warnings").raw(j.end->output_warnings);
+    w.key("artifacts").raw(j.end && j.end->artifacts ? json::serialize(to_json(j.end->artifacts->list())) : "[]");
+    if (j.end && !j.end->artifact_warnings.empty()) w.key("artifact_warnings").raw(j.end->artifact_warnings);
     if (j.end && j.end->runner_unknown) w.member("runner_state", "unknown");
     if (replayed) w.member("idempotency_replayed", true);
     w.close_object();
@@ -300,6 +302,8 @@ std::string job_record(const job& j) {
         if (j.end->log_missing) w.member("log_missing", j.end->log_missing);
         if (!j.end->outputs.empty()) w.key("outputs").raw(j.end->outputs);
         if (!j.end->output_warnings.empty()) w.key("output_warnings").raw(j.end->output_warnings);
+        if (j.end->artifacts) w.key("artifacts").raw(json::serialize(to_json(j.end->artifacts->list())));
+        if (!j.end->artifact_warnings.empty()) w.key("artifact_warnings").raw(j.end->artifact_warnings);
         w.member("runner_unknown", j.end->runner_unknown).close_object();
     }
     w.close_object();
@@ -398,6 +402,9 @@ result<job_record_view> parse_job_record(std::string_view body) {
         if (const auto* usage = object_or_null(*e, "usage")) end.usage = json::serialize(*usage);
         if (const auto* outputs = object_or_null(*e, "outputs")) end.outputs = json::serialize(*outputs);
         if (const auto* told = array_or_null(*e, "output_warnings")) end.output_warnings = json::serialize(*told);
+        if (const auto* told = array_or_null(*e, "artifact_warnings")) end.artifact_warnings = json::serialize(*told);
+        if (const auto* list = array_or_null(*e, "artifacts"))
+            if (auto artifacts = parse_artifacts(*list)) r.artifacts = std::move(*artifacts);
         end.result = bytes_of(*e, "result");
         end.log_missing = number_or<std::uint64_t>(*e, "log_missing", 0);
         end.runner_unknown = bool_or(*e, "runner_unknown", false);

@@ -12,12 +12,17 @@ constexpr std::size_t k_most_warnings = 20;
 constexpr std::size_t k_most_warning = 1024;
 
 // A runner may be anybody's: what does not keep to the limits is not taken.
-void take_outputs(const json::object& from, ending& how) {
+json::array warnings_in(const json::object& from, std::string_view field) {
     json::array warnings;
-    if (const auto* told = array_or_null(from, "output_warnings"))
+    if (const auto* told = array_or_null(from, field))
         for (const auto& each : *told)
             if (each.is_string() && each.get_string().size() <= k_most_warning && warnings.size() < k_most_warnings)
                 warnings.push_back(each);
+    return warnings;
+}
+
+void take_outputs(const json::object& from, ending& how) {
+    auto warnings = warnings_in(from, "output_warnings");
     if (const auto* outputs = object_or_null(from, "outputs"); outputs && !outputs->empty()) {
         std::size_t size = 0;
         bool texts = true;
@@ -85,7 +90,9 @@ sigrun_result job_engine::on_attempt_frame(const member_ptr& from, const link_pt
         if (current && j->live()) {
             switch (frame.kind) {
                 case SIGRUN_ACK: return on_ack(j, lock, frame);
-                case SIGRUN_LOG: return on_log(j, lock, via, frame);
+                case SIGRUN_LOG:
+                    if (frame.stream == SIGRUN_STREAM_ARTIFACT) return on_artifact(*a, lock, frame);
+                    return on_log(j, lock, via, frame);
                 case SIGRUN_STATE: return on_state(j, lock, from, via, frame);
                 default: return SIGRUN_E_INVALID;
             }
@@ -97,7 +104,7 @@ sigrun_result job_engine::on_attempt_frame(const member_ptr& from, const link_pt
         ack(via, frame, SIGRUN_STATE, 0);
     else if (!(current && ended) && (frame.kind == SIGRUN_LOG || frame.kind == SIGRUN_STATE || accepts))
         via->cancel(*frame.attempt, nanoseconds(0));
-    else if (frame.kind == SIGRUN_LOG)
+    else if (frame.kind == SIGRUN_LOG && frame.stream != SIGRUN_STREAM_ARTIFACT)
         ack(via, frame, SIGRUN_LOG, frame.offset + (frame.payload ? frame.payload->length : 0));
     return SIGRUN_OK;
 }
@@ -224,12 +231,17 @@ sigrun_result job_engine::on_state(const job_ptr& j, job_lock& lock, const membe
     if (j->settling) return SIGRUN_OK;  // its end is on the way to the disk
     mark_running(*j);
     j->start_deadline = {};
+    if (!final && says_uploading(sdk::view(frame.json))) {
+        on_uploading(j, lock, *j->current(), via, frame);
+        return SIGRUN_OK;
+    }
     if (!final) {
         note_limits(*j->current(), sdk::view(frame.json));
         arm(*j);
         return SIGRUN_OK;
     }
     auto how = ending_of(frame);
+    take_artifacts(*j, *j->current(), how);
     how.log_missing = missing_output(*j, frame);
     if (j->spec->keep == durability::memory) {
         // The runner forgets a memory job as soon as it has sent its end.
@@ -271,6 +283,8 @@ ending job_engine::ending_of(const sigrun_frame& frame) {
         if (const auto* usage = object_or_null(*o, "usage")) how.usage = json::serialize(*usage);
         if (const auto* limits = object_or_null(*o, "limits")) how.limits = json::serialize(*limits);
         take_outputs(*o, how);
+        if (const auto told = warnings_in(*o, "artifact_warnings"); !told.empty())
+            how.artifact_warnings = json::serialize(told);
     }
     return how;
 }

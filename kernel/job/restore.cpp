@@ -56,6 +56,8 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
     j->started_ns = view->started_ns;
     j->finished_ns = view->finished_ns;
     j->end = std::move(view->end);
+    if (j->end && view->artifacts)
+        j->end->artifacts = std::make_shared<const artifact_set>(options_.artifacts, std::move(*view->artifacts));
     j->idempotency_key = view->key;
     j->key_saved = true;
     j->queue_seq = next_seq_.fetch_add(1);

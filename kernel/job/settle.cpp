@@ -30,6 +30,7 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
     a.usage = how.usage;
     if (!how.limits.empty()) a.limits = how.limits;
     a.via.reset();
+    drop_upload(a, how);
     count_end(*j, a);
     release_retry(*j);
     j->lease_deadline = j->offer_deadline = j->run_deadline = j->start_deadline = {};

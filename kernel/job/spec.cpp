@@ -27,7 +27,7 @@ const std::vector<std::string> k_fields{"kind",        "command",  "steps",     
                                         "priority",    "balancer", "affinity",   "protocol",   "labels",
                                         "timeouts",    "retry",    "durability", "idempotent", "preferred_protocol",
                                         "max_latency", "zone",     "start_at",   "delay",      "limits",
-                                        "secrets",     "hedge",    "explain"};
+                                        "secrets",     "hedge",    "explain",    "artifacts"};
 
 std::string kind_of(const json::value& v) {
     switch (v.kind()) {
@@ -311,6 +311,9 @@ struct parser {
             return map_field(v, f, &spec.labels);
         } else if (f == "timeouts") {
             return timeouts_field(v);
+        } else if (f == "artifacts") {
+            SIGRUN_TRY(wishes, parse_artifact_wishes(v));
+            spec.artifacts = std::move(wishes);
         } else if (f == "limits") {
             return limits_field(v);
         } else if (f == "retry") {
@@ -348,6 +351,8 @@ struct parser {
         if (spec.steps && spec.kind == "call") return bad_value("steps", "command: a call has no steps", "steps");
         if (spec.kind == "call" && o.contains("limits"))
             return bad_value("limits", "none: a call runs inside the runner's own process", "limits");
+        if (spec.kind == "call" && !spec.artifacts.empty())
+            return bad_value("artifacts", "none: a call leaves no files", "some");
         for (const auto& [k, v] : spec.labels)
             if (k.rfind("sigrun.", 0) == 0)
                 return bad_value("labels", "names that do not begin with \"sigrun.\"", "\"" + k + "\"");

@@ -5,6 +5,7 @@
 #include "kernel/base/quantity.hpp"
 #include "kernel/capability/facts.hpp"
 #include "kernel/guard/secret_box.hpp"
+#include "kernel/job/artifact.hpp"
 #include "kernel/job/job_class.hpp"
 #include "kernel/job/wait_accounts.hpp"
 #include "kernel/plugin/buffer.hpp"
@@ -44,6 +45,7 @@ struct job_spec {
     std::vector<std::string> command;  // empty when steps are given
     std::size_t steps = 0;
     buffer_ref payload;  // from the document
+    std::vector<artifact_wish> artifacts;
     std::string requires_text;
     requirement_ptr requirement;  // requires_text, and that the runner runs this kind
     predicate_ptr pred;

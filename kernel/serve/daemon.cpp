@@ -111,6 +111,7 @@ struct daemon::impl {
     std::unique_ptr<detector> local;
     std::unique_ptr<change_watch> local_changes;
     std::unique_ptr<log_store> logs;
+    std::shared_ptr<artifact_store> artifacts;
     std::shared_ptr<fleet> links;
     std::unique_ptr<job_engine> jobs;
     std::atomic<job_engine*> dispatching{nullptr};  // the same, for the store's thread
@@ -181,7 +182,9 @@ result<void> daemon::impl::open_store() {
     SIGRUN_CHECK_OK(check_log_dir(options.state_dir + "/logs"));
     logs = std::make_unique<log_store>(options.state_dir + "/logs",
                                        static_cast<std::uint64_t>(bound.at("jobs").integer("log_limit")));
-    return {};
+    artifacts = std::make_shared<artifact_store>(options.state_dir + "/artifacts");
+    artifacts->set_limits(artifact_limits_of(bound));
+    return artifacts->open();
 }
 
 result<void> daemon::impl::open_fleet() {
@@ -204,6 +207,7 @@ result<void> daemon::impl::open_fleet() {
     e.restart_grace = nanoseconds(bound.at("jobs").integer("restart_grace"));
     e.lost_after = nanoseconds(bound.at("jobs").integer("lost_after"));
     e.defaults.protocols = links->protocol_names();
+    e.artifacts = artifacts;
     e.defaults.secrets = std::make_shared<secret_box>(options.state_dir + "/secrets.key");
     jobs = std::make_unique<job_engine>(*links, *select, *store, *events, numbers, *logs, *timers, time, std::move(e),
                                         engine_tuning_of(bound));
@@ -273,6 +277,7 @@ void daemon::impl::apply(const daemon_settings& now) {
     links->tune(fleet_tuning_of(now));
     jobs->tune(engine_tuning_of(now));
     logs->set_limit(static_cast<std::uint64_t>(now.at("jobs").integer("log_limit")));
+    artifacts->set_limits(artifact_limits_of(now));
     use_default_balancer(*select, now);
     select->protect(protection_of(now));
     if (auto zones = read_zone_settings(now))  // was checked
@@ -325,6 +330,7 @@ void daemon::impl::stop() {
         ticker.join();
     }
     if (logs) logs->syncer().stop();
+    if (artifacts) artifacts->stop();
     if (jobs) jobs->release();
     if (store) {
         store->flush();
@@ -402,6 +408,7 @@ result<void> daemon::start() {
         *d.plugins, d.numbers, *d.events, *d.runners, *d.links, *d.select, *d.jobs, *d.store, *d.local, *d.timers,
         d.time, d.options.version, [&d] { return d.config->in_effect(); }, d.time.wall_ns(), d.config.get(), &d.who});
     add_job_methods(*d.methods, *d.control);
+    add_artifact_methods(*d.methods, *d.control);
     add_runner_methods(*d.methods, *d.control);
     add_event_methods(*d.methods, *d.control);
     add_system_methods(*d.methods, *d.control);

@@ -38,6 +38,12 @@ result<void> check_queue_settings(const daemon_settings& bound, const std::funct
     return {};
 }
 
+artifact_limits artifact_limits_of(const daemon_settings& bound) {
+    const auto& j = bound.at("jobs");
+    const auto bytes = [&j](const char* name) { return static_cast<std::uint64_t>(j.integer(name)); };
+    return {bytes("artifact_limit"), bytes("job_artifacts_limit"), bytes("artifact_store_limit")};
+}
+
 engine_tuning engine_tuning_of(const daemon_settings& bound) {
     const auto& j = bound.at("jobs");
     const auto& i = bound.at("interface");

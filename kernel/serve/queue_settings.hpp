@@ -14,5 +14,6 @@ result<void> check_queue_settings(const daemon_settings& bound, const std::funct
                                   const std::vector<std::string>& names);
 /// Everything of the engine that can change while it works.
 engine_tuning engine_tuning_of(const daemon_settings& bound);
+artifact_limits artifact_limits_of(const daemon_settings& bound);
 
 }  // namespace sigrun

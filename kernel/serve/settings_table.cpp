@@ -328,6 +328,22 @@ constexpr std::array k_jobs{
             .min = 4096,
             .max = 1e12,
             .flags = SIGRUN_OPT_HOT}),
+    option("artifact_limit", SIGRUN_OPT_SIZE,
+           {.def = "4GiB",
+            .doc = "The largest artifact that is taken of a job.",
+            .min = 1,
+            .max = 1e15,
+            .flags = SIGRUN_OPT_HOT}),
+    option("job_artifacts_limit", SIGRUN_OPT_SIZE,
+           {.def = "16GiB", .doc = "All artifacts of a job together.", .min = 1, .max = 1e15, .flags = SIGRUN_OPT_HOT}),
+    option(
+        "artifact_store_limit", SIGRUN_OPT_SIZE,
+        {.def = "64GiB",
+         .doc = "What the artifacts of all jobs may take of the disk; equal contents are kept once. Without room for "
+                "its artifacts an attempt fails with infra_dependency, and is tried again.",
+         .min = 1,
+         .max = 1e15,
+         .flags = SIGRUN_OPT_HOT}),
     option("poison_after", SIGRUN_OPT_INT,
            {.def = "3",
             .doc = "A job that so many different runners were lost or crashed with is dead: it is not tried again. 0 = "

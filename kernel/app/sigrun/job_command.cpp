@@ -1,4 +1,5 @@
-// sigrun job ls|show|logs|cancel|retry|explain
+// sigrun job ls|show|logs|artifacts|download|cancel|retry|explain
+#include "kernel/app/sigrun/artifact_command.hpp"
 #include "kernel/app/sigrun/context.hpp"
 #include "kernel/app/sigrun/follow.hpp"
 #include "kernel/app/sigrun/job_view.hpp"
@@ -163,6 +164,8 @@ void add_job_commands(CLI::App& app, context& ctx) {
         "  sigrun job logs --since 5m --attempt 2 0c8e6a1d4b21\n"
         "With --output json: one object per piece of output. Output that is not kept ([jobs] log_limit) is told on\n"
         "stderr, or as an object with missing_bytes; stdout has the job's own bytes and no others.");
+    add_artifact_commands(*group, ctx, [&ctx](const std::string& given) { return full_id(ctx, given); });
+
     logs->callback([&ctx, what] {
         ctx.action = [&ctx, what] {
             follow_options follow;

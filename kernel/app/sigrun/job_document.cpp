@@ -143,6 +143,7 @@ result<json::object> job_document(const job_options& o) {
     if (!environment.empty()) out["env"] = std::move(environment);
     SIGRUN_TRY(secrets, secret_values(o.secrets));
     if (!secrets.empty()) out["secrets"] = std::move(secrets);
+    if (!o.artifacts.empty()) out["artifacts"] = json::array(o.artifacts.begin(), o.artifacts.end());
     SIGRUN_TRY(labels, pairs(o.labels, "--label"));
     if (!labels.empty()) out["labels"] = std::move(labels);
     SIGRUN_TRY(prefers, preferences(o.prefers));

@@ -17,6 +17,7 @@ struct job_options {
     std::string run_timeout, queue_timeout, start_timeout, silent_timeout, total_timeout;
     std::string delay, start_at;
     std::vector<std::string> secrets;                       // "NAME" (of this program's environment) or "NAME=@FILE"
+    std::vector<std::string> artifacts;                     // paths, perhaps with wildcards
     std::vector<std::string> environment, labels, prefers;  // "K=V"; prefers "WEIGHT:EXPRESSION"
     std::map<std::string, std::string> limits;              // by the names in the document
     int user_retries = -1, infrastructure_retries = -1;

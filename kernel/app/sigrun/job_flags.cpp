@@ -20,6 +20,11 @@ void add_job_flags(CLI::App& app, job_options& job, bool with_words) {
            "FILE has; may be repeated")
         ->type_name("NAME[=@FILE]")
         ->allow_extra_args(false);
+    app.add_option("--artifact", job.artifacts,
+                   "Keep these files when the job has ended: a path below its working directory, with * ? [..] and ** "
+                   "(any folders); may be repeated")
+        ->type_name("PATH")
+        ->allow_extra_args(false);
     app.add_option("--workdir", job.workdir, "Folder on the runner to work in (default: a fresh one)")
         ->type_name("DIR");
     app.add_option("--timeout", job.run_timeout, "The job may run this long")->type_name("DURATION");

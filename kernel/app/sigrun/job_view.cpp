@@ -299,6 +299,14 @@ std::string job_details(const json::object& job, const terminal& where, std::int
     if (const json::array* told = array_or_null(job, "output_warnings"))
         for (const auto& each : *told)
             if (each.is_string()) f.add("output file", {std::string(each.get_string()), style::caution});
+    if (const json::array* artifacts = array_or_null(job, "artifacts"))
+        for (const auto& each : *artifacts)
+            if (const json::object* a = each.if_object())
+                f.add("artifact", std::string(text_or(*a, "name")) + " (" +
+                                      format_size(number_or<std::uint64_t>(*a, "size", 0)) + ")");
+    if (const json::array* told = array_or_null(job, "artifact_warnings"))
+        for (const auto& each : *told)
+            if (each.is_string()) f.add("not kept", {std::string(each.get_string()), style::caution});
     if (text_or(job, "runner_state") == "unknown")
         f.add("on the runner", {"unknown: the runner may still be working on it", style::caution});
     std::string out = f.render(where);

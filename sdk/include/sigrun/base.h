@@ -109,14 +109,19 @@ typedef void (*sigrun_fn)(void* ctx);
  * HELLO    to controller   -        json {"facts":[...], "inventory_hash":"..", "slots":n}: facts changed after registration;
  *                                   with "inventory":[...] the answer to an empty HELLO of the controller
  * OFFER    to runner       yes      json = the job document; payload = the opaque payload of a `call` job
- * ACK      both            yes      stream = kind acknowledged (OFFER, LOG, STATE).
+ * ACK      both            yes      stream = kind acknowledged (OFFER, LOG, STATE, ARTIFACT).
  *                                   OFFER: accepted, or with FRAME_ERROR refused, json {"code","message"}.
  *                                   LOG: offset = bytes stored so far. STATE: the final state is durable.
+ *                                   ARTIFACT: offset = where to go on, perhaps beyond what was sent; with FRAME_ERROR they
+ *                                   are not taken, json {"class","code","message"}
  * LOG      to controller   yes      offset = first byte in this attempt's log, stream 1 stdout / 2 stderr / 0 system,
- *                                   time_ns = wall clock, payload <= 64 KiB
+ *                                   time_ns = wall clock, payload <= 64 KiB. With stream 3 the bytes of artifacts: offset =
+ *                                   first byte in all artifacts of the attempt, one after another
  * STATE    to controller   yes      json {"state","exit_code","signal","failure","usage"}; FRAME_LAST = final;
  *                                   offset = log length; payload = result of a `call`. A final STATE with empty json
  *                                   means succeeded with exit code 0. It implies the ACK of the OFFER.
+ *                                   {"state":"uploading","artifacts":[{"name","size","sha256"}]}, the state first: what the
+ *                                   job has left; bytes follow once an ACK of ARTIFACT has told where to begin
  * BEAT     both            -        json {"free":n,"live":n,...}; proves life and renews leases
  * CANCEL   to runner       yes      time_ns = grace in nanoseconds between TERM and KILL; json {"reason"}; answered by STATE
  * DRAIN    both            -        json {"reason","deadline_ms"}: no new OFFER
@@ -136,6 +141,7 @@ enum {
     SIGRUN_CANCEL = 7,
     SIGRUN_DRAIN = 8,
     SIGRUN_BYE = 9,
+    SIGRUN_ARTIFACT = 10, /* in ACK alone: these bytes travel in LOG */
     SIGRUN_REPLY = 32
 };
 
@@ -147,7 +153,7 @@ enum {
     SIGRUN_FRAME_LINK = 4
 };
 
-enum { SIGRUN_STREAM_SYSTEM = 0, SIGRUN_STREAM_STDOUT = 1, SIGRUN_STREAM_STDERR = 2 };
+enum { SIGRUN_STREAM_SYSTEM = 0, SIGRUN_STREAM_STDOUT = 1, SIGRUN_STREAM_STDERR = 2, SIGRUN_STREAM_ARTIFACT = 3 };
 
 /* Largest payload of one LOG frame, in bytes. */
 #define SIGRUN_LOG_MAX 65536u

@@ -1,5 +1,6 @@
 """Copies of jobs that take longer than usual: who succeeds first has done the job, and there is one result."""
 import base64
+import hashlib
 import pathlib
 import queue
 import threading
@@ -9,6 +10,7 @@ import unittest
 from harness import free_port, processes_with, wait_until
 from puppet import PuppetTest
 
+ARTIFACT, ARTIFACT_ACK = 3, 10
 OFTEN = "jobs.hedge_budget=0.2"  # a copy for every five offers
 
 
@@ -143,6 +145,50 @@ class Hedge(PuppetTest):
         shown = self.sigrun(d, "job", "show", job_id, check=0).stdout
         self.assertIn("its copy, attempt 2 on r2, succeeded first", shown)
         self.assertIn("attempt 2 on r2, succeeded first", self.sigrun(d, "job", "explain", job_id, check=0).stdout)
+
+    def test_a_copy_that_wins_leaves_its_own_artifacts(self):
+        slow_here = self.dir / "slow"
+        d = self.daemon(settings=[OFTEN])
+        self.runner_for(d, "r1", slots=2, labels=["box=first"])
+        self.runner_for(d, "r2", slots=2)
+        for job_id in [d.submit(command=["true"]) for _ in range(30)]:
+            self.assertEqual(d.finished(job_id)["state"], "succeeded")
+        script = (f"printf $SIGRUN_ATTEMPT > who; head -c 3000000 /dev/urandom > large; sha256sum large; "
+                  f"if mkdir {slow_here} 2>/dev/null; then exec sleep 600; fi")
+        job_id = d.submit(command=["sh", "-c", script], hedge=True, artifacts=["who", "large"],
+                          prefers=[{"if": 'label.box == "first"'}])
+        job = d.finished(job_id)
+        self.assertEqual([(n, state) for n, _, state, _ in self.attempts(job)], [(1, "cancelled"), (2, "succeeded")], job)
+        self.assertEqual(d.get(f"/v1/jobs/{job_id}/artifacts/who"), "2")
+        self.assertEqual(job["artifacts"][1]["sha256"], d.get(f"/v1/jobs/{job_id}/logs?attempt=2").split()[0])
+        self.no_job_left(d, "r1", "r2")
+        partial = self.dir / "daemon" / "artifacts" / "partial"
+        wait_until("nothing is left half way", lambda: not list(partial.glob("*")))
+
+    def test_an_upload_of_the_attempt_that_is_overtaken_is_dropped(self):
+        d = self.daemon(settings=[OFTEN])
+        first, second = self.fleet(d)
+        job_id, slow, copy = self.began(d, first, second, artifacts=["f"])
+        told = {"kind": "state", "json": {"state": "uploading", "artifacts": [
+            {"name": "f", "size": 5, "sha256": hashlib.sha256(b"hello").hexdigest()}]}}
+        for puppet, offer in ((first, slow), (second, copy)):
+            puppet.send({**told, "attempt": offer["attempt"]})
+            self.assertEqual(puppet.expect("ack", job_id, stream=ARTIFACT_ACK).get("offset", 0), 0)
+        self.assertEqual(d.job(job_id)["state"], "uploading")
+        whole = {"kind": "log", "stream": ARTIFACT, "offset": 0, "time_ns": 1, "payload": base64.b64encode(b"hello").decode()}
+        first.send({**whole, "payload": base64.b64encode(b"he").decode(), "attempt": slow["attempt"]})
+        second.send({**whole, "attempt": copy["attempt"]})
+        while second.expect("ack", job_id, stream=ARTIFACT_ACK).get("offset") != 5:
+            pass
+        second.end(copy)
+        job = d.finished(job_id)
+        self.assertEqual(self.attempts(job), [(1, "first", "cancelled", "overtaken"), (2, "second", "succeeded", None)])
+        self.assertEqual(d.get(f"/v1/jobs/{job_id}/artifacts/f"), "hello")
+        partial = self.dir / "daemon" / "artifacts" / "partial"
+        wait_until("nothing is left half way", lambda: not list(partial.glob("*")))
+        first.expect("cancel", job_id)
+        first.end(slow, exit_code=1)
+        self.no_job_left(d, "first", "second")
 
     def test_jobs_that_do_not_ask_for_it_or_must_not_run_twice_have_none(self):
         d = self.daemon(settings=[OFTEN])

@@ -40,6 +40,12 @@ const json::object* inner(const json::object& o, std::string_view key) {
     return v ? v->if_object() : nullptr;
 }
 
+void fill(v1::Artifact& artifact, const json::object& o) {
+    artifact.set_name(text(o, "name"));
+    artifact.set_size(number<std::uint64_t>(o, "size").value_or(0));
+    artifact.set_sha256(text(o, "sha256"));
+}
+
 void fill(v1::Job& job, const json::object& o) {
     job.set_id(text(o, "id"));
     job.set_state(text(o, "state"));
@@ -66,6 +72,9 @@ void fill(v1::Job& job, const json::object& o) {
     if (const auto* outputs = inner(o, "outputs"))
         for (const auto& [key, value] : *outputs)
             if (value.is_string()) (*job.mutable_outputs())[std::string(key)] = std::string(value.get_string());
+    if (const auto* artifacts = o.if_contains("artifacts"); artifacts && artifacts->is_array())
+        for (const auto& each : artifacts->get_array())
+            if (const auto* a = each.if_object()) fill(*job.add_artifacts(), *a);
     job.set_idempotency_replayed(yes(o, "idempotency_replayed"));
 }
 
@@ -139,6 +148,25 @@ v1::Explanation explanation_of(std::string_view json) {
     out.set_reason(text(o, "reason"));
     out.set_json(std::string(json));
     return out;
+}
+
+v1::ListArtifactsResponse artifacts_of(std::string_view json) {
+    v1::ListArtifactsResponse list;
+    const auto o = object_of(json);
+    if (const auto* items = o.if_contains("items"); items && items->is_array())
+        for (const auto& item : items->get_array())
+            if (const auto* each = item.if_object()) fill(*list.add_items(), *each);
+    return list;
+}
+
+v1::ArtifactPiece artifact_piece_of(std::string_view json) {
+    v1::ArtifactPiece piece;
+    const auto o = object_of(json);
+    piece.set_offset(number<std::uint64_t>(o, "offset").value_or(0));
+    piece.set_size(number<std::uint64_t>(o, "size").value_or(0));
+    piece.set_sha256(text(o, "sha256"));
+    piece.set_end(yes(o, "end"));
+    return piece;
 }
 
 v1::LogPiece log_piece_of(std::string_view json) {

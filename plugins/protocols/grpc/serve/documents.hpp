@@ -15,7 +15,9 @@ v1::Runner runner_of(std::string_view json);
 v1::ListRunnersResponse runners_of(std::string_view json);
 v1::Event event_of(std::string_view json);
 v1::Explanation explanation_of(std::string_view json);
-/// Without the data.
+v1::ListArtifactsResponse artifacts_of(std::string_view json);
+/// Without the data, as the next.
+v1::ArtifactPiece artifact_piece_of(std::string_view json);
 v1::LogPiece log_piece_of(std::string_view json);
 
 }  // namespace sigrun::grpc

@@ -39,6 +39,16 @@ std::string job_document(const v1::JobSpec& spec) {
     }
     if (spec.env_size()) o["env"] = pairs(spec.env());
     if (spec.secrets_size()) o["secrets"] = pairs(spec.secrets());
+    if (spec.artifacts_size()) {
+        json::array artifacts;
+        for (const auto& each : spec.artifacts()) {
+            json::object one{{"path", each.path()}};
+            set_text(one, "name", each.name());
+            if (each.optional()) one["optional"] = true;
+            artifacts.push_back(std::move(one));
+        }
+        o["artifacts"] = std::move(artifacts);
+    }
     set_text(o, "workdir", spec.workdir());
     set_text(o, "requires", spec.requirement());
     if (spec.prefers_size()) {

@@ -81,6 +81,20 @@ std::optional<problem> logs(std::string_view bytes, call_parts& out) {
     return done(out, "jobs.logs", params);
 }
 
+std::optional<problem> read_artifact(std::string_view bytes, call_parts& out) {
+    v1::ReadArtifactRequest r;
+    if (auto bad = read(bytes, r)) return bad;
+    json::object params{{"id", r.id()}, {"name", r.name()}, {"offset", r.offset()}};
+    if (r.has_length()) params["length"] = r.length();
+    return done(out, "artifacts.read", params);
+}
+
+std::optional<std::string> give_artifact(const reply_parts& r) {
+    auto piece = artifact_piece_of(r.json);
+    piece.set_data(r.payload.data(), r.payload.size());
+    return framed_message(piece);
+}
+
 std::optional<std::string> give_job(const reply_parts& r) {
     auto job = job_of(r.json);
     if (r.has_payload) job.set_result(r.payload.data(), r.payload.size());
@@ -185,13 +199,16 @@ std::optional<std::string> give(const reply_parts& r) {
     [](std::string_view bytes, call_parts& out) { return by_id<v1::Request>(bytes, out, name); }
 #define SIGRUN_GRPC_CHANGE(name) [](std::string_view bytes, call_parts& out) { return change_runner(bytes, out, name); }
 
-constexpr std::array<method, 20> k_methods{{
+constexpr std::array<method, 22> k_methods{{
     {"/sigrun.v1.Jobs/Submit", shape::unary, &submit, &give_job},
     {"/sigrun.v1.Jobs/Get", shape::unary, SIGRUN_GRPC_BY_ID(GetJobRequest, "jobs.get"), &give_job},
     {"/sigrun.v1.Jobs/List", shape::unary, &list_jobs, &give<jobs_of>},
     {"/sigrun.v1.Jobs/Cancel", shape::unary, &cancel, &give_job},
     {"/sigrun.v1.Jobs/Retry", shape::unary, SIGRUN_GRPC_BY_ID(RetryJobRequest, "jobs.retry"), &give_job},
     {"/sigrun.v1.Jobs/Logs", shape::streaming, &logs, &give_log},
+    {"/sigrun.v1.Jobs/ListArtifacts", shape::unary, SIGRUN_GRPC_BY_ID(ListArtifactsRequest, "artifacts.list"),
+     &give<artifacts_of>},
+    {"/sigrun.v1.Jobs/ReadArtifact", shape::streaming, &read_artifact, &give_artifact},
     {"/sigrun.v1.Jobs/Explain", shape::unary, SIGRUN_GRPC_BY_ID(ExplainRequest, "jobs.explain"), &give<explanation_of>},
     {"/sigrun.v1.Runners/Add", shape::unary, &add_runner, &give<runner_of>},
     {"/sigrun.v1.Runners/List", shape::unary, &list_runners, &give<runners_of>},

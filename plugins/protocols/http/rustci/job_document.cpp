@@ -99,6 +99,10 @@ std::optional<job_document> read_job(std::string_view text, std::string& why) {
         why = "secrets: profile rustci cannot keep them out of the output";
         return std::nullopt;
     }
+    if (o->contains("artifacts")) {
+        why = "artifacts: profile rustci has no way to fetch files";
+        return std::nullopt;
+    }
     job_document out;
     if (!read_steps(*o, out, why) || !read_pairs(*o, "env", out.env, why) || !read_pairs(*o, "labels", out.labels, why))
         return std::nullopt;

@@ -260,6 +260,14 @@ void connection::stream_head(int status, std::string_view type) {
         {status, type, loop_.date(), {}, chunked_ ? framing::chunked : framing::until_close, 0, http10_, keep_alive_});
 }
 
+void connection::stream_head(int status, std::string_view type, std::string_view extra, std::uint64_t length) {
+    if (phase_ != phase::answer) return;
+    chunked_ = false;
+    if (keep_alive_ && ends_here()) keep_alive_ = false;
+    append_head(out_, {status, type, loop_.date(), extra, framing::length, static_cast<std::size_t>(length), http10_,
+                       keep_alive_});
+}
+
 void connection::stream(std::string_view data) {
     if (phase_ != phase::answer) return;
     if (chunked_) {

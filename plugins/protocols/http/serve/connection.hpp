@@ -55,6 +55,8 @@ public:
     void reply_problem(const problem_reply& p);
     void reply_problem(const problem& p);
     void stream_head(int status, std::string_view type);
+    /// Of a stream that has this many bytes.
+    void stream_head(int status, std::string_view type, std::string_view extra, std::uint64_t length);
     void stream(std::string_view data);
     void stream_end();
     /// Ends the stream and then the connection, so that the peer asks for the rest elsewhere.

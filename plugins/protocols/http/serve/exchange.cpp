@@ -13,6 +13,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::string_view k_sse_type = "text/event-stream";
+constexpr std::string_view k_bytes_type = "application/octet-stream";
 constexpr std::string_view k_raw_type = "text/plain; charset=utf-8";
 constexpr auto k_head_grace = std::chrono::milliseconds(200);
 constexpr auto k_keep_alive = std::chrono::seconds(15);
@@ -56,6 +57,17 @@ bool named_by_request(connection& who, std::string& method, std::string& params)
     return true;
 }
 
+/// As a method takes it; of nothing but what it is when only the head is wanted.
+std::string with_range(const std::string& params, const checked_request& asked) {
+    const auto& range = asked.range;
+    if (!range && !asked.head_only) return params;
+    auto o = object_of(params).value_or(json::object());
+    if (range) o["offset"] = range->first;
+    if (range && range->length) o["length"] = *range->length;
+    if (asked.head_only) o["length"] = 0;
+    return json::serialize(o);
+}
+
 }  // namespace
 
 void answer_request(const std::shared_ptr<connection>& who) {
@@ -81,6 +93,7 @@ void answer_request(const std::shared_ptr<connection>& who) {
             method = "jobs.get";  // whether there is such a job, without its output
             params = sdk::concat("{\"id\":", json_string(asked.match.variables.at(0)), "}");
             break;
+        case answer::bytes: params = with_range(params, asked); break;
         case answer::json:
         case answer::text_payload:
         case answer::file: break;
@@ -95,8 +108,8 @@ exchange::exchange(const std::shared_ptr<connection>& who, std::string method, s
       route_(*who->asked().match.what),
       method_(std::move(method)),
       params_(std::move(params)),
-      streams_(!who->asked().head_only &&
-               (route_.replies == answer::logs || route_.replies == answer::events || route_.replies == answer::call)),
+      streams_(!who->asked().head_only && (route_.replies == answer::logs || route_.replies == answer::bytes ||
+                                           route_.replies == answer::events || route_.replies == answer::call)),
       sse_(route_.replies == answer::events || who->asked().event_stream),
       last_sent_(clock::now()) {}
 
@@ -144,6 +157,7 @@ void exchange::drain() {
 
 void exchange::on_reply(const reply& r) {
     last_sent_ = clock::now();
+    if (route_.replies == answer::bytes && streams_ && !r.error()) return give_bytes(r);
     if (r.error() && r.last() && !(route_.replies == answer::call && head_given_)) return give_error(r);
     if (streams_) return give_piece(r);
     if (!r.last()) return;
@@ -154,7 +168,9 @@ void exchange::on_reply(const reply& r) {
 
 void exchange::give_error(const reply& r) {
     over_ = true;
-    const auto p = read_problem(r.json, SIGRUN_E_INTERNAL);
+    auto p = read_problem(r.json, SIGRUN_E_INTERNAL);
+    // Nothing is there: RFC 9110 has a status of its own for that.
+    if (who_->asked().range && text_member(object_of(r.json), "field") == "offset") p.status = 416;
     if (!head_given_) return who_->reply_problem(p);
     if (!sse_) return who_->abort();
     who_->stream(sse_event("error", {}, one_line(p.body)));
@@ -163,6 +179,9 @@ void exchange::give_error(const reply& r) {
 
 void exchange::give_single(const reply& r) {
     if (route_.replies == answer::logs) return who_->reply(200, sse_ ? k_sse_type : k_raw_type, {});
+    if (route_.replies == answer::bytes)
+        return who_->reply(200, k_bytes_type, {},
+                           sdk::concat("ETag: \"", text_member(object_of(r.json), "sha256"), "\"\r\n"));
     if (route_.replies == answer::text_payload)
         return who_->reply(200, "text/plain; version=0.0.4; charset=utf-8", r.payload.content());
     if (route_.replies == answer::file) return who_->reply(200, "application/octet-stream", r.payload.content());
@@ -176,6 +195,25 @@ void exchange::give_single(const reply& r) {
         if (replayed && replayed->is_bool() && replayed->get_bool()) status = 200;
     }
     who_->reply(status, "application/json", r.json.empty() ? std::string_view("{}") : std::string_view(r.json), extra);
+}
+
+void exchange::bytes_head(const reply& r) {
+    const auto first = object_of(r.json);
+    const auto offset = number_member(first, "offset"), until = number_member(first, "until"),
+               size = number_member(first, "size");
+    auto extra = sdk::concat("ETag: \"", text_member(first, "sha256"), "\"\r\nAccept-Ranges: bytes\r\n");
+    const bool ranged = who_->asked().range.has_value();
+    if (ranged) extra += content_range(offset, until, size);
+    head_given_ = true;
+    who_->stream_head(!ranged ? 200 : offset == until ? 416 : 206, k_bytes_type, extra, until - offset);
+}
+
+void exchange::give_bytes(const reply& r) {
+    if (!head_given_) bytes_head(r);
+    who_->stream(r.payload.content());
+    if (!r.last()) return;
+    over_ = true;
+    who_->stream_end();
 }
 
 void exchange::open_session(const reply& r) {
@@ -255,7 +293,7 @@ void exchange::wrote(std::size_t backlog) {
 void exchange::tick(time_point now) {
     // A silent stream still shows its head soon, so that the peer knows that it is on; an error that comes at
     // once can until then be an honest status.
-    if (!streams_ || over_ || !who_) return;
+    if (!streams_ || over_ || !who_ || route_.replies == answer::bytes) return;
     if (!head_given_ && now - last_sent_ > k_head_grace) {
         head();
         who_->flush();

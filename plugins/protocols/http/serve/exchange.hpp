@@ -31,6 +31,8 @@ private:
     void give_single(const reply& r);
     void give_piece(const reply& r);
     void give_error(const reply& r);
+    void give_bytes(const reply& r);
+    void bytes_head(const reply& first);
     void open_session(const reply& r);
     void head();
     bool ends_for_reconnect() const;

@@ -34,6 +34,7 @@ json::object content_of(answer replies) {
         case answer::file: return media("application/octet-stream");
         case answer::events: return media("text/event-stream");
         case answer::call: return media("application/x-ndjson");
+        case answer::bytes: return media("application/octet-stream");
         case answer::logs: {
             auto both = media("text/plain");
             both["text/event-stream"] = json::object();
@@ -71,7 +72,10 @@ std::string lower(std::string_view verb) {
 std::string openapi_document() {
     json::object paths;
     for (const auto& r : routes()) {
-        auto& path = paths[jv(r.pattern)];
+        // A variable for the rest of a path is nothing that OpenAPI knows; its name is that of the parameter.
+        std::string pattern(r.pattern);
+        if (const auto dots = pattern.find("...}"); dots != std::string::npos) pattern.erase(dots, 3);
+        auto& path = paths[jv(pattern)];
         if (!path.is_object()) path.emplace_object();
         path.as_object()[lower(r.verb)] = operation(r);
     }

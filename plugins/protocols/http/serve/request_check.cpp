@@ -140,6 +140,8 @@ head_verdict check_head(const request_header& head, bool has_body, const host_ru
     if (!params) return refuse(400, bad);
     request.params = std::move(*params);
     request.head_only = verb == "HEAD";
+    if (r.replies == answer::bytes && !request.head_only)
+        if (const auto range = header_of(head, "Range")) request.range = parse_range(*range);
     if (r.replies == answer::logs) {
         const auto* format = where->find("format");
         if (format && *format != "raw" && *format != "sse")

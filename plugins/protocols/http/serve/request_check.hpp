@@ -2,6 +2,7 @@
 // adds the fields of a trailer to it. Pure.
 #pragma once
 
+#include "serve/byte_range.hpp"
 #include "serve/caller_check.hpp"
 #include "serve/problem.hpp"
 #include "serve/routes.hpp"
@@ -31,8 +32,9 @@ struct checked_request {
     std::string auth;     // the Authorization header, its scheme in lower case: "bearer TOKEN"; or ""
     bool framed = false;  // the body is a frame, not the document itself
     bool head_only = false;
-    bool event_stream = false;  // logs: SSE instead of raw bytes
-    bool follows = false;       // logs: waits for more output
+    bool event_stream = false;        // logs: SSE instead of raw bytes
+    bool follows = false;             // logs: waits for more output
+    std::optional<byte_range> range;  // bytes: only these
 };
 
 /// An answer given from the head alone: refusals, and OPTIONS.

@@ -38,6 +38,10 @@ constexpr std::array k_logs{
     param{source::query, "tail", "tail", kind::integer, "only so many of the last lines"},
     param{source::query, "attempt", "attempt", kind::integer, "only the output of this attempt"},
     param{source::query, "format", "", kind::text, "raw or sse; sse also by Accept: text/event-stream"}};
+constexpr std::array k_artifact{
+    k_id, param{source::path, "name", "name"},
+    param{source::query, "offset", "offset", kind::integer, "first byte wanted"},
+    param{source::header, "Range", "", kind::text, "bytes=FIRST- or bytes=FIRST-LAST, answered with 206"}};
 constexpr std::array k_list_runners{param{source::query, "where", "where", kind::text, "a requirement to satisfy"},
                                     k_limit, k_cursor};
 constexpr std::array k_remove{k_id, param{source::query, "force", "force", kind::boolean, "also while jobs run there"}};
@@ -76,6 +80,10 @@ constexpr route k_routes[] = {
     {"POST", "/v1/jobs/{id}/retry", "jobs.retry", answer::json, body::none, 201, "/v1/jobs/", k_only_id,
      "the same again as a new job"},
     {"GET", "/v1/jobs/{id}/logs", "jobs.logs", answer::logs, body::none, 200, "", k_logs, "output of a job"},
+    {"GET", "/v1/jobs/{id}/artifacts", "artifacts.list", answer::json, body::none, 200, "", k_only_id,
+     "what a job has left"},
+    {"GET", "/v1/jobs/{id}/artifacts/{name...}", "artifacts.read", answer::bytes, body::none, 200, "", k_artifact,
+     "an artifact of a job"},
     {"GET", "/v1/jobs/{id}/explain", "jobs.explain", answer::json, body::none, 200, "", k_only_id,
      "why a job waits or runs where it runs"},
     {"POST", "/v1/runners", "runners.add", answer::json, body::json, 201, "/v1/runners/", k_none, "add a runner"},
@@ -142,6 +150,14 @@ constexpr route k_routes[] = {
 
 bool is_variable(std::string_view part) { return part.size() > 2 && part.front() == '{' && part.back() == '}'; }
 
+bool takes_rest(std::string_view part) { return part.size() > 5 && part.front() == '{' && part.ends_with("...}"); }
+
+std::string rest_of(const std::vector<std::string>& segments, std::size_t from) {
+    std::string rest = segments[from];
+    while (++from < segments.size()) rest += "/" + segments[from];
+    return rest;
+}
+
 bool fits(std::string_view pattern, const std::vector<std::string>& segments, std::vector<std::string>& variables) {
     variables.clear();
     pattern.remove_prefix(1);
@@ -151,6 +167,10 @@ bool fits(std::string_view pattern, const std::vector<std::string>& segments, st
         const auto part = pattern.substr(0, slash);
         pattern.remove_prefix(slash == std::string_view::npos ? pattern.size() : slash + 1);
         if (i == segments.size()) return false;
+        if (takes_rest(part)) {
+            variables.push_back(rest_of(segments, i));
+            return !segments[i].empty();
+        }
         if (is_variable(part)) {
             if (segments[i].empty()) return false;
             variables.push_back(segments[i]);

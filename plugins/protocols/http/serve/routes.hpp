@@ -27,6 +27,7 @@ enum class answer {
     text_payload,  // one reply, its payload as text/plain (metrics)
     file,          // one reply, its payload as application/octet-stream
     logs,          // a stream: raw bytes, or SSE when asked
+    bytes,         // a stream: the bytes of something whose length is known, or a range of them
     events,        // a stream: SSE
     call,          // a stream: reply frames as JSON lines
     open_session,  // one reply, and a session with it
@@ -40,7 +41,7 @@ enum class body { none, json };
 
 struct route {
     std::string_view verb;
-    std::string_view pattern;  // "/v1/jobs/{id}/logs"
+    std::string_view pattern;  // "/v1/jobs/{id}/logs"; a last variable {name...} is the rest of the path
     std::string_view method;   // of the kernel; empty: named by a param, or answered by this plugin alone
     answer replies;
     body takes;

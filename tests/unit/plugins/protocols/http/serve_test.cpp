@@ -23,6 +23,7 @@ TEST(http_serve, each_route_becomes_its_method_with_its_params) {
         {"GET", "/v1/jobs/7", "", "jobs.get", R"({"id":"7"})"},
         {"POST", "/v1/jobs/7/cancel?grace=3s", "", "jobs.cancel", R"({"id":"7","grace":"3s"})"},
         {"GET", "/v1/jobs/7/explain", "", "jobs.explain", R"({"id":"7"})"},
+        {"GET", "/v1/jobs/7/artifacts", "", "artifacts.list", R"({"id":"7"})"},
         {"GET", "/v1/runners?where=cpu%20%3E%201", "", "runners.list", R"({"where":"cpu > 1"})"},
         {"GET", "/v1/runners/a%2Fb", "", "runners.get", R"({"id":"a/b"})"},
         {"DELETE", "/v1/runners/r?force", "", "runners.remove", R"({"id":"r","force":true})"},
@@ -60,6 +61,46 @@ TEST(http_serve, each_route_becomes_its_method_with_its_params) {
         const auto call = sut.wait_call(++n);
         EXPECT_EQ(call.method, r.method);
         EXPECT_EQ(call.params, r.params) << r.target;
+    }
+}
+
+TEST(http_serve, bytes_have_their_length_and_a_range_of_them_is_a_range) {
+    struct row {
+        const char* target;
+        const char* headers;
+        const char* params;
+        const char* json;
+        int status;
+        const char* range;
+    };
+    const row rows[] = {
+        {"a/b%20c?offset=3", "", R"({"id":"7","name":"a/b c","offset":3})",
+         R"({"offset":3,"until":5,"size":5,"sha256":"x"})", 200, ""},
+        {"a", "Range: bytes=3-\r\n", R"({"id":"7","name":"a","offset":3})",
+         R"({"offset":3,"until":5,"size":5,"sha256":"x"})", 206, "bytes 3-4/5"},
+        {"a", "Range: bytes=1-2\r\n", R"({"id":"7","name":"a","offset":1,"length":2})",
+         R"({"offset":1,"until":3,"size":5,"sha256":"x"})", 206, "bytes 1-2/5"},
+        {"a", "Range: bytes=-2\r\n", R"({"id":"7","name":"a"})", R"({"offset":0,"until":2,"size":2,"sha256":"x"})", 200,
+         ""},
+        {"a", "Range: bytes=3-1\r\n", R"({"id":"7","name":"a"})", R"({"offset":0,"until":2,"size":2,"sha256":"x"})",
+         200, ""},
+    };
+    served_plugin sut;
+    std::size_t n = 0;
+    for (const auto& r : rows) {
+        const std::string json = r.json;
+        sut.on("artifacts.read", [&sut, json](const seen_call& c, sigrun_error*) {
+            give_reply(sut.host.get(), c.replies, SIGRUN_FRAME_LAST, json, std::string("xy"));
+            return SIGRUN_OK;
+        });
+        const auto got = sut.ask(
+            sdk::concat("GET /v1/jobs/7/artifacts/", r.target, " HTTP/1.1\r\nHost: localhost\r\n", r.headers, "\r\n"));
+        EXPECT_EQ(got.status, r.status) << r.target;
+        EXPECT_EQ(got.header("Content-Length"), "2");
+        EXPECT_EQ(got.header("Content-Range"), r.range);
+        EXPECT_EQ(got.header("ETag"), "\"x\"");
+        EXPECT_EQ(got.body, "xy");
+        EXPECT_EQ(sut.wait_call(++n).params, r.params) << r.target;
     }
 }
 
