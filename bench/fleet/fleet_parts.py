@@ -10,7 +10,9 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from programs import Programs  # noqa: E402
+from programs import Programs, free_port  # noqa: E402
+
+MOST_AS_IT_COMES = 9900  # runners: a protocol accepts 10,000 connections unless told otherwise
 
 
 def status_of(pid):
@@ -59,7 +61,16 @@ class Fleet(Programs):
     def __init__(self, build, runners, protocol="valkyrie", settings=()):
         """A daemon for so many runners, once entered; `settings` are more of its options, SECTION.NAME=VALUE."""
         super().__init__(build)
-        self.protocol, self.settings = protocol, (f"registry.max_runners={runners}", *settings)
+        self.protocol, self.settings = protocol, [f"registry.max_runners={runners}", *settings]
+        if runners > MOST_AS_IT_COMES:
+            # From one address to another one there are some 28,000 ports.
+            self.settings.append(f"instance {protocol}.max_connections={runners + 1000}")
+            self.hosts = [f"127.0.0.{n}" for n in range(1, 2 + runners // 20_000)]
+            port = free_port()
+            self.settings.append("server.listen=" + ", ".join(f"{host}:{port}" for host in self.hosts))
+        else:
+            self.hosts = ["127.0.0.1"]
+        self.loads = 0
 
     def __enter__(self):
         super().__enter__()
@@ -76,7 +87,9 @@ class Fleet(Programs):
 
     def load(self, first, count, *more):
         """A process with so many runners; `more` are options of fleet_load."""
-        return self.begin([self.build / "bench/fleet_load", "--url", f"{self.protocol}://127.0.0.1:{self.port}",
+        self.loads += 1
+        host = self.hosts[self.loads % len(self.hosts)]
+        return self.begin([self.build / "bench/fleet_load", "--url", f"{self.protocol}://{host}:{self.port}",
                            "--plugin-dir", self.build / "plugins", "--first", first, "--count", count, *more])
 
     def names(self):

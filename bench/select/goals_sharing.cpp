@@ -81,7 +81,9 @@ void report_sharing(const goal_options& o) {
     fleet f(100'000, balancer);
     double alone = 0;
     std::uint64_t repairs = 0;
-    for (const unsigned threads : {1u, 2u})
+    std::vector<unsigned> crowds{1, 2};
+    while (crowds.back() * 2 <= std::thread::hardware_concurrency()) crowds.push_back(crowds.back() * 2);
+    for (const unsigned threads : crowds)
         for (const std::uint32_t updates : {0u, 1'000u, 100'000u}) {
             const shared_run got = run(f, balancer, threads, updates, std::max(1.0, o.seconds));
             repairs += got.repairs;
@@ -89,7 +91,7 @@ void report_sharing(const goal_options& o) {
             const std::string what = "6  " + balancer + ": 100,000 runners, " + std::to_string(threads) +
                                      (threads == 1 ? " thread, " : " threads, ") +
                                      std::to_string(static_cast<int>(got.updates)) + " updates/s";
-            report(what, {got.rate}, {threads == 1 ? 5.0 : 0.7 * 2 * alone}, "M/s", true);
+            report(what, {got.rate}, {threads == 1 ? 5.0 : 0.7 * threads * alone}, "M/s", true);
         }
     report("   index bits that had to be repaired", {static_cast<double>(repairs)}, {0}, "");
 }
