@@ -211,6 +211,34 @@ def slow_disk(fleet, fault, name):
     fleet.io[name].slow_down(fleet.services[name].now.pid, 0)
 
 
+@fault("agent.full_disk", "runner", 4)
+def fill_agents_disk(fleet, fault):
+    """No room for the agent, its shims and their jobs."""
+    disk = fleet.disks.get(fault.target)
+    if disk:
+        disk.fill()
+    yield
+    if disk:
+        disk.clear()
+
+
+def jump(fleet, fault, name):
+    """The clock on the wall is up to an hour ahead or behind, and then right again."""
+    fleet.io[name].shift_clock(fleet.services[name].now.pid, int((2 * fault.pick - 1) * 3600))
+    yield
+    fleet.io[name].shift_clock(fleet.services[name].now.pid, 0)
+
+
+@fault("daemon.clock", "daemon", 4)
+def jump_daemon(fleet, fault):
+    return jump(fleet, fault, "daemon")
+
+
+@fault("agent.clock", "runner", 4)
+def jump_agent(fleet, fault):
+    return jump(fleet, fault, fault.target)
+
+
 @fault("disk.slow", "daemon", 4)
 def slow_daemon(fleet, fault):
     return slow_disk(fleet, fault, "daemon")

@@ -8,6 +8,7 @@ import io_page
 from broken_network import Way
 from harness import BIN, BUILD, Daemon, Program, end_orphans, free_port
 from service import Service
+from small_disk import SmallDisks
 
 SHIPPED = ("valkyrie", "grpc", "websocket", "http")
 KINDS = ("protocols", "executors", "stores", "balancers")  # no probes: what the machine is has nothing to do with faults
@@ -20,16 +21,20 @@ class Fleet:
         self.ledger = self.folder / "ledger"
         self.ledger.mkdir()
         self.port = free_port()
-        self.ways, self.services, self.io = {}, {}, {}
+        self.ways, self.services, self.io, self.disks = {}, {}, {}, {}
         self.without_room = set()  # pids
 
     def start(self):
         if not io_page.LIBRARY.exists():
             raise FileNotFoundError(f"{io_page.LIBRARY} is not there: build the target chaos_io")
         self._take_plugins()
+        small_disks = SmallDisks()
+        self.why_no_disks = small_disks.why_not
         self._keep("daemon", self._start_daemon)
         self.daemon.wait_line("listening on 127.0.0.1:", 60)
         for runner in self.plan.runners:
+            if disk := small_disks.at(self.folder / runner.name):
+                self.disks[runner.name] = disk
             self._add(runner)
 
     @property
@@ -129,6 +134,8 @@ class Fleet:
                 way.set(protocol, "open")
         for page in self.io.values():
             page.calm()
+        for disk in self.disks.values():
+            disk.clear()
         for service in self.services.values():
             service.hurry()
             service.signal(signal.SIGCONT)

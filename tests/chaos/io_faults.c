@@ -1,6 +1,7 @@
 /* Loaded into daemons and agents by tests/chaos. A page that the harness has mapped as well says what is to happen to their system
- * calls: the process dies by SIGKILL at the n-th one of a kind, before or after it, or each sync takes longer. So it dies between
- * any two steps of a transition (stored, told, acknowledged), and no fault points have to be compiled into what is shipped. */
+ * calls: the process dies by SIGKILL at the n-th one of a kind, before or after it, each sync takes longer, or the clock on the wall is
+ * wrong. So it dies between any two steps of a transition (stored, told, acknowledged), and no fault points have to be compiled into
+ * what is shipped. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -9,19 +10,22 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 enum kind { SYNC = 1, WRITE, SEND, RECEIVE };
 
 /* io_page.py writes it. */
 struct page {
-    int pid;       /* whom it is about; children have their parent's page */
-    int kind;      /* what is counted */
-    int after;     /* 1: the call is done first */
-    int left;      /* dies when it becomes 0; 0 or less: not armed */
-    int died;      /* pid of who did */
-    int slow_us;   /* each sync takes so much longer */
+    int pid;     /* whom it is about; children have their parent's page */
+    int kind;    /* what is counted */
+    int after;   /* 1: the call is done first */
+    int left;    /* dies when it becomes 0; 0 or less: not armed */
+    int died;    /* pid of who did */
+    int slow_us; /* each sync takes so much longer */
+    int clock_s; /* the clock on the wall is so much ahead */
 };
 
 static struct page* page;
@@ -50,15 +54,15 @@ static void pass(enum kind kind, int after, int fd) {
     kill(getpid(), SIGKILL);
 }
 
-#define SIGRUN_STEP(kind, type, name, parameters, arguments)  \
-    type name parameters {                                    \
-        static type(*real) parameters;                        \
-        type result;                                          \
-        if (!real) *(void**)&real = dlsym(RTLD_NEXT, #name);  \
-        pass(kind, 0, fd);                                    \
-        result = real arguments;                              \
-        pass(kind, 1, fd);                                    \
-        return result;                                        \
+#define SIGRUN_STEP(kind, type, name, parameters, arguments) \
+    type name parameters {                                   \
+        static type(*real) parameters;                       \
+        type result;                                         \
+        if (!real) *(void**)&real = dlsym(RTLD_NEXT, #name); \
+        pass(kind, 0, fd);                                   \
+        result = real arguments;                             \
+        pass(kind, 1, fd);                                   \
+        return result;                                       \
     }
 SIGRUN_STEP(SYNC, int, fsync, (int fd), (fd))
 SIGRUN_STEP(SYNC, int, fdatasync, (int fd), (fd))
@@ -70,3 +74,35 @@ SIGRUN_STEP(SEND, ssize_t, send, (int fd, const void* data, size_t n, int flags)
 SIGRUN_STEP(SEND, ssize_t, sendmsg, (int fd, const struct msghdr* what, int flags), (fd, what, flags))
 SIGRUN_STEP(RECEIVE, ssize_t, recv, (int fd, void* data, size_t n, int flags), (fd, data, n, flags))
 SIGRUN_STEP(RECEIVE, ssize_t, recvmsg, (int fd, struct msghdr* what, int flags), (fd, what, flags))
+
+static int ahead(void) {
+    struct page* p = page;
+    if (!p) return 0;
+    int by = __atomic_load_n(&p->clock_s, __ATOMIC_RELAXED);
+    return by && __atomic_load_n(&p->pid, __ATOMIC_RELAXED) == getpid() ? by : 0;
+}
+
+int clock_gettime(clockid_t clock, struct timespec* now) {
+    static int (*real)(clockid_t, struct timespec*);
+    int result;
+    if (!real) *(void**)&real = dlsym(RTLD_NEXT, "clock_gettime");
+    result = real(clock, now);
+    if (result == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) now->tv_sec += ahead();
+    return result;
+}
+
+int gettimeofday(struct timeval* restrict now, void* restrict zone) {
+    static int (*real)(struct timeval*, void*);
+    int result;
+    if (!real) *(void**)&real = dlsym(RTLD_NEXT, "gettimeofday");
+    result = real(now, zone);
+    if (result == 0) now->tv_sec += ahead();
+    return result;
+}
+
+time_t time(time_t* now) {
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    if (now) *now = t.tv_sec;
+    return t.tv_sec;
+}

@@ -7,8 +7,8 @@ from harness import BUILD
 
 LIBRARY = BUILD / "tests" / "chaos_io.so"
 KINDS = ("sync", "write", "send", "receive")
-FIELDS = struct.Struct("=6i")  # struct page
-DIED, SLOW = 4 * 4, 5 * 4      # where these are
+FIELDS = struct.Struct("=7i")              # struct page
+DIED, SLOW, CLOCK = 4 * 4, 5 * 4, 6 * 4  # where these are
 
 
 class IoPage:
@@ -28,12 +28,17 @@ class IoPage:
         struct.pack_into("=i", self._map, 0, pid)
         struct.pack_into("=i", self._map, SLOW, int(seconds * 1e6))
 
+    def shift_clock(self, pid, seconds):
+        """Its clock on the wall is so much later than it is."""
+        struct.pack_into("=i", self._map, 0, pid)
+        struct.pack_into("=i", self._map, CLOCK, seconds)
+
     def disarm(self):
         struct.pack_into("=i", self._map, 3 * 4, 0)
 
     def calm(self):
         self.disarm()
-        struct.pack_into("=i", self._map, SLOW, 0)
+        struct.pack_into("=2i", self._map, SLOW, 0, 0)
 
     def has_killed(self, pid):
         return struct.unpack_from("=i", self._map, DIED)[0] == pid

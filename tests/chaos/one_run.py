@@ -44,13 +44,16 @@ class Run:
     def __init__(self, plan):
         self.plan = plan
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"sigrun-chaos-{plan.seed}-"))
-        self.problems, self.diary = [], []
+        self.problems, self.diary, self.left_out, self.disks = [], [], [], []
 
     def go(self):
         reports = SanitizerReports()
         fleet = Fleet(self.plan, self.folder)
         try:
             fleet.start()
+            self.disks = list(fleet.disks.values())
+            if fleet.why_no_disks and any(f.name == "agent.full_disk" for f in self.plan.faults):
+                self.left_out.append(f"agent.full_disk was left out: {fleet.why_no_disks}")
             self._under_faults(fleet)
         except Exception as e:  # the harness itself is in trouble: that is no pass
             self.problems.append(f"{type(e).__name__}: {e}")
@@ -104,6 +107,8 @@ class Run:
         self.problems += [f"job {i} has begun again after it had ended: {b}" for i, b in begun.items() if b != evidence.begun.get(i)]
 
     def close(self, keep):
+        for disk in self.disks:
+            disk.close(keep)
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -116,7 +121,7 @@ def run(seed, seconds, only=(), keep=False):
     took = time.monotonic() - began
     keep = keep or not passed
     one.close(keep)
-    lines = [f"seed {seed}: {'passed' if passed else 'FAILED'} in {took:.1f} s, {len(one.plan.jobs)} jobs, {len(one.plan.faults)} faults"]
+    lines = [f"seed {seed}: {'passed' if passed else 'FAILED'} in {took:.1f} s, {len(one.plan.jobs)} jobs, {len(one.plan.faults)} faults", *(f"  {text}" for text in one.left_out)]
     if not passed:
         lines += [f"  BROKEN: {p}" for p in one.problems]
         lines += ["plan:", one.plan.text(), "what was done:", *(f"  {d}" for d in one.diary)]
