@@ -15,7 +15,7 @@ void take_numbers(const json::object& from, json::object& to) {
         const auto* v = from.if_contains(key);
         to[key] = v && v->is_int64() ? json::value(v->get_int64()) : json::value(nullptr);
     }
-    for (auto key : {"usage", "limits"})
+    for (auto key : {"usage", "limits", "isolation"})
         if (const auto* what = object_or_null(from, key)) to[key] = *what;
 }
 

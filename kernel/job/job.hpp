@@ -68,6 +68,7 @@ struct ending {
     failure why;
     std::string usage;   // JSON object, or empty
     std::string limits;  // the same: how its limits were held
+    std::string isolation;  // the same: by what it was put apart
     buffer_ref result;
     std::uint64_t log_missing = 0;  // bytes of output that the runner had, and that did not arrive
     bool runner_unknown = false;    // nobody can say what the runner does with it now
@@ -117,7 +118,7 @@ struct attempt {
     std::int64_t offered_ns = 0, started_ns = 0, finished_ns = 0;  // wall clock
     std::uint64_t log_begin = 0;                                   // where its output begins in the job's log
     std::optional<int> exit_code;
-    std::string usage, limits;  // JSON objects, or empty
+    std::string usage, limits, isolation;  // JSON objects, or empty
     failure why;
 };
 

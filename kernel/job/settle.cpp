@@ -36,6 +36,7 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
     a.why = how.why;
     a.usage = how.usage;
     if (!how.limits.empty()) a.limits = how.limits;
+    if (!how.isolation.empty()) a.isolation = how.isolation;
     a.via.reset();
     count_end(*j, a);
     release_retry(*j);

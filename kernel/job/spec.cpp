@@ -4,7 +4,9 @@
 #include "kernel/base/rfc3339.hpp"
 #include "kernel/config/settings.hpp"
 
+#include <sigrun/cpp/job_container.hpp>
 #include <sigrun/cpp/job_limits.hpp>
+#include <sigrun/cpp/job_setting.hpp>
 
 #include <xxhash.h>
 
@@ -25,7 +27,8 @@ const std::vector<std::string> k_fields{"kind",        "command",  "steps",     
                                         "payload",     "requires", "prefers",    "queue",      "tenant",
                                         "priority",    "balancer", "affinity",   "protocol",   "labels",
                                         "timeouts",    "retry",    "durability", "idempotent", "preferred_protocol",
-                                        "max_latency", "zone",     "start_at",   "delay",      "limits"};
+                                        "max_latency", "zone",     "start_at",   "delay",      "limits",
+                                        "user",        "group",    "pty",        "isolation", "container"};
 
 std::string kind_of(const json::value& v) {
     switch (v.kind()) {
@@ -309,6 +312,8 @@ struct parser {
             return timeouts_field(v);
         } else if (f == "limits") {
             return limits_field(v);
+        } else if (f == "user" || f == "group" || f == "pty" || f == "isolation" || f == "container") {
+            // By finish(), all of them together.
         } else if (f == "retry") {
             return retry_field(v);
         } else if (f == "idempotent") {
@@ -327,6 +332,19 @@ struct parser {
         return bad_value(field, "one of " + known.substr(0, known.size() - 2), "\"" + name + "\"");
     }
 
+    result<void> setting_of(const json::object& o) const {
+        sdk::job_setting setting;  // the runner reads it again
+        if (const auto fault = sdk::read_job_setting(o, setting))
+            return bad_value(fault->field, fault->expected, fault->found);
+        sdk::job_container container;
+        if (const auto fault = sdk::read_job_container(o, spec.kind, container))
+            return bad_value(fault->field, fault->expected, fault->found);
+        for (const auto* name : {"user", "group", "pty", "isolation"})
+            if (spec.kind == "call" && o.contains(name))
+                return bad_value(name, "none: a call runs inside the runner's own process", name);
+        return {};
+    }
+
     result<void> finish(const json::object& o) {
         if (spec.command.empty() == (spec.steps == 0))
             return bad_value("command", "either command or steps", spec.steps ? "both" : "neither");
@@ -339,6 +357,7 @@ struct parser {
         if (spec.steps && spec.kind == "call") return bad_value("steps", "command: a call has no steps", "steps");
         if (spec.kind == "call" && o.contains("limits"))
             return bad_value("limits", "none: a call runs inside the runner's own process", "limits");
+        SIGRUN_CHECK_OK(setting_of(o));
         for (const auto& [k, v] : spec.labels)
             if (k.rfind("sigrun.", 0) == 0)
                 return bad_value("labels", "names that do not begin with \"sigrun.\"", "\"" + k + "\"");

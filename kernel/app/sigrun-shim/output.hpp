@@ -17,10 +17,10 @@ namespace sigrun::shim {
 class output {
 public:
     explicit output(spool_writer& to) : spool_(to) {}
-    /// Makes the pipes. False: errno says why.
-    bool open();
+    /// Makes the pipes, or with SIGRUN_SHIM_PTY the terminal, which becomes this process's own. False: errno says why.
+    bool open(const sigrun_shim_setting& what);
     /// The ends for the job: standard output, standard error.
-    int job_end(int stream) const noexcept { return ends_[static_cast<std::size_t>(stream)].write; }
+    int job_end(int stream) const noexcept { return ends_[terminal_ ? 0 : static_cast<std::size_t>(stream)].write; }
     /// No more processes will be given the pipes: from now on they can end.
     void close_job_ends() noexcept;
 
@@ -44,11 +44,13 @@ private:
     struct ends {
         int read = -1, write = -1;
     };
+    bool open_terminal(const sigrun_shim_setting& what);
     bool move_from(ends& which, std::uint32_t stream);
     bool store_held();
 
     spool_writer& spool_;
     std::array<ends, 2> ends_;
+    bool terminal_ = false;  // ends_[0] is both of its ends
     bool discard_ = false;
     std::optional<std::chrono::steady_clock::time_point> retry_at_;
     std::size_t held_ = 0;  // bytes in piece_ that are not in the spool

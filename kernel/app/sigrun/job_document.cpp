@@ -115,6 +115,7 @@ result<json::object> job_document(const job_options& o) {
     if (!prefers.empty()) out["prefers"] = std::move(prefers);
     SIGRUN_TRY(limits, limits_of(o.limits));
     if (!limits.empty()) out["limits"] = std::move(limits);
+    SIGRUN_CHECK_OK(add_setting(o.setting, out));
     json::object timeouts, retry;
     if (!o.run_timeout.empty()) timeouts["run"] = o.run_timeout;
     if (!o.queue_timeout.empty()) timeouts["queue"] = o.queue_timeout;

@@ -1,6 +1,7 @@
 // The job document that `run`, `submit` and `bench` send, from their options. Pure.
 #pragma once
 
+#include "kernel/app/sigrun/setting_options.hpp"
 #include "kernel/base/json.hpp"
 
 #include <map>
@@ -18,6 +19,7 @@ struct job_options {
     std::string delay, start_at;
     std::vector<std::string> environment, labels, prefers;  // "K=V"; prefers "WEIGHT:EXPRESSION"
     std::map<std::string, std::string> limits;              // by the names in the document
+    setting_options setting;
     int user_retries = -1, infrastructure_retries = -1;
     bool once = false;  // must not run twice: idempotent = false
 };

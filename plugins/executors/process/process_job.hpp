@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sigrun/cpp/job_limits.hpp>
+#include <sigrun/cpp/job_setting.hpp>
 
 #include <map>
 #include <string>
@@ -20,6 +21,7 @@ struct process_job {
     std::map<std::string, std::string> environment;
     std::string workdir;  // as written
     sdk::job_limits limits;
+    sdk::job_setting setting;
 };
 
 /// What is wrong with the user's document; `code` is the failure code of the attempt.
@@ -27,12 +29,13 @@ struct job_error {
     std::string code, message;
 };
 
-/// Reads `command` or `steps`, `env`, `workdir` and `limits`. Throws job_error.
+/// Reads `command` or `steps`, `env`, `workdir`, `limits` and the fields of sdk::job_setting. Throws job_error.
 process_job read_job(std::string_view document);
 
 /// The variables every job has before its own ones.
 struct base_environment {
     std::string path, home, lang;
+    std::map<std::string, std::string> more{};  // of this job
     /// PATH, HOME and LANG of this process where it has them; `path` overrides PATH unless it is empty.
     static base_environment of_this_process(const std::string& path);
 };
