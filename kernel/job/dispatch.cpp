@@ -1,5 +1,6 @@
 // From queued to offered: pick, claim, offer; and back.
 #include "kernel/job/engine.hpp"
+#include "kernel/job/memory_growth.hpp"
 #include "kernel/log/loggers.hpp"
 
 #include <algorithm>
@@ -224,6 +225,7 @@ void job_engine::send_offer(const job_ptr& j, std::uint32_t number) {
     link_ptr via;
     std::string token;
     buffer_ref payload;
+    double growth = 1;
     {
         job_lock lock(j->mutex);
         attempt* a = j->live();
@@ -231,6 +233,7 @@ void job_engine::send_offer(const job_ptr& j, std::uint32_t number) {
         via = a->via;
         token = a->token;
         payload = j->payload;
+        growth = memory_growth(*j);
         a->sent = true;
         a->sent_at = clock_.now();
         expect_ack(*j);
@@ -243,7 +246,8 @@ void job_engine::send_offer(const job_ptr& j, std::uint32_t number) {
     offer.struct_size = sizeof offer;
     offer.kind = SIGRUN_OFFER;
     offer.attempt = &which;
-    offer.json = sdk::str(j->spec->document);
+    const auto grown = growth > 1 ? with_more_memory(*j->spec, growth) : std::string();
+    offer.json = sdk::str(growth > 1 ? grown : j->spec->document);
     offer.payload = payload.get();
     offers_.add();
     sigrun_result r = via ? via->execute(offer) : SIGRUN_E_IO;

@@ -236,7 +236,15 @@ struct parser {
         const auto* o = v.if_object();
         if (!o) return bad_value("retry", "an object", kind_of(v));
         for (const auto& [k, x] : *o) {
-            if (k != "user" && k != "infrastructure") return unknown("retry", k, {"user", "infrastructure"});
+            if (k == "memory_factor") {
+                boost::system::error_code ec;
+                const double n = x.is_number() ? x.to_number<double>(ec) : 0;
+                if (!(n >= 1 && n <= 8)) return bad_value("retry.memory_factor", "a number from 1 to 8 such as 1.5", kind_of(x));
+                spec.memory_factor = n;
+                continue;
+            }
+            if (k != "user" && k != "infrastructure")
+                return unknown("retry", k, {"user", "infrastructure", "memory_factor"});
             SIGRUN_TRY(n, count_field(x, "retry." + std::string(k), 100));
             (k == "user" ? spec.retry_user : spec.retry_infrastructure) = n;
         }
@@ -358,6 +366,9 @@ struct parser {
         if (spec.kind == "call" && o.contains("limits"))
             return bad_value("limits", "none: a call runs inside the runner's own process", "limits");
         SIGRUN_CHECK_OK(setting_of(o));
+        const auto* limits = object_or_null(o, "limits");
+        if (spec.memory_factor > 1 && (!limits || !limits->contains("memory")))
+            return bad_value("retry.memory_factor", "limits.memory beside it", "no limit of memory");
         for (const auto& [k, v] : spec.labels)
             if (k.rfind("sigrun.", 0) == 0)
                 return bad_value("labels", "names that do not begin with \"sigrun.\"", "\"" + k + "\"");

@@ -125,6 +125,7 @@ result<json::object> job_document(const job_options& o) {
     if (!timeouts.empty()) out["timeouts"] = std::move(timeouts);
     if (o.user_retries >= 0) retry["user"] = o.user_retries;
     if (o.infrastructure_retries >= 0) retry["infrastructure"] = o.infrastructure_retries;
+    if (o.memory_factor > 0) retry["memory_factor"] = o.memory_factor;
     if (!retry.empty()) out["retry"] = std::move(retry);
     if (o.once) out["idempotent"] = false;
     return out;

@@ -21,6 +21,7 @@ struct job_options {
     std::map<std::string, std::string> limits;              // by the names in the document
     setting_options setting;
     int user_retries = -1, infrastructure_retries = -1;
+    double memory_factor = 0;  // 0: not given
     bool once = false;  // must not run twice: idempotent = false
 };
 

@@ -51,6 +51,9 @@ void add_job_flags(CLI::App& app, job_options& job, bool with_words) {
     app.add_option("--infrastructure-retry", job.infrastructure_retries,
                    "Run again this often when a runner or the way to it fails")
         ->check(CLI::Range(0, 1000));
+    app.add_option("--retry-memory-factor", job.memory_factor,
+                   "After an attempt that ended for lack of memory, the next one gets so many times --memory, e.g. 1.5")
+        ->check(CLI::Range(1.0, 8.0));
     app.add_flag("--once", job.once, "Not idempotent: never start it a second time on a guess");
     app.add_option("--kind", job.kind, "process (a command), sandbox (one in bubblewrap), container, or call (a function of the runner)")->capture_default_str();
     app.add_option("--payload", job.payload, "Input of a call; @FILE reads a file")->type_name("TEXT");
