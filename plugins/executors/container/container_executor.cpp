@@ -2,6 +2,7 @@
 
 #include <sigrun/cpp/fact_writer.hpp>
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace sigrun::container {

@@ -5,6 +5,7 @@
 
 #include <sigrun/cpp/plugin.hpp>
 
+#include <condition_variable>
 #include <list>
 #include <memory>
 #include <mutex>

@@ -67,7 +67,9 @@ void check_user(const container_plan& plan) {
 }
 
 json::array texts(const std::vector<std::string>& all, std::ptrdiff_t from) {
-    return {all.begin() + from, all.end()};
+    json::array out;
+    out.insert(out.end(), all.begin() + from, all.end());
+    return out;
 }
 
 json::object limits_of(const sdk::job_limits& limits) {

@@ -56,7 +56,23 @@ public:
                         [](int fd, auto& b) { return ::send(fd, b.data(), b.size(), MSG_NOSIGNAL); });
     }
 
+    // What Beast asks of a stream, and does not call here.
+    template <class Buffers>
+    std::size_t read_some(const Buffers& buffers) {
+        error_code ec;
+        return thrown(read_some(buffers, ec), ec);
+    }
+    template <class Buffers>
+    std::size_t write_some(const Buffers& buffers) {
+        error_code ec;
+        return thrown(write_some(buffers, ec), ec);
+    }
+
 private:
+    static std::size_t thrown(std::size_t n, const error_code& ec) {
+        if (ec) throw boost::system::system_error(ec);
+        return n;
+    }
     template <class Buffer, class Move>
     std::size_t transfer(Buffer buffer, short what, error_code& ec, const Move& move) {
         ec = {};

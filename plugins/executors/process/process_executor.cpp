@@ -162,7 +162,8 @@ void process_executor::launch(const sigrun_task& task, attempt_source source) {
     shim_plan plan;
     plan.workdir = make_workdir(job.workdir, workspace);
     auto environment = environment_;
-    if (!job.setting.user.empty() || job.setting.pty || wrapper_->always() || job.setting.isolation.any())
+    const auto& wanted = job.setting;
+    if (!wanted.user.empty() || wanted.pty || wanted.isolation.any() || !wanted.isolation.writable.empty() || wrapper_->always())
         set_apart(job, workspace, environment, source, plan);
     for (const auto& s : job.steps) plan.steps.push_back(s.argv);
     plan.environment = make_environment(environment, job, source.names, workspace);

@@ -74,8 +74,8 @@ protected:
     static void expect_end(const mock_host::outcome& o, std::string_view cls, std::string_view code) {
         auto end = json::parse(o.text).as_object();
         ASSERT_TRUE(end.contains("class")) << o.text;
-        EXPECT_EQ(end["class"], cls) << o.text;
-        EXPECT_EQ(end["code"], code) << o.text;
+        EXPECT_EQ(std::string_view(end["class"].as_string()), cls) << o.text;
+        EXPECT_EQ(std::string_view(end["code"].as_string()), code) << o.text;
     }
     void expect_no_container(const running& r) { EXPECT_EQ(processes_with(r.token), std::vector<pid_t>{}); }
 
@@ -180,7 +180,7 @@ TEST_F(container_jobs, a_later_agent_goes_on_with_what_an_earlier_one_began) {
     EXPECT_EQ(o["exit_code"], 5) << json::serialize(o);
     EXPECT_EQ(output(again), "before\nafter\n");
     for (const auto& f : again.sink->frames())
-        if (f.kind == SIGRUN_LOG) EXPECT_LT(f.offset, 13u);
+        if (f.kind == SIGRUN_LOG) { EXPECT_LT(f.offset, 13u); }
     wait(first);
 }
 

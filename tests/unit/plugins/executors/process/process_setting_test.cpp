@@ -33,8 +33,8 @@ protected:
     static void expect_end(const mock_host::outcome& o, std::string_view cls, std::string_view code) {
         auto end = json::parse(o.text).as_object();
         ASSERT_TRUE(end.contains("class")) << o.text;
-        EXPECT_EQ(end["class"], cls) << o.text;
-        EXPECT_EQ(end["code"], code) << o.text;
+        EXPECT_EQ(std::string_view(end["class"].as_string()), cls) << o.text;
+        EXPECT_EQ(std::string_view(end["code"].as_string()), code) << o.text;
     }
 };
 
