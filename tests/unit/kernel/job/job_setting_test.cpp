@@ -16,7 +16,7 @@ result<spec_ptr> document(const std::string& members) {
     return parse_job_spec(R"({"command":["true"],)" + members + "}", *select, {});
 }
 
-sdk::job_setting read(const std::string& text) {
+sdk::job_setting setting_in(const std::string& text) {
     sdk::job_setting out;
     const auto fault = sdk::read_job_setting(json::parse(text).as_object(), out);
     EXPECT_FALSE(fault) << text << ": " << (fault ? fault->field + " " + fault->expected : "");
@@ -24,7 +24,7 @@ sdk::job_setting read(const std::string& text) {
 }
 
 TEST(job_setting, every_field_arrives) {
-    const auto s = read(R"({"user":"builder","group":100,"pty":{"rows":40,"columns":120},"isolation":{"tmp":"private",)"
+    const auto s = setting_in(R"({"user":"builder","group":100,"pty":{"rows":40,"columns":120},"isolation":{"tmp":"private",)"
                         R"("network":"none","files":"read_only","ipc":"host","writable":["/var/cache/x"],)"
                         R"("enforce":"best_effort"}})");
     EXPECT_EQ(s.user, "builder");
@@ -41,14 +41,14 @@ TEST(job_setting, every_field_arrives) {
 }
 
 TEST(job_setting, what_is_not_said_is_nothing_and_what_is_held_must_hold) {
-    const auto s = read("{}");
+    const auto s = setting_in("{}");
     EXPECT_TRUE(s.user.empty());
     EXPECT_FALSE(s.pty);
     EXPECT_FALSE(s.isolation.any());
     EXPECT_TRUE(s.isolation.required);
-    EXPECT_FALSE(read(R"({"isolation":{"network":"host"}})").isolation.any());
-    EXPECT_FALSE(read(R"({"pty":false,"user":null})").pty);
-    EXPECT_EQ(read(R"({"pty":true})").pty->columns, 80);
+    EXPECT_FALSE(setting_in(R"({"isolation":{"network":"host"}})").isolation.any());
+    EXPECT_FALSE(setting_in(R"({"pty":false,"user":null})").pty);
+    EXPECT_EQ(setting_in(R"({"pty":true})").pty->columns, 80);
 }
 
 TEST(job_setting, a_mistake_names_the_field_and_what_was_expected) {

@@ -78,7 +78,7 @@ protected:
     }
     void start(std::map<std::string, std::string> options) {
         if (instance_) host_.destroy(instance_);
-        options.try_emplace("shim", SIGRUN_BUILD_DIR "/bin/sigrun-shim");
+        if (has_shim_) options.try_emplace("shim", SIGRUN_BUILD_DIR "/bin/sigrun-shim");
         instance_ = host_.start(host_.create(component_, options));
         table_ = static_cast<const sigrun_executor*>(instance_->get_interface(instance_, str(SIGRUN_KIND_EXECUTOR)));
     }
@@ -115,6 +115,7 @@ protected:
     }
 
     std::string component_ = "process";
+    bool has_shim_ = true;
     std::string workspace_;
     mock_host host_;
     sigrun_instance* instance_ = nullptr;
