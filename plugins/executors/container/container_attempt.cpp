@@ -203,7 +203,7 @@ outcome container_attempt::run_steps() {
     std::size_t step = 0;
     for (; step < plan_.job.steps.size(); ++step) {
         if (cancelled()) break;
-        how = follow(step, begin_step(step));
+        how = follow(begin_step(step));
         if (how.exit_code != 0 || timed_out_) break;
     }
     return conclusion(std::min(step, plan_.job.steps.size() - 1), how);
@@ -287,16 +287,20 @@ container_attempt::container_state container_attempt::inspect_until_told(const s
     }
 }
 
-container_attempt::container_state container_attempt::follow(std::size_t, const container_state& what) {
+container_attempt::container_state container_attempt::follow(const container_state& what) {
     const auto began = total_;
     for (;;) {
         try {
-            read_output(what, began);
+            read_output(what, began, true);
         } catch (const engine_error& e) {
             host_.log(SIGRUN_LOG_WARNING, "the output of job ", terms_.names.job, " is interrupted: ", e.what());
         }
         auto now = inspect_until_told(what.id);
-        if (!now.running) return now;
+        if (!now.running) {
+            // An engine may end the stream with the container, before all that it wrote has been sent.
+            read_output(what, began, false);
+            return now;
+        }
         obey(what.id);
         pollfd waiting{wake_.get(), POLLIN, 0};
         ::poll(&waiting, 1, static_cast<int>(k_pause.count()));
@@ -304,8 +308,10 @@ container_attempt::container_state container_attempt::follow(std::size_t, const 
 }
 
 // From its beginning: what has been delivered is skipped.
-void container_attempt::read_output(const container_state& what, std::uint64_t step_began) {
-    engine_stream stream(*engine_, "GET", sdk::concat("/containers/", what.id, "/logs?follow=true&stdout=true&stderr=true"), k_answer);
+void container_attempt::read_output(const container_state& what, std::uint64_t step_began, bool follow) {
+    engine_stream stream(*engine_, "GET",
+                         sdk::concat("/containers/", what.id, "/logs?stdout=true&stderr=true", follow ? "&follow=true" : ""),
+                         k_answer);
     if (stream.status() != 200) throw engine_error(sdk::concat("its output: status ", stream.status()));
     log_pieces pieces(plan_.job.setting.pty.has_value());
     std::uint64_t skip = total_ - step_began;

@@ -61,8 +61,8 @@ private:
     process::outcome run_steps();
     container_state begin_step(std::size_t step);
     void start(const container_state& what);
-    container_state follow(std::size_t step, const container_state& what);
-    void read_output(const container_state& what, std::uint64_t step_began);
+    container_state follow(const container_state& what);
+    void read_output(const container_state& what, std::uint64_t step_began, bool follow);
     std::optional<container_state> inspect(const std::string& name) const;
     container_state inspect_until_told(const std::string& name);
     void deliver(std::uint32_t stream, std::string_view piece, const std::string& id);
