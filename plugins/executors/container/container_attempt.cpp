@@ -23,6 +23,7 @@ constexpr seconds k_answer{30};         // for a request that an engine answers 
 constexpr seconds k_pull{1800};         // for an image
 constexpr seconds k_engine_away{60};    // an engine that restarts; its containers may go on meanwhile
 constexpr milliseconds k_pause{200};    // between two tries
+constexpr milliseconds k_look_again{300};
 constexpr milliseconds k_busy{20};      // until the sink is asked again, if it says nothing
 constexpr seconds k_kill_again{2};
 
@@ -184,8 +185,7 @@ void container_attempt::get_image() {
             if (all.size() > 65536) all.erase(0, all.size() - 65536);  // what went wrong is said last
             continue;
         }
-        std::uint64_t count = 0;
-        [[maybe_unused]] const ssize_t n = ::read(wake_.get(), &count, sizeof count);
+        rest(steady::now());
         if (cancelled()) throw ended{failed(SIGRUN_E_CANCELLED, "cancelled", "cancelled", "cancelled while its image was pulled")};
         if (steady::now() >= until) throw refuse("it takes longer than half an hour");
     }
@@ -203,13 +203,15 @@ outcome container_attempt::run_steps() {
     std::size_t step = 0;
     for (; step < plan_.job.steps.size(); ++step) {
         if (cancelled()) break;
-        how = follow(begin_step(step));
+        std::optional<engine_stream> live;
+        const auto begun = begin_step(step, live);
+        how = follow(begun, std::move(live));
         if (how.exit_code != 0 || timed_out_) break;
     }
     return conclusion(std::min(step, plan_.job.steps.size() - 1), how);
 }
 
-container_attempt::container_state container_attempt::begin_step(std::size_t step) {
+container_attempt::container_state container_attempt::begin_step(std::size_t step, std::optional<engine_stream>& live) {
     const auto name = name_of(step);
     auto known = terms_.again ? inspect(name) : std::nullopt;
     if (!known) {
@@ -222,7 +224,12 @@ container_attempt::container_state container_attempt::begin_step(std::size_t ste
         known->id = text(object_of(made.body), "Id");
         known->created = true;
     }
-    if (known->created) start(*known);
+    if (known->created) {
+        // Before it starts, so that nothing is missed.
+        live.emplace(*engine_, "POST", sdk::concat("/containers/", known->id, "/attach?stream=true&stdout=true&stderr=true"), k_answer);
+        if (live->status() != 200 && live->status() != 101) live.reset();
+        start(*known);
+    }
     announce();
     return *known;
 }
@@ -282,57 +289,70 @@ container_attempt::container_state container_attempt::inspect_until_told(const s
         } catch (const engine_error&) {
             if (steady::now() >= until) throw;
         }
-        pollfd waiting{wake_.get(), POLLIN, 0};
-        ::poll(&waiting, 1, static_cast<int>(k_pause.count()));
+        rest(steady::now() + k_pause);
     }
 }
 
-container_attempt::container_state container_attempt::follow(const container_state& what) {
-    const auto began = total_;
+// Live over `live` for as long as that goes on. Without it, or if it breaks, what the engine has kept is read again and again: to
+// follow that is not safe, since podman 4.3 leaves lines out when the container ends meanwhile.
+container_attempt::container_state container_attempt::follow(const container_state& what, std::optional<engine_stream> live) {
+    delivered_ = {};
+    if (live) read_output(what, *live, false);
     for (;;) {
+        const auto began = steady::now();
+        const auto now = inspect_until_told(what.id);
         try {
-            read_output(what, began, true);
+            read_kept(what);
         } catch (const engine_error& e) {
             host_.log(SIGRUN_LOG_WARNING, "the output of job ", terms_.names.job, " is interrupted: ", e.what());
         }
-        auto now = inspect_until_told(what.id);
-        if (!now.running) {
-            // An engine may end the stream with the container, before all that it wrote has been sent.
-            read_output(what, began, false);
-            return now;
+        if (!now.running) return now;
+        const auto pause = std::max<steady::duration>(k_look_again, 10 * (steady::now() - began));
+        const auto until = steady::now() + std::min<steady::duration>(pause, seconds(30));
+        while (steady::now() < until && !rest(std::min(until, next_duty()))) {
         }
         obey(what.id);
-        pollfd waiting{wake_.get(), POLLIN, 0};
-        ::poll(&waiting, 1, static_cast<int>(k_pause.count()));
     }
 }
 
-// From its beginning: what has been delivered is skipped.
-void container_attempt::read_output(const container_state& what, std::uint64_t step_began, bool follow) {
-    engine_stream stream(*engine_, "GET",
-                         sdk::concat("/containers/", what.id, "/logs?stdout=true&stderr=true", follow ? "&follow=true" : ""),
-                         k_answer);
-    if (stream.status() != 200) throw engine_error(sdk::concat("its output: status ", stream.status()));
+void container_attempt::read_kept(const container_state& what) {
+    engine_stream kept(*engine_, "GET", sdk::concat("/containers/", what.id, "/logs?stdout=true&stderr=true"), k_answer);
+    // Not every log driver of docker can be read.
+    if (kept.status() == 200) read_output(what, kept, true);
+}
+
+// `again`: what has been delivered comes once more, and is skipped.
+void container_attempt::read_output(const container_state& what, engine_stream& stream, bool again) {
     log_pieces pieces(plan_.job.setting.pty.has_value());
-    std::uint64_t skip = total_ - step_began;
+    auto skip = again ? delivered_ : std::array<std::uint64_t, 2>{};
     std::string bytes;
     for (;;) {
         obey(what.id);
         const auto now = stream.next(bytes, next_duty(), wake_.get());
         if (now == engine_stream::state::over) return;
         if (now == engine_stream::state::interrupted) {
-            std::uint64_t count = 0;
-            [[maybe_unused]] const ssize_t n = ::read(wake_.get(), &count, sizeof count);
+            rest(steady::now());
             continue;
         }
         const bool good = pieces.add(bytes, [&](std::uint32_t which, std::string_view piece) {
-            const auto known = std::min<std::uint64_t>(skip, piece.size());
-            skip -= known;
+            const std::size_t at = which == SIGRUN_STREAM_STDERR;
+            const auto known = std::min<std::uint64_t>(skip[at], piece.size());
+            skip[at] -= known;
             piece.remove_prefix(static_cast<std::size_t>(known));
+            delivered_[at] += piece.size();
             if (!piece.empty()) deliver(which, piece, what.id);
         });
         if (!good) throw engine_error("its output is not what an engine sends");
     }
+}
+
+// Until then, or until somebody wants something. True: somebody does.
+bool container_attempt::rest(steady::time_point until) {
+    const auto left = std::chrono::ceil<milliseconds>(until - steady::now()).count();
+    pollfd waiting{wake_.get(), POLLIN, 0};
+    ::poll(&waiting, 1, static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000)));
+    std::uint64_t count = 0;
+    return ::read(wake_.get(), &count, sizeof count) > 0;
 }
 
 void container_attempt::deliver(std::uint32_t stream, std::string_view piece, const std::string& id) {
@@ -355,10 +375,7 @@ void container_attempt::deliver(std::uint32_t stream, std::string_view piece, co
             discard_ = r < 0;
             return;
         }
-        pollfd waiting{wake_.get(), POLLIN, 0};
-        ::poll(&waiting, 1, static_cast<int>(k_busy.count()));
-        std::uint64_t count = 0;
-        [[maybe_unused]] const ssize_t n = ::read(wake_.get(), &count, sizeof count);
+        rest(steady::now() + k_busy);
         obey(id);
     }
 }
@@ -430,8 +447,13 @@ outcome container_attempt::conclusion(std::size_t step, const container_state& h
     auto o = object_of(failed(SIGRUN_OK, "", "", "").json);
     for (const char* name : {"class", "code", "message"}) o.erase(name);
     o["exit_code"] = how.exit_code;
+    constexpr int k_killed = 128 + 9;
     if (how.exit_code != 0)
-        o["message"] = sdk::concat(what, " exited with code ", how.exit_code, how.error.empty() ? "" : ": ", how.error);
+        o["message"] = sdk::concat(what, " exited with code ", how.exit_code, how.error.empty() ? "" : ": ", how.error,
+                                   how.exit_code == k_killed ? ", which is what a kill looks like, and Sigrun did not send it" : "",
+                                   how.exit_code == k_killed && plan_.job.limits.memory
+                                       ? sdk::concat("; limits.memory is ", process::size_text(*plan_.job.limits.memory))
+                                       : "");
     return {SIGRUN_OK, json::serialize(o)};
 }
 

@@ -11,6 +11,7 @@
 #include <sigrun/cpp/host.hpp>
 #include <sigrun/executor.h>
 
+#include <array>
 #include <atomic>
 #include <mutex>
 #include <optional>
@@ -59,10 +60,12 @@ private:
     void find_engine();
     void get_image();
     process::outcome run_steps();
-    container_state begin_step(std::size_t step);
+    container_state begin_step(std::size_t step, std::optional<engine_stream>& live);
     void start(const container_state& what);
-    container_state follow(const container_state& what);
-    void read_output(const container_state& what, std::uint64_t step_began, bool follow);
+    container_state follow(const container_state& what, std::optional<engine_stream> live);
+    void read_kept(const container_state& what);
+    void read_output(const container_state& what, engine_stream& stream, bool again);
+    bool rest(steady::time_point until);
     std::optional<container_state> inspect(const std::string& name) const;
     container_state inspect_until_told(const std::string& name);
     void deliver(std::uint32_t stream, std::string_view piece, const std::string& id);
@@ -87,6 +90,7 @@ private:
     std::optional<engine_http> engine_;
     steady::time_point began_ = steady::now();
     std::uint64_t total_ = 0;  // of output, over all steps
+    std::array<std::uint64_t, 2> delivered_{};  // of this step's standard output and error
     std::atomic<std::uint64_t> stored_{0};
     bool announced_ = false;
     bool discard_ = false;
