@@ -59,12 +59,12 @@ struct round {
 
 void ask_one(plugin_host& host, const executor_ptr& whom, const std::shared_ptr<round>& of, std::size_t which) {
     host.call_async(
-        *whom->owner,
-        [&](sigrun_op op) { return whom->table->describe(whom->owner->abi(), op); },
+        *whom->owner, [&](sigrun_op op) { return whom->table->describe(whom->owner->abi(), op); },
         [of, which, whom](const result<buffer_ref>& answer) {
             const auto& name = whom->owner->name();
             if (!answer)
-                SIGRUN_LOG(logs::agent, warning, "executor ", name, " does not say what it can do: ", answer.error().text());
+                SIGRUN_LOG(logs::agent, warning, "executor ", name,
+                           " does not say what it can do: ", answer.error().text());
             of->answered(which, answer ? facts_in(answer->view(), name) : std::vector<fact>());
         });
 }

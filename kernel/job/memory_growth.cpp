@@ -26,7 +26,8 @@ std::string with_more_memory(const job_spec& spec, double factor) {
     sdk::job_limits limits;
     auto* given = document ? document->if_contains("limits") : nullptr;
     if (!given || sdk::read_job_limits(*given, limits) || !limits.memory) return spec.document;
-    const auto grown = std::min(static_cast<double>(*limits.memory) * factor, static_cast<double>(sdk::k_largest_limit));
+    const auto grown =
+        std::min(static_cast<double>(*limits.memory) * factor, static_cast<double>(sdk::k_largest_limit));
     given->as_object()["memory"] = static_cast<std::uint64_t>(std::llround(grown));
     return json::serialize(*document);
 }

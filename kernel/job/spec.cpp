@@ -28,7 +28,7 @@ const std::vector<std::string> k_fields{"kind",        "command",  "steps",     
                                         "priority",    "balancer", "affinity",   "protocol",   "labels",
                                         "timeouts",    "retry",    "durability", "idempotent", "preferred_protocol",
                                         "max_latency", "zone",     "start_at",   "delay",      "limits",
-                                        "user",        "group",    "pty",        "isolation", "container"};
+                                        "user",        "group",    "pty",        "isolation",  "container"};
 
 std::string kind_of(const json::value& v) {
     switch (v.kind()) {
@@ -239,7 +239,8 @@ struct parser {
             if (k == "memory_factor") {
                 boost::system::error_code ec;
                 const double n = x.is_number() ? x.to_number<double>(ec) : 0;
-                if (!(n >= 1 && n <= 8)) return bad_value("retry.memory_factor", "a number from 1 to 8 such as 1.5", kind_of(x));
+                if (!(n >= 1 && n <= 8))
+                    return bad_value("retry.memory_factor", "a number from 1 to 8 such as 1.5", kind_of(x));
                 spec.memory_factor = n;
                 continue;
             }

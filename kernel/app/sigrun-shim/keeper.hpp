@@ -32,7 +32,7 @@ public:
 private:
     pid_t pid_ = 0;
     int pidfd_ = -1;
-    int hold_ = -1;  // it ends when this is closed
+    int hold_ = -1;   // it ends when this is closed
     int joined_ = 0;  // CLONE_NEW* that a step joins by itself
     bool own_pids_ = false;
 };

@@ -50,10 +50,13 @@ int show_again(int folder, const std::string& path) {
 int cover_folders(std::uint64_t bytes, const std::string& workspace) {
     char how[64];
     const auto n = std::snprintf(how, sizeof how, "mode=1777");
-    if (bytes) std::snprintf(how + n, sizeof how - static_cast<std::size_t>(n), ",size=%llu", static_cast<unsigned long long>(bytes));
+    if (bytes)
+        std::snprintf(how + n, sizeof how - static_cast<std::size_t>(n), ",size=%llu",
+                      static_cast<unsigned long long>(bytes));
     int kept = -1;
     for (auto folder = k_private_folders; *folder; ++folder)
-        if (kept < 0 && lies_below(workspace, *folder)) kept = ::open(workspace.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (kept < 0 && lies_below(workspace, *folder))
+            kept = ::open(workspace.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
     int error = 0;
     for (auto folder = k_private_folders; *folder && !error; ++folder) {
         struct stat about {};

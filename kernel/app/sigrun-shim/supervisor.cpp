@@ -89,8 +89,9 @@ void supervisor::start_step() {
     if (plan_.limited && step_ > 0) limits_.read_counts(before_step_);
     result_.step = static_cast<std::uint32_t>(step_);
     result_.exit_code = -1;
-    auto started = spawn(plan_.steps[step_].data(), plan_.environment.data(),
-                         {plan_.workdir, output_.job_end(0), output_.job_end(1), group_.folder(), &limits_, &plan_, &keeper_});
+    auto started =
+        spawn(plan_.steps[step_].data(), plan_.environment.data(),
+              {plan_.workdir, output_.job_end(0), output_.job_end(1), group_.folder(), &limits_, &plan_, &keeper_});
     if (started.pid > 0) {
         main_ = started.pid;
         no_child_ = false;

@@ -22,7 +22,7 @@ struct job_options {
     setting_options setting;
     int user_retries = -1, infrastructure_retries = -1;
     double memory_factor = 0;  // 0: not given
-    bool once = false;  // must not run twice: idempotent = false
+    bool once = false;         // must not run twice: idempotent = false
 };
 
 /// Only what was given is in the document, so that the daemon's defaults hold for the rest. A payload "@FILE"

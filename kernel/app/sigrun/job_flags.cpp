@@ -55,7 +55,9 @@ void add_job_flags(CLI::App& app, job_options& job, bool with_words) {
                    "After an attempt that ended for lack of memory, the next one gets so many times --memory, e.g. 1.5")
         ->check(CLI::Range(1.0, 8.0));
     app.add_flag("--once", job.once, "Not idempotent: never start it a second time on a guess");
-    app.add_option("--kind", job.kind, "process (a command), sandbox (one in bubblewrap), container, or call (a function of the runner)")->capture_default_str();
+    app.add_option("--kind", job.kind,
+                   "process (a command), sandbox (one in bubblewrap), container, or call (a function of the runner)")
+        ->capture_default_str();
     app.add_option("--payload", job.payload, "Input of a call; @FILE reads a file")->type_name("TEXT");
 }
 
@@ -82,14 +84,16 @@ void add_setting_flags(CLI::App& app, setting_options& setting) {
     app.add_option("--group", setting.group, "With this group instead of the user's own")->type_name("NAME");
     app.add_flag("--pty", setting.pty, "The job sees a terminal, of 80 columns and 24 rows");
     app.add_option("--pty-size", setting.pty_size, "The same, of another size, e.g. 120x40")->type_name("COLUMNSxROWS");
-    app.add_option("--isolate", setting.isolate,
-                   "Apart from the machine in: tmp, mounts, processes, network, ipc, files, syscalls, privileges, or all; "
-                   "may be repeated, also with a value as in the document (network=host)")
+    app.add_option(
+           "--isolate", setting.isolate,
+           "Apart from the machine in: tmp, mounts, processes, network, ipc, files, syscalls, privileges, or all; "
+           "may be repeated, also with a value as in the document (network=host)")
         ->type_name("PART,...")
         ->delimiter(',')
         ->allow_extra_args(false);
-    app.add_option("--writable", setting.writable,
-                   "With read-only files: a folder that it may write to all the same, if the runner allows it; may be repeated")
+    app.add_option(
+           "--writable", setting.writable,
+           "With read-only files: a folder that it may write to all the same, if the runner allows it; may be repeated")
         ->type_name("PATH")
         ->allow_extra_args(false);
     app.add_option("--image", setting.image, "Run in a container of this image, e.g. debian:12 (kind container)")

@@ -19,12 +19,12 @@ using process::outcome;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr seconds k_answer{30};         // for a request that an engine answers from what it knows
-constexpr seconds k_pull{1800};         // for an image
-constexpr seconds k_engine_away{60};    // an engine that restarts; its containers may go on meanwhile
-constexpr milliseconds k_pause{200};    // between two tries
+constexpr seconds k_answer{30};       // for a request that an engine answers from what it knows
+constexpr seconds k_pull{1800};       // for an image
+constexpr seconds k_engine_away{60};  // an engine that restarts; its containers may go on meanwhile
+constexpr milliseconds k_pause{200};  // between two tries
 constexpr milliseconds k_look_again{300};
-constexpr milliseconds k_busy{20};      // until the sink is asked again, if it says nothing
+constexpr milliseconds k_busy{20};  // until the sink is asked again, if it says nothing
 constexpr seconds k_kill_again{2};
 
 std::uint64_t wall_ns() {
@@ -50,7 +50,8 @@ std::string text(const json::object& o, std::string_view name) {
 }
 
 bool says_missing(const std::string& message) {
-    return message.find("executable file not found") != message.npos || message.find("no such file or directory") != message.npos ||
+    return message.find("executable file not found") != message.npos ||
+           message.find("no such file or directory") != message.npos ||
            message.find("executable file `") != message.npos;
 }
 
@@ -99,7 +100,8 @@ std::string container_attempt::name_of(std::size_t step) const {
 
 outcome container_attempt::failed(std::int32_t result, std::string_view failure_class, std::string_view code,
                                   const std::string& message, std::optional<int> exit_code) const {
-    json::object o{{"class", failure_class}, {"code", code}, {"message", message}, {"exit_code", nullptr}, {"signal", nullptr}};
+    json::object o{
+        {"class", failure_class}, {"code", code}, {"message", message}, {"exit_code", nullptr}, {"signal", nullptr}};
     if (exit_code) o["exit_code"] = *exit_code;
     o["usage"] = json::object{{"wall_ms", std::chrono::duration_cast<milliseconds>(steady::now() - began_).count()}};
     if (auto limits = process::to_json(plan_.limits); !limits.empty()) o["limits"] = json::parse(limits);
@@ -159,12 +161,14 @@ void container_attempt::find_engine() {
 void container_attempt::get_image() {
     const auto& wanted = plan_.container;
     if (wanted.pull != sdk::image_pull::always) {
-        const auto known = engine_->ask("GET", sdk::concat("/images/", url_encoded(wanted.image), "/json"), {}, k_answer);
+        const auto known =
+            engine_->ask("GET", sdk::concat("/images/", url_encoded(wanted.image), "/json"), {}, k_answer);
         if (known.good()) return;
         if (known.status != 404) throw engine_error(sdk::concat("image ", wanted.image, ": ", known.message()));
         if (wanted.pull == sdk::image_pull::never)
-            throw ended{failed(SIGRUN_E_UNSUPPORTED, "refused", "image",
-                               sdk::concat("this runner does not have the image ", wanted.image, ", and container.pull is never"))};
+            throw ended{failed(
+                SIGRUN_E_UNSUPPORTED, "refused", "image",
+                sdk::concat("this runner does not have the image ", wanted.image, ", and container.pull is never"))};
     }
     const auto refuse = [&](const std::string& why) {
         return ended{failed(SIGRUN_E_IO, "infra_dependency", "pull",
@@ -173,8 +177,9 @@ void container_attempt::get_image() {
     // Without a tag every one of them would come.
     const bool named = wanted.image.find('@') != std::string::npos ||
                        wanted.image.find(':', wanted.image.rfind('/') + 1) != std::string::npos;
-    engine_stream progress(*engine_, "POST",
-                           sdk::concat("/images/create?fromImage=", url_encoded(wanted.image), named ? "" : "&tag=latest"), k_pull);
+    engine_stream progress(
+        *engine_, "POST",
+        sdk::concat("/images/create?fromImage=", url_encoded(wanted.image), named ? "" : "&tag=latest"), k_pull);
     std::string all, piece;
     const auto until = steady::now() + k_pull;
     for (;;) {
@@ -186,7 +191,8 @@ void container_attempt::get_image() {
             continue;
         }
         rest(steady::now());
-        if (cancelled()) throw ended{failed(SIGRUN_E_CANCELLED, "cancelled", "cancelled", "cancelled while its image was pulled")};
+        if (cancelled())
+            throw ended{failed(SIGRUN_E_CANCELLED, "cancelled", "cancelled", "cancelled while its image was pulled")};
         if (steady::now() >= until) throw refuse("it takes longer than half an hour");
     }
     if (progress.status() >= 300) throw refuse(engine_reply{progress.status(), all}.message());
@@ -219,14 +225,16 @@ container_attempt::container_state container_attempt::begin_step(std::size_t ste
         const auto made = engine_->ask("POST", sdk::concat("/containers/create?name=", name),
                                        plan_.create_body(step, rules_, terms_.workspace, terms_.names), k_answer);
         if (!made.good())
-            throw ended{failed(SIGRUN_E_IO, "infra_runner", "spawn", sdk::concat("the container cannot be made: ", made.message()))};
+            throw ended{failed(SIGRUN_E_IO, "infra_runner", "spawn",
+                               sdk::concat("the container cannot be made: ", made.message()))};
         known.emplace();
         known->id = text(object_of(made.body), "Id");
         known->created = true;
     }
     if (known->created) {
         // Before it starts, so that nothing is missed.
-        live.emplace(*engine_, "POST", sdk::concat("/containers/", known->id, "/attach?stream=true&stdout=true&stderr=true"), k_answer);
+        live.emplace(*engine_, "POST",
+                     sdk::concat("/containers/", known->id, "/attach?stream=true&stdout=true&stderr=true"), k_answer);
         if (live->status() != 200 && live->status() != 101) live.reset();
         start(*known);
     }
@@ -239,7 +247,8 @@ void container_attempt::start(const container_state& what) {
     if (begun.good() || begun.status == 304) return;
     const auto why = begun.message();
     if (says_missing(why)) throw ended{failed(SIGRUN_E_NOT_FOUND, "user", "not_found", why, 127)};
-    if (why.find("permission denied") != why.npos) throw ended{failed(SIGRUN_E_DENIED, "user", "not_executable", why, 126)};
+    if (why.find("permission denied") != why.npos)
+        throw ended{failed(SIGRUN_E_DENIED, "user", "not_executable", why, 126)};
     throw ended{failed(SIGRUN_E_IO, "infra_runner", "spawn", sdk::concat("the container cannot be started: ", why))};
 }
 
@@ -265,7 +274,8 @@ std::optional<container_attempt::container_state> container_attempt::inspect(con
     if (!reply.good()) throw engine_error(sdk::concat("container ", name, ": ", reply.message()));
     const auto o = object_of(reply.body);
     const auto* state = o.if_contains("State");
-    if (!state || !state->is_object()) throw engine_error(sdk::concat("container ", name, ": the engine does not tell its state"));
+    if (!state || !state->is_object())
+        throw engine_error(sdk::concat("container ", name, ": the engine does not tell its state"));
     const auto& s = state->get_object();
     container_state now;
     now.id = text(o, "Id");
@@ -274,7 +284,8 @@ std::optional<container_attempt::container_state> container_attempt::inspect(con
     now.running = yes(s, "Running") || yes(s, "Paused") || word == "stopping";
     now.oom = yes(s, "OOMKilled");
     now.error = text(s, "Error");
-    if (const auto* code = s.if_contains("ExitCode"); code && code->is_int64()) now.exit_code = static_cast<int>(code->get_int64());
+    if (const auto* code = s.if_contains("ExitCode"); code && code->is_int64())
+        now.exit_code = static_cast<int>(code->get_int64());
     return now;
 }
 
@@ -284,7 +295,9 @@ container_attempt::container_state container_attempt::inspect_until_told(const s
     for (;;) {
         try {
             auto now = inspect(id);
-            if (!now) throw ended{failed(SIGRUN_E_IO, "infra_runner", "container_gone", "somebody removed the job's container")};
+            if (!now)
+                throw ended{
+                    failed(SIGRUN_E_IO, "infra_runner", "container_gone", "somebody removed the job's container")};
             return *now;
         } catch (const engine_error&) {
             if (steady::now() >= until) throw;
@@ -295,7 +308,8 @@ container_attempt::container_state container_attempt::inspect_until_told(const s
 
 // Live over `live` for as long as that goes on. Without it, or if it breaks, what the engine has kept is read again and again: to
 // follow that is not safe, since podman 4.3 leaves lines out when the container ends meanwhile.
-container_attempt::container_state container_attempt::follow(const container_state& what, std::optional<engine_stream> live) {
+container_attempt::container_state container_attempt::follow(const container_state& what,
+                                                             std::optional<engine_stream> live) {
     delivered_ = {};
     if (live) read_output(what, *live, false);
     for (;;) {
@@ -316,7 +330,8 @@ container_attempt::container_state container_attempt::follow(const container_sta
 }
 
 void container_attempt::read_kept(const container_state& what) {
-    engine_stream kept(*engine_, "GET", sdk::concat("/containers/", what.id, "/logs?stdout=true&stderr=true"), k_answer);
+    engine_stream kept(*engine_, "GET", sdk::concat("/containers/", what.id, "/logs?stdout=true&stderr=true"),
+                       k_answer);
     // Not every log driver of docker can be read.
     if (kept.status() == 200) read_output(what, kept, true);
 }
@@ -435,11 +450,14 @@ outcome container_attempt::conclusion(std::size_t step, const container_state& h
     auto what = steps.size() < 2 ? std::string("the command") : sdk::concat("step ", step + 1, " of ", steps.size());
     if (steps.size() > 1 && !steps[step].name.empty()) what += sdk::concat(" (", steps[step].name, ")");
     if (timed_out_)
-        return failed(SIGRUN_E_TIMEOUT, "user_timeout", "run", sdk::concat(what, " ran longer than its run timeout"), how.exit_code);
-    if (cancelled()) return failed(SIGRUN_E_CANCELLED, "cancelled", "cancelled", "cancelled while it ran", how.exit_code);
+        return failed(SIGRUN_E_TIMEOUT, "user_timeout", "run", sdk::concat(what, " ran longer than its run timeout"),
+                      how.exit_code);
+    if (cancelled())
+        return failed(SIGRUN_E_CANCELLED, "cancelled", "cancelled", "cancelled while it ran", how.exit_code);
     if (how.exit_code != 0 && how.oom)
         return failed(SIGRUN_E_NOMEM, "resource", "oom",
-                      sdk::concat(what, " exited with code ", how.exit_code, ": the kernel killed a process of it for lack of memory",
+                      sdk::concat(what, " exited with code ", how.exit_code,
+                                  ": the kernel killed a process of it for lack of memory",
                                   plan_.job.limits.memory
                                       ? sdk::concat(", limits.memory is ", process::size_text(*plan_.job.limits.memory))
                                       : ""),
@@ -449,11 +467,12 @@ outcome container_attempt::conclusion(std::size_t step, const container_state& h
     o["exit_code"] = how.exit_code;
     constexpr int k_killed = 128 + 9;
     if (how.exit_code != 0)
-        o["message"] = sdk::concat(what, " exited with code ", how.exit_code, how.error.empty() ? "" : ": ", how.error,
-                                   how.exit_code == k_killed ? ", which is what a kill looks like, and Sigrun did not send it" : "",
-                                   how.exit_code == k_killed && plan_.job.limits.memory
-                                       ? sdk::concat("; limits.memory is ", process::size_text(*plan_.job.limits.memory))
-                                       : "");
+        o["message"] = sdk::concat(
+            what, " exited with code ", how.exit_code, how.error.empty() ? "" : ": ", how.error,
+            how.exit_code == k_killed ? ", which is what a kill looks like, and Sigrun did not send it" : "",
+            how.exit_code == k_killed && plan_.job.limits.memory
+                ? sdk::concat("; limits.memory is ", process::size_text(*plan_.job.limits.memory))
+                : "");
     return {SIGRUN_OK, json::serialize(o)};
 }
 

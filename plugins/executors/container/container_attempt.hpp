@@ -89,7 +89,7 @@ private:
     container_plan plan_;
     std::optional<engine_http> engine_;
     steady::time_point began_ = steady::now();
-    std::uint64_t total_ = 0;  // of output, over all steps
+    std::uint64_t total_ = 0;                   // of output, over all steps
     std::array<std::uint64_t, 2> delivered_{};  // of this step's standard output and error
     std::atomic<std::uint64_t> stored_{0};
     bool announced_ = false;

@@ -85,7 +85,8 @@ sigrun_result container_executor::describe(sigrun_op op) const {
             boost::system::error_code ec;
             const auto v = boost::json::parse(version.body, ec);
             const auto* number = !ec && v.is_object() ? v.get_object().if_contains("Version") : nullptr;
-            if (!version.good() || !number || !number->is_string()) throw engine_error(sdk::concat(path, " is no engine"));
+            if (!version.good() || !number || !number->is_string())
+                throw engine_error(sdk::concat(path, " is no engine"));
             facts.ok("isolation.container", std::string(number->get_string()), {.source = path, .volatility = "slow"});
             host_.complete_text(op, SIGRUN_OK, facts.take());
             return SIGRUN_PENDING;

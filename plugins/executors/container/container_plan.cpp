@@ -32,9 +32,11 @@ void hold_limits(container_plan& plan) {
             plan.limits.push_back({row.name, *value, process::holder::engine, {}});
             continue;
         }
-        plan.limits.push_back({row.name, *value, process::holder::none, "an engine does not look at what lies in a folder"});
+        plan.limits.push_back(
+            {row.name, *value, process::holder::none, "an engine does not look at what lies in a folder"});
         if (plan.job.limits.required)
-            throw process::limits_refused{"limits.enforce is required, and containers are not held to limits.workspace"};
+            throw process::limits_refused{
+                "limits.enforce is required, and containers are not held to limits.workspace"};
     }
 }
 
@@ -47,8 +49,8 @@ void hold_isolation(container_plan& plan, const container_rules& rules) {
             throw job_error{"invalid", sdk::concat("isolation.", row.name, ": expected ", row.on,
                                                    ", as a container always has it, found ", row.off)};
         if (row.name == "network" && value == false && rules.network != "host")
-            throw setting_refused{"isolation", sdk::concat("isolation.network = host: this runner's option network is ",
-                                                           rules.network)};
+            throw setting_refused{
+                "isolation", sdk::concat("isolation.network = host: this runner's option network is ", rules.network)};
         const bool held = row.name == "network" ? value == true || rules.network == "none"
                           : row.name == "files" ? value == true
                                                 : true;
@@ -62,8 +64,9 @@ void hold_isolation(container_plan& plan, const container_rules& rules) {
 void check_user(const container_plan& plan) {
     for (const auto* text : {&plan.job.setting.user, &plan.job.setting.group})
         if (text->find_first_not_of("0123456789") != std::string::npos)
-            throw job_error{"user", sdk::concat("user: expected a number, as names mean nothing outside of the image, found \"",
-                                                *text, "\"")};
+            throw job_error{"user",
+                            sdk::concat("user: expected a number, as names mean nothing outside of the image, found \"",
+                                        *text, "\"")};
 }
 
 json::array texts(const std::vector<std::string>& all, std::ptrdiff_t from) {
@@ -120,7 +123,7 @@ std::string container_plan::create_body(std::size_t step, const container_rules&
         host["ReadonlyRootfs"] = true;
         host["Tmpfs"] = json::object{{"/tmp", ""}, {"/var/tmp", ""}};
     }
-    std::string workdir = job.workdir.empty()        ? std::string(k_workspace)
+    std::string workdir = job.workdir.empty()     ? std::string(k_workspace)
                           : job.workdir[0] == '/' ? job.workdir
                                                   : sdk::concat(k_workspace, "/", job.workdir);
     json::object body{{"Image", container.image},

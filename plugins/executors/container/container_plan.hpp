@@ -18,7 +18,7 @@ namespace sigrun::container {
 inline constexpr std::string_view k_workspace = "/workspace";
 
 struct container_rules {
-    std::string network;                // of a job that does not ask for none: "bridge", "none", "host" or an engine's own name
+    std::string network;  // of a job that does not ask for none: "bridge", "none", "host" or an engine's own name
     std::vector<std::string> writable;  // folders that jobs may ask for
 };
 

@@ -31,7 +31,8 @@ public:
     explicit socket_stream(const std::string& path) {
         sockaddr_un at{};
         at.sun_family = AF_UNIX;
-        if (path.size() >= sizeof at.sun_path) throw engine_error(sdk::concat(path, ": the path is too long for a socket"));
+        if (path.size() >= sizeof at.sun_path)
+            throw engine_error(sdk::concat(path, ": the path is too long for a socket"));
         std::memcpy(at.sun_path, path.data(), path.size());
         fd_ = process::descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
         if (!fd_ || ::connect(fd_.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0)
@@ -132,7 +133,8 @@ std::string engine_reply::message() const {
     const auto v = boost::json::parse(body, ec);
     if (!ec && v.is_object())
         for (const char* name : {"message", "cause"})
-            if (const auto* text = v.get_object().if_contains(name); text && text->is_string() && !text->get_string().empty())
+            if (const auto* text = v.get_object().if_contains(name);
+                text && text->is_string() && !text->get_string().empty())
                 return std::string(text->get_string());
     const auto text = sdk::trimmed(body);
     return text.empty() ? sdk::concat("status ", status) : std::string(text.substr(0, 300));

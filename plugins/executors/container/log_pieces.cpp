@@ -27,7 +27,9 @@ bool log_pieces::add(std::string_view bytes, const taker& take) {
             head_.append(bytes.substr(0, n));
             bytes.remove_prefix(n);
             if (head_.size() < k_head) return true;
-            const auto at = [this](std::size_t i) { return static_cast<std::uint64_t>(static_cast<unsigned char>(head_[i])); };
+            const auto at = [this](std::size_t i) {
+                return static_cast<std::uint64_t>(static_cast<unsigned char>(head_[i]));
+            };
             if (at(0) > 2 || at(1) || at(2) || at(3)) return false;
             stream_ = at(0) == 2 ? SIGRUN_STREAM_STDERR : SIGRUN_STREAM_STDOUT;
             left_ = at(4) << 24 | at(5) << 16 | at(6) << 8 | at(7);

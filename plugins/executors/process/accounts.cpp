@@ -101,8 +101,8 @@ account find_account(const std::string& user, const std::string& group, const ac
     }
     const bool as_it_is = itself && (who.gid == ::getegid());
     if (!as_it_is && ::geteuid() != 0)
-        throw account_refused{sdk::concat("only a runner that is root can run a job as user \"", user, "\", and this one has uid ",
-                                          ::geteuid())};
+        throw account_refused{sdk::concat("only a runner that is root can run a job as user \"", user,
+                                          "\", and this one has uid ", ::geteuid())};
     return who;
 }
 
@@ -112,19 +112,22 @@ void hand_workspace_to(const account& who, const std::string& workspace, const s
         struct stat about {};
         if (::stat(folder.c_str(), &about) != 0)
             throw account_refused{sdk::concat(folder.string(), ": ", std::strerror(errno))};
-        const mode_t needed = who.uid == 0              ? 0
-                              : about.st_uid == who.uid ? S_IXUSR
-                              : has(who.groups, about.st_gid) || about.st_gid == who.gid ? S_IXGRP : S_IXOTH;
+        const mode_t needed = who.uid == 0                                               ? 0
+                              : about.st_uid == who.uid                                  ? S_IXUSR
+                              : has(who.groups, about.st_gid) || about.st_gid == who.gid ? S_IXGRP
+                                                                                         : S_IXOTH;
         if (needed && !(about.st_mode & needed))
-            throw account_refused{sdk::concat("user ", who.name.empty() ? std::to_string(who.uid) : who.name,
-                                              " cannot get to its workspace, since ", folder.string(),
-                                              " is closed to it: the runner's workspace_dir has to be a folder that its jobs' "
-                                              "users may pass through")};
+            throw account_refused{
+                sdk::concat("user ", who.name.empty() ? std::to_string(who.uid) : who.name,
+                            " cannot get to its workspace, since ", folder.string(),
+                            " is closed to it: the runner's workspace_dir has to be a folder that its jobs' "
+                            "users may pass through")};
         if (folder == folder.parent_path()) break;
     }
     const auto give = [&](const std::string& folder) {
         if (::lchown(folder.c_str(), who.uid, who.gid) != 0)
-            throw account_refused{sdk::concat(folder, " cannot be given to user ", who.uid, ": ", std::strerror(errno))};
+            throw account_refused{
+                sdk::concat(folder, " cannot be given to user ", who.uid, ": ", std::strerror(errno))};
     };
     give(workspace);
     if (!workdir.starts_with(workspace + "/")) return;

@@ -1,8 +1,8 @@
 // How an executor puts its jobs apart from the machine: by itself, or by a program that it runs them in.
 #pragma once
 
-#include "setting_plan.hpp"
 #include "process_job.hpp"
+#include "setting_plan.hpp"
 
 #include <sigrun/cpp/fact_writer.hpp>
 
@@ -30,7 +30,8 @@ public:
     virtual bool always() const noexcept { return false; }
     /// Plans the job's isolation and may put something in front of its commands. Throws setting_refused or job_error for a job
     /// that must not run like this.
-    virtual setting_plan wrap(const sdk::job_setting& wanted, const wrap_place& place, std::vector<step>& steps) const = 0;
+    virtual setting_plan wrap(const sdk::job_setting& wanted, const wrap_place& place,
+                              std::vector<step>& steps) const = 0;
     /// What a job can ask for here, as facts isolation.*.
     virtual void describe(sdk::fact_writer& facts) const = 0;
 };

@@ -150,8 +150,8 @@ std::optional<failure> why_not_set(const sigrun_shim_exited& r, const std::vecto
         {SIGRUN_SHIM_STAGE_PTY, "it could not get a terminal"}};
     for (const auto& [stage, what] : k_parts) {
         if (r.refused_stage != stage) continue;
-        auto message = sdk::concat(step_label(r.step, steps), " was not started: ", what, ": ",
-                                   std::strerror(r.refused_error));
+        auto message =
+            sdk::concat(step_label(r.step, steps), " was not started: ", what, ": ", std::strerror(r.refused_error));
         if (r.step > 0) return failure{SIGRUN_E_IO, "infra_runner", "spawn", std::move(message)};
         return failure{SIGRUN_E_UNSUPPORTED, "refused", "isolation", std::move(message)};
     }

@@ -22,11 +22,11 @@ struct outcome {
 struct evidence {
     std::optional<sigrun_shim_exited> exited;
     std::optional<sigrun_shim_measured> measured;
-    std::vector<held_limit> limits;  // empty: none, or an earlier executor has told of them
+    std::vector<held_limit> limits;     // empty: none, or an earlier executor has told of them
     std::vector<held_setting> setting;  // the same
-    bool cancelled = false;          // somebody asked for its end
-    std::optional<int> shim_status;  // from waitpid; nothing: it was the child of an earlier agent
-    std::size_t left_behind = 0;     // processes that a crashed shim left and that could not be killed
+    bool cancelled = false;             // somebody asked for its end
+    std::optional<int> shim_status;     // from waitpid; nothing: it was the child of an earlier agent
+    std::size_t left_behind = 0;        // processes that a crashed shim left and that could not be killed
 };
 
 outcome conclude(const evidence& what, const std::vector<step>& steps);

@@ -24,27 +24,28 @@ bool has_state_dir(const sigrun_task& task) {
 }
 
 sigrun_executor table_for(std::string_view kind) {
-    return {sizeof(sigrun_executor),
-    0,
-    sdk::str(kind),
-    [](sigrun_instance* i, sigrun_op op) noexcept {
-        return sdk::guarded(nullptr, [&] { return sdk::self<process_executor>(i).describe(op); });
-    },
-    [](sigrun_instance* i, const sigrun_task* task, const sigrun_sink* sink, sigrun_op op) noexcept {
-        return sdk::guarded(nullptr, [&] { return sdk::self<process_executor>(i).run(*task, *sink, op); });
-    },
-    [](sigrun_instance* i, const sigrun_task* task, std::uint64_t log_offset, const sigrun_sink* sink,
-       sigrun_op op) noexcept {
-        return sdk::guarded(nullptr,
-                            [&] { return sdk::self<process_executor>(i).attach(*task, log_offset, *sink, op); });
-    },
-    [](sigrun_instance* i, sigrun_op op, std::uint64_t grace_ns) noexcept {
-        return sdk::guarded(nullptr, [&] { return sdk::self<process_executor>(i).cancel(op, grace_ns); });
-    },
-    [](sigrun_instance* i, sigrun_op) noexcept { sdk::self<process_executor>(i).resume(); },
-    [](sigrun_instance* i, sigrun_op op, std::uint64_t offset) noexcept {
-        sdk::self<process_executor>(i).stored(op, offset);
-    },
+    return {
+        sizeof(sigrun_executor),
+        0,
+        sdk::str(kind),
+        [](sigrun_instance* i, sigrun_op op) noexcept {
+            return sdk::guarded(nullptr, [&] { return sdk::self<process_executor>(i).describe(op); });
+        },
+        [](sigrun_instance* i, const sigrun_task* task, const sigrun_sink* sink, sigrun_op op) noexcept {
+            return sdk::guarded(nullptr, [&] { return sdk::self<process_executor>(i).run(*task, *sink, op); });
+        },
+        [](sigrun_instance* i, const sigrun_task* task, std::uint64_t log_offset, const sigrun_sink* sink,
+           sigrun_op op) noexcept {
+            return sdk::guarded(nullptr,
+                                [&] { return sdk::self<process_executor>(i).attach(*task, log_offset, *sink, op); });
+        },
+        [](sigrun_instance* i, sigrun_op op, std::uint64_t grace_ns) noexcept {
+            return sdk::guarded(nullptr, [&] { return sdk::self<process_executor>(i).cancel(op, grace_ns); });
+        },
+        [](sigrun_instance* i, sigrun_op) noexcept { sdk::self<process_executor>(i).resume(); },
+        [](sigrun_instance* i, sigrun_op op, std::uint64_t offset) noexcept {
+            sdk::self<process_executor>(i).stored(op, offset);
+        },
     };
 }
 
@@ -163,7 +164,8 @@ void process_executor::launch(const sigrun_task& task, attempt_source source) {
     plan.workdir = make_workdir(job.workdir, workspace);
     auto environment = environment_;
     const auto& wanted = job.setting;
-    if (!wanted.user.empty() || wanted.pty || wanted.isolation.any() || !wanted.isolation.writable.empty() || wrapper_->always())
+    if (!wanted.user.empty() || wanted.pty || wanted.isolation.any() || !wanted.isolation.writable.empty() ||
+        wrapper_->always())
         set_apart(job, workspace, environment, source, plan);
     for (const auto& s : job.steps) plan.steps.push_back(s.argv);
     plan.environment = make_environment(environment, job, source.names, workspace);
@@ -205,7 +207,8 @@ void process_executor::set_apart(process_job& job, const std::string& workspace,
         std::erase_if(environment.more, [](const auto& variable) { return variable.second.empty(); });
     }
     if (job.setting.pty) environment.more["TERM"] = "xterm-256color";
-    auto how = wrapper_->wrap(job.setting, {workspace, plan.workdir, who ? who->uid : ::geteuid(), environment}, job.steps);
+    auto how =
+        wrapper_->wrap(job.setting, {workspace, plan.workdir, who ? who->uid : ::geteuid(), environment}, job.steps);
     if (!how.refusal.empty()) throw setting_refused{"isolation", how.refusal};
     if (who) put_account(*who, job.setting.user, how);
     source.setting = how.held;

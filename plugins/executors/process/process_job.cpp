@@ -111,7 +111,9 @@ base_environment base_environment::of_this_process(const std::string& path) {
         return std::string(value && *value ? value : otherwise);
     };
     return {path.empty() ? own("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin") : path,
-            own("HOME", "/"), own("LANG", "C.UTF-8"), {}};
+            own("HOME", "/"),
+            own("LANG", "C.UTF-8"),
+            {}};
 }
 
 std::vector<std::string> make_environment(const base_environment& base, const process_job& job,

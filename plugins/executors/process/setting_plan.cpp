@@ -50,7 +50,8 @@ int trial(unsigned long flags) {
     if (child == 0) {
         int error = ::syscall(SYS_unshare, flags) == 0 ? 0 : errno;
         // It is worth nothing where it may not be set up.
-        if (!error && (flags & CLONE_NEWNS) && ::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0) error = errno;
+        if (!error && (flags & CLONE_NEWNS) && ::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0)
+            error = errno;
         ::syscall(SYS_exit_group, error);
     }
     if (child < 0) return errno;
@@ -114,7 +115,8 @@ setting_plan plan_setting(const sdk::job_setting& wanted, const isolation_means&
                                        ". With isolation.enforce = best_effort the job would run without it");
     }
     for (const auto& path : wanted.isolation.writable) {
-        const bool may = std::any_of(allowed.begin(), allowed.end(), [&](const auto& folder) { return below(path, folder); });
+        const bool may =
+            std::any_of(allowed.begin(), allowed.end(), [&](const auto& folder) { return below(path, folder); });
         if (!may)
             throw setting_refused{"isolation", sdk::concat("this runner's option writable does not allow ", path)};
         if (::access(path.c_str(), F_OK) != 0)
@@ -139,7 +141,8 @@ void put_account(const account& who, const std::string& asked, setting_plan& pla
         plan.shim.gid = who.gid;
         plan.groups = who.groups;
     }
-    plan.held.insert(plan.held.begin(), {"user", asked, plan.shim.what & SIGRUN_SHIM_AS_USER ? "setuid" : "runner", {}});
+    plan.held.insert(plan.held.begin(),
+                     {"user", asked, plan.shim.what & SIGRUN_SHIM_AS_USER ? "setuid" : "runner", {}});
 }
 
 std::string to_json(const std::vector<held_setting>& held) {

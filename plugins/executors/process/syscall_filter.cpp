@@ -27,7 +27,8 @@ namespace {
 constexpr const char* k_denied[] = {
     // the kernel itself
     "bpf", "delete_module", "finit_module", "init_module", "kexec_file_load", "kexec_load", "perf_event_open", "reboot",
-    "syslog", "iopl", "ioperm", "lookup_dcookie", "userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register",
+    "syslog", "iopl", "ioperm", "lookup_dcookie", "userfaultfd", "io_uring_setup", "io_uring_enter",
+    "io_uring_register",
     // clocks and names of the machine
     "adjtimex", "clock_adjtime", "clock_settime", "settimeofday", "stime", "sethostname", "setdomainname", "acct",
     // mounts, swap, quotas
@@ -36,9 +37,9 @@ constexpr const char* k_denied[] = {
     // name spaces; clone with their flags is below
     "setns", "unshare",
     // other processes, and keys that are shared between them
-    "process_vm_readv", "process_vm_writev", "process_madvise", "kcmp", "pidfd_getfd", "add_key", "request_key", "keyctl",
-    "move_pages", "migrate_pages", "vhangup"};
-constexpr std::uint64_t k_new_spaces[] = {CLONE_NEWNS,  CLONE_NEWPID, CLONE_NEWNET,   CLONE_NEWIPC,
+    "process_vm_readv", "process_vm_writev", "process_madvise", "kcmp", "pidfd_getfd", "add_key", "request_key",
+    "keyctl", "move_pages", "migrate_pages", "vhangup"};
+constexpr std::uint64_t k_new_spaces[] = {CLONE_NEWNS,  CLONE_NEWPID,  CLONE_NEWNET,   CLONE_NEWIPC,
                                           CLONE_NEWUTS, CLONE_NEWUSER, CLONE_NEWCGROUP};
 
 bool add_rules(scmp_filter_ctx filter) {

@@ -115,8 +115,9 @@ bubblewrap find_bubblewrap(const std::string& configured) {
         return b;
     }
     b.version = first_line(version.text.substr(11));
-    std::vector<std::string> trial{b.program, "--unshare-ipc", "--unshare-pid", "--unshare-net", "--ro-bind", "/", "/",
-                                   "--dev",   "/dev",          "--proc",        "/proc",         "--",        "/bin/true"};
+    std::vector<std::string> trial{b.program,  "--unshare-ipc", "--unshare-pid", "--unshare-net", "--ro-bind", "/",
+                                   "/",        "--dev",         "/dev",          "--proc",        "/proc",     "--",
+                                   "/bin/true"};
     const auto made = ask(trial);
     if (!made.good) b.why_not = sdk::concat("bwrap cannot make a sandbox here: ", first_line(made.text));
     return b;

@@ -68,7 +68,8 @@ process::setting_plan sandboxed_jobs::wrap(const sdk::job_setting& wanted, const
     const auto& isolation = wanted.isolation;
     // Its own choice of paths, and the refusal of a filter that cannot be had, are those of every job.
     auto own = wanted;
-    for (const auto& row : sdk::k_job_isolation) own.isolation.*(row.value) = row.name == "syscalls" && isolation.syscalls.value_or(true);
+    for (const auto& row : sdk::k_job_isolation)
+        own.isolation.*(row.value) = row.name == "syscalls" && isolation.syscalls.value_or(true);
     process::isolation_means means;
     means.syscalls = process::job_syscall_filter().why_not;
     auto plan = process::plan_setting(own, means, rules_.writable);

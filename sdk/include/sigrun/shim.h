@@ -106,10 +106,12 @@ enum {
     SIGRUN_SHIM_PRIVATE_TMP = 16, /* /tmp, /var/tmp and /dev/shm in memory, of tmp_bytes each; needs NS_MOUNT */
     SIGRUN_SHIM_AS_USER = 32,     /* uid, gid and the groups */
     SIGRUN_SHIM_NO_NEW_PRIVS = 64,
-    SIGRUN_SHIM_READ_ONLY = 128,  /* by Landlock: written is below the workspace, the private folders and n_writable paths only */
-    SIGRUN_SHIM_FILTERED = 256,   /* the filter holds the step's first process and what comes of it */
-    SIGRUN_SHIM_FILTER_FD = 512,  /* the filter is an open file, SIGRUN_SHIM_FILTER_AT, of each step: for a program that puts it on */
-    SIGRUN_SHIM_PTY = 1024        /* standard input, output and error are one terminal; its output has the stream stdout */
+    SIGRUN_SHIM_READ_ONLY =
+        128, /* by Landlock: written is below the workspace, the private folders and n_writable paths only */
+    SIGRUN_SHIM_FILTERED = 256, /* the filter holds the step's first process and what comes of it */
+    SIGRUN_SHIM_FILTER_FD =
+        512, /* the filter is an open file, SIGRUN_SHIM_FILTER_AT, of each step: for a program that puts it on */
+    SIGRUN_SHIM_PTY = 1024 /* standard input, output and error are one terminal; its output has the stream stdout */
 };
 #define SIGRUN_SHIM_FILTER_AT 3
 typedef struct sigrun_shim_setting {

@@ -20,11 +20,13 @@ namespace detail {
 
 inline std::optional<setting_fault> read_container(const boost::json::value& v, job_container& out) {
     const auto* members = v.if_object();
-    if (!members) return setting_fault{"container", "an object such as {\"image\": \"debian:12\"}", boost::json::serialize(v)};
+    if (!members)
+        return setting_fault{"container", "an object such as {\"image\": \"debian:12\"}", boost::json::serialize(v)};
     for (const auto& [key, value] : *members) {
         const std::string_view name(key.data(), key.size());
-        const std::string_view text =
-            value.is_string() ? std::string_view(value.get_string().data(), value.get_string().size()) : std::string_view();
+        const std::string_view text = value.is_string()
+                                          ? std::string_view(value.get_string().data(), value.get_string().size())
+                                          : std::string_view();
         if (name == "image") {
             const auto odd = [](char c) { return c <= ' ' || c == 0x7F; };
             if (text.empty() || text.size() > 512 || text[0] == '-' || std::any_of(text.begin(), text.end(), odd))
@@ -34,7 +36,9 @@ inline std::optional<setting_fault> read_container(const boost::json::value& v, 
         } else if (name == "pull") {
             if (text != "missing" && text != "always" && text != "never")
                 return setting_fault{"container.pull", "missing, always or never", boost::json::serialize(value)};
-            out.pull = text == "missing" ? image_pull::missing : text == "always" ? image_pull::always : image_pull::never;
+            out.pull = text == "missing"  ? image_pull::missing
+                       : text == "always" ? image_pull::always
+                                          : image_pull::never;
         } else {
             return setting_fault{concat("container.", name), "image or pull", concat("\"", name, "\"")};
         }
@@ -49,8 +53,9 @@ inline std::optional<setting_fault> read_job_container(const boost::json::object
                                                        job_container& out) {
     const auto* v = document.if_contains("container");
     if (detail::given(v) != (kind == "container"))
-        return kind == "container" ? setting_fault{"container", "an object such as {\"image\": \"debian:12\"}", "nothing"}
-                                   : setting_fault{"container", "kind = container beside it", concat("kind = ", kind)};
+        return kind == "container"
+                   ? setting_fault{"container", "an object such as {\"image\": \"debian:12\"}", "nothing"}
+                   : setting_fault{"container", "kind = container beside it", concat("kind = ", kind)};
     if (!detail::given(v)) return std::nullopt;
     if (auto fault = detail::read_container(*v, out)) return fault;
     if (out.image.empty()) return setting_fault{"container.image", "the name of an image such as debian:12", "nothing"};

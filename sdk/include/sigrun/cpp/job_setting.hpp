@@ -17,14 +17,14 @@ namespace sigrun::sdk {
 
 /// What of the machine a job does not share. Not said: what the executor does by itself.
 struct job_isolation {
-    std::optional<bool> tmp;         // /tmp, /var/tmp and /dev/shm of its own
-    std::optional<bool> mounts;      // what it mounts, nobody else sees
-    std::optional<bool> processes;   // it sees and reaches its own processes only
-    std::optional<bool> network;     // a loopback of its own and nothing else
-    std::optional<bool> ipc;         // System V IPC and message queues of its own
-    std::optional<bool> files;       // it writes only below its workspace
-    std::optional<bool> syscalls;    // without those that change the machine
-    std::optional<bool> privileges;  // no program gives it more rights (set-user-id, file capabilities)
+    std::optional<bool> tmp;            // /tmp, /var/tmp and /dev/shm of its own
+    std::optional<bool> mounts;         // what it mounts, nobody else sees
+    std::optional<bool> processes;      // it sees and reaches its own processes only
+    std::optional<bool> network;        // a loopback of its own and nothing else
+    std::optional<bool> ipc;            // System V IPC and message queues of its own
+    std::optional<bool> files;          // it writes only below its workspace
+    std::optional<bool> syscalls;       // without those that change the machine
+    std::optional<bool> privileges;     // no program gives it more rights (set-user-id, file capabilities)
     std::vector<std::string> writable;  // more paths that it may write to, of those that the runner allows
     bool required = true;               // refuse the job rather than run it with less
 
@@ -76,7 +76,8 @@ inline constexpr std::size_t k_most_writable = 64;
 inline bool given(const boost::json::value* v) { return v && !v->is_null(); }
 
 // A name as the system takes it, or a number.
-inline std::optional<setting_fault> read_account(const boost::json::value& v, std::string_view field, std::string& out) {
+inline std::optional<setting_fault> read_account(const boost::json::value& v, std::string_view field,
+                                                 std::string& out) {
     if (v.is_int64() || v.is_uint64()) {
         boost::system::error_code error;
         const auto n = v.to_number<std::uint32_t>(error);
@@ -159,8 +160,9 @@ inline std::optional<setting_fault> read_isolation(const boost::json::value& v, 
             for (const auto& r : k_job_isolation) known += concat(r.name, ", ");
             return setting_fault{field, concat("one of ", known, "writable, enforce"), concat("\"", name, "\"")};
         }
-        const std::string_view word =
-            value.is_string() ? std::string_view(value.get_string().data(), value.get_string().size()) : std::string_view();
+        const std::string_view word = value.is_string()
+                                          ? std::string_view(value.get_string().data(), value.get_string().size())
+                                          : std::string_view();
         if (word != row->on && word != row->off)
             return setting_fault{field, concat(row->on, " or ", row->off), boost::json::serialize(value)};
         out.*(row->value) = word == row->on;
@@ -176,8 +178,7 @@ inline std::optional<setting_fault> read_job_setting(const boost::json::object& 
         if (auto fault = detail::read_account(*v, "user", out.user)) return fault;
     if (const auto* v = document.if_contains("group"); detail::given(v))
         if (auto fault = detail::read_account(*v, "group", out.group)) return fault;
-    if (!out.group.empty() && out.user.empty())
-        return setting_fault{"group", "a user beside it", "a group alone"};
+    if (!out.group.empty() && out.user.empty()) return setting_fault{"group", "a user beside it", "a group alone"};
     if (const auto* v = document.if_contains("pty"); detail::given(v))
         if (auto fault = detail::read_pty(*v, out.pty)) return fault;
     if (const auto* v = document.if_contains("isolation"); detail::given(v))

@@ -24,9 +24,10 @@ sdk::job_setting setting_in(const std::string& text) {
 }
 
 TEST(job_setting, every_field_arrives) {
-    const auto s = setting_in(R"({"user":"builder","group":100,"pty":{"rows":40,"columns":120},"isolation":{"tmp":"private",)"
-                        R"("network":"none","files":"read_only","ipc":"host","writable":["/var/cache/x"],)"
-                        R"("enforce":"best_effort"}})");
+    const auto s =
+        setting_in(R"({"user":"builder","group":100,"pty":{"rows":40,"columns":120},"isolation":{"tmp":"private",)"
+                   R"("network":"none","files":"read_only","ipc":"host","writable":["/var/cache/x"],)"
+                   R"("enforce":"best_effort"}})");
     EXPECT_EQ(s.user, "builder");
     EXPECT_EQ(s.group, "100");
     ASSERT_TRUE(s.pty);
@@ -80,7 +81,8 @@ TEST(job_setting, a_container_has_an_image_and_nobody_else_has) {
     EXPECT_EQ(document(R"("kind":"container","container":{})").error().field, "container.image");
     EXPECT_EQ(document(R"("kind":"container","container":{"image":"a b"})").error().field, "container.image");
     EXPECT_EQ(document(R"("kind":"container","container":{"image":"a","pull":"x"})").error().field, "container.pull");
-    EXPECT_EQ(document(R"("kind":"container","container":{"image":"a","volume":"x"})").error().field, "container.volume");
+    EXPECT_EQ(document(R"("kind":"container","container":{"image":"a","volume":"x"})").error().field,
+              "container.volume");
     EXPECT_EQ(document(R"("container":{"image":"debian:12"})").error().field, "container");
 }
 

@@ -1,5 +1,6 @@
 // What a job of kind "container" is to an engine, and how its output is taken apart.
 #include "container_plan.hpp"
+
 #include "engine_http.hpp"
 #include "log_pieces.hpp"
 
@@ -13,15 +14,14 @@ namespace json = boost::json;
 const container_rules k_rules{"bridge", {"/srv/cache"}};
 
 json::object create_body(const std::string& members, const container_rules& rules = k_rules) {
-    const auto plan = plan_container(R"({"kind":"container","command":["make","check"],"container":{"image":"debian:12"})" +
-                                         members + "}",
-                                     rules);
+    const auto plan = plan_container(
+        R"({"kind":"container","command":["make","check"],"container":{"image":"debian:12"})" + members + "}", rules);
     return json::parse(plan.create_body(0, rules, "/work/7", {"job-1", "1:abc", 2})).as_object();
 }
 
 std::string held(const std::string& members, const container_rules& rules = k_rules) {
-    const auto plan = plan_container(
-        R"({"kind":"container","command":["true"],"container":{"image":"i"})" + members + "}", rules);
+    const auto plan =
+        plan_container(R"({"kind":"container","command":["true"],"container":{"image":"i"})" + members + "}", rules);
     std::string all;
     for (const auto& one : plan.held) all += one.name + " ";
     return all;
@@ -45,7 +45,8 @@ TEST(container_plan, a_command_replaces_what_the_image_would_run) {
     EXPECT_EQ(body.at("Entrypoint"), json::value({"make"}));
     EXPECT_EQ(body.at("Cmd"), json::value({"check"}));
     EXPECT_EQ(body.at("WorkingDir"), "/workspace");
-    EXPECT_EQ(body.at("Env"), json::value({"CI=1", "SIGRUN_JOB=job-1", "SIGRUN_ATTEMPT=2", "SIGRUN_FENCING_TOKEN=1:abc"}));
+    EXPECT_EQ(body.at("Env"),
+              json::value({"CI=1", "SIGRUN_JOB=job-1", "SIGRUN_ATTEMPT=2", "SIGRUN_FENCING_TOKEN=1:abc"}));
     EXPECT_EQ(body.at("HostConfig").at("Binds"), json::value({"/work/7:/workspace"}));
     EXPECT_EQ(body.at("HostConfig").at("NetworkMode"), "bridge");
     EXPECT_EQ(body.at("HostConfig").at("SecurityOpt"), json::value({"no-new-privileges"}));
@@ -55,13 +56,15 @@ TEST(container_plan, a_command_replaces_what_the_image_would_run) {
 }
 
 TEST(container_plan, limits_are_the_engines) {
-    const auto host = create_body(R"(,"limits":{"memory":"64MiB","cpus":1.5,"pids":20,"open_files":99})").at("HostConfig");
+    const auto host =
+        create_body(R"(,"limits":{"memory":"64MiB","cpus":1.5,"pids":20,"open_files":99})").at("HostConfig");
     EXPECT_EQ(host.at("Memory"), 64 << 20);
     EXPECT_EQ(host.at("MemorySwap"), 64 << 20);
     EXPECT_EQ(host.at("NanoCpus"), 1'500'000'000);
     EXPECT_EQ(host.at("PidsLimit"), 20);
     EXPECT_EQ(host.at("Ulimits"), json::value({{{"Name", "nofile"}, {"Soft", 99}, {"Hard", 99}}}));
-    EXPECT_TRUE(says(refusal<process::limits_refused>(R"(,"limits":{"workspace":"1GiB","enforce":"required"})"), "workspace"));
+    EXPECT_TRUE(
+        says(refusal<process::limits_refused>(R"(,"limits":{"workspace":"1GiB","enforce":"required"})"), "workspace"));
     EXPECT_EQ(refusal<process::limits_refused>(R"(,"limits":{"workspace":"1GiB"})"), "taken");
 }
 
@@ -71,13 +74,16 @@ TEST(container_plan, isolation_that_a_container_always_has_cannot_be_switched_of
               "tmp mounts processes network ipc files syscalls privileges ");
     EXPECT_EQ(held("", {"none", {}}), "tmp mounts processes network ipc syscalls privileges ");
     EXPECT_TRUE(says(refusal<process::job_error>(R"(,"isolation":{"tmp":"host"})"), "isolation.tmp"));
-    EXPECT_TRUE(says(refusal<process::setting_refused>(R"(,"isolation":{"network":"host"})"), "option network is bridge"));
+    EXPECT_TRUE(
+        says(refusal<process::setting_refused>(R"(,"isolation":{"network":"host"})"), "option network is bridge"));
     EXPECT_EQ(refusal<process::setting_refused>(R"(,"isolation":{"network":"host"})", {"host", {}}), "taken");
-    const auto host = create_body(R"(,"isolation":{"network":"none","files":"read_only","writable":["/srv/cache/x"]})").at("HostConfig");
+    const auto host = create_body(R"(,"isolation":{"network":"none","files":"read_only","writable":["/srv/cache/x"]})")
+                          .at("HostConfig");
     EXPECT_EQ(host.at("NetworkMode"), "none");
     EXPECT_EQ(host.at("ReadonlyRootfs"), true);
     EXPECT_EQ(host.at("Binds"), json::value({"/work/7:/workspace", "/srv/cache/x:/srv/cache/x"}));
-    EXPECT_TRUE(says(refusal<process::setting_refused>(R"(,"isolation":{"files":"read_only","writable":["/srv"]})"), "/srv"));
+    EXPECT_TRUE(
+        says(refusal<process::setting_refused>(R"(,"isolation":{"files":"read_only","writable":["/srv"]})"), "/srv"));
 }
 
 TEST(container_plan, a_user_is_a_number) {
@@ -101,9 +107,9 @@ TEST(log_pieces, frames_are_taken_apart_wherever_they_are_cut) {
         log_pieces pieces(false);
         std::string out, err;
         for (std::size_t at = 0; at < all.size(); at += step)
-            EXPECT_TRUE(pieces.add(std::string_view(all).substr(at, step), [&](std::uint32_t stream, std::string_view p) {
-                (stream == SIGRUN_STREAM_STDERR ? err : out) += p;
-            }));
+            EXPECT_TRUE(pieces.add(
+                std::string_view(all).substr(at, step),
+                [&](std::uint32_t stream, std::string_view p) { (stream == SIGRUN_STREAM_STDERR ? err : out) += p; }));
         EXPECT_EQ(out, "out\n" + std::string(700, 'x')) << step;
         EXPECT_EQ(err, "err\n") << step;
     }

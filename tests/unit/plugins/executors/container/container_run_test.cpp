@@ -39,8 +39,11 @@ protected:
         posix_spawn_file_actions_t files;
         ::posix_spawn_file_actions_init(&files);
         ::posix_spawn_file_actions_adddup2(&files, ready[1], 1);
-        std::vector<std::string> words{"python3", SIGRUN_SOURCE_DIR "/tests/fixtures/fake_engine.py", socket_, "--image", "busybox",
-                                       "--image", "oom", "--pullable", "far"};
+        std::vector<std::string> words{"python3", SIGRUN_SOURCE_DIR "/tests/fixtures/fake_engine.py",
+                                       socket_,   "--image",
+                                       "busybox", "--image",
+                                       "oom",     "--pullable",
+                                       "far"};
         std::vector<char*> argv;
         for (auto& w : words) argv.push_back(w.data());
         argv.push_back(nullptr);
@@ -61,7 +64,9 @@ protected:
         if (!more.contains("container")) more["container"] = json::object{{"image", image_}, {"pull", "never"}};
         return more;
     }
-    running in_container(std::string_view script, json::object more = {}) { return begin(document(script, std::move(more))); }
+    running in_container(std::string_view script, json::object more = {}) {
+        return begin(document(script, std::move(more)));
+    }
     running attach(const running& before, std::string_view script) {
         running r;
         r.token = before.token;
@@ -85,7 +90,8 @@ protected:
 };
 
 TEST_F(container_jobs, output_exit_code_and_workspace_come_back) {
-    auto r = in_container("echo out; echo err >&2; pwd >/dev/null; echo kept > result; exit 3", {{"env", {{"X", "y"}}}});
+    auto r =
+        in_container("echo out; echo err >&2; pwd >/dev/null; echo kept > result; exit 3", {{"env", {{"X", "y"}}}});
     auto o = parsed(wait(r));
     EXPECT_EQ(o["exit_code"], 3) << json::serialize(o);
     EXPECT_EQ(output(r), "out\n");
@@ -106,8 +112,9 @@ TEST_F(container_jobs, much_output_arrives_whole) {
 TEST_F(container_jobs, steps_run_one_after_another_until_one_fails) {
     json::object d = document("true");
     d.erase("command");
-    d["steps"] = json::array{json::array{"sh", "-c", "echo one > file"}, json::array{"cat", "file"},
-                             json::object{{"name", "bad"}, {"command", {"sh", "-c", "exit 4"}}}, json::array{"echo", "never"}};
+    d["steps"] =
+        json::array{json::array{"sh", "-c", "echo one > file"}, json::array{"cat", "file"},
+                    json::object{{"name", "bad"}, {"command", {"sh", "-c", "exit 4"}}}, json::array{"echo", "never"}};
     auto r = begin(d);
     auto o = parsed(wait(r));
     EXPECT_EQ(o["exit_code"], 4);
@@ -153,8 +160,10 @@ TEST_F(container_jobs, an_image_that_is_not_here_is_another_runners_and_one_that
 }
 
 TEST_F(container_jobs, lack_of_memory_is_told_as_that) {
-    auto r = is_real() ? in_container("exec dd if=/dev/zero of=/dev/null bs=200M count=1", {{"limits", {{"memory", "24MiB"}}}})
-                       : in_container("exit 137", {{"container", {{"image", "oom"}}}, {"limits", {{"memory", "24MiB"}}}});
+    auto r =
+        is_real()
+            ? in_container("exec dd if=/dev/zero of=/dev/null bs=200M count=1", {{"limits", {{"memory", "24MiB"}}}})
+            : in_container("exit 137", {{"container", {{"image", "oom"}}}, {"limits", {{"memory", "24MiB"}}}});
     auto o = wait(r);
     if (is_real() && json::parse(o.text).as_object()["class"] != "resource") GTEST_SKIP() << o.text;
     expect_end(o, "resource", "oom");
@@ -200,7 +209,9 @@ TEST_F(container_jobs, a_later_agent_goes_on_with_what_an_earlier_one_began) {
     EXPECT_EQ(o["exit_code"], 5) << json::serialize(o);
     EXPECT_EQ(output(again), "before\nafter\n");
     for (const auto& f : again.sink->frames())
-        if (f.kind == SIGRUN_LOG) { EXPECT_LT(f.offset, 13u); }
+        if (f.kind == SIGRUN_LOG) {
+            EXPECT_LT(f.offset, 13u);
+        }
     expect_no_container(again);
 }
 

@@ -38,7 +38,7 @@ protected:
     }
 };
 
-#define NEED(part)                                                                 \
+#define NEED(part) \
     if (const auto& why = means().why_not(part); !why.empty()) GTEST_SKIP() << why
 
 TEST_F(process_setting, a_job_without_wishes_says_nothing_of_isolation) {
@@ -49,9 +49,10 @@ TEST_F(process_setting, a_job_without_wishes_says_nothing_of_isolation) {
 
 TEST_F(process_setting, a_private_network_has_a_loopback_and_nothing_else) {
     NEED("network");
-    auto r = apart("ls /sys/class/net >/dev/null; cat /proc/net/dev | tail -n +3 | cut -d: -f1 | tr -d ' '; "
-                   "ip -o addr show lo 2>/dev/null | grep -c 127.0.0.1",
-                   {{"network", "none"}});
+    auto r = apart(
+        "ls /sys/class/net >/dev/null; cat /proc/net/dev | tail -n +3 | cut -d: -f1 | tr -d ' '; "
+        "ip -o addr show lo 2>/dev/null | grep -c 127.0.0.1",
+        {{"network", "none"}});
     auto o = parsed(wait(r));
     EXPECT_EQ(output(r), "lo\n1\n") << json::serialize(o);
     EXPECT_EQ(held_by(r, "network"), "network_namespace");
@@ -85,8 +86,9 @@ TEST_F(process_setting, the_workspace_is_at_its_place_although_tmp_is_private) {
 
 TEST_F(process_setting, in_a_pid_name_space_a_job_sees_its_own_processes_only) {
     NEED("processes");
-    auto r = apart("ls /proc | grep -c '^[0-9]'; kill -0 " + std::to_string(::getpid()) + " 2>/dev/null && echo reached",
-                   {{"processes", "private"}});
+    auto r =
+        apart("ls /proc | grep -c '^[0-9]'; kill -0 " + std::to_string(::getpid()) + " 2>/dev/null && echo reached",
+              {{"processes", "private"}});
     auto o = parsed(wait(r));
     // The keeper, the shell, ls and grep.
     EXPECT_EQ(output(r), "4\n") << json::serialize(o);
@@ -102,8 +104,10 @@ TEST_F(process_setting, who_escapes_its_parents_in_a_pid_name_space_is_ended_wit
 
 TEST_F(process_setting, a_cancel_reaches_everybody_in_a_pid_name_space) {
     NEED("processes");
-    auto r = apart("(setsid sh -c 'trap \"\" TERM; sleep 1000' &); trap 'echo told; exit 0' TERM; echo up; while :; do sleep 0.01; done",
-                   {{"processes", "private"}});
+    auto r = apart(
+        "(setsid sh -c 'trap \"\" TERM; sleep 1000' &); trap 'echo told; exit 0' TERM; echo up; while :; do sleep "
+        "0.01; done",
+        {{"processes", "private"}});
     wait_output(r, "up");
     EXPECT_EQ(table_->cancel(instance_, r.op, 300 * k_ms), SIGRUN_OK);
     expect_end(wait(r), "cancelled", "cancelled");
@@ -113,8 +117,9 @@ TEST_F(process_setting, a_cancel_reaches_everybody_in_a_pid_name_space) {
 
 TEST_F(process_setting, processes_of_a_step_live_on_during_the_next_in_their_name_space) {
     NEED("processes");
-    json::object document{{"steps", {json::array{"sh", "-c", "sleep 1000 & echo $! > bg"},
-                                     json::array{"sh", "-c", "kill -0 $(cat bg) && echo alive"}}},
+    json::object document{{"steps",
+                           {json::array{"sh", "-c", "sleep 1000 & echo $! > bg"},
+                            json::array{"sh", "-c", "kill -0 $(cat bg) && echo alive"}}},
                           {"isolation", {{"processes", "private"}, {"ipc", "private"}, {"mounts", "private"}}}};
     auto r = begin(document);
     auto o = parsed(wait(r));
@@ -125,8 +130,9 @@ TEST_F(process_setting, processes_of_a_step_live_on_during_the_next_in_their_nam
 
 TEST_F(process_setting, what_a_job_mounts_is_seen_by_nobody_else) {
     NEED("mounts");
-    auto r = apart(concat("mkdir m && mount -t tmpfs none m && touch m/inside && grep -c ", workspace_, "/m /proc/self/mounts"),
-                   {{"mounts", "private"}});
+    auto r = apart(
+        concat("mkdir m && mount -t tmpfs none m && touch m/inside && grep -c ", workspace_, "/m /proc/self/mounts"),
+        {{"mounts", "private"}});
     EXPECT_EQ(parsed(wait(r))["exit_code"], 0) << output(r, SIGRUN_STREAM_STDERR);
     EXPECT_EQ(output(r), "1\n");
     EXPECT_TRUE(std::filesystem::is_empty(workspace_ + "/m"));
@@ -137,8 +143,10 @@ TEST_F(process_setting, with_read_only_files_a_job_writes_to_its_workspace_and_t
     char folder[] = "/var/tmp/sigrun-cache-XXXXXX";
     ASSERT_NE(::mkdtemp(folder), nullptr);
     start({{"writable", folder}});
-    const auto script = concat("echo a > inside; echo b > /dev/null; (echo c > /var/tmp/sigrun-outside) 2>/dev/null || echo refused; "
-                               "echo d > ", folder, "/ok && cat /etc/passwd > copy; cat inside");
+    const auto script = concat(
+        "echo a > inside; echo b > /dev/null; (echo c > /var/tmp/sigrun-outside) 2>/dev/null || echo refused; "
+        "echo d > ",
+        folder, "/ok && cat /etc/passwd > copy; cat inside");
     auto r = apart(script, {{"files", "read_only"}, {"writable", json::array{folder}}});
     auto o = parsed(wait(r));
     EXPECT_EQ(output(r), "refused\na\n") << json::serialize(o) << output(r, SIGRUN_STREAM_STDERR);
@@ -161,9 +169,10 @@ TEST_F(process_setting, read_only_files_and_a_private_tmp_go_together) {
 
 TEST_F(process_setting, a_filter_refuses_calls_that_change_the_machine_and_lets_others_work) {
     NEED("syscalls");
-    auto r = apart("unshare -U true 2>/dev/null || echo no name space; mount -t tmpfs none . 2>/dev/null || echo no mount; "
-                   "grep -E '^Seccomp:' /proc/self/status; sh -c 'echo children work' | cat",
-                   {{"syscalls", "filtered"}});
+    auto r = apart(
+        "unshare -U true 2>/dev/null || echo no name space; mount -t tmpfs none . 2>/dev/null || echo no mount; "
+        "grep -E '^Seccomp:' /proc/self/status; sh -c 'echo children work' | cat",
+        {{"syscalls", "filtered"}});
     auto o = parsed(wait(r));
     EXPECT_EQ(output(r), "no name space\nno mount\nSeccomp:\t2\nchildren work\n") << json::serialize(o);
     EXPECT_EQ(held_by(r, "syscalls"), "seccomp");
@@ -199,8 +208,10 @@ TEST_F(process_setting, a_job_runs_as_the_user_that_it_names) {
     start({{"users", "nobody"}});
     const auto* nobody = ::getpwnam("nobody");
     ASSERT_NE(nobody, nullptr);
-    auto r = begin({{"command", {"sh", "-c", "id -u; id -g; id -G; echo $USER $LOGNAME; echo mine > own && stat -c %u own; "
-                                             "grep NoNewPrivs /proc/self/status; test -r /etc/shadow || echo closed"}},
+    auto r = begin({{"command",
+                     {"sh", "-c",
+                      "id -u; id -g; id -G; echo $USER $LOGNAME; echo mine > own && stat -c %u own; "
+                      "grep NoNewPrivs /proc/self/status; test -r /etc/shadow || echo closed"}},
                     {"user", "nobody"}});
     auto o = parsed(wait(r));
     const auto uid = concat(nobody->pw_uid), gid = concat(nobody->pw_gid);
@@ -215,7 +226,8 @@ TEST_F(process_setting, a_job_runs_as_the_user_that_it_names) {
 TEST_F(process_setting, the_way_to_a_relative_workdir_belongs_to_the_user) {
     if (::geteuid() != 0) GTEST_SKIP() << "only root runs jobs as another user";
     start({{"users", "*"}});
-    auto r = begin({{"command", {"sh", "-c", "echo x > file && stat -c %u file .."}}, {"workdir", "a/b"}, {"user", 65534}});
+    auto r =
+        begin({{"command", {"sh", "-c", "echo x > file && stat -c %u file .."}}, {"workdir", "a/b"}, {"user", 65534}});
     auto o = parsed(wait(r));
     EXPECT_EQ(output(r), "65534\n65534\n") << json::serialize(o) << output(r, SIGRUN_STREAM_STDERR);
 }
@@ -248,14 +260,17 @@ TEST_F(process_setting, another_user_has_the_same_isolation) {
     NEED("files");
     start({{"users", "nobody"}});
     auto r = apart("id -u; echo $$; echo x > mine; (echo y > /tmp/sigrun-outside) 2>/dev/null || echo refused",
-                   {{"processes", "private"}, {"files", "read_only"}, {"network", "none"}, {"syscalls", "filtered"}}, {{"user", "nobody"}});
+                   {{"processes", "private"}, {"files", "read_only"}, {"network", "none"}, {"syscalls", "filtered"}},
+                   {{"user", "nobody"}});
     auto o = parsed(wait(r));
     EXPECT_EQ(output(r), "65534\n2\nrefused\n") << json::serialize(o) << output(r, SIGRUN_STREAM_STDERR);
 }
 
 TEST_F(process_setting, a_job_at_a_terminal_sees_one_of_the_size_that_it_asked_for) {
-    auto r = begin({{"command", {"sh", "-c", "test -t 0 && test -t 1 && test -t 2 && tty | grep -c ^/dev/ && stty size; echo $TERM"}},
-                    {"pty", {{"rows", 33}, {"columns", 111}}}});
+    auto r =
+        begin({{"command",
+                {"sh", "-c", "test -t 0 && test -t 1 && test -t 2 && tty | grep -c ^/dev/ && stty size; echo $TERM"}},
+               {"pty", {{"rows", 33}, {"columns", 111}}}});
     auto o = parsed(wait(r));
     EXPECT_EQ(o["exit_code"], 0) << json::serialize(o);
     EXPECT_EQ(output(r), "1\n33 111\nxterm-256color\n");
@@ -263,8 +278,10 @@ TEST_F(process_setting, a_job_at_a_terminal_sees_one_of_the_size_that_it_asked_f
 }
 
 TEST_F(process_setting, all_that_is_written_to_a_terminal_arrives_over_all_steps) {
-    json::object document{{"steps", {json::array{"sh", "-c", "seq 1 20000; echo error >&2"}, json::array{"sh", "-c", "echo again; seq 1 20000"}}},
-                          {"pty", true}};
+    json::object document{
+        {"steps",
+         {json::array{"sh", "-c", "seq 1 20000; echo error >&2"}, json::array{"sh", "-c", "echo again; seq 1 20000"}}},
+        {"pty", true}};
     auto r = begin(document);
     EXPECT_EQ(parsed(wait(r))["exit_code"], 0);
     std::string numbers;
@@ -273,8 +290,11 @@ TEST_F(process_setting, all_that_is_written_to_a_terminal_arrives_over_all_steps
 }
 
 TEST_F(process_setting, a_cancel_at_a_terminal_leaves_nobody) {
-    auto r = begin({{"command", {"bash", "-c", "set -m; sleep 1000 & (setsid sleep 1000 &); trap '' TERM HUP; echo up; while :; do sleep 1; done"}},
-                    {"pty", true}});
+    auto r =
+        begin({{"command",
+                {"bash", "-c",
+                 "set -m; sleep 1000 & (setsid sleep 1000 &); trap '' TERM HUP; echo up; while :; do sleep 1; done"}},
+               {"pty", true}});
     wait_output(r, "up");
     EXPECT_EQ(table_->cancel(instance_, r.op, 100 * k_ms), SIGRUN_OK);
     expect_end(wait(r), "cancelled", "cancelled");
@@ -301,8 +321,9 @@ TEST(setting_plan, what_cannot_be_held_is_refused_or_told) {
     plan = process::plan_setting(wanted, none, {});
     EXPECT_EQ(plan.refusal, "");
     EXPECT_EQ(plan.shim.what, static_cast<std::uint32_t>(SIGRUN_SHIM_NO_NEW_PRIVS));
-    EXPECT_EQ(process::to_json(plan.held),
-              R"({"network":{"value":"none","by":"none","why":"not here"},"privileges":{"value":"fixed","by":"no_new_privs"}})");
+    EXPECT_EQ(
+        process::to_json(plan.held),
+        R"({"network":{"value":"none","by":"none","why":"not here"},"privileges":{"value":"fixed","by":"no_new_privs"}})");
 }
 
 TEST(setting_plan, a_writable_path_is_one_below_an_allowed_folder) {

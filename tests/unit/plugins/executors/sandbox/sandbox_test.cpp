@@ -23,16 +23,21 @@ protected:
 };
 
 TEST_F(sandbox_jobs, only_the_workspace_and_tmp_can_be_written_to) {
-    auto r = shell("echo a > inside; echo b > /tmp/mine; (echo c > /etc/sigrun-outside) 2>/dev/null || echo refused; cat inside /tmp/mine; pwd");
+    auto r = shell(
+        "echo a > inside; echo b > /tmp/mine; (echo c > /etc/sigrun-outside) 2>/dev/null || echo refused; cat inside "
+        "/tmp/mine; pwd");
     auto o = parsed(wait(r));
-    EXPECT_EQ(output(r), concat("refused\na\nb\n", workspace_, "\n")) << json::serialize(o) << output(r, SIGRUN_STREAM_STDERR);
+    EXPECT_EQ(output(r), concat("refused\na\nb\n", workspace_, "\n"))
+        << json::serialize(o) << output(r, SIGRUN_STREAM_STDERR);
     EXPECT_TRUE(std::filesystem::exists(workspace_ + "/inside"));
     EXPECT_NE(said(r).find(R"("files":{"value":"read_only","by":"bubblewrap"})"), std::string::npos) << said(r);
 }
 
 TEST_F(sandbox_jobs, it_has_no_network_no_other_process_and_no_way_to_more) {
-    auto r = shell("tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '; ls /proc | grep -c '^[0-9]'; grep CapEff /proc/self/status; "
-                   "unshare -U true 2>/dev/null || echo no name space; ls -A /root /home /run | grep -c sigrun; echo $HOME");
+    auto r = shell(
+        "tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '; ls /proc | grep -c '^[0-9]'; grep CapEff "
+        "/proc/self/status; "
+        "unshare -U true 2>/dev/null || echo no name space; ls -A /root /home /run | grep -c sigrun; echo $HOME");
     auto o = parsed(wait(r));
     // bwrap's own first process, the shell, ls and grep.
     EXPECT_EQ(output(r), concat("lo\n4\nCapEff:\t0000000000000000\nno name space\n0\n", workspace_, "\n"))
@@ -71,7 +76,9 @@ TEST_F(sandbox_jobs, a_folder_that_the_runner_allows_is_writable_and_no_other) {
 }
 
 TEST_F(sandbox_jobs, a_cancel_gives_time_to_clean_up_and_leaves_nobody) {
-    auto r = shell("(setsid sh -c 'trap \"\" TERM; sleep 1000' &); trap 'echo cleaned > done; exit 0' TERM; echo up; while :; do sleep 0.01; done");
+    auto r = shell(
+        "(setsid sh -c 'trap \"\" TERM; sleep 1000' &); trap 'echo cleaned > done; exit 0' TERM; echo up; while :; do "
+        "sleep 0.01; done");
     wait_output(r, "up");
     EXPECT_EQ(table_->cancel(instance_, r.op, 500 * k_ms), SIGRUN_OK);
     EXPECT_EQ(parsed(wait(r))["class"], "cancelled");
@@ -94,7 +101,8 @@ TEST_F(sandbox_jobs, limits_hold_it_as_every_other_job) {
 TEST_F(sandbox_jobs, it_can_have_a_terminal_and_another_user) {
     if (::geteuid() != 0) GTEST_SKIP() << "only root runs jobs as another user";
     start({{"users", "nobody"}});
-    auto r = begin({{"command", {"sh", "-c", "test -t 1 && id -u && echo x > mine"}}, {"pty", true}, {"user", "nobody"}});
+    auto r =
+        begin({{"command", {"sh", "-c", "test -t 1 && id -u && echo x > mine"}}, {"pty", true}, {"user", "nobody"}});
     auto o = parsed(wait(r));
     if (output(r).find("bwrap:") != std::string::npos) GTEST_SKIP() << output(r);  // no user name spaces here
     EXPECT_EQ(output(r), "65534\n") << json::serialize(o);
