@@ -17,6 +17,7 @@ struct wrap_place {
     const std::string& workspace;
     const std::string& workdir;
     std::uint32_t uid = 0;  // as whom
+    std::string path;       // where its programs are looked for
     base_environment& environment;
 };
 

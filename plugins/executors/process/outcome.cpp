@@ -204,8 +204,8 @@ outcome without_an_end(const evidence& what) {
 }  // namespace
 
 outcome failed_early(std::int32_t result, std::string_view failure_class, std::string_view code,
-                     std::string_view message) {
-    return as_outcome({result, failure_class, code, std::string(message)}, evidence{});
+                     std::string_view message, std::optional<int> exit_code) {
+    return as_outcome({result, failure_class, code, std::string(message), exit_code}, evidence{});
 }
 
 outcome conclude(const evidence& what, const std::vector<step>& steps) {

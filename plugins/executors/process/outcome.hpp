@@ -33,6 +33,6 @@ outcome conclude(const evidence& what, const std::vector<step>& steps);
 
 /// A failure before anything ran.
 outcome failed_early(std::int32_t result, std::string_view failure_class, std::string_view code,
-                     std::string_view message);
+                     std::string_view message, std::optional<int> exit_code = {});
 
 }  // namespace sigrun::process

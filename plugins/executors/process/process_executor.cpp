@@ -120,7 +120,7 @@ sigrun_result process_executor::open(sigrun_op op, Begin begin) {
     } catch (const account_refused& e) {
         finish(op, failed_early(SIGRUN_E_UNSUPPORTED, "refused", "user", e.message));
     } catch (const job_error& e) {
-        finish(op, failed_early(SIGRUN_E_INVALID, "user", e.code, e.message));
+        finish(op, failed_early(SIGRUN_E_INVALID, "user", e.code, e.message, e.exit_code));
     } catch (const std::exception& e) {
         finish(op, failed_early(SIGRUN_E_IO, "infra_runner", "spawn", e.what()));
     }
@@ -207,8 +207,10 @@ void process_executor::set_apart(process_job& job, const std::string& workspace,
         std::erase_if(environment.more, [](const auto& variable) { return variable.second.empty(); });
     }
     if (job.setting.pty) environment.more["TERM"] = "xterm-256color";
-    auto how =
-        wrapper_->wrap(job.setting, {workspace, plan.workdir, who ? who->uid : ::geteuid(), environment}, job.steps);
+    const auto path = job.environment.find("PATH");
+    const wrap_place place{workspace, plan.workdir, who ? who->uid : ::geteuid(),
+                           path == job.environment.end() ? environment.path : path->second, environment};
+    auto how = wrapper_->wrap(job.setting, place, job.steps);
     if (!how.refusal.empty()) throw setting_refused{"isolation", how.refusal};
     if (who) put_account(*who, job.setting.user, how);
     source.setting = how.held;

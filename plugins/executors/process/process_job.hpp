@@ -5,6 +5,7 @@
 #include <sigrun/cpp/job_setting.hpp>
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,7 @@ struct process_job {
 /// What is wrong with the user's document; `code` is the failure code of the attempt.
 struct job_error {
     std::string code, message;
+    std::optional<int> exit_code{};  // that a shell would have had
 };
 
 /// Reads `command` or `steps`, `env`, `workdir`, `limits` and the fields of sdk::job_setting. Throws job_error.

@@ -115,7 +115,8 @@ bubblewrap find_bubblewrap(const std::string& configured) {
         return b;
     }
     b.version = first_line(version.text.substr(11));
-    std::vector<std::string> trial{b.program,  "--unshare-ipc", "--unshare-pid", "--unshare-net", "--ro-bind", "/",
+    // As its first process: bwrap then waits for everything that it has started.
+    std::vector<std::string> trial{b.program, "--as-pid-1",  "--unshare-ipc", "--unshare-pid", "--unshare-net", "--ro-bind", "/",
                                    "/",        "--dev",         "/dev",          "--proc",        "/proc",     "--",
                                    "/bin/true"};
     const auto made = ask(trial);

@@ -22,6 +22,19 @@ bool is_folder(const std::string& path) {
     return ::lstat(path.c_str(), &about) == 0 && S_ISDIR(about.st_mode);
 }
 
+// bwrap would say so as well, but as the exit code 1. What a path inside leads to is not known before.
+void must_be_there(const std::string& program, std::string_view path) {
+    if (program.find('/') != std::string::npos) return;
+    for (auto rest = path; !program.empty() && !rest.empty();) {
+        const auto folder = rest.substr(0, rest.find(':'));
+        rest.remove_prefix(std::min(rest.size(), folder.size() + 1));
+        struct stat about {};
+        if (::stat(sdk::concat(folder.empty() ? "." : folder, "/", program).c_str(), &about) == 0 && (about.st_mode & 0111))
+            return;
+    }
+    throw process::job_error{"not_found", sdk::concat("command \"", program, "\" not found"), 127};
+}
+
 bool below(std::string_view path, std::string_view folder) {
     return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
 }
@@ -65,6 +78,7 @@ process::setting_plan sandboxed_jobs::wrap(const sdk::job_setting& wanted, const
     const auto found = finder_.get();
     if (!found.why_not.empty())
         throw setting_refused{"sandbox", sdk::concat("this runner cannot run jobs of kind sandbox: ", found.why_not)};
+    must_be_there(steps[0].argv[0], place.path);
     const auto& isolation = wanted.isolation;
     // Its own choice of paths, and the refusal of a filter that cannot be had, are those of every job.
     auto own = wanted;

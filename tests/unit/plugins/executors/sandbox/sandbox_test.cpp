@@ -108,6 +108,12 @@ TEST_F(sandbox_jobs, it_can_have_a_terminal_and_another_user) {
     EXPECT_EQ(output(r), "65534\n") << json::serialize(o);
 }
 
+TEST_F(sandbox_jobs, a_command_that_is_not_there_is_told_as_by_every_executor) {
+    auto o = parsed(wait(begin({{"command", {"no-such-program"}}})));
+    EXPECT_EQ(o["code"], "not_found");
+    EXPECT_EQ(o["exit_code"], 127);
+}
+
 TEST_F(sandbox_jobs, without_bubblewrap_a_job_is_refused_with_the_reason) {
     start({{"bwrap", workspace_ + "/nothing"}});
     auto o = parsed(wait(shell("true")));
@@ -120,7 +126,7 @@ TEST(sandbox_command, folders_of_other_jobs_are_hidden_before_the_own_one_is_sho
     std::string workspace = "/usr/share/attempt-1", workdir = workspace + "/a";
     process::base_environment environment;
     const auto c = sandbox::bubblewrap_command("/usr/bin/bwrap", {"", {"/root", "/not-there"}, {}},
-                                               {workspace, workdir, 1000, environment}, {"/srv/cache"}, true, true);
+                                               {workspace, workdir, 1000, "", environment}, {"/srv/cache"}, true, true);
     const auto at = [&](const std::string& word) { return std::find(c.begin(), c.end(), word) - c.begin(); };
     EXPECT_LT(at("/usr/share"), at(workspace));
     EXPECT_EQ(std::count(c.begin(), c.end(), "/not-there"), 0);
