@@ -156,8 +156,14 @@ private:
                           const pick_result& picked);
     void store_offer(const job_ptr& j, job_lock& lock);
     void send_offer(const job_ptr& j, std::uint32_t number);
-    sigrun_result execute(const job& j, std::uint32_t number, const link_ptr& via, const std::string& token,
-                          const buffer_ref& payload);
+    struct outgoing_offer {
+        std::uint32_t number;
+        const link_ptr& via;
+        const std::string& token;
+        const buffer_ref& payload;
+        double memory_growth;
+    };
+    static sigrun_result execute(const job& j, const outgoing_offer& what);
     link_ptr other_link(const job_ptr& j, std::uint32_t number, const link_ptr& not_this, bool refused);
     void take_back(const job_ptr& j, std::uint32_t number, attempt_state as, failure why, bool exclude);
     void forget_old_attempts(job& j);

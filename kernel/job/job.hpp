@@ -71,6 +71,7 @@ struct ending {
     failure why;
     std::string usage;              // JSON object, or empty
     std::string limits;             // the same: how its limits were held
+    std::string isolation;          // the same: by what it was put apart
     std::string outputs;            // the same, of texts: what the job told those who come after it
     std::string output_warnings;    // JSON array of texts, or empty: what it told in the wrong form
     std::string artifact_warnings;  // the same: which of its artifacts are not here
@@ -129,7 +130,7 @@ struct attempt {
     std::int64_t offered_ns = 0, started_ns = 0, finished_ns = 0;  // wall clock
     std::uint64_t log_begin = 0;                                   // where its output begins in the job's log
     std::optional<int> exit_code;
-    std::string usage, limits;                // JSON objects, or empty
+    std::string usage, limits, isolation;     // JSON objects, or empty
     std::shared_ptr<artifact_upload> upload;  // once the runner has said what it has left
     failure why;
 };

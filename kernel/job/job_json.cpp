@@ -217,6 +217,7 @@ void append_job_json(std::string& out, job& j, bool replayed) {
         if (a.own_log) w.member("own_log", true);
         if (a.hedge) w.member("hedge", true);
         if (!a.limits.empty()) w.key("limits").raw(a.limits);
+        if (!a.isolation.empty()) w.key("isolation").raw(a.isolation);
         if (!a.usage.empty()) w.key("usage").raw(a.usage);
         rungs_member(w, a);
         w.close_object();
@@ -277,6 +278,7 @@ std::string job_record(const job& j) {
         if (a.exit_code) w.member("exit_code", *a.exit_code);
         failure_member(w, a.why);
         if (!a.limits.empty()) w.key("limits").raw(a.limits);
+        if (!a.isolation.empty()) w.key("isolation").raw(a.isolation);
         if (!a.usage.empty()) w.key("usage").raw(a.usage);
         if (a.may_return) w.member("may_return", true);
         if (!a.steps.empty()) {
@@ -354,6 +356,7 @@ attempt attempt_of(const json::object& o) {
     a.exit_code = int_of(o, "exit_code");
     a.why = failure_of(o);
     if (const auto* limits = object_or_null(o, "limits")) a.limits = json::serialize(*limits);
+    if (const auto* held = object_or_null(o, "isolation")) a.isolation = json::serialize(*held);
     if (const auto* usage = object_or_null(o, "usage")) a.usage = json::serialize(*usage);
     a.may_return = bool_or(o, "may_return", false);
     a.more_steps = number_or<std::uint32_t>(o, "more_steps", 0);

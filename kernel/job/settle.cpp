@@ -29,6 +29,7 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
     a.why = how.why;
     a.usage = how.usage;
     if (!how.limits.empty()) a.limits = how.limits;
+    if (!how.isolation.empty()) a.isolation = how.isolation;
     a.via.reset();
     drop_upload(a, how);
     count_end(*j, a);

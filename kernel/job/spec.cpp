@@ -5,7 +5,9 @@
 #include "kernel/config/settings.hpp"
 #include "kernel/job/spec_secrets.hpp"
 
+#include <sigrun/cpp/job_container.hpp>
 #include <sigrun/cpp/job_limits.hpp>
+#include <sigrun/cpp/job_setting.hpp>
 
 #include <xxhash.h>
 
@@ -22,12 +24,13 @@ constexpr std::size_t k_max_words = 4096;
 constexpr std::array<std::string_view, k_priority_bands> k_bands{"critical", "high", "normal", "low", "background"};
 constexpr std::array<std::string_view, 3> k_durabilities{"fsync", "relaxed", "memory"};
 
-const std::vector<std::string> k_fields{"kind",        "command",  "steps",      "env",        "workdir",
-                                        "payload",     "requires", "prefers",    "queue",      "tenant",
-                                        "priority",    "balancer", "affinity",   "protocol",   "labels",
-                                        "timeouts",    "retry",    "durability", "idempotent", "preferred_protocol",
-                                        "max_latency", "zone",     "start_at",   "delay",      "limits",
-                                        "secrets",     "hedge",    "explain",    "artifacts"};
+const std::vector<std::string> k_fields{"kind",        "command",   "steps",      "env",        "workdir",
+                                        "payload",     "requires",  "prefers",    "queue",      "tenant",
+                                        "priority",    "balancer",  "affinity",   "protocol",   "labels",
+                                        "timeouts",    "retry",     "durability", "idempotent", "preferred_protocol",
+                                        "max_latency", "zone",      "start_at",   "delay",      "limits",
+                                        "secrets",     "hedge",     "explain",    "artifacts",  "user",
+                                        "pty",         "isolation", "container"};
 
 std::string kind_of(const json::value& v) {
     switch (v.kind()) {
@@ -235,7 +238,16 @@ struct parser {
         const auto* o = v.if_object();
         if (!o) return bad_value("retry", "an object", kind_of(v));
         for (const auto& [k, x] : *o) {
-            if (k != "user" && k != "infrastructure") return unknown("retry", k, {"user", "infrastructure"});
+            if (k == "memory_factor") {
+                boost::system::error_code ec;
+                const double n = x.is_number() ? x.to_number<double>(ec) : 0;
+                if (!(n >= 1 && n <= 8))
+                    return bad_value("retry.memory_factor", "a number from 1 to 8 such as 1.5", kind_of(x));
+                spec.memory_factor = n;
+                continue;
+            }
+            if (k != "user" && k != "infrastructure")
+                return unknown("retry", k, {"user", "infrastructure", "memory_factor"});
             SIGRUN_TRY(n, count_field(x, "retry." + std::string(k), 100));
             (k == "user" ? spec.retry_user : spec.retry_infrastructure) = n;
         }
@@ -316,6 +328,8 @@ struct parser {
             spec.artifacts = std::move(wishes);
         } else if (f == "limits") {
             return limits_field(v);
+        } else if (f == "user" || f == "pty" || f == "isolation" || f == "container") {
+            // By finish(), all of them together.
         } else if (f == "retry") {
             return retry_field(v);
         } else if (f == "idempotent") {
@@ -337,6 +351,19 @@ struct parser {
         return bad_value(field, "one of " + known.substr(0, known.size() - 2), "\"" + name + "\"");
     }
 
+    result<void> setting_of(const json::object& o) const {
+        sdk::job_setting setting;  // the runner reads it again
+        if (const auto fault = sdk::read_job_setting(o, setting))
+            return bad_value(fault->field, fault->expected, fault->found);
+        sdk::job_container container;
+        if (const auto fault = sdk::read_job_container(o, spec.kind, container))
+            return bad_value(fault->field, fault->expected, fault->found);
+        for (const auto* name : {"user", "pty", "isolation"})
+            if (spec.kind == "call" && o.contains(name))
+                return bad_value(name, "none: a call runs inside the runner's own process", name);
+        return {};
+    }
+
     result<void> finish(const json::object& o) {
         if (spec.command.empty() == (spec.steps == 0))
             return bad_value("command", "either command or steps", spec.steps ? "both" : "neither");
@@ -353,6 +380,10 @@ struct parser {
             return bad_value("limits", "none: a call runs inside the runner's own process", "limits");
         if (spec.kind == "call" && !spec.artifacts.empty())
             return bad_value("artifacts", "none: a call leaves no files", "some");
+        SIGRUN_CHECK_OK(setting_of(o));
+        const auto* limits = object_or_null(o, "limits");
+        if (spec.memory_factor > 1 && (!limits || !limits->contains("memory")))
+            return bad_value("retry.memory_factor", "limits.memory beside it", "no limit of memory");
         for (const auto& [k, v] : spec.labels)
             if (k.rfind("sigrun.", 0) == 0)
                 return bad_value("labels", "names that do not begin with \"sigrun.\"", "\"" + k + "\"");

@@ -74,6 +74,7 @@ struct job_spec {
     std::int64_t start_at_ns = 0;  // wall clock
     nanoseconds delay{0};          // after submit
     std::uint32_t retry_user = 0, retry_infrastructure = 3;
+    double memory_factor = 1;       // of limits.memory, for each attempt that ended for lack of it
     std::string compared_document;  // for idempotency keys, secrets as a mark of them; "" = as submitted
     durability keep = durability::fsync;
     bool idempotent = true;

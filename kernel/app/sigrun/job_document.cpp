@@ -150,6 +150,7 @@ result<json::object> job_document(const job_options& o) {
     if (!prefers.empty()) out["prefers"] = std::move(prefers);
     SIGRUN_TRY(limits, limits_of(o.limits));
     if (!limits.empty()) out["limits"] = std::move(limits);
+    SIGRUN_CHECK_OK(add_setting(o.setting, out));
     json::object timeouts, retry;
     if (!o.run_timeout.empty()) timeouts["run"] = o.run_timeout;
     if (!o.queue_timeout.empty()) timeouts["queue"] = o.queue_timeout;
@@ -159,6 +160,7 @@ result<json::object> job_document(const job_options& o) {
     if (!timeouts.empty()) out["timeouts"] = std::move(timeouts);
     if (o.user_retries >= 0) retry["user"] = o.user_retries;
     if (o.infrastructure_retries >= 0) retry["infrastructure"] = o.infrastructure_retries;
+    if (o.memory_factor > 0) retry["memory_factor"] = o.memory_factor;
     if (!retry.empty()) out["retry"] = std::move(retry);
     if (o.once) out["idempotent"] = false;
     if (o.hedge) out["hedge"] = true;

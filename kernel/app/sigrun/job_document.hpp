@@ -1,6 +1,7 @@
 // The job document that `run`, `submit` and `bench` send, from their options. Pure.
 #pragma once
 
+#include "kernel/app/sigrun/setting_options.hpp"
 #include "kernel/base/json.hpp"
 
 #include <map>
@@ -20,8 +21,10 @@ struct job_options {
     std::vector<std::string> artifacts;                     // paths, perhaps with wildcards
     std::vector<std::string> environment, labels, prefers;  // "K=V"; prefers "WEIGHT:EXPRESSION"
     std::map<std::string, std::string> limits;              // by the names in the document
+    setting_options setting;
     int user_retries = -1, infrastructure_retries = -1;
-    bool once = false;  // must not run twice: idempotent = false
+    double memory_factor = 0;  // 0: not given
+    bool once = false;         // must not run twice: idempotent = false
     bool hedge = false, explain = false;
 };
 

@@ -102,6 +102,21 @@ std::string limits_text(const json::object& attempt) {
     return out;
 }
 
+// "network none (network_namespace), files read_only (not held: why)", of an attempt.
+std::string isolation_text(const json::object& attempt) {
+    const json::object* held = object_or_null(attempt, "isolation");
+    std::string out;
+    if (!held) return out;
+    for (const auto& [key, value] : *held) {
+        const auto* one = value.if_object();
+        if (!one) continue;
+        const auto by = text_or(*one, "by"), why = text_or(*one, "why");
+        out += sdk::concat(out.empty() ? "" : ", ", std::string_view(key), " ", text_or(*one, "value"), " (",
+                           by == "none" ? "not held" : by, why.empty() ? "" : ": ", why, ")");
+    }
+    return out;
+}
+
 /// What each attempt used, where there were several; of one it is said above.
 std::string usage_lines(const json::array& attempts) {
     std::string out;
@@ -290,7 +305,10 @@ std::string job_details(const json::object& job, const terminal& where, std::int
         f.add("output missing", {format_size(missing) + " of it are not kept", style::caution});
     f.add("usage", usage_text(job));
     if (const auto* all = array_or_null(job, "attempts"); all && !all->empty())
-        if (const auto* last = all->back().if_object()) f.add("limits", limits_text(*last));
+        if (const auto* last = all->back().if_object()) {
+            f.add("limits", limits_text(*last));
+            f.add("isolation", isolation_text(*last));
+        }
     if (const json::value* answer = job.if_contains("result"); answer && !answer->is_null())
         f.add("result", bytes_of(*answer));
     if (const json::object* outputs = object_or_null(job, "outputs"))
