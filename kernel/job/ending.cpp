@@ -97,12 +97,15 @@ void job_engine::store_end(const job_ptr& j, job_lock& lock, ending how, std::fu
 void job_engine::completed(const job_ptr& j) {
     decltype(j->waiters) waiters;
     std::shared_ptr<job_log> log;
+    bool leaves_group = false;
     {
         job_lock lock(j->mutex);
         waiters.swap(j->waiters);
         log = j->log;
         (j->state == job_state::succeeded ? finished_ok_ : finished_bad_).add();
         const bool holds = j->hold_deadline != time_point{};
+        const attempt* last = j->current();
+        leaves_group = j->spec->group && !(last && last->may_run);
         if (!holds) placed_.remove(*j);
         if (holds || j->save_at != time_point{})
             arm(*j);
@@ -112,6 +115,8 @@ void job_engine::completed(const job_ptr& j) {
     if (log) log->finish();
     for (auto& w : waiters)
         if (auto done = w.lock()) (*done)();
+    if (leaves_group) leave_group(*j);
+    if (j->ties) tell_dependents(j);
 }
 
 // The disk knows it, too, as far as the job wants that: it may be forgotten.
@@ -145,6 +150,7 @@ void job_engine::forget(const std::vector<job_ptr>& ended) {
             }
         }
         if (where) place_free(where, place);
+        if (old->spec->group) leave_group(*old);
         if (log) log->erase();
         std::vector<journal_record> gone;
         // It outlives the job: who asks again later must not make another one.

@@ -1,6 +1,7 @@
 #include "kernel/app/sigrun/job_document.hpp"
 
 #include "kernel/app/sigrun/cell_text.hpp"
+#include "kernel/app/sigrun/job_file.hpp"
 #include "kernel/base/base64.hpp"
 
 #include <charconv>
@@ -106,6 +107,11 @@ result<json::object> job_document(const job_options& o) {
     if (!o.payload.empty()) {
         SIGRUN_TRY(bytes, payload_bytes(o.payload));
         out["payload"] = text_or_base64(bytes);
+    }
+    if (!o.group.empty() || !o.group_policy.empty()) {
+        auto group = group_value(o.group, o.group_policy);
+        if (!group) return bad_value("--group", group.error().expected, group.error().found);
+        out["group"] = *group;
     }
     SIGRUN_TRY(environment, pairs(o.environment, "--env"));
     if (!environment.empty()) out["env"] = std::move(environment);
