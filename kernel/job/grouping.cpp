@@ -15,9 +15,9 @@ namespace {
 
 // Beyond timeouts.run: for the grace between TERM and KILL, and for clocks that do not tick alike.
 constexpr std::chrono::seconds k_margin{60};
-constexpr std::chrono::seconds k_grace{10};
+constexpr std::chrono::seconds k_stop_grace{10};
 
-group_member member_of(const job& j) {
+job_in_group member_of(const job& j) {
     return {j.uid, static_cast<std::uint8_t>(j.spec->priority), j.submitted_ns, j.spec->group->max};
 }
 
@@ -81,7 +81,7 @@ void job_engine::make_way(const job_ptr& older, const job& newer) {
     older->stopped_for = std::make_unique<failure>(
         failure{failure_class::cancelled, "group",
                 sdk::concat("job ", newer.uid.text(), " of ", quoted_name(*newer.spec->group->group), " took its place")});
-    stop_job(older, lock, k_grace);
+    stop_job(older, lock, k_stop_grace);
 }
 
 // At submit, with policy refuse: now or never.

@@ -34,18 +34,18 @@ std::optional<time_point> run_group::held_back(time_point now) const {
     return at > now ? std::optional(at) : std::nullopt;
 }
 
-void run_group::enter(const group_member& who) {
+void run_group::enter(const job_in_group& who) {
     if (!inside_.try_emplace(who.job, place{next_++, who.max}).second) return;
     if (who.max) ++limits_[who.max];
 }
 
-void run_group::line_up(const group_member& who) {
+void run_group::line_up(const job_in_group& who) {
     std::lock_guard lock(mutex_);
     if (inside_.contains(who.job) || !in_line_.try_emplace(who.job, who).second) return;
     line_.insert(who);
 }
 
-void run_group::put_in(const group_member& who) {
+void run_group::put_in(const job_in_group& who) {
     std::lock_guard lock(mutex_);
     if (auto waits = in_line_.find(who.job); waits != in_line_.end()) {
         line_.erase(waits->second);
@@ -54,7 +54,7 @@ void run_group::put_in(const group_member& who) {
     enter(who);
 }
 
-bool run_group::try_in(const group_member& who, time_point now) {
+bool run_group::try_in(const job_in_group& who, time_point now) {
     std::lock_guard lock(mutex_);
     if (!line_.empty() || full_for(who.max) || held_back(now)) return false;
     enter(who);
@@ -79,7 +79,7 @@ run_group::admission run_group::admit(time_point now) {
     admission out;
     std::lock_guard lock(mutex_);
     while (!line_.empty()) {
-        const group_member first = *line_.begin();
+        const job_in_group first = *line_.begin();
         if (full_for(first.max)) break;
         if (out.again = held_back(now); out.again) break;
         line_.erase(line_.begin());

@@ -37,12 +37,12 @@ struct group_rules {
 };
 
 /// A job as its group sees it.
-struct group_member {
+struct job_in_group {
     id job{};
     std::uint8_t band = 0;        // 0 first
     std::int64_t since_ns = 0;    // submitted, wall clock
     std::uint32_t max = 0;        // that it allows; 0 = says nothing
-    friend bool operator<(const group_member& a, const group_member& b) noexcept {
+    friend bool operator<(const job_in_group& a, const job_in_group& b) noexcept {
         return std::tie(a.band, a.since_ns, a.job) < std::tie(b.band, b.since_ns, b.job);
     }
 };
@@ -59,11 +59,11 @@ public:
         std::optional<time_point> again;
     };
     /// It waits in line from now on, unless it is in already.
-    void line_up(const group_member& who);
+    void line_up(const job_in_group& who);
     /// It is in, whatever the limit says: it was before a restart.
-    void put_in(const group_member& who);
+    void put_in(const job_in_group& who);
     /// It is in, or nothing: there is no place now, or others wait for one.
-    bool try_in(const group_member& who, time_point now);
+    bool try_in(const job_in_group& who, time_point now);
     /// It is neither in nor in line any more. True: it was in.
     bool leave(const id& job);
     /// Lets in whom there is room for.
@@ -85,12 +85,12 @@ private:
     std::uint32_t limit_now(std::uint32_t max) const;
     bool full_for(std::uint32_t max) const;
     std::optional<time_point> held_back(time_point now) const;
-    void enter(const group_member& who);
+    void enter(const job_in_group& who);
 
     mutable std::mutex mutex_;
     group_rules rules_;
-    std::set<group_member> line_;
-    std::unordered_map<id, group_member> in_line_;
+    std::set<job_in_group> line_;
+    std::unordered_map<id, job_in_group> in_line_;
     std::unordered_map<id, place> inside_;
     std::map<std::uint32_t, std::uint32_t> limits_;  // of those inside that say one, and how many say it
     std::uint64_t next_ = 0;

@@ -23,8 +23,8 @@ problem refused(std::string_view text) {
 TEST(job_file, sections_become_jobs_in_their_order) {
     EXPECT_EQ(json::serialize(read("# a comment\n[job.build]\ncommand = make -j4 'all of it'\n\n"
                                    "[job.test]\nneeds = build, fetch (os=a, cc=b)\nwhen = always\nshell = a; b # c\n")),
-              R"({"jobs":[{"name":"build","command":["make","-j4","all of it"]},)"
-              R"({"name":"test","needs":["build","fetch (os=a, cc=b)"],"when":"always","command":["sh","-c","a; b # c"]}]})");
+              R"j({"jobs":[{"name":"build","command":["make","-j4","all of it"]},)j"
+              R"j({"name":"test","needs":["build","fetch (os=a, cc=b)"],"when":"always","command":["sh","-c","a; b # c"]}]})j");
 }
 
 TEST(job_file, each_family_of_keys_goes_where_the_document_wants_it) {
@@ -32,21 +32,21 @@ TEST(job_file, each_family_of_keys_goes_where_the_document_wants_it) {
                         "timeout.run = 10m\nretry.user = 2\nlimit.memory = 1GiB\nlimits.cpus = 1.5\nmatrix.os = a, b\n"
                         "exclude = os=a\nexclude.2 = os=b, cc=c\ngroup = deploy:3\ngroup.policy = refuse\nidempotent = no\n");
     EXPECT_EQ(json::serialize(o),
-              R"({"defaults":{"requires":"os.name == \"debian\""},"jobs":[{"name":"a","command":["x"],"env":{"CI":"1"},)"
-              R"("labels":{"team":"we"},"timeouts":{"run":"10m"},"retry":{"user":2},"limits":{"memory":"1GiB","cpus":1.5E0},)"
-              R"("matrix":{"os":["a","b"]},"exclude":[{"os":"a"},{"os":"b","cc":"c"}],"idempotent":false,)"
-              R"("group":{"name":"deploy","max":3,"policy":"refuse"}}]})");
+              R"j({"defaults":{"requires":"os.name == \"debian\""},"jobs":[{"name":"a","command":["x"],"env":{"CI":"1"},)j"
+              R"j("labels":{"team":"we"},"timeouts":{"run":"10m"},"retry":{"user":2},"limits":{"memory":"1GiB","cpus":1.5E0},)j"
+              R"j("matrix":{"os":["a","b"]},"exclude":[{"os":"a"},{"os":"b","cc":"c"}],"idempotent":false,)j"
+              R"j("group":{"name":"deploy","max":3,"policy":"refuse"}}]})j");
 }
 
 TEST(job_file, steps_keep_their_order_and_names) {
     EXPECT_EQ(json::serialize(read("[job.a]\nstep.fetch = git pull\nstep.build = make\n").at("jobs")),
-              R"([{"name":"a","steps":[{"name":"fetch","command":["git","pull"]},{"name":"build","command":["make"]}]}])");
+              R"j([{"name":"a","steps":[{"name":"fetch","command":["git","pull"]},{"name":"build","command":["make"]}]}])j");
 }
 
 TEST(job_file, a_line_that_begins_with_a_blank_goes_on) {
     const auto o = read("[job.a]\nshell = set -e\n  make\n\tmake test\r\n[job.b]\ncommand = a\n  b\n");
-    EXPECT_EQ(json::serialize(o.at("jobs").as_array()[0].at("command")), R"(["sh","-c","set -e\nmake\nmake test"])");
-    EXPECT_EQ(json::serialize(o.at("jobs").as_array()[1].at("command")), R"(["a","b"])");
+    EXPECT_EQ(json::serialize(o.at("jobs").as_array()[0].at("command")), R"j(["sh","-c","set -e\nmake\nmake test"])j");
+    EXPECT_EQ(json::serialize(o.at("jobs").as_array()[1].at("command")), R"j(["a","b"])j");
 }
 
 TEST(job_file, a_fault_is_told_with_its_line) {
@@ -72,9 +72,9 @@ TEST(job_file, a_fault_is_told_with_its_line) {
 
 TEST(job_file, words_are_split_as_a_shell_would) {
     EXPECT_EQ(split_words("  a  b\tc ").value(), (words{"a", "b", "c"}));
-    EXPECT_EQ(split_words(R"(a 'b c' "d \"e\" \n" f\ g '' x"y"z)").value(),
+    EXPECT_EQ(split_words(R"j(a 'b c' "d \"e\" \n" f\ g '' x"y"z)j").value(),
               (words{"a", "b c", "d \"e\" \\n", "f g", "", "xyz"}));
-    EXPECT_EQ(split_words(R"($HOME {matrix.os} *)").value(), (words{"$HOME", "{matrix.os}", "*"}));
+    EXPECT_EQ(split_words(R"j($HOME {matrix.os} *)j").value(), (words{"$HOME", "{matrix.os}", "*"}));
     EXPECT_FALSE(split_words("a 'b"));
     EXPECT_FALSE(split_words("a \\"));
 }

@@ -9,11 +9,11 @@ using namespace std::chrono_literals;
 
 const time_point k_now{100s};
 
-group_member job_of_age(std::int64_t since, std::uint32_t max = 0, std::uint8_t band = 2) {
+job_in_group job_of_age(std::int64_t since, std::uint32_t max = 0, std::uint8_t band = 2) {
     return {{static_cast<std::uint64_t>(since), 7}, band, since, max};
 }
 
-std::vector<id> ids(std::initializer_list<group_member> jobs) {
+std::vector<id> ids(std::initializer_list<job_in_group> jobs) {
     std::vector<id> out;
     for (const auto& each : jobs) out.push_back(each.job);
     return out;
