@@ -153,10 +153,10 @@ std::string job_engine::blocked_text(const job_ptr& j) const {
     job_ties now;
     {
         job_lock lock(j->mutex);
-        if (j->state != job_state::blocked) return {};
+        if (j->state != job_state::blocked || j->settling) return {};
         if (j->ties) now.needs = j->ties->needs;
     }
-    if (!now.open()) return group_text(*j);
+    if (!now.open()) return j->spec->group ? group_text(*j) : std::string();
     for (auto& need : now.needs) {
         if (need.ended != need_end::open) continue;
         const auto other = table_.find(need.job);

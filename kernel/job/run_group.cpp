@@ -18,9 +18,13 @@ nanoseconds span_of(const group_rules& rules, double jobs) {
 std::string_view to_string(group_policy p) noexcept { return k_policies[static_cast<std::size_t>(p)]; }
 
 std::uint32_t run_group::limit_now(std::uint32_t max) const {
-    std::uint32_t limit = rules_.max ? rules_.max : max ? max : 1;
-    if (max) limit = std::min(limit, max);
-    if (!limits_.empty()) limit = std::min(limit, limits_.begin()->first);
+    // Who says nothing gets what the configuration says, or wants to be alone.
+    const auto wish = [this](std::uint32_t said) { return said ? said : rules_.max ? rules_.max : 1; };
+    std::uint32_t limit = rules_.max ? std::min(rules_.max, wish(max)) : wish(max);
+    for (const auto& [said, count] : limits_) {
+        limit = std::min(limit, wish(said));
+        if (said) break;  // those that follow allow more
+    }
     return limit;
 }
 
@@ -36,7 +40,7 @@ std::optional<time_point> run_group::held_back(time_point now) const {
 
 void run_group::enter(const job_in_group& who) {
     if (!inside_.try_emplace(who.job, place{next_++, who.max}).second) return;
-    if (who.max) ++limits_[who.max];
+    ++limits_[who.max];
 }
 
 void run_group::line_up(const job_in_group& who) {

@@ -92,7 +92,7 @@ private:
     std::set<job_in_group> line_;
     std::unordered_map<id, job_in_group> in_line_;
     std::unordered_map<id, place> inside_;
-    std::map<std::uint32_t, std::uint32_t> limits_;  // of those inside that say one, and how many say it
+    std::map<std::uint32_t, std::uint32_t> limits_;  // that those inside say, 0 = nothing, and how many say it
     std::uint64_t next_ = 0;
     time_point full_again_{};  // when the rate will have forgotten all that were let in
 };

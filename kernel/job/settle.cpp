@@ -60,7 +60,7 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
     if (j->cancelling && how.state != job_state::succeeded) {
         auto asked = stopped(*j);
         how.state = asked.state;
-        if (j->overdue || how.why.cls != failure_class::cancelled) how.why = std::move(asked.why);
+        if (j->overdue || j->stopped_for || how.why.cls != failure_class::cancelled) how.why = std::move(asked.why);
     } else if (how.state == job_state::failed && !is_poison(*j, how)) {
         switch (how.why.cls) {
             case failure_class::user:

@@ -80,8 +80,10 @@ struct reader {
         SIGRUN_CHECK_OK(needs_of(o.if_contains("needs"), field + ".needs"));
         if (o.contains("when") && wanted.back().empty())
             return bad_value(field + ".when", "needs that it is about", "none");
-        for (const auto about : k_about) o.erase(about);
-        j.document = json::serialize(o);
+        json::object own;  // in the order it was written in: who erases members of `o` changes that
+        for (const auto& [key, value] : o)
+            if (!is_about(key)) own[key] = value;
+        j.document = json::serialize(own);
         bytes += j.document.size();
         if (bytes > k_most_expanded)
             return problem{errc::too_large, "the jobs are too large", "jobs", "at most 16 MiB in all", "more"};

@@ -74,7 +74,7 @@ class Submissions(PuppetTest):
 
     def test_a_need_that_is_cancelled_or_expires_counts_as_failed(self):
         d = self.daemon()
-        ids = self.submit_many(d, [self.job("one"), self.job("two", timeouts={"queue": "300ms"}), self.job("after one", needs=["one"]) | {"name": "after-one"},
+        ids = self.submit_many(d, [self.job("one"), self.job("two", timeouts={"queue": "300ms"}), self.job("after-one", needs=["one"]),
                                    self.job("after-two", needs=["two"])])
         d.request("POST", f"/v1/jobs/{ids['one']}/cancel")
         self.assertIn("its need one was cancelled", d.finished(ids["after-one"])["failure"]["message"])

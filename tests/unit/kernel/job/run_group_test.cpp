@@ -64,6 +64,22 @@ TEST(run_group, who_allows_fewer_waits_until_there_are_no_more_and_holds_back_th
     EXPECT_EQ(g.admit(k_now).in, ids({late}));
 }
 
+TEST(run_group, who_says_nothing_is_alone_where_the_configuration_says_nothing_either) {
+    run_group g("", "deploy");
+    const auto silent = job_of_age(1), two = job_of_age(2, 2), three = job_of_age(3, 3);
+    g.put_in(silent);
+    EXPECT_EQ(g.limit_for(2), 1u);
+    g.set_rules({.max = 3});
+    EXPECT_EQ(g.limit_for(2), 2u);
+    EXPECT_EQ(g.limit_for(0), 3u);
+    g.put_in(two);
+    EXPECT_EQ(g.limit_for(3), 2u);
+    g.leave(silent.job);
+    g.set_rules({});
+    EXPECT_EQ(g.limit_for(3), 2u);
+    EXPECT_EQ(g.limit_for(0), 1u);
+}
+
 TEST(run_group, the_configuration_is_the_most_that_a_job_can_get) {
     run_group g("", "deploy");
     g.set_rules({.max = 2});
