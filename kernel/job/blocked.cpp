@@ -27,7 +27,9 @@ job_ties::need as_need(const job& j) {
         out.told = "was skipped";
         return out;
     }
-    out.told = j.state == job_state::dead ? "is dead" : j.state == job_state::failed ? "failed" : sdk::concat("was ", to_string(j.state));
+    out.told = j.state == job_state::dead     ? "is dead"
+               : j.state == job_state::failed ? "failed"
+                                              : sdk::concat("was ", to_string(j.state));
     if (j.state == job_state::expired) out.told = "expired";
     if (j.end && j.end->exit_code && *j.end->exit_code)
         out.told += sdk::concat(" (exit code ", *j.end->exit_code, ")");

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t k_longest_name = 128;
 constexpr std::array k_known_policies{group_policy::queue, group_policy::cancel_running, group_policy::cancel_waiting,
-                                group_policy::refuse};
+                                      group_policy::refuse};
 
 std::string found_in(const json::value& v) { return json::serialize(v).substr(0, 80); }
 

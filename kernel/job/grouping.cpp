@@ -42,7 +42,8 @@ std::string job_engine::group_text(const job& j) const {
     for (std::size_t i = 0; i < inside.size() && i < k_named; ++i)
         out += sdk::concat(i ? ", " : "; in it: ", inside[i].text());
     if (inside.size() > k_named) out += sdk::concat(" and ", inside.size() - k_named, " more");
-    return out + (before ? sdk::concat("; ", before, before == 1 ? " job is" : " jobs are", " before it") : "; it is next");
+    return out +
+           (before ? sdk::concat("; ", before, before == 1 ? " job is" : " jobs are", " before it") : "; it is next");
 }
 
 // Blocked by nothing but its group. Under its lock, so that its end, which takes it out again, comes after.
@@ -57,11 +58,13 @@ void job_engine::line_up(job& j) {
 void job_engine::come_in(const job_ptr& j) {
     const auto& terms = *j->spec->group;
     auto& group = *terms.group;
-    const bool newest_wins = terms.policy == group_policy::cancel_running || terms.policy == group_policy::cancel_waiting;
+    const bool newest_wins =
+        terms.policy == group_policy::cancel_running || terms.policy == group_policy::cancel_waiting;
     const auto me = member_of(*j);
     if (newest_wins)
         for (const auto& uid : group.line())
-            if (auto other = table_.find(uid); other && std::tie(other->submitted_ns, uid) < std::tie(me.since_ns, me.job))
+            if (auto other = table_.find(uid);
+                other && std::tie(other->submitted_ns, uid) < std::tie(me.since_ns, me.job))
                 make_way(other, *j);
     let_in(group);
     if (terms.policy != group_policy::cancel_running || !started_) return;
@@ -78,9 +81,9 @@ void job_engine::come_in(const job_ptr& j) {
 void job_engine::make_way(const job_ptr& older, const job& newer) {
     job_lock lock(older->mutex);
     if (is_terminal(older->state) || older->settling || older->cancelling) return;
-    older->stopped_for = std::make_unique<failure>(
-        failure{failure_class::cancelled, "group",
-                sdk::concat("job ", newer.uid.text(), " of ", quoted_name(*newer.spec->group->group), " took its place")});
+    older->stopped_for = std::make_unique<failure>(failure{
+        failure_class::cancelled, "group",
+        sdk::concat("job ", newer.uid.text(), " of ", quoted_name(*newer.spec->group->group), " took its place")});
     stop_job(older, lock, k_stop_grace);
 }
 
@@ -91,7 +94,8 @@ result<void> job_engine::come_in_now(const job& j) {
     const auto inside = group.inside();
     return problem{errc::conflict, "the group is full", "group",
                    sdk::concat("fewer than ", group.limit_for(j.spec->group->max), " jobs in ", quoted_name(group)),
-                   inside.empty() ? std::string("others that wait") : sdk::concat(inside.size(), ", among them ", inside.front().text())};
+                   inside.empty() ? std::string("others that wait")
+                                  : sdk::concat(inside.size(), ", among them ", inside.front().text())};
 }
 
 void job_engine::let_in(run_group& group) {
@@ -147,9 +151,9 @@ void job_engine::hold_retry(job& j) {
     waits_from(j, rest);
     j.retry_at = j.waits_since;
     if (!a.holds_place) j.hold_deadline = {};
-    j.reason = sdk::concat("waits to run again: ", a.why.message, "; it may still run on ", a.runner_name, ", and counts in ",
-                           quoted_name(*j.spec->group->group), " until that runner is back, or until ",
-                           to_rfc3339(clock_.wall_ns() + rest.count()));
+    j.reason = sdk::concat("waits to run again: ", a.why.message, "; it may still run on ", a.runner_name,
+                           ", and counts in ", quoted_name(*j.spec->group->group),
+                           " until that runner is back, or until ", to_rfc3339(clock_.wall_ns() + rest.count()));
 }
 
 // The time is over, or the runner has nothing of the last attempt any more.

@@ -147,11 +147,11 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     std::optional<ending> end;
     bool cancelling = false;
     std::unique_ptr<failure> stopped_for;  // why, if nobody asked for it
-    bool overdue = false;       // timeouts.total is over: it is cancelled for that
-    bool waiting = false;       // in the queue
-    bool counted = false;       // among those that wait, for the limits
-    bool rather_waits = false;  // its balancer thinks that waiting costs less than what was free
-    bool settling = false;      // its end is on the way to the disk
+    bool overdue = false;                  // timeouts.total is over: it is cancelled for that
+    bool waiting = false;                  // in the queue
+    bool counted = false;                  // among those that wait, for the limits
+    bool rather_waits = false;             // its balancer thinks that waiting costs less than what was free
+    bool settling = false;                 // its end is on the way to the disk
     std::function<void(const std::shared_ptr<job>&)> settle_again;  // at settle_at: the disk refused the end before
     bool holds_retry = false;                                       // it is a retry of the budget
     bool denied = false;                                            // it is to be one, and waits in line
@@ -167,7 +167,8 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     nanoseconds cancel_grace{0};
     std::string idempotency_key;
     id retry_of{};  // the job that it does again. Set before anybody knows the job
-    std::unique_ptr<job_ties> ties;  // to jobs it was submitted with; null: to none. As retry_of, but for its needs' ends
+    std::unique_ptr<job_ties>
+        ties;  // to jobs it was submitted with; null: to none. As retry_of, but for its needs' ends
     std::uint64_t affinity_key = 0;
     std::shared_ptr<job_log> log;
     std::string output_trouble;                // why its output cannot be stored now

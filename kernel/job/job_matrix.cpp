@@ -41,8 +41,7 @@ result<std::vector<axis>> axes_of(const json::value& matrix, const std::string& 
     std::size_t combinations = 1;
     for (const auto& [key, values] : *o) {
         const auto where = field + "." + std::string(key);
-        if (!is_name(key))
-            return bad_value(field, "names of letters, digits, _ and -", "\"" + std::string(key) + "\"");
+        if (!is_name(key)) return bad_value(field, "names of letters, digits, _ and -", "\"" + std::string(key) + "\"");
         const auto* list = values.if_array();
         if (!list || list->empty()) return bad_value(where, "an array of values", sample_of(values));
         combinations *= list->size();
@@ -77,8 +76,7 @@ result<std::vector<matrix_row>> excluded_rows(const json::value* exclude, const 
         for (const auto& [key, value] : *o) {
             const auto where = at + "." + std::string(key);
             const auto known = std::find_if(axes.begin(), axes.end(), [&](const auto& a) { return a.first == key; });
-            if (known == axes.end())
-                return bad_value(where, "a name of the matrix", "\"" + std::string(key) + "\"");
+            if (known == axes.end()) return bad_value(where, "a name of the matrix", "\"" + std::string(key) + "\"");
             SIGRUN_TRY(text, value_text(value, where));
             if (std::find(known->second.begin(), known->second.end(), text) == known->second.end())
                 return bad_value(where, "a value of the matrix", "\"" + text + "\"");
@@ -90,9 +88,8 @@ result<std::vector<matrix_row>> excluded_rows(const json::value* exclude, const 
 }
 
 bool fits(const matrix_row& row, const matrix_row& pattern) {
-    return std::all_of(pattern.begin(), pattern.end(), [&](const auto& each) {
-        return std::find(row.begin(), row.end(), each) != row.end();
-    });
+    return std::all_of(pattern.begin(), pattern.end(),
+                       [&](const auto& each) { return std::find(row.begin(), row.end(), each) != row.end(); });
 }
 
 result<std::string> filled(std::string_view text, const matrix_row& row, const std::string& field) {
@@ -139,8 +136,7 @@ result<std::vector<matrix_row>> matrix_rows(const json::value& matrix, const jso
 
 std::string row_name(const std::string& job, const matrix_row& row) {
     std::string out = job;
-    for (std::size_t i = 0; i < row.size(); ++i)
-        out += sdk::concat(i ? ", " : " (", row[i].first, "=", row[i].second);
+    for (std::size_t i = 0; i < row.size(); ++i) out += sdk::concat(i ? ", " : " (", row[i].first, "=", row[i].second);
     return out + ")";
 }
 

@@ -26,11 +26,11 @@ std::optional<need_condition> parse_need_condition(std::string_view text) noexce
 
 /// How a need ended, as its dependents see it.
 enum class need_end : std::uint8_t {
-    open,       // not yet
+    open,  // not yet
     succeeded,
-    failed,     // any other end
-    skipped,    // it was to run only after a failure, and there was none
-    unknown     // nobody knows that job any more
+    failed,   // any other end
+    skipped,  // it was to run only after a failure, and there was none
+    unknown   // nobody knows that job any more
 };
 std::string_view to_string(need_end e) noexcept;
 

@@ -39,9 +39,9 @@ struct group_rules {
 /// A job as its group sees it.
 struct job_in_group {
     id job{};
-    std::uint8_t band = 0;        // 0 first
-    std::int64_t since_ns = 0;    // submitted, wall clock
-    std::uint32_t max = 0;        // that it allows; 0 = says nothing
+    std::uint8_t band = 0;      // 0 first
+    std::int64_t since_ns = 0;  // submitted, wall clock
+    std::uint32_t max = 0;      // that it allows; 0 = says nothing
     friend bool operator<(const job_in_group& a, const job_in_group& b) noexcept {
         return std::tie(a.band, a.since_ns, a.job) < std::tie(b.band, b.since_ns, b.job);
     }

@@ -46,8 +46,7 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
     const slot_ref place = a.place;
     bool give_back = a.holds_place && !how.runner_unknown;
     if (give_back) a.holds_place = false;
-    if (a.holds_place || a.may_run)
-        j->hold_deadline = clock_.now() + j->spec->run_timeout + std::chrono::seconds(60);
+    if (a.holds_place || a.may_run) j->hold_deadline = clock_.now() + j->spec->run_timeout + std::chrono::seconds(60);
     if (where) {
         auto& counts = where->info->counts;
         (is_infrastructure(how.why.cls) ? counts.failed : counts.completed).fetch_add(1, std::memory_order_relaxed);

@@ -13,7 +13,7 @@
 namespace sigrun {
 namespace {
 
-constexpr std::size_t k_most_needs = 256;     // as written
+constexpr std::size_t k_most_needs = 256;    // as written
 constexpr std::size_t k_most_ties = 16'384;  // with all combinations
 const std::vector<std::string> k_members{"jobs", "defaults"};
 // What is said of a job here, and is no part of its own document.
@@ -98,7 +98,8 @@ struct reader {
         if (!given) return bad_value(place, "a job: {\"name\": .., \"command\": ..}", shown(v));
         const auto* name = given->if_contains("name");
         if (!name || !name->is_string() || !is_job_name(name->get_string()))
-            return bad_value(place + ".name", "at most 64 letters, digits, _, - and .", name ? shown(*name) : "nothing");
+            return bad_value(place + ".name", "at most 64 letters, digits, _, - and .",
+                             name ? shown(*name) : "nothing");
         const std::string own(name->get_string());
         const auto field = "jobs." + own;
         if (by_name.contains(own)) return bad_value(place + ".name", "a name of its own", "\"" + own + "\" again");
@@ -110,9 +111,10 @@ struct reader {
             return add(own, std::move(o), field);
         }
         SIGRUN_TRY(rows, matrix_rows(*matrix, o.if_contains("exclude"), field));
-        o.erase("matrix");
-        o.erase("exclude");
-        const json::value pattern(std::move(o));
+        json::object rest;
+        for (const auto& [key, value] : o)
+            if (key != "matrix" && key != "exclude") rest[key] = value;
+        const json::value pattern(std::move(rest));
         std::vector<std::size_t> all;
         for (const auto& row : rows) {
             SIGRUN_TRY(one, with_row(pattern, row, field));
@@ -133,7 +135,9 @@ struct reader {
                 const auto found = by_name.find(name);
                 if (found == by_name.end()) {
                     const auto near = nearest_name(name, names);
-                    return bad_value(field, near.empty() ? "a job of this submission" : "a job of this submission, perhaps \"" + near + "\"",
+                    return bad_value(field,
+                                     near.empty() ? "a job of this submission"
+                                                  : "a job of this submission, perhaps \"" + near + "\"",
                                      "\"" + name.substr(0, 80) + "\"");
                 }
                 for (const auto need : found->second) {
@@ -191,7 +195,8 @@ result<json::object> defaults_of(const json::object& o) {
     if (!v) return json::object();
     if (!v->is_object()) return bad_value("defaults", "an object of job fields", shown(*v));
     for (const auto& [key, value] : v->get_object())
-        if (is_about(key)) return bad_value("defaults." + std::string(key), "a field that jobs can share", std::string(key));
+        if (is_about(key))
+            return bad_value("defaults." + std::string(key), "a field that jobs can share", std::string(key));
     return v->get_object();
 }
 
@@ -213,7 +218,8 @@ result<std::vector<submitted_job>> read_submission(std::string_view document) {
                            "\"" + std::string(key) + "\""};
     const auto* list = array_or_null(*parsed, "jobs");
     if (!list || list->empty())
-        return bad_value("jobs", "an array of jobs, each with a name", parsed->contains("jobs") ? shown(parsed->at("jobs")) : "nothing");
+        return bad_value("jobs", "an array of jobs, each with a name",
+                         parsed->contains("jobs") ? shown(parsed->at("jobs")) : "nothing");
     SIGRUN_TRY(defaults, defaults_of(*parsed));
     reader r;
     for (std::size_t i = 0; i < list->size(); ++i) SIGRUN_CHECK_OK(r.entry((*list)[i], i, defaults));

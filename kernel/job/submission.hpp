@@ -18,17 +18,17 @@
 
 namespace sigrun {
 
-constexpr std::size_t k_most_submitted = 1024;      // jobs of one submission, with all combinations
-constexpr std::size_t k_most_combinations = 256;    // of one matrix
+constexpr std::size_t k_most_submitted = 1024;          // jobs of one submission, with all combinations
+constexpr std::size_t k_most_combinations = 256;        // of one matrix
 constexpr std::size_t k_most_in_submission = 4u << 20;  // bytes of its document
-constexpr std::size_t k_most_expanded = 16u << 20;  // bytes of all its job documents together
+constexpr std::size_t k_most_expanded = 16u << 20;      // bytes of all its job documents together
 
 struct submitted_job {
-    std::string name;                 // no other of the submission has it
-    std::string document;             // a job document
-    std::vector<std::size_t> needs;   // by place in the submission, each once
+    std::string name;                // no other of the submission has it
+    std::string document;            // a job document
+    std::vector<std::size_t> needs;  // by place in the submission, each once
     need_condition when = need_condition::success;
-    std::string field;                // what problems with it name: "jobs.build"
+    std::string field;  // what problems with it name: "jobs.build"
 };
 
 /// In the order of the document, combinations in that of their values, the first name slowest. There is no way from a job to

@@ -24,11 +24,12 @@ result<std::vector<spec_ptr>> job_engine::specs_of(const std::vector<submitted_j
         auto spec = parse_job_spec(each.document, select_, rules);
         if (!spec) return within(each, spec.error());
         if (!specs.empty() && (*spec)->keep != specs.front()->keep)
-            return bad_value(each.field + ".durability", "the same for all jobs of a submission, as they are stored together",
-                             sdk::concat(to_string((*spec)->keep), ", and ", to_string(specs.front()->keep), " before"));
+            return bad_value(
+                each.field + ".durability", "the same for all jobs of a submission, as they are stored together",
+                sdk::concat(to_string((*spec)->keep), ", and ", to_string(specs.front()->keep), " before"));
         if ((*spec)->group && (*spec)->group->policy == group_policy::refuse)
-            return bad_value(each.field + ".group.policy", "queue, cancel_running or cancel_waiting in a submission of several jobs",
-                             "refuse");
+            return bad_value(each.field + ".group.policy",
+                             "queue, cancel_running or cancel_waiting in a submission of several jobs", "refuse");
         specs.push_back(*spec);
     }
     return specs;
@@ -66,7 +67,8 @@ result<std::vector<job_ptr>> job_engine::tied_jobs(const std::vector<submitted_j
     return made;
 }
 
-void job_engine::submit_many(const submit_request& request, const std::vector<submitted_job>& jobs, many_accepted accepted) {
+void job_engine::submit_many(const submit_request& request, const std::vector<submitted_job>& jobs,
+                             many_accepted accepted) {
     auto specs = specs_of(jobs);
     if (!specs) return accepted(specs.error(), false);
     if (auto able = takes_jobs(*specs->front(), request.idempotency_key); !able) return accepted(able.error(), false);
@@ -124,7 +126,8 @@ void job_engine::submit_many(const submit_request& request, const std::vector<su
                           accepted(all, false);
                       else
                           accepted(not_stored(stored.error(), keep), false);
-                      const result<job_ptr> of_first = stored ? result<job_ptr>(eldest) : not_stored(stored.error(), keep);
+                      const result<job_ptr> of_first =
+                          stored ? result<job_ptr>(eldest) : not_stored(stored.error(), keep);
                       for (const auto& answer : replays) answer(of_first);
                       if (stored) begin_all(all);
                   });
@@ -154,9 +157,10 @@ std::vector<job_ptr> job_engine::submitted_with(const job& one) const {
 void job_engine::repeated_many(const submit_keys::holder& by, const spec_ptr& spec, const std::string& key,
                                many_accepted accepted) {
     if (by.same && !table_.find(by.job) && by.past)
-        return accepted(problem{errc::not_found, "the jobs of this idempotency key have ended and are not kept any more",
-                                "idempotency_key", "another key", key},
-                        false);
+        return accepted(
+            problem{errc::not_found, "the jobs of this idempotency key have ended and are not kept any more",
+                    "idempotency_key", "another key", key},
+            false);
     repeated(by, spec, key, [this, accepted = std::move(accepted)](const result<job_ptr>& first, bool replayed) {
         if (!first) return accepted(first.error(), false);
         accepted(submitted_with(**first), replayed);

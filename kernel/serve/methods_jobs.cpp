@@ -126,9 +126,9 @@ result<std::string> list_jobs(controller& c, const json::object& o) {
     if (auto text = text_or(o, "state"); !text.empty()) {
         state = parse_job_state(text);
         if (!state)
-            return bad_value("state",
-                             "delayed, blocked, queued, offered, running, succeeded, failed, cancelled, expired or dead",
-                             "\"" + std::string(text) + "\"");
+            return bad_value(
+                "state", "delayed, blocked, queued, offered, running, succeeded, failed, cancelled, expired or dead",
+                "\"" + std::string(text) + "\"");
     }
     std::optional<id> before;
     if (auto cursor = text_or(o, "cursor"); !cursor.empty()) {

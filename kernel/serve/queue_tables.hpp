@@ -37,12 +37,13 @@ inline constexpr std::array k_tenant_options{
                  .flags = SIGRUN_OPT_HOT}),
 };
 inline constexpr std::array k_group_options{
-    sdk::option("max", SIGRUN_OPT_INT,
-                {.def = "0",
-                 .doc = "Jobs of the group that run at once, of each tenant. 0: as many as the jobs say, and 1 where they "
-                        "say nothing. A job may ask for fewer, not for more.",
-                 .max = 100000,
-                 .flags = SIGRUN_OPT_HOT}),
+    sdk::option(
+        "max", SIGRUN_OPT_INT,
+        {.def = "0",
+         .doc = "Jobs of the group that run at once, of each tenant. 0: as many as the jobs say, and 1 where they "
+                "say nothing. A job may ask for fewer, not for more.",
+         .max = 100000,
+         .flags = SIGRUN_OPT_HOT}),
     sdk::option("rate", SIGRUN_OPT_FLOAT,
                 {.def = "0",
                  .doc = "Jobs of the group that are let in per second; the others wait. 0: any number.",

@@ -16,7 +16,7 @@ struct job_options {
         max_latency, balancer, priority, durability;
     std::string run_timeout, queue_timeout, start_timeout, silent_timeout, total_timeout;
     std::string delay, start_at;
-    std::string group, group_policy;  // "NAME" or "NAME:MAX"
+    std::string group, group_policy;                        // "NAME" or "NAME:MAX"
     std::vector<std::string> environment, labels, prefers;  // "K=V"; prefers "WEIGHT:EXPRESSION"
     std::map<std::string, std::string> limits;              // by the names in the document
     int user_retries = -1, infrastructure_retries = -1;

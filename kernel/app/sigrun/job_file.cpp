@@ -11,10 +11,22 @@ namespace sigrun::cli {
 namespace {
 
 // Fields of the document that are one text.
-constexpr std::array<std::string_view, 16> k_texts{"kind",     "workdir",    "payload",            "queue",
-                                                   "tenant",   "priority",   "balancer",           "affinity",
-                                                   "protocol", "durability", "preferred_protocol", "max_latency",
-                                                   "zone",     "start_at",   "delay",              "when"};
+constexpr std::array<std::string_view, 16> k_texts{"kind",
+                                                   "workdir",
+                                                   "payload",
+                                                   "queue",
+                                                   "tenant",
+                                                   "priority",
+                                                   "balancer",
+                                                   "affinity",
+                                                   "protocol",
+                                                   "durability",
+                                                   "preferred_protocol",
+                                                   "max_latency",
+                                                   "zone",
+                                                   "start_at",
+                                                   "delay",
+                                                   "when"};
 // Those that have members: the word in the file, and the field.
 struct family {
     std::string_view word, field;
@@ -138,7 +150,8 @@ struct section {
 
     static problem unknown(std::string_view key, const std::string& where) {
         std::vector<std::string> known(k_texts.begin(), k_texts.end());
-        known.insert(known.end(), {"command", "shell", "needs", "requires", "group", "idempotent", "exclude", "step.NAME"});
+        known.insert(known.end(),
+                     {"command", "shell", "needs", "requires", "group", "idempotent", "exclude", "step.NAME"});
         for (const auto& each : k_families) known.push_back(std::string(each.word) + ".NAME");
         auto near = nearest_name(key, known);
         std::string expected = "perhaps \"" + near + "\"";
@@ -283,9 +296,11 @@ result<json::object> jobs_of_ini(std::string_view text, const std::string& name)
         const auto where = name + ":" + std::to_string(each.number);
         if (each.text[0] == '[') {
             SIGRUN_CHECK_OK(close());
-            title = each.text.back() == ']' ? stripped(std::string_view(each.text).substr(1, each.text.size() - 2)) : "";
+            title =
+                each.text.back() == ']' ? stripped(std::string_view(each.text).substr(1, each.text.size() - 2)) : "";
             if (title != "defaults" && (!title.starts_with(k_job) || title.size() == k_job.size()))
-                return bad_value(where, "a section such as [job.build] or [defaults]", "\"" + each.text.substr(0, 60) + "\"");
+                return bad_value(where, "a section such as [job.build] or [defaults]",
+                                 "\"" + each.text.substr(0, 60) + "\"");
             if (std::find(titles.begin(), titles.end(), title) != titles.end())
                 return bad_value(where, "each section once", "[" + title + "] again");
             titles.push_back(title);
@@ -296,7 +311,8 @@ result<json::object> jobs_of_ini(std::string_view text, const std::string& name)
         const auto equals = each.text.find('=');
         if (equals == std::string::npos || !equals)
             return bad_value(where, "[job.NAME] or key = value", "\"" + each.text.substr(0, 60) + "\"");
-        if (!open) return bad_value(where, "a section such as [job.build] first", "\"" + each.text.substr(0, 60) + "\"");
+        if (!open)
+            return bad_value(where, "a section such as [job.build] first", "\"" + each.text.substr(0, 60) + "\"");
         const std::string key(stripped(std::string_view(each.text).substr(0, equals)));
         if (std::find(keys.begin(), keys.end(), key) != keys.end())
             return bad_value(where, "each key once in a section", key + " again");

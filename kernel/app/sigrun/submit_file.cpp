@@ -30,17 +30,22 @@ std::string names_of(const json::object& job, std::string_view member) {
     if (const auto* list = array_or_null(job, member))
         for (const auto& item : *list) {
             const auto* need = item.if_object();
-            out += (out.empty() ? "" : ", ") + std::string(need ? text_or(*need, "name") : std::string_view(item.get_string()));
+            out += (out.empty() ? "" : ", ") +
+                   std::string(need ? text_or(*need, "name") : std::string_view(item.get_string()));
         }
     return out;
 }
 
 std::string submitted_table(const json::array& jobs, const terminal& where) {
-    table t({{"name", 0, 12}, {"id", column::k_whole}, {"state", column::k_whole}, {"needs", 0, 8}, {"command", 0, 10}});
+    table t(
+        {{"name", 0, 12}, {"id", column::k_whole}, {"state", column::k_whole}, {"needs", 0, 8}, {"command", 0, 10}});
     for (const auto& item : jobs)
         if (const auto* job = item.if_object()) {
             const auto state = text_or(*job, "state");
-            t.add({text_or(*job, "name"), text_or(*job, "id"), {state, style_of_state(state)}, names_of(*job, "needs"),
+            t.add({text_or(*job, "name"),
+                   text_or(*job, "id"),
+                   {state, style_of_state(state)},
+                   names_of(*job, "needs"),
                    command_text(*job)});
         }
     return t.render(where);
@@ -77,7 +82,8 @@ int wait_for_all(context& ctx, const json::array& jobs, bool quiet) {
         if (!skipped) worst = std::max(worst, exit_code_of_job(job));
         if (!quiet) {
             const auto* why = object_or_null(job, "failure");
-            std::string line = std::string(text_or(job, "name")) + ": " + std::string(skipped ? "skipped" : text_or(job, "state"));
+            std::string line =
+                std::string(text_or(job, "name")) + ": " + std::string(skipped ? "skipped" : text_or(job, "state"));
             if (why) line += " (" + std::string(text_or(*why, "message")) + ")";
             ctx.note(line);
         }
@@ -96,9 +102,9 @@ std::string read_jobs(const std::string& file) {
     } else {
         std::ifstream in(file, std::ios::binary);
         if (!in)
-            throw failure(
-                bad_value("FILE", "a file of jobs (JSON or INI) or - for stdin", "\"" + file + "\", which cannot be read"),
-                "a command goes behind --: sigrun submit -- " + file);
+            throw failure(bad_value("FILE", "a file of jobs (JSON or INI) or - for stdin",
+                                    "\"" + file + "\", which cannot be read"),
+                          "a command goes behind --: sigrun submit -- " + file);
         text.assign(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
     }
     if (text.size() > k_largest_document)
@@ -128,7 +134,8 @@ int submit_jobs(context& ctx, const std::string& document, const submit_options&
             several = {{"jobs", json::array{std::move(several)}}};
         }
         const json::object plan = ctx.insist("jobs.submit_many", params, json::serialize(several));
-        context::print(ctx.json() ? json::serialize(plan) + "\n" : planned_table(plan.at("items").as_array(), ctx.out()));
+        context::print(ctx.json() ? json::serialize(plan) + "\n"
+                                  : planned_table(plan.at("items").as_array(), ctx.out()));
         return k_ok;
     }
     const json::object made = ctx.insist("jobs.submit_many", params, document);

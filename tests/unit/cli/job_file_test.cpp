@@ -21,26 +21,30 @@ problem refused(std::string_view text) {
 }
 
 TEST(job_file, sections_become_jobs_in_their_order) {
-    EXPECT_EQ(json::serialize(read("# a comment\n[job.build]\ncommand = make -j4 'all of it'\n\n"
-                                   "[job.test]\nneeds = build, fetch (os=a, cc=b)\nwhen = always\nshell = a; b # c\n")),
-              R"j({"jobs":[{"name":"build","command":["make","-j4","all of it"]},)j"
-              R"j({"name":"test","needs":["build","fetch (os=a, cc=b)"],"when":"always","command":["sh","-c","a; b # c"]}]})j");
+    EXPECT_EQ(
+        json::serialize(read("# a comment\n[job.build]\ncommand = make -j4 'all of it'\n\n"
+                             "[job.test]\nneeds = build, fetch (os=a, cc=b)\nwhen = always\nshell = a; b # c\n")),
+        R"j({"jobs":[{"name":"build","command":["make","-j4","all of it"]},)j"
+        R"j({"name":"test","needs":["build","fetch (os=a, cc=b)"],"when":"always","command":["sh","-c","a; b # c"]}]})j");
 }
 
 TEST(job_file, each_family_of_keys_goes_where_the_document_wants_it) {
-    const auto o = read("[defaults]\nrequires = os.name == \"debian\"\n[job.a]\ncommand = x\nenv.CI = 1\nlabel.team = we\n"
-                        "timeout.run = 10m\nretry.user = 2\nlimit.memory = 1GiB\nlimits.cpus = 1.5\nmatrix.os = a, b\n"
-                        "exclude = os=a\nexclude.2 = os=b, cc=c\ngroup = deploy:3\ngroup.policy = refuse\nidempotent = no\n");
-    EXPECT_EQ(json::serialize(o),
-              R"j({"defaults":{"requires":"os.name == \"debian\""},"jobs":[{"name":"a","command":["x"],"env":{"CI":"1"},)j"
-              R"j("labels":{"team":"we"},"timeouts":{"run":"10m"},"retry":{"user":2},"limits":{"memory":"1GiB","cpus":1.5E0},)j"
-              R"j("matrix":{"os":["a","b"]},"exclude":[{"os":"a"},{"os":"b","cc":"c"}],"idempotent":false,)j"
-              R"j("group":{"name":"deploy","max":3,"policy":"refuse"}}]})j");
+    const auto o = read(
+        "[defaults]\nrequires = os.name == \"debian\"\n[job.a]\ncommand = x\nenv.CI = 1\nlabel.team = we\n"
+        "timeout.run = 10m\nretry.user = 2\nlimit.memory = 1GiB\nlimits.cpus = 1.5\nmatrix.os = a, b\n"
+        "exclude = os=a\nexclude.2 = os=b, cc=c\ngroup = deploy:3\ngroup.policy = refuse\nidempotent = no\n");
+    EXPECT_EQ(
+        json::serialize(o),
+        R"j({"defaults":{"requires":"os.name == \"debian\""},"jobs":[{"name":"a","command":["x"],"env":{"CI":"1"},)j"
+        R"j("labels":{"team":"we"},"timeouts":{"run":"10m"},"retry":{"user":2},"limits":{"memory":"1GiB","cpus":1.5E0},)j"
+        R"j("matrix":{"os":["a","b"]},"exclude":[{"os":"a"},{"os":"b","cc":"c"}],"idempotent":false,)j"
+        R"j("group":{"name":"deploy","max":3,"policy":"refuse"}}]})j");
 }
 
 TEST(job_file, steps_keep_their_order_and_names) {
-    EXPECT_EQ(json::serialize(read("[job.a]\nstep.fetch = git pull\nstep.build = make\n").at("jobs")),
-              R"j([{"name":"a","steps":[{"name":"fetch","command":["git","pull"]},{"name":"build","command":["make"]}]}])j");
+    EXPECT_EQ(
+        json::serialize(read("[job.a]\nstep.fetch = git pull\nstep.build = make\n").at("jobs")),
+        R"j([{"name":"a","steps":[{"name":"fetch","command":["git","pull"]},{"name":"build","command":["make"]}]}])j");
 }
 
 TEST(job_file, a_line_that_begins_with_a_blank_goes_on) {

@@ -13,7 +13,8 @@ job_ties with(need_condition when, std::initializer_list<need_end> ends) {
     job_ties t;
     t.when = when;
     for (const auto end : ends)
-        t.needs.push_back({"n" + std::to_string(t.needs.size()), id::make(), end, end == need_end::open ? "" : "ended so"});
+        t.needs.push_back(
+            {"n" + std::to_string(t.needs.size()), id::make(), end, end == need_end::open ? "" : "ended so"});
     return t;
 }
 

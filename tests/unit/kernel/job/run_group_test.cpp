@@ -66,7 +66,7 @@ TEST(run_group, who_allows_fewer_waits_until_there_are_no_more_and_holds_back_th
 
 TEST(run_group, who_says_nothing_is_alone_where_the_configuration_says_nothing_either) {
     run_group g("", "deploy");
-    const auto silent = job_of_age(1), two = job_of_age(2, 2), three = job_of_age(3, 3);
+    const auto silent = job_of_age(1), two = job_of_age(2, 2);
     g.put_in(silent);
     EXPECT_EQ(g.limit_for(2), 1u);
     g.set_rules({.max = 3});

@@ -38,8 +38,9 @@ TEST_F(spec_group, jobs_of_one_tenant_share_it) {
 TEST_F(spec_group, each_policy_is_read) {
     for (const auto each :
          {group_policy::queue, group_policy::cancel_running, group_policy::cancel_waiting, group_policy::refuse})
-        EXPECT_EQ(parse(R"(,"group":{"name":"g","policy":")" + std::string(to_string(each)) + "\"}").value()->group->policy,
-                  each);
+        EXPECT_EQ(
+            parse(R"(,"group":{"name":"g","policy":")" + std::string(to_string(each)) + "\"}").value()->group->policy,
+            each);
 }
 
 TEST_F(spec_group, what_cannot_be_is_refused_with_the_field) {

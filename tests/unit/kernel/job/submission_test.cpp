@@ -57,7 +57,8 @@ TEST(submission, what_cannot_be_is_refused_with_the_field) {
 }
 
 TEST(submission, a_circle_is_told) {
-    const auto p = refused(R"j({"name":"x"},{"name":"a","needs":["c","x"]},{"name":"b","needs":["a"]},{"name":"c","needs":["b"]})j");
+    const auto p = refused(
+        R"j({"name":"x"},{"name":"a","needs":["c","x"]},{"name":"b","needs":["a"]},{"name":"c","needs":["b"]})j");
     EXPECT_EQ(p.field, "jobs.a.needs");
     EXPECT_EQ(p.found, "a circle: a needs c needs b needs a");
     EXPECT_EQ(refused(R"j({"name":"a","needs":["a"]})j").found, "a circle: a needs a");
@@ -113,23 +114,29 @@ TEST(submission, excluded_combinations_are_left_out) {
 TEST(submission, its_size_is_bounded) {
     std::string values = "\"0\"", jobs = R"j({"name":"j0"})j";
     for (int i = 1; i < 17; ++i) values += ",\"" + std::to_string(i) + "\"";
-    EXPECT_EQ(refused(R"j({"name":"b","matrix":{"x":[)j" + values + R"j(],"y":[)j" + values + "]}}").field, "jobs.b.matrix");
+    EXPECT_EQ(refused(R"j({"name":"b","matrix":{"x":[)j" + values + R"j(],"y":[)j" + values + "]}}").field,
+              "jobs.b.matrix");
     for (int i = 1; i < 1025; ++i) jobs += ",{\"name\":\"j" + std::to_string(i) + "\"}";
     EXPECT_EQ(refused(jobs).code, errc::too_large);
     EXPECT_EQ(refused(R"j({"name":"a","env":{"A":")j" + std::string(5u << 20, 'x') + "\"}}").code, errc::too_large);
     // Each of 256 gets the same large text.
     std::string many;
     for (int i = 0; i < 256; ++i) many += (i ? ",\"" : "\"") + std::to_string(i) + "\"";
-    EXPECT_EQ(refused(R"j({"name":"a","matrix":{"i":[)j" + many + R"j(]},"env":{"A":")j" + std::string(100'000, 'x') + "\"}}").code,
-              errc::too_large);
+    EXPECT_EQ(
+        refused(R"j({"name":"a","matrix":{"i":[)j" + many + R"j(]},"env":{"A":")j" + std::string(100'000, 'x') + "\"}}")
+            .code,
+        errc::too_large);
     // 256 jobs that each need 256 others.
-    EXPECT_EQ(refused(R"j({"name":"a","matrix":{"i":[)j" + many + R"j(]}},{"name":"b","needs":["a"],"matrix":{"i":[)j" + many + "]}}").code,
+    EXPECT_EQ(refused(R"j({"name":"a","matrix":{"i":[)j" + many + R"j(]}},{"name":"b","needs":["a"],"matrix":{"i":[)j" +
+                      many + "]}}")
+                  .code,
               errc::too_large);
 }
 
 TEST(submission, defaults_fill_what_a_job_leaves_open) {
-    const auto jobs = read(R"j({"name":"a","command":["x"],"env":{"A":"own"}},{"name":"b","command":["y"],"queue":"q"})j",
-                           R"j(,"defaults":{"queue":"d","env":{"A":"1","B":"2"}})j");
+    const auto jobs =
+        read(R"j({"name":"a","command":["x"],"env":{"A":"own"}},{"name":"b","command":["y"],"queue":"q"})j",
+             R"j(,"defaults":{"queue":"d","env":{"A":"1","B":"2"}})j");
     EXPECT_EQ(jobs[0].document, R"j({"command":["x"],"env":{"A":"own","B":"2"},"queue":"d"})j");
     EXPECT_EQ(jobs[1].document, R"j({"command":["y"],"queue":"q","env":{"A":"1","B":"2"}})j");
 }
