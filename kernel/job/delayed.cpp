@@ -46,6 +46,7 @@ void job_engine::begin_wait(const job_ptr& j) {
     bool blocked = false;
     {
         job_lock lock(j->mutex);
+        if (j->settling) return;  // cancelled as soon as its submitter had its answer
         if (j->state == job_state::delayed) return hold_until_start(*j);
         blocked = j->state == job_state::blocked;
     }
