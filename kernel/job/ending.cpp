@@ -103,9 +103,13 @@ void job_engine::completed(const job_ptr& j) {
         waiters.swap(j->waiters);
         log = j->log;
         (j->state == job_state::succeeded ? finished_ok_ : finished_bad_).add();
+        if (j->spec->group) {
+            const attempt* last = j->current();
+            leaves_group = !last || !last->may_run;
+            if (!leaves_group && j->hold_deadline == time_point{})
+                j->hold_deadline = clock_.now() + longest_rest(*j, *last);
+        }
         const bool holds = j->hold_deadline != time_point{};
-        const attempt* last = j->current();
-        leaves_group = j->spec->group && !(last && last->may_run);
         if (!holds) placed_.remove(*j);
         if (holds || j->save_at != time_point{})
             arm(*j);

@@ -250,6 +250,33 @@ class Groups(PuppetTest):
         p.end(offer)
         self.assertEqual(d.finished(second)["state"], "succeeded")
 
+    def test_who_is_cancelled_while_nobody_knows_what_its_runner_does_keeps_its_place_until_that_is_known(self):
+        d = self.daemon(settings=LOST_SOON)
+        p = self.puppet(d)
+        job, offer = self.lost(d, p)
+        d.request("POST", f"/v1/jobs/{job['id']}/cancel")
+        self.assertEqual(d.finished(job["id"])["state"], "cancelled")
+        second = d.submit(command=["true"], group="g")
+        self.blocked(d, second)
+        p.connect([p.listed(offer)])
+        p.end(offer, 9)
+        p.accept(p.expect("offer", second))
+
+    def test_an_offer_that_was_lost_on_its_way_counts_too(self):
+        d = self.daemon(settings=LOST_SOON)
+        p = self.puppet(d)
+        job_id = d.submit(command=["true"], group="g")
+        offer = p.expect("offer", job_id)
+        p.hang_up()  # it may run the job all the same
+        job = wait_until("it is taken back", lambda: (lambda j: j if j["state"] == "queued" else None)(d.job(job_id)))
+        self.assertIn("it may still run on puppet", job["reason"])
+        other = self.puppet(d, name="other")
+        with self.assertRaises(AssertionError):
+            other.expect("offer", job_id, deadline=1)
+        p.connect([p.listed(offer, "finished")])  # it is over there
+        p.hang_up()
+        other.accept(other.expect("offer", job_id))
+
     def test_a_lost_attempt_counts_no_longer_than_it_may_run(self):
         d = self.daemon(settings=LOST_SOON)
         p = self.puppet(d)
