@@ -31,6 +31,7 @@ struct controller {
 
 void add_job_methods(router& r, controller& c);
 void add_artifact_methods(router& r, controller& c);
+void add_submission_methods(router& r, controller& c);
 void add_runner_methods(router& r, controller& c);
 void add_event_methods(router& r, controller& c);
 void add_system_methods(router& r, controller& c);

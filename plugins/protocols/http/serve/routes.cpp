@@ -23,6 +23,9 @@ constexpr param k_token{source::path, "token", ""};
 constexpr std::array k_submit{
     param{source::query, "wait", "wait", kind::text, "answer when the job ended, or after this duration"},
     param{source::header, "Idempotency-Key", "idempotency_key", kind::text, "the same key never makes a second job"}};
+constexpr std::array k_submit_many{
+    param{source::header, "Idempotency-Key", "idempotency_key", kind::text, "the same key never makes other jobs"},
+    param{source::query, "dry_run", "dry_run", kind::boolean, "only tell what would be submitted"}};
 constexpr std::array k_list_jobs{param{source::query, "state", "state", kind::text, "only jobs in this state"}, k_limit,
                                  k_cursor};
 constexpr std::array k_only_id{k_id};
@@ -74,6 +77,8 @@ constexpr std::span<const param> k_none{};
 
 constexpr route k_routes[] = {
     {"POST", "/v1/jobs", "jobs.submit", answer::json, body::json, 201, "/v1/jobs/", k_submit, "submit a job"},
+    {"POST", "/v1/submissions", "jobs.submit_many", answer::json, body::json, 201, "", k_submit_many,
+     "submit jobs that need each other"},
     {"GET", "/v1/jobs", "jobs.list", answer::json, body::none, 200, "", k_list_jobs, "jobs, newest first"},
     {"GET", "/v1/jobs/{id}", "jobs.get", answer::json, body::none, 200, "", k_only_id, "one job"},
     {"POST", "/v1/jobs/{id}/cancel", "jobs.cancel", answer::json, body::none, 200, "", k_cancel, "end a job"},
