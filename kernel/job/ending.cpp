@@ -136,6 +136,7 @@ void job_engine::retire(const job_ptr& j) {
 }
 
 void job_engine::forget(const std::vector<job_ptr>& ended) {
+    std::vector<journal_record> gone;
     for (const auto& old : ended) {
         member_ptr where;
         slot_ref place;
@@ -161,15 +162,14 @@ void job_engine::forget(const std::vector<job_ptr>& ended) {
         say(old, bye);
         if (old->spec->group) leave_group(*old);
         if (log) log->erase();
-        std::vector<journal_record> gone;
         // It outlives the job: who asks again later must not make another one.
         if (!old->idempotency_key.empty())
             gone.push_back(keys_.retire(old->spec->tenant, old->idempotency_key, std::move(past),
                                         old->spec->keep != durability::memory, clock_.wall_ns()));
         if (old->spec->keep == durability::memory) continue;
         gone.push_back({record_kind::job, old->uid.text(), {}, SIGRUN_RECORD_DELETE});
-        store_.append(std::move(gone), false, {});
     }
+    if (!gone.empty()) store_.append(std::move(gone), false, {});
 }
 
 }  // namespace sigrun

@@ -78,6 +78,7 @@ void job_engine::tune(const engine_tuning& now) {
     tuned_.max_waiting = now.max_waiting;
     tuned_.lease = now.lease;
     tuned_.retry_delay = now.retry_delay;
+    tuned_.keep_finished_for = now.keep_finished_for;
     tuned_.sticky = now.sticky;
     tuned_.early_reoffer = now.early_reoffer;
     tuned_.poison_after = now.poison_after;

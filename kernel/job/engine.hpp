@@ -32,6 +32,7 @@ struct engine_options {
 struct engine_tuning {
     std::uint64_t max_waiting = 100'000;             // jobs; beyond it submit answers busy
     std::size_t keep_finished = 10'000;              // ended jobs that can still be asked for
+    nanoseconds keep_finished_for{0};                // after their end; 0 = however long
     nanoseconds keep_keys = std::chrono::hours(24);  // idempotency keys, after the end of their job
     std::size_t max_keys = 1'000'000;
     nanoseconds lease = std::chrono::seconds(10);
@@ -375,7 +376,7 @@ private:
     mutable std::mutex defaults_mutex_;  // options_.defaults
     struct {
         std::atomic<std::uint64_t> max_waiting;
-        std::atomic<nanoseconds> lease, retry_delay;
+        std::atomic<nanoseconds> lease, retry_delay, keep_finished_for;
         std::atomic<bool> sticky, early_reoffer;
         std::atomic<std::uint32_t> poison_after, trace_every;
         std::atomic<double> hedge_budget, hedge_quantile, hedge_max_load;

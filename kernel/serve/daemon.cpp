@@ -414,6 +414,7 @@ result<void> daemon::start() {
     add_event_methods(*d.methods, *d.control);
     add_system_methods(*d.methods, *d.control);
     add_path_methods(*d.methods, *d.control);
+    add_store_methods(*d.methods, *d.control);
     add_balancer_methods(*d.methods, *d.control);
     add_plugin_methods(*d.methods, *d.control);
     add_crash_methods(*d.methods, *d.control);

@@ -50,6 +50,7 @@ engine_tuning engine_tuning_of(const daemon_settings& bound) {
     engine_tuning t;
     t.max_waiting = static_cast<std::uint64_t>(j.integer("max_waiting"));
     t.keep_finished = static_cast<std::size_t>(j.integer("keep_finished"));
+    t.keep_finished_for = nanoseconds(j.integer("keep_finished_for"));
     t.keep_keys = nanoseconds(j.integer("key_lifetime"));
     t.max_keys = static_cast<std::size_t>(j.integer("max_keys"));
     t.lease = nanoseconds(j.integer("lease"));

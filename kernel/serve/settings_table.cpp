@@ -307,6 +307,12 @@ constexpr std::array k_jobs{
             .min = 1,
             .max = 10000000,
             .flags = SIGRUN_OPT_HOT}),
+    option("keep_finished_for", SIGRUN_OPT_DURATION,
+           {.def = "7d",
+            .doc = "How long after its end a job can still be asked for, unless keep_finished others have ended since; "
+                   "then it is forgotten with its output. 0s: however long.",
+            .max = 3650 * 86400 * k_second,
+            .flags = SIGRUN_OPT_HOT}),
     option("key_lifetime", SIGRUN_OPT_DURATION,
            {.def = "24h",
             .doc = "How long after the end of its job an idempotency key is remembered, also if the job is not.",

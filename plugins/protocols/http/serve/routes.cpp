@@ -18,6 +18,8 @@ constexpr std::array k_config_revision{param{source::path, "id", "revision"}};
 constexpr std::array k_config_diff{
     param{source::query, "from", "from", kind::integer, "number of a revision"},
     param{source::query, "to", "to", kind::integer, "another one; the current one if left out"}};
+constexpr std::array k_backup{
+    param{source::query, "path", "path", kind::text, "absolute path of a new file on the daemon's machine"}};
 constexpr param k_token{source::path, "token", ""};
 
 constexpr std::array k_submit{
@@ -123,6 +125,10 @@ constexpr route k_routes[] = {
      "how far the recording is"},
     {"DELETE", "/v1/balancers/recording", "balancers.recorded", answer::file, body::none, 200, "", k_none,
      "end the recording; the answer is the file for `sigrun balancer replay`"},
+    {"POST", "/v1/store/backup", "store.backup", answer::json, body::none, 201, "", k_backup,
+     "copy the store to a new file while it is in use"},
+    {"GET", "/v1/store/backup", "store.backup_progress", answer::json, body::none, 200, "", k_none,
+     "how far the copy under way has come"},
     {"GET", "/v1/config", "config.get", answer::json, body::none, 200, "", k_none, "settings in effect"},
     {"POST", "/v1/config/reload", "config.reload", answer::json, body::none, 200, "", k_config_reload,
      "read the configuration again"},
