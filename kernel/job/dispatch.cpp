@@ -349,6 +349,8 @@ void job_engine::take_back(const job_ptr& j, std::uint32_t number, attempt_state
         if (a->holds_place) where = a->where;
         a->holds_place = false;
         j->offer_deadline = j->lease_deadline = j->reoffer_at = j->start_deadline = {};
+        // Over a link that lives the order to stop arrives right behind the offer.
+        a->may_run = j->spec->group && as == attempt_state::lost && a->sent && !(via && via->alive());
         if (j->cancelling) {
             finish(j, lock, stopped(*j), {});
         } else {
@@ -358,6 +360,7 @@ void job_engine::take_back(const job_ptr& j, std::uint32_t number, attempt_state
             // Refusals in a row must not become a busy loop.
             auto refusals = std::min<std::size_t>(j->attempts.size(), 6);
             j->retry_at = clock_.now() + std::chrono::milliseconds(20) * (1u << refusals);
+            if (a->may_run) hold_retry(*j);
             publish(*j, job_state::offered);
             arm(*j);
         }

@@ -82,12 +82,14 @@ sigrun_result job_engine::on_attempt_frame(const member_ptr& from, const link_pt
             if (where) j->hold_deadline = {};
             const bool on_its_way = j->settling || j->end_unsaved;
             if (on_its_way) j->repeats.push_back(acknowledge_later(from, via, frame));
-            lock.unlock();
+            if (a->may_run) over_there(j, lock);
+            if (lock) lock.unlock();
             if (where) place_free(where, place);
             if (!on_its_way) ack(via, frame, SIGRUN_STATE, 0);
             return SIGRUN_OK;
         }
-        if (current && j->live()) {
+        if (current && last && a->may_run) over_there(j, lock);
+        if (current && lock && j->live()) {
             switch (frame.kind) {
                 case SIGRUN_ACK: return on_ack(j, lock, frame);
                 case SIGRUN_LOG:

@@ -3,6 +3,7 @@
 #include "kernel/base/base64.hpp"
 #include "kernel/base/rfc3339.hpp"
 #include "kernel/config/settings.hpp"
+#include "kernel/job/group_field.hpp"
 #include "kernel/job/spec_secrets.hpp"
 
 #include <sigrun/cpp/job_container.hpp>
@@ -30,7 +31,7 @@ const std::vector<std::string> k_fields{"kind",        "command",   "steps",    
                                         "timeouts",    "retry",     "durability", "idempotent", "preferred_protocol",
                                         "max_latency", "zone",      "start_at",   "delay",      "limits",
                                         "secrets",     "hedge",     "explain",    "artifacts",  "user",
-                                        "pty",         "isolation", "container"};
+                                        "pty",         "isolation", "container",  "group"};
 
 std::string kind_of(const json::value& v) {
     switch (v.kind()) {
@@ -127,6 +128,7 @@ struct parser {
     const spec_defaults& defaults;
     job_spec spec{};
     std::string kind_term{};
+    std::optional<group_wish> group{};
 
     static std::string with(const std::string& first, const std::string& second) {
         return first.empty() ? second : "(" + first + ") && (" + second + ")";
@@ -319,6 +321,9 @@ struct parser {
             SIGRUN_TRY(d, duration_field(v, f));
             if (d > k_longest_delay) return bad_value(f, "at most " + format_duration(k_longest_delay), kind_of(v));
             spec.delay = d;
+        } else if (f == "group") {
+            SIGRUN_TRY(wish, read_group_field(v));
+            group = wish;
         } else if (f == "labels") {
             return map_field(v, f, &spec.labels);
         } else if (f == "timeouts") {
@@ -375,6 +380,12 @@ struct parser {
             return bad_value("timeouts.silent", "nothing: a call has no output", format_duration(spec.silent_timeout));
         if (spec.hedge && !spec.idempotent)
             return bad_value("hedge", "false: a job with idempotent = false must not run twice", "true");
+        if (spec.hedge && group)
+            return bad_value("hedge", "false: of a group only so many run at once, and a copy runs beside the first",
+                             "true");
+        if (group && group->policy == group_policy::refuse && (spec.start_at_ns || spec.delay.count()))
+            return bad_value("group.policy", "queue, cancel_running or cancel_waiting for a job that starts later",
+                             "refuse");
         if (spec.steps && spec.kind == "call") return bad_value("steps", "command: a call has no steps", "steps");
         if (spec.kind == "call" && o.contains("limits"))
             return bad_value("limits", "none: a call runs inside the runner's own process", "limits");
@@ -455,6 +466,9 @@ result<spec_ptr> parse_job_spec(std::string_view document, selector& select, con
     p.spec.queue_account = defaults.queues->find(p.spec.queue);
     p.spec.tenant_account = defaults.tenants->find(p.spec.tenant);
     p.spec.cls = defaults.classes->of(p.spec.pred);
+    if (p.group)
+        p.spec.group = std::make_shared<group_terms>(
+            group_terms{defaults.groups->find(p.spec.tenant, p.group->name), p.group->max, p.group->policy});
     return spec_ptr(std::make_shared<const job_spec>(std::move(p.spec)));
 }
 

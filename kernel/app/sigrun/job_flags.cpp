@@ -53,6 +53,14 @@ void add_job_flags(CLI::App& app, job_options& job, bool with_words) {
     app.add_option("--priority", job.priority, "critical, high, normal, low or background");
     app.add_option("--queue", job.queue, "Queue of the job");
     app.add_option("--tenant", job.tenant, "On whose account it runs")->type_name("NAME");
+    auto* group =
+        app.add_option("--group", job.group, "Only MAX jobs (default 1) of the same group run at once, the others wait")
+            ->type_name("NAME[:MAX]");
+    app.add_option(
+           "--group-policy", job.group_policy,
+           "When the group is full: queue (default), cancel_waiting or cancel_running (the newest wins), refuse")
+        ->type_name("WORD")
+        ->needs(group);
     app.add_option("--affinity", job.affinity, "Jobs with the same text prefer the same runner")->type_name("TEXT");
     app.add_option("--zone", job.zone, "The zone that the job comes from, without: that of the daemon")
         ->type_name("NAME");

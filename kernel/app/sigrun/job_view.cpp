@@ -129,6 +129,25 @@ std::string usage_lines(const json::array& attempts) {
     return out;
 }
 
+// "build (succeeded), fetch (open)"
+std::string needs_text(const json::object& job) {
+    std::string out;
+    if (const auto* needs = array_or_null(job, "needs"))
+        for (const auto& item : *needs)
+            if (const auto* each = item.if_object())
+                out += sdk::concat(out.empty() ? "" : ", ", text_or(*each, "name"), " (", text_or(*each, "ended"), ")");
+    return out;
+}
+
+// "deploy, 1 at once"
+std::string group_text(const json::object& job) {
+    const auto* group = object_or_null(job, "group");
+    if (!group) return {};
+    std::string out = sdk::concat(text_or(*group, "name"), ", ", number_or<int>(*group, "max", 1), " at once");
+    if (const auto policy = text_or(*group, "policy"); policy != "queue") out += sdk::concat(", ", policy);
+    return out;
+}
+
 cell state_cell(const json::object& o) {
     const auto state = text_or(o, "state");
     return {state, style_of_state(state)};
@@ -288,6 +307,9 @@ std::string job_details(const json::object& job, const terminal& where, std::int
     f.add("labels", pairs_text(job, "labels"));
     f.add("priority", text_or(job, "priority"));
     f.add("queue", text_or(job, "queue"));
+    f.add("name", text_or(job, "name"));
+    f.add("needs", needs_text(job));
+    f.add("group", group_text(job));
     f.add("durability", text_or(job, "durability"));
     auto moment = [&](const char* name, const char* member) {
         const auto text = text_or(job, member);
