@@ -92,14 +92,14 @@ void store_outlet::compact() {
         });
 }
 
-void store_outlet::copy(const std::string& target, std::function<void(result<buffer_ref>)> done) {
+void store_outlet::copy(const std::string& file, std::function<void(result<buffer_ref>)> done) {
     const auto to = present();
     if (!to.store) return done(make_problem(errc::cancelled, "the journal is closed"));
     if (!SIGRUN_HAS(to.table, copy))
         return done(make_problem(errc::unsupported,
                                  "the store '" + to.store->name() + "' cannot be copied while it is in use"));
     host_.call_async(
-        *to.store, [&](sigrun_op op) { return to.table->copy(to.store->abi(), sdk::str(target), op); },
+        *to.store, [&](sigrun_op op) { return to.table->copy(to.store->abi(), sdk::str(file), op); },
         std::move(done));
 }
 
