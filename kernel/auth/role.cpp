@@ -8,9 +8,12 @@ namespace {
 
 constexpr std::array<std::string_view, 4> k_names{"reader", "submitter", "runner", "admin"};
 
-constexpr std::array<std::string_view, 14> k_reads{
-    "jobs.get",     "jobs.list",   "jobs.logs",    "jobs.explain", "runners.list", "runners.get", "runners.export",
-    "plugins.list", "plugins.get", "events.watch", "stats.get",    "metrics.get",  "version.get", "health.ready"};
+constexpr std::array<std::string_view, 6> k_permissions{"nothing", "read", "submit", "join", "measure", "administer"};
+
+constexpr std::array<std::string_view, 15> k_reads{"jobs.get",     "jobs.list",    "jobs.logs",      "jobs.explain",
+                                                   "runners.list", "runners.get",  "runners.export", "plugins.list",
+                                                   "plugins.get",  "events.watch", "stats.get",      "metrics.get",
+                                                   "version.get",  "health.ready", "methods.list"};
 constexpr std::array<std::string_view, 3> k_submits{"jobs.submit", "jobs.cancel", "jobs.retry"};
 
 bool contains(const auto& list, std::string_view word) {
@@ -26,6 +29,8 @@ std::optional<role> parse_role(std::string_view text) noexcept {
     if (at == k_names.end()) return {};
     return static_cast<role>(at - k_names.begin());
 }
+
+std::string_view to_string(permission p) noexcept { return k_permissions[static_cast<std::size_t>(p)]; }
 
 permission needed_for(std::string_view method) noexcept {
     if (method == "health.live") return permission::nothing;

@@ -1,3 +1,4 @@
+#include "kernel/auth/role.hpp"
 #include "kernel/serve/cache_series.hpp"
 #include "kernel/serve/methods.hpp"
 #include "kernel/serve/plain_method.hpp"
@@ -59,9 +60,19 @@ json::object stats(controller& c) {
             {"started_at", to_rfc3339(c.started_ns)}};
 }
 
+json::object methods_of(const router& r) {
+    json::array items;
+    for (const auto& name : r.methods())
+        items.push_back(json::object{{"name", name}, {"permission", to_string(needed_for(name))}});
+    return {{"items", std::move(items)}, {"next", nullptr}};
+}
+
 }  // namespace
 
 void add_system_methods(router& r, controller& c) {
+    r.add("methods.list", plain({}, [&r](const json::object&, const call_input&, const call_ptr& call) {
+              call->last(json::serialize(methods_of(r)));
+          }));
     r.add("config.get", plain({}, [&c](const json::object&, const call_input&, const call_ptr& call) {
               call->last(json::serialize(c.config_dump()));
           }));

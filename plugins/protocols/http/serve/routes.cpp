@@ -23,8 +23,10 @@ constexpr param k_token{source::path, "token", ""};
 constexpr std::array k_submit{
     param{source::query, "wait", "wait", kind::text, "answer when the job ended, or after this duration"},
     param{source::header, "Idempotency-Key", "idempotency_key", kind::text, "the same key never makes a second job"}};
-constexpr std::array k_list_jobs{param{source::query, "state", "state", kind::text, "only jobs in this state"}, k_limit,
-                                 k_cursor};
+constexpr std::array k_list_jobs{param{source::query, "state", "state", kind::text, "only jobs in this state"},
+                                 param{source::query, "queue", "queue", kind::text, "only jobs of this queue"},
+                                 param{source::query, "tenant", "tenant", kind::text, "only jobs of this tenant"},
+                                 k_limit, k_cursor};
 constexpr std::array k_only_id{k_id};
 constexpr std::array k_cancel{
     k_id, param{source::query, "grace", "grace", kind::text, "time between TERM and KILL, 10s if left out"}};
@@ -49,6 +51,7 @@ constexpr std::array k_unplug{
 constexpr std::array k_id_reason{k_id, k_reason};
 constexpr std::array k_runner_migrate{k_id,
                                       param{source::query, "to", "to", kind::text, "name of a protocol, or auto"}};
+constexpr std::array k_export{k_id, param{source::query, "format", "format", kind::text, "nfd or reapi"}};
 constexpr std::array k_runner_reload{
     k_id, param{source::query, "plugin", "plugin", kind::text, "id or file name; all that changed if left out"}};
 constexpr std::array k_events{
@@ -93,6 +96,8 @@ constexpr route k_routes[] = {
      "its work goes over another protocol"},
     {"POST", "/v1/runners/{id}/reload", "runners.reload", answer::json, body::none, 200, "", k_runner_reload,
      "replace plugins of the runner by what their files hold now"},
+    {"GET", "/v1/runners/{id}/export", "runners.export", answer::json, body::none, 200, "", k_export,
+     "its facts in the words of others"},
     {"GET", "/v1/events", "events.watch", answer::events, body::none, 200, "", k_events, "what happens, as SSE"},
     {"GET", "/v1/plugins", "plugins.list", answer::json, body::none, 200, "", k_none, "plugins"},
     {"GET", "/v1/plugins/{id}", "plugins.get", answer::json, body::none, 200, "", k_only_id, "one plugin"},
@@ -123,6 +128,12 @@ constexpr route k_routes[] = {
      "one of them"},
     {"GET", "/v1/config/diff", "config.diff", answer::json, body::none, 200, "", k_config_diff,
      "what is different between two of them"},
+    {"POST", "/v1/tokens", "tokens.create", answer::json, body::json, 201, "/v1/tokens/", k_none,
+     "make a token; its text is in this answer alone"},
+    {"GET", "/v1/tokens", "tokens.list", answer::json, body::none, 200, "", k_none, "tokens, without their texts"},
+    {"DELETE", "/v1/tokens/{id}", "tokens.remove", answer::json, body::none, 200, "", k_only_id, "revoke a token"},
+    {"GET", "/v1/methods", "methods.list", answer::json, body::none, 200, "", k_none,
+     "every method there is, and what its caller must be allowed to do"},
     {"GET", "/v1/stats", "stats.get", answer::json, body::none, 200, "", k_none, "numbers of this daemon"},
     {"GET", "/v1/version", "version.get", answer::json, body::none, 200, "", k_none, "version of this daemon"},
     {"GET", "/v1/probe", "probe.run", answer::json, body::none, 200, "", k_probe, "facts of the daemon's machine"},
