@@ -76,7 +76,7 @@ class ApiTest(FleetTest):
             self.assertIsNotNone(problem, (method, e))
             return problem["code"], problem
 
-    def test_every_method_is_there_over_every_protocol(self):
+    def test_mission_f1_every_method_is_there_over_every_protocol(self):
         d = self.daemon()
         self.runner_for(d)
         d.run(command=["true"])  # so that there are events
@@ -123,7 +123,7 @@ class ApiTest(FleetTest):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return json.loads(done.stdout)
 
-    def test_mission_f1_the_openapi_document_has_every_method_and_a_validator_accepts_it(self):
+    def test_the_openapi_document_has_every_method_and_a_validator_accepts_it(self):
         d = self.daemon()
         document = d.get("/v1/openapi.json")
         self.assertEqual(self.check(document, []), [])
