@@ -10,10 +10,10 @@ constexpr std::array<std::string_view, 4> k_names{"reader", "submitter", "runner
 
 constexpr std::array<std::string_view, 6> k_permissions{"nothing", "read", "submit", "join", "measure", "administer"};
 
-constexpr std::array<std::string_view, 15> k_reads{"jobs.get",     "jobs.list",    "jobs.logs",      "jobs.explain",
+constexpr std::array<std::string_view, 16> k_reads{"jobs.get",     "jobs.list",    "jobs.logs",      "jobs.explain",
                                                    "runners.list", "runners.get",  "runners.export", "plugins.list",
                                                    "plugins.get",  "events.watch", "stats.get",      "metrics.get",
-                                                   "version.get",  "health.ready", "methods.list"};
+                                                   "version.get",  "health.ready", "methods.list",   "stats.history"};
 constexpr std::array<std::string_view, 3> k_submits{"jobs.submit", "jobs.cancel", "jobs.retry"};
 
 bool contains(const auto& list, std::string_view word) {

@@ -101,7 +101,9 @@ void job_engine::completed(const job_ptr& j) {
         job_lock lock(j->mutex);
         waiters.swap(j->waiters);
         log = j->log;
-        (j->state == job_state::succeeded ? finished_ok_ : finished_bad_).add();
+        ended_[static_cast<std::size_t>(j->state) - static_cast<std::size_t>(job_state::succeeded)].add();
+        total_times_.record(j->finished_ns - j->submitted_ns);
+        if (j->started_ns) run_times_.record(j->finished_ns - j->started_ns);
         const bool holds = j->hold_deadline != time_point{};
         if (!holds) placed_.remove(j->placed);
         if (holds || j->beside || j->save_at != time_point{})

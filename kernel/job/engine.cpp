@@ -36,6 +36,11 @@ counter hedge_counter(metrics& numbers, const char* what) {
         {{"what", what}});
 }
 
+counter end_counter(metrics& numbers, std::size_t outcome) {
+    return numbers.get_counter("sigrun_jobs_finished_total", "Jobs ended, by outcome",
+                               {{"outcome", std::string(job_totals::outcomes[outcome])}});
+}
+
 // A full disk, and a disk that was full a moment ago, are the same to who submits.
 problem not_stored(const problem& why, durability wanted) {
     return why.code == errc::busy ? why : not_stored(why.text(), wanted);
@@ -59,10 +64,8 @@ job_engine::job_engine(fleet& runners, selector& select, journal& store, event_l
               hedge_counter(numbers, "failed"),  hedge_counter(numbers, "busy"), hedge_counter(numbers, "over_budget"),
               hedge_counter(numbers, "no_place")},
       submitted_(numbers.get_counter("sigrun_jobs_submitted_total", "Jobs accepted")),
-      finished_ok_(
-          numbers.get_counter("sigrun_jobs_finished_total", "Jobs ended, by outcome", {{"outcome", "succeeded"}})),
-      finished_bad_(
-          numbers.get_counter("sigrun_jobs_finished_total", "Jobs ended, by outcome", {{"outcome", "other"}})),
+      ended_{end_counter(numbers, 0), end_counter(numbers, 1), end_counter(numbers, 2), end_counter(numbers, 3),
+             end_counter(numbers, 4)},
       dead_(numbers.get_counter("sigrun_jobs_dead_total",
                                 "Jobs that are not tried again, since they took several runners down")),
       retries_(numbers.get_counter("sigrun_job_retries_total", "Attempts after the first")),
@@ -72,6 +75,13 @@ job_engine::job_engine(fleet& runners, selector& select, journal& store, event_l
       wait_seconds_(numbers.get_histogram("sigrun_job_wait_seconds", "From submit to the first offer",
                                           {0.0001, 0.001, 0.01, 0.1, 1, 10, 60, 600})) {
     tune(tuning);
+}
+
+job_totals job_engine::totals() const {
+    const auto of = [](const counter& c) { return static_cast<std::uint64_t>(c.value()); };
+    job_totals out{of(submitted_), of(retries_), of(offers_), {}, total_times_.snapshot(), run_times_.snapshot()};
+    for (std::size_t i = 0; i < ended_.size(); ++i) out.ended[i] = of(ended_[i]);
+    return out;
 }
 
 void job_engine::tune(const engine_tuning& now) {

@@ -13,6 +13,7 @@
 #include "kernel/job/retry_budget.hpp"
 #include "kernel/job/submit_keys.hpp"
 #include "kernel/job/wait_queue.hpp"
+#include "kernel/metrics/latency_counts.hpp"
 #include "kernel/runner/event_log.hpp"
 #include "kernel/store/journal.hpp"
 
@@ -58,6 +59,15 @@ struct submit_request {
     id retry_of{};
 };
 
+/// Since the program started.
+struct job_totals {
+    std::uint64_t submitted = 0, retries = 0, offers = 0;
+    std::array<std::uint64_t, 5> ended{};  // succeeded, failed, cancelled, expired, dead
+    latency_snapshot total;                // from submit to the end
+    latency_snapshot run;                  // from the start of the last attempt's work to the end, of jobs that began
+    static constexpr std::array<std::string_view, 5> outcomes{"succeeded", "failed", "cancelled", "expired", "dead"};
+};
+
 class job_engine final : public attempt_handler {
 public:
     job_engine(fleet& runners, selector& select, journal& store, event_log& events, metrics& numbers, log_store& logs,
@@ -88,6 +98,11 @@ public:
     /// Retries of the budget, and the attempts that it is measured by.
     std::pair<std::uint32_t, std::uint32_t> retries() const { return budget_.in_all(); }
     std::size_t waiting() const { return queue_.size(); }
+    /// Jobs that wait by queue and by tenant: of at most `most` names each that have rules, all others under "".
+    using waits_by_name = std::vector<std::pair<std::string, std::uint64_t>>;
+    waits_by_name waiting_by_queue(std::size_t most) const { return options_.defaults.queues->waiting(most); }
+    waits_by_name waiting_by_tenant(std::size_t most) const { return options_.defaults.tenants->waiting(most); }
+    job_totals totals() const;
     /// Jobs keep what was decided for them; later decisions follow the new values. [any]
     void tune(const engine_tuning& now);
 
@@ -346,7 +361,10 @@ private:
     struct {
         counter begun, won, took_over, failed, busy, over_budget, no_place;
     } hedges_;
-    counter submitted_, finished_ok_, finished_bad_, dead_, retries_, offers_, reoffers_;
+    counter submitted_;
+    std::array<counter, 5> ended_;  // by state, from succeeded on
+    latency_counts total_times_, run_times_;
+    counter dead_, retries_, offers_, reoffers_;
     histogram wait_seconds_;
 };
 

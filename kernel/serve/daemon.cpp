@@ -12,6 +12,7 @@
 #include "kernel/serve/balancer_settings.hpp"
 #include "kernel/serve/config_watch.hpp"
 #include "kernel/serve/configuration.hpp"
+#include "kernel/serve/history.hpp"
 #include "kernel/serve/listener.hpp"
 #include "kernel/serve/methods.hpp"
 #include "kernel/serve/plugin_events.hpp"
@@ -112,12 +113,14 @@ struct daemon::impl {
     std::unique_ptr<change_watch> local_changes;
     std::unique_ptr<log_store> logs;
     std::shared_ptr<fleet> links;
+    std::atomic<std::uint64_t> runner_series{0};  // [metrics] runner_series
     std::unique_ptr<job_engine> jobs;
     std::atomic<job_engine*> dispatching{nullptr};  // the same, for the store's thread
     std::unique_ptr<runner_sections> declared;
     std::unique_ptr<configuration> config;
     std::unique_ptr<config_watch> watch;  // changed on the control thread, once the daemon runs
     std::unique_ptr<controller> control;
+    std::shared_ptr<history> past;
     std::unique_ptr<router> methods;
     std::unique_ptr<tls_server> encryption;
     std::unique_ptr<listener> sockets;
@@ -270,6 +273,7 @@ result<void> daemon::impl::check_values(const daemon_settings& now, const settin
 void daemon::impl::apply(const daemon_settings& now) {
     log_level level = log_level::info;
     if (parse_log_level(now.at("log").text("level"), level)) set_log_level(level);
+    runner_series = static_cast<std::uint64_t>(now.at("metrics").integer("runner_series"));
     links->tune(fleet_tuning_of(now));
     jobs->tune(engine_tuning_of(now));
     logs->set_limit(static_cast<std::uint64_t>(now.at("jobs").integer("log_limit")));
@@ -316,6 +320,7 @@ void daemon::impl::stop() {
     stopped = true;
     if (config) config->stop();
     watch.reset();
+    if (past) past->stop();
     if (sockets) sockets->stop();
     if (jobs) jobs->stop();
     if (methods) methods->stop();
@@ -398,13 +403,16 @@ result<void> daemon::start() {
             *d.plugins, d.numbers, *d.events, d.time,
             [&d](const daemon_settings& now, const settings& from) { return d.check_values(now, from); },
             [&d](const daemon_settings& now) { d.apply(now); }});
-    d.control = std::make_unique<controller>(controller{
-        *d.plugins, d.numbers, *d.events, *d.runners, *d.links, *d.select, *d.jobs, *d.store, *d.local, *d.timers,
-        d.time, d.options.version, [&d] { return d.config->in_effect(); }, d.time.wall_ns(), d.config.get(), &d.who});
+    d.control = std::make_unique<controller>(
+        controller{*d.plugins, d.numbers, *d.events, *d.runners, *d.links, *d.select, *d.jobs, *d.store, *d.local,
+                   *d.timers, d.time, d.options.version, [&d] { return d.config->in_effect(); }, d.time.wall_ns(),
+                   d.config.get(), &d.who, [&d] { return d.runner_series.load(std::memory_order_relaxed); }});
     add_job_methods(*d.methods, *d.control);
     add_runner_methods(*d.methods, *d.control);
     add_event_methods(*d.methods, *d.control);
     add_system_methods(*d.methods, *d.control);
+    d.past = make_history(*d.control, nanoseconds(d.bound.at("metrics").integer("history_step")));
+    add_history_methods(*d.methods, d.past);
     add_path_methods(*d.methods, *d.control);
     add_balancer_methods(*d.methods, *d.control);
     add_plugin_methods(*d.methods, *d.control);
@@ -414,6 +422,7 @@ result<void> daemon::start() {
     SIGRUN_CHECK_OK(d.plugins->start_all());
     SIGRUN_CHECK_OK(d.restore());
     SIGRUN_CHECK_OK(d.config->begin(d.options.config, d.bound));
+    d.runner_series = static_cast<std::uint64_t>(d.bound.at("metrics").integer("runner_series"));
     d.ticker = std::jthread([&d](std::stop_token stop) {
         pthread_setname_np(pthread_self(), "sigrun-timers");
         while (!stop.stop_requested()) {
@@ -423,6 +432,7 @@ result<void> daemon::start() {
     });
     d.links->start();
     d.jobs->start();
+    d.past->start();
     SIGRUN_CHECK_OK(d.listen());
     d.declared->apply(d.bound);
     d.watch_config(d.bound.at("server").boolean("watch_config"));

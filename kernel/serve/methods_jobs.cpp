@@ -89,6 +89,7 @@ void submit(controller& c, const call_input& in, const call_ptr& call) {
             return;
         }
         if (wait.count() > 0) {
+            call->answers_late();
             submit_waiter::start(c.timers, call, *r, replayed, c.time.now() + wait);
             return;
         }
@@ -283,6 +284,7 @@ void add_job_methods(router& r, controller& c) {
         if (!what) return void(call->fail(what.error()));
         with_job(c, *o, call, [&](const job_ptr& j) {
             if (auto there = has_attempt(*j, what->attempt); !there) return void(call->fail(there.error()));
+            call->answers_late();
             stream_log(c, j, *what, call);
         });
     });

@@ -18,6 +18,8 @@ namespace sigrun {
 /// What a method gets. Texts are borrowed until the method returns.
 struct call_input {
     std::string_view method, params, document, auth;
+    std::string_view request_id;    // as its caller named it, or made up
+    std::string_view trace_parent;  // W3C traceparent of the caller; empty: none
     sigrun_buf* payload = nullptr;
     std::uint64_t session = 0;
     const caller* who = nullptr;  // null: nobody asks
@@ -44,7 +46,7 @@ public:
     std::vector<std::string> methods() const;
 
     sigrun_result begin(std::uint64_t session, const sigrun_call& call, const sigrun_sink& replies,
-                        std::uint64_t* call_id, sigrun_error* error) noexcept override;
+                        std::uint64_t* call_id, sigrun_error* error, protocol_traffic* over) noexcept override;
     void resume(std::uint64_t call_id) noexcept override;
     void end(std::uint64_t call_id, sigrun_fn done, void* ctx) noexcept override;
     /// No new calls from now on; returns when no method runs; calls that wait are told that the daemon stops.

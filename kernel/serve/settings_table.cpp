@@ -3,6 +3,7 @@
 #include "kernel/net/net_options.hpp"
 #include "kernel/plugin/plugin_guard.hpp"
 #include "kernel/serve/balancer_table.hpp"
+#include "kernel/serve/monitoring_tables.hpp"
 #include "kernel/serve/queue_tables.hpp"
 #include "kernel/serve/security_settings.hpp"
 #include "kernel/serve/zone_tables.hpp"
@@ -385,13 +386,14 @@ constexpr std::array k_runner{
                    "server_name for this runner."}),
 };
 
-const std::array<documented_section, 15> k_sections{{
+const std::array<documented_section, 16> k_sections{{
     {"[server]", "Where the daemon listens.", k_server},
     {"[tls]", "Encryption, of what is accepted and of what is dialled. Files that change are read again by themselves.",
      tls_server_option_table()},
     {"[auth]", "Who may call.", auth_option_table()},
     {"[net]", "How other machines are reached.", net_option_table()},
     {"[log]", "The daemon's own log.", k_log},
+    {"[metrics]", "What is told in numbers.", k_metrics_options},
     {"[registry]", "Runners.", k_registry},
     {"[detector]", "Finding out what an endpoint speaks.", k_detector},
     {"[interface]", "How jobs reach runners.", k_interface},

@@ -2,6 +2,7 @@
 what a daemon really answers."""
 import json
 import os
+import shutil
 import subprocess
 import unittest
 import urllib.parse
@@ -109,6 +110,36 @@ class ApiTest(FleetTest):
         valkyrie.close()
         channel.close()
 
+    def test_a_request_keeps_its_name_over_every_protocol(self):
+        d = self.daemon(settings=["log.level=debug"])
+        self.pb = grpc_peers.Stubs(self.dir / "stubs")
+        channel = grpc.insecure_channel(f"127.0.0.1:{d.port}")
+        names, none = {}, "01a21d32-cfbd-720e-965c-5a0c80793bd4"
+        _, problem = d.request("GET", f"/v1/jobs/{none}", headers={"X-Request-Id": "over-http"})
+        names["over-http"] = problem
+        self.assertEqual(d.last_headers["X-Request-Id"], "over-http")
+        with self.assertRaises(grpc.RpcError) as refused:
+            self.pb.jobs_grpc.JobsStub(channel).Get(self.pb.jobs.GetJobRequest(id=none), metadata=[("x-request-id", "over-grpc")], timeout=30)
+        names["over-grpc"] = grpc_peers.problem_of(refused.exception)
+        wire, valkyrie = ws_frames.Wire(d.port), valkyrie_frames.Caller(d.port)
+        names["over-websocket"] = self.over_websocket(wire, "jobs.get", {"id": none, "request_id": "over-websocket"})[1]
+        names["over-valkyrie"] = valkyrie.call("jobs.get", {"id": none, "request_id": "over-valkyrie"})[1]
+        for name, problem in names.items():
+            self.assertEqual((problem["code"], problem["field"], problem["request_id"]), ("not_found", "id", name))
+            d.wait_line(f"request {name}: jobs.get answers not_found")
+        # Without a name one is made up, and is the same everywhere.
+        _, problem = d.request("GET", f"/v1/jobs/{none}")
+        self.assertEqual(problem["request_id"], d.last_headers["X-Request-Id"])
+        d.wait_line(f"request {problem['request_id']}: jobs.get answers not_found")
+        self.assertEqual(d.get("/healthz"), {"status": "ok"})
+        self.assertRegex(d.last_headers["X-Request-Id"], "^[0-9a-f]{16}$")
+        # Wrong ones are refused by their field.
+        status, problem = d.request("GET", "/healthz", headers={"X-Request-Id": "a b"})
+        self.assertEqual((status, problem["field"]), (400, "X-Request-Id"))
+        self.assertEqual(valkyrie.call("version.get", {"request_id": "a b"})[1]["field"], "request_id")
+        valkyrie.close()
+        channel.close()
+
     # ---- OpenAPI
 
     def check(self, document, values):
@@ -143,8 +174,16 @@ class ApiTest(FleetTest):
         del document["info"]["title"]
         self.assertEqual(len(self.check(document, [])), 1)
 
+    def own_plugins(self):
+        """A folder from which one may be removed."""
+        folder = self.dir / "plugins"
+        for file in ("protocols/http", "protocols/valkyrie", "balancers/performance", "balancers/round_robin", "probes/os", "stores/sqlite"):
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(BUILD / f"plugins/{file}.so", folder / f"{file}.so")
+        return folder
+
     def test_what_a_daemon_answers_is_what_the_openapi_document_says(self):
-        d = self.daemon()
+        d = self.daemon(plugin_dir=self.own_plugins(), settings=["balancer.default_algorithm=performance"])
         self.runner_for(d, labels=["zone=eu"])
         document = d.get("/v1/openapi.json")
         values = []
@@ -186,7 +225,8 @@ class ApiTest(FleetTest):
         asked("Plugin", "/v1/plugins/sigrun.http")
         asked("Plugin", "/v1/plugins/sigrun.http/pin", "POST")
         asked("PluginReload", "/v1/plugins/sigrun.round_robin/reload", "POST")
-        asked("PluginRemoved", "/v1/plugins/sigrun.affinity?force=yes", "DELETE")
+        asked("PluginRemoved", "/v1/plugins/sigrun.round_robin?force=yes", "DELETE")
+        asked("History", "/v1/stats/history?window=24h")
         asked("RecordingBegun", "/v1/balancers/performance/record", "POST")
         asked("Recording", "/v1/balancers/recording")
         asked("Config", "/v1/config")

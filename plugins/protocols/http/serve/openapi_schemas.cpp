@@ -42,6 +42,7 @@ constexpr std::array k_documents{
     method_documents{"tokens.list", "", "TokenList"},
     method_documents{"tokens.remove", "", "Token"},
     method_documents{"stats.get", "", "Stats"},
+    method_documents{"stats.history", "", "History"},
     method_documents{"methods.list", "", "MethodList"},
     method_documents{"version.get", "", "Version"},
     method_documents{"probe.run", "", "Facts"},
@@ -282,6 +283,10 @@ const std::string_view k_openapi_schemas = R"json({
   "selection": {"type": "object", "properties": {"timed": {"type": "integer"}, "p50_us": {"type": ["number", "null"]},
     "p99_us": {"type": ["number", "null"]}, "p999_us": {"type": ["number", "null"]}}},
   "started_at": {"$ref": "#/components/schemas/Time"}}},
+"History": {"type": "object", "required": ["start", "step_s", "points", "series"], "properties": {
+  "start": {"$ref": "#/components/schemas/Time"}, "start_ms": {"type": "integer"}, "step_s": {"type": "number"},
+  "points": {"type": "integer"}, "memory_bytes": {"type": "integer"},
+  "series": {"type": "object", "additionalProperties": {"type": "array", "items": {"type": ["number", "null"]}}}}},
 "MethodList": {"type": "object", "required": ["items", "next"], "properties": {"items": {"type": "array", "items": {"type": "object",
   "required": ["name", "permission"], "properties": {"name": {"type": "string"}, "permission": {"type": "string",
     "enum": ["nothing", "join", "measure", "read", "submit", "administer"]}}}}, "next": {"$ref": "#/components/schemas/Cursor"}}},

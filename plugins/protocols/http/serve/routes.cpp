@@ -58,6 +58,9 @@ constexpr std::array k_events{
     param{source::header, "Last-Event-ID", "after", kind::integer, "number to resume from, as EventSource sends it"},
     param{source::query, "after", "after", kind::integer, "sequence number of the last event seen, unless resumed"},
     param{source::query, "types", "types", kind::text, "comma separated prefixes of event types"}};
+constexpr std::array k_history{
+    param{source::query, "window", "window", kind::text, "how far back, 1s to 24h; 1h if left out"},
+    param{source::query, "series", "series", kind::text, "comma separated beginnings of names; all if left out"}};
 constexpr std::array k_probe{param{source::query, "only", "only", kind::text, "comma separated prefixes of fact keys"}};
 constexpr std::array k_call{param{source::path, "method", ""},
                             param{source::query, "params", "", kind::text, "the method's params as a JSON object"}};
@@ -135,6 +138,8 @@ constexpr route k_routes[] = {
     {"GET", "/v1/methods", "methods.list", answer::json, body::none, 200, "", k_none,
      "every method there is, and what its caller must be allowed to do"},
     {"GET", "/v1/stats", "stats.get", answer::json, body::none, 200, "", k_none, "numbers of this daemon"},
+    {"GET", "/v1/stats/history", "stats.history", answer::json, body::none, 200, "", k_history,
+     "what the daemon did of late, for charts"},
     {"GET", "/v1/version", "version.get", answer::json, body::none, 200, "", k_none, "version of this daemon"},
     {"GET", "/v1/probe", "probe.run", answer::json, body::none, 200, "", k_probe, "facts of the daemon's machine"},
     {"GET", "/healthz", "health.live", answer::json, body::none, 200, "", k_none, "alive"},
