@@ -2,6 +2,7 @@
 #include "kernel/base/rfc3339.hpp"
 #include "kernel/job/job_json.hpp"
 #include "kernel/serve/explain_job.hpp"
+#include "kernel/serve/job_filter.hpp"
 
 #include <sigrun/cpp/text.hpp>
 
@@ -136,15 +137,18 @@ result<std::string> list_jobs(controller& c, const json::object& o) {
         before = id::parse(cursor);
         if (!before) return bad_value("cursor", "the `next` of an earlier answer", "\"" + std::string(cursor) + "\"");
     }
+    SIGRUN_TRY(where, job_filter::compile(text_or(o, "where")));
     auto queue = text_or(o, "queue"), tenant = text_or(o, "tenant");
     auto jobs = c.jobs.all();
     std::erase_if(jobs, [&](const job_ptr& j) {
         if (before && !(j->uid < *before)) return true;
         if (!queue.empty() && j->spec->queue != queue) return true;
         if (!tenant.empty() && j->spec->tenant != tenant) return true;
-        if (!state) return false;
-        std::lock_guard lock(j->mutex);
-        return j->state != *state;
+        if (state) {
+            std::lock_guard lock(j->mutex);
+            if (j->state != *state) return true;
+        }
+        return !where.matches(*j);
     });
     auto newest_first = [](const job_ptr& a, const job_ptr& b) { return b->uid < a->uid; };
     auto n = std::min<std::size_t>(jobs.size(), limit);
@@ -235,7 +239,7 @@ void add_job_methods(router& r, controller& c) {
         });
     });
     r.add("jobs.list", [&c](const call_input& in, const call_ptr& call) {
-        auto o = parse_params(in.params, {"state", "queue", "tenant", "limit", "cursor"});
+        auto o = parse_params(in.params, {"state", "where", "queue", "tenant", "limit", "cursor"});
         auto answer = o ? list_jobs(c, *o) : result<std::string>(o.error());
         if (answer)
             call->last(*answer);

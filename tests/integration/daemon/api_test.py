@@ -140,6 +140,41 @@ class ApiTest(FleetTest):
         valkyrie.close()
         channel.close()
 
+    def test_jobs_are_listed_by_an_expression_and_page_by_page(self):
+        d = self.daemon()
+        self.runner_for(d, slots=1)
+        for n in range(7):
+            d.run(kind="call", command=["echo"], labels={"n": str(n)}, queue="a" if n % 2 else "b")
+        failed = [d.run(command=["sh", "-c", f"exit {code}"], retry={"user": 0})["id"] for code in (3, 4)]
+        waits = d.submit(command=["true"], requires='label.no == "where"')
+
+        def listed(where, limit=2):
+            ids, cursor = [], ""
+            while True:
+                page = d.get("/v1/jobs?" + urllib.parse.urlencode({"where": where, "limit": limit, "cursor": cursor}))
+                self.assertLessEqual(len(page["items"]), limit)
+                ids += [j["id"] for j in page["items"]]
+                if not page["next"]:
+                    return ids
+                cursor = page["next"]
+        self.assertEqual(listed('job.state == "failed"'), failed[::-1])
+        self.assertEqual(listed("job.exit_code >= 4"), failed[1:])
+        self.assertEqual(listed('job.state == "queued"'), [waits])
+        self.assertEqual(len(listed('job.queue == "a"')), 3)
+        self.assertEqual(len(listed('job.queue == "b" && label.n != "0"')), 3)
+        self.assertEqual(len(listed('job.runner == "r1" && job.protocol == "valkyrie"')), 9)
+        self.assertEqual(len(listed('job.failure == "user"')), 2)
+        self.assertEqual(len(listed("")), 10)
+        self.pb = grpc_peers.Stubs(self.dir / "stubs")
+        with grpc.insecure_channel(f"127.0.0.1:{d.port}") as channel:
+            some = self.pb.jobs_grpc.JobsStub(channel).List(self.pb.jobs.ListJobsRequest(where='job.state == "failed"'), timeout=30)
+            self.assertEqual([j.id for j in some.items], failed[::-1])
+        for wrong, expected in (("job.stat == 1", "job.state"), ("job.state ==", None), ("cpu.cores > 1", "label.NAME")):
+            status, problem = d.request("GET", "/v1/jobs?" + urllib.parse.urlencode({"where": wrong}))
+            self.assertEqual((status, problem["field"]), (400, "where"), wrong)
+            if expected:
+                self.assertIn(expected, problem["expected"])
+
     # ---- OpenAPI
 
     def check(self, document, values):

@@ -24,9 +24,12 @@ constexpr std::array k_submit{
     param{source::query, "wait", "wait", kind::text, "answer when the job ended, or after this duration"},
     param{source::header, "Idempotency-Key", "idempotency_key", kind::text, "the same key never makes a second job"}};
 constexpr std::array k_list_jobs{param{source::query, "state", "state", kind::text, "only jobs in this state"},
+                                 param{source::query, "where", "where", kind::text,
+                                       "an expression over job.state, job.queue, job.runner, label.NAME and the like"},
                                  param{source::query, "queue", "queue", kind::text, "only jobs of this queue"},
                                  param{source::query, "tenant", "tenant", kind::text, "only jobs of this tenant"},
-                                 k_limit, k_cursor};
+                                 k_limit,
+                                 k_cursor};
 constexpr std::array k_only_id{k_id};
 constexpr std::array k_cancel{
     k_id, param{source::query, "grace", "grace", kind::text, "time between TERM and KILL, 10s if left out"}};
