@@ -299,6 +299,10 @@ sigrun_result job_engine::execute(const job& j, std::uint32_t number, const link
     offer.kind = SIGRUN_OFFER;
     offer.attempt = &which;
     offer.json = sdk::str(j.spec->document);
+    std::optional<std::string> traced;
+    if (j.trace && j.spec->kind == "process")
+        traced = with_trace_parent(j.spec->document, j.trace->trace_parent(number));
+    if (traced) offer.json = sdk::str(*traced);
     offer.payload = payload.get();
     return via ? via->execute(offer) : SIGRUN_E_IO;
 }

@@ -103,6 +103,7 @@ void job_engine::completed(const job_ptr& j) {
         log = j->log;
         ended_[static_cast<std::size_t>(j->state) - static_cast<std::size_t>(job_state::succeeded)].add();
         total_times_.record(j->finished_ns - j->submitted_ns);
+        if (j->trace && options_.traces) options_.traces->ended(*j);
         if (j->started_ns) run_times_.record(j->finished_ns - j->started_ns);
         const bool holds = j->hold_deadline != time_point{};
         if (!holds) placed_.remove(j->placed);

@@ -146,6 +146,7 @@ void job_engine::submit(const submit_request& request, std::function<void(result
     auto j = std::make_shared<job>(*this, id::make(), spec);
     j->payload = request.payload ? request.payload : spec->payload;
     j->retry_of = request.retry_of;
+    if (options_.traces) j->trace = options_.traces->begin(request.trace_parent);
     j->submitted_ns = clock_.wall_ns();
     j->affinity_key = affinity_of(*spec, request.submitter);
     j->queue_seq = next_seq_.fetch_add(1, std::memory_order_relaxed);
@@ -174,10 +175,12 @@ void job_engine::submit(const submit_request& request, std::function<void(result
     if (spec->keep != durability::memory || events_.watched(event_type::job_submitted))
         events_.publish(event_type::job_submitted, {}, j->uid);
     if (spec->keep == durability::memory) {
+        note_accepted(*j);
         accepted(j, false);
         return begin_wait(j);
     }
     if (spec->keep == durability::relaxed) {
+        note_accepted(*j);
         {
             job_lock lock(j->mutex);
             keep_saving(j, false);
@@ -203,12 +206,19 @@ void job_engine::submit(const submit_request& request, std::function<void(result
             if (!stored) count_waiting(*j, false);
             replays.swap(j->replays);
         }
+        note_accepted(*j);
         const auto kept = j->spec->keep;
         result<job_ptr> first = stored ? result<job_ptr>(j) : result<job_ptr>(not_stored(stored.error(), kept));
         accepted(first, false);
         for (const auto& answer : replays) answer(first);
         if (stored) begin_wait(j);
     });
+}
+
+void job_engine::note_accepted(job& j) const {
+    if (!j.trace) return;
+    job_lock lock(j.mutex);
+    j.accepted_ns = clock_.wall_ns();
 }
 
 spec_defaults job_engine::defaults() const {

@@ -24,6 +24,7 @@ struct engine_options {
     nanoseconds restart_grace = std::chrono::seconds(20);
     nanoseconds lost_after = std::chrono::minutes(10);  // jobs that must not run twice wait this long for their runner
     spec_defaults defaults;
+    std::shared_ptr<const job_tracer> traces;  // null: no job is part of a trace
 };
 
 /// What can change while jobs run.
@@ -55,7 +56,8 @@ struct submit_request {
     std::string_view document;
     buffer_ref payload;  // overrides the document's
     std::string idempotency_key;
-    std::string_view submitter;  // "" = nobody asks
+    std::string_view submitter;       // "" = nobody asks
+    std::string_view trace_parent{};  // W3C traceparent of who submits; "" = none
     id retry_of{};
 };
 
@@ -134,6 +136,7 @@ private:
     using job_lock = std::unique_lock<std::mutex>;
 
     spec_defaults defaults() const;
+    void note_accepted(job& j) const;
     std::uint64_t affinity_of(const job_spec& spec, std::string_view submitter) const;
     result<void> has_room(const job_spec& spec) const;
     void stop_job(const job_ptr& j, job_lock& lock, nanoseconds grace);

@@ -52,6 +52,7 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
     j->infrastructure_tries = view->infrastructure_tries;
     j->start_ns = view->start_ns;
     j->retry_of = view->retry_of;
+    j->trace = job_trace::from_text(view->trace);
     j->submitted_ns = view->submitted_ns;
     j->started_ns = view->started_ns;
     j->finished_ns = view->finished_ns;

@@ -1,24 +1,25 @@
 #include "kernel/metrics/traffic.hpp"
 
+#include <algorithm>
+
 namespace sigrun {
 
 protocol_traffic& traffic_board::of(std::string_view protocol) {
     std::lock_guard lock(mutex_);
-    if (known_.size() >= k_most) {
-        bool there = false;
-        for (const auto& each : known_) there = there || each.first == protocol;
-        if (!there) protocol = "other";
-    }
-    for (const auto& [name, traffic] : known_)
-        if (name == protocol) return *traffic;
-    known_.emplace_back(std::string(protocol), std::make_unique<protocol_traffic>());
-    return *known_.back().second;
+    const auto find = [&](std::string_view name) {
+        return std::find_if(known_.begin(), known_.end(), [&](const auto& each) { return each->name == name; });
+    };
+    auto known = find(protocol);
+    if (known == known_.end() && known_.size() >= k_most) known = find(protocol = "other");
+    if (known != known_.end()) return **known;
+    known_.push_back(std::make_unique<protocol_traffic>(std::string(protocol)));
+    return *known_.back();
 }
 
-std::vector<std::pair<std::string, const protocol_traffic*>> traffic_board::all() const {
+std::vector<const protocol_traffic*> traffic_board::all() const {
     std::lock_guard lock(mutex_);
-    std::vector<std::pair<std::string, const protocol_traffic*>> out;
-    for (const auto& [name, traffic] : known_) out.emplace_back(name, traffic.get());
+    std::vector<const protocol_traffic*> out;
+    for (const auto& each : known_) out.push_back(each.get());
     return out;
 }
 

@@ -17,6 +17,8 @@ namespace sigrun {
 
 /// Counted since the program started. [any]
 struct protocol_traffic {
+    explicit protocol_traffic(std::string called) : name(std::move(called)) {}
+    const std::string name;
     /// A direction has a cache line of its own: frames come and go on different threads.
     struct alignas(64) direction {
         std::atomic<std::uint64_t> frames{0}, bytes{0};
@@ -37,11 +39,11 @@ public:
     static constexpr std::size_t k_most = 64;
     /// Beyond k_most names all others share one, "other".
     protocol_traffic& of(std::string_view protocol);
-    std::vector<std::pair<std::string, const protocol_traffic*>> all() const;
+    std::vector<const protocol_traffic*> all() const;
 
 private:
     mutable std::mutex mutex_;
-    std::vector<std::pair<std::string, std::unique_ptr<protocol_traffic>>> known_;
+    std::vector<std::unique_ptr<protocol_traffic>> known_;
 };
 
 }  // namespace sigrun

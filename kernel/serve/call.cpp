@@ -30,7 +30,7 @@ sigrun_result inbound_call::reply(std::string_view json, sigrun_buf* payload, st
         if (sending_) {
             if (!store({json, payload, flags})) return SIGRUN_E_NOMEM;
             answered_ = true;
-            count_answer(flags, true);
+            count_answer(flags, json, true);
             return SIGRUN_PENDING;  // whoever is in the sink offers it next
         }
         answered_ = is_last;
@@ -39,11 +39,12 @@ sigrun_result inbound_call::reply(std::string_view json, sigrun_buf* payload, st
     }
     const offer one{json, payload, flags};
     const auto result = send(one);
-    if (is_last) count_answer(flags, streamed);
+    if (is_last) count_answer(flags, json, streamed);
     return follow_up(one, nullptr, result);
 }
 
-void inbound_call::count_answer(std::uint32_t flags, bool streamed) const noexcept {
+void inbound_call::count_answer(std::uint32_t flags, std::string_view json, bool streamed) const noexcept {
+    if (answer_) answer_((flags & SIGRUN_FRAME_ERROR) != 0, json);
     if (!from_.over) return;
     if (flags & SIGRUN_FRAME_ERROR) from_.over->calls_failed.fetch_add(1, std::memory_order_relaxed);
     if (!streamed) from_.over->answers.record((clock::system().now() - from_.begun).count());

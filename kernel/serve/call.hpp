@@ -49,6 +49,8 @@ public:
     /// Its answer takes as long as what it waits for, which says nothing of the protocol: it is not counted as a latency.
     void answers_late() noexcept;
 
+    /// Set before the method runs: told of the last answer, once, as it is given.
+    void on_answer(std::function<void(bool failed, std::string_view json)> fn) { answer_ = std::move(fn); }
     /// Set before the method returns: what to do when there is room again, and when the caller left.
     void on_resume(std::function<void()> fn) { resume_ = std::move(fn); }
     void on_end(std::function<void()> fn) { end_ = std::move(fn); }
@@ -76,12 +78,13 @@ private:
     bool store(const offer& one) noexcept;                           // under the lock
     void replace(sigrun_result why, const offer& refused) noexcept;  // under the lock
     void clean() noexcept;
-    void count_answer(std::uint32_t flags, bool streamed) const noexcept;
+    void count_answer(std::uint32_t flags, std::string_view json, bool streamed) const noexcept;
 
     const std::uint64_t session_;
     const sigrun_sink sink_;
     const call_origin from_;
     std::function<void()> resume_, end_;
+    std::function<void(bool, std::string_view)> answer_;
 
     mutable std::mutex mutex_;  // never held across the sink or a handler
     bool sending_ = false;      // a thread is in the sink; it also does what comes up meanwhile

@@ -7,8 +7,10 @@
 #include "kernel/job/log_syncer.hpp"
 #include "kernel/log/loggers.hpp"
 #include "kernel/net/net_options.hpp"
+#include "kernel/net/span_exporter.hpp"
 #include "kernel/net/tls_server.hpp"
 #include "kernel/plugin/host_threads.hpp"
+#include "kernel/serve/audit.hpp"
 #include "kernel/serve/balancer_settings.hpp"
 #include "kernel/serve/config_watch.hpp"
 #include "kernel/serve/configuration.hpp"
@@ -114,6 +116,7 @@ struct daemon::impl {
     std::unique_ptr<log_store> logs;
     std::shared_ptr<fleet> links;
     std::atomic<std::uint64_t> runner_series{0};  // [metrics] runner_series
+    std::unique_ptr<span_exporter> traces;        // null: nobody wants spans
     std::unique_ptr<job_engine> jobs;
     std::atomic<job_engine*> dispatching{nullptr};  // the same, for the store's thread
     std::unique_ptr<runner_sections> declared;
@@ -121,6 +124,7 @@ struct daemon::impl {
     std::unique_ptr<config_watch> watch;  // changed on the control thread, once the daemon runs
     std::unique_ptr<controller> control;
     std::shared_ptr<history> past;
+    std::unique_ptr<audit> auditing;  // null: nobody wants it
     std::unique_ptr<router> methods;
     std::unique_ptr<tls_server> encryption;
     std::unique_ptr<listener> sockets;
@@ -154,6 +158,16 @@ result<void> daemon::impl::open_plugins() {
     plugins = std::make_unique<plugin_host>(std::move(o), options.config, numbers);
     methods = std::make_unique<router>(numbers);
     methods->set_gate(who);
+    const auto& kept = bound.at("audit");
+    if (const auto file = kept.text("file"); !file.empty()) {
+        auto to = rotating_file::open(file, static_cast<std::uint64_t>(kept.integer("max_size")),
+                                      static_cast<std::uint32_t>(kept.integer("keep")));
+        if (!to)
+            return problem{errc::io, "the audit log cannot be written", "audit.file", "a file this user can write",
+                           to.error().text()};
+        auditing = std::make_unique<audit>(std::move(*to), who, time, numbers);
+        methods->set_audit(*auditing);
+    }
     plugins->set_call_handler(methods.get());
     events = std::make_unique<event_log>(time);
     plugins->set_observer(publish_plugin_events(*events, numbers));
@@ -208,6 +222,14 @@ result<void> daemon::impl::open_fleet() {
     e.lost_after = nanoseconds(bound.at("jobs").integer("lost_after"));
     e.defaults.protocols = links->protocol_names();
     e.defaults.secrets = std::make_shared<secret_box>(options.state_dir + "/secrets.key");
+    const auto& trace = bound.at("trace");
+    job_tracer::taker take;
+    if (const auto to = trace.text("endpoint"); !to.empty()) {
+        SIGRUN_TRY(collector, parse_collector(to));
+        traces = std::make_unique<span_exporter>(collector, trace_resource{"sigrund", options.version, me}, numbers);
+        take = [to = traces.get()](std::vector<trace_span> spans) { to->send(std::move(spans)); };
+    }
+    e.traces = std::make_shared<const job_tracer>(std::move(take), trace.real("share"));
     jobs = std::make_unique<job_engine>(*links, *select, *store, *events, numbers, *logs, *timers, time, std::move(e),
                                         engine_tuning_of(bound));
     dispatching = jobs.get();
@@ -331,6 +353,7 @@ void daemon::impl::stop() {
     }
     if (logs) logs->syncer().stop();
     if (jobs) jobs->release();
+    if (traces) traces->stop();
     if (store) {
         store->flush();
         store->close();

@@ -24,22 +24,22 @@ void protocols(exposition& out, const plugin_host& plugins, traffic_board& board
     const auto all = board.all();
     out.family("sigrun_protocol_bytes_total", "counter",
                "Documents and payloads of calls and session frames, without what the protocol adds");
-    for (const auto& [name, t] : all) {
-        out.sample({{"protocol", name}, {"direction", "in"}}, number(t->in.bytes.load()));
-        out.sample({{"protocol", name}, {"direction", "out"}}, number(t->out.bytes.load()));
+    for (const auto* t : all) {
+        out.sample({{"protocol", t->name}, {"direction", "in"}}, number(t->in.bytes.load()));
+        out.sample({{"protocol", t->name}, {"direction", "out"}}, number(t->out.bytes.load()));
     }
     out.family("sigrun_protocol_messages_total", "counter", "Calls, answers and session frames");
-    for (const auto& [name, t] : all) {
-        out.sample({{"protocol", name}, {"direction", "in"}}, number(t->in.frames.load()));
-        out.sample({{"protocol", name}, {"direction", "out"}}, number(t->out.frames.load()));
+    for (const auto* t : all) {
+        out.sample({{"protocol", t->name}, {"direction", "in"}}, number(t->in.frames.load()));
+        out.sample({{"protocol", t->name}, {"direction", "out"}}, number(t->out.frames.load()));
     }
     out.family("sigrun_protocol_calls_total", "counter", "Method calls that came over the protocol");
-    for (const auto& [name, t] : all) out.sample({{"protocol", name}}, number(t->calls.load()));
+    for (const auto* t : all) out.sample({{"protocol", t->name}}, number(t->calls.load()));
     out.family("sigrun_protocol_calls_failed_total", "counter", "Calls that were answered with a problem");
-    for (const auto& [name, t] : all) out.sample({{"protocol", name}}, number(t->calls_failed.load()));
+    for (const auto* t : all) out.sample({{"protocol", t->name}}, number(t->calls_failed.load()));
     out.family("sigrun_call_seconds", "histogram",
                "From the arrival of a call to its answer; without streams and submits that wait");
-    for (const auto& [name, t] : all) out.histogram({{"protocol", name}}, t->answers.snapshot());
+    for (const auto* t : all) out.histogram({{"protocol", t->name}}, t->answers.snapshot());
     out.family("sigrun_protocol_up", "gauge", "1 while a plugin serves the protocol");
     for (const auto& each : plugins.instances(SIGRUN_KIND_PROTOCOL)) out.sample({{"protocol", each->name()}}, 1);
 }

@@ -19,7 +19,7 @@ history_reading read_history(controller& c) {
     now.under_way = std::uint64_t{retries} + others;
     now.runners = c.runners.by_status();
     std::size_t i = 0;
-    for (const auto& [name, traffic] : c.plugins.traffic().all()) {
+    for (const auto* traffic : c.plugins.traffic().all()) {
         if (i == history_reading::k_protocols) break;
         now.protocols[i++] = {traffic->in.bytes.load(std::memory_order_relaxed),
                               traffic->out.bytes.load(std::memory_order_relaxed),
@@ -30,7 +30,7 @@ history_reading read_history(controller& c) {
 
 std::vector<std::string> protocols_of(controller& c) {
     std::vector<std::string> out;
-    for (const auto& [name, traffic] : c.plugins.traffic().all()) out.push_back(name);
+    for (const auto* traffic : c.plugins.traffic().all()) out.push_back(traffic->name);
     return out;
 }
 

@@ -84,6 +84,7 @@ void submit(controller& c, const call_input& in, const call_ptr& call) {
     }
     submit_request request{in.document, in.payload ? buffer_ref::share(in.payload) : buffer_ref(), params->key};
     if (in.who) request.submitter = in.who->name;
+    request.trace_parent = in.trace_parent;
     c.jobs.submit(request, [&c, call, wait = params->wait](result<job_ptr> r, bool replayed) {
         if (!r) {
             call->fail(r.error());

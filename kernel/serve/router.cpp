@@ -3,6 +3,7 @@
 #include "kernel/base/quantity.hpp"
 #include "kernel/config/settings.hpp"
 #include "kernel/log/loggers.hpp"
+#include "kernel/serve/audit.hpp"
 #include "kernel/serve/call_context.hpp"
 
 #include <sigrun/cpp/error.hpp>
@@ -130,10 +131,16 @@ sigrun_result router::begin(std::uint64_t session, const sigrun_call& call, cons
         std::string_view name = sdk::view(call.method);
         caller who;
         const bool asked = gate_ && gate_->required();
+        const bool audited = audit_ && audit::tells_of(name);
+        if (gate_ && (asked || audited)) who = gate_->identify(session, sdk::view(call.auth));
+        const audit::subject subject{name, params, origin.request_id, over ? std::string_view(over->name) : "",
+                                     session};
         if (asked) {
-            who = gate_->identify(session, sdk::view(call.auth));
             // Before anything else: a stranger is not even told which methods there are.
-            if (auto good = gate_->check(who, name); !good) return refuse(good.error());
+            if (auto good = gate_->check(who, name); !good) {
+                if (audit_) audit_->refused(subject, who, good.error().to_json());
+                return refuse(good.error());
+            }
         }
         auto it = methods_.find(name);
         if (it == methods_.end()) {
@@ -143,8 +150,14 @@ sigrun_result router::begin(std::uint64_t session, const sigrun_call& call, cons
                            "\"" + std::string(name.substr(0, 80)) + "\""});
         }
         it->second.calls.add();
+        std::string told;
+        if (audited) told = audit_->begin(subject, who);
         origin.method = it->first;
         auto state = std::make_shared<inbound_call>(session, replies, std::move(origin));
+        if (audited)
+            state->on_answer([to = audit_, told = std::move(told)](bool failed, std::string_view answer) {
+                to->finish(told, failed, answer);
+            });
         call_input in{it->first,
                       params,
                       sdk::view(call.json),

@@ -15,6 +15,8 @@
 
 namespace sigrun {
 
+class audit;
+
 /// What a method gets. Texts are borrowed until the method returns.
 struct call_input {
     std::string_view method, params, document, auth;
@@ -41,6 +43,8 @@ public:
     explicit router(metrics& numbers);
     /// Before the first call; it outlives the calls.
     void set_gate(gate& who) noexcept { gate_ = &who; }
+    /// Before the first call; it outlives the calls.
+    void set_audit(audit& log) noexcept { audit_ = &log; }
     /// Before the first call.
     void add(std::string name, method_fn method);
     std::vector<std::string> methods() const;
@@ -66,6 +70,7 @@ private:
 
     metrics& numbers_;
     gate* gate_ = nullptr;
+    audit* audit_ = nullptr;
     std::map<std::string, entry, std::less<>> methods_;
     std::array<shard, 16> shards_;
     std::atomic<std::uint64_t> next_id_{1};

@@ -178,13 +178,13 @@ class ApiTest(FleetTest):
     # ---- OpenAPI
 
     def check(self, document, values):
-        folder = BUILD / "tests" / "openapi"
-        made = subprocess.run([str(SOURCE / "tests/integration/daemon/openapi/install.sh"), str(folder)], capture_output=True, text=True)
+        folder = BUILD / "tests" / "schemas"
+        made = subprocess.run([str(SOURCE / "tests/integration/daemon/schemas/install.sh"), str(folder)], capture_output=True, text=True)
         if made.returncode == 77:
             self.skipTest(made.stdout.strip())
         self.assertEqual(made.returncode, 0, made.stdout + made.stderr)
         (self.dir / "question.json").write_text(json.dumps({"document": document, "values": values}))
-        done = subprocess.run(["node", str(folder / "check.js"), str(self.dir / "question.json")], capture_output=True, text=True,
+        done = subprocess.run(["node", str(folder / "openapi.js"), str(self.dir / "question.json")], capture_output=True, text=True,
                               timeout=120, env=dict(os.environ, NODE_NO_WARNINGS="1"))
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return json.loads(done.stdout)

@@ -6,7 +6,7 @@ import subprocess
 import unittest
 
 import ws_frames
-from harness import FleetTest, wait_until
+from harness import SOURCE, FleetTest, wait_until
 
 SAMPLE = re.compile(r'^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{.*\})? (\S+)$')
 LABEL = re.compile(r'([a-zA-Z_]+)="((?:[^"\\]|\\.)*)"')
@@ -52,6 +52,32 @@ class MetricsTest(FleetTest):
         self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
         # It is no yes-man.
         self.assertNotEqual(self.promtool("# TYPE x counter\nx{a=\"b} 1\n").returncode, 0)
+
+    def test_alert_rules_and_dashboard_name_series_that_there_are(self):
+        folder = SOURCE / "etc/monitoring"
+        shutil.copy(folder / "sigrun-alerts.yml", self.dir)
+        shutil.copy(SOURCE / "tests/integration/daemon/alerts_test.yml", self.dir)
+        for command in (["check", "rules", "sigrun-alerts.yml"], ["test", "rules", "alerts_test.yml"]):
+            done = subprocess.run(["promtool", *command], cwd=self.dir, capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        d = self.daemon(settings=["trace.endpoint=http://127.0.0.1:1", f"audit.file={self.dir}/audit"])
+        self.runner_for(d)
+        d.run(command=["true"])
+        known = {name for name, _ in self.scrape(d).samples}
+        named = set()
+        for file in ("sigrun-alerts.yml", "sigrun-dashboard.json"):
+            text = (folder / file).read_text()
+            found = set(re.findall(r"\bsigrun_[a-z_]+", text))
+            self.assertGreater(len(found), 8, file)
+            named |= found
+        self.assertEqual(named - known, set())
+        panels = json.loads((folder / "sigrun-dashboard.json").read_text())["panels"]
+        for expression in (t["expr"] for p in panels for t in p["targets"]):
+            # promtool reads the rest of the language; what Grafana fills in, it cannot know.
+            rule = {"groups": [{"name": "g", "rules": [{"record": "x", "expr": expression.replace("$__rate_interval", "5m").replace("$instance", ".*")}]}]}
+            (self.dir / "panel.yml").write_text(json.dumps(rule))
+            done = subprocess.run(["promtool", "check", "rules", "panel.yml"], cwd=self.dir, capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, expression + done.stdout + done.stderr)
 
     def test_mission_i10_each_job_is_counted_once_and_the_totals_are_those_of_the_jobs(self):
         d = self.daemon(settings=["queue slow.priority=low"])

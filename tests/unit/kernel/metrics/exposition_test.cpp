@@ -57,8 +57,8 @@ TEST(traffic_board, protocols_beyond_the_limit_share_one_place) {
     for (std::size_t i = 0; i < 2 * traffic_board::k_most; ++i) board.of("p" + std::to_string(i)).calls.fetch_add(1);
     EXPECT_EQ(&board.of("http"), &first);
     EXPECT_EQ(board.all().size(), traffic_board::k_most + 1);
-    EXPECT_EQ(board.all().back().first, "other");
-    EXPECT_EQ(board.all().back().second->calls.load(), traffic_board::k_most + 1);
+    EXPECT_EQ(board.all().back()->name, "other");
+    EXPECT_EQ(board.all().back()->calls.load(), traffic_board::k_most + 1);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// check.js FILE: FILE is {"document": an OpenAPI document, "values": [{"name", "schema", "value"}]}. Prints what is wrong, as a JSON
+// openapi.js FILE: FILE is {"document": an OpenAPI document, "values": [{"name", "schema", "value"}]}. Prints what is wrong, as a JSON
 // list of texts: of the document, by the schema that the OpenAPI Initiative publishes, and of the values, by the document's schemas.
 // A member of a value that its schema does not name is wrong, too: the document is to be complete.
 import { readFileSync } from "node:fs";
