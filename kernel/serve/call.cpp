@@ -1,6 +1,7 @@
 #include "kernel/serve/call.hpp"
 
 #include "kernel/log/loggers.hpp"
+#include "kernel/serve/call_context.hpp"
 
 #include <sigrun/cpp/request_context.hpp>
 #include <sigrun/cpp/text.hpp>
@@ -50,8 +51,14 @@ void inbound_call::count_answer(std::uint32_t flags, std::string_view json, bool
     if (!streamed) from_.over->answers.record((clock::system().now() - from_.begun).count());
 }
 
+std::string inbound_call::name() {
+    std::lock_guard lock(mutex_);
+    if (from_.request_id.empty()) from_.request_id = new_request_id();
+    return from_.request_id;
+}
+
 sigrun_result inbound_call::fail(const problem& p) noexcept {
-    const auto& id = from_.request_id;
+    const auto id = name();
     SIGRUN_LOG(logs::serve, debug, "request ", id, ": ", from_.method, " answers ", to_string(p.code), ": ", p.text());
     return reply(sdk::problem_with_request_id(p.to_json(), id), nullptr, SIGRUN_FRAME_LAST | SIGRUN_FRAME_ERROR);
 }

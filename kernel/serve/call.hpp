@@ -20,7 +20,7 @@ namespace sigrun {
 /// Where a call came from and when.
 struct call_origin {
     std::string_view method{};  // the router's own text
-    std::string request_id{};
+    std::string request_id{};   // empty: its caller gave it none
     protocol_traffic* over = nullptr;
     time_point begun{};
 };
@@ -34,7 +34,8 @@ public:
         : session_(session), sink_(replies), from_(std::move(from)) {}
 
     std::uint64_t session() const noexcept { return session_; }
-    const std::string& request_id() const noexcept { return from_.request_id; }
+    /// As its caller called the request; else a name is made up when it is first asked for.
+    std::string name();
     /// One reply. E_BUSY: the peer is slow; wait for the resume handler. E_CANCELLED: the caller is gone or was
     /// answered. A LAST is never busy: PENDING = kept until there is room.
     sigrun_result reply(std::string_view json, sigrun_buf* payload = nullptr, std::uint32_t flags = 0) noexcept;
@@ -82,7 +83,7 @@ private:
 
     const std::uint64_t session_;
     const sigrun_sink sink_;
-    const call_origin from_;
+    call_origin from_;
     std::function<void()> resume_, end_;
     std::function<void(bool, std::string_view)> answer_;
 

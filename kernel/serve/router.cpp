@@ -126,12 +126,13 @@ sigrun_result router::begin(std::uint64_t session, const sigrun_call& call, cons
         }
         auto context = take_context(params, left);
         if (!context) return refuse(context.error());
-        origin.request_id = context->request_id.empty() ? new_request_id() : std::move(context->request_id);
+        origin.request_id = std::move(context->request_id);
         if (stopping_) return refuse({errc::unavailable, "the daemon is stopping", "", "", "", 1000});
         std::string_view name = sdk::view(call.method);
         caller who;
         const bool asked = gate_ && gate_->required();
         const bool audited = audit_ && audit::tells_of(name);
+        if (audit_ && origin.request_id.empty()) origin.request_id = new_request_id();
         if (gate_ && (asked || audited)) who = gate_->identify(session, sdk::view(call.auth));
         const audit::subject subject{name, params, origin.request_id, over ? std::string_view(over->name) : "",
                                      session};
@@ -158,19 +159,12 @@ sigrun_result router::begin(std::uint64_t session, const sigrun_call& call, cons
             state->on_answer([to = audit_, told = std::move(told)](bool failed, std::string_view answer) {
                 to->finish(told, failed, answer);
             });
-        call_input in{it->first,
-                      params,
-                      sdk::view(call.json),
-                      sdk::view(call.auth),
-                      state->request_id(),
-                      context->trace_parent,
-                      call.payload,
-                      session,
-                      asked ? &who : nullptr};
+        call_input in{it->first,    params,  sdk::view(call.json),  sdk::view(call.auth), context->trace_parent,
+                      call.payload, session, asked ? &who : nullptr};
         try {
             it->second.run(in, state);
         } catch (const std::exception& e) {
-            SIGRUN_LOG(logs::serve, error, "request ", in.request_id, ": method ", name, " failed: ", e.what());
+            SIGRUN_LOG(logs::serve, error, "request ", state->name(), ": method ", name, " failed: ", e.what());
             state->fail(make_problem(errc::internal, "the method failed; the log says why"));
         }
         if (state->settled()) return SIGRUN_OK;

@@ -20,7 +20,6 @@ class audit;
 /// What a method gets. Texts are borrowed until the method returns.
 struct call_input {
     std::string_view method, params, document, auth;
-    std::string_view request_id;    // as its caller named it, or made up
     std::string_view trace_parent;  // W3C traceparent of the caller; empty: none
     sigrun_buf* payload = nullptr;
     std::uint64_t session = 0;

@@ -14,12 +14,13 @@ namespace {
 constexpr int k_page = 1000;
 
 /// Up to `limit` jobs, newest first, over as many pages as that takes.
-json::object list_jobs(context& ctx, const std::string& state, int limit) {
+json::object list_jobs(context& ctx, const std::string& state, const std::string& where, int limit) {
     json::array items;
     json::value next;
     for (;;) {
         json::object params{{"limit", std::min(limit - static_cast<int>(items.size()), k_page)}};
         if (!state.empty()) params["state"] = state;
+        if (!where.empty()) params["where"] = where;
         if (next.is_string()) params["cursor"] = next;
         json::object page = ctx.daemon().call_object("jobs.list", params);
         const json::array* found = array_or_null(page, "items");
@@ -35,7 +36,7 @@ json::object list_jobs(context& ctx, const std::string& state, int limit) {
 std::string full_id(context& ctx, const std::string& given) {
     if (id::parse(given)) return given;
     std::vector<std::string> matches;
-    const json::object jobs = list_jobs(ctx, {}, k_page);
+    const json::object jobs = list_jobs(ctx, {}, {}, k_page);
     if (given.size() >= 4)
         for (const auto& item : jobs.at("items").as_array()) {
             const std::string one(text_or(item.as_object(), "id"));
@@ -100,7 +101,7 @@ int retry(context& ctx, const std::vector<std::string>& given) {
 
 struct job_choice {
     std::vector<std::string> ids;
-    std::string state, grace;
+    std::string state, where, grace;
     int limit = 20;
     bool follow = false;
     std::uint64_t offset = 0, attempt = 0;
@@ -128,13 +129,18 @@ void add_job_commands(CLI::App& app, context& ctx) {
     ls->add_option("--state", what->state, "Only jobs in this state")
         ->check(CLI::IsMember({"delayed", "blocked", "queued", "offered", "running", "uploading", "succeeded", "failed",
                                "cancelled", "expired", "dead"}));
+    ls->add_option("--where", what->where,
+                   "Only jobs that this holds for, over job.state, job.queue, job.runner, label.NAME ...")
+        ->type_name("EXPR");
     ls->add_option("-n,--limit", what->limit, "At most this many")
         ->check(CLI::Range(1, 1'000'000))
         ->capture_default_str();
-    ls->footer("Example: sigrun job ls --state failed -n 50");
+    ls->footer(
+        "Examples:\n  sigrun job ls --state failed -n 50\n  sigrun job ls --where 'job.runner == \"r1\" && "
+        "job.exit_code > 1'");
     ls->callback([&ctx, what] {
         ctx.action = [&ctx, what] {
-            const json::object jobs = list_jobs(ctx, what->state, what->limit);
+            const json::object jobs = list_jobs(ctx, what->state, what->where, what->limit);
             if (ctx.json())
                 context::print(json::serialize(jobs) + "\n");
             else

@@ -165,6 +165,8 @@ class ApiTest(FleetTest):
         self.assertEqual(len(listed('job.runner == "r1" && job.protocol == "valkyrie"')), 9)
         self.assertEqual(len(listed('job.failure == "user"')), 2)
         self.assertEqual(len(listed("")), 10)
+        told = json.loads(self.sigrun(d, "-o", "json", "job", "ls", "--where", "job.exit_code >= 4", check=0).stdout)
+        self.assertEqual([j["id"] for j in told["items"]], failed[1:])
         self.pb = grpc_peers.Stubs(self.dir / "stubs")
         with grpc.insecure_channel(f"127.0.0.1:{d.port}") as channel:
             some = self.pb.jobs_grpc.JobsStub(channel).List(self.pb.jobs.ListJobsRequest(where='job.state == "failed"'), timeout=30)

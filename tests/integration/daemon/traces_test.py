@@ -162,12 +162,13 @@ class TracesTest(FleetTest):
         first = d.job(job)["attempts"][0]["protocol"]
         other = "http" if first == "valkyrie" else "valkyrie"
         self.assertEqual(d.request("POST", f"/v1/runners/r1/migrate?to={other}")[0], 200)
+        wait_until("the attempt has gone over", lambda: len(d.job(job)["attempts"][0]["rungs"]) == 2)
         (self.dir / "go").touch()
         d.finished(job)
         spans = c.job(job)
         attempt = next(s for s in spans if s["name"] == "attempt 1")
         over = [s for s in spans if s["name"].startswith("over ")]
-        self.assertEqual([s["name"] for s in over], [f"over {first}", f"over {other}"])
+        self.assertEqual([s["name"] for s in over], [f"over {first}", f"over {other}"], d.job(job)["attempts"])
         for s in over:
             self.assertEqual(s["parentSpanId"], attempt["spanId"])
         self.assertEqual(over[0]["endTimeUnixNano"], over[1]["startTimeUnixNano"])
