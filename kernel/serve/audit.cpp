@@ -43,7 +43,8 @@ audit::audit(rotating_file to, const gate& who, const clock& time, metrics& numb
 
 bool audit::tells_of(std::string_view method) noexcept {
     const auto needs = needed_for(method);
-    return needs == permission::submit || needs == permission::administer || needs == permission::join;
+    return needs == permission::submit || needs == permission::join || needs == permission::operate ||
+           needs == permission::administer;
 }
 
 std::string audit::begin(const subject& what, const caller& who) const {

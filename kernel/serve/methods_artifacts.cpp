@@ -27,6 +27,7 @@ public:
         : c_(c), held_(std::move(held)), what_(std::move(what)), file_(std::move(file)), call_(call) {}
 
     void start(const call_ptr& call) {
+        call->answers_late();
         call->keep(shared_from_this());
         call->on_resume([weak = weak_from_this()] {
             if (auto me = weak.lock()) me->poke();

@@ -34,8 +34,8 @@ class AuditTest(FleetTest):
                                   capture_output=True, text=True, timeout=60)
             self.assertEqual(made.returncode, 0, made.stdout + made.stderr)
             return json.loads(made.stdout)
-        admin, reader = token("admin"), token("reader")
-        bearer = {who: {"Authorization": f"Bearer {t['token']}"} for who, t in (("admin", admin), ("reader", reader))}
+        admin, reader, operator = token("admin"), token("reader"), token("operator")
+        bearer = {who: {"Authorization": f"Bearer {t['token']}"} for who, t in (("admin", admin), ("reader", reader), ("operator", operator))}
         secret = "no-line-must-have-this"
         status, job = d.request("POST", "/v1/jobs", {"command": ["echo", secret], "secrets": {"PASSWORD": secret}, "env": {"A": secret}},
                                 headers={**bearer["admin"], "X-Request-Id": "r-submit"})
@@ -45,10 +45,13 @@ class AuditTest(FleetTest):
         self.assertEqual(d.request("POST", f"/v1/jobs/{job['id']}/cancel", headers={**bearer["reader"], "X-Request-Id": "r-denied"})[0], 403)
         self.assertEqual(d.request("GET", "/v1/jobs", headers={"X-Request-Id": "r-stranger"})[0], 401)
         self.assertEqual(d.request("POST", "/v1/runners", {"name": 7}, headers={**bearer["admin"], "X-Request-Id": "r-wrong"})[0], 400)
+        self.assertEqual(d.request("POST", "/v1/runners/none/drain", headers={**bearer["operator"], "X-Request-Id": "r-drain"})[0], 404)
         by_request = {line["request"]: line for line in self.lines()}
+        self.assertEqual((by_request["r-drain"]["who"]["role"], by_request["r-drain"]["object"], by_request["r-drain"]["result"]),
+                         ("operator", "none", "not_found"))
         created = [line for line in self.lines() if line["method"] == "tokens.create"]
         self.assertEqual([(c["object"], c["result"], c["who"]["kind"], c["protocol"]) for c in created],
-                         [(t["id"], "ok", "local", "valkyrie") for t in (admin, reader)])
+                         [(t["id"], "ok", "local", "valkyrie") for t in (admin, reader, operator)])
         self.assertEqual(created[0]["who"]["name"], f"uid {os.getuid()}")
         submit = by_request["r-submit"]
         self.assertEqual((submit["method"], submit["object"], submit["result"], submit["protocol"]), ("jobs.submit", job["id"], "ok", "http"))

@@ -104,6 +104,12 @@ class MetricsTest(FleetTest):
             self.assertEqual(s.types[name], "histogram")
         took = sum(self.seconds(j["submitted_at"], j["finished_at"]) for j in ended)
         self.assertAlmostEqual(s.get("sigrun_job_total_seconds_sum"), took, delta=0.002 * len(ended))
+        # The bucket that the median is in is that of the jobs' own times (which are told in milliseconds).
+        own = sorted(self.seconds(j["submitted_at"], j["finished_at"]) for j in ended)[(len(ended) - 1) // 2]
+        bounds = sorted((float(dict(labels)["le"]), n) for labels, n in s.of("sigrun_job_total_seconds_bucket").items())
+        upper = next(i for i, (_, n) in enumerate(bounds) if n >= (len(ended) + 1) // 2)
+        self.assertLessEqual(own, bounds[upper][0] + 0.0015)
+        self.assertGreaterEqual(own, (bounds[upper - 1][0] if upper else 0) - 0.0015)
         self.assertEqual(s.get("sigrun_jobs_waiting"), len(waiting))
         self.assertEqual(s.get("sigrun_queue_jobs_waiting", queue="slow"), 2)
         self.assertEqual(s.get("sigrun_queue_jobs_waiting", queue=""), 3)  # names that jobs make up are one series

@@ -344,7 +344,7 @@ const std::string_view k_openapi_schemas = R"json({
   "series": {"type": "object", "additionalProperties": {"type": "array", "items": {"type": ["number", "null"]}}}}},
 "MethodList": {"type": "object", "required": ["items", "next"], "properties": {"items": {"type": "array", "items": {"type": "object",
   "required": ["name", "permission"], "properties": {"name": {"type": "string"}, "permission": {"type": "string",
-    "enum": ["nothing", "join", "measure", "read", "submit", "administer"]}}}}, "next": {"$ref": "#/components/schemas/Cursor"}}},
+    "enum": ["nothing", "join", "measure", "read", "submit", "operate", "administer"]}}}}, "next": {"$ref": "#/components/schemas/Cursor"}}},
 "Version": {"type": "object", "properties": {"name": {"type": "string"}, "version": {"type": "string"}, "abi": {"type": "string"}}},
 "Health": {"type": "object", "required": ["status"], "properties": {"status": {"const": "ok"}, "runners": {"type": "integer"},
   "waiting": {"type": "integer"}}}
