@@ -376,11 +376,11 @@ void job_engine::take_back(const job_ptr& j, std::uint32_t number, attempt_state
 // A job may be refused for days; what counts of its history stays small.
 void job_engine::forget_old_attempts(job& j) {
     if (j.attempts.size() < k_max_attempts) return;
-    // One that still has its place may be beside the one that counts.
+    // One that still has its place, or may still run, may be beside the one that counts.
+    const auto over = [](const attempt& a) { return !a.holds_place && !a.may_run; };
     auto gone = std::find_if(j.attempts.begin(), j.attempts.end(),
-                             [](const attempt& a) { return a.state == attempt_state::refused && !a.holds_place; });
-    if (gone == j.attempts.end())
-        gone = std::find_if(j.attempts.begin(), j.attempts.end(), [](const attempt& a) { return !a.holds_place; });
+                             [&](const attempt& a) { return a.state == attempt_state::refused && over(a); });
+    if (gone == j.attempts.end()) gone = std::find_if(j.attempts.begin(), j.attempts.end(), over);
     if (gone == j.attempts.end()) return;
     if (gone->own_log) logs_.open(j.uid, gone->number)->erase();
     j.attempts.erase(gone);
