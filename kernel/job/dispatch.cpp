@@ -1,6 +1,7 @@
 // From queued to offered: pick, claim, offer; and back.
 #include "kernel/job/engine.hpp"
 #include "kernel/job/memory_growth.hpp"
+#include "kernel/job/need_outputs.hpp"
 #include "kernel/log/loggers.hpp"
 
 #include <algorithm>
@@ -19,6 +20,15 @@ std::string make_token(std::uint32_t number) {
     std::uint64_t r = random_u64();
     for (int i = 0; i < 16; ++i, r >>= 4) token += hex[r & 15];
     return token;
+}
+
+// What the runner gets instead of the job's own document; "" = that one. Under no lock: its needs have ended.
+std::string changed_document(const job& j, double memory_growth) {
+    std::string out;
+    if (j.ties && may_refer_to_outputs(j.spec->document))
+        if (auto full = with_outputs(j.spec->document, *j.ties)) out = std::move(*full);  // it was possible before
+    if (memory_growth > 1) out = with_more_memory(out.empty() ? j.spec->document : out, memory_growth);
+    return out;
 }
 
 }  // namespace
@@ -300,8 +310,8 @@ sigrun_result job_engine::execute(const job& j, const outgoing_offer& what) {
     offer.struct_size = sizeof offer;
     offer.kind = SIGRUN_OFFER;
     offer.attempt = &which;
-    const auto grown = what.memory_growth > 1 ? with_more_memory(*j.spec, what.memory_growth) : std::string();
-    offer.json = sdk::str(grown.empty() ? j.spec->document : grown);
+    const auto changed = changed_document(j, what.memory_growth);
+    offer.json = sdk::str(changed.empty() ? j.spec->document : changed);
     offer.payload = what.payload.get();
     return what.via ? what.via->execute(offer) : SIGRUN_E_IO;
 }
