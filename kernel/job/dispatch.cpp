@@ -23,11 +23,14 @@ std::string make_token(std::uint32_t number) {
 }
 
 // What the runner gets instead of the job's own document; "" = that one. Under no lock: its needs have ended.
-std::string changed_document(const job& j, double memory_growth) {
+std::string changed_document(const job& j, std::uint32_t attempt, double memory_growth) {
     std::string out;
     if (j.ties && may_refer_to_outputs(j.spec->document))
         if (auto full = with_outputs(j.spec->document, *j.ties)) out = std::move(*full);  // it was possible before
-    if (memory_growth > 1) out = with_more_memory(out.empty() ? j.spec->document : out, memory_growth);
+    const auto now = [&]() -> const std::string& { return out.empty() ? j.spec->document : out; };
+    if (memory_growth > 1) out = with_more_memory(now(), memory_growth);
+    if (j.trace && j.spec->kind != "call")
+        if (auto traced = with_trace_parent(now(), j.trace->trace_parent(attempt))) out = std::move(*traced);
     return out;
 }
 
@@ -310,7 +313,7 @@ sigrun_result job_engine::execute(const job& j, const outgoing_offer& what) {
     offer.struct_size = sizeof offer;
     offer.kind = SIGRUN_OFFER;
     offer.attempt = &which;
-    const auto changed = changed_document(j, what.memory_growth);
+    const auto changed = changed_document(j, what.number, what.memory_growth);
     offer.json = sdk::str(changed.empty() ? j.spec->document : changed);
     offer.payload = what.payload.get();
     return what.via ? what.via->execute(offer) : SIGRUN_E_IO;

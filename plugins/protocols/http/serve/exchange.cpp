@@ -107,7 +107,7 @@ exchange::exchange(const std::shared_ptr<connection>& who, std::string method, s
     : who_(who.get()),
       route_(*who->asked().match.what),
       method_(std::move(method)),
-      params_(std::move(params)),
+      params_(sdk::with_request_context(params, who->names().id, who->names().trace_parent)),
       streams_(!who->asked().head_only && (route_.replies == answer::logs || route_.replies == answer::bytes ||
                                            route_.replies == answer::events || route_.replies == answer::call)),
       sse_(route_.replies == answer::events || who->asked().event_stream),

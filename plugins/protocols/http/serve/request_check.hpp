@@ -24,6 +24,15 @@ inline std::string_view sv(boost::beast::string_view s) { return {s.data(), s.si
 std::optional<std::string_view> header_of(const request_header& head, std::string_view name);
 bool asks_for_websocket(const request_header& head);
 
+/// What the request is called (X-Request-Id, else a name is made up) and what trace it is part of (traceparent; empty: none that can be
+/// used). A wrong X-Request-Id is replaced, and `wrong` says so.
+struct request_names {
+    std::string id, trace_parent;
+    bool wrong = false;
+};
+request_names names_of(const request_header& head);
+std::string new_request_id();
+
 /// A request that has a route.
 struct checked_request {
     route_match match;

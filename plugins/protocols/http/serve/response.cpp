@@ -18,6 +18,7 @@ void append_head(std::string& out, const response_head& head) {
     // nginx would hold a stream back until it has a buffer full of it.
     if (head.how != framing::length) out += "X-Accel-Buffering: no\r\n";
     if (!head.type.empty()) out += sdk::concat("Content-Type: ", head.type, "\r\n");
+    if (!head.request_id.empty()) out += sdk::concat("X-Request-Id: ", head.request_id, "\r\n");
     out += head.extra;
     if (head.how == framing::chunked) {
         out += "Transfer-Encoding: chunked\r\n";
