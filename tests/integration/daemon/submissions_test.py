@@ -220,7 +220,7 @@ class Submissions(PuppetTest):
         port = free_port()
         d = self.daemon(port=port, settings=["jobs.keep_finished=1"])
         self.runner_for(d)
-        told = "printf 'version=1.2\\nnotes<<E\\na \\"b\\"\\n$(no)\\nE\\n' >> $SIGRUN_OUTPUT"
+        told = "printf 'version=1.2\\nnotes<<E\\na \"b\"\\n$(no)\\nE\\n' >> $SIGRUN_OUTPUT"
         ids = self.submit_many(d, [
             self.job("build", told), self.job("wait", "sleep 600"),
             self.job("test", 'printf "%s|%s" "$V" "$N"; echo x{needs.build.outputs.version}', ["build", "wait"], when="always",
