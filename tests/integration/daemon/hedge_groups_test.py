@@ -64,8 +64,10 @@ class HedgedGroups(StragglerTest):
         job_id, slow, copy = self.began(d, first, second, group="g")
         after = self.next_one(d)
         second.end(copy, exit_code=1)
-        wait_until("it has failed", lambda: d.job(job_id)["attempts"][0]["state"] == "failed")
-        self.nobody_gets(after, second)
+        again = second.expect("offer", job_id)  # there may be another one, and that may be refused, too
+        second.send({"kind": "ack", "stream": 2, "flags": 2, "attempt": again["attempt"], "json": {"code": "limits", "message": "no room"}})
+        wait_until("both are over", lambda: [a["state"] for a in d.job(job_id)["attempts"]] == ["failed", "refused", "running"])
+        self.assertEqual(self.state(d, after), "blocked")
         first.end(slow)
         self.runs_on(d, after, second)
 
