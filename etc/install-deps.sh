@@ -11,7 +11,7 @@ packages=(
     rustc cargo
     curl python3 jq procps openssl util-linux iproute2 ethtool systemd libcap2-bin numactl usbutils
     python3-grpcio python3-protobuf protobuf-compiler-grpc python3-websockets python3-autobahn nodejs node-ws
-    haproxy nginx libnginx-mod-stream nghttp2-client prometheus
+    haproxy nginx libnginx-mod-stream nghttp2-client prometheus chromium
 )
 case "${1:-}" in
     --bench) packages+=(gearman-job-server libgearman-dev libgrpc++-dev) ;;

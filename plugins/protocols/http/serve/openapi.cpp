@@ -49,6 +49,7 @@ json::object content_of(const route& r) {
         case answer::events: return text_media("text/event-stream");
         case answer::call: return text_media("application/x-ndjson");
         case answer::bytes: return media("application/octet-stream");
+        case answer::asset: return text_media("text/javascript");
         case answer::logs: {
             auto both = text_media("text/plain");
             both["text/event-stream"] = json::object{{"schema", {{"type", "string"}}}};

@@ -177,6 +177,15 @@ head_verdict check_head(const request_header& head, bool has_body, const host_ru
         const auto* follow = where->find("follow");
         request.follows = follow && (follow->empty() || *follow == "true" || *follow == "1" || *follow == "yes");
     }
+    if (r.replies == answer::index || r.replies == answer::asset) {
+        const auto is_named = [&](std::string_view header, std::string_view word) {
+            const auto list = header_of(head, header);
+            return list && mentions(*list, word);
+        };
+        request.html = is_named("Accept", "text/html");
+        request.gzip = is_named("Accept-Encoding", "gzip");
+        request.known_tag = header_of(head, "If-None-Match").value_or(std::string_view());
+    }
     request.where = std::move(*where);
     return v;
 }

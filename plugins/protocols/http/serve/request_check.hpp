@@ -44,6 +44,9 @@ struct checked_request {
     bool event_stream = false;        // logs: SSE instead of raw bytes
     bool follows = false;             // logs: waits for more output
     std::optional<byte_range> range;  // bytes: only these
+    bool html = false;                // index: the page rather than the list of routes
+    bool gzip = false;                // index, asset: may come compressed
+    std::string known_tag;            // the same: If-None-Match
 };
 
 /// An answer given from the head alone: refusals, and OPTIONS.

@@ -86,6 +86,9 @@ constexpr std::array k_session{k_token};
 constexpr std::array k_record{
     param{source::path, "id", "balancer"},
     param{source::query, "picks", "picks", kind::integer, "how many, 1 to 1000000; 1000 if left out"}};
+constexpr std::array k_asset{
+    param{source::path, "name", ""},
+    param{source::query, "v", "", kind::text, "of which version it is; any has the same content"}};
 constexpr std::span<const param> k_none{};
 
 constexpr route k_routes[] = {
@@ -179,7 +182,8 @@ constexpr route k_routes[] = {
      "frames from this peer; with `wait` also a poll"},
     {"DELETE", "/v1/sessions/{token}", "", answer::close_session, body::none, 204, "", k_session, "end a session"},
     {"GET", "/v1/openapi.json", "", answer::openapi, body::none, 200, "", k_none, "this API as OpenAPI 3.1"},
-    {"GET", "/", "", answer::index, body::none, 200, "", k_none, "the routes of this API"},
+    {"GET", "/", "", answer::index, body::none, 200, "", k_none, "the routes of this API; for a browser the dashboard"},
+    {"GET", "/ui/{name}", "", answer::asset, body::none, 200, "", k_asset, "a part of the dashboard"},
 };
 
 bool is_variable(std::string_view part) { return part.size() > 2 && part.front() == '{' && part.back() == '}'; }
