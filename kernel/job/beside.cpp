@@ -15,6 +15,7 @@ void job_engine::say(const job_ptr& j, const farewell& bye) {
         bye.via->cancel(which, bye.grace);
     }
     if (bye.where) place_free(bye.where, bye.place);
+    if (bye.leaves) leave_group(*j);
 }
 
 // Nobody waits for it any more. Under the job's lock, as the next ones.
@@ -22,15 +23,17 @@ job_engine::farewell job_engine::forget_other(job& j) {
     farewell bye;
     if (attempt* a = j.other()) {
         a->via.reset();
+        a->may_run = false;
         if (std::exchange(a->holds_place, false)) bye.where = a->where;
         bye.place = a->place;
     }
     placed_.remove(j.placed_beside);
+    if (j.beside && j.spec->group && is_terminal(j.state)) bye.leaves = !j.current()->may_run;
     j.beside.reset();
     return bye;
 }
 
-// The attempt beside has ended, as far as the job is concerned. `tell`: its runner does not know it.
+// The attempt beside has ended, as far as the job is concerned. `tell`: its runner does not know it, or cannot be asked.
 job_engine::farewell job_engine::let_go(job& j, attempt_state as, failure why, nanoseconds grace, bool tell) {
     attempt* a = j.other();
     if (!a || j.beside->leaving) return {};
@@ -49,18 +52,41 @@ job_engine::farewell job_engine::let_go(job& j, attempt_state as, failure why, n
 // It keeps its place until its runner says that it has ended there, or for as long as that may take.
 job_engine::farewell job_engine::part_with(job& j, nanoseconds grace, bool tell) {
     attempt& a = *j.other();
-    if (!tell || !a.sent || !a.via) return forget_other(j);
+    if (!tell || !a.sent) return forget_other(j);
+    if (!a.via) return has_not_stopped(j);
     farewell bye;
     bye.via = a.via;
     bye.number = a.number;
     bye.token = a.token;
     bye.grace = grace;
+    stay_beside(j, grace + tuned_.lease.load());
+    return bye;
+}
+
+// It is over for us, but may still run there. In a group it counts for as long: see grouping.cpp.
+void job_engine::stay_beside(job& j, nanoseconds longest) {
+    attempt& a = *j.other();
+    a.may_run = j.spec->group != nullptr;
     *j.beside = beside_attempt{};
     j.beside->number = a.number;
     j.beside->leaving = true;
-    j.beside->leave_deadline = clock_.now() + grace + tuned_.lease.load();
+    j.beside->leave_deadline = clock_.now() + longest;
+}
+
+// Its runner has not said in time that it has. Its place there is free; that in the group is not.
+job_engine::farewell job_engine::has_not_stopped(job& j) {
+    attempt& a = *j.other();
+    const auto rest = longest_rest(j, a);
+    if (!j.spec->group || rest.count() <= 0) return forget_other(j);
+    farewell bye;
+    if (std::exchange(a.holds_place, false)) bye.where = a.where;
+    bye.place = a.place;
+    stay_beside(j, rest);
     return bye;
 }
+
+// What stands beside a job that has ended can only be on its way out.
+bool job_engine::runs_beside(const job& j) noexcept { return j.beside && j.spec->group; }
 
 bool job_engine::copy_can_go_on(const job& j, const ending& how) {
     if (!j.beside || j.beside->leaving || j.cancelling || how.state != job_state::failed) return false;
@@ -85,7 +111,8 @@ attempt& job_engine::promote_copy(job& j) {
     }
     j.offer_deadline = was.offer_deadline;
     j.lease_deadline = was.lease_deadline;
-    j.run_deadline = j.start_deadline = j.cancel_at = j.doubt_at = j.reoffer_at = j.proven_at = j.hedge_at = {};
+    j.run_deadline = j.start_deadline = j.cancel_at = j.doubt_at = j.reoffer_at = j.proven_at = j.hedge_at =
+        j.hold_deadline = {};
     j.state = a.state == attempt_state::offered ? job_state::offered
               : a.upload                        ? job_state::uploading
                                                 : job_state::running;
@@ -305,14 +332,16 @@ void job_engine::other_is_due(const job_ptr& j, job_lock& lock) {
     auto over = [now](time_point t) { return t != time_point{} && t <= now; };
     farewell bye;
     const attempt* a = j->other();
-    if (!a || over(j->beside->leave_deadline))
+    if (!a)
         bye = forget_other(*j);
+    else if (over(j->beside->leave_deadline))
+        bye = has_not_stopped(*j);
     else if (over(j->beside->offer_deadline))
         bye = let_go(*j, attempt_state::lost,
                      {failure_class::infra_runner, "no_ack", "the runner did not answer the offer"}, {}, true);
     else if (over(j->beside->lease_deadline) && !a->via)
         bye = let_go(*j, attempt_state::lost,
-                     {failure_class::infra_runner, "lost", "the runner was lost while it ran the copy"}, {}, false);
+                     {failure_class::infra_runner, "lost", "the runner was lost while it ran the copy"}, {}, true);
     else
         j->beside->lease_deadline = {};
     if (j->live() && !j->beside && j->hedge_at == time_point{}) expect_hedge(*j);

@@ -4,6 +4,7 @@
 // Such a job is `blocked`: it stands in no queue. It counts among those that wait (jobs.max_waiting). Its time of timeouts.queue
 // begins when it is not blocked any more; timeouts.total counts from submit.
 #include "kernel/job/engine.hpp"
+#include "kernel/job/need_outputs.hpp"
 
 #include <sigrun/cpp/text.hpp>
 
@@ -16,6 +17,7 @@ namespace {
 job_ties::need as_need(const job& j) {
     job_ties::need out;
     out.job = j.uid;
+    if (j.end) out.outputs = j.end->outputs;
     if (j.state == job_state::succeeded) {
         out.ended = need_end::succeeded;
         return out;
@@ -46,6 +48,13 @@ ending skipped(const job_ties& ties) {
     return how;
 }
 
+ending without_outputs(const problem& why) {
+    ending how;
+    how.state = job_state::failed;
+    how.why = {failure_class::user, "needs_output", "its environment refers to outputs: " + why.text()};
+    return how;
+}
+
 }  // namespace
 
 // At submit; nobody else knows the job yet.
@@ -73,6 +82,10 @@ void job_engine::go_on(const job_ptr& j) {
             return arm(*j);
         }
         if (next != job_ties::verdict::starts) return finish(j, lock, skipped(*j->ties), {});
+        // Better now than after a wait: later there is nobody to tell.
+        if (j->ties)
+            if (const auto full = with_outputs(j->spec->document, *j->ties); !full)
+                return finish(j, lock, without_outputs(full.error()), {});
         if (delay_from_now(*j)) {
             publish(*j, job_state::blocked);
             return hold_until_start(*j);
@@ -116,6 +129,7 @@ void job_engine::need_ended(const job_ptr& j, const job_ties::need& how) {
         if (need == needs.end() || need->ended != need_end::open) return;
         need->ended = how.ended;
         need->told = how.told;
+        need->outputs = wanted_outputs(j->spec->document, need->name, how.outputs);
         if (j->state != job_state::blocked || j->settling) return;
         // The need may be forgotten before this job starts; after a restart it must not be waited for again.
         if (j->spec->keep != durability::memory) keep_saving(j, false);

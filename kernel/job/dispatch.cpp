@@ -1,6 +1,7 @@
 // From queued to offered: pick, claim, offer; and back.
 #include "kernel/job/engine.hpp"
 #include "kernel/job/memory_growth.hpp"
+#include "kernel/job/need_outputs.hpp"
 #include "kernel/log/loggers.hpp"
 
 #include <algorithm>
@@ -19,6 +20,18 @@ std::string make_token(std::uint32_t number) {
     std::uint64_t r = random_u64();
     for (int i = 0; i < 16; ++i, r >>= 4) token += hex[r & 15];
     return token;
+}
+
+// What the runner gets instead of the job's own document; "" = that one. Under no lock: its needs have ended.
+std::string changed_document(const job& j, std::uint32_t attempt, double memory_growth) {
+    std::string out;
+    if (j.ties && may_refer_to_outputs(j.spec->document))
+        if (auto full = with_outputs(j.spec->document, *j.ties)) out = std::move(*full);  // it was possible before
+    const auto now = [&]() -> const std::string& { return out.empty() ? j.spec->document : out; };
+    if (memory_growth > 1) out = with_more_memory(now(), memory_growth);
+    if (j.trace && j.spec->kind != "call")
+        if (auto traced = with_trace_parent(now(), j.trace->trace_parent(attempt))) out = std::move(*traced);
+    return out;
 }
 
 }  // namespace
@@ -300,13 +313,8 @@ sigrun_result job_engine::execute(const job& j, const outgoing_offer& what) {
     offer.struct_size = sizeof offer;
     offer.kind = SIGRUN_OFFER;
     offer.attempt = &which;
-    std::string document;  // if it is not the submitted one
-    if (what.memory_growth > 1) document = with_more_memory(*j.spec, what.memory_growth);
-    if (j.trace && j.spec->kind != "call")
-        if (auto traced =
-                with_trace_parent(document.empty() ? j.spec->document : document, j.trace->trace_parent(what.number)))
-            document = std::move(*traced);
-    offer.json = sdk::str(document.empty() ? j.spec->document : document);
+    const auto changed = changed_document(j, what.number, what.memory_growth);
+    offer.json = sdk::str(changed.empty() ? j.spec->document : changed);
     offer.payload = what.payload.get();
     return what.via ? what.via->execute(offer) : SIGRUN_E_IO;
 }
@@ -381,11 +389,11 @@ void job_engine::take_back(const job_ptr& j, std::uint32_t number, attempt_state
 // A job may be refused for days; what counts of its history stays small.
 void job_engine::forget_old_attempts(job& j) {
     if (j.attempts.size() < k_max_attempts) return;
-    // One that still has its place may be beside the one that counts.
+    // One that still has its place, or may still run, may be beside the one that counts.
+    const auto over = [](const attempt& a) { return !a.holds_place && !a.may_run; };
     auto gone = std::find_if(j.attempts.begin(), j.attempts.end(),
-                             [](const attempt& a) { return a.state == attempt_state::refused && !a.holds_place; });
-    if (gone == j.attempts.end())
-        gone = std::find_if(j.attempts.begin(), j.attempts.end(), [](const attempt& a) { return !a.holds_place; });
+                             [&](const attempt& a) { return a.state == attempt_state::refused && over(a); });
+    if (gone == j.attempts.end()) gone = std::find_if(j.attempts.begin(), j.attempts.end(), over);
     if (gone == j.attempts.end()) return;
     if (gone->own_log) logs_.open(j.uid, gone->number)->erase();
     j.attempts.erase(gone);

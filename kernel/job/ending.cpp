@@ -108,9 +108,9 @@ void job_engine::completed(const job_ptr& j) {
         if (j->started_ns) run_times_.record(j->finished_ns - j->started_ns);
         if (j->spec->group) {
             const attempt* last = j->current();
-            leaves_group = !last || !last->may_run;
-            if (!leaves_group && j->hold_deadline == time_point{})
-                j->hold_deadline = clock_.now() + longest_rest(*j, *last);
+            const bool may_run = last && last->may_run;
+            leaves_group = !may_run && !runs_beside(*j);
+            if (may_run && j->hold_deadline == time_point{}) j->hold_deadline = clock_.now() + longest_rest(*j, *last);
         }
         const bool holds = j->hold_deadline != time_point{};
         if (!holds) placed_.remove(j->placed);
@@ -120,9 +120,10 @@ void job_engine::completed(const job_ptr& j) {
             timers_.disarm(*j);
     }
     if (log) log->finish();
+    // Before anybody is told: who submits the next one then must find the place free.
+    if (leaves_group) leave_group(*j);
     for (auto& w : waiters)
         if (auto done = w.lock()) (*done)();
-    if (leaves_group) leave_group(*j);
     if (j->ties) tell_dependents(j);
 }
 

@@ -193,6 +193,7 @@ private:
     nanoseconds longest_rest(const job& j, const attempt& a) const;
     void hold_retry(job& j);
     void over_there(const job_ptr& j, job_lock& lock);
+    void restore_beside(job& j);
     bool restore_in_group(job& j);
 
     // dispatch.cpp: from queued to offered
@@ -313,11 +314,15 @@ private:
         nanoseconds grace{0};
         member_ptr where;
         slot_ref place;
+        bool leaves = false;  // nothing of the job runs any more: its place in its group is free
     };
     void say(const job_ptr& j, const farewell& bye);
     farewell forget_other(job& j);
     farewell let_go(job& j, attempt_state as, failure why, nanoseconds grace, bool tell);
     farewell part_with(job& j, nanoseconds grace, bool tell);
+    void stay_beside(job& j, nanoseconds longest);
+    farewell has_not_stopped(job& j);
+    static bool runs_beside(const job& j) noexcept;
     static bool copy_can_go_on(const job& j, const ending& how);
     attempt& promote_copy(job& j);
     void copy_runs(job& j, attempt& a);

@@ -3,6 +3,10 @@
 // Nobody is let in as long as a place is not certainly free. What a runner does that was lost nobody knows: its attempt counts
 // until the runner says that it is over, or has nothing of it, or until its timeouts.run must have ended it there. The same
 // job does not run again before that either, so that no more than `max` attempts of a group run at any time.
+//
+// A copy of a job (hedge.cpp) is the same job, and runs under its place: each place has one attempt that counts, and at most one
+// beside it. The place is free when the job has ended and neither may run any more. One that was lost, or was told to stop and has
+// not said that it did, stays beside the job until then (stay_beside), and there is no other copy as long.
 #include "kernel/base/rfc3339.hpp"
 #include "kernel/job/engine.hpp"
 
@@ -162,8 +166,10 @@ void job_engine::over_there(const job_ptr& j, job_lock& lock) {
     if (!std::exchange(a.may_run, false) || j->settling) return;
     if (is_terminal(j->state)) {
         if (!a.holds_place) j->hold_deadline = {};
+        const bool leaves = !runs_beside(*j);
         lock.unlock();
-        return leave_group(*j);
+        if (leaves) leave_group(*j);
+        return;
     }
     if (j->state != job_state::queued || j->waiting) return;
     waits_from(*j, nanoseconds(0));
@@ -172,17 +178,35 @@ void job_engine::over_there(const job_ptr& j, job_lock& lock) {
     arm(*j);
 }
 
+// After a restart: a copy that the daemon does not go on with, or that was told to stop before, may still run.
+void job_engine::restore_beside(job& j) {
+    for (auto& each : j.attempts) {
+        if (&each == j.current() || !each.may_run) continue;
+        const auto rest = longest_rest(j, each);
+        each.may_run = false;
+        if (rest.count() <= 0 || j.beside) continue;
+        each.sent = true;
+        j.beside = std::make_unique<beside_attempt>();
+        j.beside->number = each.number;
+        stay_beside(j, rest);
+        placed_.put(j.placed_beside, each.runner);
+    }
+}
+
 // After a restart. True: it is not to be queued now. Under its lock.
 bool job_engine::restore_in_group(job& j) {
     auto& group = *j.spec->group->group;
     const attempt* a = j.current();
     const bool may_run = a && a->may_run && longest_rest(j, *a).count() > 0;
     if (a && !may_run) j.current()->may_run = false;
+    restore_beside(j);
     if (is_terminal(j.state)) {
-        if (!may_run) return false;
+        if (!may_run && !j.beside) return false;
         group.put_in(member_of(j));
-        placed_.put(j.placed, a->runner);
-        j.hold_deadline = clock_.now() + longest_rest(j, *a);
+        if (may_run) {
+            placed_.put(j.placed, a->runner);
+            j.hold_deadline = clock_.now() + longest_rest(j, *a);
+        }
         arm(j);
         return false;
     }

@@ -85,6 +85,7 @@ void write_ties(json_writer& w, const job_ties& ties) {
         for (const auto& need : ties.needs) {
             w.open_object().member("name", need.name).member("job", need.job.text());
             if (need.ended != need_end::open) w.member("ended", to_string(need.ended)).member("told", need.told);
+            if (!need.outputs.empty()) w.key("outputs").raw(need.outputs);
             w.close_object();
         }
         w.close_array();
@@ -109,6 +110,8 @@ std::unique_ptr<job_ties> read_ties(const json::object& record) {
             ties->needs.push_back({std::string(text_or(*each, "name")), *job,
                                    parse_word<need_end>(text_or(*each, "ended"), k_need_ends).value_or(need_end::open),
                                    std::string(text_or(*each, "told"))});
+            if (const auto* outputs = object_or_null(*each, "outputs"))
+                ties->needs.back().outputs = json::serialize(*outputs);
         }
     return ties;
 }

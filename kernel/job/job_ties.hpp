@@ -40,7 +40,8 @@ struct job_ties {
         std::string name;
         id job{};
         need_end ended = need_end::open;
-        std::string told;  // of an end other than success: "failed: exit code 3"
+        std::string told;       // of an end other than success: "failed: exit code 3"
+        std::string outputs{};  // those of its outputs that this job refers to: an object of texts, or ""
     };
     id submission{};
     std::uint32_t index = 0;  // its place there

@@ -20,16 +20,16 @@ double memory_growth(const job& j) noexcept {
     return std::min(factor, k_most);
 }
 
-std::string with_more_memory(const job_spec& spec, double factor) {
-    if (factor <= 1) return spec.document;
-    auto document = parse_object(spec.document);
+std::string with_more_memory(const std::string& document, double factor) {
+    if (factor <= 1) return document;
+    auto parsed = parse_object(document);
     sdk::job_limits limits;
-    auto* given = document ? document->if_contains("limits") : nullptr;
-    if (!given || sdk::read_job_limits(*given, limits) || !limits.memory) return spec.document;
+    auto* given = parsed ? parsed->if_contains("limits") : nullptr;
+    if (!given || sdk::read_job_limits(*given, limits) || !limits.memory) return document;
     const auto grown =
         std::min(static_cast<double>(*limits.memory) * factor, static_cast<double>(sdk::k_largest_limit));
     given->as_object()["memory"] = static_cast<std::uint64_t>(std::llround(grown));
-    return json::serialize(*document);
+    return json::serialize(*parsed);
 }
 
 }  // namespace sigrun

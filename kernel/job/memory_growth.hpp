@@ -9,7 +9,7 @@ namespace sigrun {
 
 /// Under the job's lock: by what the limit is multiplied now; 1 = as it was submitted.
 double memory_growth(const job& j) noexcept;
-/// Any thread. The document with limits.memory multiplied; as it is for a factor of 1.
-std::string with_more_memory(const job_spec& spec, double factor);
+/// Any thread. `document` with its limits.memory multiplied; as it is for a factor of 1.
+std::string with_more_memory(const std::string& document, double factor);
 
 }  // namespace sigrun

@@ -4,6 +4,7 @@
 // bad job: it ends as `dead`, so that it does not go through the whole fleet, and waits there for somebody to look at it.
 #include "kernel/base/json.hpp"
 #include "kernel/job/engine.hpp"
+#include "kernel/job/need_outputs.hpp"
 #include "kernel/log/loggers.hpp"
 
 #include <sigrun/cpp/text.hpp>
@@ -60,6 +61,7 @@ bool job_engine::is_poison(const job& j, ending& how) {
 void job_engine::retry(const job_ptr& j, std::string_view submitter,
                        std::function<void(result<job_ptr>, bool)> accepted) {
     submit_request again;
+    std::string document;
     again.document = j->spec->document;
     again.submitter = submitter;
     again.retry_of = j->uid;
@@ -77,6 +79,13 @@ void job_engine::retry(const job_ptr& j, std::string_view submitter,
                             false);
         }
         again.payload = j->payload;
+        // The new job has no needs.
+        if (j->ties) {
+            auto full = with_outputs(j->spec->document, *j->ties);
+            if (!full) return accepted(full.error(), false);
+            document = std::move(*full);
+            again.document = document;
+        }
     }
     submit(again, std::move(accepted));
 }

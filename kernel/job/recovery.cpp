@@ -32,6 +32,11 @@ std::vector<verdict> job_engine::reconcile(const member_ptr& who, const std::vec
                 if (returns && j->spec->keep != durability::memory) keep_saving(j, false);
             } else if (keep_other(*j, who, item, v)) {
                 listed.insert(j.get());
+            } else if (attempt* other = j->other(); other && other->may_run && other->token == item.token) {
+                if (finished)
+                    other->via.reset();  // over there, too: as if it were not listed
+                else
+                    listed.insert(j.get());
             } else if (finished && j->end_unsaved && j->current()->token == item.token) {
                 v.kind = verdict::report;
             } else if (const attempt* last = j->current();

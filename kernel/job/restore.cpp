@@ -126,6 +126,7 @@ void job_engine::give_up_copies(job& j) const {
     for (auto& a : j.attempts) {
         const bool over = a.state != attempt_state::offered && a.state != attempt_state::running;
         if (over || &a == j.current()) continue;
+        a.may_run = j.spec->group != nullptr;
         a.state = attempt_state::cancelled;
         a.finished_ns = clock_.wall_ns();
         a.why = {failure_class::cancelled, "restart", "the daemon was restarted, and goes on with the first attempt"};

@@ -134,8 +134,11 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
 // The attempt that was to count is over for a reason that is not the job's own, and its copy takes its place.
 void job_engine::go_on_with_copy(const job_ptr& j, job_lock& lock, std::function<void()> durable) {
     const auto from = j->state;
-    promote_copy(*j);
-    forget_other(*j);
+    const attempt& old = promote_copy(*j);
+    if (old.may_run)
+        stay_beside(*j, longest_rest(*j, old));
+    else
+        forget_other(*j);
     hedges_.took_over.add();
     expect_hedge(*j);
     if (j->state != from) publish(*j, from);

@@ -383,9 +383,6 @@ struct parser {
             return bad_value("timeouts.silent", "nothing: a call has no output", format_duration(spec.silent_timeout));
         if (spec.hedge && !spec.idempotent)
             return bad_value("hedge", "false: a job with idempotent = false must not run twice", "true");
-        if (spec.hedge && group)
-            return bad_value("hedge", "false: of a group only so many run at once, and a copy runs beside the first",
-                             "true");
         if (group && group->policy == group_policy::refuse && (spec.start_at_ns || spec.delay.count()))
             return bad_value("group.policy", "queue, cancel_running or cancel_waiting for a job that starts later",
                              "refuse");

@@ -2,6 +2,7 @@
 
 #include "kernel/config/settings.hpp"
 #include "kernel/job/job_matrix.hpp"
+#include "kernel/job/need_outputs.hpp"
 
 #include <sigrun/cpp/text.hpp>
 
@@ -153,6 +154,17 @@ struct reader {
         return {};
     }
 
+    result<void> check_outputs() const {
+        for (const auto& j : jobs) {
+            if (!may_refer_to_outputs(j.document)) continue;
+            std::vector<std::string> needs;
+            for (const auto need : j.needs) needs.push_back(jobs[need].name);
+            SIGRUN_TRY(job, parse_object(j.document));
+            SIGRUN_CHECK_OK(check_output_references(job, needs, j.field));
+        }
+        return {};
+    }
+
     // By depth first, without recursion: a chain may be as long as there are jobs.
     result<void> no_circle() const {
         enum class mark : std::uint8_t { fresh, open, done };
@@ -225,6 +237,7 @@ result<std::vector<submitted_job>> read_submission(std::string_view document) {
     for (std::size_t i = 0; i < list->size(); ++i) SIGRUN_CHECK_OK(r.entry((*list)[i], i, defaults));
     SIGRUN_CHECK_OK(r.find_needs());
     SIGRUN_CHECK_OK(r.no_circle());
+    SIGRUN_CHECK_OK(r.check_outputs());
     return std::move(r.jobs);
 }
 

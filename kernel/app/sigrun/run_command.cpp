@@ -148,6 +148,7 @@ void add_run_commands(CLI::App& app, context& ctx) {
         "  [job.test]\n"
         "  needs = build\n"
         "  shell = make test && echo done\n"
+        "An env.NAME may have outputs of a job that is needed: env.V = {needs.test.outputs.version}\n"
         "Other keys: when (success, failure, always), requires, env.NAME, label.NAME, timeout.run, retry.user,\n"
         "limit.memory, group (NAME or NAME:MAX), group.policy, step.NAME, continue_on_error (names of\n"
         "steps), exclude, artifacts, secrets (NAME, which is "

@@ -216,6 +216,48 @@ class Submissions(PuppetTest):
         self.assertEqual(set(self.ends(d, ids).values()), {"succeeded"})
         self.assertEqual([int(d.log(ids[f"many (i={i})"])) for i in range(8)], [1] * 8)
 
+    def test_outputs_of_needs_are_in_the_environment_of_who_needs_them(self):
+        port = free_port()
+        d = self.daemon(port=port, settings=["jobs.keep_finished=1"])
+        self.runner_for(d)
+        told = "printf 'version=1.2\\nnotes<<E\\na \"b\"\\n$(no)\\nE\\n' >> $SIGRUN_OUTPUT"
+        ids = self.submit_many(d, [
+            self.job("build", told), self.job("wait", "sleep 600"),
+            self.job("test", 'printf "%s|%s" "$V" "$N"; echo x{needs.build.outputs.version}', ["build", "wait"], when="always",
+                     env={"V": "v{needs.build.outputs.version}+{needs.build.outputs.version}", "N": "{needs.build.outputs.notes}"})])
+        d.finished(ids["build"])
+        for _ in range(3):
+            d.run(command=["true"])
+        wait_until("it is forgotten", lambda: d.request("GET", f"/v1/jobs/{ids['build']}")[0] == 404)
+        d.kill()
+        d = self.daemon(port=port, settings=["jobs.keep_finished=100"])
+        d.runner_status("r1", "online", "busy")
+        d.request("POST", f"/v1/jobs/{ids['wait']}/cancel?grace=1s")
+        self.assertEqual(d.finished(ids["test"])["state"], "succeeded")
+        expected = 'v1.2+1.2|a "b"\n$(no)x{needs.build.outputs.version}\n'
+        self.assertEqual(d.log(ids["test"]), expected)
+        status, again = d.request("POST", f"/v1/jobs/{ids['test']}/retry")
+        self.assertEqual(status, 201, again)
+        self.assertEqual(d.finished(again["id"])["state"], "succeeded")
+        self.assertEqual(d.log(again["id"]), expected)
+
+    def test_outputs_that_cannot_be_are_refused_or_fail_the_job(self):
+        d = self.daemon()
+        self.runner_for(d)
+        env = lambda text: {"env": {"V": text}}
+        for text, field, found in (("{needs.biuld.outputs.v}", "jobs.b.env.V", '"biuld"'), ("{needs.build.v}", "jobs.b.env.V", "{needs.build.v}"),
+                                   ("{needs.c.outputs.v}", "jobs.b.env.V", '"c"')):
+            body = self.submit_many(d, [self.job("build"), self.job("c"), self.job("b", needs=["build"], **env(text))], expect=400)
+            self.assertEqual(body["field"], field, body)
+            self.assertIn(found, body["found"])
+        ids = self.submit_many(d, [self.job("build", "exit 3"), self.job("fine"), self.job("b", needs=["fine"], **env("{needs.fine.outputs.v}")),
+                                   self.job("clean", 'echo "<$V>"', ["build"], when="always", **env("{needs.build.outputs.v}"))])
+        job = d.finished(ids["b"])
+        self.assertEqual((job["state"], job["failure"]["class"], job["failure"]["code"], job["attempts"]), ("failed", "user", "needs_output", []), job)
+        self.assertIn("output v of job fine", job["failure"]["message"])
+        self.assertEqual(d.finished(ids["clean"])["state"], "succeeded")
+        self.assertEqual(d.log(ids["clean"]), "<>\n")
+
     def test_a_delay_counts_from_submit(self):
         d = self.daemon()
         self.runner_for(d)
