@@ -36,6 +36,11 @@ counter hedge_counter(metrics& numbers, const char* what) {
         {{"what", what}});
 }
 
+counter end_counter(metrics& numbers, std::size_t outcome) {
+    return numbers.get_counter("sigrun_jobs_finished_total", "Jobs ended, by outcome",
+                               {{"outcome", std::string(job_totals::outcomes[outcome])}});
+}
+
 }  // namespace
 
 // A full disk, and a disk that was full a moment ago, are the same to who submits.
@@ -59,10 +64,8 @@ job_engine::job_engine(fleet& runners, selector& select, journal& store, event_l
               hedge_counter(numbers, "failed"),  hedge_counter(numbers, "busy"), hedge_counter(numbers, "over_budget"),
               hedge_counter(numbers, "no_place")},
       submitted_(numbers.get_counter("sigrun_jobs_submitted_total", "Jobs accepted")),
-      finished_ok_(
-          numbers.get_counter("sigrun_jobs_finished_total", "Jobs ended, by outcome", {{"outcome", "succeeded"}})),
-      finished_bad_(
-          numbers.get_counter("sigrun_jobs_finished_total", "Jobs ended, by outcome", {{"outcome", "other"}})),
+      ended_{end_counter(numbers, 0), end_counter(numbers, 1), end_counter(numbers, 2), end_counter(numbers, 3),
+             end_counter(numbers, 4)},
       dead_(numbers.get_counter("sigrun_jobs_dead_total",
                                 "Jobs that are not tried again, since they took several runners down")),
       retries_(numbers.get_counter("sigrun_job_retries_total", "Attempts after the first")),
@@ -72,6 +75,13 @@ job_engine::job_engine(fleet& runners, selector& select, journal& store, event_l
       wait_seconds_(numbers.get_histogram("sigrun_job_wait_seconds", "From submit to the first offer",
                                           {0.0001, 0.001, 0.01, 0.1, 1, 10, 60, 600})) {
     tune(tuning);
+}
+
+job_totals job_engine::totals() const {
+    const auto of = [](const counter& c) { return static_cast<std::uint64_t>(c.value()); };
+    job_totals out{of(submitted_), of(retries_), of(offers_), {}, total_times_.snapshot(), run_times_.snapshot()};
+    for (std::size_t i = 0; i < ended_.size(); ++i) out.ended[i] = of(ended_[i]);
+    return out;
 }
 
 void job_engine::tune(const engine_tuning& now) {
@@ -127,9 +137,11 @@ void job_engine::submit(const submit_request& request, std::function<void(result
     }
     if (auto able = takes_jobs(*spec, request.idempotency_key); !able) return accepted(able.error(), false);
     if (auto room = has_room(*spec); !room) return accepted(room.error(), false);
+    if (auto rate = within_rate(*spec->tenant_account, 1); !rate) return accepted(rate.error(), false);
     auto j = std::make_shared<job>(*this, id::make(), spec);
     if (request.payload) j->payload = request.payload;
     j->retry_of = request.retry_of;
+    if (options_.traces) j->trace = options_.traces->begin(request.trace_parent);
     if (auto able = prepare(*j, request.submitter); !able) return accepted(able.error(), false);
     if (spec->group) block(*j);
 
@@ -165,10 +177,12 @@ void job_engine::submit(const submit_request& request, std::function<void(result
     if (spec->keep != durability::memory || events_.watched(event_type::job_submitted))
         events_.publish(event_type::job_submitted, {}, j->uid);
     if (spec->keep == durability::memory) {
+        note_accepted(*j);
         accepted(j, false);
         return begin_wait(j);
     }
     if (spec->keep == durability::relaxed) {
+        note_accepted(*j);
         {
             job_lock lock(j->mutex);
             keep_saving(j, false);
@@ -194,6 +208,7 @@ void job_engine::submit(const submit_request& request, std::function<void(result
             if (!stored) count_waiting(*j, false);
             replays.swap(j->replays);
         }
+        note_accepted(*j);
         const auto kept = j->spec->keep;
         result<job_ptr> first = stored ? result<job_ptr>(j) : result<job_ptr>(not_stored(stored.error(), kept));
         accepted(first, false);
@@ -231,6 +246,12 @@ result<void> job_engine::prepare(job& j, std::string_view submitter) {
     return delay_start(j);
 }
 
+void job_engine::note_accepted(job& j) const {
+    if (!j.trace) return;
+    job_lock lock(j.mutex);
+    j.accepted_ns = clock_.wall_ns();
+}
+
 spec_defaults job_engine::defaults() const {
     std::lock_guard lock(defaults_mutex_);
     return options_.defaults;
@@ -260,6 +281,21 @@ result<void> job_engine::has_room(const job_spec& spec) const {
         return full("tenant", t.name.empty() ? " without a tenant" : " of tenant \"" + t.name + "\"", t.most,
                     t.waiting);
     return {};
+}
+
+// Also what repeats an earlier submit counts: it costs as much to look at.
+result<void> job_engine::within_rate(wait_account& tenant, std::uint32_t submits) const {
+    const auto wait = tenant.take(clock_.now(), submits);
+    if (wait.count() <= 0) return {};
+    const auto ms = std::clamp<std::int64_t>((wait.count() + 999'999) / 1'000'000, 1, 3'600'000);
+    return problem{errc::busy,
+                   "too many submits",
+                   "tenant",
+                   sdk::concat("at most ", tenant.rate.load(), " jobs per second",
+                               tenant.name.empty() ? " without a tenant" : " of tenant \"" + tenant.name + "\"",
+                               ", and ", tenant.burst.load(), " at once"),
+                   submits == 1 ? "one more" : sdk::concat(submits, " more"),
+                   static_cast<std::uint32_t>(ms)};
 }
 
 // The key was used before.
@@ -303,8 +339,12 @@ result<job_ptr> job_engine::find(std::string_view uuid_text) const {
     auto uid = id::parse(uuid_text);
     if (!uid) return bad_value("id", "a job id (UUID)", "\"" + std::string(uuid_text.substr(0, 80)) + "\"");
     if (auto j = table_.find(*uid)) return j;
-    return problem{errc::not_found, "no such job", "id", "the id of a job that is still kept",
-                   "\"" + std::string(uuid_text) + "\""};
+    return no_such_job(uuid_text);
+}
+
+problem job_engine::no_such_job(std::string_view uuid_text) {
+    return {errc::not_found, "no such job", "id", "the id of a job that is still kept",
+            "\"" + std::string(uuid_text) + "\""};
 }
 
 std::shared_ptr<void> job_engine::when_done(const job_ptr& j, std::function<void()> done) {

@@ -5,6 +5,7 @@
 #include "kernel/job/artifact_store.hpp"
 #include "kernel/job/beside.hpp"
 #include "kernel/job/job_ties.hpp"
+#include "kernel/job/job_trace.hpp"
 #include "kernel/job/log_store.hpp"
 #include "kernel/job/pick_trace.hpp"
 #include "kernel/job/placed_jobs.hpp"
@@ -74,7 +75,8 @@ struct ending {
     std::string usage;              // JSON object, or empty
     std::string limits;             // the same: how its limits were held
     std::string isolation;          // the same: by what it was put apart
-    std::string outputs;            // the same, of texts: what the job told those who come after it
+    std::string steps;              // JSON array, or empty: what became of each
+    std::string outputs;            // JSON object, of texts: what the job told those who come after it
     std::string output_warnings;    // JSON array of texts, or empty: what it told in the wrong form
     std::string artifact_warnings;  // the same: which of its artifacts are not here
     artifact_set_ptr artifacts;     // what it has left, held for as long as this; null: nothing
@@ -135,6 +137,7 @@ struct attempt {
     std::uint64_t log_begin = 0;                                   // where its output begins in the job's log
     std::optional<int> exit_code;
     std::string usage, limits, isolation;     // JSON objects, or empty
+    std::string step_results;                 // JSON array, or empty
     std::shared_ptr<artifact_upload> upload;  // once the runner has said what it has left
     failure why;
 };
@@ -185,7 +188,9 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     nanoseconds doubt_after{0};  // age at which the job will have lasted unusually long
     nanoseconds cancel_grace{0};
     std::string idempotency_key;
-    id retry_of{};  // the job that it does again. Set before anybody knows the job
+    std::unique_ptr<const job_trace> trace;  // that it is part of; null: none. Set before anybody knows the job
+    std::int64_t accepted_ns = 0;            // when its submit was acknowledged, if it is traced
+    id retry_of{};                           // the job that it does again. Set before anybody knows the job
     std::unique_ptr<job_ties>
         ties;  // to jobs it was submitted with; null: to none. As retry_of, but for its needs' ends
     std::uint64_t affinity_key = 0;

@@ -5,6 +5,7 @@
 #include <sigrun/cpp/text.hpp>
 
 #include <algorithm>
+#include <map>
 
 namespace sigrun {
 namespace {
@@ -51,14 +52,15 @@ result<std::vector<spec_ptr>> job_engine::specs_of(const std::vector<submitted_j
 
 // None of them is known to anybody yet. Under no lock.
 result<std::vector<job_ptr>> job_engine::tied_jobs(const std::vector<submitted_job>& jobs,
-                                                   const std::vector<spec_ptr>& specs, std::string_view submitter) {
+                                                   const std::vector<spec_ptr>& specs, const submit_request& request) {
     std::vector<job_ptr> made;
     const id together = id::make();
     problem refused;
     for (std::size_t i = 0; i < jobs.size(); ++i) {
         auto j = std::make_shared<job>(*this, id::make(), specs[i]);
         auto room = has_room(*specs[i]);
-        if (room) room = prepare(*j, submitter);
+        if (room) room = prepare(*j, request.submitter);
+        if (options_.traces) j->trace = options_.traces->begin(request.trace_parent);
         if (!room) {
             for (const auto& each : made) count_waiting(*each, false);
             return within(jobs[i], room.error());
@@ -88,7 +90,11 @@ void job_engine::submit_many(const submit_request& request, const std::vector<su
     for (std::size_t i = 0; i < specs->size(); ++i)
         if (auto able = takes_jobs(*(*specs)[i], request.idempotency_key); !able)
             return accepted(able.error().field == "artifacts" ? within(jobs[i], able.error()) : able.error(), false);
-    auto made = tied_jobs(jobs, *specs, request.submitter);
+    std::map<account_ptr, std::uint32_t> by_tenant;
+    for (const auto& spec : *specs) ++by_tenant[spec->tenant_account];
+    for (const auto& [tenant, n] : by_tenant)
+        if (auto rate = within_rate(*tenant, n); !rate) return accepted(rate.error(), false);
+    auto made = tied_jobs(jobs, *specs, request);
     if (!made) return accepted(made.error(), false);
     const auto& all = *made;
     const auto keep = specs->front()->keep;
@@ -140,6 +146,7 @@ void job_engine::submit_many(const submit_request& request, const std::vector<su
                           j->key_saved = true;
                           if (j == eldest) replays.swap(j->replays);
                       }
+                      for (const auto& j : all) note_accepted(*j);
                       if (stored)
                           accepted(all, false);
                       else

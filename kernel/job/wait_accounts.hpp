@@ -2,6 +2,8 @@
 // tenant's share is. Jobs hold the account of their tenant and of their queue; one that nobody holds is forgotten.
 #pragma once
 
+#include "kernel/base/clock.hpp"
+
 #include <atomic>
 #include <cstdint>
 #include <map>
@@ -10,6 +12,8 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 namespace sigrun {
 
@@ -20,6 +24,13 @@ struct wait_account {
     std::atomic<std::uint32_t> weight{1};
     std::atomic<std::uint64_t> most{0};  // jobs that may wait; 0 = any number
     std::atomic<std::uint64_t> waiting{0};
+
+    std::atomic<double> rate{0};  // submits per second; 0 = any number
+    std::atomic<std::uint32_t> burst{1};
+    std::atomic<time_point> full_again{};  // when the rate would have forgotten all submits so far
+
+    /// Takes `n` submits at once off the rate: 0, or how long until there is room for them. [any], lock-free.
+    nanoseconds take(time_point now, std::uint32_t n = 1) noexcept;
 
     bool full() const noexcept {
         const auto limit = most.load(std::memory_order_relaxed);
@@ -32,6 +43,8 @@ using account_ptr = std::shared_ptr<wait_account>;
 struct account_rules {
     std::uint32_t weight = 1;
     std::uint64_t most = 0;
+    double rate = 0;  // submits per second; 0 = any number
+    std::uint32_t burst = 1;
 };
 
 class wait_accounts {
@@ -39,12 +52,14 @@ public:
     using rules_by_name = std::map<std::string, account_rules, std::less<>>;
     /// [any]
     account_ptr find(std::string_view name);
+    /// How many jobs of each wait; of those without rules of their own, and beyond `most` of those with, together under "". [any]
+    std::vector<std::pair<std::string, std::uint64_t>> waiting(std::size_t most) const;
     /// For accounts of now and later. [any]
     void set_rules(account_rules others, rules_by_name named);
 
 private:
     void apply(wait_account& a) const;
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     account_rules others_;
     rules_by_name named_;
     std::unordered_map<std::string, std::weak_ptr<wait_account>> accounts_;
