@@ -1,4 +1,5 @@
 // sigrun-shim: owns one attempt's process tree. Started by an executor, see sigrun/shim.h; of no use by hand.
+#include "birth.hpp"
 #include "plan.hpp"
 #include "supervisor.hpp"
 
@@ -24,13 +25,14 @@ void keep(int fd) { ::fcntl(fd, F_SETFD, FD_CLOEXEC); }
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
     constexpr int k_control = SIGRUN_SHIM_CONTROL_FD;
     struct stat about {};
     if (::fstat(k_control, &about) != 0 || !S_ISSOCK(about.st_mode)) {
         constexpr char k_text[] = "sigrun-shim is started by sigrun-runner and has no use by hand\n";
         return complain(k_usage, k_text, sizeof k_text - 1);
     }
+    if (argc > 1 && sigrun::shim::is_template(k_control)) sigrun::shim::wait_for_birth(k_control, argv[1]);
     for (int fd = k_control; fd <= SIGRUN_SHIM_CPUS_FD; ++fd) keep(fd);
     ::close_range(SIGRUN_SHIM_CPUS_FD + 1, ~0u, 0);
 

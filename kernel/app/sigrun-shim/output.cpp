@@ -1,5 +1,7 @@
 #include "output.hpp"
 
+#include "wall_clock.hpp"
+
 #include <sigrun/base.h>
 
 #include <asm/termbits.h>
@@ -20,12 +22,6 @@ constexpr std::chrono::milliseconds k_full_disk{100};
 // Four full pieces: one is moved while the job writes the next, and neither waits for the other at each 64 KiB.
 constexpr int k_pipe_bytes = 256 * 1024;
 static_assert(SIGRUN_LOG_MAX == 65536);
-
-std::uint64_t wall_ns() {
-    timespec t{};
-    ::clock_gettime(CLOCK_REALTIME, &t);
-    return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(t.tv_nsec);
-}
 
 void close_and_forget(int& fd) {
     if (fd >= 0) ::close(std::exchange(fd, -1));

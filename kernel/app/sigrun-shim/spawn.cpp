@@ -1,18 +1,19 @@
 #include "spawn.hpp"
 
+#include "clone_sharing.hpp"
 #include "identity.hpp"
 
 #include <fcntl.h>
-#include <linux/sched.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <string>
 #include <string_view>
 
 namespace sigrun::shim {
@@ -29,7 +30,7 @@ std::string_view search_path(char* const* environment) {
     return "/usr/local/bin:/usr/bin:/bin";
 }
 
-// execvp without its fallback to /bin/sh for files without a "#!" line. Returns errno.
+// execvp without its fallback to /bin/sh for files without a "#!" line. Allocates nothing. Returns errno.
 int exec_in_path(char* const* argv, char* const* environment) {
     std::string_view name = argv[0];
     if (name.empty()) return ENOENT;
@@ -39,15 +40,18 @@ int exec_in_path(char* const* argv, char* const* environment) {
     }
     int error = ENOENT;
     std::string_view rest = search_path(environment);
-    std::string file;
+    char file[PATH_MAX];
     for (bool more = true; more;) {
         auto colon = rest.find(':');
+        auto folder = rest.substr(0, colon);
         more = colon != std::string_view::npos;
-        file.assign(rest.substr(0, colon));
         if (more) rest.remove_prefix(colon + 1);
-        file += file.empty() ? "./" : "/";
-        file += name;
-        ::execve(file.c_str(), argv, environment);
+        if (folder.empty()) folder = ".";
+        if (folder.size() + name.size() + 2 > sizeof file) continue;  // no file can have such a path
+        char* end = std::copy(folder.begin(), folder.end(), file);
+        *end++ = '/';
+        *std::copy(name.begin(), name.end(), end) = 0;
+        ::execve(file, argv, environment);
         if (errno == ENOENT || errno == ENOTDIR) continue;
         if (errno != EACCES) return errno;
         error = EACCES;  // a later folder may have one that can be run
@@ -100,15 +104,40 @@ void take_no_protection() {
     fail(note_fd, SIGRUN_SHIM_STAGE_EXEC, exec_in_path(argv, environment));
 }
 
-// As fork, but born in the cgroup: a process that moves there later could have children before, and moving costs milliseconds.
-pid_t fork_into(int group, bool or_not_at_all) {
-    if (group < 0) return ::fork();
+struct to_become {
+    char* const* argv;
+    char* const* environment;
+    const spawn_place& where;
+    pid_t shim;
+    int note_fd;
+};
+
+void begin(void* what) {
+    const auto& be = *static_cast<const to_become*>(what);
+    become(be.argv, be.environment, be.where, be.shim, be.note_fd);
+}
+
+// Born in the cgroup: a process that moves there later could have children before, and moving costs milliseconds. One with a
+// setting takes long to begin, changes more than its own, and so gets its own memory.
+pid_t start(to_become& what) {
     clone_args how{};
-    how.flags = CLONE_INTO_CGROUP;
     how.exit_signal = SIGCHLD;
-    how.cgroup = static_cast<std::uint64_t>(group);
-    auto pid = static_cast<pid_t>(::syscall(SYS_clone3, &how, sizeof how));
-    return pid < 0 && !or_not_at_all && errno != EAGAIN && errno != ENOMEM ? ::fork() : pid;
+    if (what.where.group >= 0) {
+        how.flags = CLONE_INTO_CGROUP;
+        how.cgroup = static_cast<std::uint64_t>(what.where.group);
+    }
+    pid_t pid = -1;
+    if (what.where.what->setting.what == 0) {
+        pid = clone_sharing(how, begin, &what);
+        if (pid >= 0 || errno == EAGAIN || errno == ENOMEM) return pid;
+    }
+    if (what.where.group >= 0) {
+        pid = static_cast<pid_t>(::syscall(SYS_clone3, &how, sizeof how));
+        if (pid < 0 && (what.where.held_to->by_group() || errno == EAGAIN || errno == ENOMEM)) return -1;
+    }
+    if (pid < 0) pid = ::fork();
+    if (pid == 0) begin(&what);
+    return pid;
 }
 
 }  // namespace
@@ -116,17 +145,13 @@ pid_t fork_into(int group, bool or_not_at_all) {
 spawn_result spawn(char* const* argv, char* const* environment, const spawn_place& where) {
     int note[2];
     if (::pipe2(note, O_CLOEXEC) != 0) return {0, SIGRUN_SHIM_STAGE_FORK, errno};
-    pid_t shim = ::getpid();
-    pid_t pid = fork_into(where.group, where.held_to->by_group());
+    to_become what{argv, environment, where, ::getpid(), note[1]};
+    pid_t pid = start(what);
     if (pid < 0) {
         int error = errno;
         ::close(note[0]);
         ::close(note[1]);
         return {0, SIGRUN_SHIM_STAGE_FORK, error};
-    }
-    if (pid == 0) {
-        ::close(note[0]);
-        become(argv, environment, where, shim, note[1]);
     }
     ::close(note[1]);
     failure_note said{};

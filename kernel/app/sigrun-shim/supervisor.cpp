@@ -2,6 +2,7 @@
 
 #include "process_tree.hpp"
 #include "spawn.hpp"
+#include "wall_clock.hpp"
 
 #include <poll.h>
 #include <signal.h>
@@ -28,12 +29,6 @@ constexpr std::chrono::seconds k_give_up{10};
 constexpr int k_not_found = 127, k_not_executable = 126;
 constexpr milliseconds k_kill_again{5};
 constexpr std::uint64_t k_longest_ns = 365ull * 24 * 3'600'000'000'000u;
-
-std::uint64_t wall_ns() {
-    timespec t{};
-    ::clock_gettime(CLOCK_REALTIME, &t);
-    return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(t.tv_nsec);
-}
 
 std::uint64_t to_ns(const timeval& t) {
     return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(t.tv_usec) * 1000u;

@@ -7,6 +7,7 @@
 #include "attempt.hpp"
 #include "descriptor.hpp"
 #include "job_wrapper.hpp"
+#include "shim_template.hpp"
 
 #include <sigrun/cpp/plugin.hpp>
 #include <sigrun/executor.h>
@@ -69,7 +70,7 @@ private:
 
     sdk::host host_;
     sigrun_executor table_;
-    std::string shim_;
+    shim_template shim_;
     base_environment environment_;
     std::uint64_t kill_grace_ns_;
     std::uint64_t output_drain_ns_;

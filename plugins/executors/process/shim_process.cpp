@@ -1,5 +1,7 @@
 #include "shim_process.hpp"
 
+#include "shim_template.hpp"
+
 #include <sigrun/cpp/error.hpp>
 
 #include <fcntl.h>
@@ -21,18 +23,10 @@ namespace {
 
 // Above the numbers the shim wants, so that no dup2 in the child can overwrite another's source.
 constexpr int k_above = 10;
-constexpr timeval k_send_limit{5, 0};
+constexpr timeval k_wait_limit{5, 0};
 
 [[noreturn]] void os_failure(std::string_view what, int error) {
     throw sdk::failure(SIGRUN_E_IO, sdk::concat(what, ": ", std::strerror(error)));
-}
-
-descriptor raised(int fd) {
-    int high = ::fcntl(fd, F_DUPFD_CLOEXEC, k_above);
-    int error = errno;
-    ::close(fd);
-    if (high < 0) os_failure("no file descriptor for the job", error);
-    return descriptor(high);
 }
 
 struct two_ends {
@@ -44,7 +38,7 @@ two_ends make_control() {
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) os_failure("no socket for the shim", errno);
     two_ends made;
     made.ours = descriptor(ends[0]);
-    made.theirs = raised(ends[1]);
+    made.theirs = descriptor(ends[1]);
     return made;
 }
 
@@ -65,37 +59,6 @@ public:
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
 };
-
-pid_t spawn(const std::string& program, const std::string& label, int control, const shim_files& files) {
-    spawn_settings with;
-    ::posix_spawn_file_actions_addopen(&with.actions, 0, "/dev/null", O_RDWR, 0);
-    ::posix_spawn_file_actions_adddup2(&with.actions, 0, 1);
-    ::posix_spawn_file_actions_adddup2(&with.actions, 0, 2);
-    auto give = [&](int fd, int as) {
-        if (fd >= 0) ::posix_spawn_file_actions_adddup2(&with.actions, fd, as);
-    };
-    give(control, SIGRUN_SHIM_CONTROL_FD);
-    give(files.spool, SIGRUN_SHIM_SPOOL_FD);
-    give(files.folder, SIGRUN_SHIM_FOLDER_FD);
-    give(files.group, SIGRUN_SHIM_GROUP_FD);
-    for (int i = 0; i < 3; ++i) give(files.v1[static_cast<std::size_t>(i)], SIGRUN_SHIM_MEMORY_FD + i);
-    sigset_t none, all;
-    ::sigemptyset(&none);
-    ::sigfillset(&all);
-    ::posix_spawnattr_setsigmask(&with.attributes, &none);
-    ::posix_spawnattr_setsigdefault(&with.attributes, &all);
-    // A session of its own: Ctrl-C at the agent's terminal is for the agent, which then drains.
-    ::posix_spawnattr_setflags(&with.attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
-    std::string name = "sigrun-shim", shown = label;
-    char* argv[] = {name.data(), shown.data(), nullptr};
-    char* environment[] = {nullptr};
-    pid_t pid = 0;
-    int error = program.find('/') == std::string::npos
-                    ? ::posix_spawnp(&pid, program.c_str(), &with.actions, &with.attributes, argv, environment)
-                    : ::posix_spawn(&pid, program.c_str(), &with.actions, &with.attributes, argv, environment);
-    if (error != 0) os_failure(sdk::concat("cannot start ", program), error);
-    return pid;
-}
 
 void send_all(int fd, std::string_view message) {
     while (!message.empty()) {
@@ -155,21 +118,59 @@ std::string encode(const shim_plan& plan) {
     return message += body;
 }
 
-shim_process start_shim(const std::string& program, const std::string& label, std::string_view message,
-                        const shim_files& files) {
-    auto control = make_control();
+pid_t spawn_shim(const std::string& program, const std::string& label, int control_end, const shim_files& given) {
     // Copies above every number that a dup2 in the child writes to.
     auto lifted = [](int fd) { return descriptor(fd < 0 ? -1 : ::fcntl(fd, F_DUPFD_CLOEXEC, k_above)); };
-    auto spool = lifted(files.spool), folder = lifted(files.folder), group = lifted(files.group);
-    std::array<descriptor, 3> v1{lifted(files.v1[0]), lifted(files.v1[1]), lifted(files.v1[2])};
+    auto control = lifted(control_end), spool = lifted(given.spool), folder = lifted(given.folder),
+         group = lifted(given.group);
+    std::array<descriptor, 3> v1{lifted(given.v1[0]), lifted(given.v1[1]), lifted(given.v1[2])};
+    if (!control) os_failure("no file descriptor for the job", errno);
+    spawn_settings with;
+    ::posix_spawn_file_actions_addopen(&with.actions, 0, "/dev/null", O_RDWR, 0);
+    ::posix_spawn_file_actions_adddup2(&with.actions, 0, 1);
+    ::posix_spawn_file_actions_adddup2(&with.actions, 0, 2);
+    auto give = [&](const descriptor& fd, int as) {
+        if (fd) ::posix_spawn_file_actions_adddup2(&with.actions, fd.get(), as);
+    };
+    give(control, SIGRUN_SHIM_CONTROL_FD);
+    give(spool, SIGRUN_SHIM_SPOOL_FD);
+    give(folder, SIGRUN_SHIM_FOLDER_FD);
+    give(group, SIGRUN_SHIM_GROUP_FD);
+    for (int i = 0; i < 3; ++i) give(v1[static_cast<std::size_t>(i)], SIGRUN_SHIM_MEMORY_FD + i);
+    sigset_t none, all;
+    ::sigemptyset(&none);
+    ::sigfillset(&all);
+    ::posix_spawnattr_setsigmask(&with.attributes, &none);
+    ::posix_spawnattr_setsigdefault(&with.attributes, &all);
+    // A session of its own: Ctrl-C at the agent's terminal is for the agent, which then drains.
+    ::posix_spawnattr_setflags(&with.attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+    std::string name = "sigrun-shim", shown = label;
+    char* argv[] = {name.data(), shown.data(), nullptr};
+    char* environment[] = {nullptr};
+    pid_t pid = 0;
+    int error = program.find('/') == std::string::npos
+                    ? ::posix_spawnp(&pid, program.c_str(), &with.actions, &with.attributes, argv, environment)
+                    : ::posix_spawn(&pid, program.c_str(), &with.actions, &with.attributes, argv, environment);
+    if (error != 0) os_failure(sdk::concat("cannot start ", program), error);
+    return pid;
+}
+
+shim_process start_shim(shim_template& from, const std::string& label, std::string_view message,
+                        const shim_files& files) {
+    auto control = make_control();
+    ::setsockopt(control.ours.get(), SOL_SOCKET, SO_SNDTIMEO, &k_wait_limit, sizeof k_wait_limit);
+    ::setsockopt(control.ours.get(), SOL_SOCKET, SO_RCVTIMEO, &k_wait_limit, sizeof k_wait_limit);
     shim_process made;
-    made.pid = spawn(program, label, control.theirs.get(),
-                     {spool.get(), folder.get(), group.get(), {v1[0].get(), v1[1].get(), v1[2].get()}});
+    made.pid = from.make(label, control.theirs, control.ours.get(), files);
+    if (made.pid == 0) {
+        control = make_control();
+        ::setsockopt(control.ours.get(), SOL_SOCKET, SO_SNDTIMEO, &k_wait_limit, sizeof k_wait_limit);
+        made.pid = spawn_shim(from.program(), label, control.theirs.get(), files);
+    }
     try {
         made.exit = watch_process(made.pid);
         if (!made.exit) os_failure("no pidfd for sigrun-shim", errno);
         control.theirs.reset();
-        ::setsockopt(control.ours.get(), SOL_SOCKET, SO_SNDTIMEO, &k_send_limit, sizeof k_send_limit);
         send_all(control.ours.get(), message);
     } catch (...) {
         ::kill(made.pid, SIGKILL);

@@ -44,9 +44,15 @@ struct shim_files {
     std::array<int, 3> v1{-1, -1, -1};  // cgroups of memory, pids, cpu
 };
 
-/// Starts the shim and hands it `message`. `label` shows in ps. Throws sdk::failure; then nothing is left running.
-shim_process start_shim(const std::string& program, const std::string& label, std::string_view message,
+class shim_template;
+
+/// Starts a shim, by `from` where that can be, and hands it `message`. `label` shows in ps. Throws sdk::failure; then nothing is
+/// left running.
+shim_process start_shim(shim_template& from, const std::string& label, std::string_view message,
                         const shim_files& files);
+
+/// Starts the program itself, with these descriptors. Throws sdk::failure.
+pid_t spawn_shim(const std::string& program, const std::string& label, int control, const shim_files& files);
 
 /// The connection to a shim that waits in this folder; empty: none listens there now.
 descriptor connect_shim(const descriptor& folder);

@@ -8,6 +8,9 @@
  *   fd 5  with SIGRUN_SHIM_OUTLIVES: the folder to wait in for the next executor
  *   fd 6  with SIGRUN_SHIM_GROUPED: the folder of a cgroup v2 that is the attempt's own
  *   fd 7, 8, 9  with SIGRUN_SHIM_BY_V1: the folders of its cgroups v1 of the controllers memory, pids and cpu, those it has
+ * or asks for one that begins as a copy of a process that is warm already: with a SOCK_SEQPACKET socket as fd 3 the program is a
+ * template. For each sigrun_shim_birth, with which the descriptors above come by SCM_RIGHTS, it makes a shim that is a child of the
+ * template's parent and says BORN on its control socket. The template ends when its socket is closed.
  * Both sides run on one machine, so numbers are in host byte order. A message is a sigrun_shim_head and `length` bytes.
  *
  * executor -> shim: START once, then KILL, PROGRESS and DISCARD any number of times.
@@ -49,13 +52,21 @@ enum {
     SIGRUN_SHIM_STARTED = 16,
     SIGRUN_SHIM_EXITED = 18,
     SIGRUN_SHIM_WRITTEN = 19,
-    SIGRUN_SHIM_MEASURED = 20
+    SIGRUN_SHIM_MEASURED = 20,
+    SIGRUN_SHIM_BORN = 21 /* body: int32_t, its process number; only of one that a template made, before all else */
 };
 
 typedef struct sigrun_shim_head {
     uint32_t type;
     uint32_t length;
 } sigrun_shim_head;
+
+#define SIGRUN_SHIM_LABEL_SIZE 96
+/* To a template, with the descriptors in the order of their numbers. */
+typedef struct sigrun_shim_birth {
+    uint32_t files;                     /* bit n: fd n comes with it */
+    char label[SIGRUN_SHIM_LABEL_SIZE]; /* what ps shows, NUL-terminated */
+} sigrun_shim_birth;
 
 enum { SIGRUN_SHIM_OUTLIVES = 1, SIGRUN_SHIM_GROUPED = 2, SIGRUN_SHIM_LIMITED = 4, SIGRUN_SHIM_SET = 8, SIGRUN_SHIM_STEPWISE = 16 };
 
