@@ -25,9 +25,12 @@ std::string advice(sqlite3* db, int code, std::int64_t busy_timeout_ms) {
         case SQLITE_BUSY:
         case SQLITE_LOCKED:
             return concat("; another process holds its lock and did not release it within ", busy_timeout_ms, " ms");
-        case SQLITE_NOTADB: return "; restore a copy, or move the file away to begin with an empty store";
+        case SQLITE_NOTADB:
+            return "; restore a copy into an empty folder, or move the file and its -wal away to begin with an empty "
+                   "store";
         case SQLITE_CORRUPT:
-            return "; the file is damaged: restore a copy, or rescue it with the sqlite3 shell's .recover";
+            return "; the file is damaged: restore a copy into an empty folder, or rescue it with the sqlite3 shell's "
+                   ".recover";
         case SQLITE_FULL: return "; the disk or max_size is full: free space there, the next write tries again";
         default: return reason;
     }
@@ -46,6 +49,7 @@ database::database(std::string path, std::int64_t busy_timeout_ms)
     try {
         if (code != SQLITE_OK) fail(code);
         sqlite3_extended_result_codes(db_, 1);
+        sqlite3_db_config(db_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
         sqlite3_busy_handler(db_, &database::wait_for_lock, this);
         if (sqlite3_db_readonly(db_, "main") == 1)
             throw failure(SIGRUN_E_IO,
@@ -71,6 +75,8 @@ int database::wait_for_lock(void* self, int tries) noexcept {
 }
 
 database::~database() { sqlite3_close_v2(db_); }
+
+void database::accept() noexcept { sqlite3_db_config(db_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, nullptr); }
 
 void database::fail(int code) const {
     auto text = concat("database '", path_, "': ", db_ ? sqlite3_errmsg(db_) : sqlite3_errstr(code),

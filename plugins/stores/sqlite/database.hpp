@@ -34,6 +34,9 @@ public:
     std::int64_t number(const std::string& sql);  // first column of the first row, 0 without rows
     std::string text(const std::string& sql);
     [[noreturn]] void fail(int code) const;
+    /// Until this is called, closing leaves the file and its log as they were found: SQLite would otherwise write the
+    /// log into a file that was refused, and delete it.
+    void accept() noexcept;
     /// [any] Nobody waits for a lock of another process any more; who does is told that it is locked.
     void stop_waiting() noexcept { hurried_ = true; }
 

@@ -96,9 +96,12 @@ void prepare(database& db, const settings& wanted) {
     }
     if (wanted.check && !fresh) {
         if (auto verdict = db.text("PRAGMA quick_check(1)"); verdict != "ok")
-            throw failure(SIGRUN_E_IO, concat("database '", db.path(), "' is damaged: ", verdict,
-                                              "; restore a copy, or rescue it with the sqlite3 shell's .recover"));
+            throw failure(
+                SIGRUN_E_IO,
+                concat("database '", db.path(), "' is damaged: ", verdict,
+                       "; restore a copy into an empty folder, or rescue it with the sqlite3 shell's .recover"));
     }
+    db.accept();
 }
 
 }  // namespace sigrun::sqlite

@@ -16,7 +16,7 @@ struct settings {
     bool check = true;
 };
 
-/// Checks an opened file, makes the tables when it is empty, and sets the connection's modes. Throws
+/// Checks an opened file, makes the tables when it is empty, sets the connection's modes, and accepts it. Throws
 /// sdk::failure.
 void prepare(database& db, const settings& wanted);
 
