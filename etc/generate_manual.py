@@ -15,6 +15,8 @@ import sys
 import completions
 
 COMPONENTS = {"sigrun": "daemon", "sigrund": "daemon", "sigrun-runner": "runner"}
+# sigrun-runner(1) is the program.
+PAGES = {"sigrun-runner": "sigrun-runner-commands"}
 SHIM = """.TH SIGRUN\\-SHIM 1 "" "{version}" "Sigrun"
 .SH NAME
 sigrun\\-shim \\- holds one job of a Sigrun runner
@@ -60,6 +62,10 @@ def option_text(option, own):
     return f".TP\n{head}\n{text}" + (f" ({'; '.join(notes)})" if notes else "") + "\n"
 
 
+def page_of(sub):
+    return PAGES.get(f"sigrun-{sub['name']}", f"sigrun-{sub['name']}")
+
+
 def synopsis(command, path):
     words = [f"\\fB{roff(path)}\\fR"]
     if command["options"]:
@@ -100,7 +106,7 @@ def page(name, command, path, version, own, also):
     if path == "sigrun":
         text += ".SH COMMANDS\n"
         for sub in command["commands"]:
-            text += f".TP\n\\fB{roff(sub['name'])}\\fR\n{roff(sub['description'])}; see\n.BR {roff('sigrun-' + sub['name'])} (1)\n"
+            text += f".TP\n\\fB{roff(sub['name'])}\\fR\n{roff(sub['description'])}; see\n.BR {roff(page_of(sub))} (1)\n"
     return text + ".SH SEE ALSO\n" + ",\n".join(f".BR {roff(other)} (1)" for other in also if other != name) + "\n"
 
 
@@ -114,7 +120,8 @@ def pages(command, version):
         return {name: page(name, command, name, version, own, COMPONENTS)}
     made = {name: page(name, command, name, version, own, COMPONENTS)}
     for sub in command["commands"]:
-        made[f"{name}-{sub['name']}"] = page(f"{name}-{sub['name']}", sub, f"{name} {sub['name']}", version, own, [name])
+        title = page_of(sub)
+        made[title] = page(title, sub, f"{name} {sub['name']}", version, own, [name])
     return made
 
 

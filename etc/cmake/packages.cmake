@@ -46,8 +46,9 @@ function(sigrun_make_manual)
 endfunction()
 
 # Only with their component: a plain `cmake --install` writes nothing outside its prefix.
-function(sigrun_install_service component unit ini)
-  install(FILES ${CMAKE_SOURCE_DIR}/etc/${ini} DESTINATION /etc/sigrun COMPONENT ${component} EXCLUDE_FROM_ALL)
+# Each program has a folder of its own, since plugins.d beside its file is read as well and the daemon has sections that a runner refuses.
+function(sigrun_install_service component folder unit ini)
+  install(FILES ${CMAKE_SOURCE_DIR}/etc/${ini} DESTINATION /etc/${folder} COMPONENT ${component} EXCLUDE_FROM_ALL)
   install(FILES ${CMAKE_SOURCE_DIR}/etc/systemd/${unit} DESTINATION lib/systemd/system COMPONENT ${component} EXCLUDE_FROM_ALL)
 endfunction()
 
@@ -58,13 +59,17 @@ function(sigrun_install_papers component)
   execute_process(COMMAND gzip -9nkf ${folder}/changelog COMMAND_ERROR_IS_FATAL ANY)
   install(FILES ${package_folder}/copyright ${folder}/changelog.gz
     DESTINATION share/doc/${package_of_${component}} COMPONENT ${component} EXCLUDE_FROM_ALL)
+  if(EXISTS ${package_folder}/${package_of_${component}}/lintian-overrides)
+    install(FILES ${package_folder}/${package_of_${component}}/lintian-overrides DESTINATION share/lintian/overrides
+      RENAME ${package_of_${component}} COMPONENT ${component} EXCLUDE_FROM_ALL)
+  endif()
 endfunction()
 
 # One package per component. Called last, when every install rule is known.
 macro(sigrun_make_packages)
   sigrun_make_manual()
-  sigrun_install_service(daemon sigrund.service sigrun.ini)
-  sigrun_install_service(runner sigrun-runner.service runner.ini)
+  sigrun_install_service(daemon sigrun sigrund.service sigrun.ini)
+  sigrun_install_service(runner sigrun-runner sigrun-runner.service runner.ini)
 
   set(CPACK_GENERATOR DEB)
   set(CPACK_PACKAGE_NAME sigrun)
@@ -80,6 +85,7 @@ macro(sigrun_make_packages)
   set(CPACK_INSTALL_PREFIX /usr)
   set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS
     OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
+  set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "sigrun built using CMake")  # CPack's own: what it does not put before each description
   set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
   set(CPACK_DEBIAN_PACKAGE_SECTION admin)
   set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
@@ -100,32 +106,32 @@ macro(sigrun_make_packages)
       endif()
     endforeach()
   endforeach()
-  set(CPACK_DEBIAN_COMMON_DESCRIPTION "Sigrun: plugins that the daemon and the runners share
- Protocols (Valkyrie, gRPC, HTTP, WebSocket) and the probes that find out
- what a machine can do.")
+  set(CPACK_DEBIAN_COMMON_DESCRIPTION "job service Sigrun: plugins of daemon and runners
+Protocols (Valkyrie, gRPC, HTTP, WebSocket) and the probes that find out
+what a machine can do.")
   set(CPACK_DEBIAN_COMMON_PACKAGE_RECOMMENDS "ca-certificates, pci.ids")
-  set(CPACK_DEBIAN_DAEMON_DESCRIPTION "Sigrun: the daemon and the command line
- Sigrun turns machines that speak different protocols into one pool of
- runners, picks the best one for each job, runs it there and brings back its
- output and exit code. This package has the daemon sigrund and the command
- sigrun. The daemon is not started by installing it.")
+  set(CPACK_DEBIAN_DAEMON_DESCRIPTION "job service Sigrun: daemon and command line
+Sigrun turns machines that speak different protocols into one pool of
+runners, picks the best one for each job, runs it there and brings back its
+output and exit code. This package has the daemon sigrund and the command
+sigrun. The daemon is not started by installing it.")
   set(CPACK_DEBIAN_DAEMON_PACKAGE_DEPENDS adduser)
   set(CPACK_DEBIAN_DAEMON_PACKAGE_SUGGESTS "sigrun-runner, bash-completion")
-  set(CPACK_DEBIAN_RUNNER_DESCRIPTION "Sigrun: runs jobs on this machine
- The agent of a machine in a Sigrun fleet: it tells a controller what the
- machine can do and runs the jobs it is given. Jobs outlive the agent and its
- upgrades. It is not started by installing it: it needs to know its controller.")
+  set(CPACK_DEBIAN_RUNNER_DESCRIPTION "job service Sigrun: runs jobs on this machine
+The agent of a machine in a Sigrun fleet: it tells a controller what the
+machine can do and runs the jobs it is given. Jobs outlive the agent and its
+upgrades. It is not started by installing it: it needs to know its controller.")
   set(CPACK_DEBIAN_RUNNER_PACKAGE_DEPENDS adduser)
   set(CPACK_DEBIAN_RUNNER_PACKAGE_SUGGESTS bash-completion)
-  set(CPACK_DEBIAN_SDK_DESCRIPTION "Sigrun: headers, templates and tests for plugins
- The stable C ABI with its C++ and Rust layers, templates and examples of
- plugins, the conformance tool sigrun-plugin-check, and the C client.")
+  set(CPACK_DEBIAN_SDK_DESCRIPTION "job service Sigrun: headers, templates and tests for plugins
+The stable C ABI with its C++ and Rust layers, templates and examples of
+plugins, the conformance tool sigrun-plugin-check, and the C client.")
   set(CPACK_DEBIAN_SDK_PACKAGE_SECTION libdevel)
   set(CPACK_DEBIAN_SDK_PACKAGE_RECOMMENDS "g++, cmake, pkg-config, sigrun")
   set(CPACK_DEBIAN_SDK_PACKAGE_SUGGESTS rustc)
-  set(CPACK_DEBIAN_PYTHON_DESCRIPTION "Sigrun: client library for Python
- Submits jobs to a Sigrun daemon, follows their output and fetches their
- artifacts. Standard library only.")
+  set(CPACK_DEBIAN_PYTHON_DESCRIPTION "job service Sigrun: client library for Python
+Submits jobs to a Sigrun daemon, follows their output and fetches their
+artifacts. Standard library only.")
   set(CPACK_DEBIAN_PYTHON_PACKAGE_SECTION python)
   set(CPACK_DEBIAN_PYTHON_PACKAGE_ARCHITECTURE all)
   set(CPACK_DEBIAN_PYTHON_PACKAGE_SHLIBDEPS OFF)
