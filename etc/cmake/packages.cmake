@@ -48,6 +48,7 @@ endfunction()
 # Only with their component: a plain `cmake --install` writes nothing outside its prefix.
 # Each program has a folder of its own, since plugins.d beside its file is read as well and the daemon has sections that a runner refuses.
 function(sigrun_install_service component folder unit ini)
+  install(DIRECTORY DESTINATION /etc/${folder}/plugins.d COMPONENT ${component} EXCLUDE_FROM_ALL)
   install(FILES ${CMAKE_SOURCE_DIR}/etc/${ini} DESTINATION /etc/${folder} COMPONENT ${component} EXCLUDE_FROM_ALL)
   install(FILES ${CMAKE_SOURCE_DIR}/etc/systemd/${unit} DESTINATION lib/systemd/system COMPONENT ${component} EXCLUDE_FROM_ALL)
 endfunction()

@@ -39,7 +39,6 @@ mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
 ln -s pts/ptmx "$root/dev/ptmx"
 ln -s /proc/self/fd "$root/dev/fd"
 mount -t tmpfs tmpfs "$root/dev/shm"
-hostname sigrun-test
 ip link set lo up
 cd "$root"
 pivot_root . .old
@@ -102,6 +101,7 @@ class Machine:
                 shutil.copytree(here, there, dirs_exist_ok=True)
             elif here.exists():
                 shutil.copy(here, there)
+        (self.root / "etc/hostname").write_text("sigrun-test\n")
         shutil.copy("/etc/resolv.conf", self.root / "etc/resolv.conf")
         (self.root / "usr/share/keyrings").mkdir(parents=True, exist_ok=True)
         self._groups = [own_group(h) / self.name for h in hierarchies()]

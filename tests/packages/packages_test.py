@@ -116,10 +116,13 @@ class Packages(unittest.TestCase):
         self.assertIn("runner", [t["kind"] for t in self.sigrun("token ls")["items"]], "it joined by its token")
         # Daemon and jobs are different users, so that a job cannot read everybody's secrets.
         self.assertEqual(self.machine.output("sigrun run -q -- id -un"), "sigrun-runner")
-        self.assertNotEqual(self.machine.run("sigrun run -q -- cat /var/lib/sigrun/secrets.key", check=False).returncode, 0)
+        self.assertNotEqual(self.machine.run("sigrun run -q -- cat /var/lib/sigrun/tokens.json", check=False).returncode, 0)
         self.assertEqual(self.machine.output("ps -o user:20= -C sigrund").split()[0], "sigrun")
         self.assertEqual(self.machine.output("systemctl show -P NRestarts sigrund sigrun-runner").split(), ["0", "0"])
-        self.assertIn("<", self.machine.output("python3 -c \"import urllib.request as u; print(u.urlopen('http://127.0.0.1:7070/').read().decode())\""))
+        self.assertIn('"ok"', self.machine.output(
+            "python3 -c \"import urllib.request as u; print(u.urlopen('http://127.0.0.1:7070/healthz').read().decode())\""))
+        refused = self.machine.run("runuser -u nobody -- sigrun runner ls", check=False)
+        self.assertNotEqual(refused.returncode, 0, refused.stdout)
 
     def test_30_manuals_and_completions_are_where_people_find_them(self):
         for page in ("sigrun", "sigrun-job", "sigrund", "sigrun-runner", "sigrun-runner-commands", "sigrun-shim"):
@@ -161,7 +164,7 @@ class Packages(unittest.TestCase):
         self.machine.run("apt-get remove -y -q sigrun sigrun-runner sigrun-common", timeout=300)
         self.assertEqual(self.machine.output("ps -o args= -u sigrun,sigrun-runner || true"), "")
         self.assertEqual(self.machine.output("ls /usr/bin/sigrun* /usr/lib/sigrun 2>/dev/null || true"), "/usr/bin/sigrun-plugin-check")
-        self.machine.run("test -s /var/lib/sigrun/secrets.key && test -d /var/lib/sigrun-runner && test -e /etc/sigrun/sigrun.ini")
+        self.machine.run("test -s /var/lib/sigrun/tokens.json && test -d /var/lib/sigrun-runner && test -e /etc/sigrun/sigrun.ini")
 
     def test_70_installed_again_it_goes_on_with_what_it_had(self):
         self.machine.run("cd /root/debs/next && apt-get install -y -q --no-install-recommends ./sigrun*.deb", timeout=300)
