@@ -1,5 +1,6 @@
 #include "kernel/agent/agent.hpp"
 
+#include "kernel/agent/executor_facts.hpp"
 #include "kernel/agent/own_facts.hpp"
 #include "kernel/agent/readiness.hpp"
 #include "kernel/base/id.hpp"
@@ -20,6 +21,7 @@ namespace sigrun {
 namespace {
 
 constexpr std::chrono::seconds k_detection_limit{35};
+constexpr std::chrono::seconds k_description_limit{5};
 constexpr std::int64_t k_least_beat_ms = 100;
 constexpr std::int64_t k_longest_beat_ms = 15'000;
 constexpr std::int64_t k_default_beat_ms = 3'000;
@@ -37,6 +39,16 @@ capability_ptr wait_for(std::future<capability_ptr> answer) {
     SIGRUN_LOG(logs::agent, warning, "the probes are not done after ", k_detection_limit.count(),
                " s; going on without their facts");
     return nullptr;
+}
+
+std::vector<fact> what_executors_say(plugin_host& host, const executor_set& all) {
+    auto said = std::make_shared<std::promise<std::vector<fact>>>();
+    auto answer = said->get_future();
+    ask_executors(host, all.entries(), [said](std::vector<fact> facts) { said->set_value(std::move(facts)); });
+    if (answer.wait_for(k_description_limit) == std::future_status::ready) return answer.get();
+    SIGRUN_LOG(logs::agent, warning, "the executors do not say what they can do after ", k_description_limit.count(),
+               " s; going on without it");
+    return {};
 }
 
 std::optional<std::uint32_t> whole_cores(const capability_ptr& facts) {
@@ -88,6 +100,8 @@ result<void> agent::start() {
     table_ = std::make_shared<assignment_table>(host_, options_, slots);
     auto own = own_facts(host_, me_.name, slots, table_->executors().kinds());
     std::move(own.begin(), own.end(), std::back_inserter(known));
+    take_described(what_executors_say(host_, table_->executors()));
+    known.insert(known.end(), described_.begin(), described_.end());
     benchmark_->complete(known);
     facts_ = std::make_shared<const capability_document>(std::move(known));
     if (table_->executors().kinds().empty())

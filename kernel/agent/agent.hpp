@@ -125,6 +125,8 @@ private:
     void tell_all(const json::object& message = {}, const agent_link_ptr& but = nullptr);
     void tell_if_behind(const agent_link_ptr& link);
     void tell_minor_changes(time_point now);
+    void take_described(std::vector<fact> said);
+    void describe_again();
 
     // agent_plugins.cpp
     void reload_for(const json::object& request);
@@ -152,6 +154,8 @@ private:
     mutable std::mutex mutex_;  // the next group
     std::set<agent_link_ptr> links_;
     capability_ptr facts_;
+    std::vector<fact> described_;  // what the executors say of themselves
+    std::set<std::string, std::less<>> described_keys_;  // these, and those of executors that have been replaced
     fact_revisions revisions_;  // of facts_
     bool minor_untold_ = false;
     time_point minor_told_{};

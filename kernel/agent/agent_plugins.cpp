@@ -1,5 +1,6 @@
 // Replacing plugins while the agent works: who changes over when, and how the controllers learn of it.
 #include "kernel/agent/agent.hpp"
+#include "kernel/agent/executor_facts.hpp"
 #include "kernel/agent/own_facts.hpp"
 #include "kernel/agent/plugin_sweep.hpp"
 #include "kernel/log/loggers.hpp"
@@ -36,7 +37,7 @@ void agent::set_swappers() {
         auto self = weak.lock();
         if (!self) return true;
         const bool left = self->table_->executors().replace(old, now);
-        self->plugins_changed(false);
+        self->describe_again();
         return left;
     };
     executors.add = [weak](const auto& now) -> result<void> {
@@ -44,14 +45,14 @@ void agent::set_swappers() {
         if (!self || !self->table_) return stopping();
         SIGRUN_CHECK_OK(executor_set::usable(now));
         self->table_->executors().add(now);
-        self->plugins_changed(false);
+        self->describe_again();
         return {};
     };
     executors.remove = [weak](const auto& old) -> result<void> {
         auto self = weak.lock();
         if (!self || !self->table_) return stopping();
         SIGRUN_CHECK_OK(self->table_->executors().remove(old));
-        self->plugins_changed(false);
+        self->describe_again();
         return {};
     };
     host_.set_swapper(SIGRUN_KIND_EXECUTOR, std::move(executors));
@@ -92,6 +93,27 @@ void agent::reload_for(const json::object& request) {
         self->renew_facts(nullptr);
         const json::object answer{{"reloaded", json::object{{"request", number}, {"plugins", to_json(swept)}}}};
         self->tell_all(answer);
+    });
+}
+
+void agent::take_described(std::vector<fact> said) {
+    std::lock_guard lock(mutex_);
+    for (auto& f : said) {
+        described_keys_.insert(f.key);
+        // What is as it was is no news.
+        for (const auto& known : described_)
+            if (known.key == f.key && known.value == f.value && known.status == f.status) f = fact(known);
+    }
+    described_ = std::move(said);
+}
+
+// What the new one can do may differ.
+void agent::describe_again() {
+    ask_executors(host_, table_->executors().entries(), [weak = weak_from_this()](std::vector<fact> said) {
+        auto self = weak.lock();
+        if (!self) return;
+        self->take_described(std::move(said));
+        self->plugins_changed(false);
     });
 }
 
@@ -144,8 +166,9 @@ fact_revisions::change agent::renew_facts(const capability_ptr& found) {
     for (auto& f : own)
         if (const fact* known = facts_->find(f.key); known && known->value == f.value) f = *known;
     auto all = found ? renewed_facts(*facts_, *found) : facts_->facts();
-    std::erase_if(all, [](const fact& f) { return f.key.starts_with("runner."); });
+    std::erase_if(all, [&](const fact& f) { return f.key.starts_with("runner.") || described_keys_.contains(f.key); });
     std::move(own.begin(), own.end(), std::back_inserter(all));
+    all.insert(all.end(), described_.begin(), described_.end());
     return take_facts(std::move(all));
 }
 

@@ -109,6 +109,11 @@ std::vector<std::string> executor_set::kinds() const {
     return all;
 }
 
+std::vector<executor_ptr> executor_set::entries() const {
+    const read_section reading;
+    return current_.load(std::memory_order_acquire)->entries;
+}
+
 const executor_entry* executor_set::roster::find(std::string_view kind) const noexcept {
     for (const auto& e : entries)
         for (const auto& k : e->kinds)

@@ -42,6 +42,7 @@ class executor_set {
 public:
     explicit executor_set(plugin_host& host);
     std::vector<std::string> kinds() const;
+    std::vector<executor_ptr> entries() const;
     /// Call it inside a read_section; valid until that ends or the thread calls again. The thread's last document is
     /// remembered, so that a stream of equal small jobs is not parsed again.
     const offer_terms& read(std::string_view document) const;

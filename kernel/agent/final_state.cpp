@@ -15,7 +15,7 @@ void take_details(const json::object& from, json::object& to) {
         const auto* v = from.if_contains(key);
         to[key] = v && v->is_int64() ? json::value(v->get_int64()) : json::value(nullptr);
     }
-    for (auto key : {"usage", "limits", "outputs"})
+    for (auto key : {"usage", "limits", "isolation", "outputs"})
         if (const auto* what = object_or_null(from, key)) to[key] = *what;
     if (const auto* told = array_or_null(from, "output_warnings")) to["output_warnings"] = *told;
 }

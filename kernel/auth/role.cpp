@@ -12,7 +12,7 @@ constexpr std::array<std::string_view, 16> k_reads{"jobs.get",     "jobs.list", 
                                                    "runners.list", "runners.get",  "runners.export", "plugins.list",
                                                    "plugins.get",  "events.watch", "stats.get",      "metrics.get",
                                                    "version.get",  "health.ready", "artifacts.list", "artifacts.read"};
-constexpr std::array<std::string_view, 3> k_submits{"jobs.submit", "jobs.cancel", "jobs.retry"};
+constexpr std::array<std::string_view, 4> k_submits{"jobs.submit", "jobs.submit_many", "jobs.cancel", "jobs.retry"};
 
 bool contains(const auto& list, std::string_view word) {
     return std::find(list.begin(), list.end(), word) != list.end();

@@ -19,7 +19,8 @@ void job_engine::arm(job& j) {
     if (j.state == job_state::queued)
         for (time_point t : {j.queue_deadline, j.retry_at, j.patient_until})
             if (t != time_point{}) next = std::min(next, t);
-    if (j.state == job_state::delayed) next = std::min(next, j.start_due);
+    if ((j.state == job_state::delayed || j.state == job_state::blocked) && j.start_due != time_point{})
+        next = std::min(next, j.start_due);
     if (next == time_point::max())
         timers_.disarm(j);
     else
@@ -74,11 +75,12 @@ void job_engine::on_timer(const job_ptr& j) {
     attempt* a = j->current();
     if (passed(j->save_at)) save_again(j);
     if (j->beside && j->beside->next() <= now) return other_is_due(j, lock);
-    if (passed(j->hold_deadline) && a && std::exchange(a->holds_place, false)) {
-        auto where = a->where;
+    if (passed(j->hold_deadline) && a && (a->holds_place || a->may_run)) {
+        auto where = std::exchange(a->holds_place, false) ? a->where : nullptr;
         auto place = a->place;
         arm(*j);
-        lock.unlock();
+        if (a->may_run) over_there(j, lock);
+        if (lock) lock.unlock();
         if (where) place_free(where, place);
         return;
     }
@@ -92,6 +94,10 @@ void job_engine::on_timer(const job_ptr& j) {
     if (is_terminal(j->state) || j->settling) return arm(*j);
     if (passed(j->total_deadline) && !j->cancelling) return total_over(j, lock);
     if (j->state == job_state::delayed && passed(j->start_due)) return start_is_due(j, lock);
+    if (j->state == job_state::blocked && passed(j->start_due)) {
+        lock.unlock();
+        return let_in(*j->spec->group->group);
+    }
     if (j->state == job_state::queued && passed(j->queue_deadline)) {
         ending how;
         how.state = job_state::expired;
@@ -158,6 +164,7 @@ void job_engine::on_timer(const job_ptr& j) {
         }
         return attempt_ended(j, lock, std::move(how));
     }
+    if (a && a->may_run && j->state == job_state::queued && passed(j->retry_at)) return over_there(j, lock);
     const bool impatient = passed(j->patient_until);
     if (j->state == job_state::queued && (passed(j->retry_at) || impatient)) {
         // It looks for itself: whose turn it is among those that wait does not matter for a place that all others leave.

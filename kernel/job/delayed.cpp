@@ -28,14 +28,29 @@ result<void> job_engine::delay_start(job& j) const {
     return {};
 }
 
+// It was blocked, and its time may not have come. Under its lock.
+bool job_engine::delay_from_now(job& j) const {
+    if (!j.start_ns) return false;
+    const nanoseconds left(j.start_ns - clock_.wall_ns());
+    if (left <= k_close_enough) return false;
+    j.state = job_state::delayed;
+    j.reason = "delayed until " + to_rfc3339(j.start_ns);
+    waits_from(j, left);
+    j.start_due = j.waits_since;
+    return true;
+}
+
 // It is accepted.
 void job_engine::begin_wait(const job_ptr& j) {
-    if (!j->start_ns) return enqueue(j);
+    if (!j->start_ns && !j->spec->group) return enqueue(j);
+    bool blocked = false;
     {
         job_lock lock(j->mutex);
+        if (j->settling) return;  // cancelled as soon as its submitter had its answer
         if (j->state == job_state::delayed) return hold_until_start(*j);
+        blocked = j->state == job_state::blocked;
     }
-    enqueue(j);
+    blocked ? go_on(j) : enqueue(j);
 }
 
 // Under its lock.
@@ -51,6 +66,13 @@ void job_engine::start_is_due(const job_ptr& j, job_lock& lock) {
         waits_from(*j, left);
         j->start_due = j->waits_since;
         return arm(*j);
+    }
+    if (j->spec->group) {
+        j->state = job_state::blocked;
+        j->start_due = {};
+        publish(*j, job_state::delayed);
+        lock.unlock();
+        return go_on(j);
     }
     j->state = job_state::queued;
     j->reason.clear();

@@ -1,5 +1,6 @@
 // From queued to offered: pick, claim, offer; and back.
 #include "kernel/job/engine.hpp"
+#include "kernel/job/memory_growth.hpp"
 #include "kernel/log/loggers.hpp"
 
 #include <algorithm>
@@ -251,6 +252,7 @@ void job_engine::send_offer(const job_ptr& j, std::uint32_t number) {
     link_ptr via;
     std::string token;
     buffer_ref payload;
+    double growth = 1;
     {
         job_lock lock(j->mutex);
         attempt* a = j->live();
@@ -258,6 +260,7 @@ void job_engine::send_offer(const job_ptr& j, std::uint32_t number) {
         via = a->via;
         token = a->token;
         payload = j->payload;
+        growth = memory_growth(*j);
         a->sent = true;
         a->sent_at = clock_.now();
         expect_ack(*j);
@@ -265,13 +268,13 @@ void job_engine::send_offer(const job_ptr& j, std::uint32_t number) {
             if (auto* record = a->where->rungs.find(a->rung)) record->evidence.moved(payload.view().size());
     }
     offers_.add();
-    sigrun_result r = execute(*j, number, via, token, payload);
+    sigrun_result r = execute(*j, {number, via, token, payload, growth});
     // The link was given up between the choice and now, most likely for another one: the runner has not seen the offer.
     // Or it is larger than this protocol carries there.
     for (int tries = 0; (r == SIGRUN_E_IO || r == SIGRUN_E_INVALID) && tries < 2; ++tries) {
         via = other_link(j, number, via, r == SIGRUN_E_INVALID);
         if (!via) break;
-        r = execute(*j, number, via, token, payload);
+        r = execute(*j, {number, via, token, payload, growth});
     }
     if (r < 0) {
         take_back(j, number, attempt_state::refused,
@@ -290,17 +293,17 @@ void job_engine::send_offer(const job_ptr& j, std::uint32_t number) {
     via->cancel(which, nanoseconds(0));
 }
 
-sigrun_result job_engine::execute(const job& j, std::uint32_t number, const link_ptr& via, const std::string& token,
-                                  const buffer_ref& payload) {
+sigrun_result job_engine::execute(const job& j, const outgoing_offer& what) {
     auto uid = j.uid.chars();
-    sigrun_attempt which{sizeof(sigrun_attempt), number, {uid.data(), uid.size()}, sdk::str(token)};
+    sigrun_attempt which{sizeof(sigrun_attempt), what.number, {uid.data(), uid.size()}, sdk::str(what.token)};
     sigrun_frame offer{};
     offer.struct_size = sizeof offer;
     offer.kind = SIGRUN_OFFER;
     offer.attempt = &which;
-    offer.json = sdk::str(j.spec->document);
-    offer.payload = payload.get();
-    return via ? via->execute(offer) : SIGRUN_E_IO;
+    const auto grown = what.memory_growth > 1 ? with_more_memory(*j.spec, what.memory_growth) : std::string();
+    offer.json = sdk::str(grown.empty() ? j.spec->document : grown);
+    offer.payload = what.payload.get();
+    return what.via ? what.via->execute(offer) : SIGRUN_E_IO;
 }
 
 // The offer did not leave over `not_this`; null if there is no other link, or the job is no longer to be offered.
@@ -346,6 +349,8 @@ void job_engine::take_back(const job_ptr& j, std::uint32_t number, attempt_state
         if (a->holds_place) where = a->where;
         a->holds_place = false;
         j->offer_deadline = j->lease_deadline = j->reoffer_at = j->start_deadline = {};
+        // Over a link that lives the order to stop arrives right behind the offer.
+        a->may_run = j->spec->group && as == attempt_state::lost && a->sent && !(via && via->alive());
         if (j->cancelling) {
             finish(j, lock, stopped(*j), {});
         } else {
@@ -355,6 +360,7 @@ void job_engine::take_back(const job_ptr& j, std::uint32_t number, attempt_state
             // Refusals in a row must not become a busy loop.
             auto refusals = std::min<std::size_t>(j->attempts.size(), 6);
             j->retry_at = clock_.now() + std::chrono::milliseconds(20) * (1u << refusals);
+            if (a->may_run) hold_retry(*j);
             publish(*j, job_state::offered);
             arm(*j);
         }

@@ -97,11 +97,18 @@ void job_engine::store_end(const job_ptr& j, job_lock& lock, ending how, std::fu
 void job_engine::completed(const job_ptr& j) {
     decltype(j->waiters) waiters;
     std::shared_ptr<job_log> log;
+    bool leaves_group = false;
     {
         job_lock lock(j->mutex);
         waiters.swap(j->waiters);
         log = j->log;
         (j->state == job_state::succeeded ? finished_ok_ : finished_bad_).add();
+        if (j->spec->group) {
+            const attempt* last = j->current();
+            leaves_group = !last || !last->may_run;
+            if (!leaves_group && j->hold_deadline == time_point{})
+                j->hold_deadline = clock_.now() + longest_rest(*j, *last);
+        }
         const bool holds = j->hold_deadline != time_point{};
         if (!holds) placed_.remove(j->placed);
         if (holds || j->beside || j->save_at != time_point{})
@@ -112,6 +119,8 @@ void job_engine::completed(const job_ptr& j) {
     if (log) log->finish();
     for (auto& w : waiters)
         if (auto done = w.lock()) (*done)();
+    if (leaves_group) leave_group(*j);
+    if (j->ties) tell_dependents(j);
 }
 
 // The disk knows it, too, as far as the job wants that: it may be forgotten.
@@ -127,6 +136,7 @@ void job_engine::retire(const job_ptr& j) {
 }
 
 void job_engine::forget(const std::vector<job_ptr>& ended) {
+    std::vector<journal_record> gone;
     for (const auto& old : ended) {
         member_ptr where;
         slot_ref place;
@@ -150,16 +160,16 @@ void job_engine::forget(const std::vector<job_ptr>& ended) {
         }
         if (where) place_free(where, place);
         say(old, bye);
+        if (old->spec->group) leave_group(*old);
         if (log) log->erase();
-        std::vector<journal_record> gone;
         // It outlives the job: who asks again later must not make another one.
         if (!old->idempotency_key.empty())
             gone.push_back(keys_.retire(old->spec->tenant, old->idempotency_key, std::move(past),
                                         old->spec->keep != durability::memory, clock_.wall_ns()));
         if (old->spec->keep == durability::memory) continue;
         gone.push_back({record_kind::job, old->uid.text(), {}, SIGRUN_RECORD_DELETE});
-        store_.append(std::move(gone), false, {});
     }
+    if (!gone.empty()) store_.append(std::move(gone), false, {});
 }
 
 }  // namespace sigrun

@@ -18,7 +18,7 @@ struct spec_cache {
     spec_ptr spec;
 };
 
-problem not_stored(const std::string& why, durability wanted) {
+problem nothing_stored(const std::string& why, durability wanted) {
     return {errc::unavailable,
             "nothing can be stored now: " + why,
             "durability",
@@ -36,12 +36,12 @@ counter hedge_counter(metrics& numbers, const char* what) {
         {{"what", what}});
 }
 
-// A full disk, and a disk that was full a moment ago, are the same to who submits.
-problem not_stored(const problem& why, durability wanted) {
-    return why.code == errc::busy ? why : not_stored(why.text(), wanted);
-}
-
 }  // namespace
+
+// A full disk, and a disk that was full a moment ago, are the same to who submits.
+problem job_engine::not_stored(const problem& why, durability wanted) {
+    return why.code == errc::busy ? why : nothing_stored(why.text(), wanted);
+}
 
 job_engine::job_engine(fleet& runners, selector& select, journal& store, event_log& events, metrics& numbers,
                        log_store& logs, timer_wheel& timers, const clock& clk, engine_options options,
@@ -78,6 +78,7 @@ void job_engine::tune(const engine_tuning& now) {
     tuned_.max_waiting = now.max_waiting;
     tuned_.lease = now.lease;
     tuned_.retry_delay = now.retry_delay;
+    tuned_.keep_finished_for = now.keep_finished_for;
     tuned_.sticky = now.sticky;
     tuned_.early_reoffer = now.early_reoffer;
     tuned_.poison_after = now.poison_after;
@@ -100,6 +101,7 @@ void job_engine::tune(const engine_tuning& now) {
     options_.defaults.queues->set_rules({}, std::move(queues));
     // After the values: who sees the new number sees them, too.
     tuned_.changes.fetch_add(1, std::memory_order_release);
+    for (const auto& group : options_.defaults.groups->set_rules(now.groups)) let_in(*group);
 }
 
 job_engine::~job_engine() { timers_.disarm(sweeper_); }
@@ -123,30 +125,13 @@ void job_engine::submit(const submit_request& request, std::function<void(result
         spec = *parsed;
         cache = {this, changes, std::string(request.document), spec};
     }
-    if (request.idempotency_key.size() > 256)
-        return accepted(bad_value("idempotency_key", "at most 256 bytes",
-                                  std::to_string(request.idempotency_key.size()) + " bytes"),
-                        false);
-    if (stopping_) return accepted(problem{errc::unavailable, "the daemon is stopping", "", "", "", 1000}, false);
-    if (halted_)
-        return accepted(problem{errc::unavailable, "another controller has taken over the jobs", "", "", "", 1000},
-                        false);
-    if (!spec->artifacts.empty() && !options_.artifacts)
-        return accepted(problem{errc::unsupported, "this controller keeps no artifacts", "artifacts"}, false);
+    if (auto able = takes_jobs(*spec, request.idempotency_key); !able) return accepted(able.error(), false);
     if (auto room = has_room(*spec); !room) return accepted(room.error(), false);
-    if (spec->keep != durability::memory)
-        if (auto why = store_.failed(); !why.empty()) return accepted(not_stored(why, spec->keep), false);
     auto j = std::make_shared<job>(*this, id::make(), spec);
-    j->payload = request.payload ? request.payload : spec->payload;
+    if (request.payload) j->payload = request.payload;
     j->retry_of = request.retry_of;
-    j->submitted_ns = clock_.wall_ns();
-    j->affinity_key = affinity_of(*spec, request.submitter);
-    j->queue_seq = next_seq_.fetch_add(1, std::memory_order_relaxed);
-    j->waits_since = clock_.now();
-    j->waits_since_ns = j->submitted_ns;
-    if (spec->queue_timeout.count()) j->queue_deadline = j->waits_since + spec->queue_timeout;
-    if (spec->total_timeout.count()) j->total_deadline = j->waits_since + spec->total_timeout;
-    if (auto delayed = delay_start(*j); !delayed) return accepted(delayed.error(), false);
+    if (auto able = prepare(*j, request.submitter); !able) return accepted(able.error(), false);
+    if (spec->group) block(*j);
 
     j->storing = spec->keep == durability::fsync;
     table_.insert(j);
@@ -163,6 +148,19 @@ void job_engine::submit(const submit_request& request, std::function<void(result
         }
         records.push_back(key_record_of(*j));
     }
+    if (spec->group && spec->group->policy == group_policy::refuse)
+        if (auto in = come_in_now(*j); !in) {
+            decltype(j->replays) same;
+            {
+                job_lock lock(j->mutex);
+                same.swap(j->replays);
+            }
+            table_.erase(j->uid);
+            if (!j->idempotency_key.empty()) keys_.drop(spec->tenant, j->idempotency_key);
+            accepted(in.error(), false);
+            for (const auto& answer : same) answer(in.error());
+            return;
+        }
     submitted_.add();
     if (spec->keep != durability::memory || events_.watched(event_type::job_submitted))
         events_.publish(event_type::job_submitted, {}, j->uid);
@@ -200,8 +198,37 @@ void job_engine::submit(const submit_request& request, std::function<void(result
         result<job_ptr> first = stored ? result<job_ptr>(j) : result<job_ptr>(not_stored(stored.error(), kept));
         accepted(first, false);
         for (const auto& answer : replays) answer(first);
-        if (stored) begin_wait(j);
+        if (stored)
+            begin_wait(j);
+        else if (j->spec->group)
+            leave_group(*j);
     });
+}
+
+result<void> job_engine::takes_jobs(const job_spec& spec, const std::string& key) const {
+    if (key.size() > 256)
+        return bad_value("idempotency_key", "at most 256 bytes", std::to_string(key.size()) + " bytes");
+    if (stopping_) return problem{errc::unavailable, "the daemon is stopping", "", "", "", 1000};
+    if (halted_) return problem{errc::unavailable, "another controller has taken over the jobs", "", "", "", 1000};
+    if (spec.keep != durability::memory)
+        if (auto why = store_.failed(); !why.empty()) return nothing_stored(why, spec.keep);
+    if (!spec.artifacts.empty() && !options_.artifacts)
+        return problem{errc::unsupported, "this controller keeps no artifacts", "artifacts"};
+    return {};
+}
+
+// A new job, which nobody knows yet.
+result<void> job_engine::prepare(job& j, std::string_view submitter) {
+    const auto& spec = *j.spec;
+    if (!j.payload) j.payload = spec.payload;
+    j.submitted_ns = clock_.wall_ns();
+    j.affinity_key = affinity_of(spec, submitter);
+    j.queue_seq = next_seq_.fetch_add(1, std::memory_order_relaxed);
+    j.waits_since = clock_.now();
+    j.waits_since_ns = j.submitted_ns;
+    if (spec.queue_timeout.count()) j.queue_deadline = j.waits_since + spec.queue_timeout;
+    if (spec.total_timeout.count()) j.total_deadline = j.waits_since + spec.total_timeout;
+    return delay_start(j);
 }
 
 spec_defaults job_engine::defaults() const {
@@ -309,6 +336,10 @@ ending job_engine::stopped(job& j, std::string_view how_far) {
     ending how;
     how.state = job_state::cancelled;
     how.why = {failure_class::cancelled, "user", sdk::concat("cancelled on request", how_far)};
+    if (j.stopped_for) {
+        how.why = *j.stopped_for;
+        how.why.message += how_far;
+    }
     if (j.overdue) {
         how.state = j.live() ? job_state::failed : job_state::expired;
         how.why = {failure_class::user_timeout, "total_timeout",

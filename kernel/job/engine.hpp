@@ -12,6 +12,7 @@
 #include "kernel/job/pick_trace.hpp"
 #include "kernel/job/placed_jobs.hpp"
 #include "kernel/job/retry_budget.hpp"
+#include "kernel/job/submission.hpp"
 #include "kernel/job/submit_keys.hpp"
 #include "kernel/job/wait_queue.hpp"
 #include "kernel/runner/event_log.hpp"
@@ -31,6 +32,7 @@ struct engine_options {
 struct engine_tuning {
     std::uint64_t max_waiting = 100'000;             // jobs; beyond it submit answers busy
     std::size_t keep_finished = 10'000;              // ended jobs that can still be asked for
+    nanoseconds keep_finished_for{0};                // after their end; 0 = however long
     nanoseconds keep_keys = std::chrono::hours(24);  // idempotency keys, after the end of their job
     std::size_t max_keys = 1'000'000;
     nanoseconds lease = std::chrono::seconds(10);
@@ -40,6 +42,7 @@ struct engine_tuning {
     nanoseconds ageing = std::chrono::minutes(10);  // a waiting job rises by one band each time; 0 = never
     account_rules any_tenant;
     wait_accounts::rules_by_name tenants;
+    run_groups::rules_by_name groups;
     spec_rules rules;
     std::uint32_t trace_every = 1024;  // picks of a thread: of one it is kept what it saw; 0 = of none
     bool early_reoffer = false;        // offers that are acknowledged late go to another runner
@@ -70,6 +73,12 @@ public:
     /// `accepted` runs once: after the record is on disk (fsync) or at once. It gets the job, and whether an earlier
     /// submit with the same key had made it.
     void submit(const submit_request& request, std::function<void(result<job_ptr>, bool replayed)> accepted);
+    /// Several at once, as read_submission made them of `request.document`: all are accepted, in one transaction, or none. Each
+    /// begins once those that it needs have ended. In their order; of a replay, those that are still kept.
+    using many_accepted = std::function<void(result<std::vector<job_ptr>>, bool replayed)>;
+    void submit_many(const submit_request& request, const std::vector<submitted_job>& jobs, many_accepted accepted);
+    /// Whether they would be accepted, as far as that depends on what they say.
+    result<std::vector<spec_ptr>> specs_of(const std::vector<submitted_job>& jobs) const;
     result<job_ptr> find(std::string_view uuid_text) const;
     std::vector<job_ptr> all() const { return table_.all(); }
     /// Ends the job: at once when it waits, through the runner when it runs. Ending twice is fine.
@@ -87,6 +96,8 @@ public:
     selector::explanation explain(const job_ptr& j) const;
     /// Nothing if it does not wait for a place.
     std::optional<place_in_line> place_in_queue(const job_ptr& j) const { return queue_.place_of(*j); }
+    /// What a blocked job waits for, as of now; empty if it is not blocked.
+    std::string blocked_text(const job_ptr& j) const;
     /// Retries of the budget, and the attempts that it is measured by.
     std::pair<std::uint32_t, std::uint32_t> retries() const { return budget_.in_all(); }
     std::size_t waiting() const { return queue_.size(); }
@@ -123,6 +134,9 @@ private:
     spec_defaults defaults() const;
     std::uint64_t affinity_of(const job_spec& spec, std::string_view submitter) const;
     result<void> has_room(const job_spec& spec) const;
+    result<void> takes_jobs(const job_spec& spec, const std::string& key) const;
+    result<void> prepare(job& j, std::string_view submitter);
+    static problem not_stored(const problem& why, durability wanted);
     void stop_job(const job_ptr& j, job_lock& lock, nanoseconds grace);
     void send_cancel(const job_ptr& j, job_lock& lock);
     static ending stopped(job& j, std::string_view how_far = {});
@@ -130,11 +144,43 @@ private:
                   std::function<void(result<job_ptr>, bool)> accepted);
     void replay(const job_ptr& earlier, std::function<void(result<job_ptr>, bool)> accepted);
 
+    // submit_many.cpp: several at once
+    result<std::vector<job_ptr>> tied_jobs(const std::vector<submitted_job>& jobs, const std::vector<spec_ptr>& specs,
+                                           std::string_view submitter);
+    void begin_all(const std::vector<job_ptr>& jobs);
+    std::vector<job_ptr> submitted_with(const job& one) const;
+    void repeated_many(const submit_keys::holder& by, const spec_ptr& spec, const std::string& key,
+                       many_accepted accepted);
+
+    // blocked.cpp: those that wait for others
+    void block(job& j) const;
+    void go_on(const job_ptr& j);
+    void unblock(job& j);
+    void tell_dependents(const job_ptr& j);
+    void need_ended(const job_ptr& j, const job_ties::need& how);
+    void tie_again(const std::vector<job_ptr>& all);
+
+    // grouping.cpp: those that wait for a place in their group
+    std::string group_reason(const job& j) const;
+    std::string group_text(const job& j) const;
+    void line_up(job& j);
+    void come_in(const job_ptr& j);
+    result<void> come_in_now(const job& j);
+    void make_way(const job_ptr& older, const job& newer);
+    void let_in(run_group& group);
+    void leave_group(const job& j);
+    static bool may_still_run(const job& j, const attempt& a, const ending& how);
+    nanoseconds longest_rest(const job& j, const attempt& a) const;
+    void hold_retry(job& j);
+    void over_there(const job_ptr& j, job_lock& lock);
+    bool restore_in_group(job& j);
+
     // dispatch.cpp: from queued to offered
     void enqueue(const job_ptr& j);
     void begin_wait(const job_ptr& j);
     result<void> delay_start(job& j) const;
     void hold_until_start(job& j);
+    bool delay_from_now(job& j) const;
     void start_is_due(const job_ptr& j, job_lock& lock);
     void park(job& j);  // under its lock
     void count_waiting(job& j, bool waits) noexcept;
@@ -156,8 +202,14 @@ private:
                           const pick_result& picked);
     void store_offer(const job_ptr& j, job_lock& lock);
     void send_offer(const job_ptr& j, std::uint32_t number);
-    sigrun_result execute(const job& j, std::uint32_t number, const link_ptr& via, const std::string& token,
-                          const buffer_ref& payload);
+    struct outgoing_offer {
+        std::uint32_t number;
+        const link_ptr& via;
+        const std::string& token;
+        const buffer_ref& payload;
+        double memory_growth;
+    };
+    static sigrun_result execute(const job& j, const outgoing_offer& what);
     link_ptr other_link(const job_ptr& j, std::uint32_t number, const link_ptr& not_this, bool refused);
     void take_back(const job_ptr& j, std::uint32_t number, attempt_state as, failure why, bool exclude);
     void forget_old_attempts(job& j);
@@ -330,7 +382,7 @@ private:
     mutable std::mutex defaults_mutex_;  // options_.defaults
     struct {
         std::atomic<std::uint64_t> max_waiting;
-        std::atomic<nanoseconds> lease, retry_delay;
+        std::atomic<nanoseconds> lease, retry_delay, keep_finished_for;
         std::atomic<bool> sticky, early_reoffer;
         std::atomic<std::uint32_t> poison_after, trace_every;
         std::atomic<double> hedge_budget, hedge_quantile, hedge_max_load;

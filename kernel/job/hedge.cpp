@@ -8,6 +8,7 @@
 // After a restart of the daemon the first attempt goes on; runners that still have a copy are told to stop it.
 #include "kernel/base/time_text.hpp"
 #include "kernel/job/engine.hpp"
+#include "kernel/job/memory_growth.hpp"
 #include "kernel/log/loggers.hpp"
 
 #include <sigrun/balancer.h>
@@ -118,6 +119,7 @@ void job_engine::send_copy(const job_ptr& j, std::uint32_t number) {
     link_ptr via;
     std::string token;
     buffer_ref payload;
+    double growth = 1;
     {
         job_lock lock(j->mutex);
         if (const attempt* live = j->live(); live && live->number == number) {
@@ -130,10 +132,11 @@ void job_engine::send_copy(const job_ptr& j, std::uint32_t number) {
         via = a->via;
         token = a->token;
         payload = j->payload;
+        growth = memory_growth(*j);
         a->sent = true;
         a->sent_at = clock_.now();
     }
-    const auto r = execute(*j, number, via, token, payload);
+    const auto r = execute(*j, {number, via, token, payload, growth});
     job_lock lock(j->mutex);
     attempt* a = j->other();
     const bool mine = a && a->number == number && !j->beside->leaving;

@@ -7,8 +7,9 @@
 
 namespace sigrun {
 namespace {
-constexpr std::array<std::string_view, 10> k_states{"delayed",   "queued", "offered",   "running", "uploading",
-                                                    "succeeded", "failed", "cancelled", "expired", "dead"};
+constexpr std::array<std::string_view, 11> k_states{"delayed",   "blocked",   "queued",    "offered",
+                                                    "running",   "uploading", "succeeded", "failed",
+                                                    "cancelled", "expired",   "dead"};
 constexpr std::array<std::string_view, 11> k_classes{
     "none",      "user",    "user_timeout", "resource",     "infra_runner", "infra_controller", "infra_dependency",
     "preempted", "refused", "cancelled",    "unschedulable"};

@@ -4,6 +4,7 @@
 #include "kernel/base/timer_wheel.hpp"
 #include "kernel/job/artifact_store.hpp"
 #include "kernel/job/beside.hpp"
+#include "kernel/job/job_ties.hpp"
 #include "kernel/job/log_store.hpp"
 #include "kernel/job/pick_trace.hpp"
 #include "kernel/job/placed_jobs.hpp"
@@ -22,6 +23,7 @@ namespace sigrun {
 
 enum class job_state : std::uint8_t {
     delayed,
+    blocked,
     queued,
     offered,
     running,
@@ -71,6 +73,7 @@ struct ending {
     failure why;
     std::string usage;              // JSON object, or empty
     std::string limits;             // the same: how its limits were held
+    std::string isolation;          // the same: by what it was put apart
     std::string outputs;            // the same, of texts: what the job told those who come after it
     std::string output_warnings;    // JSON array of texts, or empty: what it told in the wrong form
     std::string artifact_warnings;  // the same: which of its artifacts are not here
@@ -78,6 +81,7 @@ struct ending {
     buffer_ref result;
     std::uint64_t log_missing = 0;  // bytes of output that the runner had, and that did not arrive
     bool runner_unknown = false;    // nobody can say what the runner does with it now
+    bool not_there = false;         // the runner itself has said that it has nothing of it
 };
 
 class artifact_upload;
@@ -125,11 +129,12 @@ struct attempt {
     bool own_log = false;     // its output is not in the job's log but in one of its own, which begins at 0
     bool late = false;        // the job had waited, and this place became free
     bool may_return = false;  // lost while it ran, its token not revoked: see returning.cpp
+    bool may_run = false;     // over, but its runner may not know: it counts in the group of its job; see grouping.cpp
     bool looked_for = false;  // over the link that takes the place of `via`; the answer is on its way
     std::int64_t offered_ns = 0, started_ns = 0, finished_ns = 0;  // wall clock
     std::uint64_t log_begin = 0;                                   // where its output begins in the job's log
     std::optional<int> exit_code;
-    std::string usage, limits;                // JSON objects, or empty
+    std::string usage, limits, isolation;     // JSON objects, or empty
     std::shared_ptr<artifact_upload> upload;  // once the runner has said what it has left
     failure why;
 };
@@ -160,11 +165,12 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     std::string reason;  // why it waits, or why it ended there
     std::optional<ending> end;
     bool cancelling = false;
-    bool overdue = false;       // timeouts.total is over: it is cancelled for that
-    bool waiting = false;       // in the queue
-    bool counted = false;       // among those that wait, for the limits
-    bool rather_waits = false;  // its balancer thinks that waiting costs less than what was free
-    bool settling = false;      // its end is on the way to the disk
+    std::unique_ptr<failure> stopped_for;  // why, if nobody asked for it
+    bool overdue = false;                  // timeouts.total is over: it is cancelled for that
+    bool waiting = false;                  // in the queue
+    bool counted = false;                  // among those that wait, for the limits
+    bool rather_waits = false;             // its balancer thinks that waiting costs less than what was free
+    bool settling = false;                 // its end is on the way to the disk
     std::function<void(const std::shared_ptr<job>&)> settle_again;  // at settle_at: the disk refused the end before
     bool holds_retry = false;                                       // it is a retry of the budget
     bool denied = false;                                            // it is to be one, and waits in line
@@ -180,6 +186,8 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     nanoseconds cancel_grace{0};
     std::string idempotency_key;
     id retry_of{};  // the job that it does again. Set before anybody knows the job
+    std::unique_ptr<job_ties>
+        ties;  // to jobs it was submitted with; null: to none. As retry_of, but for its needs' ends
     std::uint64_t affinity_key = 0;
     std::shared_ptr<job_log> log;
     std::shared_ptr<job_log> own_log;          // of the live attempt, if its output goes there

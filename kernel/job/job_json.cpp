@@ -94,6 +94,27 @@ void bytes_member(json_writer& w, std::string_view name, const buffer_ref& bytes
         w.open_object().member("base64", to_base64(text)).close_object();
 }
 
+// Its name among those it was submitted with, what it needs, and its group.
+void ties_members(json_writer& w, const job& j) {
+    if (j.ties) {
+        w.member("name", j.ties->name).member("submission", j.ties->submission.text());
+        if (!j.ties->needs.empty()) {
+            w.member("when", to_string(j.ties->when)).key("needs").open_array();
+            for (const auto& need : j.ties->needs)
+                w.open_object()
+                    .member("name", need.name)
+                    .member("id", need.job.text())
+                    .member("ended", to_string(need.ended))
+                    .close_object();
+            w.close_array();
+        }
+    }
+    if (const auto* in = j.spec->group.get()) {
+        w.key("group").open_object().member("name", in->group->name).member("policy", to_string(in->policy));
+        w.member("max", in->group->limit_for(in->max)).close_object();
+    }
+}
+
 void summary_members(json_writer& w, job& j) {
     attempt* a = j.current();
     auto uid = j.uid.chars();
@@ -120,6 +141,7 @@ void summary_members(json_writer& w, job& j) {
     time_member(w, "submitted_at", j.submitted_ns);
     if (j.start_ns) time_member(w, "start_at", j.start_ns);
     if (j.retry_of) w.member("retry_of", j.retry_of.text());
+    ties_members(w, j);
     time_member(w, "started_at", j.started_ns);
     time_member(w, "finished_at", j.finished_ns);
     w.member("priority", to_string(j.spec->priority)).member("queue", j.spec->queue);
@@ -217,6 +239,7 @@ void append_job_json(std::string& out, job& j, bool replayed) {
         if (a.own_log) w.member("own_log", true);
         if (a.hedge) w.member("hedge", true);
         if (!a.limits.empty()) w.key("limits").raw(a.limits);
+        if (!a.isolation.empty()) w.key("isolation").raw(a.isolation);
         if (!a.usage.empty()) w.key("usage").raw(a.usage);
         rungs_member(w, a);
         w.close_object();
@@ -261,6 +284,7 @@ std::string job_record(const job& j) {
     w.member("waits_since_ns", j.waits_since_ns);
     if (j.start_ns) w.member("start_ns", j.start_ns);
     if (j.retry_of) w.member("retry_of", j.retry_of.text());
+    if (j.ties) write_ties(w, *j.ties);
     w.member("submitted_ns", j.submitted_ns).member("started_ns", j.started_ns).member("finished_ns", j.finished_ns);
     w.key("attempts").open_array();
     for (const auto& a : j.attempts) {
@@ -277,8 +301,10 @@ std::string job_record(const job& j) {
         if (a.exit_code) w.member("exit_code", *a.exit_code);
         failure_member(w, a.why);
         if (!a.limits.empty()) w.key("limits").raw(a.limits);
+        if (!a.isolation.empty()) w.key("isolation").raw(a.isolation);
         if (!a.usage.empty()) w.key("usage").raw(a.usage);
         if (a.may_return) w.member("may_return", true);
+        if (a.may_run) w.member("may_run", true);
         if (!a.steps.empty()) {
             w.key("steps").open_array();
             for (const auto& step : a.steps)
@@ -354,8 +380,10 @@ attempt attempt_of(const json::object& o) {
     a.exit_code = int_of(o, "exit_code");
     a.why = failure_of(o);
     if (const auto* limits = object_or_null(o, "limits")) a.limits = json::serialize(*limits);
+    if (const auto* held = object_or_null(o, "isolation")) a.isolation = json::serialize(*held);
     if (const auto* usage = object_or_null(o, "usage")) a.usage = json::serialize(*usage);
     a.may_return = bool_or(o, "may_return", false);
+    a.may_run = bool_or(o, "may_run", false);
     a.more_steps = number_or<std::uint32_t>(o, "more_steps", 0);
     if (const auto* steps = array_or_null(o, "steps"))
         for (const auto& v : *steps)
@@ -384,6 +412,7 @@ result<job_record_view> parse_job_record(std::string_view body) {
     r.waits_since_ns = number_or<std::int64_t>(o, "waits_since_ns", 0);
     r.start_ns = number_or<std::int64_t>(o, "start_ns", 0);
     if (auto of = id::parse(text_or(o, "retry_of"))) r.retry_of = *of;
+    r.ties = read_ties(o);
     r.submitted_ns = number_or<std::int64_t>(o, "submitted_ns", 0);
     r.started_ns = number_or<std::int64_t>(o, "started_ns", 0);
     r.finished_ns = number_or<std::int64_t>(o, "finished_ns", 0);

@@ -23,6 +23,7 @@ struct job_record_view {
     std::string document, sealed_secrets, key, reason;
     buffer_ref payload;
     job_state state = job_state::queued;
+    std::unique_ptr<job_ties> ties;
     std::vector<attempt> attempts;
     std::uint32_t user_tries = 0, infrastructure_tries = 0;
     std::int64_t submitted_ns = 0, started_ns = 0, finished_ns = 0;

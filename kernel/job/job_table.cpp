@@ -35,6 +35,19 @@ std::vector<job_ptr> job_table::finished(const job_ptr& j) {
     return forgotten;
 }
 
+std::vector<job_ptr> job_table::ended_before(std::int64_t wall_ns, std::size_t most) {
+    std::vector<job_ptr> forgotten;
+    {
+        std::lock_guard lock(finished_mutex_);
+        while (!finished_.empty() && forgotten.size() < most && finished_.front()->finished_ns < wall_ns) {
+            forgotten.push_back(std::move(finished_.front()));
+            finished_.pop_front();
+        }
+    }
+    for (const auto& old : forgotten) erase(old->uid);
+    return forgotten;
+}
+
 std::vector<job_ptr> job_table::all() const {
     std::vector<job_ptr> out;
     for (const auto& s : shards_) {

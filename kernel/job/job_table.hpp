@@ -1,4 +1,4 @@
-// All jobs by id, in 64 shards; ended jobs are kept in order of their end and forgotten beyond a limit.
+// All jobs by id, in 64 shards; ended jobs are kept in order of their end, and forgotten beyond a number and an age.
 #pragma once
 
 #include "kernel/job/job.hpp"
@@ -19,6 +19,8 @@ public:
     std::vector<job_ptr> finished(const job_ptr& j);
     void erase(const id& uid);
     std::vector<job_ptr> all() const;
+    /// Jobs that have ended before then, of the oldest, `most` at once: they are forgotten.
+    std::vector<job_ptr> ended_before(std::int64_t wall_ns, std::size_t most);
     /// From the next job on that ends.
     void keep(std::size_t finished) noexcept { keep_.store(finished, std::memory_order_relaxed); }
 

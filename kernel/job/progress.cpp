@@ -82,12 +82,14 @@ sigrun_result job_engine::on_attempt_frame(const member_ptr& from, const link_pt
             if (where) j->hold_deadline = {};
             const bool on_its_way = j->settling || j->end_unsaved;
             if (on_its_way) j->repeats.push_back(acknowledge_later(from, via, frame));
-            lock.unlock();
+            if (a->may_run) over_there(j, lock);
+            if (lock) lock.unlock();
             if (where) place_free(where, place);
             if (!on_its_way) ack(via, frame, SIGRUN_STATE, 0);
             return SIGRUN_OK;
         }
-        if (current && j->live()) {
+        if (current && last && a->may_run) over_there(j, lock);
+        if (current && lock && j->live()) {
             switch (frame.kind) {
                 case SIGRUN_ACK: return on_ack(j, lock, frame);
                 case SIGRUN_LOG:
@@ -217,12 +219,14 @@ std::uint64_t job_engine::missing_output(const job& j, const sigrun_frame& final
     return missing;
 }
 
-// A runner that starts a job with limits says how each is held. Nearly every job has none, and its state is not parsed.
+// A runner that starts a job with limits or apart from others says how each is held. Nearly every job has none, and its state is
+// not parsed.
 void job_engine::note_limits(attempt& a, std::string_view running_state) {
-    if (running_state.find("\"limits\"") == std::string_view::npos || running_state.size() > k_longest_limits) return;
+    if (running_state.find('{', 1) == std::string_view::npos || running_state.size() > k_longest_limits) return;
     const auto o = parse_object(running_state);
-    const auto* limits = o ? object_or_null(*o, "limits") : nullptr;
-    if (limits) a.limits = json::serialize(*limits);
+    if (!o) return;
+    if (const auto* limits = object_or_null(*o, "limits")) a.limits = json::serialize(*limits);
+    if (const auto* held = object_or_null(*o, "isolation")) a.isolation = json::serialize(*held);
 }
 
 sigrun_result job_engine::on_state(const job_ptr& j, job_lock& lock, const member_ptr& from, const link_ptr& via,
@@ -282,6 +286,7 @@ ending job_engine::ending_of(const sigrun_frame& frame) {
             how.why = {failure_class::user, "exit", "ended with code " + std::to_string(how.exit_code.value_or(-1))};
         if (const auto* usage = object_or_null(*o, "usage")) how.usage = json::serialize(*usage);
         if (const auto* limits = object_or_null(*o, "limits")) how.limits = json::serialize(*limits);
+        if (const auto* held = object_or_null(*o, "isolation")) how.isolation = json::serialize(*held);
         take_outputs(*o, how);
         if (const auto told = warnings_in(*o, "artifact_warnings"); !told.empty())
             how.artifact_warnings = json::serialize(told);

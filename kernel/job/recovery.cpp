@@ -34,6 +34,9 @@ std::vector<verdict> job_engine::reconcile(const member_ptr& who, const std::vec
                 listed.insert(j.get());
             } else if (finished && j->end_unsaved && j->current()->token == item.token) {
                 v.kind = verdict::report;
+            } else if (const attempt* last = j->current();
+                       last && last->may_run && last->token == item.token && !finished) {
+                listed.insert(j.get());  // it is told to stop, and will say when it has
             }
         }
         verdicts.push_back(v);
@@ -79,13 +82,16 @@ void job_engine::not_listed(const job_ptr& j, const member_ptr& who, bool restar
     if (!a || a->runner != who->info->uid()) return;
     if (is_terminal(j->state)) {
         // Nobody knew whether it still ran there. It does not.
-        if (!std::exchange(a->holds_place, false)) return;
-        j->hold_deadline = {};
-        auto place = a->place;
-        lock.unlock();
-        return place_free(who, place);
+        const bool held = std::exchange(a->holds_place, false);
+        const auto place = a->place;
+        if (held) j->hold_deadline = {};
+        if (a->may_run) over_there(j, lock);
+        if (lock) lock.unlock();
+        if (held) place_free(who, place);
+        return;
     }
     // Over another link of the same process the offer, or the result, may be on its way.
+    if (a && a->may_run) return over_there(j, lock);
     if (!j->live() || j->settling || !a->sent || (!restarted && a->via && a->via->alive())) return;
     if (j->state == job_state::offered && j->spec->idempotent) {
         // The same process came back without it: it goes there again with its token, and counts as one attempt.
@@ -100,6 +106,7 @@ void job_engine::not_listed(const job_ptr& j, const member_ptr& who, bool restar
     }
     ending how;
     how.why = {failure_class::infra_runner, "lost", "the runner came back without the job"};
+    how.not_there = true;
     if (!j->spec->idempotent) how.why.code = "outcome_unknown";
     attempt_ended(j, lock, std::move(how));
 }
@@ -172,6 +179,7 @@ void job_engine::attach(const job_ptr& j, job_lock& lock, const link_ptr& via) {
         ending how;
         how.why = {failure_class::infra_runner, "lost",
                    "the runner is back, but the job cannot be found there: " + found.error().text()};
+        how.not_there = true;
         if (!j->spec->idempotent) how.why.code = "outcome_unknown";
         attempt_ended(j, inner, std::move(how));
     });

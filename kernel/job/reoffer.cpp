@@ -31,7 +31,9 @@ void job_engine::expect_ack(job& j) {
     if (extra_offers_.load(std::memory_order_relaxed) < k_extra_most)
         extra_offers_.fetch_add(1, std::memory_order_relaxed);
     const nanoseconds usual(j.spec->cls->usual_ack_ns.load(std::memory_order_relaxed));
-    if (!usual.count() || !j.spec->idempotent || j.current()->foreign || usual >= options_.offer_timeout) return;
+    if (!usual.count() || !j.spec->idempotent || j.spec->group || j.current()->foreign ||
+        usual >= options_.offer_timeout)
+        return;
     j.reoffer_at = clock_.now() + usual;
     arm(j);
 }

@@ -52,6 +52,7 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
     j->infrastructure_tries = view->infrastructure_tries;
     j->start_ns = view->start_ns;
     j->retry_of = view->retry_of;
+    j->ties = std::move(view->ties);
     j->submitted_ns = view->submitted_ns;
     j->started_ns = view->started_ns;
     j->finished_ns = view->finished_ns;
@@ -79,6 +80,10 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
     if (!j->attempts.empty())
         if (auto log = logs_.open(*uid); log->size()) j->log = std::move(log);
     table_.insert(j);
+    if (j->spec->group && refused.empty()) {
+        job_lock lock(j->mutex);
+        if (restore_in_group(*j)) return;
+    }
     if (is_terminal(j->state)) return forget(table_.finished(j));
     if (!refused.empty()) {
         ending how;
@@ -89,6 +94,11 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
     if (j->state == job_state::delayed) {
         job_lock lock(j->mutex);
         return hold_until_start(*j);
+    }
+    if (j->state == job_state::blocked) {
+        job_lock lock(j->mutex);
+        count_waiting(*j, true);
+        return arm(*j);
     }
     if (j->state == job_state::queued) return enqueue(j);
     // It may be running: its runner has a grace to come back and say so.
@@ -164,6 +174,9 @@ void job_engine::start() {
         }
         enqueue(j);
     }
+    const auto all = table_.all();
+    tie_again(all);
+    for (const auto& j : all) go_on(j);
     timers_.arm(sweeper_, clock_.now() + std::chrono::seconds(1));
 }
 

@@ -22,7 +22,7 @@ void job_engine::take_up_again(job& j) {
     j.retry_at = j.backoff_until = {};
     if (j.infrastructure_tries) --j.infrastructure_tries;
     std::erase_if(j.failed_on, [&](const member_ptr& m) { return m->info->uid() == a.runner; });
-    a.may_return = false;
+    a.may_return = a.may_run = false;
     a.state = attempt_state::running;
     a.finished_ns = 0;
     a.why = {};

@@ -28,7 +28,9 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
     a.exit_code = how.exit_code;
     a.why = how.why;
     a.usage = how.usage;
+    a.may_run = may_still_run(*j, a, how);
     if (!how.limits.empty()) a.limits = how.limits;
+    if (!how.isolation.empty()) a.isolation = how.isolation;
     a.via.reset();
     drop_upload(a, how);
     count_end(*j, a);
@@ -38,10 +40,8 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
     member_ptr where = a.where;
     const slot_ref place = a.place;
     bool give_back = a.holds_place && !how.runner_unknown;
-    if (give_back)
-        a.holds_place = false;
-    else if (a.holds_place)
-        j->hold_deadline = clock_.now() + j->spec->run_timeout + std::chrono::seconds(60);
+    if (give_back) a.holds_place = false;
+    if (a.holds_place || a.may_run) j->hold_deadline = clock_.now() + j->spec->run_timeout + std::chrono::seconds(60);
     if (where) {
         auto& counts = where->info->counts;
         (is_infrastructure(how.why.cls) ? counts.failed : counts.completed).fetch_add(1, std::memory_order_relaxed);
@@ -54,7 +54,7 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
     if (j->cancelling && how.state != job_state::succeeded) {
         auto asked = stopped(*j);
         how.state = asked.state;
-        if (j->overdue || how.why.cls != failure_class::cancelled) how.why = std::move(asked.why);
+        if (j->overdue || j->stopped_for || how.why.cls != failure_class::cancelled) how.why = std::move(asked.why);
     } else if (how.state == job_state::failed && !is_poison(*j, how) && !(copy = copy_can_go_on(*j, how))) {
         switch (how.why.cls) {
             case failure_class::user:
@@ -105,7 +105,10 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
         j->state = job_state::queued;
         waits_from(*j, backoff(tuned_.retry_delay.load(), j->user_tries + j->infrastructure_tries));
         j->retry_at = j->waits_since;
-        plan_retry(*j, budgeted, how.why);
+        if (a.may_run)
+            hold_retry(*j);
+        else
+            plan_retry(*j, budgeted, how.why);
         publish(*j, from);
         arm(*j);
         // Until the next attempt writes: its files are closed, and who follows this one alone hears that it is over.

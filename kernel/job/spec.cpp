@@ -3,9 +3,12 @@
 #include "kernel/base/base64.hpp"
 #include "kernel/base/rfc3339.hpp"
 #include "kernel/config/settings.hpp"
+#include "kernel/job/group_field.hpp"
 #include "kernel/job/spec_secrets.hpp"
 
+#include <sigrun/cpp/job_container.hpp>
 #include <sigrun/cpp/job_limits.hpp>
+#include <sigrun/cpp/job_setting.hpp>
 
 #include <xxhash.h>
 
@@ -22,12 +25,13 @@ constexpr std::size_t k_max_words = 4096;
 constexpr std::array<std::string_view, k_priority_bands> k_bands{"critical", "high", "normal", "low", "background"};
 constexpr std::array<std::string_view, 3> k_durabilities{"fsync", "relaxed", "memory"};
 
-const std::vector<std::string> k_fields{"kind",        "command",  "steps",      "env",        "workdir",
-                                        "payload",     "requires", "prefers",    "queue",      "tenant",
-                                        "priority",    "balancer", "affinity",   "protocol",   "labels",
-                                        "timeouts",    "retry",    "durability", "idempotent", "preferred_protocol",
-                                        "max_latency", "zone",     "start_at",   "delay",      "limits",
-                                        "secrets",     "hedge",    "explain",    "artifacts"};
+const std::vector<std::string> k_fields{"kind",        "command",   "steps",      "env",        "workdir",
+                                        "payload",     "requires",  "prefers",    "queue",      "tenant",
+                                        "priority",    "balancer",  "affinity",   "protocol",   "labels",
+                                        "timeouts",    "retry",     "durability", "idempotent", "preferred_protocol",
+                                        "max_latency", "zone",      "start_at",   "delay",      "limits",
+                                        "secrets",     "hedge",     "explain",    "artifacts",  "user",
+                                        "pty",         "isolation", "container",  "group"};
 
 std::string kind_of(const json::value& v) {
     switch (v.kind()) {
@@ -124,6 +128,7 @@ struct parser {
     const spec_defaults& defaults;
     job_spec spec{};
     std::string kind_term{};
+    std::optional<group_wish> group{};
 
     static std::string with(const std::string& first, const std::string& second) {
         return first.empty() ? second : "(" + first + ") && (" + second + ")";
@@ -235,7 +240,16 @@ struct parser {
         const auto* o = v.if_object();
         if (!o) return bad_value("retry", "an object", kind_of(v));
         for (const auto& [k, x] : *o) {
-            if (k != "user" && k != "infrastructure") return unknown("retry", k, {"user", "infrastructure"});
+            if (k == "memory_factor") {
+                boost::system::error_code ec;
+                const double n = x.is_number() ? x.to_number<double>(ec) : 0;
+                if (!(n >= 1 && n <= 8))
+                    return bad_value("retry.memory_factor", "a number from 1 to 8 such as 1.5", kind_of(x));
+                spec.memory_factor = n;
+                continue;
+            }
+            if (k != "user" && k != "infrastructure")
+                return unknown("retry", k, {"user", "infrastructure", "memory_factor"});
             SIGRUN_TRY(n, count_field(x, "retry." + std::string(k), 100));
             (k == "user" ? spec.retry_user : spec.retry_infrastructure) = n;
         }
@@ -307,6 +321,9 @@ struct parser {
             SIGRUN_TRY(d, duration_field(v, f));
             if (d > k_longest_delay) return bad_value(f, "at most " + format_duration(k_longest_delay), kind_of(v));
             spec.delay = d;
+        } else if (f == "group") {
+            SIGRUN_TRY(wish, read_group_field(v));
+            group = wish;
         } else if (f == "labels") {
             return map_field(v, f, &spec.labels);
         } else if (f == "timeouts") {
@@ -316,6 +333,8 @@ struct parser {
             spec.artifacts = std::move(wishes);
         } else if (f == "limits") {
             return limits_field(v);
+        } else if (f == "user" || f == "pty" || f == "isolation" || f == "container") {
+            // By finish(), all of them together.
         } else if (f == "retry") {
             return retry_field(v);
         } else if (f == "idempotent") {
@@ -337,6 +356,19 @@ struct parser {
         return bad_value(field, "one of " + known.substr(0, known.size() - 2), "\"" + name + "\"");
     }
 
+    result<void> setting_of(const json::object& o) const {
+        sdk::job_setting setting;  // the runner reads it again
+        if (const auto fault = sdk::read_job_setting(o, setting))
+            return bad_value(fault->field, fault->expected, fault->found);
+        sdk::job_container container;
+        if (const auto fault = sdk::read_job_container(o, spec.kind, container))
+            return bad_value(fault->field, fault->expected, fault->found);
+        for (const auto* name : {"user", "pty", "isolation"})
+            if (spec.kind == "call" && o.contains(name))
+                return bad_value(name, "none: a call runs inside the runner's own process", name);
+        return {};
+    }
+
     result<void> finish(const json::object& o) {
         if (spec.command.empty() == (spec.steps == 0))
             return bad_value("command", "either command or steps", spec.steps ? "both" : "neither");
@@ -348,11 +380,21 @@ struct parser {
             return bad_value("timeouts.silent", "nothing: a call has no output", format_duration(spec.silent_timeout));
         if (spec.hedge && !spec.idempotent)
             return bad_value("hedge", "false: a job with idempotent = false must not run twice", "true");
+        if (spec.hedge && group)
+            return bad_value("hedge", "false: of a group only so many run at once, and a copy runs beside the first",
+                             "true");
+        if (group && group->policy == group_policy::refuse && (spec.start_at_ns || spec.delay.count()))
+            return bad_value("group.policy", "queue, cancel_running or cancel_waiting for a job that starts later",
+                             "refuse");
         if (spec.steps && spec.kind == "call") return bad_value("steps", "command: a call has no steps", "steps");
         if (spec.kind == "call" && o.contains("limits"))
             return bad_value("limits", "none: a call runs inside the runner's own process", "limits");
         if (spec.kind == "call" && !spec.artifacts.empty())
             return bad_value("artifacts", "none: a call leaves no files", "some");
+        SIGRUN_CHECK_OK(setting_of(o));
+        const auto* limits = object_or_null(o, "limits");
+        if (spec.memory_factor > 1 && (!limits || !limits->contains("memory")))
+            return bad_value("retry.memory_factor", "limits.memory beside it", "no limit of memory");
         for (const auto& [k, v] : spec.labels)
             if (k.rfind("sigrun.", 0) == 0)
                 return bad_value("labels", "names that do not begin with \"sigrun.\"", "\"" + k + "\"");
@@ -424,6 +466,9 @@ result<spec_ptr> parse_job_spec(std::string_view document, selector& select, con
     p.spec.queue_account = defaults.queues->find(p.spec.queue);
     p.spec.tenant_account = defaults.tenants->find(p.spec.tenant);
     p.spec.cls = defaults.classes->of(p.spec.pred);
+    if (p.group)
+        p.spec.group = std::make_shared<group_terms>(
+            group_terms{defaults.groups->find(p.spec.tenant, p.group->name), p.group->max, p.group->policy});
     return spec_ptr(std::make_shared<const job_spec>(std::move(p.spec)));
 }
 

@@ -7,6 +7,7 @@
 #include "kernel/guard/secret_box.hpp"
 #include "kernel/job/artifact.hpp"
 #include "kernel/job/job_class.hpp"
+#include "kernel/job/run_group.hpp"
 #include "kernel/job/wait_accounts.hpp"
 #include "kernel/plugin/buffer.hpp"
 #include "kernel/select/selector.hpp"
@@ -52,6 +53,7 @@ struct job_spec {
     std::vector<preference> prefers;  // heaviest first
     std::string queue = "default", tenant;
     account_ptr queue_account, tenant_account;
+    std::shared_ptr<const group_terms> group;  // null: it is in none
     class_ptr cls;
     priority_band priority = priority_band::normal;
     std::string balancer;  // that the document, its queue or the rule for its priority names; "" = default
@@ -74,6 +76,7 @@ struct job_spec {
     std::int64_t start_at_ns = 0;  // wall clock
     nanoseconds delay{0};          // after submit
     std::uint32_t retry_user = 0, retry_infrastructure = 3;
+    double memory_factor = 1;       // of limits.memory, for each attempt that ended for lack of it
     std::string compared_document;  // for idempotency keys, secrets as a mark of them; "" = as submitted
     durability keep = durability::fsync;
     bool idempotent = true;
@@ -105,6 +108,7 @@ struct spec_defaults {
     std::shared_ptr<wait_accounts> tenants = std::make_shared<wait_accounts>();
     std::shared_ptr<job_classes> classes = std::make_shared<job_classes>();
     std::shared_ptr<secret_box> secrets;  // null: documents with secrets are refused
+    std::shared_ptr<run_groups> groups = std::make_shared<run_groups>();
 };
 
 /// The same for the same text, and never 0.

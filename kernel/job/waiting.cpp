@@ -109,6 +109,9 @@ void job_engine::sweep() {
     constexpr std::size_t k_keys_at_once = 10'000;
     if (auto gone = keys_.expire(clock_.wall_ns(), k_keys_at_once); !gone.empty())
         store_.append(std::move(gone), false, {});
+    constexpr std::size_t k_forgotten_at_once = 1'000;  // their logs are files, and this is the timers' thread
+    if (const auto age = tuned_.keep_finished_for.load(); age.count())
+        forget(table_.ended_before(clock_.wall_ns() - age.count(), k_forgotten_at_once));
     if (!queue_.size()) return;
     std::set<std::string> keys;
     for (const auto& w : queue_.heads(k_sweep_lanes)) {

@@ -409,10 +409,12 @@ result<void> daemon::start() {
         d.time, d.options.version, [&d] { return d.config->in_effect(); }, d.time.wall_ns(), d.config.get(), &d.who});
     add_job_methods(*d.methods, *d.control);
     add_artifact_methods(*d.methods, *d.control);
+    add_submission_methods(*d.methods, *d.control);
     add_runner_methods(*d.methods, *d.control);
     add_event_methods(*d.methods, *d.control);
     add_system_methods(*d.methods, *d.control);
     add_path_methods(*d.methods, *d.control);
+    add_store_methods(*d.methods, *d.control);
     add_balancer_methods(*d.methods, *d.control);
     add_plugin_methods(*d.methods, *d.control);
     add_crash_methods(*d.methods, *d.control);

@@ -110,6 +110,7 @@ json::object explain_job(controller& c, const job_ptr& j) {
     const auto why = waiting_reason(c, *j, e, {});
     auto line = c.jobs.place_in_queue(j);
     auto attempts = attempts_json(c, j);
+    const auto blocked = c.jobs.blocked_text(j);
     json::object o{{"id", j->uid.text()},
                    {"runners", e.runners},
                    {"open", e.open},
@@ -130,6 +131,7 @@ json::object explain_job(controller& c, const job_ptr& j) {
         if (j->state == job_state::delayed)
             reason +=
                 sdk::concat(", in ", span_of_time(std::max<std::int64_t>((j->start_due - c.time.now()).count(), 0)));
+        if (j->state == job_state::blocked && !blocked.empty()) reason = blocked;
         if (const attempt* a = j->current(); a && !is_waiting(j->state)) {
             of_attempt = j->output_trouble.empty() && j->reason.empty();
             reason = of_attempt                   ? choice_reason(*a)

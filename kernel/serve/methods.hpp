@@ -31,10 +31,12 @@ struct controller {
 
 void add_job_methods(router& r, controller& c);
 void add_artifact_methods(router& r, controller& c);
+void add_submission_methods(router& r, controller& c);
 void add_runner_methods(router& r, controller& c);
 void add_event_methods(router& r, controller& c);
 void add_system_methods(router& r, controller& c);
 void add_path_methods(router& r, controller& c);
+void add_store_methods(router& r, controller& c);
 void add_plugin_methods(router& r, controller& c);
 void add_crash_methods(router& r, controller& c);
 void add_balancer_methods(router& r, controller& c);

@@ -127,7 +127,8 @@ result<std::string> list_jobs(controller& c, const json::object& o) {
         state = parse_job_state(text);
         if (!state)
             return bad_value(
-                "state", "delayed, queued, offered, running, uploading, succeeded, failed, cancelled, expired or dead",
+                "state",
+                "delayed, blocked, queued, offered, running, uploading, succeeded, failed, cancelled, expired or dead",
                 "\"" + std::string(text) + "\"");
     }
     std::optional<id> before;
@@ -164,6 +165,11 @@ void refresh_reason(controller& c, const job_ptr& j) {
     auto stale = [&] {
         return j->state == job_state::queued && !j->settling && (j->reason.empty() || j->reason.starts_with(k_waits));
     };
+    if (auto text = c.jobs.blocked_text(j); !text.empty()) {
+        std::lock_guard lock(j->mutex);
+        if (j->state == job_state::blocked) j->reason = std::move(text);
+        return;
+    }
     {
         std::lock_guard lock(j->mutex);
         if (!stale()) return;

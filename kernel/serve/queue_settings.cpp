@@ -50,6 +50,7 @@ engine_tuning engine_tuning_of(const daemon_settings& bound) {
     engine_tuning t;
     t.max_waiting = static_cast<std::uint64_t>(j.integer("max_waiting"));
     t.keep_finished = static_cast<std::size_t>(j.integer("keep_finished"));
+    t.keep_finished_for = nanoseconds(j.integer("keep_finished_for"));
     t.keep_keys = nanoseconds(j.integer("key_lifetime"));
     t.max_keys = static_cast<std::size_t>(j.integer("max_keys"));
     t.lease = nanoseconds(j.integer("lease"));
@@ -68,6 +69,9 @@ engine_tuning engine_tuning_of(const daemon_settings& bound) {
         if (const auto weight = section->integer("weight")) rules.weight = static_cast<std::uint32_t>(weight);
         if (const auto most = section->integer("max_waiting")) rules.most = static_cast<std::uint64_t>(most);
     }
+    for (const auto& [name, section] : bound.groups)
+        t.groups[name] = {static_cast<std::uint32_t>(section->integer("max")), section->real("rate"),
+                          static_cast<std::uint32_t>(section->integer("burst"))};
     for (const auto& [name, section] : bound.queues)
         t.rules.queues[name] = {static_cast<std::uint64_t>(section->integer("max_waiting")), section->text("balancer"),
                                 parse_priority(section->text("priority")).value_or(priority_band::normal)};

@@ -1,4 +1,4 @@
-// The option tables of [queue NAME] and [tenant NAME].
+// The option tables of [queue NAME], [tenant NAME] and [group NAME].
 #pragma once
 
 #include <sigrun/cpp/options.hpp>
@@ -34,6 +34,26 @@ inline constexpr std::array k_tenant_options{
                  .doc = "Jobs of this tenant that may wait; beyond it submit answers busy. 0: [jobs] "
                         "tenant_max_waiting.",
                  .max = 10000000,
+                 .flags = SIGRUN_OPT_HOT}),
+};
+inline constexpr std::array k_group_options{
+    sdk::option(
+        "max", SIGRUN_OPT_INT,
+        {.def = "0",
+         .doc = "Jobs of the group that run at once, of each tenant. 0: as many as the jobs say, and 1 where they "
+                "say nothing. A job may ask for fewer, not for more.",
+         .max = 100000,
+         .flags = SIGRUN_OPT_HOT}),
+    sdk::option("rate", SIGRUN_OPT_FLOAT,
+                {.def = "0",
+                 .doc = "Jobs of the group that are let in per second; the others wait. 0: any number.",
+                 .max = 1000000,
+                 .flags = SIGRUN_OPT_HOT}),
+    sdk::option("burst", SIGRUN_OPT_INT,
+                {.def = "1",
+                 .doc = "So many may be let in at once after a time in which none was.",
+                 .min = 1,
+                 .max = 100000,
                  .flags = SIGRUN_OPT_HOT}),
 };
 

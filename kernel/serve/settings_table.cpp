@@ -307,6 +307,12 @@ constexpr std::array k_jobs{
             .min = 1,
             .max = 10000000,
             .flags = SIGRUN_OPT_HOT}),
+    option("keep_finished_for", SIGRUN_OPT_DURATION,
+           {.def = "7d",
+            .doc = "How long after its end a job can still be asked for, unless keep_finished others have ended since; "
+                   "then it is forgotten with its output. 0s: however long.",
+            .max = 3650 * 86400 * k_second,
+            .flags = SIGRUN_OPT_HOT}),
     option("key_lifetime", SIGRUN_OPT_DURATION,
            {.def = "24h",
             .doc = "How long after the end of its job an idempotency key is remembered, also if the job is not.",
@@ -401,7 +407,7 @@ constexpr std::array k_runner{
                    "server_name for this runner."}),
 };
 
-const std::array<documented_section, 15> k_sections{{
+const std::array<documented_section, 16> k_sections{{
     {"[server]", "Where the daemon listens.", k_server},
     {"[tls]", "Encryption, of what is accepted and of what is dialled. Files that change are read again by themselves.",
      tls_server_option_table()},
@@ -418,11 +424,13 @@ const std::array<documented_section, 15> k_sections{{
      k_queue_options},
     {"[tenant NAME]", "What jobs with this `tenant` share, one section each. Other names need no section.",
      k_tenant_options},
+    {"[group NAME]", "What jobs with this `group` share, one section each. Other names need no section.",
+     k_group_options},
     {"[zone NAME]", "What is known beforehand of the zone of runners with the label zone=NAME, one section each.",
      k_zone_options},
     {"[runner NAME]", "A runner that the daemon dials, one section each.", k_runner},
 }};
-constexpr std::size_t k_kinds = 4;  // of them, at the end, have one section for each name
+constexpr std::size_t k_kinds = 5;  // of them, at the end, have one section for each name
 
 struct section_kind {
     std::string_view prefix;
@@ -431,6 +439,7 @@ struct section_kind {
 };
 const section_kind k_kind_of[k_kinds]{{"queue ", k_queue_options, &daemon_settings::queues},
                                       {"tenant ", k_tenant_options, &daemon_settings::tenants},
+                                      {"group ", k_group_options, &daemon_settings::groups},
                                       {"zone ", k_zone_options, &daemon_settings::zones},
                                       {"runner ", k_runner, &daemon_settings::runners}};
 

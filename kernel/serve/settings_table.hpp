@@ -16,7 +16,7 @@ std::span<const documented_section> daemon_sections();
 /// The checked sections by name ("server"), and those of a kind by theirs.
 struct daemon_settings {
     using by_name = std::map<std::string, std::shared_ptr<const bound_section>, std::less<>>;
-    by_name sections, queues, tenants, zones, runners;
+    by_name sections, queues, tenants, groups, zones, runners;
     const bound_section& at(std::string_view name) const { return *sections.find(name)->second; }
 };
 /// Fails with file, line and the nearest name for an unknown section or key. [plugin X] and [instance X] sections are

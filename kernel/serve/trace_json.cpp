@@ -1,5 +1,6 @@
 #include "kernel/serve/trace_json.hpp"
 
+#include "kernel/base/clock.hpp"
 #include "kernel/base/time_text.hpp"
 
 #include <cmath>

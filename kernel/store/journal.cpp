@@ -119,6 +119,16 @@ void journal::compact() {
     if (impl_->outlet) impl_->outlet->compact();
 }
 
+void journal::copy(const std::string& target, std::function<void(result<buffer_ref>)> done) {
+    if (!impl_->outlet) return done(make_problem(errc::unsupported, "there is no store"));
+    impl_->outlet->copy(target, std::move(done));
+}
+
+std::pair<std::uint64_t, std::uint64_t> journal::copy_progress() const {
+    if (!impl_->outlet) return {0, 0};
+    return impl_->outlet->copy_progress();
+}
+
 std::string journal::failed() const { return impl_->commits ? impl_->commits->failed() : std::string(); }
 
 void journal::flush() {

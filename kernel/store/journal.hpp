@@ -47,6 +47,11 @@ public:
     /// [any] never blocks. The store may give a part of the space of deleted records back to the disk. Done by itself each
     /// minute from open on.
     void compact();
+    /// [any] never blocks. A copy of everything that was stored by then, as a new file, from which a daemon can start. `done` runs on
+    /// the store's thread, with JSON {"bytes":n}.
+    void copy(const std::string& target, std::function<void(result<buffer_ref>)> done);
+    /// How much of the copy under way is done, and of how much; 0 of 0: there is none.
+    std::pair<std::uint64_t, std::uint64_t> copy_progress() const;
     /// The reason why nothing can be stored now, or empty. A full disk heals by itself: the next append tries
     /// again.
     std::string failed() const;

@@ -3,6 +3,8 @@
 #include "kernel/base/json.hpp"
 #include "kernel/log/loggers.hpp"
 
+#include <sigrun/cpp/text.hpp>
+
 #include <future>
 
 namespace sigrun {
@@ -88,6 +90,24 @@ void store_outlet::compact() {
             // A full disk, or another owner: the next batch tells.
             if (!answer) SIGRUN_LOG(logs::store, debug, "the store was not compacted: ", answer.error().text());
         });
+}
+
+void store_outlet::copy(const std::string& file, std::function<void(result<buffer_ref>)> done) {
+    const auto to = present();
+    if (!to.store) return done(make_problem(errc::cancelled, "the journal is closed"));
+    if (!SIGRUN_HAS(to.table, copy))
+        return done(make_problem(errc::unsupported,
+                                 "the store '" + to.store->name() + "' cannot be copied while it is in use"));
+    host_.call_async(
+        *to.store, [&](sigrun_op op) { return to.table->copy(to.store->abi(), sdk::str(file), op); },
+        std::move(done));
+}
+
+std::pair<std::uint64_t, std::uint64_t> store_outlet::copy_progress() const {
+    std::uint64_t done = 0, total = 0;
+    if (const auto to = present(); to.store && SIGRUN_HAS(to.table, copy_progress))
+        to.table->copy_progress(to.store->abi(), &done, &total);
+    return {done, total};
 }
 
 result<buffer_ref> store_outlet::ask(const target& to, nanoseconds limit,

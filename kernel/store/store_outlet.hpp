@@ -21,6 +21,11 @@ public:
     /// Lets the store give space of deleted records back, if it can; what comes of it is not waited for.
     void compact();
 
+    /// A copy of all there is, as the store makes it; `done` has its answer.
+    void copy(const std::string& target, std::function<void(result<buffer_ref>)> done);
+    /// In parts of any size; 0 of 0: none is under way.
+    std::pair<std::uint64_t, std::uint64_t> copy_progress() const;
+
     // These wait for the store's answer.
     /// Takes the shard, with an epoch above every earlier one; batches carry it from here on.
     result<std::uint64_t> take();

@@ -2,6 +2,7 @@
 
 #include <sigrun/base.h>
 
+#include <asm/termbits.h>
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -32,7 +33,25 @@ void close_and_forget(int& fd) {
 
 }  // namespace
 
-bool output::open() {
+bool output::open_terminal(const sigrun_shim_setting& what) {
+    terminal_ = true;
+    auto& e = ends_[0];
+    e.read = ::open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+    int unlock = 0;
+    if (e.read < 0 || ::ioctl(e.read, TIOCSPTLCK, &unlock) != 0) return false;
+    // By way of the other end: its path may lie in another /dev.
+    e.write = ::ioctl(e.read, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (e.write < 0) return false;
+    const winsize size{what.rows, what.columns, 0, 0};
+    termios how{};
+    if (::ioctl(e.write, TIOCSWINSZ, &size) != 0 || ::ioctl(e.write, TCGETS, &how) != 0) return false;
+    how.c_oflag &= ~static_cast<tcflag_t>(ONLCR);  // a line of the log ends as every other one
+    if (what.what & SIGRUN_SHIM_AS_USER && ::fchown(e.write, what.uid, static_cast<gid_t>(-1)) != 0) return false;
+    return ::ioctl(e.write, TCSETS, &how) == 0 && ::ioctl(e.write, TIOCSCTTY, 0) == 0;
+}
+
+bool output::open(const sigrun_shim_setting& what) {
+    if (what.what & SIGRUN_SHIM_PTY) return open_terminal(what);
     for (auto& e : ends_) {
         int two[2];
         if (::pipe2(two, O_CLOEXEC) != 0) return false;

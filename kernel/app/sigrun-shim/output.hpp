@@ -24,10 +24,10 @@ public:
     /// None of `secrets` gets into the spool: not as it is, by lines or in base64.
     output(spool_writer& to, const std::vector<std::string>& secrets)
         : spool_(to), secrets_(secrets), redactors_{sdk::redactor(secrets_), sdk::redactor(secrets_)} {}
-    /// Makes the pipes. False: errno says why.
-    bool open();
+    /// Makes the pipes, or with SIGRUN_SHIM_PTY the terminal, which becomes this process's own. False: errno says why.
+    bool open(const sigrun_shim_setting& what);
     /// The ends for the job: standard output, standard error.
-    int job_end(int stream) const noexcept { return ends_[static_cast<std::size_t>(stream)].write; }
+    int job_end(int stream) const noexcept { return ends_[terminal_ ? 0 : static_cast<std::size_t>(stream)].write; }
     /// No more processes will be given the pipes: from now on they can end.
     void close_job_ends() noexcept;
 
@@ -51,12 +51,14 @@ private:
     struct ends {
         int read = -1, write = -1;
     };
+    bool open_terminal(const sigrun_shim_setting& what);
     bool move_from(ends& which, sdk::redactor& through, std::uint32_t stream);
     std::uint64_t room() const noexcept;
     bool store_held();
 
     spool_writer& spool_;
     std::array<ends, 2> ends_;
+    bool terminal_ = false;  // ends_[0] is both of its ends
     bool discard_ = false;
     std::optional<std::chrono::steady_clock::time_point> retry_at_;
     std::string_view held_;  // bytes in piece_, or in redacted_, that are not in the spool

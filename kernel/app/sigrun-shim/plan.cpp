@@ -47,6 +47,24 @@ bool take(strings& from, std::uint32_t n, std::vector<char*>& to) {
     return true;
 }
 
+constexpr std::uint32_t k_most_groups = 65536, k_most_filter = 4096, k_most_writable = 256;
+constexpr std::size_t k_instruction = 8;  // of BPF
+
+// The setting and what follows it; `begin` moves behind it.
+bool take_setting(plan& out, std::size_t& begin) {
+    if (out.storage.size() - begin < sizeof out.setting) return false;
+    std::memcpy(&out.setting, out.storage.data() + begin, sizeof out.setting);
+    begin += sizeof out.setting;
+    const auto& s = out.setting;
+    if (s.n_groups > k_most_groups || s.n_filter > k_most_filter || s.n_writable > k_most_writable) return false;
+    const auto groups = s.n_groups * sizeof(std::uint32_t), filter = s.n_filter * k_instruction;
+    if (out.storage.size() - begin < groups + filter) return false;
+    out.groups = out.storage.data() + begin;
+    out.filter = out.storage.data() + begin + groups;
+    begin += groups + filter;
+    return true;
+}
+
 }  // namespace
 
 bool read_plan(int control, plan& out) {
@@ -69,6 +87,8 @@ bool read_plan(int control, plan& out) {
         out.limits.address_space = out.limits.processes = out.limits.open_files = SIGRUN_SHIM_NO_LIMIT;
         out.limits.file_size = out.limits.core = SIGRUN_SHIM_NO_LIMIT;
     }
+    const bool set = (start.flags & SIGRUN_SHIM_SET) != 0;
+    if (set && !take_setting(out, begin)) return false;
     std::size_t room = out.storage.size() - begin;
     if (start.n_steps == 0 || start.n_steps > room / sizeof(std::uint32_t)) return false;
     std::vector<std::uint32_t> counts(start.n_steps);
@@ -78,8 +98,10 @@ bool read_plan(int control, plan& out) {
     strings from(out.storage.data() + texts, out.storage.data() + out.storage.size());
     out.terms = start;
     out.workdir = from.next();
-    if (out.workdir && out.limited && !(out.workspace = from.next())) return false;
+    if (out.workdir && (out.limited || set) && !(out.workspace = from.next())) return false;
     if (!out.workdir || !take(from, start.n_env, out.environment)) return false;
+    if (!take(from, out.setting.n_writable, out.writable)) return false;
+    out.writable.pop_back();  // no list for exec
     for (std::uint32_t n : counts) {
         out.steps.emplace_back();
         if (n == 0 || !take(from, n, out.steps.back())) return false;

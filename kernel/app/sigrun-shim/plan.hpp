@@ -12,10 +12,14 @@ namespace sigrun::shim {
 struct plan {
     std::string storage;
     const char* workdir = nullptr;
-    const char* workspace = "";  // of a job with limits
+    const char* workspace = "";  // of a job with limits or a setting
     sigrun_shim_start terms{};
     sigrun_shim_limits limits{};
     bool limited = false;
+    sigrun_shim_setting setting{};  // all 0 without SIGRUN_SHIM_SET
+    const void* groups = nullptr;   // n_groups numbers
+    const void* filter = nullptr;   // n_filter instructions
+    std::vector<char*> writable;
     std::vector<char*> environment;
     std::vector<std::vector<char*>> steps;
     std::vector<std::string> secrets;  // to be kept out of the output

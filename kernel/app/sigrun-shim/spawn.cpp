@@ -1,5 +1,7 @@
 #include "spawn.hpp"
 
+#include "identity.hpp"
+
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
@@ -72,18 +74,29 @@ void take_no_protection() {
 
 [[noreturn]] void become(char* const* argv, char* const* environment, const spawn_place& where, pid_t shim,
                          int note_fd) {
-    ::setsid();
+    const auto& what = *where.what;
+    const bool at_terminal = (what.setting.what & SIGRUN_SHIM_PTY) != 0;
+    // At a terminal the shim leads the session: what ends with its leader, the terminal among it, goes on with the next step.
+    if (at_terminal ? ::setpgid(0, 0) != 0 || ::tcsetpgrp(where.out, ::getpgrp()) != 0 : ::setsid() < 0)
+        fail(note_fd, at_terminal ? SIGRUN_SHIM_STAGE_PTY : SIGRUN_SHIM_STAGE_FORK, errno);
     if (int error = where.held_to->join()) fail(note_fd, SIGRUN_SHIM_STAGE_LIMITS, error);
-    if (::dup2(where.out, 1) < 0 || ::dup2(where.err, 2) < 0) fail(note_fd, SIGRUN_SHIM_STAGE_FORK, errno);
-    // The tree must not outlive the shim: this ends at least the main process at once, the executor finds the rest.
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != shim) ::_exit(127);
+    if (int error = where.within->enter()) fail(note_fd, SIGRUN_SHIM_STAGE_NAMESPACE, error);
+    if (::dup2(where.out, 1) < 0 || ::dup2(where.err, 2) < 0 || (at_terminal && ::dup2(where.out, 0) < 0))
+        fail(note_fd, SIGRUN_SHIM_STAGE_FORK, errno);
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     take_no_protection();
+    if (int error = become_user(what)) fail(note_fd, SIGRUN_SHIM_STAGE_USER, error);
+    // The tree must not outlive the shim: this ends at least the main process at once, the executor finds the rest. A change of
+    // the user takes it back, so it comes after that.
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != where.within->seen_parent(shim)) ::_exit(127);
     if (::chdir(where.workdir) != 0) fail(note_fd, SIGRUN_SHIM_STAGE_WORKDIR, errno);
     if (int error = where.held_to->lower()) fail(note_fd, SIGRUN_SHIM_STAGE_LIMITS, error);
+    if (int error = give_up_privileges(what)) fail(note_fd, SIGRUN_SHIM_STAGE_PRIVILEGES, error);
+    if (int error = give_up_files(what)) fail(note_fd, SIGRUN_SHIM_STAGE_FILES, error);
+    if (int error = take_filter(what)) fail(note_fd, SIGRUN_SHIM_STAGE_FILTER, error);
     fail(note_fd, SIGRUN_SHIM_STAGE_EXEC, exec_in_path(argv, environment));
 }
 

@@ -1,6 +1,7 @@
 // Starts one step: a new session, a clean signal state, the working directory, then exec.
 #pragma once
 
+#include "keeper.hpp"
 #include "limits.hpp"
 
 #include <sys/types.h>
@@ -20,6 +21,8 @@ struct spawn_place {
     int out = -1, err = -1;  // become standard output and standard error
     int group = -1;          // folder of the cgroup to be born in; -1: the shim's own
     const limits* held_to = nullptr;
+    const plan* what = nullptr;
+    const keeper* within = nullptr;
 };
 
 /// Returns when exec has succeeded or failed in the child. argv[0] without a slash is looked up in the PATH of

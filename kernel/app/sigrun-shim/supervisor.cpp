@@ -53,10 +53,23 @@ supervisor::supervisor(int children, const plan& what)
     if (what.terms.deadline_ns) deadline_ = clock::time_point(span(what.terms.deadline_ns));
 }
 
-bool supervisor::prepare() { return spool_.open() && output_.open(); }
+bool supervisor::prepare() { return spool_.open(); }
+
+// False: why is in the result.
+bool supervisor::begin_setting() {
+    result_.exit_code = -1;
+    if (!output_.open(plan_.setting)) {
+        result_.refused_stage = plan_.setting.what & SIGRUN_SHIM_PTY ? SIGRUN_SHIM_STAGE_PTY : SIGRUN_SHIM_STAGE_FORK;
+        result_.refused_error = errno;
+    } else if (int error = keeper_.begin(plan_)) {
+        result_.refused_stage = SIGRUN_SHIM_STAGE_NAMESPACE;
+        result_.refused_error = error;
+    }
+    return result_.refused_stage == 0;
+}
 
 void supervisor::run() {
-    start_step();
+    if (begin_setting()) start_step();
     for (;;) {
         output_.move();
         reap();
@@ -77,8 +90,9 @@ void supervisor::start_step() {
     if (plan_.limited && step_ > 0) limits_.read_counts(before_step_);
     result_.step = static_cast<std::uint32_t>(step_);
     result_.exit_code = -1;
-    auto started = spawn(plan_.steps[step_].data(), plan_.environment.data(),
-                         {plan_.workdir, output_.job_end(0), output_.job_end(1), group_.folder(), &limits_});
+    auto started =
+        spawn(plan_.steps[step_].data(), plan_.environment.data(),
+              {plan_.workdir, output_.job_end(0), output_.job_end(1), group_.folder(), &limits_, &plan_, &keeper_});
     if (started.pid > 0) {
         main_ = started.pid;
         no_child_ = false;
@@ -97,6 +111,7 @@ void supervisor::reap() {
         if (pid < 0 && errno == EINTR) continue;
         no_child_ = pid < 0;
         if (pid <= 0) return;
+        if (pid == keeper_.pid()) keeper_.ended();
         if (pid != main_) continue;
         main_ = 0;
         result_.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -113,8 +128,11 @@ void supervisor::step_ended() {
     last_step_over_ = true;
     if (result_.exit_code != 0 && !result_.ladder) look_at_disk();
     output_.close_job_ends();
+    const std::size_t kept = keeper_.pid() > 0 ? 1 : 0;  // ends by itself once it is alone
+    keeper_.let_go();
     if (tree_is_empty() || result_.ladder) return;
-    result_.leftovers = static_cast<std::uint32_t>(std::max<std::size_t>(signal_descendants(SIGTERM), 1));
+    const auto told = std::max<std::size_t>(signal_descendants(SIGTERM), 1);
+    result_.leftovers = static_cast<std::uint32_t>(told - std::min(told, kept));
     signal_descendants(SIGCONT);
     auto settled = clock::now() + k_settle;
     kill_at_ = kill_at_ ? std::min(*kill_at_, settled) : settled;

@@ -34,6 +34,7 @@ public:
 private:
     using clock = std::chrono::steady_clock;
 
+    bool begin_setting();
     void start_step();
     void reap();
     void step_ended();
@@ -57,6 +58,7 @@ private:
     spool_writer spool_{SIGRUN_SHIM_SPOOL_FD};
     output output_;
     job_group group_;
+    keeper keeper_;
     limits limits_;
     workspace_watch workspace_;
     executor_channel executor_;

@@ -81,6 +81,7 @@ void add_probe_command(CLI::App& app, context& ctx);
 void add_events_command(CLI::App& app, context& ctx);
 void add_bench_command(CLI::App& app, context& ctx);
 void add_chaos_command(CLI::App& app, context& ctx);
+void add_backup_command(CLI::App& app, context& ctx);
 void add_config_commands(CLI::App& app, context& ctx);
 /// Those of `config` that ask the daemon; `group` is the command `config`.
 void add_live_config_commands(CLI::App& group, context& ctx);

@@ -126,7 +126,7 @@ void add_job_commands(CLI::App& app, context& ctx) {
 
     auto* ls = group->add_subcommand("ls", "List jobs, newest first");
     ls->add_option("--state", what->state, "Only jobs in this state")
-        ->check(CLI::IsMember({"delayed", "queued", "offered", "running", "uploading", "succeeded", "failed",
+        ->check(CLI::IsMember({"delayed", "blocked", "queued", "offered", "running", "uploading", "succeeded", "failed",
                                "cancelled", "expired", "dead"}));
     ls->add_option("-n,--limit", what->limit, "At most this many")
         ->check(CLI::Range(1, 1'000'000))

@@ -1,6 +1,7 @@
 #include "kernel/app/sigrun/job_document.hpp"
 
 #include "kernel/app/sigrun/cell_text.hpp"
+#include "kernel/app/sigrun/job_file.hpp"
 #include "kernel/base/base64.hpp"
 
 #include <charconv>
@@ -83,7 +84,7 @@ std::string bytes_of(const json::value& value) {
     return from_base64(text_or(*object, "base64")).value_or(std::string());
 }
 
-namespace {
+namespace {}  // namespace
 
 // Never from the command line itself: everybody on the machine can read that.
 result<json::object> secret_values(const std::vector<std::string>& named) {
@@ -112,8 +113,6 @@ result<json::object> secret_values(const std::vector<std::string>& named) {
     return out;
 }
 
-}  // namespace
-
 result<json::object> job_document(const job_options& o) {
     json::object out{{"kind", o.kind}};
     if (o.command.empty()) return bad_value("command", "a command after --", "nothing");
@@ -139,6 +138,11 @@ result<json::object> job_document(const job_options& o) {
         SIGRUN_TRY(bytes, payload_bytes(o.payload));
         out["payload"] = text_or_base64(bytes);
     }
+    if (!o.group.empty() || !o.group_policy.empty()) {
+        auto group = group_value(o.group, o.group_policy);
+        if (!group) return bad_value("--group", group.error().expected, group.error().found);
+        out["group"] = *group;
+    }
     SIGRUN_TRY(environment, pairs(o.environment, "--env"));
     if (!environment.empty()) out["env"] = std::move(environment);
     SIGRUN_TRY(secrets, secret_values(o.secrets));
@@ -150,6 +154,7 @@ result<json::object> job_document(const job_options& o) {
     if (!prefers.empty()) out["prefers"] = std::move(prefers);
     SIGRUN_TRY(limits, limits_of(o.limits));
     if (!limits.empty()) out["limits"] = std::move(limits);
+    SIGRUN_CHECK_OK(add_setting(o.setting, out));
     json::object timeouts, retry;
     if (!o.run_timeout.empty()) timeouts["run"] = o.run_timeout;
     if (!o.queue_timeout.empty()) timeouts["queue"] = o.queue_timeout;
@@ -159,6 +164,7 @@ result<json::object> job_document(const job_options& o) {
     if (!timeouts.empty()) out["timeouts"] = std::move(timeouts);
     if (o.user_retries >= 0) retry["user"] = o.user_retries;
     if (o.infrastructure_retries >= 0) retry["infrastructure"] = o.infrastructure_retries;
+    if (o.memory_factor > 0) retry["memory_factor"] = o.memory_factor;
     if (!retry.empty()) out["retry"] = std::move(retry);
     if (o.once) out["idempotent"] = false;
     if (o.hedge) out["hedge"] = true;

@@ -1,6 +1,7 @@
 // The job document that `run`, `submit` and `bench` send, from their options. Pure.
 #pragma once
 
+#include "kernel/app/sigrun/setting_options.hpp"
 #include "kernel/base/json.hpp"
 
 #include <map>
@@ -18,13 +19,18 @@ struct job_options {
     std::string delay, start_at;
     std::vector<std::string> secrets;                       // "NAME" (of this program's environment) or "NAME=@FILE"
     std::vector<std::string> artifacts;                     // paths, perhaps with wildcards
+    std::string group, group_policy;                        // "NAME" or "NAME:MAX"
     std::vector<std::string> environment, labels, prefers;  // "K=V"; prefers "WEIGHT:EXPRESSION"
     std::map<std::string, std::string> limits;              // by the names in the document
+    setting_options setting;
     int user_retries = -1, infrastructure_retries = -1;
-    bool once = false;  // must not run twice: idempotent = false
+    double memory_factor = 0;  // 0: not given
+    bool once = false;         // must not run twice: idempotent = false
     bool hedge = false, explain = false;
 };
 
+/// Secrets by name, of "NAME" (a variable of this program's environment) or "NAME=@FILE". The problem names --secret.
+result<json::object> secret_values(const std::vector<std::string>& named);
 /// Only what was given is in the document, so that the daemon's defaults hold for the rest. A payload "@FILE"
 /// is the file's content. The problem names the option.
 result<json::object> job_document(const job_options& options);

@@ -44,6 +44,7 @@ void add_job_flags(CLI::App& app, job_options& job, bool with_words) {
         ->type_name("TIME")
         ->excludes(delay);
     add_limit_flags(app, job);
+    add_setting_flags(app, job.setting);
     add_protocol_flags(app, job);
     app.add_option("--balancer", job.balancer, "Balancing algorithm (default: the daemon's)")->type_name("NAME");
     app.add_option("-l,--label", job.labels, "Label of the job; may be repeated")
@@ -52,6 +53,14 @@ void add_job_flags(CLI::App& app, job_options& job, bool with_words) {
     app.add_option("--priority", job.priority, "critical, high, normal, low or background");
     app.add_option("--queue", job.queue, "Queue of the job");
     app.add_option("--tenant", job.tenant, "On whose account it runs")->type_name("NAME");
+    auto* group =
+        app.add_option("--group", job.group, "Only MAX jobs (default 1) of the same group run at once, the others wait")
+            ->type_name("NAME[:MAX]");
+    app.add_option(
+           "--group-policy", job.group_policy,
+           "When the group is full: queue (default), cancel_waiting or cancel_running (the newest wins), refuse")
+        ->type_name("WORD")
+        ->needs(group);
     app.add_option("--affinity", job.affinity, "Jobs with the same text prefer the same runner")->type_name("TEXT");
     app.add_option("--zone", job.zone, "The zone that the job comes from, without: that of the daemon")
         ->type_name("NAME");
@@ -61,11 +70,16 @@ void add_job_flags(CLI::App& app, job_options& job, bool with_words) {
     app.add_option("--infrastructure-retry", job.infrastructure_retries,
                    "Run again this often when a runner or the way to it fails")
         ->check(CLI::Range(0, 1000));
+    app.add_option("--retry-memory-factor", job.memory_factor,
+                   "After an attempt that ended for lack of memory, the next one gets so many times --memory, e.g. 1.5")
+        ->check(CLI::Range(1.0, 8.0));
     app.add_flag("--once", job.once, "Not idempotent: never start it a second time on a guess");
     app.add_flag("--hedge", job.hedge,
                  "If it takes longer than usual, begin it a second time beside the first; who succeeds first counts");
     app.add_flag("--explain", job.explain, "Keep what its picks see, for `sigrun job explain`");
-    app.add_option("--kind", job.kind, "process (a command) or call (a function of the runner)")->capture_default_str();
+    app.add_option("--kind", job.kind,
+                   "process (a command), sandbox (one in bubblewrap), container, or call (a function of the runner)")
+        ->capture_default_str();
     app.add_option("--payload", job.payload, "Input of a call; @FILE reads a file")->type_name("TEXT");
 }
 
@@ -84,6 +98,32 @@ void add_limit_flags(CLI::App& app, job_options& job) {
         "best_effort (default): a runner that cannot hold a limit says so; required: it "
         "refuses the job",
         "WORD");
+}
+
+void add_setting_flags(CLI::App& app, setting_options& setting) {
+    app.add_option("--user", setting.user,
+                   "Run as this user of the runner's machine, perhaps with another group, if the runner allows it")
+        ->type_name("NAME[:GROUP]");
+    app.add_flag("--pty", setting.pty, "The job sees a terminal, of 80 columns and 24 rows");
+    app.add_option("--pty-size", setting.pty_size, "The same, of another size, e.g. 120x40")->type_name("COLUMNSxROWS");
+    app.add_option(
+           "--isolate", setting.isolate,
+           "Apart from the machine in: tmp, mounts, processes, network, ipc, files, syscalls, privileges, or all; "
+           "may be repeated, also with a value as in the document (network=host)")
+        ->type_name("PART,...")
+        ->delimiter(',')
+        ->allow_extra_args(false);
+    app.add_option(
+           "--writable", setting.writable,
+           "With read-only files: a folder that it may write to all the same, if the runner allows it; may be repeated")
+        ->type_name("PATH")
+        ->allow_extra_args(false);
+    app.add_option("--image", setting.image, "Run in a container of this image, e.g. debian:12 (kind container)")
+        ->type_name("NAME");
+    app.add_option("--pull", setting.pull, "When to pull it: missing (default), always or never")->type_name("WORD");
+    app.add_option("--enforce-isolation", setting.enforce,
+                   "required (default): a runner that cannot hold it refuses the job; best_effort: it says so")
+        ->type_name("WORD");
 }
 
 void add_protocol_flags(CLI::App& app, job_options& job) {

@@ -102,6 +102,21 @@ std::string limits_text(const json::object& attempt) {
     return out;
 }
 
+// "network none (network_namespace), files read_only (not held: why)", of an attempt.
+std::string isolation_text(const json::object& attempt) {
+    const json::object* held = object_or_null(attempt, "isolation");
+    std::string out;
+    if (!held) return out;
+    for (const auto& [key, value] : *held) {
+        const auto* one = value.if_object();
+        if (!one) continue;
+        const auto by = text_or(*one, "by"), why = text_or(*one, "why");
+        out += sdk::concat(out.empty() ? "" : ", ", std::string_view(key), " ", text_or(*one, "value"), " (",
+                           by == "none" ? "not held" : by, why.empty() ? "" : ": ", why, ")");
+    }
+    return out;
+}
+
 /// What each attempt used, where there were several; of one it is said above.
 std::string usage_lines(const json::array& attempts) {
     std::string out;
@@ -111,6 +126,25 @@ std::string usage_lines(const json::array& attempts) {
         if (const auto used = usage_text(*a); !used.empty())
             out += sdk::concat("  attempt ", number_or<int>(*a, "number", 0), " used ", used, "\n");
     }
+    return out;
+}
+
+// "build (succeeded), fetch (open)"
+std::string needs_text(const json::object& job) {
+    std::string out;
+    if (const auto* needs = array_or_null(job, "needs"))
+        for (const auto& item : *needs)
+            if (const auto* each = item.if_object())
+                out += sdk::concat(out.empty() ? "" : ", ", text_or(*each, "name"), " (", text_or(*each, "ended"), ")");
+    return out;
+}
+
+// "deploy, 1 at once"
+std::string group_text(const json::object& job) {
+    const auto* group = object_or_null(job, "group");
+    if (!group) return {};
+    std::string out = sdk::concat(text_or(*group, "name"), ", ", number_or<int>(*group, "max", 1), " at once");
+    if (const auto policy = text_or(*group, "policy"); policy != "queue") out += sdk::concat(", ", policy);
     return out;
 }
 
@@ -273,6 +307,9 @@ std::string job_details(const json::object& job, const terminal& where, std::int
     f.add("labels", pairs_text(job, "labels"));
     f.add("priority", text_or(job, "priority"));
     f.add("queue", text_or(job, "queue"));
+    f.add("name", text_or(job, "name"));
+    f.add("needs", needs_text(job));
+    f.add("group", group_text(job));
     f.add("durability", text_or(job, "durability"));
     auto moment = [&](const char* name, const char* member) {
         const auto text = text_or(job, member);
@@ -290,7 +327,10 @@ std::string job_details(const json::object& job, const terminal& where, std::int
         f.add("output missing", {format_size(missing) + " of it are not kept", style::caution});
     f.add("usage", usage_text(job));
     if (const auto* all = array_or_null(job, "attempts"); all && !all->empty())
-        if (const auto* last = all->back().if_object()) f.add("limits", limits_text(*last));
+        if (const auto* last = all->back().if_object()) {
+            f.add("limits", limits_text(*last));
+            f.add("isolation", isolation_text(*last));
+        }
     if (const json::value* answer = job.if_contains("result"); answer && !answer->is_null())
         f.add("result", bytes_of(*answer));
     if (const json::object* outputs = object_or_null(job, "outputs"))

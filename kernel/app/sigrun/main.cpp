@@ -104,6 +104,7 @@ int main(int argc, char** argv) {
     add_events_command(app, ctx);
     add_bench_command(app, ctx);
     add_chaos_command(app, ctx);
+    add_backup_command(app, ctx);
     add_config_commands(app, ctx);
     add_token_commands(app, ctx);
     add_version_command(app, ctx);

@@ -2,7 +2,9 @@
 #include "kernel/app/sigrun/context.hpp"
 #include "kernel/app/sigrun/follow.hpp"
 #include "kernel/app/sigrun/job_document.hpp"
+#include "kernel/app/sigrun/job_end.hpp"
 #include "kernel/app/sigrun/job_flags.hpp"
+#include "kernel/app/sigrun/submit_file.hpp"
 #include "kernel/base/id.hpp"
 
 #include <fstream>
@@ -12,82 +14,18 @@
 namespace sigrun::cli {
 namespace {
 
-constexpr std::size_t k_largest_document = 64u << 20;
-
 struct request {
     job_options job;
     std::string file;  // submit only
     std::string key;
-    bool quiet = false, wait = false;
+    bool quiet = false, wait = false, dry_run = false;
 };
-
-std::string read_document(const std::string& file) {
-    std::string text;
-    if (file == "-") {
-        text.assign(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
-    } else {
-        std::ifstream in(file, std::ios::binary);
-        if (!in)
-            throw failure(
-                bad_value("FILE", "a job document (JSON) or - for stdin", "\"" + file + "\", which cannot be read"),
-                "a command goes behind --: sigrun submit -- " + file);
-        text.assign(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
-    }
-    if (text.size() > k_largest_document)
-        throw failure(bad_value("FILE", "at most 64 MiB", std::to_string(text.size()) + " bytes"));
-    auto parsed = parse_object(text);
-    if (!parsed) {
-        problem p = parsed.error();
-        p.field = file == "-" ? "stdin" : file;
-        throw failure(p);
-    }
-    return text;
-}
 
 /// Submits once: the key makes another try after a lost connection find the first one's job.
 json::object submit(context& ctx, const std::string& document, std::string key) {
     if (key.empty()) key = "cli-" + random_secret(12);
     const json::object params{{"idempotency_key", key}};
     return ctx.insist("jobs.submit", params, document);
-}
-
-bool is_terminal(std::string_view state) {
-    return state == "succeeded" || state == "failed" || state == "cancelled" || state == "expired" || state == "dead";
-}
-
-/// The job after its output has ended; its state is recorded at the same time, so a second look is rarely
-/// needed.
-json::object final_job(context& ctx, const std::string& id) {
-    using namespace std::chrono_literals;
-    const auto give_up = std::chrono::steady_clock::now() + ctx.daemon_timeout();
-    for (;;) {
-        json::object job = ctx.insist("jobs.get", {{"id", id}});
-        if (is_terminal(text_or(job, "state"))) return job;
-        const auto now = std::chrono::steady_clock::now();
-        if (now > give_up)
-            throw failure(make_problem(errc::timeout, "the output of job " + id +
-                                                          " has ended but its state is still \"" +
-                                                          std::string(text_or(job, "state")) + "\""));
-        ctx.waits().wait_until(now + 50ms);
-    }
-}
-
-void tell_end(context& ctx, const json::object& job) {
-    const auto state = text_or(job, "state");
-    if (state == "succeeded") return;
-    std::string line = "job " + std::string(text_or(job, "id")) + " " + std::string(state);
-    const json::object* why = object_or_null(job, "failure");
-    const int exit = number_or<int>(job, "exit_code", 0);
-    if (why) {
-        const auto message = text_or(*why, "message");
-        line += " (" + std::string(text_or(*why, "class")) + ")";
-        if (!message.empty()) line += ": " + std::string(message);
-    } else if (exit) {
-        line += ": exit code " + std::to_string(exit);
-    } else if (auto reason = text_or(job, "reason"); !reason.empty()) {
-        line += ": " + std::string(reason);
-    }
-    ctx.note(line);
 }
 
 int follow_to_end(context& ctx, const std::string& id, const follow_options& follow, bool quiet) {
@@ -142,7 +80,9 @@ int submit_command(context& ctx, const request& what) {
         throw failure(bad_value("submit", "either FILE or -- COMMAND", what.file.empty() ? "neither" : "both"),
                       "example: sigrun submit -- make test");
     const std::string document =
-        what.file.empty() ? json::serialize(need(job_document(what.job))) : read_document(what.file);
+        what.file.empty() ? json::serialize(need(job_document(what.job))) : read_jobs(what.file);
+    if (what.dry_run || names_several(document))
+        return submit_jobs(ctx, document, {what.key, what.wait, what.dry_run, what.quiet});
     const json::object job = submit(ctx, document, what.key);
     const std::string id(text_or(job, "id"));
     context::print(ctx.json() && !what.wait ? json::serialize(job) + "\n" : id + "\n");
@@ -184,17 +124,36 @@ void add_run_commands(CLI::App& app, context& ctx) {
     });
 
     auto submit_request = std::make_shared<request>();
-    auto* submit_app = app.add_subcommand("submit", "Submit a job and print its id");
-    submit_app->add_option("file", submit_request->file, "A job document in JSON; - reads stdin")->type_name("FILE");
+    auto* submit_app = app.add_subcommand("submit", "Submit a job, or a file of several, and print the ids");
+    submit_app
+        ->add_option("file", submit_request->file,
+                     "A job document in JSON, or several jobs in JSON or INI; - reads stdin")
+        ->type_name("FILE");
     add_job_flags(*submit_app, submit_request->job, false);
     submit_app->add_option("--key", submit_request->key, "Idempotency key: the same key never makes a second job");
     submit_app->add_flag("--wait", submit_request->wait, "Wait for the end and exit with the job's code");
+    submit_app->add_flag("--dry-run", submit_request->dry_run,
+                         "Only print what would be submitted, as the daemon understands it");
     submit_app->add_flag("-q,--quiet", submit_request->quiet, "With --wait: do not tell where the job runs");
     submit_app->footer(
         "Examples:\n"
         "  sigrun submit -- make release\n"
         "  sigrun submit job.json --wait\n"
-        "  echo '{\"command\":[\"true\"]}' | sigrun submit -");
+        "  echo '{\"command\":[\"true\"]}' | sigrun submit -\n"
+        "  sigrun submit pipeline.ini --wait\n"
+        "A file of several jobs:\n"
+        "  [job.build]\n"
+        "  command = make CC={matrix.cc}\n"
+        "  matrix.cc = gcc, clang\n"
+        "  [job.test]\n"
+        "  needs = build\n"
+        "  shell = make test && echo done\n"
+        "Other keys: when (success, failure, always), requires, env.NAME, label.NAME, timeout.run, retry.user,\n"
+        "limit.memory, group (NAME or NAME:MAX), group.policy, step.NAME, exclude, artifacts, secrets (NAME, which is "
+        "a\n"
+        "variable of your environment, or NAME=@FILE), isolation.NAME, container.NAME, and the fields of a job "
+        "document;\n"
+        "[defaults] holds for all. With --wait: the largest exit code of its jobs.");
     submit_app->callback([&ctx, submit_request] {
         ctx.action = [&ctx, submit_request] {
             take_command(ctx, submit_request->job);

@@ -52,7 +52,8 @@ style style_of_state(std::string_view state) noexcept {
     };
     if (among({"succeeded", "online", "up", "active", "ok"})) return style::good;
     if (among({"running", "uploading", "offered", "busy"})) return style::accent;
-    if (among({"delayed", "queued", "draining", "maintenance", "cancelled", "stale", "denied", "timeout", "probation"}))
+    if (among({"delayed", "blocked", "queued", "draining", "maintenance", "cancelled", "stale", "denied", "timeout",
+               "probation"}))
         return style::caution;
     if (among({"failed", "dead", "expired", "error", "offline", "down", "rejected"})) return style::bad;
     if (among({"absent", "unsupported"})) return style::faint;

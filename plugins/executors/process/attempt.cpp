@@ -170,10 +170,10 @@ void attempt::take_end(const sigrun_shim_exited& end) {
 
 void attempt::announce() {
     if (std::exchange(announced_, true) || discard_) return;
-    auto limits = to_json(source_.limits);
-    offer(SIGRUN_STATE, nullptr,
-          limits.empty() ? R"({"state":"running"})" : sdk::concat(R"({"state":"running","limits":)", limits, "}"),
-          nullptr);
+    std::string state = R"({"state":"running")";
+    if (auto limits = to_json(source_.limits); !limits.empty()) state += sdk::concat(R"(,"limits":)", limits);
+    if (auto held = to_json(source_.setting); !held.empty()) state += sdk::concat(R"(,"isolation":)", held);
+    offer(SIGRUN_STATE, nullptr, state + "}", nullptr);
 }
 
 void attempt::shim_gone() {
@@ -329,6 +329,7 @@ std::uint64_t attempt::tick(std::uint64_t now) {
 outcome attempt::conclusion() const {
     auto all = evidence_;
     all.limits = source_.limits;
+    all.setting = source_.setting;
     if (all.limits.empty() && all.measured) all.limits = held_limits(source_.asked, all.measured->controllers);
     auto how = with_outputs(conclude(all, source_.steps), read_outputs(source_.workspace));
     return without_secrets(std::move(how), source_.secrets);

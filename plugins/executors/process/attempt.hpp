@@ -46,8 +46,9 @@ struct attempt_source {
     descriptor spool;
     std::unique_ptr<job_cgroup> group;
     sdk::job_limits asked;
-    std::vector<held_limit> limits;   // how they are held; unknown of an attempt that was found again
-    attempt_controllers controllers;  // where it has one of v2, `group` is that and none of the pool
+    std::vector<held_limit> limits;     // how they are held; unknown of an attempt that was found again
+    std::vector<held_setting> setting;  // the same of its isolation
+    attempt_controllers controllers;    // where it has one of v2, `group` is that and none of the pool
 };
 
 class attempt {

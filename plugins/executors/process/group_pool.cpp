@@ -11,7 +11,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
@@ -23,6 +22,7 @@ namespace {
 
 constexpr std::string_view k_prefix = "sigrun-jobs-";
 constexpr std::size_t k_most_free = 256;
+constexpr unsigned k_most_pools = 4096;
 
 // Where this process is in the v2 hierarchy, as a folder; empty where there is none.
 std::string own_folder() {
@@ -84,9 +84,15 @@ group_pool::group_pool(bool wanted) {
         why_not_ = "no cgroup v2 hierarchy";
         return;
     }
-    static std::atomic<unsigned> instances{0};
-    auto root = sdk::concat(below, "/", k_prefix, ::getpid(), "-", instances++);
-    if (::mkdir(root.c_str(), 0755) != 0 && errno != EEXIST) {
+    // There may be other pools in this process: of another executor, or of the version that this one replaces.
+    std::string root;
+    int made = -1;
+    for (unsigned number = 0; made != 0 && number < k_most_pools; ++number) {
+        root = sdk::concat(below, "/", k_prefix, ::getpid(), "-", number);
+        made = ::mkdir(root.c_str(), 0755);
+        if (made != 0 && errno != EEXIST) break;
+    }
+    if (made != 0) {
         why_not_ = sdk::concat("cannot make ", root, ": ", std::strerror(errno));
         return;
     }

@@ -47,6 +47,7 @@ std::string_view to_string(holder h) noexcept {
         case holder::cgroup_v1: return "cgroup_v1";
         case holder::rlimit: return "rlimit";
         case holder::watch: return "watch";
+        case holder::engine: return "container";
         default: return "none";
     }
 }

@@ -12,7 +12,7 @@
 namespace sigrun::process {
 
 /// How a limit is held.
-enum class holder { none, cgroup_v2, cgroup_v1, rlimit, watch };
+enum class holder { none, cgroup_v2, cgroup_v1, rlimit, watch, engine };
 std::string_view to_string(holder h) noexcept;
 
 struct held_limit {

@@ -69,8 +69,9 @@ struct failure {
     std::optional<int> exit_code{};
 };
 
-void put_limits(json::object& o, const evidence& what) {
+void put_held(json::object& o, const evidence& what) {
     if (auto text = to_json(what.limits); !text.empty()) o["limits"] = json::parse(text);
+    if (auto text = to_json(what.setting); !text.empty()) o["isolation"] = json::parse(text);
 }
 
 outcome as_outcome(const failure& f, const evidence& what) {
@@ -86,7 +87,7 @@ outcome as_outcome(const failure& f, const evidence& what) {
         o["usage"] = usage_of(what);
     }
     if (f.exit_code) o["exit_code"] = *f.exit_code;
-    put_limits(o, what);
+    put_held(o, what);
     return {f.result, json::serialize(o)};
 }
 
@@ -139,8 +140,28 @@ std::string message_of(const evidence& what, const std::vector<step>& steps) {
     return text;
 }
 
+// Nothing has run yet, so another runner can have it.
+std::optional<failure> why_not_set(const sigrun_shim_exited& r, const std::vector<step>& steps) {
+    static constexpr std::pair<std::uint32_t, std::string_view> k_parts[] = {
+        {SIGRUN_SHIM_STAGE_NAMESPACE, "its name spaces could not be made or joined"},
+        {SIGRUN_SHIM_STAGE_USER, "it could not be given its user"},
+        {SIGRUN_SHIM_STAGE_FILES, "Landlock could not make its files read-only"},
+        {SIGRUN_SHIM_STAGE_FILTER, "its filter of system calls could not be put on it"},
+        {SIGRUN_SHIM_STAGE_PRIVILEGES, "its privileges could not be fixed"},
+        {SIGRUN_SHIM_STAGE_PTY, "it could not get a terminal"}};
+    for (const auto& [stage, what] : k_parts) {
+        if (r.refused_stage != stage) continue;
+        auto message =
+            sdk::concat(step_label(r.step, steps), " was not started: ", what, ": ", std::strerror(r.refused_error));
+        if (r.step > 0) return failure{SIGRUN_E_IO, "infra_runner", "spawn", std::move(message)};
+        return failure{SIGRUN_E_UNSUPPORTED, "refused", "isolation", std::move(message)};
+    }
+    return std::nullopt;
+}
+
 failure why_refused(const evidence& what, const std::vector<step>& steps) {
     const auto& r = *what.exited;
+    if (auto why = why_not_set(r, steps)) return *why;
     std::string program = r.step < steps.size() ? steps[r.step].argv[0] : std::string();
     std::string reason = std::strerror(r.refused_error);
     if (r.refused_stage == SIGRUN_SHIM_STAGE_WORKDIR)
@@ -184,8 +205,8 @@ outcome without_an_end(const evidence& what) {
 }  // namespace
 
 outcome failed_early(std::int32_t result, std::string_view failure_class, std::string_view code,
-                     std::string_view message) {
-    return as_outcome({result, failure_class, code, std::string(message)}, evidence{});
+                     std::string_view message, std::optional<int> exit_code) {
+    return as_outcome({result, failure_class, code, std::string(message), exit_code}, evidence{});
 }
 
 outcome conclude(const evidence& what, const std::vector<step>& steps) {
@@ -211,7 +232,7 @@ outcome conclude(const evidence& what, const std::vector<step>& steps) {
         if (auto why = what_ran_out(what, steps)) return as_outcome(*why, what);
 
     json::object o{{"exit_code", nullptr}, {"signal", nullptr}, {"usage", usage_of(what)}};
-    put_limits(o, what);
+    put_held(o, what);
     if (e.signal > 0)
         o["signal"] = e.signal;
     else

@@ -29,38 +29,49 @@ std::vector<std::string> values_of(const std::map<std::string, std::string>& sec
     return values;
 }
 
-constexpr sigrun_executor k_table = {
-    sizeof(sigrun_executor),
-    0,
-    sdk::str("process"),
-    nullptr,
-    [](sigrun_instance* i, const sigrun_task* task, const sigrun_sink* sink, sigrun_op op) noexcept {
-        return sdk::guarded(nullptr, [&] { return sdk::self<process_executor>(i).run(*task, *sink, op); });
-    },
-    [](sigrun_instance* i, const sigrun_task* task, std::uint64_t log_offset, const sigrun_sink* sink,
-       sigrun_op op) noexcept {
-        return sdk::guarded(nullptr,
-                            [&] { return sdk::self<process_executor>(i).attach(*task, log_offset, *sink, op); });
-    },
-    [](sigrun_instance* i, sigrun_op op, std::uint64_t grace_ns) noexcept {
-        return sdk::guarded(nullptr, [&] { return sdk::self<process_executor>(i).cancel(op, grace_ns); });
-    },
-    [](sigrun_instance* i, sigrun_op) noexcept { sdk::self<process_executor>(i).resume(); },
-    [](sigrun_instance* i, sigrun_op op, std::uint64_t offset) noexcept {
-        sdk::self<process_executor>(i).stored(op, offset);
-    },
-};
+sigrun_executor table_for(std::string_view kind) {
+    return {
+        sizeof(sigrun_executor),
+        0,
+        sdk::str(kind),
+        [](sigrun_instance* i, sigrun_op op) noexcept {
+            return sdk::guarded(nullptr, [&] { return sdk::self<process_executor>(i).describe(op); });
+        },
+        [](sigrun_instance* i, const sigrun_task* task, const sigrun_sink* sink, sigrun_op op) noexcept {
+            return sdk::guarded(nullptr, [&] { return sdk::self<process_executor>(i).run(*task, *sink, op); });
+        },
+        [](sigrun_instance* i, const sigrun_task* task, std::uint64_t log_offset, const sigrun_sink* sink,
+           sigrun_op op) noexcept {
+            return sdk::guarded(nullptr,
+                                [&] { return sdk::self<process_executor>(i).attach(*task, log_offset, *sink, op); });
+        },
+        [](sigrun_instance* i, sigrun_op op, std::uint64_t grace_ns) noexcept {
+            return sdk::guarded(nullptr, [&] { return sdk::self<process_executor>(i).cancel(op, grace_ns); });
+        },
+        [](sigrun_instance* i, sigrun_op) noexcept { sdk::self<process_executor>(i).resume(); },
+        [](sigrun_instance* i, sigrun_op op, std::uint64_t offset) noexcept {
+            sdk::self<process_executor>(i).stored(op, offset);
+        },
+    };
+}
 
 }  // namespace
 
 process_executor::process_executor(sdk::host host, const sdk::config_reader& config)
+    : process_executor(host, config, std::make_unique<plain_jobs>(config.list("writable"))) {}
+
+process_executor::process_executor(sdk::host host, const sdk::config_reader& config,
+                                   std::unique_ptr<job_wrapper> wrapper)
     : host_(host),
+      table_(table_for(wrapper->kind())),
       shim_(find_shim(config.text_or("shim", ""))),
       environment_(base_environment::of_this_process(config.text_or("path", ""))),
       kill_grace_ns_(static_cast<std::uint64_t>(config.integer("kill_grace"))),
       output_drain_ns_(static_cast<std::uint64_t>(config.integer("output_drain"))),
       orphan_grace_ns_(static_cast<std::uint64_t>(config.integer("orphan_grace"))),
       spool_limit_(static_cast<std::uint64_t>(config.integer("spool_limit"))),
+      accounts_{config.list("users"), config.list("groups")},
+      wrapper_(std::move(wrapper)),
       groups_(config.text_or("cgroups", "auto") == "auto"),
       controllers_(config.text_or("cgroups", "auto") == "auto"),
       epoll_(checked(::epoll_create1(EPOLL_CLOEXEC), "epoll")),
@@ -90,7 +101,7 @@ process_executor::~process_executor() {
 }
 
 const void* process_executor::interface(std::string_view id) noexcept {
-    return id == SIGRUN_KIND_EXECUTOR ? &k_table : nullptr;
+    return id == SIGRUN_KIND_EXECUTOR ? &table_ : nullptr;
 }
 
 void process_executor::wake() noexcept {
@@ -110,8 +121,12 @@ sigrun_result process_executor::open(sigrun_op op, Begin begin) {
         begin(std::move(progress));
     } catch (const limits_refused& e) {
         finish(op, failed_early(SIGRUN_E_UNSUPPORTED, "refused", "limits", e.message));
+    } catch (const setting_refused& e) {
+        finish(op, failed_early(SIGRUN_E_UNSUPPORTED, "refused", e.code, e.message));
+    } catch (const account_refused& e) {
+        finish(op, failed_early(SIGRUN_E_UNSUPPORTED, "refused", "user", e.message));
     } catch (const job_error& e) {
-        finish(op, failed_early(SIGRUN_E_INVALID, "user", e.code, e.message));
+        finish(op, failed_early(SIGRUN_E_INVALID, "user", e.code, e.message, e.exit_code));
     } catch (const std::exception& e) {
         finish(op, failed_early(SIGRUN_E_IO, "infra_runner", "spawn", e.what()));
     }
@@ -153,10 +168,15 @@ void process_executor::launch(const sigrun_task& task, attempt_source source) {
     auto job = read_job(sdk::view(task.json));
     std::string workspace(sdk::view(task.workspace));
     shim_plan plan;
-    for (const auto& s : job.steps) plan.steps.push_back(s.argv);
-    plan.environment = make_environment(environment_, job, source.names, workspace);
     plan.secrets = values_of(job.secrets);
     plan.workdir = make_workdir(job.workdir, workspace);
+    auto environment = environment_;
+    const auto& wanted = job.setting;
+    if (!wanted.user.empty() || wanted.pty || wanted.isolation.any() || !wanted.isolation.writable.empty() ||
+        wrapper_->always())
+        set_apart(job, workspace, environment, source, plan);
+    for (const auto& s : job.steps) plan.steps.push_back(s.argv);
+    plan.environment = make_environment(environment, job, source.names, workspace);
     plan.terms.grace_ns = kill_grace_ns_;
     plan.terms.orphan_grace_ns = orphan_grace_ns_;
     plan.terms.deadline_ns = task.deadline_ns;
@@ -182,6 +202,53 @@ void process_executor::launch(const sigrun_task& task, attempt_source source) {
                             {v1[0].folder.get(), v1[1].folder.get(), v1[2].folder.get()}});
     // Made here, before anything can go wrong any more; from there on it belongs to the reader.
     hand_over(std::make_unique<attempt>(host_, std::move(source), std::move(shim)));
+}
+
+// As whom, at what terminal and apart from what it runs.
+void process_executor::set_apart(process_job& job, const std::string& workspace, base_environment& environment,
+                                 attempt_source& source, shim_plan& plan) const {
+    std::optional<account> who;
+    if (!job.setting.user.empty()) {
+        who = find_account(job.setting.user, job.setting.group, accounts_);
+        hand_workspace_to(*who, workspace, plan.workdir);
+        environment.home = who->home.empty() ? workspace : who->home;
+        environment.more = {{"USER", who->name}, {"LOGNAME", who->name}, {"SHELL", who->shell}};
+        std::erase_if(environment.more, [](const auto& variable) { return variable.second.empty(); });
+    }
+    if (job.setting.pty) environment.more["TERM"] = "xterm-256color";
+    const auto path = job.environment.find("PATH");
+    const wrap_place place{workspace, plan.workdir, who ? who->uid : ::geteuid(),
+                           path == job.environment.end() ? environment.path : path->second, environment};
+    auto how = wrapper_->wrap(job.setting, place, job.steps);
+    if (!how.refusal.empty()) throw setting_refused{"isolation", how.refusal};
+    if (who) put_account(*who, job.setting.user, how);
+    source.setting = how.held;
+    if (how.any()) plan.setting = std::move(how);
+    plan.workspace = workspace;
+}
+
+// By what the limits of a job are held, of every executor here.
+void process_executor::describe_limits(sdk::fact_writer& facts) const {
+    static constexpr struct {
+        std::string_view key;
+        std::uint32_t which;
+        std::string_view otherwise;
+    } k_limits[] = {{"limits.memory", SIGRUN_SHIM_BY_MEMORY, "rlimit"},
+                    {"limits.pids", SIGRUN_SHIM_BY_PIDS, "rlimit"},
+                    {"limits.cpus", SIGRUN_SHIM_BY_CPUS, "none"}};
+    for (const auto& [key, which, otherwise] : k_limits) {
+        const auto why = controllers_.why_not(which);
+        const auto by = !why.empty() ? otherwise : controllers_.version() == 1 ? "cgroup_v1" : "cgroup_v2";
+        facts.ok(key, by, {.source = "cgroup", .method = "derived", .detail = why});
+    }
+}
+
+sigrun_result process_executor::describe(sigrun_op op) const {
+    sdk::fact_writer facts;
+    wrapper_->describe(facts);
+    if (wrapper_->kind() == "process") describe_limits(facts);
+    host_.complete_text(op, SIGRUN_OK, facts.take());
+    return SIGRUN_PENDING;
 }
 
 void process_executor::hold_to_limits(const sdk::job_limits& limits, const std::string& workspace,

@@ -6,6 +6,7 @@
 
 #include "attempt.hpp"
 #include "descriptor.hpp"
+#include "job_wrapper.hpp"
 
 #include <sigrun/cpp/plugin.hpp>
 #include <sigrun/executor.h>
@@ -22,6 +23,8 @@ namespace sigrun::process {
 class process_executor {
 public:
     process_executor(sdk::host host, const sdk::config_reader& config);
+    /// One that runs its jobs in something.
+    process_executor(sdk::host host, const sdk::config_reader& config, std::unique_ptr<job_wrapper> wrapper);
     ~process_executor();
     process_executor(const process_executor&) = delete;
     process_executor& operator=(const process_executor&) = delete;
@@ -29,6 +32,8 @@ public:
     const void* interface(std::string_view id) noexcept;
     void drain(std::uint64_t deadline_ns, sdk::op done);
 
+    sigrun_result describe(sigrun_op op) const;
+    /// [work]
     sigrun_result run(const sigrun_task& task, const sigrun_sink& sink, sigrun_op op);
     sigrun_result attach(const sigrun_task& task, std::uint64_t log_offset, const sigrun_sink& sink, sigrun_op op);
     sigrun_result cancel(sigrun_op op, std::uint64_t grace_ns);
@@ -46,6 +51,9 @@ private:
     sigrun_result open(sigrun_op op, Begin begin);
     void hold_to_limits(const sdk::job_limits& limits, const std::string& workspace, attempt_source& source,
                         shim_plan& plan) const;
+    void describe_limits(sdk::fact_writer& facts) const;
+    void set_apart(process_job& job, const std::string& workspace, base_environment& environment,
+                   attempt_source& source, shim_plan& plan) const;
     void launch(const sigrun_task& task, attempt_source source);
     void find_again(const sigrun_task& task, attempt_source source);
     attempt_source source_for(const sigrun_task& task, const sigrun_sink& sink, sigrun_op op,
@@ -60,12 +68,15 @@ private:
     void finish(sigrun_op op, const outcome& how);
 
     sdk::host host_;
+    sigrun_executor table_;
     std::string shim_;
     base_environment environment_;
     std::uint64_t kill_grace_ns_;
     std::uint64_t output_drain_ns_;
     std::uint64_t orphan_grace_ns_;
     std::uint64_t spool_limit_;
+    account_rules accounts_;
+    std::unique_ptr<job_wrapper> wrapper_;
     group_pool groups_;
     controller_groups controllers_;
     descriptor epoll_, wake_;

@@ -109,6 +109,7 @@ process_job read_job(std::string_view document) {
     if (const auto* limits = o->if_contains("limits"); present(limits))
         if (auto fault = sdk::read_job_limits(*limits, job.limits))
             refuse(fault->field, fault->unknown ? "a known limit" : fault->expected, fault->found);
+    if (auto fault = sdk::read_job_setting(*o, job.setting)) refuse(fault->field, fault->expected, fault->found);
     return job;
 }
 
@@ -118,13 +119,16 @@ base_environment base_environment::of_this_process(const std::string& path) {
         return std::string(value && *value ? value : otherwise);
     };
     return {path.empty() ? own("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin") : path,
-            own("HOME", "/"), own("LANG", "C.UTF-8")};
+            own("HOME", "/"),
+            own("LANG", "C.UTF-8"),
+            {}};
 }
 
 std::vector<std::string> make_environment(const base_environment& base, const process_job& job,
                                           const attempt_names& names, const std::string& workspace) {
     std::map<std::string, std::string> all{
         {"PATH", base.path}, {"HOME", base.home}, {"LANG", base.lang}, {"TMPDIR", workspace}};
+    for (const auto& [name, value] : base.more) all[name] = value;
     for (const auto& [name, value] : job.environment) all[name] = value;
     for (const auto& [name, value] : job.secrets) all[name] = value;
     all["SIGRUN_JOB"] = names.job;

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <sigrun/cpp/job_limits.hpp>
+#include <sigrun/cpp/job_setting.hpp>
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,19 +23,22 @@ struct process_job {
     std::map<std::string, std::string> secrets;  // of the environment, too
     std::string workdir;                         // as written
     sdk::job_limits limits;
+    sdk::job_setting setting;
 };
 
 /// What is wrong with the user's document; `code` is the failure code of the attempt.
 struct job_error {
     std::string code, message;
+    std::optional<int> exit_code{};  // that a shell would have had
 };
 
-/// Reads `command` or `steps`, `env`, `secrets`, `workdir` and `limits`. Throws job_error.
+/// Reads `command` or `steps`, `env`, `secrets`, `workdir`, `limits` and the fields of sdk::job_setting. Throws job_error.
 process_job read_job(std::string_view document);
 
 /// The variables every job has before its own ones.
 struct base_environment {
     std::string path, home, lang;
+    std::map<std::string, std::string> more{};  // of this job
     /// PATH, HOME and LANG of this process where it has them; `path` overrides PATH unless it is empty.
     static base_environment of_this_process(const std::string& path);
 };

@@ -111,6 +111,16 @@ void put(std::string& to, const Number& value) {
     to.append(reinterpret_cast<const char*>(&value), sizeof value);
 }
 
+void put_setting(std::string& to, const setting_plan& what) {
+    sigrun_shim_setting head = what.shim;
+    head.n_groups = static_cast<std::uint32_t>(what.groups.size());
+    head.n_filter = static_cast<std::uint32_t>(what.filter.size());
+    head.n_writable = static_cast<std::uint32_t>(what.writable.size());
+    put(to, head);
+    for (auto group : what.groups) put(to, group);
+    for (auto instruction : what.filter) put(to, instruction);
+}
+
 }  // namespace
 
 std::string encode(const shim_plan& plan) {
@@ -120,13 +130,17 @@ std::string encode(const shim_plan& plan) {
     start.n_secrets = static_cast<std::uint32_t>(plan.secrets.size());
     std::string body;
     if (plan.limits) start.flags |= SIGRUN_SHIM_LIMITED;
+    if (plan.setting) start.flags |= SIGRUN_SHIM_SET;
     put(body, start);
     if (plan.limits) put(body, *plan.limits);
+    if (plan.setting) put_setting(body, *plan.setting);
     for (const auto& argv : plan.steps) put(body, static_cast<std::uint32_t>(argv.size()));
     auto text = [&](const std::string& s) { body.append(s.c_str(), s.size() + 1); };
     text(plan.workdir);
-    if (plan.limits) text(plan.workspace);
+    if (plan.limits || plan.setting) text(plan.workspace);
     for (const auto& line : plan.environment) text(line);
+    if (plan.setting)
+        for (const auto& path : plan.setting->writable) text(path);
     for (const auto& argv : plan.steps)
         for (const auto& argument : argv) text(argument);
     for (const auto& secret : plan.secrets) text(secret);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "descriptor.hpp"
+#include "setting_plan.hpp"
 
 #include <sigrun/shim.h>
 
@@ -29,7 +30,8 @@ struct shim_plan {
     std::string workdir;
     sigrun_shim_start terms{};  // without the counts
     std::optional<sigrun_shim_limits> limits;
-    std::string workspace;  // of a job with limits
+    std::optional<setting_plan> setting;
+    std::string workspace;  // of a job with limits or a setting
 };
 
 /// The START message, or empty when it would be larger than SIGRUN_SHIM_MAX_MESSAGE.

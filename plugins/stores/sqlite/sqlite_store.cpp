@@ -1,5 +1,6 @@
 // The component "sqlite": copies each request into a bounded queue; one thread of its own owns the
 // connection.
+#include "copier.hpp"
 #include "schema.hpp"
 #include "shards.hpp"
 
@@ -96,6 +97,7 @@ public:
             accepting_ = false;
             ending_ = true;
         }
+        if (copies_) copies_->give_up();
         changed_.notify_all();
         if (db_) db_->stop_waiting();
         if (thread_.joinable()) thread_.join();
@@ -109,14 +111,16 @@ public:
         auto tables = std::make_unique<shards>(*db);
         db_ = std::move(db);
         shards_ = std::move(tables);
+        copies_ = std::make_unique<copier>(host_, settings_.path);
         host_.log(SIGRUN_LOG_INFO, "store ", settings_.path, " is open");
         std::lock_guard lock(mutex_);
         thread_ = std::thread([this] { work(); });
         accepting_ = true;
     }
 
-    /// What is queued is finished; nothing new is taken.
+    /// What is queued is finished; nothing new is taken. A copy is given up: it may take minutes.
     void drain(std::uint64_t, sdk::op done) {
+        if (copies_) copies_->give_up();
         std::unique_lock lock(mutex_);
         accepting_ = false;
         if (!thread_.joinable()) {
@@ -130,6 +134,7 @@ public:
     }
 
     const void* interface(std::string_view id) noexcept;
+    copier* copies() noexcept { return copies_.get(); }
 
     sigrun_result enqueue(sigrun_op op, std::size_t bytes, std::function<std::string(shards&)> run) {
         std::lock_guard lock(mutex_);
@@ -173,6 +178,7 @@ private:
     settings settings_;
     std::unique_ptr<database> db_;
     std::unique_ptr<shards> shards_;  // after db_: its statements go first
+    std::unique_ptr<copier> copies_;
     std::mutex mutex_;
     std::condition_variable changed_;
     std::deque<request> queue_;
@@ -226,7 +232,17 @@ constexpr sigrun_store k_store{
             });
         });
     },
-    nullptr, nullptr};
+    nullptr,
+    [](sigrun_instance* i, sigrun_str target, sigrun_op op) noexcept {
+        return sdk::guarded(nullptr, [&]() -> sigrun_result {
+            if (!target.len || !self(i).copies()) return SIGRUN_E_INVALID;
+            return self(i).copies()->begin(op, std::string(sdk::view(target)));
+        });
+    },
+    [](sigrun_instance* i, uint64_t* done, uint64_t* total) noexcept {
+        *done = *total = 0;
+        if (self(i).copies()) self(i).copies()->progress(*done, *total);
+    }};
 
 const void* sqlite_store::interface(std::string_view id) noexcept {
     return id == SIGRUN_KIND_STORE ? &k_store : nullptr;

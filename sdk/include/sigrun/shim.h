@@ -57,12 +57,13 @@ typedef struct sigrun_shim_head {
     uint32_t length;
 } sigrun_shim_head;
 
-enum { SIGRUN_SHIM_OUTLIVES = 1, SIGRUN_SHIM_GROUPED = 2, SIGRUN_SHIM_LIMITED = 4 };
+enum { SIGRUN_SHIM_OUTLIVES = 1, SIGRUN_SHIM_GROUPED = 2, SIGRUN_SHIM_LIMITED = 4, SIGRUN_SHIM_SET = 8 };
 
-/* Body of START: this, with SIGRUN_SHIM_LIMITED a sigrun_shim_limits, then n_steps uint32_t (the argument count of each step,
- * at least 1), then NUL-terminated strings: the working directory, with SIGRUN_SHIM_LIMITED the workspace, n_env times
- * NAME=VALUE, the arguments of the steps in order, and n_secrets texts that the shim replaces by *** in the output before it is
- * written anywhere, each as it is, by lines and in base64. */
+/* Body of START: this, with SIGRUN_SHIM_LIMITED a sigrun_shim_limits, with SIGRUN_SHIM_SET a sigrun_shim_setting, n_groups uint32_t
+ * and n_filter struct sock_filter, then n_steps uint32_t (the argument count of each step, at least 1), then NUL-terminated
+ * strings: the working directory, with one of these two the workspace, n_env times NAME=VALUE, n_writable paths, the arguments of
+ * the steps in order, and n_secrets texts that the shim replaces by *** in the output before it is written anywhere, each as it is,
+ * by lines and in base64. */
 typedef struct sigrun_shim_start {
     uint64_t grace_ns;        /* between TERM and KILL when nobody comes, or the deadline passes */
     uint64_t orphan_grace_ns; /* how long the job goes on without an executor */
@@ -96,6 +97,34 @@ typedef struct sigrun_shim_limits {
     uint32_t controllers; /* SIGRUN_SHIM_BY_* */
     uint32_t reserved;
 } sigrun_shim_limits;
+
+/* What of the machine the attempt's processes do not share, and who they are. The name spaces are made once, for all its steps. */
+enum {
+    SIGRUN_SHIM_NS_MOUNT = 1,
+    SIGRUN_SHIM_NS_PID = 2, /* with a /proc of its own if there is NS_MOUNT as well */
+    SIGRUN_SHIM_NS_NET = 4, /* with a loopback */
+    SIGRUN_SHIM_NS_IPC = 8,
+    SIGRUN_SHIM_PRIVATE_TMP = 16, /* /tmp, /var/tmp and /dev/shm in memory, of tmp_bytes each; needs NS_MOUNT */
+    SIGRUN_SHIM_AS_USER = 32,     /* uid, gid and the groups */
+    SIGRUN_SHIM_NO_NEW_PRIVS = 64,
+    SIGRUN_SHIM_READ_ONLY =
+        128, /* by Landlock: written is below the workspace, the private folders and n_writable paths only */
+    SIGRUN_SHIM_FILTERED = 256, /* the filter holds the step's first process and what comes of it */
+    SIGRUN_SHIM_FILTER_FD =
+        512, /* the filter is an open file, SIGRUN_SHIM_FILTER_AT, of each step: for a program that puts it on */
+    SIGRUN_SHIM_PTY = 1024 /* standard input, output and error are one terminal; its output has the stream stdout */
+};
+#define SIGRUN_SHIM_FILTER_AT 3
+typedef struct sigrun_shim_setting {
+    uint32_t what; /* of the above */
+    uint32_t uid, gid;
+    uint32_t n_groups;   /* at most 65536 */
+    uint32_t n_filter;   /* instructions of BPF, at most 4096 */
+    uint32_t n_writable; /* at most 256 */
+    uint16_t rows, columns;
+    uint32_t reserved;
+    uint64_t tmp_bytes; /* 0: what the kernel takes by itself */
+} sigrun_shim_setting;
 
 /* Why the kill ladder began; the first one counts. */
 enum {
@@ -132,7 +161,13 @@ enum {
     SIGRUN_SHIM_STAGE_FORK = 1,
     SIGRUN_SHIM_STAGE_WORKDIR = 2,
     SIGRUN_SHIM_STAGE_EXEC = 3,
-    SIGRUN_SHIM_STAGE_LIMITS = 4 /* they could not be put on it */
+    SIGRUN_SHIM_STAGE_LIMITS = 4, /* they could not be put on it */
+    SIGRUN_SHIM_STAGE_NAMESPACE = 5,
+    SIGRUN_SHIM_STAGE_USER = 6,
+    SIGRUN_SHIM_STAGE_FILES = 7, /* Landlock */
+    SIGRUN_SHIM_STAGE_FILTER = 8,
+    SIGRUN_SHIM_STAGE_PTY = 9,
+    SIGRUN_SHIM_STAGE_PRIVILEGES = 10
 };
 
 /* Body of EXITED, and the end of an attempt in its spool. */

@@ -55,9 +55,14 @@ typedef struct sigrun_store {
     sigrun_result (*scan)(sigrun_instance* instance, uint32_t shard, uint64_t position, uint32_t max, sigrun_op op);
     /* Optional: frees space of deleted records, or a part of it; called each minute, and must not hold appends up for long. */
     sigrun_result (*compact)(sigrun_instance* instance, const sigrun_fence* fence, uint64_t position, sigrun_op op);
-    /* Optional: reserved for history queries and online copies. */
+    /* Optional: reserved for history queries. */
     sigrun_result (*query)(sigrun_instance* instance, sigrun_str json, sigrun_op op);
+    /* Optional: writes all there is at one moment to the new file `target`, from which the same plugin can start; appends go on
+     * meanwhile. OK with JSON {"bytes":n} once it is on the disk; E_EXISTS if something of that name is there; E_BUSY while
+     * another copy is under way. What failed leaves no file behind. */
     sigrun_result (*copy)(sigrun_instance* instance, sigrun_str target, sigrun_op op);
+    /* [any] Optional: how much of the copy under way is done, in parts of any size; 0 of 0 = there is none. */
+    void (*copy_progress)(sigrun_instance* instance, uint64_t* done, uint64_t* total);
 } sigrun_store;
 
 #ifdef __cplusplus

@@ -23,7 +23,7 @@ SLOT(sigrun_record, reserved, 12, uint32_t);
 SLOT(sigrun_record, key, 16, sigrun_str);
 SLOT(sigrun_record, body, 32, sigrun_bytes);
 
-static_assert(sizeof(sigrun_store) == 56);
+static_assert(sizeof(sigrun_store) == 64);
 SLOT(sigrun_store, struct_size, 0, uint32_t);
 SLOT(sigrun_store, flags, 4, uint32_t);
 SLOT(sigrun_store, own, 8,
@@ -38,6 +38,7 @@ SLOT(sigrun_store, compact, 32,
      sigrun_result (*)(sigrun_instance* instance, const sigrun_fence* fence, uint64_t position, sigrun_op op));
 SLOT(sigrun_store, query, 40, sigrun_result (*)(sigrun_instance* instance, sigrun_str json, sigrun_op op));
 SLOT(sigrun_store, copy, 48, sigrun_result (*)(sigrun_instance* instance, sigrun_str target, sigrun_op op));
+SLOT(sigrun_store, copy_progress, 56, void (*)(sigrun_instance* instance, uint64_t* done, uint64_t* total));
 
 static_assert(SIGRUN_RELAXED == 1);
 static_assert(SIGRUN_FSYNC == 2);

@@ -126,6 +126,26 @@ class Grpc(FleetTest):
                                               wait="30s"))
         self.assertEqual((result.state, result.result), ("succeeded", b"\0\xff"))
 
+    def test_jobs_that_need_each_other_are_submitted_as_messages_and_as_a_document(self):
+        d = self.daemon()
+        self.runner_for(d)
+        jobs, pb = self.pb.jobs_grpc.JobsStub(self.channel(d)), self.pb.jobs
+        build = pb.TiedJob(name="build", spec=pb.JobSpec(command=["false"], group=pb.Group(name="g", max=2)))
+        test = pb.TiedJob(name="test", needs=["build"], when="failure", spec=pb.JobSpec(command=["true"]))
+        request = pb.SubmitManyRequest(jobs=[test, build], idempotency_key="k")
+        made = jobs.SubmitMany(request)
+        self.assertEqual([(j.name, j.submission) for j in made.items], [("test", made.submission), ("build", made.submission)])
+        self.assertTrue(jobs.SubmitMany(request).idempotency_replayed)
+        ends = [d.finished(j.id) for j in made.items]
+        self.assertEqual([j["state"] for j in ends], ["succeeded", "failed"])
+        self.assertEqual(ends[1]["group"]["max"], 2)
+        document = json.dumps({"jobs": [{"name": "a", "command": ["echo", "{matrix.x}"], "matrix": {"x": ["1", "2"]}}]})
+        plan = json.loads(jobs.SubmitMany(pb.SubmitManyRequest(document=document, dry_run=True)).json)
+        self.assertEqual([j["name"] for j in plan["items"]], ["a (x=1)", "a (x=2)"])
+        e = self.failed(lambda: jobs.SubmitMany(pb.SubmitManyRequest(jobs=[test])))
+        self.assertEqual(problem_of(e)["field"], "jobs.test.needs[0]")
+        self.assertEqual(self.failed(lambda: jobs.SubmitMany(pb.SubmitManyRequest())).code(), grpc.StatusCode.INVALID_ARGUMENT)
+
     def test_failures_are_status_codes_with_the_problem_in_the_trailers(self):
         d = self.daemon()
         channel = self.channel(d)

@@ -50,6 +50,18 @@ class JobLimits(FleetTest):
         self.assertIn("resource/oom", shown)
         self.assertIn("attempt 1 used", shown)
 
+    def test_a_retry_has_more_memory_where_the_job_allows_it(self):
+        self.runner_for(self.d)
+        job = self.d.run(command=["dd", "if=/dev/zero", "of=/dev/null", "bs=40M", "count=1"], limits={"memory": "24MiB"},
+                         retry={"user": 2, "memory_factor": 1.5}, wait="60s")
+        self.need(job, "memory")
+        self.assertEqual([a["limits"]["memory"]["limit"] for a in job["attempts"]], [24 << 20, 36 << 20, 54 << 20], job)
+        self.assertEqual([a["failure"]["code"] if a.get("failure") else None for a in job["attempts"]], ["oom", "oom", None], job)
+        self.assertEqual(job["state"], "succeeded")
+        for retry, field in (({"memory_factor": 1.5}, "retry.memory_factor"), ({"memory_factor": 9}, "retry.memory_factor")):
+            status, problem = self.d.request("POST", "/v1/jobs", {"command": ["true"], "retry": retry})
+            self.assertEqual((status, problem["field"]), (400, field), problem)
+
     def test_forks_beyond_the_limit_are_told(self):
         self.runner_for(self.d)
         job = self.limited("for i in 1 2 3 4 5 6 7 8; do sleep 9 & done; wait", pids=4)

@@ -57,6 +57,41 @@ TEST(job_document, secrets_come_from_the_environment_or_from_files_and_never_fro
     std::remove(path.c_str());
 }
 
+TEST(job_document, isolation_is_written_as_the_document_wants_it) {
+    job_options o = command({"true"});
+    o.setting.user = "builder";
+    o.setting.pty_size = "120x40";
+    o.setting.isolate = {"network", "files", "ipc=host"};
+    o.setting.writable = {"/srv/cache"};
+    o.setting.enforce = "best_effort";
+    auto d = job_document(o);
+    ASSERT_TRUE(d);
+    EXPECT_EQ(d->at("user"), "builder");
+    EXPECT_EQ(d->at("pty"), json::value({{"columns", 120}, {"rows", 40}}));
+    EXPECT_EQ(d->at("isolation"), json::value({{"network", "none"},
+                                               {"files", "read_only"},
+                                               {"ipc", "host"},
+                                               {"writable", json::array{"/srv/cache"}},
+                                               {"enforce", "best_effort"}}));
+    o.setting.isolate = {"all"};
+    EXPECT_EQ(job_document(o)->at("isolation").as_object().size(), 10u);
+    o.setting.isolate = {"nework"};
+    EXPECT_EQ(job_document(o).error().field, "--isolate");
+    o.setting.isolate.clear();
+    o.setting.pty_size = "120";
+    EXPECT_EQ(job_document(o).error().field, "--pty-size");
+}
+
+TEST(job_document, an_image_makes_it_a_container) {
+    job_options o = command({"true"});
+    o.setting.image = "debian:12";
+    o.setting.pull = "never";
+    auto d = job_document(o);
+    ASSERT_TRUE(d);
+    EXPECT_EQ(d->at("kind"), "container");
+    EXPECT_EQ(d->at("container"), json::value({{"image", "debian:12"}, {"pull", "never"}}));
+}
+
 TEST(job_document, carries_every_option_to_its_field) {
     job_options o = command({"true"});
     o.requires_text = "cpu.effective_cores >= 2";

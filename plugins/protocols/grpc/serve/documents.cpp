@@ -65,6 +65,8 @@ void fill(v1::Job& job, const json::object& o) {
     job.set_submitted_at(text(o, "submitted_at"));
     job.set_start_at(text(o, "start_at"));
     job.set_retry_of(text(o, "retry_of"));
+    job.set_name(text(o, "name"));
+    job.set_submission(text(o, "submission"));
     job.set_started_at(text(o, "started_at"));
     job.set_finished_at(text(o, "finished_at"));
     job.set_log_bytes(number<std::uint64_t>(o, "log_bytes").value_or(0));
@@ -94,9 +96,7 @@ void fill(v1::Runner& runner, const json::object& o) {
 }
 
 template <class List>
-List list_of(std::string_view text_json) {
-    List list;
-    const auto o = object_of(text_json);
+void fill_items(List& list, const json::object& o) {
     if (const auto* items = o.if_contains("items"); items && items->is_array())
         for (const auto& item : items->get_array())
             if (const auto* each = item.if_object()) {
@@ -104,6 +104,13 @@ List list_of(std::string_view text_json) {
                 fill(added, *each);
                 added.set_json(json::serialize(item));
             }
+}
+
+template <class List>
+List list_of(std::string_view text_json) {
+    List list;
+    const auto o = object_of(text_json);
+    fill_items(list, o);
     list.set_next(text(o, "next"));
     return list;
 }
@@ -118,6 +125,16 @@ v1::Job job_of(std::string_view json) {
 }
 
 v1::ListJobsResponse jobs_of(std::string_view json) { return list_of<v1::ListJobsResponse>(json); }
+
+v1::SubmitManyResponse submitted_of(std::string_view json) {
+    v1::SubmitManyResponse out;
+    const auto o = object_of(json);
+    out.set_submission(text(o, "submission"));
+    out.set_idempotency_replayed(yes(o, "idempotency_replayed"));
+    fill_items(out, o);
+    out.set_json(std::string(json));
+    return out;
+}
 
 v1::Runner runner_of(std::string_view json) {
     v1::Runner runner;

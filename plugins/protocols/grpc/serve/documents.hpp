@@ -11,6 +11,7 @@ namespace sigrun::grpc {
 
 v1::Job job_of(std::string_view json);
 v1::ListJobsResponse jobs_of(std::string_view json);
+v1::SubmitManyResponse submitted_of(std::string_view json);
 v1::Runner runner_of(std::string_view json);
 v1::ListRunnersResponse runners_of(std::string_view json);
 v1::Event event_of(std::string_view json);

@@ -21,9 +21,8 @@ json::object pairs(const Map& map) {
     for (const auto& [key, value] : sorted) out[key] = value;
     return out;
 }
-}  // namespace
 
-std::string job_document(const v1::JobSpec& spec) {
+json::object job_object(const v1::JobSpec& spec) {
     json::object o;
     set_text(o, "kind", spec.kind());
     if (spec.command_size()) o["command"] = texts(spec.command());
@@ -84,7 +83,29 @@ std::string job_document(const v1::JobSpec& spec) {
     if (spec.has_idempotent()) o["idempotent"] = spec.idempotent();
     if (spec.has_hedge()) o["hedge"] = spec.hedge();
     if (spec.has_explain()) o["explain"] = spec.explain();
-    return json::serialize(o);
+    if (spec.has_group()) {
+        json::object group{{"name", spec.group().name()}};
+        if (spec.group().max()) group["max"] = spec.group().max();
+        set_text(group, "policy", spec.group().policy());
+        o["group"] = std::move(group);
+    }
+    return o;
+}
+
+}  // namespace
+
+std::string job_document(const v1::JobSpec& spec) { return json::serialize(job_object(spec)); }
+
+std::string submission_document(const v1::SubmitManyRequest& request) {
+    json::array jobs;
+    for (const auto& each : request.jobs()) {
+        auto one = job_object(each.spec());
+        one["name"] = each.name();
+        if (each.needs_size()) one["needs"] = texts(each.needs());
+        set_text(one, "when", each.when());
+        jobs.push_back(std::move(one));
+    }
+    return json::serialize(json::object{{"jobs", std::move(jobs)}});
 }
 
 }  // namespace sigrun::grpc

@@ -16,5 +16,7 @@ inline void set_text(boost::json::object& o, std::string_view key, const std::st
 }
 
 std::string job_document(const v1::JobSpec& spec);
+/// The document of jobs.submit_many.
+std::string submission_document(const v1::SubmitManyRequest& request);
 
 }  // namespace sigrun::grpc

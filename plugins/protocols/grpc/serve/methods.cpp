@@ -45,6 +45,18 @@ std::optional<problem> submit(std::string_view bytes, call_parts& out) {
     return done(out, "jobs.submit", params);
 }
 
+std::optional<problem> submit_many(std::string_view bytes, call_parts& out) {
+    v1::SubmitManyRequest r;
+    if (auto bad = read(bytes, r)) return bad;
+    if (r.document().empty() == (r.jobs_size() == 0))
+        return problem{"invalid", "no jobs", "jobs", "either jobs or document", r.jobs_size() ? "both" : "neither"};
+    out.document = r.jobs_size() ? submission_document(r) : r.document();
+    json::object params;
+    set_text(params, "idempotency_key", r.idempotency_key());
+    if (r.dry_run()) params["dry_run"] = true;
+    return done(out, "jobs.submit_many", params);
+}
+
 template <class Request>
 std::optional<problem> by_id(std::string_view bytes, call_parts& out, std::string_view method) {
     Request r;
@@ -199,8 +211,9 @@ std::optional<std::string> give(const reply_parts& r) {
     [](std::string_view bytes, call_parts& out) { return by_id<v1::Request>(bytes, out, name); }
 #define SIGRUN_GRPC_CHANGE(name) [](std::string_view bytes, call_parts& out) { return change_runner(bytes, out, name); }
 
-constexpr std::array<method, 22> k_methods{{
+constexpr std::array<method, 23> k_methods{{
     {"/sigrun.v1.Jobs/Submit", shape::unary, &submit, &give_job},
+    {"/sigrun.v1.Jobs/SubmitMany", shape::unary, &submit_many, &give<submitted_of>},
     {"/sigrun.v1.Jobs/Get", shape::unary, SIGRUN_GRPC_BY_ID(GetJobRequest, "jobs.get"), &give_job},
     {"/sigrun.v1.Jobs/List", shape::unary, &list_jobs, &give<jobs_of>},
     {"/sigrun.v1.Jobs/Cancel", shape::unary, &cancel, &give_job},

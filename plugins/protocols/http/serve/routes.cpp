@@ -18,11 +18,16 @@ constexpr std::array k_config_revision{param{source::path, "id", "revision"}};
 constexpr std::array k_config_diff{
     param{source::query, "from", "from", kind::integer, "number of a revision"},
     param{source::query, "to", "to", kind::integer, "another one; the current one if left out"}};
+constexpr std::array k_backup{
+    param{source::query, "path", "path", kind::text, "absolute path of a new file on the daemon's machine"}};
 constexpr param k_token{source::path, "token", ""};
 
 constexpr std::array k_submit{
     param{source::query, "wait", "wait", kind::text, "answer when the job ended, or after this duration"},
     param{source::header, "Idempotency-Key", "idempotency_key", kind::text, "the same key never makes a second job"}};
+constexpr std::array k_submit_many{
+    param{source::header, "Idempotency-Key", "idempotency_key", kind::text, "the same key never makes other jobs"},
+    param{source::query, "dry_run", "dry_run", kind::boolean, "only tell what would be submitted"}};
 constexpr std::array k_list_jobs{param{source::query, "state", "state", kind::text, "only jobs in this state"}, k_limit,
                                  k_cursor};
 constexpr std::array k_only_id{k_id};
@@ -74,6 +79,8 @@ constexpr std::span<const param> k_none{};
 
 constexpr route k_routes[] = {
     {"POST", "/v1/jobs", "jobs.submit", answer::json, body::json, 201, "/v1/jobs/", k_submit, "submit a job"},
+    {"POST", "/v1/submissions", "jobs.submit_many", answer::json, body::json, 201, "", k_submit_many,
+     "submit jobs that need each other"},
     {"GET", "/v1/jobs", "jobs.list", answer::json, body::none, 200, "", k_list_jobs, "jobs, newest first"},
     {"GET", "/v1/jobs/{id}", "jobs.get", answer::json, body::none, 200, "", k_only_id, "one job"},
     {"POST", "/v1/jobs/{id}/cancel", "jobs.cancel", answer::json, body::none, 200, "", k_cancel, "end a job"},
@@ -118,6 +125,10 @@ constexpr route k_routes[] = {
      "how far the recording is"},
     {"DELETE", "/v1/balancers/recording", "balancers.recorded", answer::file, body::none, 200, "", k_none,
      "end the recording; the answer is the file for `sigrun balancer replay`"},
+    {"POST", "/v1/store/backup", "store.backup", answer::json, body::none, 201, "", k_backup,
+     "copy the store to a new file while it is in use"},
+    {"GET", "/v1/store/backup", "store.backup_progress", answer::json, body::none, 200, "", k_none,
+     "how far the copy under way has come"},
     {"GET", "/v1/config", "config.get", answer::json, body::none, 200, "", k_none, "settings in effect"},
     {"POST", "/v1/config/reload", "config.reload", answer::json, body::none, 200, "", k_config_reload,
      "read the configuration again"},

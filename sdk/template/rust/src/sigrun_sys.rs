@@ -900,8 +900,9 @@ pub struct sigrun_store {
     pub compact: Option<unsafe extern "C" fn(*mut sigrun_instance, *const sigrun_fence, u64, sigrun_op) -> sigrun_result>,
     pub query: Option<unsafe extern "C" fn(*mut sigrun_instance, sigrun_str, sigrun_op) -> sigrun_result>,
     pub copy: Option<unsafe extern "C" fn(*mut sigrun_instance, sigrun_str, sigrun_op) -> sigrun_result>,
+    pub copy_progress: Option<unsafe extern "C" fn(*mut sigrun_instance, *mut u64, *mut u64)>,
 }
-const _: () = assert!(std::mem::size_of::<sigrun_store>() == 56);
+const _: () = assert!(std::mem::size_of::<sigrun_store>() == 64);
 // Tables are constant data: pointers in them are to more of it, or belong to one thread by contract.
 unsafe impl Sync for sigrun_store {}
 

@@ -29,6 +29,9 @@ TEST(spec_hedge, what_must_not_run_twice_has_no_copy_in_whatever_order_it_is_sai
         EXPECT_EQ(refused.error().field, "hedge");
         EXPECT_NE(refused.error().expected.find("must not run twice"), std::string::npos);
     }
+    const auto grouped = parse(R"(,"hedge":true,"group":"deploy")");
+    ASSERT_FALSE(grouped);
+    EXPECT_EQ(grouped.error().field, "hedge");
     const auto refused = parse(R"(,"hedge":1)");
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().expected, "true or false");

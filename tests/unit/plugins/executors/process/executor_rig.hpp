@@ -78,8 +78,8 @@ protected:
     }
     void start(std::map<std::string, std::string> options) {
         if (instance_) host_.destroy(instance_);
-        options.try_emplace("shim", SIGRUN_BUILD_DIR "/bin/sigrun-shim");
-        instance_ = host_.start(host_.create("process", options));
+        if (has_shim_) options.try_emplace("shim", SIGRUN_BUILD_DIR "/bin/sigrun-shim");
+        instance_ = host_.start(host_.create(component_, options));
         table_ = static_cast<const sigrun_executor*>(instance_->get_interface(instance_, str(SIGRUN_KIND_EXECUTOR)));
     }
 
@@ -93,7 +93,7 @@ protected:
         r.token = concat("test:", ::getpid(), ":", ++counter);
         sigrun_attempt attempt{sizeof attempt, 3, str("018f-job"), str(r.token)};
         auto text = json::serialize(document);
-        sigrun_task task{sizeof task, 0, &attempt, str("process"), str(text), str(workspace_), nullptr, deadline_ns};
+        sigrun_task task{sizeof task, 0, &attempt, str(component_), str(text), str(workspace_), nullptr, deadline_ns};
         r.op = host_.mint();
         EXPECT_EQ(table_->run(instance_, &task, r.sink->abi(), r.op), SIGRUN_PENDING);
     }
@@ -114,6 +114,8 @@ protected:
         return all;
     }
 
+    std::string component_ = "process";
+    bool has_shim_ = true;
     std::string workspace_;
     mock_host host_;
     sigrun_instance* instance_ = nullptr;

@@ -1,0 +1,15 @@
+// More memory for a job that the last attempts had too little of, where the job allows it (retry.memory_factor).
+#pragma once
+
+#include "kernel/job/job.hpp"
+
+#include <string>
+
+namespace sigrun {
+
+/// Under the job's lock: by what the limit is multiplied now; 1 = as it was submitted.
+double memory_growth(const job& j) noexcept;
+/// Any thread. The document with limits.memory multiplied; as it is for a factor of 1.
+std::string with_more_memory(const job_spec& spec, double factor);
+
+}  // namespace sigrun
