@@ -128,7 +128,7 @@ upgrades. It is not started by installing it: it needs to know its controller.")
 The stable C ABI with its C++ and Rust layers, templates and examples of
 plugins, the conformance tool sigrun-plugin-check, and the C client.")
   set(CPACK_DEBIAN_SDK_PACKAGE_SECTION libdevel)
-  set(CPACK_DEBIAN_SDK_PACKAGE_RECOMMENDS "g++, cmake, pkg-config, sigrun")
+  set(CPACK_DEBIAN_SDK_PACKAGE_RECOMMENDS "g++, cmake, pkg-config, libcurl4-openssl-dev, sigrun")
   set(CPACK_DEBIAN_SDK_PACKAGE_SUGGESTS rustc)
   set(CPACK_DEBIAN_PYTHON_DESCRIPTION "job service Sigrun: client library for Python
 Submits jobs to a Sigrun daemon, follows their output and fetches their
@@ -142,5 +142,6 @@ artifacts. Standard library only.")
     COMMAND ${CMAKE_CPACK_COMMAND} --config ${CMAKE_BINARY_DIR}/CPackConfig.cmake
     WORKING_DIRECTORY ${CMAKE_BINARY_DIR} COMMENT "Debian packages" VERBATIM)
   get_property(shipped GLOBAL PROPERTY SIGRUN_SHIPPED_PLUGINS)
-  add_dependencies(packages sigrun sigrund sigrun-runner sigrun-shim sigrun-plugin-check manual ${shipped})
+  get_property(c_client GLOBAL PROPERTY SIGRUN_C_CLIENT)
+  add_dependencies(packages ${c_client} sigrun sigrund sigrun-runner sigrun-shim sigrun-plugin-check manual ${shipped})
 endmacro()

@@ -1,5 +1,4 @@
 """The Python client (sdk/clients/python) against real daemons: jobs, output, events, artifacts, errors, TLS, broken connections."""
-import pathlib
 import sys
 import threading
 import unittest
