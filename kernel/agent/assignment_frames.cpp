@@ -66,13 +66,14 @@ bool assignment::next_frame(outgoing& out) {
     return true;
 }
 
-// What can be answered before send returns has to count as sent by then.
+// What can be answered, or followed by a newer one, before send returns has to count as sent by then.
 bool assignment::counts_early(const outgoing& out) noexcept {
-    return out.what == outgoing::what::log || out.what == outgoing::what::uploading ||
-           out.what == outgoing::what::artifact;
+    return out.what == outgoing::what::running || out.what == outgoing::what::log ||
+           out.what == outgoing::what::uploading || out.what == outgoing::what::artifact;
 }
 
 void assignment::note_unsent(const outgoing& out) {
+    if (out.what == outgoing::what::running) running_due_ = true;
     if (out.what == outgoing::what::log) log_.unsent();
     if (!sender_) return;
     if (out.what == outgoing::what::uploading) uploading_due_ = true;

@@ -17,7 +17,8 @@ void take_details(const json::object& from, json::object& to) {
     }
     for (auto key : {"usage", "limits", "isolation", "outputs"})
         if (const auto* what = object_or_null(from, key)) to[key] = *what;
-    if (const auto* told = array_or_null(from, "output_warnings")) to["output_warnings"] = *told;
+    for (auto key : {"output_warnings", "steps"})
+        if (const auto* what = array_or_null(from, key)) to[key] = *what;
 }
 
 final_state failed(json::object failure, const json::object& details) {

@@ -140,12 +140,7 @@ result<void> gate::check(const caller& who, std::string_view method) const {
     if (needed == permission::nothing || needed == permission::join) return {};
     if (who.kind != caller::kind_t::anonymous && allows(who.grants, needed)) return {};
     if (needed == permission::measure && who.is_runner) return {};
-    const char* what = needed == permission::read     ? "role reader, submitter or admin"
-                       : needed == permission::submit ? "role submitter or admin"
-                       : needed == permission::measure
-                           ? "role runner or admin, or the connection of a runner that is known"
-                           : "role admin";
-    return refuse(who, what);
+    return refuse(who, who_may(needed));
 }
 
 result<void> gate::admit_runner(std::uint64_t session, const caller& who, std::string_view auth,
@@ -161,7 +156,7 @@ result<void> gate::may_be_runner(const caller& who, std::string_view auth, const
                                  const std::string& key_sha256, const token_labels& labels) {
     if (who.kind == caller::kind_t::local || tokens_.is_runner(name, key_sha256)) return {};
     if (who.kind == caller::kind_t::token) {
-        if (!allows(who.grants, permission::join)) return refuse(who, "role runner or admin");
+        if (!allows(who.grants, permission::join)) return refuse(who, who_may(permission::join));
         if (matches_glob(who.token->runners, name)) return {};
         return problem{errc::forbidden, sdk::concat(who.name, " is for other runners"), "name",
                        "one like " + who.token->runners, name};

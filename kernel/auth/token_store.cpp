@@ -4,6 +4,8 @@
 #include "kernel/guard/ed25519.hpp"
 #include "kernel/guard/private_file.hpp"
 
+#include <sigrun/cpp/text.hpp>
+
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -26,8 +28,13 @@ json::object file_form(const token_record& r) {
     o["sha256"] = r.sha256;
     o["created_ns"] = r.created_ns;
     o["expires_ns"] = r.expires_ns;
+    if (!r.old_sha256.empty()) {
+        o["old_sha256"] = r.old_sha256;
+        o["old_until_ns"] = r.old_until_ns;
+    }
     o.erase("created");
     o.erase("expires");
+    o.erase("old_secret_until");
     return o;
 }
 
@@ -39,6 +46,8 @@ result<token_record> read_record(const json::value& v) {
     r.name = text_or(o, "name");
     r.sha256 = text_or(o, "sha256");
     r.runners = text_or(o, "runners");
+    r.tenant = text_or(o, "tenant");
+    r.old_sha256 = text_or(o, "old_sha256");
     const auto kind = std::find(k_kinds.begin(), k_kinds.end(), text_or(o, "kind"));
     const auto grants = parse_role(text_or(o, "role"));
     boost::system::error_code ec;
@@ -46,6 +55,7 @@ result<token_record> read_record(const json::value& v) {
     const auto* expires = o.if_contains("expires_ns");
     if (created) r.created_ns = created->to_number<std::int64_t>(ec);
     if (!ec && expires) r.expires_ns = expires->to_number<std::int64_t>(ec);
+    if (const auto* old = o.if_contains("old_until_ns"); !ec && old) r.old_until_ns = old->to_number<std::int64_t>(ec);
     if (r.id.empty() || r.sha256.size() != 64 || kind == k_kinds.end() || !grants || ec)
         return bad_value("tokens", "id, kind, role, sha256, created_ns and expires_ns",
                          json::serialize(v).substr(0, 80));
@@ -78,6 +88,8 @@ json::object token_record::to_json() const {
     json::object wanted;
     for (const auto& [k, v] : labels) wanted[k] = v;
     o["labels"] = std::move(wanted);
+    if (!tenant.empty()) o["tenant"] = tenant;
+    if (old_until_ns) o["old_secret_until"] = to_rfc3339(old_until_ns);
     return o;
 }
 
@@ -123,6 +135,7 @@ result<issued_token> token_store::create(const token_request& wanted) {
     r.expires_ns = wanted.life.count() ? r.created_ns + wanted.life.count() : 0;
     r.runners = wanted.runners;
     r.labels = wanted.labels;
+    r.tenant = wanted.tenant;
     out.text = std::string(k_prefix) + r.id + "_" + secret;
     std::lock_guard lock(mutex_);
     auto fresh = records_;
@@ -130,14 +143,12 @@ result<issued_token> token_store::create(const token_request& wanted) {
     if (fresh.size() >= k_max_records)
         return problem{errc::conflict, "too many tokens", "", "at most " + std::to_string(k_max_records), "one more"};
     fresh[r.id] = r;
-    SIGRUN_CHECK_OK(save(fresh));
-    records_.swap(fresh);
-    revision_.fetch_add(1, std::memory_order_acq_rel);
+    SIGRUN_CHECK_OK(replace_locked(std::move(fresh)));
     return out;
 }
 
-result<token_record> token_store::remove(std::string_view id_or_name) {
-    std::lock_guard lock(mutex_);
+// By id, or by name if only one has it.
+result<token_record> token_store::named_locked(std::string_view id_or_name) const {
     auto at = records_.find(id_or_name);
     if (at == records_.end()) {
         for (auto it = records_.begin(); it != records_.end(); ++it) {
@@ -151,13 +162,43 @@ result<token_record> token_store::remove(std::string_view id_or_name) {
     if (at == records_.end())
         return problem{errc::not_found, "no such token", "token", "an id or name of `sigrun token ls`",
                        "\"" + std::string(id_or_name.substr(0, 80)) + "\""};
-    auto fresh = records_;
-    auto gone = at->second;
-    fresh.erase(gone.id);
+    return at->second;
+}
+
+// On the disk first.
+result<void> token_store::replace_locked(std::map<std::string, token_record, std::less<>> fresh) {
     SIGRUN_CHECK_OK(save(fresh));
     records_.swap(fresh);
     revision_.fetch_add(1, std::memory_order_acq_rel);
+    return {};
+}
+
+result<token_record> token_store::remove(std::string_view id_or_name) {
+    std::lock_guard lock(mutex_);
+    SIGRUN_TRY(gone, named_locked(id_or_name));
+    auto fresh = records_;
+    fresh.erase(gone.id);
+    SIGRUN_CHECK_OK(replace_locked(std::move(fresh)));
     return gone;
+}
+
+result<issued_token> token_store::rotate(std::string_view id_or_name, nanoseconds overlap) {
+    std::lock_guard lock(mutex_);
+    SIGRUN_TRY(r, named_locked(id_or_name));
+    if (r.kind != token_record::kind_t::token)
+        return bad_value("token", "a token that is shown with every call",
+                         sdk::concat(r.kind == token_record::kind_t::join ? "a join token" : "a runner's identity",
+                                     "; make another one, and remove this one"));
+    const auto now = time_.wall_ns();
+    if (r.expired(now)) return problem{errc::not_found, "it has expired", "token", "a token that is valid", r.id};
+    const auto secret = random_secret(k_secret_bytes);
+    r.old_sha256 = overlap.count() > 0 ? r.sha256 : std::string();
+    r.old_until_ns = overlap.count() > 0 ? now + overlap.count() : 0;
+    r.sha256 = sha256_hex(secret);
+    auto fresh = records_;
+    fresh[r.id] = r;
+    SIGRUN_CHECK_OK(replace_locked(std::move(fresh)));
+    return issued_token{r, sdk::concat(k_prefix, r.id, "_", secret)};
 }
 
 std::vector<token_record> token_store::list() const {
@@ -177,8 +218,15 @@ std::optional<token_record> token_store::find_locked(std::string_view text) cons
     const auto at = records_.find(id);
     if (at == records_.end() || at->second.kind == token_record::kind_t::runner) return {};
     const auto hash = sha256_hex(text.substr(k_prefix.size() + k_id_digits + 1));
-    if (!equal_in_constant_time(hash, at->second.sha256) || at->second.expired(time_.wall_ns())) return {};
-    return at->second;
+    const auto& r = at->second;
+    const auto now = time_.wall_ns();
+    const bool is_new = equal_in_constant_time(hash, r.sha256);
+    const bool is_old = equal_in_constant_time(hash, r.old_sha256) && now < r.old_until_ns;
+    if ((!is_new && !is_old) || r.expired(now)) return {};
+    auto found = r;
+    // Who looks again when it has expired is to find that the old secret is none any more.
+    if (!is_new && (!found.expires_ns || found.expires_ns > r.old_until_ns)) found.expires_ns = r.old_until_ns;
+    return found;
 }
 
 std::optional<token_record> token_store::find(std::string_view text) const {
@@ -226,10 +274,7 @@ result<void> token_store::join(std::string_view text, const std::string& name, c
     auto fresh = records_;
     fresh.erase(found->id);
     fresh[me.id] = me;
-    SIGRUN_CHECK_OK(save(fresh));
-    records_.swap(fresh);
-    revision_.fetch_add(1, std::memory_order_acq_rel);
-    return {};
+    return replace_locked(std::move(fresh));
 }
 
 }  // namespace sigrun

@@ -28,11 +28,14 @@ struct token_record {
     kind_t kind = kind_t::token;
     std::string name;  // of a runner: its own
     role grants = role::reader;
-    std::string sha256;           // of the secret, or of a runner's key
-    std::int64_t created_ns = 0;  // wall clock
-    std::int64_t expires_ns = 0;  // 0 = never
-    std::string runners = "*";    // names that may register with it
-    token_labels labels;          // that a runner must have
+    std::string sha256;             // of the secret, or of a runner's key
+    std::int64_t created_ns = 0;    // wall clock
+    std::int64_t expires_ns = 0;    // 0 = never
+    std::string runners = "*";      // names that may register with it
+    token_labels labels;            // that a runner must have
+    std::string tenant;             // whose jobs alone it is about; empty = all
+    std::string old_sha256;         // of the secret before the last rotation
+    std::int64_t old_until_ns = 0;  // until then that one is good as well
 
     bool expired(std::int64_t now_ns) const noexcept { return expires_ns && expires_ns <= now_ns; }
     /// Without the hash.
@@ -46,6 +49,7 @@ struct token_request {
     nanoseconds life{0};  // 0 = for ever
     std::string runners = "*";
     token_labels labels;
+    std::string tenant;
 };
 struct issued_token {
     token_record record;
@@ -63,6 +67,8 @@ public:
     result<issued_token> create(const token_request& wanted);
     /// By id, or by name if only one has it.
     result<token_record> remove(std::string_view id_or_name);
+    /// The same token with a new secret; the old one stays good for `overlap`. Not of join tokens and runners.
+    result<issued_token> rotate(std::string_view id_or_name, nanoseconds overlap);
     std::vector<token_record> list() const;  // oldest first
 
     /// The valid record of a token's text; nothing tells a wrong one from one that has ended.
@@ -77,6 +83,8 @@ public:
                       const token_labels& labels);
 
 private:
+    result<token_record> named_locked(std::string_view id_or_name) const;
+    result<void> replace_locked(std::map<std::string, token_record, std::less<>> fresh);
     std::optional<token_record> find_locked(std::string_view text) const;
     result<void> save(const std::map<std::string, token_record, std::less<>>& records) const;
 

@@ -203,6 +203,8 @@ sigrun_result job_engine::on_copy_end(const job_ptr& j, job_lock& lock, const si
     a.exit_code = how.exit_code;
     a.usage = how.usage;
     if (!how.limits.empty()) a.limits = how.limits;
+    if (!how.isolation.empty()) a.isolation = how.isolation;
+    if (!how.steps.empty()) a.step_results = how.steps;
     const auto shown = conduct_of(how);
     const auto where = a.where;
     if (is_infrastructure(how.why.cls) && j->failed_on.size() < 64 && where) j->failed_on.push_back(where);

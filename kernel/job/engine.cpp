@@ -127,6 +127,7 @@ void job_engine::submit(const submit_request& request, std::function<void(result
     }
     if (auto able = takes_jobs(*spec, request.idempotency_key); !able) return accepted(able.error(), false);
     if (auto room = has_room(*spec); !room) return accepted(room.error(), false);
+    if (auto rate = within_rate(*spec->tenant_account, 1); !rate) return accepted(rate.error(), false);
     auto j = std::make_shared<job>(*this, id::make(), spec);
     if (request.payload) j->payload = request.payload;
     j->retry_of = request.retry_of;
@@ -262,6 +263,21 @@ result<void> job_engine::has_room(const job_spec& spec) const {
     return {};
 }
 
+// Also what repeats an earlier submit counts: it costs as much to look at.
+result<void> job_engine::within_rate(wait_account& tenant, std::uint32_t submits) const {
+    const auto wait = tenant.take(clock_.now(), submits);
+    if (wait.count() <= 0) return {};
+    const auto ms = std::clamp<std::int64_t>((wait.count() + 999'999) / 1'000'000, 1, 3'600'000);
+    return problem{errc::busy,
+                   "too many submits",
+                   "tenant",
+                   sdk::concat("at most ", tenant.rate.load(), " jobs per second",
+                               tenant.name.empty() ? " without a tenant" : " of tenant \"" + tenant.name + "\"",
+                               ", and ", tenant.burst.load(), " at once"),
+                   submits == 1 ? "one more" : sdk::concat(submits, " more"),
+                   static_cast<std::uint32_t>(ms)};
+}
+
 // The key was used before.
 void job_engine::repeated(const submit_keys::holder& by, const spec_ptr& spec, const std::string& key,
                           std::function<void(result<job_ptr>, bool)> accepted) {
@@ -303,8 +319,12 @@ result<job_ptr> job_engine::find(std::string_view uuid_text) const {
     auto uid = id::parse(uuid_text);
     if (!uid) return bad_value("id", "a job id (UUID)", "\"" + std::string(uuid_text.substr(0, 80)) + "\"");
     if (auto j = table_.find(*uid)) return j;
-    return problem{errc::not_found, "no such job", "id", "the id of a job that is still kept",
-                   "\"" + std::string(uuid_text) + "\""};
+    return no_such_job(uuid_text);
+}
+
+problem job_engine::no_such_job(std::string_view uuid_text) {
+    return {errc::not_found, "no such job", "id", "the id of a job that is still kept",
+            "\"" + std::string(uuid_text) + "\""};
 }
 
 std::shared_ptr<void> job_engine::when_done(const job_ptr& j, std::function<void()> done) {

@@ -80,6 +80,7 @@ public:
     /// Whether they would be accepted, as far as that depends on what they say.
     result<std::vector<spec_ptr>> specs_of(const std::vector<submitted_job>& jobs) const;
     result<job_ptr> find(std::string_view uuid_text) const;
+    static problem no_such_job(std::string_view uuid_text);
     std::vector<job_ptr> all() const { return table_.all(); }
     /// Ends the job: at once when it waits, through the runner when it runs. Ending twice is fine.
     void cancel(const job_ptr& j, nanoseconds grace);
@@ -134,6 +135,7 @@ private:
     spec_defaults defaults() const;
     std::uint64_t affinity_of(const job_spec& spec, std::string_view submitter) const;
     result<void> has_room(const job_spec& spec) const;
+    result<void> within_rate(wait_account& tenant, std::uint32_t submits) const;
     result<void> takes_jobs(const job_spec& spec, const std::string& key) const;
     result<void> prepare(job& j, std::string_view submitter);
     static problem not_stored(const problem& why, durability wanted);

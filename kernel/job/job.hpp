@@ -74,7 +74,8 @@ struct ending {
     std::string usage;              // JSON object, or empty
     std::string limits;             // the same: how its limits were held
     std::string isolation;          // the same: by what it was put apart
-    std::string outputs;            // the same, of texts: what the job told those who come after it
+    std::string steps;              // JSON array, or empty: what became of each
+    std::string outputs;            // JSON object, of texts: what the job told those who come after it
     std::string output_warnings;    // JSON array of texts, or empty: what it told in the wrong form
     std::string artifact_warnings;  // the same: which of its artifacts are not here
     artifact_set_ptr artifacts;     // what it has left, held for as long as this; null: nothing
@@ -135,6 +136,7 @@ struct attempt {
     std::uint64_t log_begin = 0;                                   // where its output begins in the job's log
     std::optional<int> exit_code;
     std::string usage, limits, isolation;     // JSON objects, or empty
+    std::string step_results;                 // JSON array, or empty
     std::shared_ptr<artifact_upload> upload;  // once the runner has said what it has left
     failure why;
 };

@@ -240,6 +240,7 @@ void append_job_json(std::string& out, job& j, bool replayed) {
         if (a.hedge) w.member("hedge", true);
         if (!a.limits.empty()) w.key("limits").raw(a.limits);
         if (!a.isolation.empty()) w.key("isolation").raw(a.isolation);
+        if (!a.step_results.empty()) w.key("steps").raw(a.step_results);
         if (!a.usage.empty()) w.key("usage").raw(a.usage);
         rungs_member(w, a);
         w.close_object();
@@ -302,6 +303,7 @@ std::string job_record(const job& j) {
         failure_member(w, a.why);
         if (!a.limits.empty()) w.key("limits").raw(a.limits);
         if (!a.isolation.empty()) w.key("isolation").raw(a.isolation);
+        if (!a.step_results.empty()) w.key("step_results").raw(a.step_results);
         if (!a.usage.empty()) w.key("usage").raw(a.usage);
         if (a.may_return) w.member("may_return", true);
         if (a.may_run) w.member("may_run", true);
@@ -381,6 +383,7 @@ attempt attempt_of(const json::object& o) {
     a.why = failure_of(o);
     if (const auto* limits = object_or_null(o, "limits")) a.limits = json::serialize(*limits);
     if (const auto* held = object_or_null(o, "isolation")) a.isolation = json::serialize(*held);
+    if (const auto* steps = array_or_null(o, "step_results")) a.step_results = json::serialize(*steps);
     if (const auto* usage = object_or_null(o, "usage")) a.usage = json::serialize(*usage);
     a.may_return = bool_or(o, "may_return", false);
     a.may_run = bool_or(o, "may_run", false);

@@ -6,7 +6,8 @@
 namespace sigrun {
 namespace {
 
-constexpr std::size_t k_longest_limits = 16384;    // of text about them, from a runner
+constexpr std::size_t k_longest_told = 128 * 1024;  // of text about a running attempt, from a runner
+constexpr std::size_t k_most_steps = 256;
 constexpr std::size_t k_most_outputs = 64 * 1024;  // bytes of keys and values
 constexpr std::size_t k_most_warnings = 20;
 constexpr std::size_t k_most_warning = 1024;
@@ -19,6 +20,16 @@ json::array warnings_in(const json::object& from, std::string_view field) {
             if (each.is_string() && each.get_string().size() <= k_most_warning && warnings.size() < k_most_warnings)
                 warnings.push_back(each);
     return warnings;
+}
+
+// As text; empty: none, or not as they are to be.
+std::string steps_in(const json::object& from) {
+    const auto* steps = array_or_null(from, "steps");
+    if (!steps || steps->size() > k_most_steps) return {};
+    for (const auto& each : *steps)
+        if (!each.is_object()) return {};
+    auto text = json::serialize(*steps);
+    return text.size() <= k_longest_told ? text : std::string();
 }
 
 void take_outputs(const json::object& from, ending& how) {
@@ -219,14 +230,15 @@ std::uint64_t job_engine::missing_output(const job& j, const sigrun_frame& final
     return missing;
 }
 
-// A runner that starts a job with limits or apart from others says how each is held. Nearly every job has none, and its state is
-// not parsed.
+// A runner that starts a job with limits or apart from others says how each is held, and of a job with several steps how far it is.
+// Nearly every job has none of that, and its state is not parsed.
 void job_engine::note_limits(attempt& a, std::string_view running_state) {
-    if (running_state.find('{', 1) == std::string_view::npos || running_state.size() > k_longest_limits) return;
+    if (running_state.find('{', 1) == std::string_view::npos || running_state.size() > k_longest_told) return;
     const auto o = parse_object(running_state);
     if (!o) return;
     if (const auto* limits = object_or_null(*o, "limits")) a.limits = json::serialize(*limits);
     if (const auto* held = object_or_null(*o, "isolation")) a.isolation = json::serialize(*held);
+    if (auto steps = steps_in(*o); !steps.empty()) a.step_results = std::move(steps);
 }
 
 sigrun_result job_engine::on_state(const job_ptr& j, job_lock& lock, const member_ptr& from, const link_ptr& via,
@@ -287,6 +299,7 @@ ending job_engine::ending_of(const sigrun_frame& frame) {
         if (const auto* usage = object_or_null(*o, "usage")) how.usage = json::serialize(*usage);
         if (const auto* limits = object_or_null(*o, "limits")) how.limits = json::serialize(*limits);
         if (const auto* held = object_or_null(*o, "isolation")) how.isolation = json::serialize(*held);
+        how.steps = steps_in(*o);
         take_outputs(*o, how);
         if (const auto told = warnings_in(*o, "artifact_warnings"); !told.empty())
             how.artifact_warnings = json::serialize(told);

@@ -143,7 +143,10 @@ struct parser {
             if (const auto* o = step.if_object()) {
                 command = o->if_contains("command");
                 for (const auto& [k, x] : *o)
-                    if (k != "command" && k != "name") return unknown(field, k, {"name", "command"});
+                    if (k == "continue_on_error" && !x.is_bool() && !x.is_null())
+                        return bad_value(field + ".continue_on_error", "true or false", kind_of(x));
+                    else if (k != "command" && k != "name" && k != "continue_on_error")
+                        return unknown(field, k, {"name", "command", "continue_on_error"});
                 if (!command) return bad_value(field + ".command", "an array of texts", "nothing");
             }
             SIGRUN_CHECK_OK(command_field(*command, field));

@@ -5,6 +5,7 @@
 #include <sigrun/cpp/text.hpp>
 
 #include <algorithm>
+#include <map>
 
 namespace sigrun {
 namespace {
@@ -88,6 +89,10 @@ void job_engine::submit_many(const submit_request& request, const std::vector<su
     for (std::size_t i = 0; i < specs->size(); ++i)
         if (auto able = takes_jobs(*(*specs)[i], request.idempotency_key); !able)
             return accepted(able.error().field == "artifacts" ? within(jobs[i], able.error()) : able.error(), false);
+    std::map<account_ptr, std::uint32_t> by_tenant;
+    for (const auto& spec : *specs) ++by_tenant[spec->tenant_account];
+    for (const auto& [tenant, n] : by_tenant)
+        if (auto rate = within_rate(*tenant, n); !rate) return accepted(rate.error(), false);
     auto made = tied_jobs(jobs, *specs, request.submitter);
     if (!made) return accepted(made.error(), false);
     const auto& all = *made;

@@ -4,11 +4,31 @@
 
 namespace sigrun {
 
+// The generic cell rate algorithm: each submit moves the time when all would be forgotten by 1/rate, and that may lie `burst` of
+// them ahead. More than a burst at once is let in when nothing is to be forgotten any more.
+nanoseconds wait_account::take(time_point now, std::uint32_t n) noexcept {
+    const double per_second = rate.load(std::memory_order_relaxed);
+    if (per_second <= 0 || n == 0) return nanoseconds(0);
+    const auto span = [per_second](double submits) {
+        return nanoseconds(static_cast<std::int64_t>(std::min(submits * 1e9 / per_second, 1e18)));
+    };
+    const double room = std::max<double>(burst.load(std::memory_order_relaxed), 1);
+    auto before = full_again.load(std::memory_order_relaxed);
+    for (;;) {
+        const auto from = std::max(before, now);
+        const auto late = (from - now) - span(std::max(room - n, 0.0));
+        if (late.count() > 0) return late;
+        if (full_again.compare_exchange_weak(before, from + span(n), std::memory_order_relaxed)) return nanoseconds(0);
+    }
+}
+
 void wait_accounts::apply(wait_account& a) const {
     const auto named = named_.find(a.name);
     const account_rules& rules = named == named_.end() ? others_ : named->second;
     a.weight = std::max(rules.weight, 1u);
     a.most = rules.most;
+    a.burst = std::max(rules.burst, 1u);
+    if (a.rate.exchange(rules.rate) != rules.rate) a.full_again = time_point{};  // counted in other steps
 }
 
 account_ptr wait_accounts::find(std::string_view name) {

@@ -2,6 +2,8 @@
 // tenant's share is. Jobs hold the account of their tenant and of their queue; one that nobody holds is forgotten.
 #pragma once
 
+#include "kernel/base/clock.hpp"
+
 #include <atomic>
 #include <cstdint>
 #include <map>
@@ -21,6 +23,13 @@ struct wait_account {
     std::atomic<std::uint64_t> most{0};  // jobs that may wait; 0 = any number
     std::atomic<std::uint64_t> waiting{0};
 
+    std::atomic<double> rate{0};  // submits per second; 0 = any number
+    std::atomic<std::uint32_t> burst{1};
+    std::atomic<time_point> full_again{};  // when the rate would have forgotten all submits so far
+
+    /// Takes `n` submits at once off the rate: 0, or how long until there is room for them. [any], lock-free.
+    nanoseconds take(time_point now, std::uint32_t n = 1) noexcept;
+
     bool full() const noexcept {
         const auto limit = most.load(std::memory_order_relaxed);
         return limit && waiting.load(std::memory_order_relaxed) >= limit;
@@ -32,6 +41,8 @@ using account_ptr = std::shared_ptr<wait_account>;
 struct account_rules {
     std::uint32_t weight = 1;
     std::uint64_t most = 0;
+    double rate = 0;  // submits per second; 0 = any number
+    std::uint32_t burst = 1;
 };
 
 class wait_accounts {

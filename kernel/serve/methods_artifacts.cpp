@@ -1,5 +1,6 @@
 // artifacts.list and artifacts.read: what a job has left.
 #include "kernel/serve/methods.hpp"
+#include "kernel/serve/tenancy.hpp"
 
 #include <sigrun/cpp/text.hpp>
 
@@ -85,15 +86,15 @@ private:
     std::atomic<bool> wanted_{false};
 };
 
-result<artifact_set_ptr> artifacts_of(controller& c, const json::object& params) {
+result<artifact_set_ptr> artifacts_of(const controller& c, const call_input& in, const json::object& params) {
     SIGRUN_TRY(id, required_text(params, "id"));
-    SIGRUN_TRY(j, c.jobs.find(id));
+    SIGRUN_TRY(j, find_job(c.jobs, in, id));
     std::lock_guard lock(j->mutex);
     return j->end ? j->end->artifacts : nullptr;
 }
 
-result<std::string> list(controller& c, const json::object& params) {
-    SIGRUN_TRY(held, artifacts_of(c, params));
+result<std::string> list(controller& c, const call_input& in, const json::object& params) {
+    SIGRUN_TRY(held, artifacts_of(c, in, params));
     return json::serialize(json::object{{"items", held ? to_json(held->list()) : json::array()}, {"next", nullptr}});
 }
 
@@ -110,8 +111,9 @@ result<artifact_request> request_of(const artifact_set_ptr& held, const json::ob
     return artifact_request{*found, offset, offset + std::min(length, found->size - offset)};
 }
 
-result<std::shared_ptr<artifact_streamer>> open(controller& c, const json::object& params, const call_ptr& call) {
-    SIGRUN_TRY(held, artifacts_of(c, params));
+result<std::shared_ptr<artifact_streamer>> open(controller& c, const call_input& in, const json::object& params,
+                                                const call_ptr& call) {
+    SIGRUN_TRY(held, artifacts_of(c, in, params));
     SIGRUN_TRY(what, request_of(held, params));
     auto file = held->store()->read(what.what);
     if (!file) return file.error();
@@ -123,7 +125,7 @@ result<std::shared_ptr<artifact_streamer>> open(controller& c, const json::objec
 void add_artifact_methods(router& r, controller& c) {
     r.add("artifacts.list", [&c](const call_input& in, const call_ptr& call) {
         auto o = parse_params(in.params, {"id"});
-        auto answer = o ? list(c, *o) : result<std::string>(o.error());
+        auto answer = o ? list(c, in, *o) : result<std::string>(o.error());
         if (answer)
             call->last(*answer);
         else
@@ -132,7 +134,7 @@ void add_artifact_methods(router& r, controller& c) {
     r.add("artifacts.read", [&c](const call_input& in, const call_ptr& call) {
         auto o = parse_params(in.params, {"id", "name", "offset", "length"});
         if (!o) return void(call->fail(o.error()));
-        auto reader = open(c, *o, call);
+        auto reader = open(c, in, *o, call);
         if (reader)
             (*reader)->start(call);
         else

@@ -1,4 +1,7 @@
 #include "kernel/serve/methods.hpp"
+#include "kernel/serve/tenancy.hpp"
+
+#include <sigrun/cpp/text.hpp>
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -86,6 +89,9 @@ std::vector<std::string> split(std::string_view list) {
 
 void add_event_methods(router& r, controller& c) {
     r.add("events.watch", [&c](const call_input& in, const call_ptr& call) {
+        if (!tenant_of(in).empty())
+            return void(call->fail({errc::forbidden, "events are about the jobs of all tenants", "auth",
+                                    "a token that is not bound to a tenant", sdk::concat("one of ", tenant_of(in))}));
         auto o = parse_params(in.params, {"after", "types"});
         if (!o) return void(call->fail(o.error()));
         auto after = number_param(*o, "after", 0, 0, ~0ull >> 1);

@@ -2,6 +2,7 @@
 #include "kernel/base/rfc3339.hpp"
 #include "kernel/job/job_json.hpp"
 #include "kernel/serve/explain_job.hpp"
+#include "kernel/serve/tenancy.hpp"
 
 #include <sigrun/cpp/text.hpp>
 
@@ -81,7 +82,14 @@ void submit(controller& c, const call_input& in, const call_ptr& call) {
         call->fail(params.error());
         return;
     }
-    submit_request request{in.document, in.payload ? buffer_ref::share(in.payload) : buffer_ref(), params->key};
+    std::string bound;
+    if (!tenant_of(in).empty()) {
+        auto document = for_tenant(in);
+        if (!document) return void(call->fail(document.error()));
+        bound = std::move(*document);
+    }
+    submit_request request{bound.empty() ? in.document : std::string_view(bound),
+                           in.payload ? buffer_ref::share(in.payload) : buffer_ref(), params->key};
     if (in.who) request.submitter = in.who->name;
     c.jobs.submit(request, [&c, call, wait = params->wait](result<job_ptr> r, bool replayed) {
         if (!r) {
@@ -100,13 +108,13 @@ void submit(controller& c, const call_input& in, const call_ptr& call) {
 
 // Calls `body` with the job named by the param id, or answers with the problem.
 template <class Body>
-void with_job(controller& c, const json::object& o, const call_ptr& call, Body&& body) {
+void with_job(controller& c, const call_input& in, const json::object& o, const call_ptr& call, Body&& body) {
     auto uid = required_text(o, "id");
     if (!uid) {
         call->fail(uid.error());
         return;
     }
-    auto j = c.jobs.find(*uid);
+    auto j = find_job(c.jobs, in, *uid);
     if (!j) {
         call->fail(j.error());
         return;
@@ -120,7 +128,7 @@ void answer_job(const job_ptr& j, const call_ptr& call) {
     call->last(out);
 }
 
-result<std::string> list_jobs(controller& c, const json::object& o) {
+result<std::string> list_jobs(controller& c, const call_input& in, const json::object& o) {
     SIGRUN_TRY(limit, number_param(o, "limit", 100, 1, 1000));
     std::optional<job_state> state;
     if (auto text = text_or(o, "state"); !text.empty()) {
@@ -139,6 +147,7 @@ result<std::string> list_jobs(controller& c, const json::object& o) {
     auto queue = text_or(o, "queue"), tenant = text_or(o, "tenant");
     auto jobs = c.jobs.all();
     std::erase_if(jobs, [&](const job_ptr& j) {
+        if (!may_know(in, *j)) return true;
         if (before && !(j->uid < *before)) return true;
         if (!queue.empty() && j->spec->queue != queue) return true;
         if (!tenant.empty() && j->spec->tenant != tenant) return true;
@@ -234,14 +243,14 @@ void add_job_methods(router& r, controller& c) {
     r.add("jobs.get", [&c](const call_input& in, const call_ptr& call) {
         auto o = parse_params(in.params, {"id"});
         if (!o) return void(call->fail(o.error()));
-        with_job(c, *o, call, [&](const job_ptr& j) {
+        with_job(c, in, *o, call, [&](const job_ptr& j) {
             refresh_reason(c, j);
             answer_job(j, call);
         });
     });
     r.add("jobs.list", [&c](const call_input& in, const call_ptr& call) {
         auto o = parse_params(in.params, {"state", "queue", "tenant", "limit", "cursor"});
-        auto answer = o ? list_jobs(c, *o) : result<std::string>(o.error());
+        auto answer = o ? list_jobs(c, in, *o) : result<std::string>(o.error());
         if (answer)
             call->last(*answer);
         else
@@ -252,7 +261,7 @@ void add_job_methods(router& r, controller& c) {
         if (!o) return void(call->fail(o.error()));
         auto grace = duration_param(*o, "grace", std::chrono::seconds(10));
         if (!grace) return void(call->fail(grace.error()));
-        with_job(c, *o, call, [&](const job_ptr& j) {
+        with_job(c, in, *o, call, [&](const job_ptr& j) {
             c.jobs.cancel(j, *grace);
             bool settling = false;
             {
@@ -272,7 +281,7 @@ void add_job_methods(router& r, controller& c) {
     r.add("jobs.retry", [&c](const call_input& in, const call_ptr& call) {
         auto o = parse_params(in.params, {"id"});
         if (!o) return void(call->fail(o.error()));
-        with_job(c, *o, call, [&](const job_ptr& j) {
+        with_job(c, in, *o, call, [&](const job_ptr& j) {
             const std::string who = in.who ? in.who->name : std::string();
             c.jobs.retry(j, who, [call](const result<job_ptr>& again, bool) {
                 if (again)
@@ -287,7 +296,7 @@ void add_job_methods(router& r, controller& c) {
         if (!o) return void(call->fail(o.error()));
         auto what = parse_log_request(*o, c.time.wall_ns());
         if (!what) return void(call->fail(what.error()));
-        with_job(c, *o, call, [&](const job_ptr& j) {
+        with_job(c, in, *o, call, [&](const job_ptr& j) {
             if (auto there = has_attempt(*j, what->attempt); !there) return void(call->fail(there.error()));
             stream_log(c, j, *what, call);
         });
@@ -295,7 +304,7 @@ void add_job_methods(router& r, controller& c) {
     r.add("jobs.explain", [&c](const call_input& in, const call_ptr& call) {
         auto o = parse_params(in.params, {"id"});
         if (!o) return void(call->fail(o.error()));
-        with_job(c, *o, call, [&](const job_ptr& j) { call->last(json::serialize(explain_job(c, j))); });
+        with_job(c, in, *o, call, [&](const job_ptr& j) { call->last(json::serialize(explain_job(c, j))); });
     });
 }
 

@@ -2,6 +2,7 @@
 #include "kernel/base/json_writer.hpp"
 #include "kernel/job/job_json.hpp"
 #include "kernel/serve/methods.hpp"
+#include "kernel/serve/tenancy.hpp"
 
 #include <sigrun/cpp/text.hpp>
 
@@ -45,14 +46,16 @@ void submit_many(controller& c, const call_input& in, const call_ptr& call) {
     if (!params) return void(call->fail(params.error()));
     auto dry_run = bool_param(*params, "dry_run", false);
     if (!dry_run) return void(call->fail(dry_run.error()));
-    auto jobs = read_submission(in.document);
+    const auto document = several_for_tenant(in);
+    if (!document) return void(call->fail(document.error()));
+    auto jobs = read_submission(*document);
     if (!jobs) return void(call->fail(jobs.error()));
     if (*dry_run) {
         auto specs = c.jobs.specs_of(*jobs);
         if (!specs) return void(call->fail(specs.error()));
         return void(call->last(plan_json(*jobs, *specs)));
     }
-    submit_request request{in.document, {}, std::string(text_or(*params, "idempotency_key"))};
+    submit_request request{*document, {}, std::string(text_or(*params, "idempotency_key"))};
     if (in.who) request.submitter = in.who->name;
     c.jobs.submit_many(request, *jobs, [call](const result<std::vector<job_ptr>>& made, bool replayed) {
         if (made)

@@ -4,6 +4,8 @@
 #include "kernel/serve/methods.hpp"
 #include "kernel/serve/plain_method.hpp"
 
+#include <sigrun/cpp/text.hpp>
+
 #include <algorithm>
 
 namespace sigrun {
@@ -23,9 +25,10 @@ result<std::string> short_text(const json::object& o, std::string_view name, std
 result<token_request> read_request(std::string_view document) {
     SIGRUN_TRY(o, parse_object(document));
     for (const auto& [k, v] : o)
-        if (k != "name" && k != "role" && k != "join" && k != "expires" && k != "runners" && k != "labels")
+        if (k != "name" && k != "role" && k != "join" && k != "expires" && k != "runners" && k != "labels" &&
+            k != "tenant")
             return problem{errc::unknown_field, "unknown member", std::string(k),
-                           "one of name, role, join, expires, runners, labels", "\"" + std::string(k) + "\""};
+                           "one of name, role, join, expires, runners, labels, tenant", "\"" + std::string(k) + "\""};
     token_request out;
     SIGRUN_TRY(join, bool_param(o, "join", false));
     out.join = join;
@@ -36,9 +39,16 @@ result<token_request> read_request(std::string_view document) {
     const auto wanted = text_or(o, "role", join ? "runner" : "");
     const auto granted = parse_role(wanted);
     if (!granted || (join && *granted != role::runner))
-        return bad_value("role", join ? "runner" : "reader, submitter, runner or admin",
+        return bad_value("role", join ? std::string("runner") : std::string(k_role_names),
                          "\"" + std::string(wanted) + "\"");
     out.grants = *granted;
+    if (const auto tenant = text_or(o, "tenant"); !tenant.empty()) {
+        // Of fleet and daemon there is but one: who runs them is bound to no tenant.
+        if (*granted != role::reader && *granted != role::submitter)
+            return bad_value("tenant", "role reader or submitter beside it", sdk::concat("role ", wanted));
+        SIGRUN_TRY(bound, short_text(o, "tenant", ""));
+        out.tenant = bound;
+    }
     // One that lies about unused should not open the door for ever.
     SIGRUN_TRY(life, duration_param(o, "expires", join ? nanoseconds(std::chrono::hours(24)) : nanoseconds(0)));
     if (life.count() < 0 || (join && life.count() == 0))
@@ -70,6 +80,21 @@ void add_token_methods(router& r, controller& c) {
               json::array items;
               for (const auto& each : c.who->tokens().list()) items.push_back(each.to_json());
               call->last(json::serialize(json::object{{"items", std::move(items)}, {"next", nullptr}}));
+          }));
+    r.add("tokens.rotate",
+          plain({"id", "overlap"}, [&c](const json::object& o, const call_input&, const call_ptr& call) {
+              auto id = required_text(o, "id");
+              if (!id) return void(call->fail(id.error()));
+              constexpr std::chrono::hours k_longest{24 * 30};
+              auto overlap = duration_param(o, "overlap", nanoseconds(0));
+              if (!overlap) return void(call->fail(overlap.error()));
+              if (overlap->count() < 0 || *overlap > k_longest)
+                  return void(call->fail(bad_value("overlap", "0s to 30d", format_duration(*overlap))));
+              auto made = c.who->tokens().rotate(*id, *overlap);
+              if (!made) return void(call->fail(made.error()));
+              auto answer = made->record.to_json();
+              answer["token"] = made->text;
+              call->last(json::serialize(answer));
           }));
     r.add("tokens.remove", plain({"id"}, [&c](const json::object& o, const call_input&, const call_ptr& call) {
               auto id = required_text(o, "id");

@@ -63,11 +63,16 @@ engine_tuning engine_tuning_of(const daemon_settings& bound) {
     t.retry_budget = j.real("retry_budget");
     t.ageing = nanoseconds(j.integer("ageing"));
     t.any_tenant = {static_cast<std::uint32_t>(j.integer("tenant_weight")),
-                    static_cast<std::uint64_t>(j.integer("tenant_max_waiting"))};
+                    static_cast<std::uint64_t>(j.integer("tenant_max_waiting")), j.real("tenant_submit_rate"),
+                    static_cast<std::uint32_t>(j.integer("tenant_submit_burst"))};
     for (const auto& [name, section] : bound.tenants) {
         auto& rules = t.tenants[name] = t.any_tenant;
         if (const auto weight = section->integer("weight")) rules.weight = static_cast<std::uint32_t>(weight);
         if (const auto most = section->integer("max_waiting")) rules.most = static_cast<std::uint64_t>(most);
+        if (const auto rate = section->real("submit_rate"); rate > 0) {
+            rules.rate = rate;
+            rules.burst = static_cast<std::uint32_t>(section->integer("submit_burst"));
+        }
     }
     for (const auto& [name, section] : bound.groups)
         t.groups[name] = {static_cast<std::uint32_t>(section->integer("max")), section->real("rate"),

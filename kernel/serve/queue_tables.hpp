@@ -35,6 +35,18 @@ inline constexpr std::array k_tenant_options{
                         "tenant_max_waiting.",
                  .max = 10000000,
                  .flags = SIGRUN_OPT_HOT}),
+    sdk::option("submit_rate", SIGRUN_OPT_FLOAT,
+                {.def = "0",
+                 .doc = "Jobs that this tenant may submit per second; beyond it submit answers busy, and when to try "
+                        "again. 0: [jobs] tenant_submit_rate.",
+                 .max = 1000000,
+                 .flags = SIGRUN_OPT_HOT}),
+    sdk::option("submit_burst", SIGRUN_OPT_INT,
+                {.def = "10",
+                 .doc = "So many may be submitted at once after a time in which none was; beside submit_rate.",
+                 .min = 1,
+                 .max = 1000000,
+                 .flags = SIGRUN_OPT_HOT}),
 };
 inline constexpr std::array k_group_options{
     sdk::option(

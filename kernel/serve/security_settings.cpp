@@ -3,6 +3,7 @@
 #include "kernel/net/net_options.hpp"
 
 #include <sigrun/cpp/options.hpp>
+#include <sigrun/cpp/text.hpp>
 
 #include <array>
 
@@ -28,7 +29,8 @@ constexpr std::array k_auth{
             .doc = "File of hashed tokens and joined runners; auto is tokens.json in the state directory."}),
     option("certificates", SIGRUN_OPT_LIST,
            {.def = "",
-            .doc = "NAME:ROLE, ... for client certificates: reader, submitter, runner or admin. Others are the runner "
+            .doc = "NAME:ROLE, ... for client certificates: reader, submitter, runner, operator or admin. Others are "
+                   "the runner "
                    "of their name.",
             .flags = SIGRUN_OPT_HOT}),
 };
@@ -52,7 +54,7 @@ result<gate_options> read_gate_options(const daemon_settings& bound) {
         const auto granted =
             colon == std::string::npos ? std::nullopt : parse_role(std::string_view(each).substr(colon + 1));
         if (!granted || colon == 0)
-            return bad_value("auth.certificates", "NAME:ROLE with role reader, submitter, runner or admin",
+            return bad_value("auth.certificates", sdk::concat("NAME:ROLE with role ", k_role_names),
                              "\"" + each + "\"");
         out.certificates[each.substr(0, colon)] = *granted;
     }

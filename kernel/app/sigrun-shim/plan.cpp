@@ -104,6 +104,8 @@ bool read_plan(int control, plan& out) {
     out.writable.pop_back();  // no list for exec
     for (std::uint32_t n : counts) {
         out.steps.emplace_back();
+        out.may_fail.push_back((n & SIGRUN_SHIM_STEP_MAY_FAIL) != 0);
+        n &= ~SIGRUN_SHIM_STEP_MAY_FAIL;
         if (n == 0 || !take(from, n, out.steps.back())) return false;
     }
     for (std::uint32_t i = 0; i < start.n_secrets; ++i) {

@@ -22,6 +22,7 @@ struct plan {
     std::vector<char*> writable;
     std::vector<char*> environment;
     std::vector<std::vector<char*>> steps;
+    std::vector<bool> may_fail;        // of each step: the next one is begun all the same
     std::vector<std::string> secrets;  // to be kept out of the output
 };
 

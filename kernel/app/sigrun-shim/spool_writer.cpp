@@ -105,6 +105,12 @@ void spool_writer::measured(const sigrun_shim_measured& what) const {
     put(fd_, &part, sizeof part, SIGRUN_SPOOL_MEASURED);
 }
 
+void spool_writer::stepped(std::uint32_t step, const sigrun_shim_stepped& how) const {
+    sigrun_spool_stepped part{how, step, 0};
+    sdk::seal(nonce_, part);
+    put(fd_, &part, sizeof part, static_cast<off_t>(SIGRUN_SPOOL_RING + capacity_ + step * sizeof part));
+}
+
 bool spool_writer::close(const sigrun_shim_exited& how) const {
     sigrun_spool_end end{how, 0, 0};
     sdk::seal(nonce_, end);

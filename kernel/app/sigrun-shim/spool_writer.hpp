@@ -24,6 +24,7 @@ public:
     /// What lies before `position` may be written over. Nonsense is ignored.
     void free_up_to(std::uint64_t position, std::uint64_t offset);
     void measured(const sigrun_shim_measured& what) const;
+    void stepped(std::uint32_t step, const sigrun_shim_stepped& how) const;
     /// False: not written.
     bool close(const sigrun_shim_exited& how) const;
 

@@ -9,6 +9,7 @@
 #include <sys/signalfd.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,8 +25,15 @@ using std::chrono::nanoseconds;
 // Time that background processes get between TERM and KILL after a job ended by itself.
 constexpr milliseconds k_settle{500};
 constexpr std::chrono::seconds k_give_up{10};
+constexpr int k_not_found = 127, k_not_executable = 126;
 constexpr milliseconds k_kill_again{5};
 constexpr std::uint64_t k_longest_ns = 365ull * 24 * 3'600'000'000'000u;
+
+std::uint64_t wall_ns() {
+    timespec t{};
+    ::clock_gettime(CLOCK_REALTIME, &t);
+    return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(t.tv_nsec);
+}
 
 std::uint64_t to_ns(const timeval& t) {
     return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(t.tv_usec) * 1000u;
@@ -90,6 +98,9 @@ void supervisor::start_step() {
     if (plan_.limited && step_ > 0) limits_.read_counts(before_step_);
     result_.step = static_cast<std::uint32_t>(step_);
     result_.exit_code = -1;
+    result_.signal = 0;
+    stepped_.began_ns = wall_ns();
+    step_began_ = clock::now();
     auto started =
         spawn(plan_.steps[step_].data(), plan_.environment.data(),
               {plan_.workdir, output_.job_end(0), output_.job_end(1), group_.folder(), &limits_, &plan_, &keeper_});
@@ -119,8 +130,29 @@ void supervisor::reap() {
     }
 }
 
+void supervisor::note_step() {
+    // Of a program that is not there a shell would say so.
+    const bool no_program = result_.refused_stage == SIGRUN_SHIM_STAGE_EXEC;
+    const int missing =
+        result_.refused_error == ENOENT || result_.refused_error == ENOTDIR ? k_not_found : k_not_executable;
+    stepped_.exit_code = no_program ? missing : result_.exit_code;
+    stepped_.signal = result_.signal;
+    stepped_.wall_ns = static_cast<std::uint64_t>(nanoseconds(clock::now() - step_began_).count());
+    if (plan_.terms.flags & SIGRUN_SHIM_STEPWISE) spool_.stepped(result_.step, stepped_);
+    if (!no_program || !plan_.may_fail[step_]) return;
+    result_.exit_code = missing;
+    result_.refused_stage = 0;
+    result_.refused_error = 0;
+}
+
+bool supervisor::goes_on() const {
+    const bool fine = result_.exit_code == 0 || (plan_.may_fail[step_] && !result_.refused_stage);
+    return fine && !result_.ladder && step_ + 1 < plan_.steps.size();
+}
+
 void supervisor::step_ended() {
-    if (result_.exit_code == 0 && !result_.ladder && step_ + 1 < plan_.steps.size()) {
+    note_step();
+    if (goes_on()) {
         ++step_;
         start_step();
         return;

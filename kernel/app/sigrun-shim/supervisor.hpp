@@ -38,6 +38,8 @@ private:
     void start_step();
     void reap();
     void step_ended();
+    void note_step();
+    bool goes_on() const;
     bool tree_is_empty();
     bool output_is_over();
     void look_at_clock();
@@ -66,6 +68,8 @@ private:
     sigrun_shim_exited result_{};
     sigrun_shim_measured measured_{}, before_step_{};
     std::size_t step_ = 0;
+    sigrun_shim_stepped stepped_{};  // the running step
+    clock::time_point step_began_{};
     pid_t main_ = 0;  // of the running step
     bool last_step_over_ = false;
     bool no_child_ = false;

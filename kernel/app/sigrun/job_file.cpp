@@ -75,6 +75,8 @@ void append(json::object& to, std::string_view field, json::value item) {
 struct section {
     json::object job{};
     std::string group{}, policy{};
+    std::vector<std::string> may_fail{};  // names of steps
+    std::string may_fail_at{};
     std::size_t group_line = 0;
 
     result<void> member(const family& of, std::string_view name, std::string_view value, const std::string& where) {
@@ -128,6 +130,9 @@ struct section {
             job["needs"] = texts(split_list(value));
         } else if (key == "group") {
             group = value;
+        } else if (key == "continue_on_error") {
+            may_fail = split_list(value);
+            may_fail_at = where;
         } else if (key == "artifacts") {
             job["artifacts"] = texts(split_list(value));
         } else if (key == "secrets") {
@@ -150,7 +155,7 @@ struct section {
         std::vector<std::string> known(k_texts.begin(), k_texts.end());
         known.insert(known.end(), k_switches.begin(), k_switches.end());
         known.insert(known.end(), {"command", "shell", "needs", "requires", "group", "exclude", "artifacts", "secrets",
-                                   "step.NAME"});
+                                   "continue_on_error", "step.NAME"});
         for (const auto& each : k_families) known.push_back(std::string(each.word) + ".NAME");
         auto near = nearest_name(key, known);
         std::string expected = "perhaps \"" + near + "\"";
@@ -167,6 +172,17 @@ struct section {
             if (!value)
                 return bad_value(file + ":" + std::to_string(group_line), value.error().expected, value.error().found);
             job["group"] = *value;
+        }
+        for (const auto& name : may_fail) {
+            auto* steps = job.contains("steps") ? job["steps"].if_array() : nullptr;
+            bool found = false;
+            if (steps)
+                for (auto& each : *steps) {
+                    if (text_or(each.as_object(), "name") != name) continue;
+                    each.as_object()["continue_on_error"] = true;
+                    found = true;
+                }
+            if (!found) return bad_value(may_fail_at, "names of steps of this job", "\"" + name + "\"");
         }
         return std::move(job);
     }

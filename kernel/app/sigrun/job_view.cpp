@@ -117,6 +117,27 @@ std::string isolation_text(const json::object& attempt) {
     return out;
 }
 
+/// Of each step of the newest attempt, if it has several: its end and how long it took.
+std::string step_lines(const json::array& attempts) {
+    const json::object* last = attempts.empty() ? nullptr : attempts.back().if_object();
+    const json::array* steps = last ? array_or_null(*last, "steps") : nullptr;
+    if (!steps) return {};
+    std::string out;
+    std::size_t number = 0;
+    for (const auto& item : *steps) {
+        const json::object* one = item.if_object();
+        if (!one) continue;
+        const auto name = text_or(*one, "name"), state = text_or(*one, "state");
+        out += sdk::concat("  ", ++number, name.empty() ? "" : " ", name, ": ", state);
+        if (const auto code = number_or<int>(*one, "exit_code", 0)) out += sdk::concat(" (exit code ", code, ")");
+        if (const auto signal = number_or<int>(*one, "signal", 0)) out += sdk::concat(" (signal ", signal, ")");
+        if (one->contains("wall_ms"))
+            out += " in " + format_duration(std::chrono::milliseconds(number_or<std::int64_t>(*one, "wall_ms", 0)));
+        out += "\n";
+    }
+    return out;
+}
+
 /// What each attempt used, where there were several; of one it is said above.
 std::string usage_lines(const json::array& attempts) {
     std::string out;
@@ -351,6 +372,9 @@ std::string job_details(const json::object& job, const terminal& where, std::int
         f.add("on the runner", {"unknown: the runner may still be working on it", style::caution});
     std::string out = f.render(where);
     const json::array* attempts = array_or_null(job, "attempts");
+    if (attempts && !attempts->empty())
+        if (const auto steps = step_lines(*attempts); !steps.empty())
+            out += where.paint("steps", style::strong) + "\n" + steps;
     if (attempts && !attempts->empty())
         out += where.paint("attempts", style::strong) + "\n" + attempts_table(*attempts, where, now_ns) +
                rung_lines(*attempts) + usage_lines(*attempts);

@@ -1,4 +1,4 @@
-// sigrun token create|ls|rm
+// sigrun token create|ls|rotate|rm
 #include "kernel/app/sigrun/context.hpp"
 #include "kernel/app/sigrun/job_document.hpp"
 #include "kernel/app/sigrun/lists.hpp"
@@ -8,7 +8,7 @@ namespace sigrun::cli {
 namespace {
 
 struct token_choice {
-    std::string name, role, expires, runners, id;
+    std::string name, role, expires, runners, id, tenant, overlap = "0s";
     std::vector<std::string> labels;
     bool join = false;
 };
@@ -20,6 +20,7 @@ int create(context& ctx, const token_choice& what) {
     if (what.join) document["join"] = true;
     if (!what.expires.empty()) document["expires"] = what.expires;
     if (!what.runners.empty()) document["runners"] = what.runners;
+    if (!what.tenant.empty()) document["tenant"] = what.tenant;
     json::object labels = need(pairs(what.labels, "--label"));
     if (!labels.empty()) document["labels"] = std::move(labels);
     const json::object made = ctx.daemon().call_object("tokens.create", {}, json::serialize(document));
@@ -33,18 +34,34 @@ int create(context& ctx, const token_choice& what) {
     return k_ok;
 }
 
+int rotate(context& ctx, const token_choice& what) {
+    const json::object made = ctx.daemon().call_object("tokens.rotate", {{"id", what.id}, {"overlap", what.overlap}});
+    context::print(ctx.json() ? json::serialize(made) + "\n" : std::string(text_or(made, "token")) + "\n");
+    if (ctx.json()) return k_ok;
+    const auto until = text_or(made, "old_secret_until");
+    ctx.note(until.empty() ? std::string("shown this once; the old text is good no more")
+                           : "shown this once; the old text is good until " + std::string(until));
+    return k_ok;
+}
+
 int list(context& ctx) {
     const json::object all = list_all(ctx, "tokens.list", {});
     if (ctx.json()) {
         context::print(json::serialize(all) + "\n");
         return k_ok;
     }
-    table out({{"ID", column::k_whole}, {"KIND"}, {"NAME"}, {"ROLE"}, {"RUNNERS", column::k_optional}, {"EXPIRES"}});
+    table out({{"ID", column::k_whole},
+               {"KIND"},
+               {"NAME"},
+               {"ROLE"},
+               {"TENANT", column::k_optional},
+               {"RUNNERS", column::k_optional},
+               {"EXPIRES"}});
     for (const auto& item : all.at("items").as_array()) {
         const auto& o = item.as_object();
         const auto text = [&o](std::string_view key) { return std::string(text_or(o, key)); };
         const auto expires = text("expires");
-        out.add({text("id"), text("kind"), text("name"), text("role"), text("runners"),
+        out.add({text("id"), text("kind"), text("name"), text("role"), text("tenant"), text("runners"),
                  expires.empty() ? "never" : expires});
     }
     context::print(out.empty() ? "no tokens and no joined runners\n" : out.render(ctx.out()));
@@ -73,7 +90,9 @@ void add_token_commands(CLI::App& app, context& ctx) {
     auto* make = group->add_subcommand("create", "Make a token; its text is shown this once");
     make->add_option("name", what->name, "What it is for")->type_name("NAME");
     make->add_option("--role", what->role, "What it allows")
-        ->check(CLI::IsMember({"reader", "submitter", "runner", "admin"}));
+        ->check(CLI::IsMember({"reader", "submitter", "operator", "runner", "admin"}));
+    make->add_option("--tenant", what->tenant, "Bound to the jobs of this tenant: no other one's are submitted or seen")
+        ->type_name("NAME");
     make->add_flag("--join", what->join, "For one runner to join with, once");
     make->add_option("--expires", what->expires, "Life time (default: 24h with --join, else for ever)")
         ->type_name("DURATION");
@@ -88,6 +107,15 @@ void add_token_commands(CLI::App& app, context& ctx) {
     auto* ls = group->add_subcommand("ls", "List tokens and joined runners, without their secrets");
     ls->footer("Example: sigrun token ls");
     ls->callback([&ctx] { ctx.action = [&ctx] { return list(ctx); }; });
+
+    auto* turn =
+        group->add_subcommand("rotate", "Give a token a new text, shown this once; its id, role and life stay");
+    turn->add_option("token", what->id, "Id or name")->required()->type_name("TOKEN");
+    turn->add_option("--overlap", what->overlap, "How long the old text stays good, at most 30d")
+        ->type_name("DURATION")
+        ->capture_default_str();
+    turn->footer("Example: sigrun token rotate ci --overlap 1h");
+    turn->callback([&ctx, what] { ctx.action = [&ctx, what] { return rotate(ctx, *what); }; });
 
     auto* rm = group->add_subcommand("rm", "Take a token, or a runner's identity, back");
     rm->add_option("token", what->id, "Id or name")->required()->type_name("TOKEN");

@@ -209,15 +209,20 @@ void container_attempt::get_image() {
 outcome container_attempt::run_steps() {
     container_state how;
     std::size_t step = 0;
-    for (; step < plan_.job.steps.size(); ++step) {
-        if (cancelled()) break;
+    for (;; ++step) {
+        const auto began_ns = wall_ns();
+        const auto began = steady::now();
+        running_ = step;
         std::optional<engine_stream> live;
         const auto begun = begin_step(step, live);
         how = follow(begun, std::move(live));
-        if (how.exit_code != 0 || timed_out_) break;
+        const auto took = std::chrono::nanoseconds(steady::now() - began).count();
+        ended_.push_back({how.exit_code, 0, began_ns, static_cast<std::uint64_t>(took)});
+        const bool fine = how.exit_code == 0 || plan_.job.steps[step].may_fail;
+        if (!fine || timed_out_ || cancelled() || step + 1 == plan_.job.steps.size()) break;
     }
-    return process::with_outputs(conclusion(std::min(step, plan_.job.steps.size() - 1), how),
-                                 process::read_outputs(terms_.workspace));
+    return process::with_steps(process::with_outputs(conclusion(step, how), process::read_outputs(terms_.workspace)),
+                               plan_.job.steps, ended_);
 }
 
 container_attempt::container_state container_attempt::begin_step(std::size_t step, std::optional<engine_stream>& live) {
@@ -241,7 +246,7 @@ container_attempt::container_state container_attempt::begin_step(std::size_t ste
         if (live->status() != 200 && live->status() != 101) live.reset();
         start(*known);
     }
-    announce();
+    tell_state();
     return *known;
 }
 
@@ -255,11 +260,13 @@ void container_attempt::start(const container_state& what) {
     throw ended{failed(SIGRUN_E_IO, "infra_runner", "spawn", sdk::concat("the container cannot be started: ", why))};
 }
 
-void container_attempt::announce() {
-    if (std::exchange(announced_, true)) return;
+void container_attempt::tell_state() {
+    if (std::exchange(announced_, true) && !process::has_steps(plan_.job.steps)) return;
     std::string state = R"({"state":"running")";
     if (auto limits = process::to_json(plan_.limits); !limits.empty()) state += sdk::concat(R"(,"limits":)", limits);
     if (auto held = process::to_json(plan_.held); !held.empty()) state += sdk::concat(R"(,"isolation":)", held);
+    if (process::has_steps(plan_.job.steps))
+        state += sdk::concat(R"(,"steps":)", process::to_json(plan_.job.steps, {ended_, running_, false}));
     state += "}";
     sigrun_attempt who{sizeof who, terms_.names.number, sdk::str(terms_.names.job), sdk::str(terms_.names.token)};
     sigrun_frame f{};
@@ -482,7 +489,7 @@ outcome container_attempt::conclusion(std::size_t step, const container_state& h
                       how.exit_code);
     if (cancelled())
         return failed(SIGRUN_E_CANCELLED, "cancelled", "cancelled", "cancelled while it ran", how.exit_code);
-    if (how.exit_code != 0 && how.oom)
+    if (how.exit_code != 0 && how.oom && !steps[step].may_fail)
         return failed(SIGRUN_E_NOMEM, "resource", "oom",
                       sdk::concat(what, " exited with code ", how.exit_code,
                                   ": the kernel killed a process of it for lack of memory",
@@ -492,6 +499,10 @@ outcome container_attempt::conclusion(std::size_t step, const container_state& h
                       how.exit_code);
     auto o = object_of(failed(SIGRUN_OK, "", "", "").json);
     for (const char* name : {"class", "code", "message"}) o.erase(name);
+    if (how.exit_code != 0 && steps[step].may_fail) {
+        o["exit_code"] = 0;
+        return {SIGRUN_OK, json::serialize(o)};
+    }
     o["exit_code"] = how.exit_code;
     constexpr int k_killed = 128 + 9;
     if (how.exit_code != 0)

@@ -6,7 +6,7 @@
 
 #include "container_plan.hpp"
 #include "engine_http.hpp"
-#include "outcome.hpp"
+#include "step_results.hpp"
 
 #include <sigrun/cpp/host.hpp>
 #include <sigrun/cpp/redactor.hpp>
@@ -76,7 +76,7 @@ private:
     void obey(const std::string& id);
     void signal(const std::string& id, const char* name) const;
     void remove_all() noexcept;
-    void announce();
+    void tell_state();
     bool cancelled();
     std::string name_of(std::size_t step) const;
     steady::time_point next_duty();
@@ -98,6 +98,8 @@ private:
     std::uint64_t total_ = 0;                   // of output, over all steps
     std::array<std::uint64_t, 2> delivered_{};  // of this step's standard output and error
     std::atomic<std::uint64_t> stored_{0};
+    std::vector<sigrun_shim_stepped> ended_;  // steps, in their order
+    std::optional<std::size_t> running_;
     bool announced_ = false;
     bool discard_ = false;
     bool timed_out_ = false;

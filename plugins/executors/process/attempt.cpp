@@ -143,8 +143,15 @@ void attempt::read_control() {
 }
 
 void attempt::take_message(const sigrun_shim_head& head, const char* body) {
-    if (head.type == SIGRUN_SHIM_STARTED) {
-        announce();
+    if (head.type == SIGRUN_SHIM_STARTED && head.length == sizeof(sigrun_shim_started)) {
+        sigrun_shim_started started{};
+        std::memcpy(&started, body, sizeof started);
+        look_at_steps();
+        progress_.running = started.step;
+        if (announced_)
+            tell_state();
+        else
+            announce();
     } else if (head.type == SIGRUN_SHIM_WRITTEN && head.length == sizeof(sigrun_shim_written)) {
         sigrun_shim_written written{};
         std::memcpy(&written, body, sizeof written);
@@ -168,11 +175,27 @@ void attempt::take_end(const sigrun_shim_exited& end) {
     reader_.set_base(end.base);
 }
 
+// What the spool says of them, beyond what is known.
+void attempt::look_at_steps() {
+    if (!has_steps(source_.steps)) return;
+    for (const auto& each : steps_in(source_.spool, source_.names.token, source_.capacity, progress_.ended.size()))
+        progress_.ended.push_back(each);
+}
+
 void attempt::announce() {
-    if (std::exchange(announced_, true) || discard_) return;
+    if (std::exchange(announced_, true)) return;
+    // Of one that an earlier agent began: which step runs nobody has told, but they run in their order.
+    look_at_steps();
+    if (!progress_.running && progress_.ended.size() < source_.steps.size()) progress_.running = progress_.ended.size();
+    tell_state();
+}
+
+void attempt::tell_state() {
+    if (discard_) return;
     std::string state = R"({"state":"running")";
     if (auto limits = to_json(source_.limits); !limits.empty()) state += sdk::concat(R"(,"limits":)", limits);
     if (auto held = to_json(source_.setting); !held.empty()) state += sdk::concat(R"(,"isolation":)", held);
+    if (has_steps(source_.steps)) state += sdk::concat(R"(,"steps":)", to_json(source_.steps, progress_));
     offer(SIGRUN_STATE, nullptr, state + "}", nullptr);
 }
 
@@ -332,6 +355,7 @@ outcome attempt::conclusion() const {
     all.setting = source_.setting;
     if (all.limits.empty() && all.measured) all.limits = held_limits(source_.asked, all.measured->controllers);
     auto how = with_outputs(conclude(all, source_.steps), read_outputs(source_.workspace));
+    how = with_steps(std::move(how), source_.steps, steps_in(source_.spool, source_.names.token, source_.capacity, 0));
     return without_secrets(std::move(how), source_.secrets);
 }
 

@@ -9,6 +9,7 @@
 #include "outcome.hpp"
 #include "shim_process.hpp"
 #include "spool_file.hpp"
+#include "step_results.hpp"
 
 #include <sigrun/cpp/host.hpp>
 #include <sigrun/executor.h>
@@ -100,6 +101,8 @@ private:
     void take_end(const sigrun_shim_exited& end);
     void shim_gone();
     void announce();
+    void look_at_steps();
+    void tell_state();
     void read_spool();
     void out_of_records();
     bool deliver(const sigrun_spool_record& record, sdk::buffer content);
@@ -113,6 +116,7 @@ private:
     int epoll_ = -1;
     std::array<watch, 2> watches_;
     evidence evidence_;
+    step_progress progress_;
     std::string inbox_;
 
     spool_reader reader_;

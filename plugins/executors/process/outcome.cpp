@@ -227,13 +227,16 @@ outcome conclude(const evidence& what, const std::vector<step>& steps) {
                            "the runner was away for longer than orphan_grace, and the job was ended"},
                           what);
     if (e.refused_stage) return as_outcome(why_refused(what, steps), what);
-    const bool failed = e.signal > 0 || e.exit_code != 0 || e.ladder != 0;
+    const bool excused = e.ladder == 0 && e.step < steps.size() && steps[e.step].may_fail;
+    const bool failed = !excused && (e.signal > 0 || e.exit_code != 0 || e.ladder != 0);
     if (failed)
         if (auto why = what_ran_out(what, steps)) return as_outcome(*why, what);
 
     json::object o{{"exit_code", nullptr}, {"signal", nullptr}, {"usage", usage_of(what)}};
     put_held(o, what);
-    if (e.signal > 0)
+    if (excused)
+        o["exit_code"] = 0;
+    else if (e.signal > 0)
         o["signal"] = e.signal;
     else
         o["exit_code"] = e.exit_code;

@@ -175,7 +175,11 @@ void process_executor::launch(const sigrun_task& task, attempt_source source) {
     if (!wanted.user.empty() || wanted.pty || wanted.isolation.any() || !wanted.isolation.writable.empty() ||
         wrapper_->always())
         set_apart(job, workspace, environment, source, plan);
-    for (const auto& s : job.steps) plan.steps.push_back(s.argv);
+    for (const auto& s : job.steps) {
+        plan.steps.push_back(s.argv);
+        plan.may_fail.push_back(s.may_fail);
+    }
+    if (has_steps(job.steps)) plan.terms.flags |= SIGRUN_SHIM_STEPWISE;
     plan.environment = make_environment(environment, job, source.names, workspace);
     plan.terms.grace_ns = kill_grace_ns_;
     plan.terms.orphan_grace_ns = orphan_grace_ns_;

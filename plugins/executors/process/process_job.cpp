@@ -55,10 +55,14 @@ std::vector<step> steps_of(const json::value& v) {
             const auto* command = o->if_contains("command");
             if (!command) refuse(field + ".command", "an array of texts", "nothing");
             const auto* name = o->if_contains("name");
+            const auto* goes_on = o->if_contains("continue_on_error");
+            if (goes_on && !goes_on->is_null() && !goes_on->is_bool())
+                refuse(field + ".continue_on_error", "true or false", kind_of(*goes_on));
             steps.push_back({name && !name->is_null() ? text_of(*name, field + ".name") : std::string(),
-                             argv_of(*command, field + ".command")});
+                             argv_of(*command, field + ".command"),
+                             goes_on && goes_on->is_bool() && goes_on->get_bool()});
         } else {
-            steps.push_back({"", argv_of(item, field)});
+            steps.push_back({"", argv_of(item, field), false});
         }
     }
     return steps;
@@ -98,7 +102,7 @@ process_job read_job(std::string_view document) {
     bool has_steps = present(steps) && !(steps->is_array() && steps->get_array().empty() && has_command);
     if (has_command == has_steps) refuse("command", "either a command or steps", has_command ? "both" : "neither");
     if (has_command)
-        job.steps.push_back({"", argv_of(*command, "command")});
+        job.steps.push_back({"", argv_of(*command, "command"), false});
     else
         job.steps = steps_of(*steps);
 

@@ -15,6 +15,7 @@ namespace sigrun::process {
 struct step {
     std::string name;  // may be empty
     std::vector<std::string> argv;
+    bool may_fail = false;  // the next one is begun all the same, and the job does not fail by it
 };
 
 struct process_job {

@@ -134,7 +134,10 @@ std::string encode(const shim_plan& plan) {
     put(body, start);
     if (plan.limits) put(body, *plan.limits);
     if (plan.setting) put_setting(body, *plan.setting);
-    for (const auto& argv : plan.steps) put(body, static_cast<std::uint32_t>(argv.size()));
+    for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+        const bool may_fail = i < plan.may_fail.size() && plan.may_fail[i];
+        put(body, static_cast<std::uint32_t>(plan.steps[i].size()) | (may_fail ? SIGRUN_SHIM_STEP_MAY_FAIL : 0u));
+    }
     auto text = [&](const std::string& s) { body.append(s.c_str(), s.size() + 1); };
     text(plan.workdir);
     if (plan.limits || plan.setting) text(plan.workspace);

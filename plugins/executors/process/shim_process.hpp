@@ -25,6 +25,7 @@ struct shim_process {
 
 struct shim_plan {
     std::vector<std::vector<std::string>> steps;
+    std::vector<bool> may_fail{};  // of each step; empty: none may
     std::vector<std::string> environment;
     std::vector<std::string> secrets;  // texts to be kept out of the output
     std::string workdir;

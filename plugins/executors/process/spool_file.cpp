@@ -101,6 +101,18 @@ std::optional<sigrun_shim_measured> measured_in(const descriptor& spool, std::st
     return part.measured;
 }
 
+std::vector<sigrun_shim_stepped> steps_in(const descriptor& spool, std::string_view token, std::uint64_t capacity,
+                                          std::size_t from) {
+    std::vector<sigrun_shim_stepped> ended;
+    for (;; ++from) {
+        sigrun_spool_stepped part{};
+        if (!read_part(spool.get(), SIGRUN_SPOOL_RING + capacity + from * sizeof part, part) ||
+            !sdk::sealed(sdk::spool_nonce(token), part) || part.step != from)
+            return ended;
+        ended.push_back(part.stepped);
+    }
+}
+
 void spool_reader::begin_at(const sigrun_spool_mark& mark) {
     base_ = mark.base;
     position_ = free_position_ = mark.position;

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace sigrun::process {
 
@@ -32,6 +33,10 @@ std::optional<found_spool> find_spool(const descriptor& folder, std::string_view
 std::optional<sigrun_shim_exited> end_in(const descriptor& spool, std::string_view token);
 /// What it used, if its shim said so.
 std::optional<sigrun_shim_measured> measured_in(const descriptor& spool, std::string_view token);
+
+/// How its steps ended, those that have, from `from` on.
+std::vector<sigrun_shim_stepped> steps_in(const descriptor& spool, std::string_view token, std::uint64_t capacity,
+                                          std::size_t from);
 
 /// Reads records in order. One thread.
 class spool_reader {

@@ -57,13 +57,15 @@ typedef struct sigrun_shim_head {
     uint32_t length;
 } sigrun_shim_head;
 
-enum { SIGRUN_SHIM_OUTLIVES = 1, SIGRUN_SHIM_GROUPED = 2, SIGRUN_SHIM_LIMITED = 4, SIGRUN_SHIM_SET = 8 };
+enum { SIGRUN_SHIM_OUTLIVES = 1, SIGRUN_SHIM_GROUPED = 2, SIGRUN_SHIM_LIMITED = 4, SIGRUN_SHIM_SET = 8, SIGRUN_SHIM_STEPWISE = 16 };
 
 /* Body of START: this, with SIGRUN_SHIM_LIMITED a sigrun_shim_limits, with SIGRUN_SHIM_SET a sigrun_shim_setting, n_groups uint32_t
- * and n_filter struct sock_filter, then n_steps uint32_t (the argument count of each step, at least 1), then NUL-terminated
+ * and n_filter struct sock_filter, then n_steps uint32_t (the argument count of each step, at least 1, perhaps with
+ * SIGRUN_SHIM_STEP_MAY_FAIL: the next one is begun also if this one fails), then NUL-terminated
  * strings: the working directory, with one of these two the workspace, n_env times NAME=VALUE, n_writable paths, the arguments of
  * the steps in order, and n_secrets texts that the shim replaces by *** in the output before it is written anywhere, each as it is,
  * by lines and in base64. */
+#define SIGRUN_SHIM_STEP_MAY_FAIL 0x80000000u
 typedef struct sigrun_shim_start {
     uint64_t grace_ns;        /* between TERM and KILL when nobody comes, or the deadline passes */
     uint64_t orphan_grace_ns; /* how long the job goes on without an executor */
@@ -170,6 +172,14 @@ enum {
     SIGRUN_SHIM_STAGE_PRIVILEGES = 10
 };
 
+/* How a step ended, or that its program could not be started. */
+typedef struct sigrun_shim_stepped {
+    int32_t exit_code; /* -1 when it ended by a signal or was not started for another reason than its program */
+    int32_t signal;    /* 0 = none */
+    uint64_t began_ns; /* CLOCK_REALTIME */
+    uint64_t wall_ns;
+} sigrun_shim_stepped;
+
 /* Body of EXITED, and the end of an attempt in its spool. */
 typedef struct sigrun_shim_exited {
     uint32_t step;      /* the last one that ran */
@@ -243,6 +253,14 @@ typedef struct sigrun_spool_measured {
     uint32_t reserved;
     uint32_t checksum;
 } sigrun_spool_measured;
+
+/* Behind the ring, at SIGRUN_SPOOL_RING + capacity, one for each step of an attempt with SIGRUN_SHIM_STEPWISE, in their order. Written when
+ * the step has ended, before STARTED tells of the next one. */
+typedef struct sigrun_spool_stepped {
+    sigrun_shim_stepped stepped;
+    uint32_t step; /* from 0 */
+    uint32_t checksum;
+} sigrun_spool_stepped;
 
 /* In front of each piece of output. */
 typedef struct sigrun_spool_record {

@@ -60,7 +60,7 @@ class Backup(FleetTest):
             status, body = d.request("POST", f"/v1/store/backup?path={path}")
             self.assertEqual((status, body["field"]), (400, "path"), body)
         status, body = d.request("POST", f"/v1/store/backup?path={self.dir}/none/copy.db")
-        self.assertEqual((status, body["field"]), (500, "path"), body)
+        self.assertEqual((status, body["field"]), (503, "path"), body)
         self.assertEqual(list(pathlib.Path(self.dir).glob("*.part")), [])
 
 

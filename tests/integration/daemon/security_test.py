@@ -59,6 +59,73 @@ class SecurityTest(SecureFleet, FleetTest):
         for url in (f"valkyrie://127.0.0.1:{d.port}", f"valkyrie+tls://localhost:{d.port}", f"https://localhost:{d.port}"):
             self.cli(url, "runner", "ls", check=0)
 
+    def test_a_token_of_a_tenant_knows_of_no_other_ones_jobs(self):
+        d = self.secure_daemon()
+        web, ops = self.token(d, "web", "--role", "submitter", "--tenant", "web"), self.token(d, "ops", "--role", "submitter")
+        self.assertIn("role reader or submitter", self.cli(d.socket, "token", "create", "x", "--role", "admin", "--tenant", "web", ca=None).stderr)
+        self.assertRegex(self.admin(d, "token", "ls"), r"web +submitter +web")
+
+        def ask(token, method, path, body=None):
+            done = self.curl(d, path, "-X", method, "-H", f"Authorization: Bearer {token}", "-w", "\\n%{http_code}",
+                             *(("-d", json.dumps(body)) if body is not None else ()))
+            text, status = done.stdout.rsplit("\n", 1)
+            return int(status), json.loads(text) if text else None
+
+        submit = lambda token, **more: ask(token, "POST", "/v1/jobs", {"command": ["true"], **more})
+        status, mine = submit(web)
+        self.assertEqual((status, mine["tenant"] if "tenant" in mine else "web"), (201, "web"), mine)
+        self.assertEqual(submit(web, tenant="web")[0], 201)
+        status, why = submit(web, tenant="ops")
+        self.assertEqual((status, why["code"], why["field"]), (403, "forbidden", "tenant"), why)
+        theirs = submit(ops, tenant="ops")[1]["id"]
+        listed = [j["id"] for j in ask(web, "GET", "/v1/jobs")[1]["items"]]
+        self.assertEqual((len(listed), mine["id"] in listed), (2, True))
+        self.assertEqual(len(ask(ops, "GET", "/v1/jobs")[1]["items"]), 3)
+        self.assertEqual(len(ask(ops, "GET", "/v1/jobs?tenant=web")[1]["items"]), 2)
+        for method, path in (("GET", ""), ("POST", "/cancel"), ("POST", "/retry"), ("GET", "/logs"), ("GET", "/explain"), ("GET", "/artifacts"),
+                             ("GET", "/artifacts/x")):
+            self.assertEqual(ask(web, method, f"/v1/jobs/{theirs}{path}")[0], 404, path)
+        self.assertEqual(ask(ops, "GET", f"/v1/jobs/{theirs}")[1]["state"], "queued")
+        self.assertEqual(ask(web, "POST", f"/v1/jobs/{mine['id']}/cancel")[0], 200)
+        status, why = ask(web, "GET", "/v1/events")
+        self.assertEqual((status, why["code"]), (403, "forbidden"), why)
+        several = {"jobs": [{"name": "a", "command": ["true"]}, {"name": "b", "command": ["true"], "tenant": "ops"}]}
+        status, why = ask(web, "POST", "/v1/submissions", several)
+        self.assertEqual((status, why["field"]), (403, "jobs[1].tenant"), why)
+        del several["jobs"][1]["tenant"]
+        self.assertEqual(ask(web, "POST", "/v1/submissions", several)[0], 201)
+        self.assertEqual(len(ask(ops, "GET", "/v1/jobs?tenant=web")[1]["items"]), 4)
+
+    def test_a_token_can_be_rotated_without_a_gap(self):
+        d = self.secure_daemon()
+        url = f"https://localhost:{d.port}"
+        old = self.token(d, "ci", "--role", "reader")
+        done = self.cli(d.socket, "token", "rotate", "ci", "--overlap", "1h", ca=None, check=0)
+        new = done.stdout.strip()
+        self.assertIn("good until", done.stderr)
+        for token in (old, new):
+            self.cli(url, "job", "ls", token=token, check=0)
+        newest = self.admin(d, "token", "rotate", "ci").strip()
+        for token, good in ((old, False), (new, False), (newest, True)):
+            self.assertEqual(self.cli(url, "job", "ls", token=token).returncode == 0, good)
+        self.assertNotIn(newest.rsplit("_", 1)[1], (d.state_dir / "tokens.json").read_text())
+
+    def test_a_tenant_submits_so_many_jobs_and_is_told_when_to_go_on(self):
+        d = self.daemon(settings=["tenant busy.submit_rate=0.5", "tenant busy.submit_burst=2"])
+        submit = lambda tenant: d.request("POST", "/v1/jobs", {"command": ["true"], "tenant": tenant, "durability": "memory"})
+        self.assertEqual([submit("busy")[0] for _ in range(2)], [201, 201])
+        status, why = submit("busy")
+        self.assertEqual((status, why["code"], why["field"]), (429, "busy", "tenant"), why)
+        self.assertIn("0.5 jobs per second of tenant \"busy\"", why["expected"])
+        self.assertTrue(0 < why["retry_after_ms"] <= 2000, why)
+        self.assertEqual({submit("other")[0] for _ in range(20)}, {201})
+        began = time.monotonic()
+        wait_until("there is room again", lambda: submit("busy")[0] == 201)
+        self.assertGreater(time.monotonic() - began, 0.5)
+        # A submission counts as all of its jobs.
+        several = {"jobs": [{"name": f"j{n}", "command": ["true"], "tenant": "busy", "durability": "memory"} for n in range(2)]}
+        self.assertEqual(d.request("POST", "/v1/submissions", several)[0], 429)
+
     def test_roles_decide_what_a_token_may(self):
         d = self.secure_daemon()
         tokens = {role: self.token(d, role, "--role", role) for role in ("reader", "submitter", "admin")}

@@ -32,6 +32,7 @@ json::object job_object(const v1::JobSpec& spec) {
             json::object one;
             set_text(one, "name", step.name());
             one["command"] = texts(step.command());
+            if (step.continue_on_error()) one["continue_on_error"] = true;
             steps.push_back(std::move(one));
         }
         o["steps"] = std::move(steps);

@@ -113,19 +113,24 @@ TEST_F(gate_with_callers, each_role_has_its_methods) {
     const std::map<std::string, std::string> who{{"reader", token(role::reader)},
                                                  {"submitter", token(role::submitter)},
                                                  {"runner", token(role::runner)},
+                                                 {"operator", token(role::fleet_operator)},
                                                  {"admin", token(role::admin)}};
-    const std::map<std::string, std::vector<std::string>> may{{"jobs.list", {"reader", "submitter", "admin"}},
-                                                              {"events.watch", {"reader", "submitter", "admin"}},
-                                                              {"jobs.submit", {"submitter", "admin"}},
-                                                              {"jobs.cancel", {"submitter", "admin"}},
-                                                              {"jobs.retry", {"submitter", "admin"}},
-                                                              {"runners.drain", {"admin"}},
-                                                              {"plugins.reload", {"admin"}},
-                                                              {"config.show", {"admin"}},
-                                                              {"tokens.create", {"admin"}},
-                                                              {"tokens.list", {"admin"}},
-                                                              {"probe.run", {"admin"}},
-                                                              {"path.measure", {"runner", "admin"}}};
+    const std::map<std::string, std::vector<std::string>> may{
+        {"jobs.list", {"reader", "submitter", "operator", "admin"}},
+        {"events.watch", {"reader", "submitter", "operator", "admin"}},
+        {"jobs.submit", {"submitter", "operator", "admin"}},
+        {"jobs.cancel", {"submitter", "operator", "admin"}},
+        {"jobs.retry", {"submitter", "operator", "admin"}},
+        {"runners.drain", {"operator", "admin"}},
+        {"plugins.reload", {"admin"}},
+        {"config.show", {"admin"}},
+        {"tokens.create", {"admin"}},
+        {"tokens.list", {"admin"}},
+        {"runners.remove", {"operator", "admin"}},
+        {"probe.run", {"operator", "admin"}},
+        {"tokens.rotate", {"admin"}},
+        {"store.backup", {"admin"}},
+        {"path.measure", {"runner", "admin"}}};
     for (const auto& [method, roles] : may)
         for (const auto& [name, auth] : who) {
             const bool allowed = std::find(roles.begin(), roles.end(), name) != roles.end();

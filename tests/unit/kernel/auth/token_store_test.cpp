@@ -38,6 +38,52 @@ struct store_in_a_folder : ::testing::Test {
     const std::string key_hash = sha256_hex("the key of the runner");
 };
 
+TEST_F(store_in_a_folder, a_rotated_token_has_a_new_text_and_the_old_one_is_good_for_the_overlap) {
+    token_request r;
+    r.name = "ci";
+    r.grants = role::submitter;
+    r.tenant = "web";
+    const auto first = sut.create(r)->text;
+    const auto before = sut.revision();
+    const auto second = sut.rotate("ci", std::chrono::minutes(10));
+    ASSERT_TRUE(second) << second.error().text();
+    EXPECT_GT(sut.revision(), before);
+    EXPECT_NE(second->text, first);
+    ASSERT_TRUE(sut.find(first) && sut.find(second->text));
+    EXPECT_EQ(sut.find(second->text)->tenant, "web");
+    EXPECT_EQ(sut.find(second->text)->expires_ns, 0);
+    // Who keeps the record of the old text sees it expire.
+    const auto old = *sut.find(first);
+    EXPECT_FALSE(sut.expired(old));
+    token_store again(time);
+    ASSERT_TRUE(again.open(path));
+    EXPECT_TRUE(again.find(first) && again.find(second->text));
+    time.advance(std::chrono::minutes(10));
+    EXPECT_TRUE(sut.expired(old));
+    for (auto* store : {&sut, &again}) {
+        EXPECT_FALSE(store->find(first));
+        EXPECT_TRUE(store->find(second->text));
+    }
+    const auto third = sut.rotate(second->record.id, nanoseconds(0));
+    ASSERT_TRUE(third);
+    EXPECT_FALSE(sut.find(second->text));
+    EXPECT_TRUE(sut.find(third->text));
+    EXPECT_EQ(sut.list().size(), 1u);
+    EXPECT_FALSE(third->record.to_json().contains("old_secret_until"));
+}
+
+TEST_F(store_in_a_folder, what_is_no_valid_token_is_not_rotated) {
+    EXPECT_EQ(sut.rotate("none", nanoseconds(0)).error().code, errc::not_found);
+    (void)join_token();
+    EXPECT_EQ(sut.rotate("join", nanoseconds(0)).error().field, "token");
+    token_request r;
+    r.name = "short";
+    r.life = std::chrono::seconds(1);
+    (void)sut.create(r);
+    time.advance(std::chrono::seconds(1));
+    EXPECT_EQ(sut.rotate("short", nanoseconds(0)).error().code, errc::not_found);
+}
+
 TEST_F(store_in_a_folder, a_token_is_found_by_its_text_alone_and_only_its_hash_is_kept) {
     token_request r;
     r.name = "ci";

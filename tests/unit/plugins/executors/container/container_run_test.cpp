@@ -135,6 +135,22 @@ TEST_F(container_jobs, steps_run_one_after_another_until_one_fails) {
     EXPECT_EQ(output(r), "one\n");
 }
 
+TEST_F(container_jobs, each_step_says_how_it_ended) {
+    json::object d = document("true");
+    d.erase("command");
+    d["steps"] =
+        json::array{json::object{{"name", "lint"}, {"command", {"sh", "-c", "exit 3"}}, {"continue_on_error", true}},
+                    json::object{{"name", "test"}, {"command", {"true"}}},
+                    json::object{{"name", "last"}, {"command", {"sh", "-c", "exit 5"}}, {"continue_on_error", true}}};
+    auto o = parsed(wait(begin(d)));
+    EXPECT_EQ(o["exit_code"], 0) << json::serialize(o);
+    std::string told;
+    for (const auto& each : o["steps"].as_array())
+        told += concat(std::string_view(each.at("name").as_string()), " ",
+                       std::string_view(each.at("state").as_string()), " ", each.at("exit_code").as_int64(), ";");
+    EXPECT_EQ(told, "lint failed 3;test succeeded 0;last failed 5;");
+}
+
 TEST_F(container_jobs, a_cancel_is_term_and_after_the_grace_kill) {
     auto r = in_container("trap 'echo told' TERM; echo up; while :; do sleep 0.05; done");
     wait_output(r, "up");

@@ -175,6 +175,45 @@ TEST_F(process_run, steps_run_in_order_and_stop_at_the_first_failure) {
     EXPECT_EQ(j["message"], "step 2 of 3 (two) exited with code 5");
 }
 
+TEST_F(process_run, each_step_says_how_it_ended_and_those_after_the_end_are_skipped) {
+    json::array steps{json::object{{"name", "one"}, {"command", {"sh", "-c", "exit 7"}}, {"continue_on_error", true}},
+                      json::object{{"command", {"/no/such/program"}}, {"continue_on_error", true}},
+                      json::object{{"name", "three"}, {"command", {"sh", "-c", "kill -TERM $$"}}},
+                      json::array{"echo", "never"}};
+    auto r = begin({{"steps", steps}});
+    auto j = parsed(wait(r));
+    EXPECT_EQ(j["signal"], 15) << json::serialize(j);
+    const auto& told = j["steps"].as_array();
+    ASSERT_EQ(told.size(), 4u);
+    const auto part = [&](std::size_t i, const char* member) { return json::serialize(told[i].at(member)); };
+    EXPECT_EQ(part(0, "state") + part(0, "exit_code"), "\"failed\"7");
+    EXPECT_EQ(part(1, "state") + part(1, "exit_code"), "\"failed\"127");
+    EXPECT_EQ(part(2, "state") + part(2, "exit_code") + part(2, "signal"), "\"failed\"null15");
+    EXPECT_EQ(part(3, "state"), "\"skipped\"");
+    EXPECT_FALSE(told[3].as_object().contains("wall_ms"));
+}
+
+TEST_F(process_run, a_last_step_that_may_fail_is_success_and_a_plain_command_has_no_steps) {
+    auto r =
+        begin({{"steps", {json::array{"true"}, json::object{{"command", {"false"}}, {"continue_on_error", true}}}}});
+    auto o = wait(r);
+    EXPECT_EQ(o.result, SIGRUN_OK);
+    EXPECT_EQ(parsed(o)["exit_code"], 0) << o.text;
+    EXPECT_FALSE(parsed(wait(begin({{"command", {"true"}}}))).contains("steps"));
+}
+
+TEST_F(process_run, what_ends_the_attempt_ends_it_also_in_a_step_that_may_fail) {
+    json::array steps{json::object{{"command", {"sh", "-c", "echo up; sleep 60"}}, {"continue_on_error", true}},
+                      json::array{"echo", "never"}};
+    auto r = begin({{"steps", steps}});
+    ASSERT_TRUE(eventually([&] { return output(r) == "up\n"; }));
+    ASSERT_EQ(table_->cancel(instance_, r.op, 0), SIGRUN_OK);
+    auto j = parsed(wait(r));
+    EXPECT_EQ(j["class"], "cancelled");
+    EXPECT_EQ(output(r), "up\n");
+    EXPECT_EQ(j["steps"].at(1).at("state"), "skipped");
+}
+
 TEST_F(process_run, all_steps_succeeding_is_success) {
     auto r = begin({{"steps", {{"true"}, {"echo", "last"}}}});
     EXPECT_EQ(wait(r).result, SIGRUN_OK);
@@ -191,6 +230,7 @@ TEST_F(process_run, a_wrong_document_is_the_users_failure_and_names_the_field) {
         {{{"command", {"a"}}, {"steps", {{"b"}}}}, "command"},
         {{{"steps", {json::array{}}}}, "steps[0]"},
         {{{"steps", {{{"name", "x"}}}}}, "steps[0].command"},
+        {{{"steps", {{{"command", {"a"}}, {"continue_on_error", 1}}}}}, "steps[0].continue_on_error"},
         {{{"command", {"a"}}, {"env", json::array{}}}, "env"},
         {{{"command", {"a"}}, {"env", {{"A=B", "x"}}}}, "env"},
         {{{"command", {"a"}}, {"env", {{"A", 1}}}}, "env.A"},

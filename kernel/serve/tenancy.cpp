@@ -1,0 +1,64 @@
+#include "kernel/serve/tenancy.hpp"
+
+#include "kernel/auth/gate.hpp"
+#include "kernel/base/json.hpp"
+
+#include <sigrun/cpp/text.hpp>
+
+namespace sigrun {
+namespace {
+
+result<void> check(const json::object& o, std::string_view tenant, const std::string& field) {
+    const auto* named = o.if_contains("tenant");
+    if (!named || named->is_null()) return {};
+    if (named->is_string() && std::string_view(named->get_string()) == tenant) return {};
+    return problem{errc::forbidden, "the token is of another tenant", field,
+                   sdk::concat("\"", tenant, "\", or nothing"), json::serialize(*named).substr(0, 80)};
+}
+
+}  // namespace
+
+std::string_view tenant_of(const call_input& in) noexcept {
+    return in.who && in.who->token ? std::string_view(in.who->token->tenant) : std::string_view();
+}
+
+bool may_know(const call_input& in, const job& j) noexcept {
+    const auto bound = tenant_of(in);
+    return bound.empty() || j.spec->tenant == bound;
+}
+
+result<job_ptr> find_job(const job_engine& jobs, const call_input& in, std::string_view id) {
+    auto j = jobs.find(id);
+    if (j && !may_know(in, **j)) return job_engine::no_such_job(id);
+    return j;
+}
+
+result<std::string> for_tenant(const call_input& in) {
+    const auto bound = tenant_of(in);
+    if (bound.empty()) return std::string(in.document);
+    SIGRUN_TRY(o, parse_object(in.document));
+    SIGRUN_CHECK_OK(check(o, bound, "tenant"));
+    o["tenant"] = bound;
+    return json::serialize(o);
+}
+
+result<std::string> several_for_tenant(const call_input& in) {
+    const auto bound = tenant_of(in);
+    if (bound.empty()) return std::string(in.document);
+    SIGRUN_TRY(o, parse_object(in.document));
+    auto* jobs = o.if_contains("jobs");
+    if (!jobs || !jobs->is_array()) return json::serialize(o);  // it is refused for that
+    if (const auto* defaults = object_or_null(o, "defaults"))
+        SIGRUN_CHECK_OK(check(*defaults, bound, "defaults.tenant"));
+    std::size_t n = 0;
+    for (auto& each : jobs->get_array()) {
+        if (auto* one = each.if_object()) {
+            SIGRUN_CHECK_OK(check(*one, bound, sdk::concat("jobs[", n, "].tenant")));
+            (*one)["tenant"] = bound;
+        }
+        ++n;
+    }
+    return json::serialize(o);
+}
+
+}  // namespace sigrun
