@@ -17,7 +17,7 @@ case "${1:-}" in
     --bench) packages+=(gearman-job-server libgearman-dev libgrpc++-dev) ;;
     --fuzz) packages+=(clang libclang-rt-14-dev) ;;
     --tidy) packages+=(clang-tidy clang-format) ;;
-    --packages) packages+=(mmdebstrap lintian zsh) ;;
+    --packages) packages+=(mmdebstrap lintian zsh podman) ;;
     --help) echo "usage: etc/install-deps.sh [--bench|--fuzz|--tidy|--packages]   extra packages for that purpose"; exit 0 ;;
     "") ;;
     *) echo "etc/install-deps.sh: unknown option '$1' (try --help)" >&2; exit 2 ;;

@@ -2,7 +2,7 @@
 # etc/test.sh [release|asan|tsan|fuzz|coverage] [ctest arguments...]
 # Installs what is missing, builds the flavour, runs its tests (default: release, all of them).
 #   etc/test.sh asan -L unit     only the unit tests under ASan and UBSan
-# etc/test.sh packages: builds the Debian packages and tries them on a bare Debian 12 (root; about four minutes)
+# etc/test.sh packages: builds Debian packages and container images and tries them on a bare Debian 12 (root; about five minutes)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 flavour=release
@@ -13,7 +13,8 @@ esac
 if [ "${1:-}" = packages ]; then
     etc/install-deps.sh --packages
     etc/build.sh release packages
-    exec python3 -B tests/packages/packages_test.py build/release
+    python3 -B tests/packages/packages_test.py build/release
+    exec python3 -B tests/packages/containers_test.py build/release
 fi
 if [ "$flavour" = fuzz ]; then etc/build.sh fuzz fuzzers; else etc/build.sh "$flavour"; fi
 export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1

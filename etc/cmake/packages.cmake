@@ -123,7 +123,8 @@ The agent of a machine in a Sigrun fleet: it tells a controller what the
 machine can do and runs the jobs it is given. Jobs outlive the agent and its
 upgrades. It is not started by installing it: it needs to know its controller.")
   set(CPACK_DEBIAN_RUNNER_PACKAGE_DEPENDS adduser)
-  set(CPACK_DEBIAN_RUNNER_PACKAGE_SUGGESTS bash-completion)
+  set(CPACK_DEBIAN_RUNNER_PACKAGE_RECOMMENDS bubblewrap)  # for jobs of kind sandbox
+  set(CPACK_DEBIAN_RUNNER_PACKAGE_SUGGESTS "podman, bash-completion")
   set(CPACK_DEBIAN_SDK_DESCRIPTION "job service Sigrun: headers, templates and tests for plugins
 The stable C ABI with its C++ and Rust layers, templates and examples of
 plugins, the conformance tool sigrun-plugin-check, and the C client.")
