@@ -35,14 +35,19 @@ function(sigrun_make_manual)
   add_custom_command(OUTPUT ${out}/done DEPENDS sigrun sigrund sigrun-runner ${generator} ${CMAKE_SOURCE_DIR}/etc/completions.py
     COMMAND ${Python3_EXECUTABLE} -B ${generator} ${CMAKE_BINARY_DIR}/bin ${out}
     COMMAND ${CMAKE_COMMAND} -E touch ${out}/done COMMENT "Man pages and completions" VERBATIM)
-  add_custom_target(manual ALL DEPENDS ${out}/done)
-  # Globbed when it is installed: which pages there are is known to the programs alone.
-  install(DIRECTORY ${out}/daemon/man1 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT daemon)
-  install(DIRECTORY ${out}/runner/man1 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT runner)
-  install(DIRECTORY ${out}/daemon/bash/ DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT daemon)
-  install(DIRECTORY ${out}/runner/bash/ DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT runner)
-  install(DIRECTORY ${out}/daemon/zsh/ DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions COMPONENT daemon)
-  install(DIRECTORY ${out}/runner/zsh/ DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions COMPONENT runner)
+  # A program under a sanitizer may need an environment of its own to run at all.
+  set(all ALL)
+  if(SIGRUN_SANITIZE OR SIGRUN_COVERAGE)
+    set(all)
+  endif()
+  add_custom_target(manual ${all} DEPENDS ${out}/done)
+  # Folders, since which pages there are is known to the programs alone.
+  install(DIRECTORY ${out}/daemon/man1 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT daemon OPTIONAL)
+  install(DIRECTORY ${out}/runner/man1 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT runner OPTIONAL)
+  install(DIRECTORY ${out}/daemon/bash/ DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT daemon OPTIONAL)
+  install(DIRECTORY ${out}/runner/bash/ DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT runner OPTIONAL)
+  install(DIRECTORY ${out}/daemon/zsh/ DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions COMPONENT daemon OPTIONAL)
+  install(DIRECTORY ${out}/runner/zsh/ DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions COMPONENT runner OPTIONAL)
 endfunction()
 
 # Only with their component: a plain `cmake --install` writes nothing outside its prefix.
