@@ -37,7 +37,7 @@ void reception::close() {
 }
 
 sigrun_result reception::begin(std::uint64_t session, const sigrun_call& call, const sigrun_sink& replies,
-                               std::uint64_t* call_id, sigrun_error* error) noexcept {
+                               std::uint64_t* call_id, sigrun_error* error, protocol_traffic*) noexcept {
     return sdk::guarded(error, [&]() -> sigrun_result {
         *call_id = 0;
         std::shared_ptr<agent> who;

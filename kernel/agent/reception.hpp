@@ -21,7 +21,7 @@ public:
     void close();
 
     sigrun_result begin(std::uint64_t session, const sigrun_call& call, const sigrun_sink& replies,
-                        std::uint64_t* call_id, sigrun_error* error) noexcept override;
+                        std::uint64_t* call_id, sigrun_error* error, protocol_traffic*) noexcept override;
     void resume(std::uint64_t) noexcept override {}  // every answer is one frame, complete when begin returns
     void end(std::uint64_t, sigrun_fn done, void* ctx) noexcept override;
     sigrun_result adopt(std::shared_ptr<instance> owner, std::uint64_t session, std::string_view ticket,

@@ -8,10 +8,13 @@ namespace {
 
 constexpr std::array<std::string_view, 5> k_names{"reader", "submitter", "runner", "admin", "operator"};
 
-constexpr std::array<std::string_view, 16> k_reads{"jobs.get",     "jobs.list",    "jobs.logs",      "jobs.explain",
-                                                   "runners.list", "runners.get",  "runners.export", "plugins.list",
-                                                   "plugins.get",  "events.watch", "stats.get",      "metrics.get",
-                                                   "version.get",  "health.ready", "artifacts.list", "artifacts.read"};
+constexpr std::array<std::string_view, 7> k_permissions{"nothing", "read",    "submit",    "join",
+                                                        "measure", "operate", "administer"};
+
+constexpr std::array<std::string_view, 18> k_reads{
+    "jobs.get",       "jobs.list",    "jobs.logs",      "jobs.explain",   "runners.list", "runners.get",
+    "runners.export", "plugins.list", "plugins.get",    "events.watch",   "stats.get",    "metrics.get",
+    "version.get",    "health.ready", "artifacts.list", "artifacts.read", "methods.list", "stats.history"};
 constexpr std::array<std::string_view, 4> k_submits{"jobs.submit", "jobs.submit_many", "jobs.cancel", "jobs.retry"};
 
 // What plugins, configuration, tokens and the store are about stays with admins: it can make a daemon do anything.
@@ -33,6 +36,8 @@ std::optional<role> parse_role(std::string_view text) noexcept {
     if (at == k_names.end()) return {};
     return static_cast<role>(at - k_names.begin());
 }
+
+std::string_view to_string(permission p) noexcept { return k_permissions[static_cast<std::size_t>(p)]; }
 
 permission needed_for(std::string_view method) noexcept {
     if (method == "health.live") return permission::nothing;

@@ -19,6 +19,7 @@ std::optional<role> parse_role(std::string_view text) noexcept;
 
 /// What a method needs; a method nobody has thought of needs an admin.
 enum class permission : std::uint8_t { nothing, read, submit, join, measure, operate, administer };
+std::string_view to_string(permission p) noexcept;
 permission needed_for(std::string_view method) noexcept;
 bool allows(role r, permission p) noexcept;
 /// Who may, for a refusal: "role submitter, operator or admin".

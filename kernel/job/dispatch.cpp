@@ -300,8 +300,13 @@ sigrun_result job_engine::execute(const job& j, const outgoing_offer& what) {
     offer.struct_size = sizeof offer;
     offer.kind = SIGRUN_OFFER;
     offer.attempt = &which;
-    const auto grown = what.memory_growth > 1 ? with_more_memory(*j.spec, what.memory_growth) : std::string();
-    offer.json = sdk::str(grown.empty() ? j.spec->document : grown);
+    std::string document;  // if it is not the submitted one
+    if (what.memory_growth > 1) document = with_more_memory(*j.spec, what.memory_growth);
+    if (j.trace && j.spec->kind != "call")
+        if (auto traced =
+                with_trace_parent(document.empty() ? j.spec->document : document, j.trace->trace_parent(what.number)))
+            document = std::move(*traced);
+    offer.json = sdk::str(document.empty() ? j.spec->document : document);
     offer.payload = what.payload.get();
     return what.via ? what.via->execute(offer) : SIGRUN_E_IO;
 }

@@ -102,7 +102,10 @@ void job_engine::completed(const job_ptr& j) {
         job_lock lock(j->mutex);
         waiters.swap(j->waiters);
         log = j->log;
-        (j->state == job_state::succeeded ? finished_ok_ : finished_bad_).add();
+        ended_[static_cast<std::size_t>(j->state) - static_cast<std::size_t>(job_state::succeeded)].add();
+        total_times_.record(j->finished_ns - j->submitted_ns);
+        if (j->trace && options_.traces) options_.traces->ended(*j);
+        if (j->started_ns) run_times_.record(j->finished_ns - j->started_ns);
         if (j->spec->group) {
             const attempt* last = j->current();
             leaves_group = !last || !last->may_run;

@@ -36,6 +36,11 @@ counter hedge_counter(metrics& numbers, const char* what) {
         {{"what", what}});
 }
 
+counter end_counter(metrics& numbers, std::size_t outcome) {
+    return numbers.get_counter("sigrun_jobs_finished_total", "Jobs ended, by outcome",
+                               {{"outcome", std::string(job_totals::outcomes[outcome])}});
+}
+
 }  // namespace
 
 // A full disk, and a disk that was full a moment ago, are the same to who submits.
@@ -59,10 +64,8 @@ job_engine::job_engine(fleet& runners, selector& select, journal& store, event_l
               hedge_counter(numbers, "failed"),  hedge_counter(numbers, "busy"), hedge_counter(numbers, "over_budget"),
               hedge_counter(numbers, "no_place")},
       submitted_(numbers.get_counter("sigrun_jobs_submitted_total", "Jobs accepted")),
-      finished_ok_(
-          numbers.get_counter("sigrun_jobs_finished_total", "Jobs ended, by outcome", {{"outcome", "succeeded"}})),
-      finished_bad_(
-          numbers.get_counter("sigrun_jobs_finished_total", "Jobs ended, by outcome", {{"outcome", "other"}})),
+      ended_{end_counter(numbers, 0), end_counter(numbers, 1), end_counter(numbers, 2), end_counter(numbers, 3),
+             end_counter(numbers, 4)},
       dead_(numbers.get_counter("sigrun_jobs_dead_total",
                                 "Jobs that are not tried again, since they took several runners down")),
       retries_(numbers.get_counter("sigrun_job_retries_total", "Attempts after the first")),
@@ -72,6 +75,13 @@ job_engine::job_engine(fleet& runners, selector& select, journal& store, event_l
       wait_seconds_(numbers.get_histogram("sigrun_job_wait_seconds", "From submit to the first offer",
                                           {0.0001, 0.001, 0.01, 0.1, 1, 10, 60, 600})) {
     tune(tuning);
+}
+
+job_totals job_engine::totals() const {
+    const auto of = [](const counter& c) { return static_cast<std::uint64_t>(c.value()); };
+    job_totals out{of(submitted_), of(retries_), of(offers_), {}, total_times_.snapshot(), run_times_.snapshot()};
+    for (std::size_t i = 0; i < ended_.size(); ++i) out.ended[i] = of(ended_[i]);
+    return out;
 }
 
 void job_engine::tune(const engine_tuning& now) {
@@ -131,6 +141,7 @@ void job_engine::submit(const submit_request& request, std::function<void(result
     auto j = std::make_shared<job>(*this, id::make(), spec);
     if (request.payload) j->payload = request.payload;
     j->retry_of = request.retry_of;
+    if (options_.traces) j->trace = options_.traces->begin(request.trace_parent);
     if (auto able = prepare(*j, request.submitter); !able) return accepted(able.error(), false);
     if (spec->group) block(*j);
 
@@ -166,10 +177,12 @@ void job_engine::submit(const submit_request& request, std::function<void(result
     if (spec->keep != durability::memory || events_.watched(event_type::job_submitted))
         events_.publish(event_type::job_submitted, {}, j->uid);
     if (spec->keep == durability::memory) {
+        note_accepted(*j);
         accepted(j, false);
         return begin_wait(j);
     }
     if (spec->keep == durability::relaxed) {
+        note_accepted(*j);
         {
             job_lock lock(j->mutex);
             keep_saving(j, false);
@@ -195,6 +208,7 @@ void job_engine::submit(const submit_request& request, std::function<void(result
             if (!stored) count_waiting(*j, false);
             replays.swap(j->replays);
         }
+        note_accepted(*j);
         const auto kept = j->spec->keep;
         result<job_ptr> first = stored ? result<job_ptr>(j) : result<job_ptr>(not_stored(stored.error(), kept));
         accepted(first, false);
@@ -230,6 +244,12 @@ result<void> job_engine::prepare(job& j, std::string_view submitter) {
     if (spec.queue_timeout.count()) j.queue_deadline = j.waits_since + spec.queue_timeout;
     if (spec.total_timeout.count()) j.total_deadline = j.waits_since + spec.total_timeout;
     return delay_start(j);
+}
+
+void job_engine::note_accepted(job& j) const {
+    if (!j.trace) return;
+    job_lock lock(j.mutex);
+    j.accepted_ns = clock_.wall_ns();
 }
 
 spec_defaults job_engine::defaults() const {

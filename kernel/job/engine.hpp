@@ -15,6 +15,7 @@
 #include "kernel/job/submission.hpp"
 #include "kernel/job/submit_keys.hpp"
 #include "kernel/job/wait_queue.hpp"
+#include "kernel/metrics/latency_counts.hpp"
 #include "kernel/runner/event_log.hpp"
 #include "kernel/store/journal.hpp"
 
@@ -26,6 +27,7 @@ struct engine_options {
     nanoseconds lost_after = std::chrono::minutes(10);  // jobs that must not run twice wait this long for their runner
     spec_defaults defaults;
     std::shared_ptr<artifact_store> artifacts;  // null: jobs that ask for artifacts are refused
+    std::shared_ptr<const job_tracer> traces;   // null: no job is part of a trace
 };
 
 /// What can change while jobs run.
@@ -59,8 +61,18 @@ struct submit_request {
     std::string_view document;
     buffer_ref payload;  // overrides the document's
     std::string idempotency_key;
-    std::string_view submitter;  // "" = nobody asks
+    std::string_view submitter;       // "" = nobody asks
+    std::string_view trace_parent{};  // W3C traceparent of who submits; "" = none
     id retry_of{};
+};
+
+/// Since the program started.
+struct job_totals {
+    std::uint64_t submitted = 0, retries = 0, offers = 0;
+    std::array<std::uint64_t, 5> ended{};  // succeeded, failed, cancelled, expired, dead
+    latency_snapshot total;                // from submit to the end
+    latency_snapshot run;                  // from the start of the last attempt's work to the end, of jobs that began
+    static constexpr std::array<std::string_view, 5> outcomes{"succeeded", "failed", "cancelled", "expired", "dead"};
 };
 
 class job_engine final : public attempt_handler {
@@ -102,6 +114,11 @@ public:
     /// Retries of the budget, and the attempts that it is measured by.
     std::pair<std::uint32_t, std::uint32_t> retries() const { return budget_.in_all(); }
     std::size_t waiting() const { return queue_.size(); }
+    /// Jobs that wait by queue and by tenant: of at most `most` names each that have rules, all others under "".
+    using waits_by_name = std::vector<std::pair<std::string, std::uint64_t>>;
+    waits_by_name waiting_by_queue(std::size_t most) const { return options_.defaults.queues->waiting(most); }
+    waits_by_name waiting_by_tenant(std::size_t most) const { return options_.defaults.tenants->waiting(most); }
+    job_totals totals() const;
     /// Jobs keep what was decided for them; later decisions follow the new values. [any]
     void tune(const engine_tuning& now);
 
@@ -133,6 +150,7 @@ private:
     using job_lock = std::unique_lock<std::mutex>;
 
     spec_defaults defaults() const;
+    void note_accepted(job& j) const;
     std::uint64_t affinity_of(const job_spec& spec, std::string_view submitter) const;
     result<void> has_room(const job_spec& spec) const;
     result<void> within_rate(wait_account& tenant, std::uint32_t submits) const;
@@ -148,7 +166,7 @@ private:
 
     // submit_many.cpp: several at once
     result<std::vector<job_ptr>> tied_jobs(const std::vector<submitted_job>& jobs, const std::vector<spec_ptr>& specs,
-                                           std::string_view submitter);
+                                           const submit_request& request);
     void begin_all(const std::vector<job_ptr>& jobs);
     std::vector<job_ptr> submitted_with(const job& one) const;
     void repeated_many(const submit_keys::holder& by, const spec_ptr& spec, const std::string& key,
@@ -414,7 +432,10 @@ private:
     struct {
         counter begun, won, took_over, failed, busy, over_budget, no_place;
     } hedges_;
-    counter submitted_, finished_ok_, finished_bad_, dead_, retries_, offers_, reoffers_;
+    counter submitted_;
+    std::array<counter, 5> ended_;  // by state, from succeeded on
+    latency_counts total_times_, run_times_;
+    counter dead_, retries_, offers_, reoffers_;
     histogram wait_seconds_;
 };
 

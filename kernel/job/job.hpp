@@ -5,6 +5,7 @@
 #include "kernel/job/artifact_store.hpp"
 #include "kernel/job/beside.hpp"
 #include "kernel/job/job_ties.hpp"
+#include "kernel/job/job_trace.hpp"
 #include "kernel/job/log_store.hpp"
 #include "kernel/job/pick_trace.hpp"
 #include "kernel/job/placed_jobs.hpp"
@@ -187,7 +188,9 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     nanoseconds doubt_after{0};  // age at which the job will have lasted unusually long
     nanoseconds cancel_grace{0};
     std::string idempotency_key;
-    id retry_of{};  // the job that it does again. Set before anybody knows the job
+    std::unique_ptr<const job_trace> trace;  // that it is part of; null: none. Set before anybody knows the job
+    std::int64_t accepted_ns = 0;            // when its submit was acknowledged, if it is traced
+    id retry_of{};                           // the job that it does again. Set before anybody knows the job
     std::unique_ptr<job_ties>
         ties;  // to jobs it was submitted with; null: to none. As retry_of, but for its needs' ends
     std::uint64_t affinity_key = 0;

@@ -286,6 +286,7 @@ std::string job_record(const job& j) {
     if (j.start_ns) w.member("start_ns", j.start_ns);
     if (j.retry_of) w.member("retry_of", j.retry_of.text());
     if (j.ties) write_ties(w, *j.ties);
+    if (j.trace) w.member("trace", j.trace->text());
     w.member("submitted_ns", j.submitted_ns).member("started_ns", j.started_ns).member("finished_ns", j.finished_ns);
     w.key("attempts").open_array();
     for (const auto& a : j.attempts) {
@@ -416,6 +417,7 @@ result<job_record_view> parse_job_record(std::string_view body) {
     r.start_ns = number_or<std::int64_t>(o, "start_ns", 0);
     if (auto of = id::parse(text_or(o, "retry_of"))) r.retry_of = *of;
     r.ties = read_ties(o);
+    r.trace = text_or(o, "trace");
     r.submitted_ns = number_or<std::int64_t>(o, "submitted_ns", 0);
     r.started_ns = number_or<std::int64_t>(o, "started_ns", 0);
     r.finished_ns = number_or<std::int64_t>(o, "finished_ns", 0);

@@ -28,6 +28,7 @@ struct job_record_view {
     std::uint32_t user_tries = 0, infrastructure_tries = 0;
     std::int64_t submitted_ns = 0, started_ns = 0, finished_ns = 0;
     id retry_of{};
+    std::string trace;
     std::int64_t start_ns = 0;               // 0 = it was not delayed
     std::int64_t waits_since_ns = 0;         // 0 in records of earlier versions
     std::optional<artifact_list> artifacts;  // of the end

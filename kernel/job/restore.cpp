@@ -53,6 +53,7 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
     j->start_ns = view->start_ns;
     j->retry_of = view->retry_of;
     j->ties = std::move(view->ties);
+    j->trace = job_trace::from_text(view->trace);
     j->submitted_ns = view->submitted_ns;
     j->started_ns = view->started_ns;
     j->finished_ns = view->finished_ns;

@@ -52,14 +52,15 @@ result<std::vector<spec_ptr>> job_engine::specs_of(const std::vector<submitted_j
 
 // None of them is known to anybody yet. Under no lock.
 result<std::vector<job_ptr>> job_engine::tied_jobs(const std::vector<submitted_job>& jobs,
-                                                   const std::vector<spec_ptr>& specs, std::string_view submitter) {
+                                                   const std::vector<spec_ptr>& specs, const submit_request& request) {
     std::vector<job_ptr> made;
     const id together = id::make();
     problem refused;
     for (std::size_t i = 0; i < jobs.size(); ++i) {
         auto j = std::make_shared<job>(*this, id::make(), specs[i]);
         auto room = has_room(*specs[i]);
-        if (room) room = prepare(*j, submitter);
+        if (room) room = prepare(*j, request.submitter);
+        if (options_.traces) j->trace = options_.traces->begin(request.trace_parent);
         if (!room) {
             for (const auto& each : made) count_waiting(*each, false);
             return within(jobs[i], room.error());
@@ -93,7 +94,7 @@ void job_engine::submit_many(const submit_request& request, const std::vector<su
     for (const auto& spec : *specs) ++by_tenant[spec->tenant_account];
     for (const auto& [tenant, n] : by_tenant)
         if (auto rate = within_rate(*tenant, n); !rate) return accepted(rate.error(), false);
-    auto made = tied_jobs(jobs, *specs, request.submitter);
+    auto made = tied_jobs(jobs, *specs, request);
     if (!made) return accepted(made.error(), false);
     const auto& all = *made;
     const auto keep = specs->front()->keep;
@@ -145,6 +146,7 @@ void job_engine::submit_many(const submit_request& request, const std::vector<su
                           j->key_saved = true;
                           if (j == eldest) replays.swap(j->replays);
                       }
+                      for (const auto& j : all) note_accepted(*j);
                       if (stored)
                           accepted(all, false);
                       else

@@ -46,6 +46,26 @@ account_ptr wait_accounts::find(std::string_view name) {
     return made;
 }
 
+std::vector<std::pair<std::string, std::uint64_t>> wait_accounts::waiting(std::size_t most) const {
+    std::vector<std::pair<std::string, std::uint64_t>> out;
+    std::uint64_t others = 0;
+    std::lock_guard lock(mutex_);
+    for (const auto& [name, rules] : named_) {
+        if (out.size() == most) break;
+        out.emplace_back(name, 0);
+    }
+    for (const auto& [name, weak] : accounts_) {
+        const auto account = weak.lock();
+        if (!account) continue;
+        const auto waits = account->waiting.load(std::memory_order_relaxed);
+        const auto known =
+            std::find_if(out.begin(), out.end(), [&, &n = name](const auto& each) { return each.first == n; });
+        (known == out.end() ? others : known->second) += waits;
+    }
+    out.emplace_back("", others);
+    return out;
+}
+
 void wait_accounts::set_rules(account_rules others, rules_by_name named) {
     std::lock_guard lock(mutex_);
     others_ = others;

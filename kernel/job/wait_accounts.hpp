@@ -12,6 +12,8 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 namespace sigrun {
 
@@ -50,12 +52,14 @@ public:
     using rules_by_name = std::map<std::string, account_rules, std::less<>>;
     /// [any]
     account_ptr find(std::string_view name);
+    /// How many jobs of each wait; of those without rules of their own, and beyond `most` of those with, together under "". [any]
+    std::vector<std::pair<std::string, std::uint64_t>> waiting(std::size_t most) const;
     /// For accounts of now and later. [any]
     void set_rules(account_rules others, rules_by_name named);
 
 private:
     void apply(wait_account& a) const;
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     account_rules others_;
     rules_by_name named_;
     std::unordered_map<std::string, std::weak_ptr<wait_account>> accounts_;

@@ -10,11 +10,18 @@
 
 namespace sigrun {
 
+namespace {
+
+std::uint64_t size_of(const sigrun_frame& f) noexcept { return f.json.len + (f.payload ? f.payload->length : 0); }
+
+}  // namespace
+
 link::link(plugin_host& host, std::shared_ptr<instance> protocol, std::weak_ptr<link_handler> handler)
     : host_(host), protocol_(std::move(protocol)), handler_(std::move(handler)) {
     const auto* table = protocol_->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL);
     ops_ = table->link;
     name_ = sdk::view(table->name);
+    traffic_ = &host_.traffic().of(name_);
     foreign_ = (table->flags & SIGRUN_PROTOCOL_FOREIGN) != 0;
     sink_ = {sizeof(sigrun_sink), 0, this, &link::frame_in};
 }
@@ -46,6 +53,7 @@ void link::set_handler(std::weak_ptr<link_handler> handler) {
 
 sigrun_result link::frame_in(void* ctx, const sigrun_frame* frame) noexcept {
     auto& me = *static_cast<link*>(ctx);
+    me.traffic_->in.add(size_of(*frame));
     try {
         if (frame->kind == SIGRUN_BYE && (frame->flags & SIGRUN_FRAME_LAST)) {
             auto bye = parse_object(sdk::view(frame->json));
@@ -112,6 +120,7 @@ sigrun_result link::execute(const sigrun_frame& offer) noexcept {
     if (!SIGRUN_HAS(ops_, execute)) return SIGRUN_E_UNSUPPORTED;
     if (!enter()) return SIGRUN_E_IO;
     auto r = ops_->execute(raw_, &offer);
+    if (r >= 0) traffic_->out.add(size_of(offer));
     leave();
     return r;
 }
@@ -128,6 +137,7 @@ sigrun_result link::send(const sigrun_frame& frame) noexcept {
     if (!SIGRUN_HAS(ops_, send)) return SIGRUN_E_UNSUPPORTED;
     if (!enter()) return SIGRUN_E_IO;
     auto r = ops_->send(raw_, &frame);
+    if (r >= 0) traffic_->out.add(size_of(frame));
     leave();
     return r;
 }

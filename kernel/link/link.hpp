@@ -99,6 +99,7 @@ private:
     std::shared_ptr<instance> protocol_;
     const sigrun_link_ops* ops_ = nullptr;
     std::string name_;
+    protocol_traffic* traffic_;
     bool foreign_ = false;
     sigrun_sink sink_{};
     sigrun_link* raw_ = nullptr;  // set before open_, freed by close

@@ -1,25 +1,12 @@
 #include "kernel/log/line_formatter.hpp"
 
 #include "kernel/base/clock.hpp"
+#include "kernel/log/level_text.hpp"
 
 #include <string_view>
 
 namespace sigrun {
 namespace {
-
-std::string_view level_text(Poco::Message::Priority priority) noexcept {
-    switch (priority) {
-        case Poco::Message::PRIO_FATAL:
-        case Poco::Message::PRIO_CRITICAL:
-        case Poco::Message::PRIO_ERROR: return "error";
-        case Poco::Message::PRIO_WARNING: return "warning";
-        case Poco::Message::PRIO_NOTICE:
-        case Poco::Message::PRIO_INFORMATION: return "info";
-        case Poco::Message::PRIO_DEBUG: return "debug";
-        case Poco::Message::PRIO_TRACE: return "trace";
-    }
-    return "info";
-}
 
 void append_escaped(std::string& line, std::string_view text) {
     constexpr char hex[] = "0123456789abcdef";
@@ -40,6 +27,20 @@ void append_escaped(std::string& line, std::string_view text) {
 }
 
 }  // namespace
+
+std::string_view level_text(Poco::Message::Priority priority) noexcept {
+    switch (priority) {
+        case Poco::Message::PRIO_FATAL:
+        case Poco::Message::PRIO_CRITICAL:
+        case Poco::Message::PRIO_ERROR: return "error";
+        case Poco::Message::PRIO_WARNING: return "warning";
+        case Poco::Message::PRIO_NOTICE:
+        case Poco::Message::PRIO_INFORMATION: return "info";
+        case Poco::Message::PRIO_DEBUG: return "debug";
+        case Poco::Message::PRIO_TRACE: return "trace";
+    }
+    return "info";
+}
 
 void line_formatter::format(const Poco::Message& message, std::string& line) {
     line += to_rfc3339(message.getTime().epochMicroseconds() * 1000);

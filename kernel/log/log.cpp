@@ -1,6 +1,8 @@
 #include "kernel/log/log.hpp"
 
+#include "kernel/log/json_formatter.hpp"
 #include "kernel/log/line_formatter.hpp"
+#include "kernel/log/log_format.hpp"
 #include "kernel/log/relay_channel.hpp"
 
 #include <Poco/AsyncChannel.h>
@@ -22,6 +24,8 @@ namespace {
 // One level for all loggers: Poco's own levels are plain ints, which a change at run time would race with.
 std::atomic<int> g_level{static_cast<int>(log_level::info)};
 
+std::atomic<log_format> g_format{log_format::text};
+
 struct level_name {
     std::string_view text;
     log_level level;
@@ -39,6 +43,8 @@ constexpr std::array<level_name, 5> k_levels{{
 constexpr const char* k_queue_lines = "16384";
 
 Poco::AutoPtr<Poco::Channel> formatted(Poco::AutoPtr<Poco::Channel> to) {
+    if (g_format.load(std::memory_order_relaxed) == log_format::json)
+        return new Poco::FormattingChannel(new json_formatter, to);
     return new Poco::FormattingChannel(new line_formatter, to);
 }
 
@@ -91,6 +97,12 @@ void logger::write(log_level level, const std::string& text) const {
     } catch (const std::exception&) {
         // A line that cannot be written (disk full) must not stop the work it tells about.
     }
+}
+
+bool set_log_format(std::string_view name) noexcept {
+    if (name != "text" && name != "json") return false;
+    g_format = name == "json" ? log_format::json : log_format::text;
+    return true;
 }
 
 void start_logging(const log_settings& settings) {

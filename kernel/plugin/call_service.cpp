@@ -2,6 +2,7 @@
 #include "kernel/plugin/guest.hpp"
 
 #include <sigrun/cpp/error.hpp>
+#include <sigrun/protocol.h>
 
 namespace sigrun {
 namespace {
@@ -14,6 +15,17 @@ sigrun_result unavailable(sigrun_error* error, const char* what) noexcept {
     }
 }
 
+protocol_traffic* traffic_of(host_face& face) {
+    if (auto* known = face.traffic.load(std::memory_order_acquire)) return known;
+    // By the protocol's own name, as links are counted, and not by that of the instance.
+    std::string name = face.name;
+    if (const auto holder = face.holder.lock())
+        if (const auto* table = holder->table<sigrun_protocol>(SIGRUN_KIND_PROTOCOL)) name = sdk::view(table->name);
+    auto* found = &face.owner.rt->traffic.of(name);
+    face.traffic.store(found, std::memory_order_release);
+    return found;
+}
+
 sigrun_result begin(const sigrun_host* host, std::uint64_t session, const sigrun_call* call, const sigrun_sink* replies,
                     std::uint64_t* call_id, sigrun_error* error) noexcept {
     guest& owner = host_face::of(host).owner;
@@ -23,7 +35,9 @@ sigrun_result begin(const sigrun_host* host, std::uint64_t session, const sigrun
     if (owner.retired()) return sdk::report(error, SIGRUN_E_CANCELLED, "this plugin generation is retired");
     call_handler* handler = owner.rt->calls.load(std::memory_order_acquire);
     if (!handler) return unavailable(error, "this process answers no method calls");
-    return handler->begin(session, *call, *replies, call_id, error);
+    return sdk::guarded(error, [&] {
+        return handler->begin(session, *call, *replies, call_id, error, traffic_of(host_face::of(host)));
+    });
 }
 
 void resume(const sigrun_host* host, std::uint64_t call_id) noexcept {

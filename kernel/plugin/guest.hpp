@@ -39,6 +39,8 @@ struct host_face {
     logger log;
     /// Set before the instance is started; empty for the face that `load` and `unload` get.
     std::weak_ptr<instance> holder;
+    /// Of the protocol whose face it is; found at its first call, so that nothing else has one.
+    std::atomic<protocol_traffic*> traffic{nullptr};
 
     static host_face& of(const sigrun_host* host) noexcept { return *static_cast<host_face*>(host->ctx); }
 };

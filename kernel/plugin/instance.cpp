@@ -26,6 +26,7 @@ void instance::set_values(std::shared_ptr<const bound_section> values) noexcept 
     values_.swap(values);  // the old ones go after the lock
 }
 
+call_counts instance::calls() const noexcept { return owner_ ? owner_->calls().total() : call_counts{}; }
 void instance::note_call(sigrun_result begun) const noexcept {
     if (owner_) owner_->calls().begun(begun);
 }

@@ -88,6 +88,7 @@ plugin_host::plugin_host(plugin_host_options options, settings config, metrics& 
 
 plugin_host::~plugin_host() { shutdown(); }
 
+traffic_board& plugin_host::traffic() noexcept { return impl_->rt->traffic; }
 void plugin_host::set_call_handler(call_handler* handler) noexcept { impl_->rt->calls = handler; }
 void plugin_host::set_link_adopter(link_adopter* adopter) noexcept { impl_->rt->links = adopter; }
 

@@ -8,6 +8,7 @@
 #include "kernel/config/settings.hpp"
 #include "kernel/guard/crash_ledger.hpp"
 #include "kernel/metrics/metrics.hpp"
+#include "kernel/metrics/traffic.hpp"
 #include "kernel/plugin/call_counts.hpp"
 #include "kernel/plugin/ops.hpp"
 #include "kernel/plugin/plugin_event.hpp"
@@ -34,8 +35,9 @@ namespace sigrun {
 class call_handler {
 public:
     virtual ~call_handler() = default;
+    /// `over`: where the protocol's traffic is counted; lives as long as the process. Null: it is not.
     virtual sigrun_result begin(std::uint64_t session, const sigrun_call& call, const sigrun_sink& replies,
-                                std::uint64_t* call_id, sigrun_error* error) noexcept = 0;
+                                std::uint64_t* call_id, sigrun_error* error, protocol_traffic* over) noexcept = 0;
     virtual void resume(std::uint64_t call_id) noexcept = 0;
     virtual void end(std::uint64_t call_id, sigrun_fn done, void* ctx) noexcept = 0;
 };
@@ -116,6 +118,8 @@ public:
     const std::shared_ptr<generation>& code() const noexcept { return owner_; }
     /// A call into it was begun, with this result; a later completion counts by itself.
     void note_call(sigrun_result begun) const noexcept;
+    /// Into the code it runs, by all of that code's instances.
+    call_counts calls() const noexcept;
     sigrun_instance* abi() const noexcept { return abi_; }
     /// What it runs with: the values of its creation, or those it has taken over since. [any]
     std::shared_ptr<const bound_section> values() const noexcept;
@@ -184,7 +188,7 @@ struct plugin_host_options {
     nanoseconds drain_time = std::chrono::seconds(5);  // what all drains together may take at shutdown
     std::string trial_program;                         // runs the trials of replacements (trial.hpp); empty = no trials
     nanoseconds trial_time = std::chrono::seconds(5);
-    nanoseconds probation{0};    // how long a replaced generation is kept warm; 0 = not at all
+    nanoseconds probation{0};  // how long a replaced generation is kept warm; 0 = not at all
     watch_times watch{};
     bool remember = false;                              // crashes, quarantine and last good versions, in state_dir
     bool private_folder = false;                        // plugin_dir was made by this program's parent for it alone
@@ -259,6 +263,8 @@ public:
     std::vector<plugin_info> plugins() const;
     std::vector<documented_section> documented() const;
 
+    /// What goes over the protocols; for whoever hands them frames, and for whoever tells. [any]
+    traffic_board& traffic() noexcept;
     op_table& ops() noexcept;
     boost::asio::io_context& control() noexcept;  // [ctl]
     boost::asio::io_context& io() noexcept;       // [io]: listeners, timers

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernel/metrics/metrics.hpp"
+#include "kernel/metrics/traffic.hpp"
 #include "kernel/plugin/broker.hpp"
 #include "kernel/plugin/ops.hpp"
 #include "kernel/plugin/plugin_host.hpp"
@@ -38,6 +39,7 @@ public:
     std::unique_ptr<schedule> timers;
     const std::shared_ptr<broker> exchange = std::make_shared<broker>(control);
     metrics& numbers;
+    traffic_board traffic;
     counter ignored_completions;
     std::atomic<call_handler*> calls{nullptr};
     std::atomic<link_adopter*> links{nullptr};

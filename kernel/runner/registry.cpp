@@ -97,6 +97,7 @@ result<runner_ptr> registry::add(runner_identity identity, stored_fn stored) {
         if (!identity.uid) identity.uid = id::make();
         if (!identity.registered_ns) identity.registered_ns = clock_.wall_ns();
         made = std::make_shared<runner>(std::move(identity));
+        count(made->status.status(), 1);
         by_id_.emplace(made->uid(), made);
         by_name_.emplace(made->identity.name, made);
     }
@@ -111,6 +112,7 @@ result<runner_ptr> registry::restore(std::string_view text) {
     SIGRUN_TRY(identity, runner_identity_from_json(text));
     auto made = std::make_shared<runner>(std::move(identity));
     std::unique_lock lock(mutex_);
+    count(made->status.status(), 1);
     by_id_.emplace(made->uid(), made);
     by_name_.emplace(made->identity.name, made);
     return made;
@@ -121,6 +123,11 @@ result<void> registry::remove(const runner_ptr& r, std::string_view reason) {
         std::unique_lock lock(mutex_);
         if (!by_id_.erase(r->uid())) return make_problem(errc::not_found, "the runner was removed already");
         by_name_.erase(r->identity.name);
+    }
+    {
+        std::lock_guard lock(r->mutex);
+        r->removed = true;
+        count(r->status.status(), -1);
     }
     if (!r->identity.from_config) {
         std::vector<journal_record> records(1);
@@ -161,6 +168,12 @@ std::size_t registry::size() const {
     return by_id_.size();
 }
 
+std::array<std::int64_t, 6> registry::by_status() const noexcept {
+    std::array<std::int64_t, 6> out{};
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = by_status_[i].load(std::memory_order_relaxed);
+    return out;
+}
+
 runner_status registry::apply_status(runner& r, bool linked, bool full, std::string_view reason) {
     // Published under the runner's lock, so that the events of one runner keep their order.
     std::lock_guard lock(r.mutex);
@@ -180,6 +193,10 @@ runner_status registry::apply_status(runner& r, bool linked, bool full, std::str
         why = fault;
     // At most two steps: a runner that comes back full is Online first, then Busy.
     while (auto change = r.status.apply(in, why)) {
+        if (!r.removed) {
+            count(change->from, -1);
+            count(change->to, 1);
+        }
         auto detail = json::serialize(
             json::object{{"from", to_string(change->from)}, {"to", to_string(change->to)}, {"reason", change->reason}});
         events_.publish(event_type::runner_status_changed, r.uid(), {}, detail.substr(1, detail.size() - 2));

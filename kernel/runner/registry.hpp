@@ -6,6 +6,8 @@
 #include "kernel/runner/runner.hpp"
 #include "kernel/store/journal.hpp"
 
+#include <array>
+#include <atomic>
 #include <shared_mutex>
 #include <unordered_map>
 
@@ -28,6 +30,8 @@ public:
     result<runner_ptr> find(std::string_view name_or_id) const;
     std::vector<runner_ptr> all() const;  // by name
     std::size_t size() const;
+    /// How many are in each status, in the order of runner_status; without looking at any. [any]
+    std::array<std::int64_t, 6> by_status() const noexcept;
 
     /// Applies the inputs to the runner's status machine and publishes the change. Returns the status now.
     runner_status apply_status(runner& r, bool linked, bool full, std::string_view reason);
@@ -43,6 +47,9 @@ public:
 
 private:
     void save(const runner_identity& identity, stored_fn stored);
+    void count(runner_status s, std::int64_t more) noexcept {
+        by_status_[static_cast<std::size_t>(s)].fetch_add(more, std::memory_order_relaxed);
+    }
 
     event_log& events_;
     journal& store_;
@@ -51,6 +58,7 @@ private:
     mutable std::shared_mutex mutex_;
     std::unordered_map<id, runner_ptr> by_id_;
     std::map<std::string, runner_ptr, std::less<>> by_name_;
+    std::array<std::atomic<std::int64_t>, 6> by_status_{};
 };
 
 }  // namespace sigrun

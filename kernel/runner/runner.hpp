@@ -51,7 +51,8 @@ struct runner {
     runner_identity identity;
     std::atomic<bool> foreign;  // identity.profile is set: it speaks no session of ours
     status_machine status;
-    bool leaving = false;  // it drains itself; over with its last link
+    bool removed = false;   // from the registry, for good
+    bool leaving = false;   // it drains itself; over with its last link
     std::string not_ready;  // what it says of itself: why it takes no job; empty = it does
     std::string set_aside;  // for how long, and why; empty = it is not
     quarantine conduct;

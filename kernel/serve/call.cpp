@@ -1,5 +1,8 @@
 #include "kernel/serve/call.hpp"
 
+#include "kernel/log/loggers.hpp"
+
+#include <sigrun/cpp/request_context.hpp>
 #include <sigrun/cpp/text.hpp>
 
 #include <utility>
@@ -14,9 +17,12 @@ constexpr std::size_t k_never_too_large = 120 * 1024;
 
 sigrun_result inbound_call::reply(std::string_view json, sigrun_buf* payload, std::uint32_t flags) noexcept {
     const bool is_last = (flags & SIGRUN_FRAME_LAST) != 0;
+    bool streamed = false;
     {
         std::lock_guard lock(mutex_);
         if (answered_ || ended_ || settled_) return SIGRUN_E_CANCELLED;
+        streamed = streamed_;
+        streamed_ = true;
         if (sending_ && !is_last) {
             overlapped_ = true;
             return SIGRUN_E_BUSY;
@@ -24,6 +30,7 @@ sigrun_result inbound_call::reply(std::string_view json, sigrun_buf* payload, st
         if (sending_) {
             if (!store({json, payload, flags})) return SIGRUN_E_NOMEM;
             answered_ = true;
+            count_answer(flags, json, true);
             return SIGRUN_PENDING;  // whoever is in the sink offers it next
         }
         answered_ = is_last;
@@ -31,11 +38,27 @@ sigrun_result inbound_call::reply(std::string_view json, sigrun_buf* payload, st
         resumed_ = false;
     }
     const offer one{json, payload, flags};
-    return follow_up(one, nullptr, send(one));
+    const auto result = send(one);
+    if (is_last) count_answer(flags, json, streamed);
+    return follow_up(one, nullptr, result);
+}
+
+void inbound_call::count_answer(std::uint32_t flags, std::string_view json, bool streamed) const noexcept {
+    if (answer_) answer_((flags & SIGRUN_FRAME_ERROR) != 0, json);
+    if (!from_.over) return;
+    if (flags & SIGRUN_FRAME_ERROR) from_.over->calls_failed.fetch_add(1, std::memory_order_relaxed);
+    if (!streamed) from_.over->answers.record((clock::system().now() - from_.begun).count());
 }
 
 sigrun_result inbound_call::fail(const problem& p) noexcept {
-    return reply(p.to_json(), nullptr, SIGRUN_FRAME_LAST | SIGRUN_FRAME_ERROR);
+    const auto& id = from_.request_id;
+    SIGRUN_LOG(logs::serve, debug, "request ", id, ": ", from_.method, " answers ", to_string(p.code), ": ", p.text());
+    return reply(sdk::problem_with_request_id(p.to_json(), id), nullptr, SIGRUN_FRAME_LAST | SIGRUN_FRAME_ERROR);
+}
+
+void inbound_call::answers_late() noexcept {
+    std::lock_guard lock(mutex_);
+    streamed_ = true;
 }
 
 bool inbound_call::finished() const noexcept {
@@ -60,7 +83,10 @@ sigrun_result inbound_call::send(const offer& one) noexcept {
     f.flags = one.flags;
     f.json = sdk::str(one.json);
     f.payload = one.payload;
-    return sink_.on_frame(sink_.ctx, &f);
+    const auto bytes = one.json.size() + (one.payload ? one.payload->length : 0);
+    const auto result = sink_.on_frame(sink_.ctx, &f);
+    if (from_.over && result >= 0) from_.over->out.add(bytes);
+    return result;
 }
 
 bool inbound_call::store(const offer& one) noexcept {

@@ -7,11 +7,14 @@
 #include "kernel/job/log_syncer.hpp"
 #include "kernel/log/loggers.hpp"
 #include "kernel/net/net_options.hpp"
+#include "kernel/net/span_exporter.hpp"
 #include "kernel/net/tls_server.hpp"
 #include "kernel/plugin/host_threads.hpp"
+#include "kernel/serve/audit.hpp"
 #include "kernel/serve/balancer_settings.hpp"
 #include "kernel/serve/config_watch.hpp"
 #include "kernel/serve/configuration.hpp"
+#include "kernel/serve/history.hpp"
 #include "kernel/serve/listener.hpp"
 #include "kernel/serve/methods.hpp"
 #include "kernel/serve/plugin_events.hpp"
@@ -113,12 +116,16 @@ struct daemon::impl {
     std::unique_ptr<log_store> logs;
     std::shared_ptr<artifact_store> artifacts;
     std::shared_ptr<fleet> links;
+    std::atomic<std::uint64_t> runner_series{0};  // [metrics] runner_series
+    std::unique_ptr<span_exporter> traces;        // null: nobody wants spans
     std::unique_ptr<job_engine> jobs;
     std::atomic<job_engine*> dispatching{nullptr};  // the same, for the store's thread
     std::unique_ptr<runner_sections> declared;
     std::unique_ptr<configuration> config;
     std::unique_ptr<config_watch> watch;  // changed on the control thread, once the daemon runs
     std::unique_ptr<controller> control;
+    std::shared_ptr<history> past;
+    std::unique_ptr<audit> auditing;  // null: nobody wants it
     std::unique_ptr<router> methods;
     std::unique_ptr<tls_server> encryption;
     std::unique_ptr<listener> sockets;
@@ -152,6 +159,16 @@ result<void> daemon::impl::open_plugins() {
     plugins = std::make_unique<plugin_host>(std::move(o), options.config, numbers);
     methods = std::make_unique<router>(numbers);
     methods->set_gate(who);
+    const auto& kept = bound.at("audit");
+    if (const auto file = kept.text("file"); !file.empty()) {
+        auto to = rotating_file::open(file, static_cast<std::uint64_t>(kept.integer("max_size")),
+                                      static_cast<std::uint32_t>(kept.integer("keep")));
+        if (!to)
+            return problem{errc::io, "the audit log cannot be written", "audit.file", "a file this user can write",
+                           to.error().text()};
+        auditing = std::make_unique<audit>(std::move(*to), who, time, numbers);
+        methods->set_audit(*auditing);
+    }
     plugins->set_call_handler(methods.get());
     events = std::make_unique<event_log>(time);
     plugins->set_observer(publish_plugin_events(*events, numbers));
@@ -209,6 +226,14 @@ result<void> daemon::impl::open_fleet() {
     e.defaults.protocols = links->protocol_names();
     e.artifacts = artifacts;
     e.defaults.secrets = std::make_shared<secret_box>(options.state_dir + "/secrets.key");
+    const auto& trace = bound.at("trace");
+    job_tracer::taker take;
+    if (const auto to = trace.text("endpoint"); !to.empty()) {
+        SIGRUN_TRY(collector, parse_collector(to));
+        traces = std::make_unique<span_exporter>(collector, trace_resource{"sigrund", options.version, me}, numbers);
+        take = [to = traces.get()](std::vector<trace_span> spans) { to->send(std::move(spans)); };
+    }
+    e.traces = std::make_shared<const job_tracer>(std::move(take), trace.real("share"));
     jobs = std::make_unique<job_engine>(*links, *select, *store, *events, numbers, *logs, *timers, time, std::move(e),
                                         engine_tuning_of(bound));
     dispatching = jobs.get();
@@ -274,6 +299,7 @@ result<void> daemon::impl::check_values(const daemon_settings& now, const settin
 void daemon::impl::apply(const daemon_settings& now) {
     log_level level = log_level::info;
     if (parse_log_level(now.at("log").text("level"), level)) set_log_level(level);
+    runner_series = static_cast<std::uint64_t>(now.at("metrics").integer("runner_series"));
     links->tune(fleet_tuning_of(now));
     jobs->tune(engine_tuning_of(now));
     logs->set_limit(static_cast<std::uint64_t>(now.at("jobs").integer("log_limit")));
@@ -321,6 +347,7 @@ void daemon::impl::stop() {
     stopped = true;
     if (config) config->stop();
     watch.reset();
+    if (past) past->stop();
     if (sockets) sockets->stop();
     if (jobs) jobs->stop();
     if (methods) methods->stop();
@@ -332,6 +359,7 @@ void daemon::impl::stop() {
     if (logs) logs->syncer().stop();
     if (artifacts) artifacts->stop();
     if (jobs) jobs->release();
+    if (traces) traces->stop();
     if (store) {
         store->flush();
         store->close();
@@ -404,15 +432,18 @@ result<void> daemon::start() {
             *d.plugins, d.numbers, *d.events, d.time,
             [&d](const daemon_settings& now, const settings& from) { return d.check_values(now, from); },
             [&d](const daemon_settings& now) { d.apply(now); }});
-    d.control = std::make_unique<controller>(controller{
-        *d.plugins, d.numbers, *d.events, *d.runners, *d.links, *d.select, *d.jobs, *d.store, *d.local, *d.timers,
-        d.time, d.options.version, [&d] { return d.config->in_effect(); }, d.time.wall_ns(), d.config.get(), &d.who});
+    d.control = std::make_unique<controller>(
+        controller{*d.plugins, d.numbers, *d.events, *d.runners, *d.links, *d.select, *d.jobs, *d.store, *d.local,
+                   *d.timers, d.time, d.options.version, [&d] { return d.config->in_effect(); }, d.time.wall_ns(),
+                   d.config.get(), &d.who, [&d] { return d.runner_series.load(std::memory_order_relaxed); }});
     add_job_methods(*d.methods, *d.control);
     add_artifact_methods(*d.methods, *d.control);
     add_submission_methods(*d.methods, *d.control);
     add_runner_methods(*d.methods, *d.control);
     add_event_methods(*d.methods, *d.control);
     add_system_methods(*d.methods, *d.control);
+    d.past = make_history(*d.control, nanoseconds(d.bound.at("metrics").integer("history_step")));
+    add_history_methods(*d.methods, d.past);
     add_path_methods(*d.methods, *d.control);
     add_store_methods(*d.methods, *d.control);
     add_balancer_methods(*d.methods, *d.control);
@@ -423,6 +454,7 @@ result<void> daemon::start() {
     SIGRUN_CHECK_OK(d.plugins->start_all());
     SIGRUN_CHECK_OK(d.restore());
     SIGRUN_CHECK_OK(d.config->begin(d.options.config, d.bound));
+    d.runner_series = static_cast<std::uint64_t>(d.bound.at("metrics").integer("runner_series"));
     d.ticker = std::jthread([&d](std::stop_token stop) {
         pthread_setname_np(pthread_self(), "sigrun-timers");
         while (!stop.stop_requested()) {
@@ -432,6 +464,7 @@ result<void> daemon::start() {
     });
     d.links->start();
     d.jobs->start();
+    d.past->start();
     SIGRUN_CHECK_OK(d.listen());
     d.declared->apply(d.bound);
     d.watch_config(d.bound.at("server").boolean("watch_config"));

@@ -9,6 +9,7 @@
 namespace sigrun {
 
 class configuration;
+class history;
 /// Everything the methods work on; outlives the router.
 struct controller {
     plugin_host& plugins;
@@ -27,6 +28,7 @@ struct controller {
     std::int64_t started_ns = 0;
     configuration* config = nullptr;
     gate* who = nullptr;
+    std::function<std::uint64_t()> runner_series{};  // [metrics] runner_series of now
 };
 
 void add_job_methods(router& r, controller& c);
@@ -35,6 +37,9 @@ void add_submission_methods(router& r, controller& c);
 void add_runner_methods(router& r, controller& c);
 void add_event_methods(router& r, controller& c);
 void add_system_methods(router& r, controller& c);
+/// Not started yet; the controller outlives it.
+std::shared_ptr<history> make_history(controller& c, nanoseconds step);
+void add_history_methods(router& r, std::shared_ptr<history> past);
 void add_path_methods(router& r, controller& c);
 void add_store_methods(router& r, controller& c);
 void add_plugin_methods(router& r, controller& c);

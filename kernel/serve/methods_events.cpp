@@ -102,6 +102,7 @@ void add_event_methods(router& r, controller& c) {
             if (!event_types_of({name}))
                 return void(
                     call->fail(bad_value("types", "beginnings of event names, like Runner,JobStateChanged", name)));
+        call->answers_late();
         std::make_shared<event_streamer>(c, call)->start(call, *after, only_new, event_types_of(names));
     });
 }

@@ -2,6 +2,7 @@
 #include "kernel/base/rfc3339.hpp"
 #include "kernel/job/job_json.hpp"
 #include "kernel/serve/explain_job.hpp"
+#include "kernel/serve/job_filter.hpp"
 #include "kernel/serve/tenancy.hpp"
 
 #include <sigrun/cpp/text.hpp>
@@ -91,12 +92,14 @@ void submit(controller& c, const call_input& in, const call_ptr& call) {
     submit_request request{bound.empty() ? in.document : std::string_view(bound),
                            in.payload ? buffer_ref::share(in.payload) : buffer_ref(), params->key};
     if (in.who) request.submitter = in.who->name;
+    request.trace_parent = in.trace_parent;
     c.jobs.submit(request, [&c, call, wait = params->wait](result<job_ptr> r, bool replayed) {
         if (!r) {
             call->fail(r.error());
             return;
         }
         if (wait.count() > 0) {
+            call->answers_late();
             submit_waiter::start(c.timers, call, *r, replayed, c.time.now() + wait);
             return;
         }
@@ -144,6 +147,7 @@ result<std::string> list_jobs(controller& c, const call_input& in, const json::o
         before = id::parse(cursor);
         if (!before) return bad_value("cursor", "the `next` of an earlier answer", "\"" + std::string(cursor) + "\"");
     }
+    SIGRUN_TRY(where, job_filter::compile(text_or(o, "where")));
     auto queue = text_or(o, "queue"), tenant = text_or(o, "tenant");
     auto jobs = c.jobs.all();
     std::erase_if(jobs, [&](const job_ptr& j) {
@@ -151,9 +155,11 @@ result<std::string> list_jobs(controller& c, const call_input& in, const json::o
         if (before && !(j->uid < *before)) return true;
         if (!queue.empty() && j->spec->queue != queue) return true;
         if (!tenant.empty() && j->spec->tenant != tenant) return true;
-        if (!state) return false;
-        std::lock_guard lock(j->mutex);
-        return j->state != *state;
+        if (state) {
+            std::lock_guard lock(j->mutex);
+            if (j->state != *state) return true;
+        }
+        return !where.matches(*j);
     });
     auto newest_first = [](const job_ptr& a, const job_ptr& b) { return b->uid < a->uid; };
     auto n = std::min<std::size_t>(jobs.size(), limit);
@@ -249,7 +255,7 @@ void add_job_methods(router& r, controller& c) {
         });
     });
     r.add("jobs.list", [&c](const call_input& in, const call_ptr& call) {
-        auto o = parse_params(in.params, {"state", "queue", "tenant", "limit", "cursor"});
+        auto o = parse_params(in.params, {"state", "where", "queue", "tenant", "limit", "cursor"});
         auto answer = o ? list_jobs(c, in, *o) : result<std::string>(o.error());
         if (answer)
             call->last(*answer);
@@ -298,6 +304,7 @@ void add_job_methods(router& r, controller& c) {
         if (!what) return void(call->fail(what.error()));
         with_job(c, in, *o, call, [&](const job_ptr& j) {
             if (auto there = has_attempt(*j, what->attempt); !there) return void(call->fail(there.error()));
+            call->answers_late();
             stream_log(c, j, *what, call);
         });
     });

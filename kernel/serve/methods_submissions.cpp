@@ -57,6 +57,7 @@ void submit_many(controller& c, const call_input& in, const call_ptr& call) {
     }
     submit_request request{*document, {}, std::string(text_or(*params, "idempotency_key"))};
     if (in.who) request.submitter = in.who->name;
+    request.trace_parent = in.trace_parent;
     c.jobs.submit_many(request, *jobs, [call](const result<std::vector<job_ptr>>& made, bool replayed) {
         if (made)
             call->last(jobs_json(*made, replayed));

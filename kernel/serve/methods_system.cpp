@@ -1,4 +1,6 @@
+#include "kernel/auth/role.hpp"
 #include "kernel/serve/cache_series.hpp"
+#include "kernel/serve/live_metrics.hpp"
 #include "kernel/serve/methods.hpp"
 #include "kernel/serve/plain_method.hpp"
 #include "kernel/serve/selection_series.hpp"
@@ -59,9 +61,19 @@ json::object stats(controller& c) {
             {"started_at", to_rfc3339(c.started_ns)}};
 }
 
+json::object methods_of(const router& r) {
+    json::array items;
+    for (const auto& name : r.methods())
+        items.push_back(json::object{{"name", name}, {"permission", to_string(needed_for(name))}});
+    return {{"items", std::move(items)}, {"next", nullptr}};
+}
+
 }  // namespace
 
 void add_system_methods(router& r, controller& c) {
+    r.add("methods.list", plain({}, [&r](const json::object&, const call_input&, const call_ptr& call) {
+              call->last(json::serialize(methods_of(r)));
+          }));
     r.add("config.get", plain({}, [&c](const json::object&, const call_input&, const call_ptr& call) {
               call->last(json::serialize(c.config_dump()));
           }));
@@ -84,7 +96,7 @@ void add_system_methods(router& r, controller& c) {
               const auto probes = c.local.stats();
               caches->tell(c.numbers, "probes", probes, probes.now);
               caches->tell(c.numbers, "endpoints", c.links.detection_stats(), c.links.detection_census());
-              auto text = buffer_ref::copy_of(c.numbers.text());
+              auto text = buffer_ref::copy_of(c.numbers.text() + live_metrics(c));
               call->last("", text.get());
           }));
     r.add("health.live", plain({}, [](const json::object&, const call_input&, const call_ptr& call) {

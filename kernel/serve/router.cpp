@@ -3,8 +3,11 @@
 #include "kernel/base/quantity.hpp"
 #include "kernel/config/settings.hpp"
 #include "kernel/log/loggers.hpp"
+#include "kernel/serve/audit.hpp"
+#include "kernel/serve/call_context.hpp"
 
 #include <sigrun/cpp/error.hpp>
+#include <sigrun/cpp/request_context.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -98,7 +101,7 @@ std::vector<std::string> router::methods() const {
 }
 
 sigrun_result router::begin(std::uint64_t session, const sigrun_call& call, const sigrun_sink& replies,
-                            std::uint64_t* call_id, sigrun_error* error) noexcept {
+                            std::uint64_t* call_id, sigrun_error* error, protocol_traffic* over) noexcept {
     *call_id = 0;
     struct pin {
         std::atomic<std::uint32_t>& count;
@@ -106,15 +109,38 @@ sigrun_result router::begin(std::uint64_t session, const sigrun_call& call, cons
         ~pin() { count.fetch_sub(1); }
     } running(running_);
     return sdk::guarded(error, [&]() -> sigrun_result {
-        auto refuse = [&](const problem& p) { return sdk::report(error, p.to_abi(), p.to_json()); };
+        auto params = sdk::view(call.params);
+        std::string left;
+        call_origin origin{{}, {}, over, {}};
+        auto refuse = [&](const problem& p) {
+            if (over) over->calls_failed.fetch_add(1, std::memory_order_relaxed);
+            if (origin.request_id.empty()) origin.request_id = new_request_id();
+            SIGRUN_LOG(logs::serve, debug, "request ", origin.request_id, ": ", sdk::view(call.method).substr(0, 80),
+                       " is refused: ", p.text());
+            return sdk::report(error, p.to_abi(), sdk::problem_with_request_id(p.to_json(), origin.request_id));
+        };
+        if (over) {
+            over->calls.fetch_add(1, std::memory_order_relaxed);
+            over->in.add(call.params.len + call.json.len + (call.payload ? call.payload->length : 0));
+            origin.begun = clock::system().now();
+        }
+        auto context = take_context(params, left);
+        if (!context) return refuse(context.error());
+        origin.request_id = context->request_id.empty() ? new_request_id() : std::move(context->request_id);
         if (stopping_) return refuse({errc::unavailable, "the daemon is stopping", "", "", "", 1000});
         std::string_view name = sdk::view(call.method);
         caller who;
         const bool asked = gate_ && gate_->required();
+        const bool audited = audit_ && audit::tells_of(name);
+        if (gate_ && (asked || audited)) who = gate_->identify(session, sdk::view(call.auth));
+        const audit::subject subject{name, params, origin.request_id, over ? std::string_view(over->name) : "",
+                                     session};
         if (asked) {
-            who = gate_->identify(session, sdk::view(call.auth));
             // Before anything else: a stranger is not even told which methods there are.
-            if (auto good = gate_->check(who, name); !good) return refuse(good.error());
+            if (auto good = gate_->check(who, name); !good) {
+                if (audit_) audit_->refused(subject, who, good.error().to_json());
+                return refuse(good.error());
+            }
         }
         auto it = methods_.find(name);
         if (it == methods_.end()) {
@@ -124,13 +150,27 @@ sigrun_result router::begin(std::uint64_t session, const sigrun_call& call, cons
                            "\"" + std::string(name.substr(0, 80)) + "\""});
         }
         it->second.calls.add();
-        auto state = std::make_shared<inbound_call>(session, replies);
-        call_input in{name,    sdk::view(call.params), sdk::view(call.json), sdk::view(call.auth), call.payload,
-                      session, asked ? &who : nullptr};
+        std::string told;
+        if (audited) told = audit_->begin(subject, who);
+        origin.method = it->first;
+        auto state = std::make_shared<inbound_call>(session, replies, std::move(origin));
+        if (audited)
+            state->on_answer([to = audit_, told = std::move(told)](bool failed, std::string_view answer) {
+                to->finish(told, failed, answer);
+            });
+        call_input in{it->first,
+                      params,
+                      sdk::view(call.json),
+                      sdk::view(call.auth),
+                      state->request_id(),
+                      context->trace_parent,
+                      call.payload,
+                      session,
+                      asked ? &who : nullptr};
         try {
             it->second.run(in, state);
         } catch (const std::exception& e) {
-            SIGRUN_LOG(logs::serve, error, "method ", name, " failed: ", e.what());
+            SIGRUN_LOG(logs::serve, error, "request ", in.request_id, ": method ", name, " failed: ", e.what());
             state->fail(make_problem(errc::internal, "the method failed; the log says why"));
         }
         if (state->settled()) return SIGRUN_OK;

@@ -15,9 +15,13 @@
 
 namespace sigrun {
 
+class audit;
+
 /// What a method gets. Texts are borrowed until the method returns.
 struct call_input {
     std::string_view method, params, document, auth;
+    std::string_view request_id;    // as its caller named it, or made up
+    std::string_view trace_parent;  // W3C traceparent of the caller; empty: none
     sigrun_buf* payload = nullptr;
     std::uint64_t session = 0;
     const caller* who = nullptr;  // null: nobody asks
@@ -39,12 +43,14 @@ public:
     explicit router(metrics& numbers);
     /// Before the first call; it outlives the calls.
     void set_gate(gate& who) noexcept { gate_ = &who; }
+    /// Before the first call; it outlives the calls.
+    void set_audit(audit& log) noexcept { audit_ = &log; }
     /// Before the first call.
     void add(std::string name, method_fn method);
     std::vector<std::string> methods() const;
 
     sigrun_result begin(std::uint64_t session, const sigrun_call& call, const sigrun_sink& replies,
-                        std::uint64_t* call_id, sigrun_error* error) noexcept override;
+                        std::uint64_t* call_id, sigrun_error* error, protocol_traffic* over) noexcept override;
     void resume(std::uint64_t call_id) noexcept override;
     void end(std::uint64_t call_id, sigrun_fn done, void* ctx) noexcept override;
     /// No new calls from now on; returns when no method runs; calls that wait are told that the daemon stops.
@@ -64,6 +70,7 @@ private:
 
     metrics& numbers_;
     gate* gate_ = nullptr;
+    audit* audit_ = nullptr;
     std::map<std::string, entry, std::less<>> methods_;
     std::array<shard, 16> shards_;
     std::atomic<std::uint64_t> next_id_{1};

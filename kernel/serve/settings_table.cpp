@@ -1,8 +1,10 @@
 #include "kernel/serve/settings_table.hpp"
 
 #include "kernel/net/net_options.hpp"
+#include "kernel/net/span_exporter.hpp"
 #include "kernel/plugin/plugin_guard.hpp"
 #include "kernel/serve/balancer_table.hpp"
+#include "kernel/serve/monitoring_tables.hpp"
 #include "kernel/serve/queue_tables.hpp"
 #include "kernel/serve/security_settings.hpp"
 #include "kernel/serve/zone_tables.hpp"
@@ -58,6 +60,11 @@ constexpr std::array k_log{
             .choices = "error,warning,info,debug,trace",
             .flags = SIGRUN_OPT_HOT}),
     option("file", SIGRUN_OPT_STRING, {.def = "", .doc = "Where; empty is stderr."}),
+    option("format", SIGRUN_OPT_CHOICE,
+           {.def = "text",
+            .doc = "text for people, or json: one object a line, with time, level, source, text, and request where it "
+                   "is about one.",
+            .choices = "text,json"}),
 };
 constexpr std::array k_registry{
     option(
@@ -419,13 +426,16 @@ constexpr std::array k_runner{
                    "server_name for this runner."}),
 };
 
-const std::array<documented_section, 16> k_sections{{
+const std::array<documented_section, 19> k_sections{{
     {"[server]", "Where the daemon listens.", k_server},
     {"[tls]", "Encryption, of what is accepted and of what is dialled. Files that change are read again by themselves.",
      tls_server_option_table()},
     {"[auth]", "Who may call.", auth_option_table()},
     {"[net]", "How other machines are reached.", net_option_table()},
     {"[log]", "The daemon's own log.", k_log},
+    {"[audit]", "Who did what.", k_audit_options},
+    {"[metrics]", "What is told in numbers.", k_metrics_options},
+    {"[trace]", "Traces of jobs for OpenTelemetry.", k_trace_options},
     {"[registry]", "Runners.", k_registry},
     {"[detector]", "Finding out what an endpoint speaks.", k_detector},
     {"[interface]", "How jobs reach runners.", k_interface},
@@ -499,7 +509,10 @@ problem with_origin(problem p, const settings& from) {
 
 result<void> check_daemon_values(const daemon_settings& bound, const settings& from) {
     auto addresses = check_addresses(bound.at("server"), is_guarded(bound));
-    return addresses ? addresses : result<void>(with_origin(addresses.error(), from));
+    if (!addresses) return with_origin(addresses.error(), from);
+    if (const auto to = bound.at("trace").text("endpoint"); !to.empty())
+        if (auto good = parse_collector(to); !good) return with_origin(good.error(), from);
+    return {};
 }
 
 bool is_section_of_kind(std::string_view name) noexcept { return kind_of(name) != nullptr; }

@@ -14,7 +14,7 @@ constexpr std::string_view k_bearer = "bearer ";
 }  // namespace
 
 sigrun_result controller_guard::begin(std::uint64_t session, const sigrun_call& call, const sigrun_sink& replies,
-                                      std::uint64_t* call_id, sigrun_error* error) noexcept {
+                                      std::uint64_t* call_id, sigrun_error* error, protocol_traffic* over) noexcept {
     return sdk::guarded(error, [&]() -> sigrun_result {
         if (sdk::view(call.method) == "sessions.open") {
             const auto auth = sdk::view(call.auth);
@@ -24,7 +24,7 @@ sigrun_result controller_guard::begin(std::uint64_t session, const sigrun_call& 
                 return sdk::report(error, good.error().to_abi(), good.error().to_json());
             }
         }
-        return behind_.begin(session, call, replies, call_id, error);
+        return behind_.begin(session, call, replies, call_id, error, over);
     });
 }
 

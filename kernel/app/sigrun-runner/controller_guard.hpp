@@ -27,7 +27,7 @@ public:
         : behind_(behind), who_(who), rules_(std::move(rules)) {}
 
     sigrun_result begin(std::uint64_t session, const sigrun_call& call, const sigrun_sink& replies,
-                        std::uint64_t* call_id, sigrun_error* error) noexcept override;
+                        std::uint64_t* call_id, sigrun_error* error, protocol_traffic* over) noexcept override;
     void resume(std::uint64_t call_id) noexcept override { behind_.resume(call_id); }
     void end(std::uint64_t call_id, sigrun_fn done, void* ctx) noexcept override { behind_.end(call_id, done, ctx); }
 

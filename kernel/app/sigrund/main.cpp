@@ -5,6 +5,7 @@
 #include "kernel/base/watchdog.hpp"
 #include "kernel/capability/probe_host.hpp"
 #include "kernel/log/log.hpp"
+#include "kernel/log/log_format.hpp"
 #include "kernel/log/loggers.hpp"
 #include "kernel/plugin/trial.hpp"
 #include "kernel/serve/daemon.hpp"
@@ -93,6 +94,7 @@ int main(int argc, char** argv) {
     sigrun::log_settings log;
     sigrun::parse_log_level(bound->at("log").text("level"), log.level);
     log.file = bound->at("log").text("file");
+    sigrun::set_log_format(bound->at("log").text("format"));
     sigrun::start_logging(log);
 
     std::promise<std::string> failure;

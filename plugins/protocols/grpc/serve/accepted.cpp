@@ -6,6 +6,8 @@
 #include "serve/served_session.hpp"
 #include "wire/agent.hpp"
 
+#include <sigrun/cpp/request_context.hpp>
+
 namespace sigrun::grpc {
 
 namespace {
@@ -63,6 +65,14 @@ std::shared_ptr<stream> accepted::make_stream(std::int32_t id, const fields& blo
                    nullptr;
         head.auth = *known;
     }
+    if (const auto given = block.find("x-request-id"); !given.empty()) {
+        if (!sdk::is_request_id(given))
+            return refuse(id, status_of({"invalid", "wrong value", "x-request-id", std::string(sdk::k_request_id_form),
+                                         shown(given)})),
+                   nullptr;
+        head.request_id = given;
+    }
+    if (const auto given = block.find("traceparent"); sdk::is_trace_parent(given)) head.trace_parent = given;
     if (!shared().calls && (head.what->replies == shape::unary || head.what->replies == shape::streaming ||
                             head.what->replies == shape::session))
         return refuse(id, status_of({"unsupported", "this host takes no calls"})), nullptr;

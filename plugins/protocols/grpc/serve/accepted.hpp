@@ -20,7 +20,8 @@ struct origin {
 struct request_head {
     const method* what = nullptr;
     std::string auth;
-    std::uint64_t deadline_ns = 0;  // 0 = none
+    std::uint64_t deadline_ns = 0;         // 0 = none
+    std::string request_id, trace_parent;  // of the metadata x-request-id and traceparent; empty: none
 };
 
 class accepted final : public connection {

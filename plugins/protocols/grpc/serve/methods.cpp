@@ -69,6 +69,9 @@ std::optional<problem> list_jobs(std::string_view bytes, call_parts& out) {
     if (auto bad = read(bytes, r)) return bad;
     json::object params;
     set_text(params, "state", r.state());
+    set_text(params, "queue", r.queue());
+    set_text(params, "where", r.where());
+    set_text(params, "tenant", r.tenant());
     if (r.limit()) params["limit"] = r.limit();
     set_text(params, "cursor", r.cursor());
     return done(out, "jobs.list", params);

@@ -2,6 +2,8 @@
 
 #include "serve/methods.hpp"
 
+#include <sigrun/cpp/request_context.hpp>
+
 namespace sigrun::grpc {
 
 plain_call::plain_call(std::shared_ptr<accepted> on, request_head head)
@@ -28,6 +30,7 @@ void plain_call::begin() {
     auto& host = owner_.shared().host;
     sdk::buffer payload;
     if (parts.has_payload) payload = sdk::buffer(host, parts.payload);
+    parts.params = sdk::with_request_context(parts.params, head_.request_id, head_.trace_parent);
     sigrun_call request{};
     request.struct_size = sizeof request;
     request.method = sdk::str(parts.method);

@@ -73,6 +73,7 @@ void connection::next_request() {
     head_only_ = false;
     http10_ = false;
     head_size_ = 0;
+    names_ = {};
     parser_.emplace();
     parser_->header_limit(static_cast<std::uint32_t>(owner_.options().max_header));
     parser_->body_limit(owner_.options().max_body);
@@ -173,6 +174,7 @@ bool connection::is_head_too_large(bool incomplete) const {
 
 void connection::on_head() {
     const auto& head = parser_->get();
+    names_ = names_of(head);
     // HTTP/1.0 knows no chunks: what it means by them is answered, but not trusted any further.
     keep_alive_ = head.keep_alive() && (head.version() == 11 || !header_of(head, "Transfer-Encoding"));
     http10_ = head.version() == 10;
@@ -222,7 +224,8 @@ void connection::give_early(const early_answer& answer, bool body_follows) {
     phase_ = phase::answer;
     if (body_follows || answer.close) keep_alive_ = false;  // its body will not be read
     const std::string_view type = answer.body.empty() ? std::string_view() : "application/problem+json";
-    reply(answer.status, type, answer.body, answer.extra);
+    if (names_.id.empty()) names_.id = new_request_id();  // its head cannot be read
+    reply(answer.status, type, problem_with_request_id(answer.body, names_.id), answer.extra);
 }
 
 void connection::start_answer() {
@@ -234,7 +237,8 @@ void connection::start_answer() {
 void connection::reply(int status, std::string_view type, std::string_view content, std::string_view extra) {
     if (phase_ != phase::answer) return;
     if (keep_alive_ && ends_here()) keep_alive_ = false;
-    append_head(out_, {status, type, loop_.date(), extra, framing::length, content.size(), http10_, keep_alive_});
+    append_head(out_,
+                {status, type, loop_.date(), extra, names_.id, framing::length, content.size(), http10_, keep_alive_});
     if (!head_only_) out_ += content;
     finish_answer();
 }
@@ -243,7 +247,7 @@ void connection::reply_problem(const problem_reply& p) {
     std::string extra;
     if (p.retry_after_s) extra = sdk::concat("Retry-After: ", p.retry_after_s, "\r\n");
     if (p.status == 401) extra += "WWW-Authenticate: Bearer\r\n";
-    reply(p.status, "application/problem+json", p.body, extra);
+    reply(p.status, "application/problem+json", problem_with_request_id(p.body, names_.id), extra);
 }
 
 void connection::reply_problem(const problem& p) {
@@ -255,9 +259,15 @@ void connection::stream_head(int status, std::string_view type) {
     if (phase_ != phase::answer) return;
     chunked_ = !http10_;
     if (!chunked_ || (keep_alive_ && ends_here())) keep_alive_ = false;
-    append_head(
-        out_,
-        {status, type, loop_.date(), {}, chunked_ ? framing::chunked : framing::until_close, 0, http10_, keep_alive_});
+    append_head(out_, {status,
+                       type,
+                       loop_.date(),
+                       {},
+                       names_.id,
+                       chunked_ ? framing::chunked : framing::until_close,
+                       0,
+                       http10_,
+                       keep_alive_});
 }
 
 void connection::stream_head(int status, std::string_view type, std::string_view extra, std::uint64_t length) {

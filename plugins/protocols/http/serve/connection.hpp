@@ -45,6 +45,8 @@ public:
     std::uint64_t session() const noexcept { return session_; }
     const std::string& auth() const noexcept { return checked_.auth.empty() ? peer_auth_ : checked_.auth; }
     const checked_request& asked() const noexcept { return checked_; }
+    /// Of the request that is being answered.
+    const request_names& names() const noexcept { return names_; }
     std::string take_body() { return std::move(request_.body()); }
     /// Counts requests: tells a late answer that its request is over.
     std::uint64_t turn() const noexcept { return turn_; }
@@ -117,6 +119,7 @@ private:
     std::size_t head_size_ = 0;  // bytes of the current head that were parsed
     request request_;
     checked_request checked_;
+    request_names names_;
     std::uint64_t turn_ = 0;
     std::shared_ptr<pending> pending_;
     std::string carried_;  // token of a session

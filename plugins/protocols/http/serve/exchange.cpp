@@ -1,5 +1,6 @@
 #include "serve/exchange.hpp"
 
+#include "serve/dashboard.hpp"
 #include "serve/openapi.hpp"
 #include "serve/server.hpp"
 #include "serve/session_routes.hpp"
@@ -77,7 +78,13 @@ void answer_request(const std::shared_ptr<connection>& who) {
     std::string params = asked.params;
     switch (r.replies) {
         case answer::openapi: return who->reply(200, "application/json", openapi_document());
-        case answer::index: return who->reply(200, "application/json", index_document());
+        case answer::index:
+            if (asked.html && answer_asset(*who, "index.html")) return;
+            return who->reply(200, "application/json", index_document());
+        case answer::asset:
+            if (answer_asset(*who, asked.match.variables.at(0))) return;
+            return who->reply_problem({"not_found", "there is no such part of the dashboard", "name",
+                                       "a file that the page names", shown(asked.match.variables.at(0))});
         case answer::poll_frames: return poll_session_frames(who);
         case answer::post_frames: return post_session_frames(who);
         case answer::close_session: return close_session(who);
@@ -107,7 +114,7 @@ exchange::exchange(const std::shared_ptr<connection>& who, std::string method, s
     : who_(who.get()),
       route_(*who->asked().match.what),
       method_(std::move(method)),
-      params_(std::move(params)),
+      params_(sdk::with_request_context(params, who->names().id, who->names().trace_parent)),
       streams_(!who->asked().head_only && (route_.replies == answer::logs || route_.replies == answer::bytes ||
                                            route_.replies == answer::events || route_.replies == answer::call)),
       sse_(route_.replies == answer::events || who->asked().event_stream),

@@ -9,6 +9,9 @@
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/field.hpp>
 
+#include <atomic>
+#include <random>
+
 namespace sigrun::http {
 namespace {
 namespace beast = boost::beast;
@@ -87,6 +90,26 @@ std::optional<head_verdict> check_protocol(const request_header& head) {
 
 }  // namespace
 
+std::string new_request_id() {
+    // The beginning is random, so that names of two runs, or of two daemons, do not meet.
+    static std::atomic<std::uint64_t> next{std::uint64_t{std::random_device()()} << 32};
+    constexpr char k_digits[] = "0123456789abcdef";
+    std::string out(16, '0');
+    auto n = next.fetch_add(1, std::memory_order_relaxed);
+    for (auto at = out.rbegin(); at != out.rend(); ++at, n >>= 4) *at = k_digits[n & 15];
+    return out;
+}
+
+request_names names_of(const request_header& head) {
+    request_names out;
+    if (const auto given = header_of(head, "traceparent"); given && sdk::is_trace_parent(*given))
+        out.trace_parent = *given;
+    const auto given = header_of(head, "X-Request-Id");
+    out.wrong = given && !sdk::is_request_id(*given);
+    out.id = given && !out.wrong ? std::string(*given) : new_request_id();
+    return out;
+}
+
 std::optional<std::string_view> header_of(const request_header& head, std::string_view name) {
     const auto found = head.find(beast::string_view(name.data(), name.size()));
     if (found == head.end()) return std::nullopt;
@@ -101,6 +124,9 @@ bool asks_for_websocket(const request_header& head) {
 head_verdict check_head(const request_header& head, bool has_body, const host_rule& hosts) {
     if (auto bad = check_protocol(head)) return std::move(*bad);
     if (const auto bad = check_caller(head, hosts)) return refuse(bad->status, bad->why);
+    if (names_of(head).wrong)
+        return refuse(400, {"invalid", "wrong value", "X-Request-Id", std::string(sdk::k_request_id_form),
+                            shown(*header_of(head, "X-Request-Id"))});
     std::string auth;
     if (auto bad = read_authorization(head, auth)) return std::move(*bad);
     const auto verb = sv(head.method_string());
@@ -150,6 +176,15 @@ head_verdict check_head(const request_header& head, bool has_body, const host_ru
         request.event_stream = format ? *format == "sse" : accept && mentions(*accept, "text/event-stream");
         const auto* follow = where->find("follow");
         request.follows = follow && (follow->empty() || *follow == "true" || *follow == "1" || *follow == "yes");
+    }
+    if (r.replies == answer::index || r.replies == answer::asset) {
+        const auto is_named = [&](std::string_view header, std::string_view word) {
+            const auto list = header_of(head, header);
+            return list && mentions(*list, word);
+        };
+        request.html = is_named("Accept", "text/html");
+        request.gzip = is_named("Accept-Encoding", "gzip");
+        request.known_tag = header_of(head, "If-None-Match").value_or(std::string_view());
     }
     request.where = std::move(*where);
     return v;

@@ -24,6 +24,15 @@ inline std::string_view sv(boost::beast::string_view s) { return {s.data(), s.si
 std::optional<std::string_view> header_of(const request_header& head, std::string_view name);
 bool asks_for_websocket(const request_header& head);
 
+/// What the request is called (X-Request-Id, else a name is made up) and what trace it is part of (traceparent; empty: none that can be
+/// used). A wrong X-Request-Id is replaced, and `wrong` says so.
+struct request_names {
+    std::string id, trace_parent;
+    bool wrong = false;
+};
+request_names names_of(const request_header& head);
+std::string new_request_id();
+
 /// A request that has a route.
 struct checked_request {
     route_match match;
@@ -35,6 +44,9 @@ struct checked_request {
     bool event_stream = false;        // logs: SSE instead of raw bytes
     bool follows = false;             // logs: waits for more output
     std::optional<byte_range> range;  // bytes: only these
+    bool html = false;                // index: the page rather than the list of routes
+    bool gzip = false;                // index, asset: may come compressed
+    std::string known_tag;            // the same: If-None-Match
 };
 
 /// An answer given from the head alone: refusals, and OPTIONS.

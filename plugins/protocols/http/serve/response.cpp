@@ -13,15 +13,16 @@ namespace sigrun::http {
 void append_head(std::string& out, const response_head& head) {
     const auto reason = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(head.status));
     out += sdk::concat("HTTP/1.1 ", head.status, " ", std::string_view(reason.data(), reason.size()),
-                       "\r\nServer: ", k_server, "\r\nDate: ", head.date,
-                       "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
+                       "\r\nServer: ", k_server, "\r\nDate: ", head.date, "\r\nX-Content-Type-Options: nosniff\r\n");
+    if (head.extra.find("Cache-Control: ") == std::string_view::npos) out += "Cache-Control: no-store\r\n";
     // nginx would hold a stream back until it has a buffer full of it.
     if (head.how != framing::length) out += "X-Accel-Buffering: no\r\n";
     if (!head.type.empty()) out += sdk::concat("Content-Type: ", head.type, "\r\n");
+    if (!head.request_id.empty()) out += sdk::concat("X-Request-Id: ", head.request_id, "\r\n");
     out += head.extra;
     if (head.how == framing::chunked) {
         out += "Transfer-Encoding: chunked\r\n";
-    } else if (head.how == framing::length && head.status != 204) {
+    } else if (head.how == framing::length && head.status != 204 && head.status != 304) {
         out += sdk::concat("Content-Length: ", head.length, "\r\n");
     }
     if (!head.keep_alive || head.how == framing::until_close) {

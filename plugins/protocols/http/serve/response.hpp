@@ -14,6 +14,7 @@ struct response_head {
     std::string_view type{};  // empty: no content
     std::string_view date{};
     std::string_view extra{};  // complete header lines
+    std::string_view request_id{};
     framing how = framing::length;
     std::size_t length = 0;
     bool http10 = false;

@@ -20,6 +20,8 @@ constexpr std::array k_config_diff{
     param{source::query, "to", "to", kind::integer, "another one; the current one if left out"}};
 constexpr std::array k_backup{
     param{source::query, "path", "path", kind::text, "absolute path of a new file on the daemon's machine"}};
+constexpr std::array k_rotate{k_id, param{source::query, "overlap", "overlap", kind::text,
+                                          "how long the old text stays good; not at all if left out"}};
 constexpr param k_token{source::path, "token", ""};
 
 constexpr std::array k_submit{
@@ -28,7 +30,12 @@ constexpr std::array k_submit{
 constexpr std::array k_submit_many{
     param{source::header, "Idempotency-Key", "idempotency_key", kind::text, "the same key never makes other jobs"},
     param{source::query, "dry_run", "dry_run", kind::boolean, "only tell what would be submitted"}};
-constexpr std::array k_list_jobs{param{source::query, "state", "state", kind::text, "only jobs in this state"}, k_limit,
+constexpr std::array k_list_jobs{param{source::query, "state", "state", kind::text, "only jobs in this state"},
+                                 param{source::query, "where", "where", kind::text,
+                                       "an expression over job.state, job.queue, job.runner, label.NAME and the like"},
+                                 param{source::query, "queue", "queue", kind::text, "only jobs of this queue"},
+                                 param{source::query, "tenant", "tenant", kind::text, "only jobs of this tenant"},
+                                 k_limit,
                                  k_cursor};
 constexpr std::array k_only_id{k_id};
 constexpr std::array k_cancel{
@@ -58,12 +65,16 @@ constexpr std::array k_unplug{
 constexpr std::array k_id_reason{k_id, k_reason};
 constexpr std::array k_runner_migrate{k_id,
                                       param{source::query, "to", "to", kind::text, "name of a protocol, or auto"}};
+constexpr std::array k_export{k_id, param{source::query, "format", "format", kind::text, "nfd or reapi"}};
 constexpr std::array k_runner_reload{
     k_id, param{source::query, "plugin", "plugin", kind::text, "id or file name; all that changed if left out"}};
 constexpr std::array k_events{
     param{source::header, "Last-Event-ID", "after", kind::integer, "number to resume from, as EventSource sends it"},
     param{source::query, "after", "after", kind::integer, "sequence number of the last event seen, unless resumed"},
     param{source::query, "types", "types", kind::text, "comma separated prefixes of event types"}};
+constexpr std::array k_history{
+    param{source::query, "window", "window", kind::text, "how far back, 1s to 24h; 1h if left out"},
+    param{source::query, "series", "series", kind::text, "comma separated beginnings of names; all if left out"}};
 constexpr std::array k_probe{param{source::query, "only", "only", kind::text, "comma separated prefixes of fact keys"}};
 constexpr std::array k_call{param{source::path, "method", ""},
                             param{source::query, "params", "", kind::text, "the method's params as a JSON object"}};
@@ -75,6 +86,9 @@ constexpr std::array k_session{k_token};
 constexpr std::array k_record{
     param{source::path, "id", "balancer"},
     param{source::query, "picks", "picks", kind::integer, "how many, 1 to 1000000; 1000 if left out"}};
+constexpr std::array k_asset{
+    param{source::path, "name", ""},
+    param{source::query, "v", "", kind::text, "of which version it is; any has the same content"}};
 constexpr std::span<const param> k_none{};
 
 constexpr route k_routes[] = {
@@ -108,6 +122,8 @@ constexpr route k_routes[] = {
      "its work goes over another protocol"},
     {"POST", "/v1/runners/{id}/reload", "runners.reload", answer::json, body::none, 200, "", k_runner_reload,
      "replace plugins of the runner by what their files hold now"},
+    {"GET", "/v1/runners/{id}/export", "runners.export", answer::json, body::none, 200, "", k_export,
+     "its facts in the words of others"},
     {"GET", "/v1/events", "events.watch", answer::events, body::none, 200, "", k_events, "what happens, as SSE"},
     {"GET", "/v1/plugins", "plugins.list", answer::json, body::none, 200, "", k_none, "plugins"},
     {"GET", "/v1/plugins/{id}", "plugins.get", answer::json, body::none, 200, "", k_only_id, "one plugin"},
@@ -142,7 +158,17 @@ constexpr route k_routes[] = {
      "one of them"},
     {"GET", "/v1/config/diff", "config.diff", answer::json, body::none, 200, "", k_config_diff,
      "what is different between two of them"},
+    {"POST", "/v1/tokens", "tokens.create", answer::json, body::json, 201, "/v1/tokens/", k_none,
+     "make a token; its text is in this answer alone"},
+    {"GET", "/v1/tokens", "tokens.list", answer::json, body::none, 200, "", k_none, "tokens, without their texts"},
+    {"POST", "/v1/tokens/{id}/rotate", "tokens.rotate", answer::json, body::none, 200, "", k_rotate,
+     "give a token a new text"},
+    {"DELETE", "/v1/tokens/{id}", "tokens.remove", answer::json, body::none, 200, "", k_only_id, "revoke a token"},
+    {"GET", "/v1/methods", "methods.list", answer::json, body::none, 200, "", k_none,
+     "every method there is, and what its caller must be allowed to do"},
     {"GET", "/v1/stats", "stats.get", answer::json, body::none, 200, "", k_none, "numbers of this daemon"},
+    {"GET", "/v1/stats/history", "stats.history", answer::json, body::none, 200, "", k_history,
+     "what the daemon did of late, for charts"},
     {"GET", "/v1/version", "version.get", answer::json, body::none, 200, "", k_none, "version of this daemon"},
     {"GET", "/v1/probe", "probe.run", answer::json, body::none, 200, "", k_probe, "facts of the daemon's machine"},
     {"GET", "/healthz", "health.live", answer::json, body::none, 200, "", k_none, "alive"},
@@ -156,7 +182,8 @@ constexpr route k_routes[] = {
      "frames from this peer; with `wait` also a poll"},
     {"DELETE", "/v1/sessions/{token}", "", answer::close_session, body::none, 204, "", k_session, "end a session"},
     {"GET", "/v1/openapi.json", "", answer::openapi, body::none, 200, "", k_none, "this API as OpenAPI 3.1"},
-    {"GET", "/", "", answer::index, body::none, 200, "", k_none, "the routes of this API"},
+    {"GET", "/", "", answer::index, body::none, 200, "", k_none, "the routes of this API; for a browser the dashboard"},
+    {"GET", "/ui/{name}", "", answer::asset, body::none, 200, "", k_asset, "a part of the dashboard"},
 };
 
 bool is_variable(std::string_view part) { return part.size() > 2 && part.front() == '{' && part.back() == '}'; }

@@ -35,7 +35,8 @@ enum class answer {
     post_frames,
     close_session,
     openapi,
-    index,
+    index,  // the routes, or the dashboard for a browser
+    asset,  // a part of the dashboard
 };
 enum class body { none, json };
 

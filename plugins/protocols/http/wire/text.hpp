@@ -5,6 +5,7 @@
 #include <sigrun/cpp/duration.hpp>
 #include <sigrun/cpp/json_text.hpp>
 #include <sigrun/cpp/mismatch.hpp>
+#include <sigrun/cpp/request_context.hpp>
 #include <sigrun/cpp/utf8.hpp>
 
 namespace sigrun::http {
@@ -17,6 +18,7 @@ using sdk::json_string;
 using sdk::mismatch;
 using sdk::one_line;
 using sdk::parse_duration;
+using sdk::problem_with_request_id;
 using sdk::shown;
 using sdk::to_base64;
 using sdk::unfinished_tail;

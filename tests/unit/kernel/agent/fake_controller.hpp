@@ -214,7 +214,7 @@ public:
 
     // -- call_handler, link_adopter
     sigrun_result begin(std::uint64_t, const sigrun_call& call, const sigrun_sink& replies, std::uint64_t* call_id,
-                        sigrun_error* error) noexcept override {
+                        sigrun_error* error, protocol_traffic*) noexcept override {
         return sdk::guarded(error, [&]() -> sigrun_result {
             *call_id = 0;
             if (sdk::view(call.method) != "runners.register")

@@ -271,7 +271,7 @@ TEST_F(host_services, calls_and_links_are_refused_as_unavailable_without_a_handl
 
 struct recording_handler final : call_handler {
     sigrun_result begin(std::uint64_t session, const sigrun_call& call, const sigrun_sink&, std::uint64_t* id,
-                        sigrun_error*) noexcept override {
+                        sigrun_error*, protocol_traffic*) noexcept override {
         seen = std::to_string(session) + " " + std::string(sdk::view(call.method));
         *id = 5;
         return SIGRUN_PENDING;

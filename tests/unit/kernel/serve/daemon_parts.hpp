@@ -69,7 +69,7 @@ struct daemon_parts {
         call.params = sdk::str(params);
         call.json = sdk::str(document);
         std::uint64_t id = 0;
-        methods.begin(1, call, sink, &id, nullptr);
+        methods.begin(1, call, sink, &id, nullptr, nullptr);
         return id;
     }
     void end(std::uint64_t id) { methods.end(id, nullptr, nullptr); }

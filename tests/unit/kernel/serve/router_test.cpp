@@ -41,7 +41,7 @@ struct router_test : testing::Test {
         call.struct_size = sizeof call;
         call.method = sdk::str(method);
         call.params = sdk::str(params);
-        return methods.begin(7, call, sink, &call_id, &error.abi);
+        return methods.begin(7, call, sink, &call_id, &error.abi, nullptr);
     }
 };
 
@@ -131,7 +131,7 @@ TEST_F(router_test, room_that_comes_while_the_last_reply_is_refused_is_not_misse
     sigrun_call call{};
     call.struct_size = sizeof call;
     call.method = sdk::str("stream");
-    ASSERT_EQ(methods.begin(7, call, sink_with_room, &p.id, nullptr), SIGRUN_PENDING);
+    ASSERT_EQ(methods.begin(7, call, sink_with_room, &p.id, nullptr, nullptr), SIGRUN_PENDING);
     kept->last("{}");
     EXPECT_EQ(p.offered, 2);
 }
@@ -195,7 +195,7 @@ TEST_F(router_test, end_during_a_reply_waits_for_it) {
     sigrun_call call{};
     call.struct_size = sizeof call;
     call.method = sdk::str("stream");
-    ASSERT_EQ(methods.begin(7, call, ending, &p.id, nullptr), SIGRUN_PENDING);
+    ASSERT_EQ(methods.begin(7, call, ending, &p.id, nullptr, nullptr), SIGRUN_PENDING);
     kept->reply("{}");
     EXPECT_FALSE(p.done_inside);
     EXPECT_TRUE(p.done);
@@ -269,7 +269,7 @@ TEST_F(router_test, streams_settling_jobs_stop_resume_and_end_race_without_a_lat
         call.struct_size = sizeof call;
         call.method = sdk::str("stream");
         ids.emplace_back();
-        ASSERT_EQ(methods.begin(7, call, callers.back()->sink, &ids.back(), nullptr), SIGRUN_PENDING);
+        ASSERT_EQ(methods.begin(7, call, callers.back()->sink, &ids.back(), nullptr, nullptr), SIGRUN_PENDING);
     }
     std::atomic<bool> go{false};
     std::vector<std::thread> threads;

@@ -164,6 +164,29 @@ TEST(http_serve, curl_submits_with_expect_chunks_and_keep_alive) {
     EXPECT_EQ(sut.wait_call(2).document, big);
 }
 
+TEST(http_serve, a_request_is_called_what_its_caller_says_or_something_that_is_told) {
+    served_plugin sut;
+    sut.on("jobs.get", [&](const seen_call& c, sigrun_error*) {
+        give_reply(sut.host.get(), c.replies, SIGRUN_FRAME_LAST, "{}");
+        return SIGRUN_OK;
+    });
+    constexpr std::string_view trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    auto got = sut.get("/v1/jobs/a", sdk::concat("X-Request-Id: mine-1\r\ntraceparent: ", trace, "\r\n"));
+    EXPECT_EQ(got.header("X-Request-Id"), "mine-1");
+    EXPECT_EQ(sut.wait_call(1).request_id, "mine-1");
+    EXPECT_EQ(sut.wait_call(1).trace_parent, trace);
+    EXPECT_EQ(sut.wait_call(1).params, R"({"id":"a"})");
+    got = sut.get("/v1/jobs/a");
+    EXPECT_EQ(got.header("X-Request-Id"), sut.wait_call(2).request_id);
+    EXPECT_NE(sut.wait_call(2).request_id, "mine-1");
+    EXPECT_EQ(sut.wait_call(2).trace_parent, "");
+    got = sut.get("/v1/nothing");
+    EXPECT_NE(got.body.find("\"request_id\":\"" + std::string(got.header("X-Request-Id")) + "\""), std::string::npos);
+    got = sut.get("/v1/jobs/a", "X-Request-Id: a b\r\ntraceparent: nonsense\r\n");
+    EXPECT_EQ(got.status, 400);
+    EXPECT_EQ(json::parse(got.body).at("field"), "X-Request-Id");
+}
+
 TEST(http_serve, metrics_openapi_and_index) {
     served_plugin sut;
     sut.on("metrics.get", [&](const seen_call& c, sigrun_error*) {

@@ -6,6 +6,8 @@
 #include <sigrun/cpp/mock_host.hpp>
 #include <sigrun/protocol.h>
 
+#include <boost/json.hpp>
+
 #include <sys/stat.h>
 
 #include <cstdlib>
@@ -26,7 +28,22 @@ struct seen_call {
     std::uint64_t session = 0;
     std::string method, params, document, auth, payload;
     sigrun_sink replies{};
+    std::string request_id, trace_parent;  // taken out of the params
 };
+
+/// The params without what the plugin puts in front of them.
+inline void take_names(seen_call& seen) {
+    auto o = boost::json::parse(seen.params).as_object();
+    const auto take = [&](const char* name, std::string& into) {
+        if (const auto* v = o.if_contains(name)) into = std::string(v->as_string());
+        o.erase(name);
+    };
+    const auto members = seen.params.find(
+        ',', seen.params.find("\"traceparent\"") == std::string::npos ? 0 : seen.params.find("\"traceparent\""));
+    take("request_id", seen.request_id);
+    take("traceparent", seen.trace_parent);
+    seen.params = o.empty() ? "" : "{" + seen.params.substr(members + 1);
+}
 
 inline sigrun_result give_reply(const sdk::host& host, const sigrun_sink& sink, std::uint32_t flags,
                                 std::string_view json, std::string_view payload = {}) {
@@ -174,7 +191,10 @@ private:
                        std::string(sdk::view(call.json)),
                        std::string(sdk::view(call.auth)),
                        std::string(sdk::mock::content(call.payload)),
-                       replies};
+                       replies,
+                       {},
+                       {}};
+        take_names(seen);
         answer what;
         {
             std::lock_guard lock(mutex_);
