@@ -76,6 +76,7 @@ macro(sigrun_make_packages)
   sigrun_make_manual()
   sigrun_install_service(daemon sigrun sigrund.service sigrun.ini)
   sigrun_install_service(runner sigrun-runner sigrun-runner.service runner.ini)
+  install(DIRECTORY ${CMAKE_SOURCE_DIR}/etc/monitoring DESTINATION share/sigrun COMPONENT daemon)
 
   set(CPACK_GENERATOR DEB)
   set(CPACK_PACKAGE_NAME sigrun)

@@ -121,6 +121,9 @@ class Packages(unittest.TestCase):
         self.assertEqual(self.machine.output("systemctl show -P NRestarts sigrund sigrun-runner").split(), ["0", "0"])
         self.assertIn('"ok"', self.machine.output(
             "python3 -c \"import urllib.request as u; print(u.urlopen('http://127.0.0.1:7070/healthz').read().decode())\""))
+        page = self.machine.output("python3 -c \"import urllib.request as u; print(u.urlopen(u.Request('http://127.0.0.1:7070/', "
+                                   "headers={'Accept': 'text/html'})).read().decode())\"")
+        self.assertIn("<html", page, "the dashboard is up; what it shows it asks for with a token")
         refused = self.machine.run("runuser -u nobody -- sigrun runner ls", check=False)
         self.assertNotEqual(refused.returncode, 0, refused.stdout)
 
