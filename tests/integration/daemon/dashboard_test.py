@@ -66,7 +66,7 @@ class Dashboard(SecureFleet, FleetTest):
         self.assertEqual(self.get(d, "/ui/../etc/passwd")[0], 404)
         self.assertEqual(self.get(d, "/ui/nothing.js")[0], 404)
 
-    def test_mission_k1_a_job_is_submitted_followed_searched_and_cancelled(self):
+    def test_mission_g5_a_job_is_submitted_followed_searched_and_cancelled(self):
         d = self.fleet()
         script = r"for i in 1 2 3; do echo tick $i; done; printf '\033[31mred\033[0m\n'; exec sleep 600"
         job = self.flow(d, "submit", script, 'label.zone == "eu"')["id"]

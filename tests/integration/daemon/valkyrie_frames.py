@@ -35,7 +35,8 @@ def read_varint(data, at):
 
 
 class Caller:
-    def __init__(self, port, host="127.0.0.1"):
+    def __init__(self, port, host="127.0.0.1", token=None):
+        self.token = token
         self.socket = socket.create_connection((host, port), timeout=30)
         self.data, self.stream = b"", 15
         hello = struct.pack("<HHIIIIIQQ", 1, 1, 1 << 20, 16 << 20, 64, 1 << 20, 1 << 20, 0, 0) + os.urandom(16) + bytes(16) + text("python")
@@ -76,6 +77,8 @@ class Caller:
         flags, body = 0, text(method)
         if params is not None:
             flags, body = flags | PARAMS, body + text(json.dumps(params))
+        if self.token:
+            flags, body = flags | AUTH, body + text("bearer " + self.token)
         if document is not None:
             flags, body = flags | JSON, body + text(json.dumps(document))
         self.socket.sendall(self.frame(CALL, flags, self.stream, body))

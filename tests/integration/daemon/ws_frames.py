@@ -54,11 +54,12 @@ class Deflater:
 
 
 class Wire:
-    def __init__(self, port, extensions="", host="127.0.0.1"):
+    def __init__(self, port, extensions="", host="127.0.0.1", token=None):
         self.socket = socket.create_connection((host, port), timeout=20)
         self.data = b""
         key = base64.b64encode(os.urandom(16)).decode()
         offered = f"Sec-WebSocket-Extensions: {extensions}\r\n" if extensions else ""
+        offered += f"Authorization: Bearer {token}\r\n" if token else ""
         self.say((f"GET /v1/session HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{offered}"
                   f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Protocol: sigrun.v1\r\n\r\n").encode())
         while b"\r\n\r\n" not in self.data:
