@@ -274,8 +274,8 @@ void connection::stream_head(int status, std::string_view type, std::string_view
     if (phase_ != phase::answer) return;
     chunked_ = false;
     if (keep_alive_ && ends_here()) keep_alive_ = false;
-    append_head(out_, {status, type, loop_.date(), extra, framing::length, static_cast<std::size_t>(length), http10_,
-                       keep_alive_});
+    append_head(out_, {status, type, loop_.date(), extra, names_.id, framing::length, static_cast<std::size_t>(length),
+                       http10_, keep_alive_});
 }
 
 void connection::stream(std::string_view data) {
