@@ -5,7 +5,7 @@ packages=(
     g++ cmake ninja-build ccache mold pkg-config git
     libboost1.81-dev libboost-json1.81-dev libboost-container1.81-dev libboost-filesystem1.81-dev
     libpoco-dev libhwloc-dev libmnl-dev libcli11-dev prometheus-cpp-dev libxxhash-dev libsqlite3-dev libssl-dev zlib1g-dev
-    libpci-dev pciutils pci.ids libseccomp-dev bubblewrap
+    libpci-dev pciutils pci.ids libseccomp-dev bubblewrap libcurl4-openssl-dev
     libnghttp2-dev libprotobuf-dev protobuf-compiler
     libgtest-dev libbenchmark-dev
     rustc cargo
@@ -17,7 +17,8 @@ case "${1:-}" in
     --bench) packages+=(gearman-job-server libgearman-dev libgrpc++-dev) ;;
     --fuzz) packages+=(clang libclang-rt-14-dev) ;;
     --tidy) packages+=(clang-tidy clang-format) ;;
-    --help) echo "usage: etc/install-deps.sh [--bench|--fuzz|--tidy]   extra packages for that purpose"; exit 0 ;;
+    --packages) packages+=(mmdebstrap lintian zsh podman) ;;
+    --help) echo "usage: etc/install-deps.sh [--bench|--fuzz|--tidy|--packages]   extra packages for that purpose"; exit 0 ;;
     "") ;;
     *) echo "etc/install-deps.sh: unknown option '$1' (try --help)" >&2; exit 2 ;;
 esac

@@ -2,13 +2,20 @@
 # etc/test.sh [release|asan|tsan|fuzz|coverage] [ctest arguments...]
 # Installs what is missing, builds the flavour, runs its tests (default: release, all of them).
 #   etc/test.sh asan -L unit     only the unit tests under ASan and UBSan
+# etc/test.sh packages: builds Debian packages and container images and tries them on a bare Debian 12 (root; about five minutes)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 flavour=release
 case "${1:-}" in
     release|asan|tsan|fuzz|coverage) flavour=$1; shift ;;
-    -h|--help) sed -n '2,4s/^# //p' "$0"; exit 0 ;;
+    -h|--help) sed -n '2,5s/^# //p' "$0"; exit 0 ;;
 esac
+if [ "${1:-}" = packages ]; then
+    etc/install-deps.sh --packages
+    etc/build.sh release packages
+    python3 -B tests/packages/packages_test.py build/release
+    exec python3 -B tests/packages/containers_test.py build/release
+fi
 if [ "$flavour" = fuzz ]; then etc/build.sh fuzz fuzzers; else etc/build.sh "$flavour"; fi
 export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1

@@ -1,4 +1,5 @@
 // sigrun-runner: the runner agent.
+#include "kernel/app/describe/describe.hpp"
 #include "kernel/base/service_manager.hpp"
 #include "kernel/base/watchdog.hpp"
 #include "kernel/capability/probe_host.hpp"
@@ -197,6 +198,7 @@ int main(int argc, char** argv) {
     bool supervised = false;
     app.add_flag("--supervise", supervised, "start it again when it crashes, from a small parent process");
     app.set_version_flag("--version", "sigrun-runner " SIGRUN_VERSION);
+    if (sigrun::described(app, argc, argv)) return 0;
     CLI11_PARSE(app, argc, argv);
     for (std::size_t i = 0; i < std::size(k_flags); ++i)
         if (!values[i].empty())

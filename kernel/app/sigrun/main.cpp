@@ -1,4 +1,5 @@
 // sigrun: the command line for people and scripts. Parses, runs one action, turns failures into exit codes.
+#include "kernel/app/describe/describe.hpp"
 #include "kernel/app/sigrun/cell_text.hpp"
 #include "kernel/app/sigrun/context.hpp"
 #include "kernel/capability/probe_host.hpp"
@@ -114,6 +115,7 @@ int main(int argc, char** argv) {
                            "  sigrun job explain ID            why it waits, or why it runs where it runs\n"
                            "  sigrun probe                     what Sigrun can tell about this machine\n\n") +
                k_exit_codes_help);
+    if (sigrun::described(app, argc, argv)) return k_ok;
     // Everything behind "--" is a job's command and none of our options.
     int own = argc;
     for (int i = 1; i < argc && own == argc; ++i)

@@ -1,4 +1,5 @@
 // sigrund: the daemon.
+#include "kernel/app/describe/describe.hpp"
 #include "kernel/base/quantity.hpp"
 #include "kernel/base/service_manager.hpp"
 #include "kernel/base/watchdog.hpp"
@@ -67,6 +68,7 @@ int main(int argc, char** argv) {
     bool supervised = false;
     app.add_flag("--supervise", supervised, "start it again when it crashes, from a small parent process");
     app.set_version_flag("--version", "sigrund " SIGRUN_VERSION);
+    if (sigrun::described(app, argc, argv)) return 0;
     CLI11_PARSE(app, argc, argv);
 
     if (supervised)
