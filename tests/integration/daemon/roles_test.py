@@ -2,6 +2,7 @@
 import http.client
 import json
 import unittest
+import urllib.parse
 
 import grpc_peers
 
@@ -28,6 +29,8 @@ MEASURE = {"path.measure"}
 MAY = {"reader": ANYBODY | READ, "submitter": ANYBODY | READ | SUBMIT, "operator": ANYBODY | READ | SUBMIT | OPERATE,
        "runner": ANYBODY | MEASURE, "admin": ANYBODY | READ | SUBMIT | OPERATE | ADMINISTER | MEASURE, None: ANYBODY}
 REFUSED = {"forbidden", "unauthenticated"}
+# Without events of before, a stream's first answer would be the next event.
+ARGUMENTS = {"events.watch": {"after": 0}}
 
 
 class Callers:
@@ -48,7 +51,8 @@ class Callers:
 
     def http(self, method):
         c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        c.request("POST", f"/v1/call/{method}", headers={"Authorization": f"Bearer {self.token}"} if self.token else {})
+        query = urllib.parse.quote(json.dumps(ARGUMENTS.get(method, {})))
+        c.request("POST", f"/v1/call/{method}?params={query}", headers={"Authorization": f"Bearer {self.token}"} if self.token else {})
         r = c.getresponse()
         text = r.read() if r.status != 200 else r.readline()
         c.close()
@@ -62,7 +66,7 @@ class Callers:
     def websocket(self, method):
         self.number += 1
         say = lambda frame: self.wire.say(ws_frames.frame(ws_frames.FIN | ws_frames.TEXT, json.dumps(frame).encode()))
-        say({"kind": "call", "id": self.number, "method": method, "params": {}})
+        say({"kind": "call", "id": self.number, "method": method, "params": ARGUMENTS.get(method, {})})
         first = reply = self.heard()
         if not reply.get("flags", 0) & 1:
             say({"kind": "end", "id": self.number})
@@ -78,7 +82,7 @@ class Callers:
 
     def grpc(self, method):
         metadata = [("authorization", f"Bearer {self.token}")] if self.token else []
-        stream = self.stub.Call(self.stubs.calls.CallRequest(method=method, params="{}"), metadata=metadata, timeout=30)
+        stream = self.stub.Call(self.stubs.calls.CallRequest(method=method, params=json.dumps(ARGUMENTS.get(method, {}))), metadata=metadata, timeout=30)
         try:
             next(iter(stream), None)
             stream.cancel()
@@ -87,7 +91,7 @@ class Callers:
             return grpc_peers.problem_of(e)["code"]
 
     def over_valkyrie(self, method):
-        flags, document, _ = self.valkyrie.call(method, {})
+        flags, document, _ = self.valkyrie.call(method, ARGUMENTS.get(method, {}))
         return self.code(flags & valkyrie_frames.ERROR, document)
 
 

@@ -16,7 +16,11 @@ page.on("pageerror", (e) => wrong.push(e.message));
 page.on("console", (m) => m.type() === "error" && !/status of 4\d\d/.test(m.text()) && wrong.push(m.text()));
 page.on("dialog", (d) => d.accept());
 
-const open = (route) => page.goto(`${base}/#/${route}`);
+/** Goes to a page; keys are heard once it stands. */
+async function open(route) {
+  await page.goto(`${base}/#/${route}`);
+  await page.locator("h1, [aria-label=Token]").first().waitFor();
+}
 const badge = (state) => page.locator("h1 .badge", { hasText: state });
 const press = (name) => page.getByRole("button", { name, exact: true }).click();
 
@@ -112,6 +116,7 @@ const flows = {
   },
   async metrics() {
     await open("metrics");
+    await page.getByRole("radio", { name: "5 min" }).click();
     await page.locator(".chart canvas").first().waitFor();
     return { charts: await page.locator(".charts h2").allTextContents() };
   },
@@ -134,7 +139,7 @@ const flows = {
         await page.evaluate((t) => localStorage.setItem("sigrun.theme", t), theme);
         await page.reload();
         await page.locator("h1").waitFor();
-        await page.waitForFunction(() => document.querySelector("main .panel") && !document.querySelector(".loading"));
+        await page.waitForFunction(() => document.querySelector("main .panel, main .empty") && !document.querySelector(".loading"));
         await page.evaluate(axe);
         const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ["violations"] }));
         found.push(...violations.map((v) => `${theme} ${route}: ${v.id}: ${v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160)).join(" | ")}`));
