@@ -162,6 +162,7 @@ result<void> gate::may_be_runner(const caller& who, std::string_view auth, const
                        "one like " + who.token->runners, name};
     }
     if (who.kind == caller::kind_t::certificate) {
+        if (!allows(who.grants, permission::join)) return refuse(who, who_may(permission::join));
         if (who.grants == role::admin || who.certificate == name) return {};
         return problem{errc::forbidden, "the certificate is of another runner", "name", who.certificate, name};
     }

@@ -421,6 +421,7 @@ void job_engine::send_cancel(const job_ptr& j, job_lock& lock) {
     lock.lock();
     a = j->live();
     if (!a || a->number != number || j->settling) return;
+    if (a->via && a->via != via) return send_cancel(j, lock);  // it came back over another link meanwhile
     if (r == SIGRUN_E_BUSY) {
         j->cancel_at = clock_.now() + std::chrono::milliseconds(100);
         return arm(*j);

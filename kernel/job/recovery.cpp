@@ -85,8 +85,8 @@ void job_engine::not_listed(const job_ptr& j, const member_ptr& who, bool restar
     if (other_not_listed(j, lock, who, restarted)) return;
     attempt* a = j->current();
     if (!a || a->runner != who->info->uid()) return;
-    if (is_terminal(j->state)) {
-        // Nobody knew whether it still ran there. It does not.
+    if (is_terminal(j->state) || (j->settling && a->holds_place)) {
+        // Nobody knew whether it still ran there. It does not; its end may be on its way to the disk yet.
         const bool held = std::exchange(a->holds_place, false);
         const auto place = a->place;
         if (held) j->hold_deadline = {};

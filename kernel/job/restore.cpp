@@ -78,7 +78,8 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
     }
     if ((*spec)->total_timeout.count() && !is_terminal(j->state))
         j->total_deadline = clock_.now() + std::max(left_of_total(*j), nanoseconds(0));
-    if (!j->attempts.empty())
+    // A relaxed job's attempt may have written without being known to the disk; the next one begins behind it.
+    if (!j->attempts.empty() || (*spec)->keep == durability::relaxed)
         if (auto log = logs_.open(*uid); log->size()) j->log = std::move(log);
     table_.insert(j);
     if (j->spec->group && refused.empty()) {

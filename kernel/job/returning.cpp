@@ -23,6 +23,8 @@ void job_engine::take_up_again(job& j) {
     if (j.infrastructure_tries) --j.infrastructure_tries;
     std::erase_if(j.failed_on, [&](const member_ptr& m) { return m->info->uid() == a.runner; });
     a.may_return = a.may_run = false;
+    // After a restart the log does not know yet where in it this attempt began.
+    if (j.output()) j.output()->resume_attempt(a.log_begin);
     a.state = attempt_state::running;
     a.finished_ns = 0;
     a.why = {};

@@ -135,10 +135,11 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
 void job_engine::go_on_with_copy(const job_ptr& j, job_lock& lock, std::function<void()> durable) {
     const auto from = j->state;
     const attempt& old = promote_copy(*j);
+    farewell bye;
     if (old.may_run)
         stay_beside(*j, longest_rest(*j, old));
     else
-        forget_other(*j);
+        bye = forget_other(*j);
     hedges_.took_over.add();
     expect_hedge(*j);
     if (j->state != from) publish(*j, from);
@@ -146,13 +147,14 @@ void job_engine::go_on_with_copy(const job_ptr& j, job_lock& lock, std::function
     if (j->spec->keep == durability::memory) {
         lock.unlock();
         if (durable) durable();
-        return;
+        return say(j, bye);
     }
     auto told = [this, log = log_to_sync(*j), durable = std::move(durable)] {
         if (durable) when_synced(log, durable);
     };
     keep_saving(j, j->spec->keep == durability::fsync, std::move(told));
     lock.unlock();
+    say(j, bye);
 }
 
 }  // namespace sigrun

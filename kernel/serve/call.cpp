@@ -59,7 +59,9 @@ std::string inbound_call::name() {
 
 sigrun_result inbound_call::fail(const problem& p) noexcept {
     const auto id = name();
-    SIGRUN_LOG(logs::serve, debug, "request ", id, ": ", from_.method, " answers ", to_string(p.code), ": ", p.text());
+    // Without what was found: a caller may have put a secret where none belongs.
+    SIGRUN_LOG(logs::serve, debug, "request ", id, ": ", from_.method, " answers ", to_string(p.code), ": ", p.field,
+               p.field.empty() ? "" : ": ", p.message);
     return reply(sdk::problem_with_request_id(p.to_json(), id), nullptr, SIGRUN_FRAME_LAST | SIGRUN_FRAME_ERROR);
 }
 

@@ -116,7 +116,7 @@ sigrun_result router::begin(std::uint64_t session, const sigrun_call& call, cons
             if (over) over->calls_failed.fetch_add(1, std::memory_order_relaxed);
             if (origin.request_id.empty()) origin.request_id = new_request_id();
             SIGRUN_LOG(logs::serve, debug, "request ", origin.request_id, ": ", sdk::view(call.method).substr(0, 80),
-                       " is refused: ", p.text());
+                       " is refused: ", p.field, p.field.empty() ? "" : ": ", p.message);
             return sdk::report(error, p.to_abi(), sdk::problem_with_request_id(p.to_json(), origin.request_id));
         };
         if (over) {

@@ -23,6 +23,7 @@ class Fleet:
         self.port = free_port()
         self.ways, self.services, self.io, self.disks = {}, {}, {}, {}
         self.without_room = set()  # pids
+        self.began_full = set()  # pids of those that were started on a full disk
 
     def start(self):
         if not io_page.LIBRARY.exists():
@@ -57,7 +58,19 @@ class Fleet:
 
     def _keep(self, name, start):
         page = self.io[name] = io_page.IoPage(self.folder / f"{name}.io")
-        self.services[name] = Service(name, start, lambda pid: page.has_killed(pid) or pid in self.without_room)
+        self.services[name] = Service(
+            name, start, lambda pid: page.has_killed(pid) or pid in self.without_room or self._cannot_start(name, pid))
+
+    def _cannot_start(self, name, pid):
+        """A program that finds no room for what it needs says so and ends; one that runs must go on without."""
+        disk = self.disks.get(name)
+        return bool(disk and disk.full) and pid in self.began_full
+
+    def _start_runner(self, name, argv):
+        runner = Program(argv, env=self.io[name].environment)
+        if (disk := self.disks.get(name)) and disk.full:
+            self.began_full.add(runner.pid)
+        return runner
 
     def _start_daemon(self):
         daemon = Daemon(self.folder / "daemon", port=self.port, settings=self.plan.settings,
@@ -77,7 +90,7 @@ class Fleet:
             argv += ["--listen", f"127.0.0.1:{way.target}"]
         else:
             argv += ["--url", f"{SCHEMES.get(runner.protocols[0], runner.protocols[0])}://127.0.0.1:{way.port}"]
-        self._keep(runner.name, lambda: Program(argv, env=self.io[runner.name].environment))
+        self._keep(runner.name, lambda: self._start_runner(runner.name, argv))
         if runner.listens:
             self.services[runner.name].now.wait_line("listening", 60)
             status, body = self.daemon.request("POST", "/v1/runners", {"name": runner.name, "endpoint": f"127.0.0.1:{way.port}"})

@@ -18,10 +18,12 @@ constexpr sigrun_opt k_own[] = {
     option("bwrap", SIGRUN_OPT_PATH, {.doc = "Path of bubblewrap; by default the one in PATH."}),
     option(
         "hide", SIGRUN_OPT_LIST,
-        {.def = "/root,/home,/run",
+        {.def = "/root,/home,/run,/var/lib/sigrun,/var/lib/sigrun-runner",
          .doc =
              "Folders that are empty inside, besides /tmp, /var/tmp and those of other jobs. A socket can be talked to "
-             "although its folder is read-only, so those of the machine's services belong here."}),
+             "although its folder is read-only, so those of the machine's services belong here; so do state "
+             "directories "
+             "with the key of a runner or the database of a daemon."}),
 };
 constexpr auto k_options = sigrun::process::with_shim_options(k_own);
 

@@ -1,7 +1,9 @@
 """Output that is acknowledged has been brought to the disk, as far as the job wants that: its runner drops it then."""
 import base64
+import json
 import os
 import pathlib
+import sqlite3
 import subprocess
 import unittest
 
@@ -105,6 +107,47 @@ class LogDurability(PuppetTest):
         d = self.slow_daemon(port=port)
         # It brings what it finds to the disk by itself; until that is done the runner would be asked to send it again.
         wait_until("it is asked for nothing", lambda: p.connect_fully([p.listed(offer, log_bytes=6)])[0]["log_offset"] == 6)
+
+    def test_a_runner_that_was_given_up_before_a_crash_of_the_daemon_goes_on_where_it_was(self):
+        lost_soon = ["jobs.lease=1s", "interface.fallback_timeout=1s", "interface.retry_delay=60s"]
+        port = free_port()
+        d = self.daemon(port=port, settings=lost_soon)
+        p, job_id, offer = self.one_job(d)
+        self.prints(p, offer, "before\n")
+        self.assertEqual(p.expect("ack", job_id, ACK_LOG)["offset"], 7)
+        p.hang_up()
+        wait_until("it is given up", lambda: d.job(job_id)["attempts"][-1]["state"] == "lost")
+        d.kill()
+        d = self.daemon(port=port, settings=lost_soon)
+        self.assertEqual(p.connect_fully([p.listed(offer, log_bytes=13)])[0]["verdict"], "keep")
+        self.prints(p, offer, "after\n", offset=7)  # what was acknowledged it has no more
+        self.assertEqual(p.expect("ack", job_id, ACK_LOG)["offset"], 13)
+        p.end(offer, log_bytes=13)
+        job = d.finished(job_id)
+        self.assertEqual((job["state"], job.get("log_missing_bytes"), d.log(job_id)), ("succeeded", None, "before\nafter\n"), job)
+
+    def test_an_attempt_that_the_disk_has_not_heard_of_wrote_before_the_next_one(self):
+        port = free_port()
+        d = self.daemon(port=port)
+        p = self.puppet(d)
+        job_id = d.submit(command=["true"], durability="relaxed")
+        offer = self.begun(p, job_id)
+        self.prints(p, offer, "first\n")
+        p.expect("ack", job_id, ACK_LOG)
+        p.vanish()
+        d.kill()
+        # Relaxed: a crash may take the last 10 ms, and with them that it was offered.
+        with sqlite3.connect(d.state_dir / "sigrun.db") as db:
+            (body,) = db.execute("SELECT body FROM record WHERE kind = 1 AND key = ?", (job_id,)).fetchone()
+            record = {**json.loads(body), "state": "queued", "attempts": []}
+            db.execute("UPDATE record SET body = ? WHERE kind = 1 AND key = ?", (json.dumps(record), job_id))
+        d = self.daemon(port=port)
+        other = self.puppet(d, name="other")
+        offer = self.begun(other, job_id)
+        self.prints(other, offer, "second\n")
+        other.end(offer, log_bytes=7)
+        job = d.finished(job_id)
+        self.assertEqual((job["state"], d.log(job_id), job["attempts"][0]["log_offset"]), ("succeeded", "first\nsecond\n", 6), job)
 
 
 if __name__ == "__main__":

@@ -178,7 +178,10 @@ class ReloadRunner(FleetTest):
         wait_until("one generation of each plugin is left in the runner",
                    lambda: all(len(g) == 1 for g in generations(r.pid).values()))
         self.assertEqual(set(names) - set(generations(r.pid)), set())
-        wait_until("no thread is left", lambda: threads(r.pid) <= before[0] and threads(d.pid) <= before[1])
+        try:
+            wait_until("no thread is left", lambda: threads(r.pid) <= before[0] and threads(d.pid) <= before[1])
+        except AssertionError:
+            self.fail(f"threads are left: {threads(r.pid) - before[0]} in the runner, {threads(d.pid) - before[1]} in the daemon")
         # A probe's file stays open while its version is in use, for the probe's own process: once, and no older one.
         files = self.staged_files(d.pid)
         self.assertEqual(len(files), len(set(files)), files)

@@ -66,7 +66,8 @@ class SecurityTest(SecureFleet, FleetTest):
         self.assertRegex(self.admin(d, "token", "ls"), r"web +submitter +web")
 
         def ask(token, method, path, body=None):
-            done = self.curl(d, path, "-X", method, "-H", f"Authorization: Bearer {token}", "-w", "\\n%{http_code}",
+            done = self.curl(d, path, "-X", method, "-H", f"Authorization: Bearer {token}", "-H",
+                             "Content-Type: application/json", "-w", "\\n%{http_code}",
                              *(("-d", json.dumps(body)) if body is not None else ()))
             text, status = done.stdout.rsplit("\n", 1)
             return int(status), json.loads(text) if text else None

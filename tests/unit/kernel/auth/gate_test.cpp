@@ -146,6 +146,10 @@ TEST_F(gate_with_callers, a_certificate_is_the_runner_of_its_name_or_what_the_op
     sut.set_options(options);
     EXPECT_EQ(outcome(k_cert, "", "config.show"), good);
     EXPECT_EQ(admitted(k_cert, "", "build-8"), good);
+    options.certificates = {{"build-7", role::reader}};
+    sut.set_options(options);
+    EXPECT_EQ(outcome(k_cert, "", "jobs.list"), good);
+    EXPECT_EQ(admitted(k_cert, "", "build-7"), errc::forbidden) << "it may look, and is no runner any more";
 }
 
 TEST_F(gate_with_callers, a_runner_joins_once_and_proves_itself_by_its_key_afterwards) {
