@@ -151,7 +151,7 @@ void job_engine::on_timer(const job_ptr& j) {
                              {failure_class::infra_runner, "lost", "the offer never arrived"}, false);
         }
         ending how;
-        how.runner_unknown = j->cancelling;
+        how.runner_unknown = j->cancelling && !never_arrived(*a);
         how.why = {failure_class::infra_runner, "lost", "the runner was lost while it ran the job"};
         if (!j->spec->idempotent && !j->cancelling) {
             // Never run again blindly: wait for the runner's word, then say that nobody knows.

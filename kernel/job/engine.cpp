@@ -428,7 +428,7 @@ void job_engine::send_cancel(const job_ptr& j, job_lock& lock) {
     }
     auto how = stopped(
         *j, r == SIGRUN_E_UNSUPPORTED ? "; this runner cannot be told to stop" : "; the runner cannot be reached now");
-    how.runner_unknown = true;
+    how.runner_unknown = !never_arrived(*a);
     attempt_ended(j, lock, std::move(how));
 }
 

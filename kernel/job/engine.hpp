@@ -371,6 +371,7 @@ private:
     // recovery.cpp: after a lost connection
     void keep(job& j, attempt& a, const member_ptr& who, const inventory_item& item, verdict& v);
     void claim_again(attempt& a);
+    static bool never_arrived(const attempt& a);
     void not_listed(const job_ptr& j, const member_ptr& who, bool restarted);
     void attach(const job_ptr& j, job_lock& lock, const link_ptr& via);
 

@@ -3,6 +3,7 @@
 
 #include <sigrun/cpp/text.hpp>
 
+#include <algorithm>
 #include <unordered_set>
 
 namespace sigrun {
@@ -77,6 +78,14 @@ void job_engine::claim_again(attempt& a) {
     a.place = a.where->slot;
     select_.claim_existing(a.place);
     a.holds_place = true;
+}
+
+// The offer left over a link that is gone, its runner never said a word about it, and is here over another one.
+bool job_engine::never_arrived(const attempt& a) {
+    if (a.state != attempt_state::offered || !a.where || (a.via && a.via->alive())) return false;
+    std::lock_guard guard(a.where->mutex);
+    return std::any_of(a.where->sessions.begin(), a.where->sessions.end(),
+                       [](const auto& session) { return session.via->alive(); });
 }
 
 // What is believed to be on this runner, but is not in its inventory.

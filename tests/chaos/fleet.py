@@ -23,7 +23,6 @@ class Fleet:
         self.port = free_port()
         self.ways, self.services, self.io, self.disks = {}, {}, {}, {}
         self.without_room = set()  # pids
-        self.began_full = set()  # pids of those that were started on a full disk
 
     def start(self):
         if not io_page.LIBRARY.exists():
@@ -62,15 +61,9 @@ class Fleet:
             name, start, lambda pid: page.has_killed(pid) or pid in self.without_room or self._cannot_start(name, pid))
 
     def _cannot_start(self, name, pid):
-        """A program that finds no room for what it needs says so and ends; one that runs must go on without."""
-        disk = self.disks.get(name)
-        return bool(disk and disk.full) and pid in self.began_full
-
-    def _start_runner(self, name, argv):
-        runner = Program(argv, env=self.io[name].environment)
-        if (disk := self.disks.get(name)) and disk.full:
-            self.began_full.add(runner.pid)
-        return runner
+        """A program that finds no room for what it needs to begin says so and ends; one that runs must go on without."""
+        life = self.services[name].now
+        return name in self.disks and pid == life.pid and life.said("(expected room and permission to write)")
 
     def _start_daemon(self):
         daemon = Daemon(self.folder / "daemon", port=self.port, settings=self.plan.settings,
@@ -90,7 +83,7 @@ class Fleet:
             argv += ["--listen", f"127.0.0.1:{way.target}"]
         else:
             argv += ["--url", f"{SCHEMES.get(runner.protocols[0], runner.protocols[0])}://127.0.0.1:{way.port}"]
-        self._keep(runner.name, lambda: self._start_runner(runner.name, argv))
+        self._keep(runner.name, lambda: Program(argv, env=self.io[runner.name].environment))
         if runner.listens:
             self.services[runner.name].now.wait_line("listening", 60)
             status, body = self.daemon.request("POST", "/v1/runners", {"name": runner.name, "endpoint": f"127.0.0.1:{way.port}"})

@@ -105,7 +105,7 @@ def log_is_whole(e, job, seen):
     before = log[:base]
     for b in sorted(e.begun.get(seen["id"], [])):
         same = len(os.path.commonprefix([before, expected_output(job, b.attempt, b.token)]))
-        if same == len(before) or same > len(f"attempt {b.attempt} "):  # else another one's first line begins like this one's
+        if same == len(before) or same > len(f"attempt {b.attempt} {b.attempt}:"):  # else another one's first line begins like this one's
             before = before[same:]
     if before:
         problems.append(f"before its last attempt its log has what none printed: {cut(before)!r}")

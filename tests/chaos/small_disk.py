@@ -40,13 +40,12 @@ class SmallDisks:
 
 class SmallDisk:
     def __init__(self, folder):
-        self._folder, self.full = folder, False
+        self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         _mount("sigrun-chaos", folder, "tmpfs", MS_NOSUID | MS_NODEV, f"size={SIZE}")
 
     def fill(self):
         """From now on there is room for nothing; what is there stays."""
-        self.full = True
         for _ in range(100):  # more may be written at the same time
             used = os.statvfs(self._folder)
             kib = (used.f_blocks - used.f_bfree) * used.f_frsize // 1024
@@ -58,7 +57,6 @@ class SmallDisk:
 
     def clear(self):
         _mount("sigrun-chaos", self._folder, "tmpfs", MS_REMOUNT | MS_NOSUID | MS_NODEV, f"size={SIZE}")
-        self.full = False
 
     def close(self, keep):
         """The folder is one of the disk below again; with what was there, if that is to be kept."""

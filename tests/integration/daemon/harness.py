@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -67,6 +68,11 @@ class Program:
                     raise AssertionError(f"{self.argv[0]} never printed {part!r}; it printed:\n" + "\n".join(self.lines))
                 self._news.wait(min(left, 0.2))
 
+    def said(self, part):
+        """Whether one that has ended printed this."""
+        self._reader.join(DEADLINE)
+        return any(part in line for line in self.lines)
+
     @property
     def pid(self):
         return self.process.pid
@@ -87,9 +93,15 @@ class Program:
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """One that nobody listens on, and that no outgoing connection of this machine is given before it is used."""
+    lowest = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", random.SystemRandom().randrange(10_000, max(lowest, 15_000))))
+            except OSError:
+                continue
+            return s.getsockname()[1]
 
 
 class Daemon(Program):

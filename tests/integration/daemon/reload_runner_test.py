@@ -23,14 +23,15 @@ def generations(pid):
 
 
 def threads(pid):
-    """Threads of the kernel and of plugins, by name; the worker pool grows up to its limit and stays."""
+    """Threads of the kernel and of plugins, by name; the worker pool grows up to its limit and stays, the artifact store's begins with
+    its first use."""
     names = collections.Counter()
     for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
         try:
             name = (task / "comm").read_text().strip()
         except OSError:
             continue  # it has just ended
-        if not name.startswith("sigrun-work"):
+        if not name.startswith(("sigrun-work", "sigrun-artifact")):
             names[name] += 1
     return names
 
