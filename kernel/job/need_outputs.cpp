@@ -5,6 +5,7 @@
 #include <sigrun/cpp/text.hpp>
 
 #include <algorithm>
+#include <map>
 
 namespace sigrun {
 namespace {
@@ -35,6 +36,8 @@ result<std::string> replaced(std::string_view text, const std::string& field, co
             return bad_value(field, "{needs.NAME.outputs.KEY}", sdk::concat("\"", text.substr(at, 80), "\""));
         SIGRUN_TRY(one, value(inside.substr(0, middle), key));
         out += one;
+        if (out.size() > k_most_value)
+            return problem{errc::too_large, "too long with the outputs of its needs", field, "at most 64 KiB", "more"};
         text.remove_prefix(end + 1);
     }
     out += text;
@@ -44,11 +47,16 @@ result<std::string> replaced(std::string_view text, const std::string& field, co
 // The same in each text of `env`.
 template <class Value>
 result<void> replace_in(json::object& env, const std::string& field, const Value& value) {
+    std::size_t total = 0;
     for (auto& [name, v] : env) {
         if (!v.is_string()) continue;
         const std::string text(v.get_string());
         if (!may_refer_to_outputs(text)) continue;
         SIGRUN_TRY(full, replaced(text, sdk::concat(field, ".", std::string_view(name)), value));
+        // Before the next one is put together: many short references may become a lot.
+        if ((total += full.size()) > k_most_document)
+            return problem{errc::too_large, "too large with the outputs of its needs", field, "at most 1 MiB in all",
+                           "more"};
         v = full;
     }
     return {};
@@ -61,6 +69,7 @@ json::object* env_of(json::object& job) {
 
 struct values_of {
     const job_ties& ties;
+    mutable std::map<const void*, json::object> read{};  // outputs of each need that is referred to
 
     result<std::string> operator()(std::string_view need, std::string_view key) const {
         const auto found =
@@ -68,8 +77,12 @@ struct values_of {
         const auto is = sdk::concat("output ", key, " of job ", need);
         if (found == ties.needs.end()) return bad_value("needs", is, "a job that does not need it");
         if (found->ended == need_end::open) return bad_value("needs", is, "it has not ended");
-        const auto outputs = parse_object(found->outputs.empty() ? "{}" : found->outputs);
-        const auto* value = outputs ? outputs->if_contains(key) : nullptr;
+        auto known = read.find(&*found);
+        if (known == read.end()) {
+            auto outputs = parse_object(found->outputs.empty() ? "{}" : found->outputs);
+            known = read.emplace(&*found, outputs ? std::move(*outputs) : json::object()).first;
+        }
+        const auto* value = known->second.if_contains(key);
         if (value && value->is_string()) return std::string(value->get_string());
         if (found->ended == need_end::succeeded) return bad_value("needs", is, "that it succeeded without telling it");
         return std::string();

@@ -9,7 +9,8 @@
 
 namespace sigrun::shim {
 
-#if defined(__x86_64__)
+// A sanitizer's notes on the stack would be those of two processes.
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 
 pid_t clone_sharing(clone_args how, void (*child)(void*), void* what) {
     // Right below this frame, where earlier calls have touched the pages already.

@@ -12,6 +12,9 @@
 namespace sigrun::process {
 namespace {
 
+// Where there are no births at all, as without clone3, a template for each job would only cost.
+constexpr int k_most_failures = 3;
+
 struct birth {
     sigrun_shim_birth what{};
     int files[8];
@@ -71,7 +74,7 @@ pid_t shim_template::make(const std::string& label, descriptor& control, int ans
     for (int i = 0; i < 3; ++i) order.add(files.v1[static_cast<std::size_t>(i)], SIGRUN_SHIM_MEMORY_FD + i);
     {
         std::lock_guard lock(mutex_);
-        if (!socket_ && !begin()) return 0;
+        if (failed_ >= k_most_failures || (!socket_ && !begin())) return 0;
         if (!send(socket_.get(), order)) {
             if (errno == EPIPE || errno == ECONNRESET) end();  // it was killed: the next job gets another
             return 0;
@@ -85,9 +88,11 @@ pid_t shim_template::make(const std::string& label, descriptor& control, int ans
     ssize_t n = 0;
     do n = ::recv(answer, &born, sizeof born, MSG_WAITALL);
     while (n < 0 && errno == EINTR);
-    if (n == static_cast<ssize_t>(sizeof born) && born.head.type == SIGRUN_SHIM_BORN) return born.pid;
-    // Too late, or not at all. A shim that comes yet finds its socket closed and no order in it, and ends.
+    const bool is_born = n == static_cast<ssize_t>(sizeof born) && born.head.type == SIGRUN_SHIM_BORN;
     std::lock_guard lock(mutex_);
+    failed_ = is_born ? 0 : failed_ + 1;
+    if (is_born) return born.pid;
+    // Too late, or not at all. A shim that comes yet finds its socket closed and no order in it, and ends.
     end();
     return 0;
 }

@@ -31,6 +31,7 @@ private:
     std::mutex mutex_;
     descriptor socket_;
     pid_t pid_ = 0;
+    int failed_ = 0;  // births in a row
 };
 
 }  // namespace sigrun::process

@@ -46,7 +46,7 @@ static void take_frame(stream* s, const char* frame) {
     const int flags = (int)sigrun_json_number(frame, "flags", 0);
     if (flags & k_frame_error) {
         const char* problem = json_member(frame, "json", 4);
-        s->problem = problem ? client_format("%s", problem) : NULL;
+        s->problem = client_format("%s", problem ? problem : "{}");
         s->ended = 1;
         return;
     }
@@ -99,7 +99,8 @@ sigrun_client_status sigrun_client_logs(sigrun_client* c, const char* id, uint64
         struct curl_slist* headers = NULL;
         long http = 0;
         s.line.length = 0;
-        s.progress = 0;
+        if (s.line.data) *s.line.data = 0;
+        s.progress = s.broken = 0;
         status = path && !strpbrk(id, "\"\\") ? client_prepare(c, "POST", path, NULL, NULL, 0, &headers)
                                               : client_argument(c, "id: expected the id of a job");
         if (status == SIGRUN_CLIENT_OK) {

@@ -131,7 +131,8 @@ TEST_F(process_limits, a_workspace_over_its_limit_ends_the_job) {
     auto r = limited("head -c 3M /dev/zero > big; sleep 60", {{"workspace", "1MiB"}});
     auto o = parsed(wait(r));
     EXPECT_EQ(failure_of(o), "resource/disk") << json::serialize(o);
-    EXPECT_TRUE(says(message_of(o), "MiB, limits.workspace is 1.0 MiB")) << message_of(o);  // seen at 3, or on its way there
+    EXPECT_TRUE(says(message_of(o), "MiB, limits.workspace is 1.0 MiB"))
+        << message_of(o);  // seen at 3, or on its way there
     EXPECT_EQ(said(r)["workspace"].at("by"), "watch");
 }
 

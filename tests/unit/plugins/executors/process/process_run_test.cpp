@@ -216,7 +216,8 @@ TEST_F(process_run, what_ends_the_attempt_ends_it_also_in_a_step_that_may_fail) 
 
 TEST_F(process_run, all_steps_succeeding_is_success) {
     auto r = begin({{"steps", {{"true"}, {"echo", "last"}}}});
-    EXPECT_EQ(wait(r).result, SIGRUN_OK);
+    const auto how = wait(r);
+    EXPECT_EQ(how.result, SIGRUN_OK) << json::serialize(parsed(how));
     EXPECT_EQ(output(r), "last\n");
 }
 

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 namespace sigrun::process_test {
@@ -14,7 +15,9 @@ class process_template : public executor_rig {
 protected:
     static std::string file(const std::string& path) {
         std::ifstream in(path);
-        return {std::istreambuf_iterator<char>(in), {}};
+        std::ostringstream all;
+        all << in.rdbuf();  // what can be read: the process may end meanwhile
+        return all.str();
     }
     static pid_t parent_of(pid_t pid) {
         auto stat = file(concat("/proc/", pid, "/stat"));
