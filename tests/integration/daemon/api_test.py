@@ -17,6 +17,8 @@ import valkyrie_frames  # noqa: E402
 import ws_frames  # noqa: E402
 from harness import BUILD, SOURCE, FleetTest  # noqa: E402
 
+HERE = SOURCE / "tests/integration/daemon"
+
 # Methods that no route of their own leads to over HTTP, and why that is so.
 WITHOUT_ROUTE = {
     "runners.register": "opens a session: POST /v1/sessions",
@@ -181,7 +183,7 @@ class ApiTest(FleetTest):
 
     def check(self, document, values):
         folder = BUILD / "tests" / "schemas"
-        made = subprocess.run([str(SOURCE / "tests/integration/daemon/schemas/install.sh"), str(folder)], capture_output=True, text=True)
+        made = subprocess.run([HERE / "npm_tools.sh", HERE / "schemas", folder], capture_output=True, text=True)
         if made.returncode == 77:
             self.skipTest(made.stdout.strip())
         self.assertEqual(made.returncode, 0, made.stdout + made.stderr)

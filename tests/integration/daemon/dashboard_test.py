@@ -20,7 +20,7 @@ class Dashboard(SecureFleet, FleetTest):
         if not CHROMIUM:
             raise unittest.SkipTest("chromium is not installed (etc/install-deps.sh)")
         (BUILD / "tests").mkdir(exist_ok=True)
-        done = subprocess.run(["flock", BUILD / "tests", HERE / "install.sh", TOOLS], capture_output=True, text=True)
+        done = subprocess.run([HERE.parent / "npm_tools.sh", HERE, TOOLS], capture_output=True, text=True)
         if done.returncode == 77:
             raise unittest.SkipTest(done.stdout.strip())
         assert done.returncode == 0, done.stdout + done.stderr

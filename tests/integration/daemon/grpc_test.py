@@ -20,6 +20,8 @@ import grpc  # noqa: E402
 from grpc_peers import MinimalRunner, Stubs, problem_of  # noqa: E402
 from harness import BIN, BUILD, SOURCE, FleetTest, free_port, wait_until  # noqa: E402
 
+HERE = SOURCE / "tests/integration/daemon"
+
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 
@@ -334,7 +336,7 @@ class Grpc(FleetTest):
 
     def test_grpc_js_drives_the_job_api(self):
         modules = BUILD / "tests" / "grpc_js"
-        made = subprocess.run([str(SOURCE / "tests/integration/daemon/grpc_js/install.sh"), str(modules)], capture_output=True, text=True)
+        made = subprocess.run([HERE / "npm_tools.sh", HERE / "grpc_js", modules], capture_output=True, text=True)
         if made.returncode == 77:
             self.skipTest(made.stdout.strip())
         self.assertEqual(made.returncode, 0, made.stdout + made.stderr)

@@ -17,6 +17,8 @@ import valkyrie_frames  # noqa: E402
 import ws_frames  # noqa: E402
 from harness import BUILD, SOURCE, FleetTest, free_port, wait_until  # noqa: E402
 
+HERE = SOURCE / "tests/integration/daemon"
+
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 PARENT = f"00-{TRACE}-{SPAN}-01"
 
@@ -86,7 +88,7 @@ class TracesTest(FleetTest):
 
     def assert_valid(self, bodies):
         folder = BUILD / "tests" / "schemas"
-        made = subprocess.run([str(SOURCE / "tests/integration/daemon/schemas/install.sh"), str(folder)], capture_output=True, text=True)
+        made = subprocess.run([HERE / "npm_tools.sh", HERE / "schemas", folder], capture_output=True, text=True)
         if made.returncode == 77:
             self.skipTest(made.stdout.strip())
         self.assertEqual(made.returncode, 0, made.stdout + made.stderr)
