@@ -9,6 +9,7 @@
 
 #include "executor_channel.hpp"
 #include "job_group.hpp"
+#include "keeper.hpp"
 #include "limits.hpp"
 #include "output.hpp"
 #include "plan.hpp"

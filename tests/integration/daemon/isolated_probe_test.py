@@ -43,7 +43,7 @@ class IsolatedProbe(FleetTest):
         r = self.runner_for(d)
         found = self.the_processes_of(r)
         for pid in found:
-            self.assertEqual(int(stat(pid)[16]), 10, "nice")
+            wait_until("it is nice once its probe is ready", lambda: int(stat(pid)[16]) == 10)
             limits = pathlib.Path(f"/proc/{pid}/limits").read_text()
             self.assertRegex(limits, r"Max open files +256 +256")
             self.assertRegex(limits, r"Max core file size +0 +0")
