@@ -51,9 +51,17 @@ bool is_sha256(std::string_view text) {
 
 }  // namespace
 
-bool trusted_key::covers(std::string_view plugin) const {
-    return plugins.empty() ||
-           std::any_of(plugins.begin(), plugins.end(), [&](const auto& pattern) { return matches(pattern, plugin); });
+bool trusted_key::covers(std::string_view scope, std::string_view value) const {
+    const auto found = scopes.find(scope);
+    return found == scopes.end() || std::any_of(found->second.begin(), found->second.end(),
+                                                [&](const auto& pattern) { return matches(pattern, value); });
+}
+
+std::string trusted_key::scope_text(std::string_view scope) const {
+    std::string out;
+    if (const auto found = scopes.find(scope); found != scopes.end())
+        for (const auto& each : found->second) out += (out.empty() ? "" : ", ") + each;
+    return out;
 }
 
 bool trusted_key::expired(std::int64_t wall_ns) const {
@@ -61,25 +69,30 @@ bool trusted_key::expired(std::int64_t wall_ns) const {
     return !expires.empty() && to_rfc3339(wall_ns).substr(0, 10) > expires;
 }
 
-result<trusted_key> parse_trusted_key(std::string_view text, std::string name) {
+result<trusted_key> parse_trusted_key(std::string_view text, std::string name, key_scopes scopes) {
     trusted_key out;
     const auto begin = text.find("-----BEGIN");
     if (begin == text.npos) return bad_value(name, "a public key in PEM", "none");
     problem wrong;
     for_each_line(text.substr(0, begin), [&](std::string_view line, std::size_t number) {
         if (line.empty() || line.front() == '#') return;
-        if (line.starts_with("plugins:")) {
-            for (auto rest = line.substr(8); !rest.empty();) {
+        const auto colon = std::min(line.find(':'), line.size());
+        const auto word = line.substr(0, colon);
+        if (std::find(scopes.begin(), scopes.end(), word) != scopes.end() && colon < line.size()) {
+            auto& patterns = out.scopes[std::string(word)];
+            for (auto rest = line.substr(colon + 1); !rest.empty();) {
                 const auto comma = rest.find(',');
-                if (auto pattern = trim(rest.substr(0, comma)); !pattern.empty()) out.plugins.emplace_back(pattern);
+                if (auto pattern = trim(rest.substr(0, comma)); !pattern.empty()) patterns.emplace_back(pattern);
                 rest = comma == rest.npos ? std::string_view() : rest.substr(comma + 1);
             }
-            if (!out.plugins.empty()) return;
+            if (!patterns.empty()) return;
         } else if (line.starts_with("expires:")) {
             out.expires = trim(line.substr(8));
             if (is_day(out.expires)) return;
         }
-        wrong = bad_value(name + ":" + std::to_string(number), "\"plugins: PATTERN, ...\" or \"expires: YYYY-MM-DD\"",
+        std::string expected;
+        for (const auto& each : scopes) expected += "\"" + std::string(each) + ": PATTERN, ...\" or ";
+        wrong = bad_value(name + ":" + std::to_string(number), expected + "\"expires: YYYY-MM-DD\"",
                           "\"" + std::string(line.substr(0, 60)) + "\"");
     });
     if (!wrong.field.empty()) return wrong;
@@ -90,7 +103,7 @@ result<trusted_key> parse_trusted_key(std::string_view text, std::string name) {
     return out;
 }
 
-result<trust_store> trust_store::read(const std::string& folder) {
+result<trust_store> trust_store::read(const std::string& folder, key_scopes scopes) {
     trust_store out;
     out.folder_ = folder;
     std::error_code ec;
@@ -103,7 +116,8 @@ result<trust_store> trust_store::read(const std::string& folder) {
     std::sort(files.begin(), files.end());
     for (const auto& path : files) {
         auto text = read_file(path.string(), k_max_key);
-        auto key = text ? parse_trusted_key(*text, path.filename().string()) : result<trusted_key>(text.error());
+        auto key =
+            text ? parse_trusted_key(*text, path.filename().string(), scopes) : result<trusted_key>(text.error());
         if (key)
             out.keys_.push_back(std::move(*key));
         else
@@ -132,26 +146,32 @@ std::optional<std::string> trust_store::revoked(std::string_view sha256) const {
     return std::nullopt;
 }
 
-result<std::string> trust_store::check(std::string_view file_bytes, std::string_view signature_text,
-                                       std::string_view plugin, std::int64_t wall_ns) const {
-    const std::string where = folder_.empty() ? "the trusted keys (there is no trust.d)" : folder_;
-    if (signature_text.empty())
-        return bad_value("signature", "a file FILE.sig beside the plugin, by a key of " + where, "none");
-    SIGRUN_TRY(signature, parse_plugin_signature(signature_text));
+result<const trusted_key*> trust_store::usable_key(std::string_view id, std::int64_t wall_ns) const {
+    const std::string where = folder_.empty() ? "the trusted keys (there is no folder of them)" : folder_;
     const trusted_key* key = nullptr;
     for (const auto& each : keys_)
-        if (each.id == signature.key_id) key = &each;
+        if (each.id == id) key = &each;
     if (!key)
         return bad_value("signature's key", keys_.empty() ? "one of " + where + ", which has none" : "one of " + where,
-                         signature.key_id);
+                         std::string(id));
     if (key->expired(wall_ns))
         return bad_value("signature's key", "one that has not expired",
                          key->name + ", which expired after " + key->expires);
-    if (!key->covers(plugin)) {
-        std::string may;
-        for (const auto& each : key->plugins) may += (may.empty() ? "" : ", ") + each;
-        return bad_value("plugin id", "one that " + key->name + " may sign (" + may + ")", std::string(plugin));
-    }
+    return key;
+}
+
+result<std::string> trust_store::check(std::string_view file_bytes, std::string_view signature_text,
+                                       std::string_view plugin, std::int64_t wall_ns) const {
+    if (signature_text.empty())
+        return bad_value("signature",
+                         "a file FILE.sig beside the plugin, by a key of " +
+                             (folder_.empty() ? "the trusted keys (there is no trust.d)" : folder_),
+                         "none");
+    SIGRUN_TRY(signature, parse_plugin_signature(signature_text));
+    SIGRUN_TRY(key, usable_key(signature.key_id, wall_ns));
+    if (!key->covers("plugins", plugin))
+        return bad_value("plugin id", "one that " + key->name + " may sign (" + key->scope_text("plugins") + ")",
+                         std::string(plugin));
     SIGRUN_TRY(right, verify_plugin(file_bytes, signature, key->pem));
     if (!right)
         return bad_value("signature", "one over these bytes by " + key->name,

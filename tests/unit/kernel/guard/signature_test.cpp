@@ -115,7 +115,7 @@ TEST_F(signatures, revoked_files_are_found_and_a_damaged_list_is_an_error) {
 TEST_F(signatures, without_a_folder_nobody_is_trusted) {
     auto store = trust_store::read(dir.at("nothing")).value();
     EXPECT_TRUE(store.keys().empty());
-    refused(trust_store::read("").value().check(plugin, signature(), "x", k_now), "there is no trust.d");
+    refused(trust_store::read("").value().check(plugin, signature(), "x", k_now), "there is no folder of them");
 }
 
 TEST_F(signatures, a_signature_file_must_be_one) {
