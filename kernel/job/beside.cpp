@@ -179,6 +179,7 @@ sigrun_result job_engine::on_copy_ack(const job_ptr& j, job_lock& lock, const si
                 o ? std::string(text_or(*o, "message")) : "the runner refused"};
     const auto where = a.where;
     if (j->excluded.size() < 64) j->excluded.push_back(a.explain.slot);
+    note_refuser(*j, where, why);
     const auto bye = let_go(*j, attempt_state::refused, why, {}, false);
     expect_hedge(*j);
     arm(*j);
@@ -231,6 +232,7 @@ sigrun_result job_engine::on_copy_end(const job_ptr& j, job_lock& lock, const si
     a.usage = how.usage;
     if (!how.limits.empty()) a.limits = how.limits;
     if (!how.isolation.empty()) a.isolation = how.isolation;
+    if (!how.signature.empty()) a.signature = how.signature;
     if (!how.steps.empty()) a.step_results = how.steps;
     const auto shown = conduct_of(how);
     const auto where = a.where;

@@ -17,7 +17,7 @@ void job_engine::arm(job& j) {
                              j.reoffer_at, j.start_deadline, j.total_deadline, j.hedge_at})
             if (t != time_point{}) next = std::min(next, t);
     if (j.state == job_state::queued)
-        for (time_point t : {j.queue_deadline, j.retry_at, j.patient_until})
+        for (time_point t : {j.queue_deadline, j.retry_at, j.patient_until, j.signature_deadline})
             if (t != time_point{}) next = std::min(next, t);
     if ((j.state == job_state::delayed || j.state == job_state::blocked) && j.start_due != time_point{})
         next = std::min(next, j.start_due);
@@ -104,6 +104,7 @@ void job_engine::on_timer(const job_ptr& j) {
         how.why = {failure_class::unschedulable, "queue_timeout", "no place was found in time; it " + j->reason};
         return finish(j, lock, std::move(how), {});
     }
+    if (j->state == job_state::queued && !j->settling && passed(j->signature_deadline)) return signature_over(j, lock);
     if (j->state == job_state::offered && passed(j->offer_deadline)) {
         if (a->sent && !j->spec->idempotent) {
             // It may be running there, and must not run twice: only the runner can tell.

@@ -1,5 +1,6 @@
 // From queued to offered: pick, claim, offer; and back.
 #include "kernel/job/engine.hpp"
+#include "kernel/job/filled_in.hpp"
 #include "kernel/job/memory_growth.hpp"
 #include "kernel/job/need_outputs.hpp"
 #include "kernel/log/loggers.hpp"
@@ -31,6 +32,7 @@ std::string changed_document(const job& j, std::uint32_t attempt, double memory_
     if (memory_growth > 1) out = with_more_memory(now(), memory_growth);
     if (j.trace && j.spec->kind != "call")
         if (auto traced = with_trace_parent(now(), j.trace->trace_parent(attempt))) out = std::move(*traced);
+    if (!out.empty() && j.spec->signature) out = with_written(j.spec->document, std::move(out));
     return out;
 }
 
@@ -94,7 +96,10 @@ bool job_engine::pick_for(job& j, pick_result& out) {
 }
 
 bool job_engine::pick_among(const job& j, pick_request& request, pick_result& out) {
-    auto avoided = slots_that_failed(j);
+    auto avoided = slots_that_refuse(j);
+    const auto refused = static_cast<std::uint32_t>(avoided.size());
+    const auto failures = slots_that_failed(j);
+    avoided.insert(avoided.end(), failures.begin(), failures.end());
     const auto failed = static_cast<std::uint32_t>(avoided.size());
     avoided.insert(avoided.end(), j.excluded.begin(), j.excluded.end());
     request.excluded = avoided.data();
@@ -114,9 +119,9 @@ bool job_engine::pick_among(const job& j, pick_request& request, pick_result& ou
         if (out.outcome == pick_outcome::picked) return true;
     }
     request.n_excluded = failed;
-    if (failed && !select_.could_run(request)) {
+    if (failed > refused && !select_.could_run(request)) {
         // The runners that failed it are better than none.
-        request.n_excluded = 0;
+        request.n_excluded = refused;
         out = select_.pick(request);
     }
     return out.outcome == pick_outcome::picked;
@@ -145,6 +150,7 @@ bool job_engine::pick_rung(job& j, pick_result& picked, member_ptr& where, chose
             const bool unnamed = fleet_.mask_of(j.spec->protocol) == k_auto_protocol;
             j.reason = j.rather_waits ? "waits for a place in a zone that is nearer than those with a free one"
                        : unnamed      ? "waits: neither the job nor a runner that matches and is free names a protocol"
+                       : !j.refusers.empty() && !refusal_text(j).empty() ? refusal_text(j)
                        : picked.outcome == pick_outcome::queued
                            ? "waits: every runner that matches is busy, closed or on another protocol"
                            : "waits: no runner matches";

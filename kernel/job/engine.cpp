@@ -243,6 +243,7 @@ result<void> job_engine::prepare(job& j, std::string_view submitter) {
     j.waits_since_ns = j.submitted_ns;
     if (spec.queue_timeout.count()) j.queue_deadline = j.waits_since + spec.queue_timeout;
     if (spec.total_timeout.count()) j.total_deadline = j.waits_since + spec.total_timeout;
+    expect_signature_end(j);
     return delay_start(j);
 }
 
@@ -478,6 +479,8 @@ void job_engine::release() {
             a.where.reset();
         }
         old_runners.swap(j->failed_on);
+        for (auto& each : j->refusers) old_runners.push_back(std::move(each.where));
+        j->refusers.clear();
         placed_.remove(j->placed_beside);
         beside.swap(j->beside);
         lock.unlock();

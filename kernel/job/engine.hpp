@@ -211,6 +211,14 @@ private:
     pick_request wish_of(const job& j) const;
     bool pick_for(job& j, pick_result& out);
     bool pick_among(const job& j, pick_request& request, pick_result& out);
+
+    // refusing.cpp: for the sake of a signature
+    void note_refuser(job& j, const member_ptr& where, const failure& why) const;
+    std::vector<std::uint32_t> slots_that_refuse(const job& j) const;
+    std::string refusal_text(const job& j) const;
+    void expect_signature_end(job& j) const;
+    void signature_over(const job_ptr& j, job_lock& lock);
+
     std::vector<std::uint32_t> slots_of(std::vector<member_ptr> who, bool with_neighbours) const;
     std::vector<std::uint32_t> slots_to_avoid(const job& j, std::vector<member_ptr> who) const;
     std::vector<std::uint32_t> slots_that_failed(const job& j) const { return slots_to_avoid(j, j.failed_on); }

@@ -42,6 +42,8 @@ bool job_engine::pick_copy(const job& j, pick_result& picked, member_ptr& where,
     if (late.where) not_on.push_back(late.where);
     auto avoided = slots_to_avoid(j, std::move(not_on));
     avoided.insert(avoided.end(), j.excluded.begin(), j.excluded.end());
+    const auto refuse = slots_that_refuse(j);
+    avoided.insert(avoided.end(), refuse.begin(), refuse.end());
     pick_request request = wish_of(j);
     request.pred = j.spec->pred.get();
     for (int tries = 0; tries < k_copy_tries; ++tries) {

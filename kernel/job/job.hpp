@@ -75,6 +75,7 @@ struct ending {
     std::string usage;              // JSON object, or empty
     std::string limits;             // the same: how its limits were held
     std::string isolation;          // the same: by what it was put apart
+    std::string signature;          // the same: what the runner says of its signature
     std::string steps;              // JSON array, or empty: what became of each
     std::string outputs;            // JSON object, of texts: what the job told those who come after it
     std::string output_warnings;    // JSON array of texts, or empty: what it told in the wrong form
@@ -136,9 +137,9 @@ struct attempt {
     std::int64_t offered_ns = 0, started_ns = 0, finished_ns = 0;  // wall clock
     std::uint64_t log_begin = 0;                                   // where its output begins in the job's log
     std::optional<int> exit_code;
-    std::string usage, limits, isolation;     // JSON objects, or empty
-    std::string step_results;                 // JSON array, or empty
-    std::shared_ptr<artifact_upload> upload;  // once the runner has said what it has left
+    std::string usage, limits, isolation, signature;  // JSON objects, or empty
+    std::string step_results;                         // JSON array, or empty
+    std::shared_ptr<artifact_upload> upload;          // once the runner has said what it has left
     failure why;
 };
 
@@ -146,6 +147,16 @@ struct attempt {
 attempt_state state_of(const ending& how) noexcept;
 
 class job_engine;
+
+/// The code by which a runner says that it is the signature for which it does not run a job.
+inline constexpr std::string_view k_signature_refusal = "signature";
+
+/// It does not run the job, and is not asked again before.
+struct refuser {
+    member_ptr where;
+    time_point until{};
+    std::string why;
+};
 
 struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     job(job_engine& e, id i, spec_ptr s) : engine(e), uid(i), spec(std::move(s)) {}
@@ -164,6 +175,7 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     std::unique_ptr<beside_attempt> beside;
     std::vector<std::uint32_t> excluded;  // slots that refused it: others first
     std::vector<member_ptr> failed_on;    // runners where an attempt failed: not while another one matches
+    std::vector<refuser> refusers;        // for its signature, the last one last
     std::uint32_t user_tries = 0, infrastructure_tries = 0;
     std::string reason;  // why it waits, or why it ended there
     std::optional<ending> end;
@@ -184,7 +196,7 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     std::int64_t waits_since_ns = 0;  // the same as waits_since, on the wall clock; later than now during a backoff
     time_point queue_deadline{}, offer_deadline{}, lease_deadline{}, retry_at{}, run_deadline{}, hold_deadline{},
         settle_at{}, cancel_at{}, save_at{}, doubt_at{}, backoff_until{}, proven_at{}, reoffer_at{}, patient_until{},
-        start_deadline{}, total_deadline{}, start_due{}, hedge_at{};
+        start_deadline{}, total_deadline{}, start_due{}, hedge_at{}, signature_deadline{};
     nanoseconds doubt_after{0};  // age at which the job will have lasted unusually long
     nanoseconds cancel_grace{0};
     std::string idempotency_key;

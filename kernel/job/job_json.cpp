@@ -240,6 +240,7 @@ void append_job_json(std::string& out, job& j, bool replayed) {
         if (a.hedge) w.member("hedge", true);
         if (!a.limits.empty()) w.key("limits").raw(a.limits);
         if (!a.isolation.empty()) w.key("isolation").raw(a.isolation);
+        if (!a.signature.empty()) w.key("signature").raw(a.signature);
         if (!a.step_results.empty()) w.key("steps").raw(a.step_results);
         if (!a.usage.empty()) w.key("usage").raw(a.usage);
         rungs_member(w, a);
@@ -256,6 +257,8 @@ void append_job_json(std::string& out, job& j, bool replayed) {
     }
     w.close_object();
     w.member("requires", j.spec->requires_text).member("tenant", j.spec->tenant);
+    if (const auto* by = j.spec->signature.get())
+        w.key("signature").open_object().member("key", by->key_id).member("expires", by->expires).close_object();
     w.key("usage");
     if (j.end && !j.end->usage.empty())
         w.raw(j.end->usage);
@@ -304,6 +307,7 @@ std::string job_record(const job& j) {
         failure_member(w, a.why);
         if (!a.limits.empty()) w.key("limits").raw(a.limits);
         if (!a.isolation.empty()) w.key("isolation").raw(a.isolation);
+        if (!a.signature.empty()) w.key("signature").raw(a.signature);
         if (!a.step_results.empty()) w.key("step_results").raw(a.step_results);
         if (!a.usage.empty()) w.key("usage").raw(a.usage);
         if (a.may_return) w.member("may_return", true);
@@ -384,6 +388,7 @@ attempt attempt_of(const json::object& o) {
     a.why = failure_of(o);
     if (const auto* limits = object_or_null(o, "limits")) a.limits = json::serialize(*limits);
     if (const auto* held = object_or_null(o, "isolation")) a.isolation = json::serialize(*held);
+    if (const auto* checked = object_or_null(o, "signature")) a.signature = json::serialize(*checked);
     if (const auto* steps = array_or_null(o, "step_results")) a.step_results = json::serialize(*steps);
     if (const auto* usage = object_or_null(o, "usage")) a.usage = json::serialize(*usage);
     a.may_return = bool_or(o, "may_return", false);

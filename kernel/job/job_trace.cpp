@@ -12,8 +12,6 @@
 namespace sigrun {
 namespace {
 
-constexpr std::string_view k_variable = "TRACEPARENT";
-
 std::string hex(std::uint64_t n) {
     constexpr char k_digits[] = "0123456789abcdef";
     std::string out(16, '0');
@@ -168,10 +166,10 @@ std::optional<std::string> with_trace_parent(std::string_view document, const st
     if (!o) return std::nullopt;
     auto& env = (*o)["env"];
     if (env.is_null()) env = json::object();
-    if (!env.is_object() || env.as_object().contains(k_variable)) return std::nullopt;
-    if (const auto* secrets = object_or_null(*o, "secrets"); secrets && secrets->contains(k_variable))
+    if (!env.is_object() || env.as_object().contains(k_trace_variable)) return std::nullopt;
+    if (const auto* secrets = object_or_null(*o, "secrets"); secrets && secrets->contains(k_trace_variable))
         return std::nullopt;
-    env.as_object()[k_variable] = trace_parent;
+    env.as_object()[k_trace_variable] = trace_parent;
     return json::serialize(*o);
 }
 

@@ -47,6 +47,8 @@ private:
     const double share_;
 };
 
+/// The variable of a job's environment that has it.
+inline constexpr std::string_view k_trace_variable = "TRACEPARENT";
 /// The job document with the variable TRACEPARENT in its environment, unless it has one of its own. Nothing: it is left as it is.
 std::optional<std::string> with_trace_parent(std::string_view document, const std::string& trace_parent);
 

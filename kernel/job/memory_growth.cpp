@@ -10,6 +10,11 @@ namespace {
 
 constexpr double k_most = 64;  // of all attempts together
 
+std::uint64_t grown(std::uint64_t limit, double factor) noexcept {
+    return static_cast<std::uint64_t>(
+        std::llround(std::min(static_cast<double>(limit) * factor, static_cast<double>(sdk::k_largest_limit))));
+}
+
 }  // namespace
 
 double memory_growth(const job& j) noexcept {
@@ -26,10 +31,15 @@ std::string with_more_memory(const std::string& document, double factor) {
     sdk::job_limits limits;
     auto* given = parsed ? parsed->if_contains("limits") : nullptr;
     if (!given || sdk::read_job_limits(*given, limits) || !limits.memory) return document;
-    const auto grown =
-        std::min(static_cast<double>(*limits.memory) * factor, static_cast<double>(sdk::k_largest_limit));
-    given->as_object()["memory"] = static_cast<std::uint64_t>(std::llround(grown));
+    given->as_object()["memory"] = grown(*limits.memory, factor);
     return json::serialize(*parsed);
+}
+
+bool could_have_grown(std::uint64_t limit, std::uint64_t now, double factor_each) noexcept {
+    if (!(factor_each > 1)) return limit == now;
+    for (double factor = 1; factor < k_most; factor *= factor_each)
+        if (grown(limit, factor) == now) return true;
+    return grown(limit, k_most) == now;
 }
 
 }  // namespace sigrun

@@ -11,5 +11,7 @@ namespace sigrun {
 double memory_growth(const job& j) noexcept;
 /// Any thread. `document` with its limits.memory multiplied; as it is for a factor of 1.
 std::string with_more_memory(const std::string& document, double factor);
+/// Whether `now` bytes are what that makes of `limit`, for some number of attempts with this retry.memory_factor.
+bool could_have_grown(std::uint64_t limit, std::uint64_t now, double factor_each) noexcept;
 
 }  // namespace sigrun

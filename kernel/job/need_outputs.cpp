@@ -126,6 +126,32 @@ result<void> check_output_references(const json::object& job, const std::vector<
     return {};
 }
 
+bool could_be_filled_in(std::string_view pattern, std::string_view text) {
+    // What stands between the references, in its order: the first piece begins the text, the last one ends it.
+    std::vector<std::string_view> pieces;
+    std::size_t from = 0;
+    for (auto at = pattern.find(k_refers); at != pattern.npos; at = pattern.find(k_refers, from)) {
+        const auto end = pattern.find('}', at);
+        const auto middle = pattern.find(k_to_output, at);
+        if (end == pattern.npos || middle == pattern.npos || middle > end ||
+            !is_output_key(pattern.substr(middle + k_to_output.size(), end - middle - k_to_output.size())))
+            return false;
+        pieces.push_back(pattern.substr(from, at - from));
+        from = end + 1;
+    }
+    const auto last = pattern.substr(from);
+    if (pieces.empty() || !text.starts_with(pieces.front())) return false;
+    text.remove_prefix(pieces.front().size());
+    if (!text.ends_with(last)) return false;
+    text.remove_suffix(last.size());
+    for (std::size_t i = 1; i < pieces.size(); ++i) {
+        const auto at = text.find(pieces[i]);
+        if (at == text.npos) return false;
+        text.remove_prefix(at + pieces[i].size());
+    }
+    return true;
+}
+
 std::string wanted_outputs(const std::string& document, std::string_view need, const std::string& outputs) {
     if (outputs.empty() || !may_refer_to_outputs(document)) return {};
     auto job = parse_object(document);

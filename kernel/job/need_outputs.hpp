@@ -20,6 +20,9 @@ bool may_refer_to_outputs(std::string_view document) noexcept;
 result<void> check_output_references(const json::object& job, const std::vector<std::string>& needs,
                                      const std::string& field);
 
+/// Whether `text` is `pattern` with some text in the place of each of its references, of which it has at least one.
+bool could_be_filled_in(std::string_view pattern, std::string_view text);
+
 /// What `document` refers to of the `outputs` (an object of texts, or "") of its need: such an object, or "".
 std::string wanted_outputs(const std::string& document, std::string_view need, const std::string& outputs);
 

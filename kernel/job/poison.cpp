@@ -69,6 +69,11 @@ void job_engine::retry(const job_ptr& j, std::string_view submitter,
         return accepted(problem{errc::conflict, "its secrets cannot be opened any more (" + j->spec->secrets_lost +
                                                     "); submit it anew with them"},
                         false);
+    if (j->spec->signature)
+        return accepted(problem{errc::conflict, "a job that is signed runs once", "id",
+                                "a job without a signature, or the same submitted anew (`sigrun submit --sign`)",
+                                "one signed by key " + j->spec->signature->key_id},
+                        false);
     {
         job_lock lock(j->mutex);
         if (!is_terminal(j->state)) {

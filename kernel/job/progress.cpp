@@ -162,10 +162,11 @@ sigrun_result job_engine::on_ack(const job_ptr& j, job_lock& lock, const sigrun_
     if (frame.flags & SIGRUN_FRAME_ERROR) {
         auto number = a->number;
         const auto where = j->state == job_state::offered ? a->where : nullptr;
-        lock.unlock();
         auto o = parse_object(sdk::view(frame.json));
         failure why{failure_class::refused, o ? std::string(text_or(*o, "code")) : "refused",
                     o ? std::string(text_or(*o, "message")) : "the runner refused"};
+        note_refuser(*j, where, why);
+        lock.unlock();
         // First: the place that it gives back is to be a closed one, if it is.
         tell_refusal(where, *j->spec, why);
         take_back(j, number, attempt_state::refused, std::move(why), true);
@@ -238,6 +239,7 @@ void job_engine::note_limits(attempt& a, std::string_view running_state) {
     if (!o) return;
     if (const auto* limits = object_or_null(*o, "limits")) a.limits = json::serialize(*limits);
     if (const auto* held = object_or_null(*o, "isolation")) a.isolation = json::serialize(*held);
+    if (const auto* checked = object_or_null(*o, "signature")) a.signature = json::serialize(*checked);
     if (auto steps = steps_in(*o); !steps.empty()) a.step_results = std::move(steps);
 }
 
@@ -299,6 +301,7 @@ ending job_engine::ending_of(const sigrun_frame& frame) {
         if (const auto* usage = object_or_null(*o, "usage")) how.usage = json::serialize(*usage);
         if (const auto* limits = object_or_null(*o, "limits")) how.limits = json::serialize(*limits);
         if (const auto* held = object_or_null(*o, "isolation")) how.isolation = json::serialize(*held);
+        if (const auto* checked = object_or_null(*o, "signature")) how.signature = json::serialize(*checked);
         how.steps = steps_in(*o);
         take_outputs(*o, how);
         if (const auto told = warnings_in(*o, "artifact_warnings"); !told.empty())

@@ -78,6 +78,7 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
     }
     if ((*spec)->total_timeout.count() && !is_terminal(j->state))
         j->total_deadline = clock_.now() + std::max(left_of_total(*j), nanoseconds(0));
+    expect_signature_end(*j);
     // A relaxed job's attempt may have written without being known to the disk; the next one begins behind it.
     if (!j->attempts.empty() || (*spec)->keep == durability::relaxed)
         if (auto log = logs_.open(*uid); log->size()) j->log = std::move(log);

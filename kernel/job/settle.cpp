@@ -31,6 +31,7 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
     a.may_run = may_still_run(*j, a, how);
     if (!how.limits.empty()) a.limits = how.limits;
     if (!how.isolation.empty()) a.isolation = how.isolation;
+    if (!how.signature.empty()) a.signature = how.signature;
     if (!how.steps.empty()) a.step_results = how.steps;
     a.via.reset();
     drop_upload(a, how);

@@ -31,7 +31,7 @@ const std::vector<std::string> k_fields{"kind",        "command",   "steps",    
                                         "timeouts",    "retry",     "durability", "idempotent", "preferred_protocol",
                                         "max_latency", "zone",      "start_at",   "delay",      "limits",
                                         "secrets",     "hedge",     "explain",    "artifacts",  "user",
-                                        "pty",         "isolation", "container",  "group"};
+                                        "pty",         "isolation", "container",  "group",      "signature"};
 
 std::string kind_of(const json::value& v) {
     switch (v.kind()) {
@@ -123,11 +123,17 @@ result<buffer_ref> payload_field(const json::value& v) {
     return buffer_ref::copy_of(*raw);
 }
 
+// A courtesy: whether it runs a job the runner decides by itself.
+std::string signed_by(const job_signature* signature) {
+    if (!signature) return "!present(runner.signed_jobs_only)";
+    return "(!present(runner.signed_jobs_only) || any(k in runner.job_keys, k == \"" + signature->key_id + "\"))";
+}
+
 struct parser {
     selector& select;
     const spec_defaults& defaults;
     job_spec spec{};
-    std::string kind_term{};
+    std::string runner_term{};  // what Sigrun itself asks of a runner
     std::optional<group_wish> group{};
 
     static std::string with(const std::string& first, const std::string& second) {
@@ -197,7 +203,7 @@ struct parser {
                 bad.field = field + ".if";
                 return bad;
             }
-            SIGRUN_TRY(joint, requirement::compile(with(with(spec.requires_text, condition), kind_term)));
+            SIGRUN_TRY(joint, requirement::compile(with(with(spec.requires_text, condition), runner_term)));
             p.pred = select.intern(joint);
             spec.prefers.push_back(std::move(p));
         }
@@ -327,6 +333,9 @@ struct parser {
         } else if (f == "group") {
             SIGRUN_TRY(wish, read_group_field(v));
             group = wish;
+        } else if (f == "signature") {
+            SIGRUN_TRY(signature, parse_job_signature(v));
+            spec.signature = std::make_shared<const job_signature>(std::move(signature));
         } else if (f == "labels") {
             return map_field(v, f, &spec.labels);
         } else if (f == "timeouts") {
@@ -400,9 +409,9 @@ struct parser {
                 return bad_value("labels", "names that do not begin with \"sigrun.\"", "\"" + k + "\"");
         SIGRUN_CHECK_OK(
             requirement::compile(spec.requires_text));  // alone, so that a fault is found in what was written
-        // Runners say which kinds of job they can run; that is part of what a job requires.
-        kind_term = "any(k in runner.kinds, k == \"" + spec.kind + "\")";
-        SIGRUN_TRY(joint, requirement::compile(with(spec.requires_text, kind_term)));
+        // Runners say which kinds of job they can run, and whose: that is part of what a job requires.
+        runner_term = "any(k in runner.kinds, k == \"" + spec.kind + "\") && " + signed_by(spec.signature.get());
+        SIGRUN_TRY(joint, requirement::compile(with(spec.requires_text, runner_term)));
         spec.requirement = joint;
         spec.pred = select.intern(joint);
         spec.source_zone = select.zone_source(spec.zone);

@@ -4,6 +4,7 @@
 #include "kernel/base/json.hpp"
 #include "kernel/base/quantity.hpp"
 #include "kernel/capability/facts.hpp"
+#include "kernel/guard/job_signature.hpp"
 #include "kernel/guard/secret_box.hpp"
 #include "kernel/job/artifact.hpp"
 #include "kernel/job/job_class.hpp"
@@ -73,11 +74,13 @@ struct job_spec {
     nanoseconds silent_timeout{0};  // of an attempt without output, kept by the runner; 0 = none
     nanoseconds total_timeout{0};   // from submit on, over all attempts; 0 = none
     // Not before; at most one of the two is not 0.
-    std::int64_t start_at_ns = 0;  // wall clock
-    nanoseconds delay{0};          // after submit
+    std::int64_t start_at_ns = 0;                    // wall clock
+    nanoseconds delay{0};                            // after submit
+    std::shared_ptr<const job_signature> signature;  // null: nobody signed it
     std::uint32_t retry_user = 0, retry_infrastructure = 3;
-    double memory_factor = 1;       // of limits.memory, for each attempt that ended for lack of it
-    std::string compared_document;  // for idempotency keys, secrets as a mark of them; "" = as submitted
+    double memory_factor = 1;  // of limits.memory, for each attempt that ended for lack of it
+    std::string
+        compared_document;  // for idempotency keys, secrets as a mark of them, without a signature; "" = as submitted
     durability keep = durability::fsync;
     bool idempotent = true;
     bool explain = false;  // what its picks saw is kept

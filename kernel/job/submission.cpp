@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t k_most_needs = 256;    // as written
 constexpr std::size_t k_most_ties = 16'384;  // with all combinations
-const std::vector<std::string> k_members{"jobs", "defaults"};
+const std::vector<std::string> k_members{"jobs", "defaults", "signatures"};
 // What is said of a job here, and is no part of its own document.
 constexpr std::array<std::string_view, 5> k_about{"name", "needs", "when", "matrix", "exclude"};
 
@@ -50,6 +50,8 @@ struct reader {
     std::vector<std::vector<std::pair<std::string, std::string>>> wanted{};  // per job: names it needs, and the fields
     std::map<std::string, std::vector<std::size_t>, std::less<>> by_name{};  // both of jobs and of all of a matrix
     std::size_t bytes = 0;
+    const json::object* signatures = nullptr;  // by name
+    std::size_t signed_jobs = 0;               // of those
 
     result<void> needs_of(const json::value* v, const std::string& field) {
         auto& into = wanted.emplace_back();
@@ -84,6 +86,12 @@ struct reader {
         json::object own;  // in the order it was written in: who erases members of `o` changes that
         for (const auto& [key, value] : o)
             if (!is_about(key)) own[key] = value;
+        if (const auto* signature = signatures ? signatures->if_contains(name) : nullptr) {
+            if (own.contains("signature"))
+                return bad_value(field + ".signature", "a signature here or in signatures", "both");
+            own["signature"] = *signature;
+            ++signed_jobs;
+        }
         j.document = json::serialize(own);
         bytes += j.document.size();
         if (bytes > k_most_expanded)
@@ -165,6 +173,16 @@ struct reader {
         return {};
     }
 
+    result<void> check_signatures() const {
+        if (!signatures || signed_jobs == signatures->size()) return {};
+        std::string name;
+        for (const auto& each : *signatures)
+            if (const auto found = by_name.find(std::string_view(each.key()));
+                found == by_name.end() || jobs[found->second.front()].name != each.key())
+                name = each.key();
+        return bad_value("signatures", "the whole names of jobs of this submission", "\"" + name.substr(0, 80) + "\"");
+    }
+
     // By depth first, without recursion: a chain may be as long as there are jobs.
     result<void> no_circle() const {
         enum class mark : std::uint8_t { fresh, open, done };
@@ -226,7 +244,7 @@ result<std::vector<submitted_job>> read_submission(std::string_view document) {
     }
     for (const auto& [key, value] : *parsed)
         if (std::find(k_members.begin(), k_members.end(), key) == k_members.end())
-            return problem{errc::unknown_field, "unknown field", std::string(key), "one of jobs, defaults",
+            return problem{errc::unknown_field, "unknown field", std::string(key), "one of jobs, defaults, signatures",
                            "\"" + std::string(key) + "\""};
     const auto* list = array_or_null(*parsed, "jobs");
     if (!list || list->empty())
@@ -234,7 +252,10 @@ result<std::vector<submitted_job>> read_submission(std::string_view document) {
                          parsed->contains("jobs") ? shown(parsed->at("jobs")) : "nothing");
     SIGRUN_TRY(defaults, defaults_of(*parsed));
     reader r;
+    if (const auto* v = parsed->if_contains("signatures"); v && !(r.signatures = v->if_object()))
+        return bad_value("signatures", "an object of signatures by name of job", shown(*v));
     for (std::size_t i = 0; i < list->size(); ++i) SIGRUN_CHECK_OK(r.entry((*list)[i], i, defaults));
+    SIGRUN_CHECK_OK(r.check_signatures());
     SIGRUN_CHECK_OK(r.find_needs());
     SIGRUN_CHECK_OK(r.no_circle());
     SIGRUN_CHECK_OK(r.check_outputs());

@@ -47,6 +47,8 @@ void job_engine::park(job& j) {
     terms.source = j.spec->source_zone;
     terms.balancer = j.spec->balancer_id;
     if (!j.failed_on.empty() && others_could_run(j)) terms.not_on = slots_that_failed(j);
+    const auto refuse = slots_that_refuse(j);
+    terms.not_on.insert(terms.not_on.end(), refuse.begin(), refuse.end());
     queue_.push(j.shared_from_this(), std::move(terms));
 }
 
@@ -119,10 +121,11 @@ void job_engine::sweep() {
         slot_ref slot;
         {
             job_lock lock(j->mutex);
-            if (!j->failed_on.empty() && j->waiting) {
-                // It may have waited for others than the one that failed it, and there are none any more.
+            if ((!j->failed_on.empty() || !j->refusers.empty()) && j->waiting) {
+                // It may have waited for others than the one that failed or refused it, and there are none any more.
                 queue_.remove(*j);
                 j->waiting = false;
+                std::erase_if(j->refusers, [this](const refuser& each) { return each.until <= clock_.now(); });
                 lock.unlock();
                 enqueue(j);
                 continue;

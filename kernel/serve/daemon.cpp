@@ -25,6 +25,7 @@
 #include "kernel/serve/security_settings.hpp"
 #include "kernel/serve/settings_table.hpp"
 #include "kernel/serve/storage_swappers.hpp"
+#include "kernel/serve/submitted_signatures.hpp"
 #include "kernel/serve/zone_settings.hpp"
 
 #include <boost/asio/steady_timer.hpp>
@@ -122,7 +123,8 @@ struct daemon::impl {
     std::atomic<job_engine*> dispatching{nullptr};  // the same, for the store's thread
     std::unique_ptr<runner_sections> declared;
     std::unique_ptr<configuration> config;
-    std::unique_ptr<config_watch> watch;  // changed on the control thread, once the daemon runs
+    std::unique_ptr<config_watch> watch;               // changed on the control thread, once the daemon runs
+    std::unique_ptr<submitted_signatures> signatures;  // null: nobody asks for any
     std::unique_ptr<controller> control;
     std::shared_ptr<history> past;
     std::unique_ptr<audit> auditing;  // null: nobody wants it
@@ -243,6 +245,10 @@ result<void> daemon::impl::open_fleet() {
 
 result<void> daemon::impl::open_security() {
     SIGRUN_CHECK_OK(tokens.open(token_file(bound, options.state_dir)));
+    const auto beside = std::filesystem::path(options.trust_dir).parent_path().string();
+    SIGRUN_TRY(trust, read_job_trust(bound.at("security"), beside));
+    if (trust.wanted != job_trust_options::mode::off)
+        signatures = std::make_unique<submitted_signatures>(std::move(trust), time);
     SIGRUN_TRY(rules, read_gate_options(bound));
     who.set_options(std::move(rules));
     tls_server::hooks tell;
@@ -432,10 +438,10 @@ result<void> daemon::start() {
             *d.plugins, d.numbers, *d.events, d.time,
             [&d](const daemon_settings& now, const settings& from) { return d.check_values(now, from); },
             [&d](const daemon_settings& now) { d.apply(now); }});
-    d.control = std::make_unique<controller>(
-        controller{*d.plugins, d.numbers, *d.events, *d.runners, *d.links, *d.select, *d.jobs, *d.store, *d.local,
-                   *d.timers, d.time, d.options.version, [&d] { return d.config->in_effect(); }, d.time.wall_ns(),
-                   d.config.get(), &d.who, [&d] { return d.runner_series.load(std::memory_order_relaxed); }});
+    d.control = std::make_unique<controller>(controller{
+        *d.plugins, d.numbers, *d.events, *d.runners, *d.links, *d.select, *d.jobs, *d.store, *d.local, *d.timers,
+        d.time, d.options.version, [&d] { return d.config->in_effect(); }, d.time.wall_ns(), d.config.get(), &d.who,
+        [&d] { return d.runner_series.load(std::memory_order_relaxed); }, d.signatures.get()});
     add_job_methods(*d.methods, *d.control);
     add_artifact_methods(*d.methods, *d.control);
     add_submission_methods(*d.methods, *d.control);

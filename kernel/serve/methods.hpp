@@ -10,6 +10,7 @@ namespace sigrun {
 
 class configuration;
 class history;
+class submitted_signatures;
 /// Everything the methods work on; outlives the router.
 struct controller {
     plugin_host& plugins;
@@ -29,6 +30,7 @@ struct controller {
     configuration* config = nullptr;
     gate* who = nullptr;
     std::function<std::uint64_t()> runner_series{};  // [metrics] runner_series of now
+    submitted_signatures* signatures = nullptr;      // null: nobody asks for any
 };
 
 void add_job_methods(router& r, controller& c);

@@ -3,6 +3,7 @@
 #include "kernel/job/job_json.hpp"
 #include "kernel/serve/explain_job.hpp"
 #include "kernel/serve/job_filter.hpp"
+#include "kernel/serve/submitted_signatures.hpp"
 #include "kernel/serve/tenancy.hpp"
 
 #include <sigrun/cpp/text.hpp>
@@ -91,6 +92,9 @@ void submit(controller& c, const call_input& in, const call_ptr& call) {
     }
     submit_request request{bound.empty() ? in.document : std::string_view(bound),
                            in.payload ? buffer_ref::share(in.payload) : buffer_ref(), params->key};
+    if (c.signatures)
+        if (auto fine = c.signatures->check(request.document, request.payload.view()); !fine)
+            return void(call->fail(fine.error()));
     if (in.who) request.submitter = in.who->name;
     request.trace_parent = in.trace_parent;
     c.jobs.submit(request, [&c, call, wait = params->wait](result<job_ptr> r, bool replayed) {

@@ -2,6 +2,7 @@
 #include "kernel/base/json_writer.hpp"
 #include "kernel/job/job_json.hpp"
 #include "kernel/serve/methods.hpp"
+#include "kernel/serve/submitted_signatures.hpp"
 #include "kernel/serve/tenancy.hpp"
 
 #include <sigrun/cpp/text.hpp>
@@ -55,6 +56,10 @@ void submit_many(controller& c, const call_input& in, const call_ptr& call) {
         if (!specs) return void(call->fail(specs.error()));
         return void(call->last(plan_json(*jobs, *specs)));
     }
+    if (c.signatures)
+        for (const auto& each : *jobs)
+            if (auto fine = c.signatures->check(each.document, {}, each.field); !fine)
+                return void(call->fail(fine.error()));
     submit_request request{*document, {}, std::string(text_or(*params, "idempotency_key"))};
     if (in.who) request.submitter = in.who->name;
     request.trace_parent = in.trace_parent;

@@ -58,6 +58,11 @@ std::string no_match_text(const fleet& links, const selector::explanation& e) {
     for (const auto& t : e.terms) {
         if (!t.no && !t.unknown) continue;
         if (told++ == k_told_terms) break;
+        if (is_about_signature(t.text)) {
+            out +=
+                sdk::concat("; ", t.no, t.no == 1 ? " runs" : " run", " only jobs that are signed by a key it trusts");
+            continue;
+        }
         if (t.unknown == e.runners) {
             out += sdk::concat("; nobody can tell whether ", t.text);
             if (!t.nearest_key.empty())
@@ -70,6 +75,8 @@ std::string no_match_text(const fleet& links, const selector::explanation& e) {
     }
     return out;
 }
+
+bool is_about_signature(std::string_view term) noexcept { return term.find("runner.signed_jobs_only") != term.npos; }
 
 json::object term_json(const fleet& links, const selector::term_count& t) {
     json::object o{{"false", t.no}, {"unknown", t.unknown}, {"nearest_key", t.nearest_key}, {"absent", t.absent}};

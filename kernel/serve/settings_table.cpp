@@ -1,5 +1,6 @@
 #include "kernel/serve/settings_table.hpp"
 
+#include "kernel/guard/job_trust.hpp"
 #include "kernel/net/net_options.hpp"
 #include "kernel/net/span_exporter.hpp"
 #include "kernel/plugin/plugin_guard.hpp"
@@ -426,7 +427,7 @@ constexpr std::array k_runner{
                    "server_name for this runner."}),
 };
 
-const std::array<documented_section, 19> k_sections{{
+const std::array<documented_section, 20> k_sections{{
     {"[server]", "Where the daemon listens.", k_server},
     {"[tls]", "Encryption, of what is accepted and of what is dialled. Files that change are read again by themselves.",
      tls_server_option_table()},
@@ -442,6 +443,7 @@ const std::array<documented_section, 19> k_sections{{
     {"[balancer]", "Who chooses the runner.", k_balancer_options},
     {"[jobs]", "Limits and patience.", k_jobs},
     {"[plugins]", "How plugins change while the daemon runs.", k_plugins},
+    {"[security]", "Who must have signed a job.", k_job_trust_table},
     {"[queue NAME]", "What jobs with this `queue` share, one section each. Other names need no section.",
      k_queue_options},
     {"[tenant NAME]", "What jobs with this `tenant` share, one section each. Other names need no section.",

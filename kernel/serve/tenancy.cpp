@@ -16,6 +16,14 @@ result<void> check(const json::object& o, std::string_view tenant, const std::st
                    sdk::concat("\"", tenant, "\", or nothing"), json::serialize(*named).substr(0, 80)};
 }
 
+// What is put into a signed document breaks its signature.
+result<void> check_signed(const json::object& job, const json::object& names_tenant, bool sure, std::string_view tenant,
+                          const std::string& field) {
+    if (!sure && !job.contains("signature")) return {};
+    if (job.contains("tenant") || names_tenant.contains("tenant")) return {};
+    return bad_value(field, sdk::concat("\"", tenant, "\", the token's, as a part of what is signed"), "nothing");
+}
+
 }  // namespace
 
 std::string_view tenant_of(const call_input& in) noexcept {
@@ -38,6 +46,7 @@ result<std::string> for_tenant(const call_input& in) {
     if (bound.empty()) return std::string(in.document);
     SIGRUN_TRY(o, parse_object(in.document));
     SIGRUN_CHECK_OK(check(o, bound, "tenant"));
+    SIGRUN_CHECK_OK(check_signed(o, o, false, bound, "tenant"));
     o["tenant"] = bound;
     return json::serialize(o);
 }
@@ -53,7 +62,11 @@ result<std::string> several_for_tenant(const call_input& in) {
     std::size_t n = 0;
     for (auto& each : jobs->get_array()) {
         if (auto* one = each.if_object()) {
-            SIGRUN_CHECK_OK(check(*one, bound, sdk::concat("jobs[", n, "].tenant")));
+            const auto field = sdk::concat("jobs[", n, "].tenant");
+            SIGRUN_CHECK_OK(check(*one, bound, field));
+            const auto* defaults = object_or_null(o, "defaults");
+            SIGRUN_CHECK_OK(check_signed(*one, defaults && defaults->contains("tenant") ? *defaults : *one,
+                                         o.contains("signatures"), bound, field));
             (*one)["tenant"] = bound;
         }
         ++n;

@@ -2,6 +2,7 @@
 
 #include "kernel/base/time_text.hpp"
 #include "kernel/serve/choice_text.hpp"
+#include "kernel/serve/no_match.hpp"
 
 #include <sigrun/cpp/text.hpp>
 
@@ -70,7 +71,13 @@ json::object advice_on_terms(controller& c, const waiting_job& j, const selector
     const auto name = runner_at(c, best->alone_at);
     // "(what was written) && (the kind of job)"
     const auto& written = j.spec->requires_text;
-    if (written.empty() || best->column > written.size() + 1)
+    const bool own = written.empty() || best->column > written.size() + 1;
+    if (own && is_about_signature(best->text))
+        text =
+            sdk::concat(j.spec->signature ? "Signed with a key that it trusts (now " + j.spec->signature->key_id + ")"
+                                          : std::string("Signed (`sigrun run --sign`) with a key that it trusts"),
+                        ", ", best->alone, best->alone == 1 ? " more runner" : " more runners", " would match");
+    else if (own)
         text = sdk::concat("It needs a runner for jobs of kind ", j.spec->kind, "; ", best->alone,
                            best->alone == 1 ? " runner lacks" : " runners lack", " nothing but that");
     if (!best->alone_closest.empty())

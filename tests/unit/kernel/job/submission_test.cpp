@@ -141,4 +141,23 @@ TEST(submission, defaults_fill_what_a_job_leaves_open) {
     EXPECT_EQ(jobs[1].document, R"j({"command":["y"],"queue":"q","env":{"A":"1","B":"2"}})j");
 }
 
+TEST(submission, signatures_reach_the_jobs_they_name) {
+    const auto jobs =
+        read(R"j({"name":"build","matrix":{"n":["1","2"]},"command":["b"]},{"name":"test","command":["t"]})j",
+             R"j(,"signatures":{"build (n=2)":{"key":"k"},"test":{"key":"l"}})j");
+    ASSERT_EQ(names(jobs), (list{"build (n=1)", "build (n=2)", "test"}));
+    EXPECT_EQ(jobs[0].document, R"j({"command":["b"]})j");
+    EXPECT_EQ(jobs[1].document, R"j({"command":["b"],"signature":{"key":"k"}})j");
+    EXPECT_EQ(jobs[2].document, R"j({"command":["t"],"signature":{"key":"l"}})j");
+}
+
+TEST(submission, signatures_of_nobody_are_refused) {
+    const std::string jobs = R"j({"name":"build","matrix":{"n":["1","2"]},"command":["b"]})j";
+    for (const char* more :
+         {R"j(,"signatures":{"build":{}})j", R"j(,"signatures":{"other":{}})j", R"j(,"signatures":1)j"})
+        EXPECT_EQ(refused(jobs, more).field, "signatures") << more;
+    EXPECT_EQ(refused(R"j({"name":"a","command":["b"],"signature":{}})j", R"j(,"signatures":{"a":{}})j").field,
+              "jobs.a.signature");
+}
+
 }  // namespace
