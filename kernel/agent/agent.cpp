@@ -1,7 +1,6 @@
 #include "kernel/agent/agent.hpp"
 
 #include "kernel/agent/executor_facts.hpp"
-#include "kernel/agent/own_facts.hpp"
 #include "kernel/agent/readiness.hpp"
 #include "kernel/base/id.hpp"
 #include "kernel/log/loggers.hpp"
@@ -98,7 +97,7 @@ result<void> agent::start() {
     facts_ = wait_for(std::move(first));
     auto known = facts_ ? facts_->facts() : std::vector<fact>{};
     table_ = std::make_shared<assignment_table>(host_, options_, slots);
-    auto own = own_facts(host_, me_.name, slots, table_->executors().kinds());
+    auto own = what_it_says_of_itself(slots);
     std::move(own.begin(), own.end(), std::back_inserter(known));
     take_described(what_executors_say(host_, table_->executors()));
     known.insert(known.end(), described_.begin(), described_.end());

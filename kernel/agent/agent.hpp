@@ -125,6 +125,8 @@ private:
     void tell_all(const json::object& message = {}, const agent_link_ptr& but = nullptr);
     void tell_if_behind(const agent_link_ptr& link);
     void tell_minor_changes(time_point now);
+    std::vector<fact> what_it_says_of_itself(std::uint32_t slots) const;
+    void look_at_job_keys(time_point now);
     void take_described(std::vector<fact> said);
     void describe_again();
 
@@ -147,6 +149,8 @@ private:
     std::shared_ptr<assignment_table> table_;
     std::shared_ptr<machine_watch> machine_;
     std::string trouble_told_;  // in the last beats; tick only
+    time_point keys_looked_{};  // tick only, as the next
+    std::vector<std::string> keys_told_;
     const std::shared_ptr<self_benchmark> benchmark_;
     const std::shared_ptr<path_watch> path_;
     std::vector<std::shared_ptr<uplink>> uplinks_;
@@ -154,9 +158,9 @@ private:
     mutable std::mutex mutex_;  // the next group
     std::set<agent_link_ptr> links_;
     capability_ptr facts_;
-    std::vector<fact> described_;  // what the executors say of themselves
+    std::vector<fact> described_;                        // what the executors say of themselves
     std::set<std::string, std::less<>> described_keys_;  // these, and those of executors that have been replaced
-    fact_revisions revisions_;  // of facts_
+    fact_revisions revisions_;                           // of facts_
     bool minor_untold_ = false;
     time_point minor_told_{};
     bool draining_ = false;

@@ -67,6 +67,7 @@ void agent::tick() {
         }
     }
     look_at_machine();
+    look_at_job_keys(now);
     for (const auto& via : beats) send_beat(via);
     table_->keep_ends(now);
     tell_minor_changes(now);

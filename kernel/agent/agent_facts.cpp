@@ -1,5 +1,6 @@
 // What the agent says of its machine: all of it once, then what has changed.
 #include "kernel/agent/agent.hpp"
+#include "kernel/agent/own_facts.hpp"
 #include "kernel/base/clock.hpp"
 
 #include <sigrun/cpp/text.hpp>
@@ -11,7 +12,24 @@ namespace {
 
 constexpr std::chrono::seconds k_minor_gap{2};  // between messages that only tell of numbers which move all the time
 
+constexpr std::chrono::seconds k_keys_gap{1};  // between looks at the folder of keys
+
 }  // namespace
+
+std::vector<fact> agent::what_it_says_of_itself(std::uint32_t slots) const {
+    auto own = own_facts(host_, me_.name, slots, table_->executors().kinds());
+    if (table_->signatures().required())
+        for (auto& f : signature_facts(table_->signatures().key_ids())) own.push_back(std::move(f));
+    return own;
+}
+
+// A key that was added or removed, or has expired: whoever selects runners should know.
+void agent::look_at_job_keys(time_point now) {
+    if (!table_->signatures().required() || now - keys_looked_ < k_keys_gap) return;
+    keys_looked_ = now;
+    auto ids = table_->signatures().key_ids();
+    if (std::exchange(keys_told_, ids) != ids) tell_renewed(nullptr);
+}
 
 agent::hello_document agent::hello(const introduction& how) const {
     json::array protocols;

@@ -1,4 +1,4 @@
-// Everything an agent can be told: the section [runner] of runner.ini, or flags of sigrun-runner.
+// Everything an agent can be told: the sections [runner] and [security] of runner.ini, or flags of sigrun-runner.
 #pragma once
 
 #include "kernel/agent/machine_state.hpp"
@@ -6,6 +6,7 @@
 #include "kernel/base/result.hpp"
 #include "kernel/capability/facts.hpp"
 #include "kernel/config/settings.hpp"
+#include "kernel/guard/job_trust.hpp"
 
 #include <span>
 #include <string>
@@ -35,6 +36,7 @@ struct agent_options {
     nanoseconds rung_retry{0};      // how often a better protocol is tried again
     bool plugin_watch = true;       // changed plugin files are taken by themselves
     nanoseconds plugin_probation{0};
+    job_trust_options signatures;  // of the section [security]
 };
 
 /// The option table of [runner]; the second half are settings of the program around the agent.

@@ -160,7 +160,7 @@ void agent::tell_renewed(const capability_ptr& found) {
 }
 
 fact_revisions::change agent::renew_facts(const capability_ptr& found) {
-    auto own = own_facts(host_, me_.name, slots(), table_->executors().kinds());
+    auto own = what_it_says_of_itself(slots());
     std::lock_guard lock(mutex_);
     // What is as it was is no news, and need not be told again.
     for (auto& f : own)

@@ -4,12 +4,17 @@
 #include "kernel/agent/readiness.hpp"
 #include "kernel/base/json.hpp"
 #include "kernel/base/quantity.hpp"
+#include "kernel/job/job.hpp"
 #include "kernel/log/loggers.hpp"
 
 #include <sigrun/cpp/text.hpp>
 
 namespace sigrun {
 namespace {
+
+// What is meant by a state without a word.
+constexpr std::string_view k_runs = R"({"state":"running"})";
+constexpr std::string_view k_succeeded = R"({"state":"succeeded","exit_code":0})";
 
 std::string safe_name(const assignment_names& names) {
     std::string name = names.job + "-" + std::to_string(names.number);
@@ -25,8 +30,11 @@ assignment::assignment(std::weak_ptr<assignment_table> table, plugin_host& host,
     : table_(std::move(table)), host_(host), offer_(std::move(offer)), executor_(std::move(executor)) {}
 
 void assignment::begin(const std::string& workspace_root, std::uint64_t min_free_disk) {
+    const auto judged = judge();
+    if (!judged) return refuse(judged.error(), k_signature_refusal);
     auto workspace = prepare_workspace(workspace_root, safe_name(offer_.names), min_free_disk);
     if (!workspace) return refuse(workspace.error());
+    if (!begins(*judged, *workspace)) return;
     const auto limit = static_cast<std::uint64_t>(std::max<std::int64_t>(offer_.terms.run_timeout.count(), 0));
     {
         std::lock_guard lock(mutex_);
@@ -79,11 +87,12 @@ void assignment::restore(restored_attempt before) {
 
 void assignment::begin_ended(final_state how) { finish(std::move(how)); }
 
-void assignment::refuse(const problem& why) {
+void assignment::refuse(const problem& why, std::string_view code) {
     SIGRUN_LOG(logs::agent, warning, "refused job ", offer_.names.job, ": ", why.text());
     {
         std::lock_guard lock(mutex_);
-        refusal_ = json::serialize(json::object{{"code", to_string(why.code)}, {"message", why.text()}});
+        refusal_ =
+            json::serialize(json::object{{"code", code.empty() ? to_string(why.code) : code}, {"message", why.text()}});
         answer_due_ = true;
         phase_ = phase::ended;
         executor_ = nullptr;
@@ -169,6 +178,7 @@ sigrun_result assignment::take_output(const sigrun_frame& frame) {
             begun_ = running_due_ = true;
             if (silence_) silence_->begin();
             running_ = sdk::view(frame.json);
+            if (!signature_.empty()) running_ = with_signature(running_.empty() ? k_runs : running_);
         } else if (frame.kind == SIGRUN_LOG) {
             if (auto r = add_output(frame); r != SIGRUN_OK) return r;
         } else {
@@ -239,6 +249,7 @@ void assignment::finish(final_state how) {
         uploading_due_ = false;
         silence.swap(silence_);
         final_ = std::move(how);
+        if (!signature_.empty()) final_.json = with_signature(final_.json.empty() ? k_succeeded : final_.json);
         final_due_ = true;
         ended_at_ = clock::system().now();
         op_ = 0;

@@ -14,6 +14,7 @@
 #include "kernel/agent/executor_set.hpp"
 #include "kernel/agent/final_state.hpp"
 #include "kernel/agent/log_window.hpp"
+#include "kernel/agent/signed_jobs.hpp"
 #include "kernel/agent/silence_watch.hpp"
 #include "kernel/link/link.hpp"
 
@@ -85,7 +86,11 @@ private:
 
     static sigrun_result sink_frame(void* self, const sigrun_frame* frame) noexcept;
     sigrun_result take_output(const sigrun_frame& frame);
-    void refuse(const problem& why);
+    /// `code`: in the place of that of the problem.
+    void refuse(const problem& why, std::string_view code = {});
+    result<signed_jobs::verdict> judge();
+    bool begins(const signed_jobs::verdict& judged, const std::string& workspace);
+    std::string with_signature(std::string_view state) const;
     result<void> remember();
     void run(bool again);
     void executor_done(const result<buffer_ref>& answer, bool bytes);
@@ -107,7 +112,7 @@ private:
 
     const std::weak_ptr<assignment_table> table_;
     plugin_host& host_;
-    const assignment_offer offer_;
+    assignment_offer offer_;  // changed by `begin` alone, before the executor has it
 
     mutable std::mutex mutex_;  // everything below
     phase phase_ = phase::preparing;
@@ -123,7 +128,8 @@ private:
     bool answer_due_ = false;
     bool begun_ = false;  // the executor has said that it runs
     bool running_due_ = false;
-    std::string running_;  // JSON, if the executor says more than that it runs
+    std::string running_;    // JSON, if the executor says more than that it runs
+    std::string signature_;  // JSON: what came of its signature; empty: nobody asked for one
     bool final_due_ = false;
     std::shared_ptr<artifact_sender> sender_;  // while it uploads, once its files were found
     bool uploading_due_ = false;

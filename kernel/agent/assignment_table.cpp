@@ -31,6 +31,8 @@ assignment_table::assignment_table(plugin_host& host, agent_options options, std
       slots_(slots),
       executors_(host),
       store_(options_.state_dir.empty() ? std::string() : options_.state_dir + "/attempts"),
+      signatures_(options_.signatures, options_.state_dir.empty() ? std::string() : options_.state_dir + "/signed_jobs",
+                  clock::system()),
       retry_(host.io()) {}
 
 std::vector<std::string> assignment_table::restore() {
@@ -103,7 +105,8 @@ sigrun_result assignment_table::on_offer(const link_ptr& via, const sigrun_frame
         // The executor may be replaced at any time; one that is found here is there until the section ends.
         const read_section reading;
         const auto& read = executors_.read(sdk::view(frame.json));
-        if (read.executor && read.executor->is_inline && read.in_memory && read.fault.empty()) {
+        if (read.executor && read.executor->is_inline && read.in_memory && read.fault.empty() &&
+            !signatures_.asked_for()) {
             answer.emplace(run_inline(*read.executor, read.kind, frame));
         } else {
             terms = read;
@@ -126,7 +129,8 @@ sigrun_result assignment_table::on_offer(const link_ptr& via, const sigrun_frame
                terms.fault.empty() ? "no executor here runs jobs of kind \"" + terms.kind + "\"" : terms.fault);
         return SIGRUN_OK;
     }
-    if (executor->is_inline)
+    // Signatures take too long for this stack, and what is remembered of them is written to the disk.
+    if (executor->is_inline && !signatures_.asked_for())
         return report_inline(via, frame, terms.in_memory, run_inline(*executor, terms.kind, frame));
     if (const auto trouble = gate_ ? gate_->trouble() : std::nullopt) {
         refuse(via, frame, trouble->code, trouble->text());

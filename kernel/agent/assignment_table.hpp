@@ -8,6 +8,7 @@
 #include "kernel/agent/ended_tokens.hpp"
 #include "kernel/agent/executor_set.hpp"
 #include "kernel/agent/machine_watch.hpp"
+#include "kernel/agent/signed_jobs.hpp"
 #include "kernel/base/json.hpp"
 #include "kernel/base/task_thread.hpp"
 
@@ -34,6 +35,7 @@ public:
     /// Takes over what an agent before this one left; returns the workspaces that are in use. Once, before any frame.
     std::vector<std::string> restore();
     attempt_store& store() noexcept { return store_; }
+    signed_jobs& signatures() noexcept { return signatures_; }
     /// Where the files of jobs are read.
     task_thread& files() noexcept { return files_; }
     executor_set& executors() noexcept { return executors_; }
@@ -82,6 +84,7 @@ private:
     std::shared_ptr<const machine_watch> gate_;
     executor_set executors_;
     attempt_store store_;
+    signed_jobs signatures_;
     task_thread files_{"sigrun-files"};
     std::atomic<bool> draining_{false};
     std::atomic<std::uint32_t> used_{0};

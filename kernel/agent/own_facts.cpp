@@ -24,32 +24,36 @@ json::array plugin_versions(const plugin_host& host) {
     return out;
 }
 
+fact declared(std::string key, json::value value, fact_volatility how_long) {
+    fact f;
+    f.key = std::move(key);
+    f.value = std::move(value);
+    f.volatility = how_long;
+    f.observed_ns = clock::system().wall_ns();
+    f.method = "declared";
+    f.source = "sigrun-runner";
+    return f;
+}
+
 bool failed(const fact& f) { return f.status == fact_status::timeout || f.status == fact_status::error; }
 
 }  // namespace
 
 std::vector<fact> own_facts(const plugin_host& host, const std::string& name, std::uint32_t slots,
                             const std::vector<std::string>& kinds) {
-    std::vector<fact> own(4);
-    for (auto& f : own) {
-        f.volatility = fact_volatility::fixed;
-        f.observed_ns = clock::system().wall_ns();
-        f.method = "declared";
-        f.source = "sigrun-runner";
-    }
-    own[0].key = "runner.name";
-    own[0].value = name;
-    own[0].unique = true;
-    own[1].key = "runner.slots";
-    own[1].value = slots;
+    std::vector<fact> own;
+    own.push_back(declared("runner.name", json::string(name), fact_volatility::fixed));
+    own.back().unique = true;
+    own.push_back(declared("runner.slots", slots, fact_volatility::fixed));
     // Not a property of the machine's class: while a fleet gets a new version, equal machines stay equal.
-    own[2].key = "runner.plugins";
-    own[2].value = plugin_versions(host);
-    own[2].volatility = fact_volatility::slow;
-    own[3].key = "runner.kinds";
-    own[3].value = json::array(kinds.begin(), kinds.end());
-    own[3].volatility = fact_volatility::boot;
+    own.push_back(declared("runner.plugins", plugin_versions(host), fact_volatility::slow));
+    own.push_back(declared("runner.kinds", json::array(kinds.begin(), kinds.end()), fact_volatility::boot));
     return own;
+}
+
+std::vector<fact> signature_facts(const std::vector<std::string>& keys) {
+    return {declared("runner.signed_jobs_only", true, fact_volatility::boot),
+            declared("runner.job_keys", json::array(keys.begin(), keys.end()), fact_volatility::slow)};
 }
 
 std::vector<fact> renewed_facts(const capability_document& known, const capability_document& found) {

@@ -82,10 +82,10 @@ std::string joined(const std::vector<std::string>& items, bool labels) {
 
 result<void> check_sections(const sigrun::settings& config) {
     for (const auto& s : config.sections())
-        if (s.name != "runner" && s.name != "plugins" && s.name != "tls" && s.name != "net" &&
+        if (s.name != "runner" && s.name != "plugins" && s.name != "tls" && s.name != "net" && s.name != "security" &&
             !s.name.starts_with("plugin ") && !s.name.starts_with("instance "))
             return sigrun::problem{sigrun::errc::unknown_field, "unknown section", s.origin,
-                                   "[runner], [tls], [net], [plugins], [plugin NAME] or [instance NAME]",
+                                   "[runner], [tls], [net], [security], [plugins], [plugin NAME] or [instance NAME]",
                                    "[" + s.name + "]"};
     return {};
 }
@@ -117,6 +117,9 @@ result<std::unique_ptr<sigrun::runner_program>> build(const command_line& line,
     SIGRUN_CHECK_OK(check_sections(config));
     SIGRUN_TRY(section, sigrun::bound_section::bind(config.find("runner"), sigrun::agent_option_table()));
     SIGRUN_TRY(agent, sigrun::read_agent_options(*section));
+    SIGRUN_TRY(security, sigrun::bound_section::bind(config.find("security"), sigrun::k_job_trust_table));
+    SIGRUN_TRY(signatures, sigrun::read_job_trust(*security, line.config_file.empty() ? "" : beside.string()));
+    agent.signatures = signatures;
     // Probes describe the folder that jobs work in; they find it where the setting could have come from. No thread runs yet.
     setenv("SIGRUN_RUNNER__WORKSPACE_DIR", std::filesystem::absolute(agent.workspace_dir).c_str(), 1);
     SIGRUN_TRY(tls, sigrun::bound_section::bind(config.find("tls"), sigrun::tls_server_option_table()));

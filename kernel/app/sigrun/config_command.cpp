@@ -5,7 +5,9 @@
 #include "kernel/app/sigrun/loaded_plugins.hpp"
 #include "kernel/config/option_markdown.hpp"
 #include "kernel/config/settings.hpp"
+#include "kernel/guard/job_trust.hpp"
 #include "kernel/net/net_options.hpp"
+#include "kernel/plugin/plugin_guard.hpp"
 #include "kernel/serve/balancer_settings.hpp"
 #include "kernel/serve/queue_settings.hpp"
 #include "kernel/serve/security_settings.hpp"
@@ -87,7 +89,9 @@ int example(const std::string& of) {
             {"[runner]", "The runner itself.", agent_option_table()},
             {"[tls]", "Encryption, of what is dialled and, with listen, of what is accepted.",
              tls_server_option_table()},
-            {"[net]", "How controllers are reached.", net_option_table()}};
+            {"[net]", "How controllers are reached.", net_option_table()},
+            {"[security]", "Who must have signed a job.", k_job_trust_table},
+            {"[plugins]", "Which plugin files are loaded.", std::span(&k_signature_option, 1)}};
         context::print(std::string(k_runner_head) + complete_ini(sections));
         return k_ok;
     }
@@ -99,13 +103,16 @@ int example(const std::string& of) {
 
 void check_runner(const settings& config) {
     for (const auto& section : config.sections())
-        if (section.name != "runner" && section.name != "tls" && section.name != "net" &&
-            !section.name.starts_with("instance ") && !section.name.starts_with("plugin "))
-            throw failure(
-                problem{errc::unknown_field, "unknown section", "[" + section.name + "] (" + section.origin + ")",
-                        "[runner], [tls], [net], [instance NAME] or [plugin NAME]", "[" + section.name + "]"});
+        if (section.name != "runner" && section.name != "tls" && section.name != "net" && section.name != "security" &&
+            section.name != "plugins" && !section.name.starts_with("instance ") && !section.name.starts_with("plugin "))
+            throw failure(problem{errc::unknown_field, "unknown section",
+                                  "[" + section.name + "] (" + section.origin + ")",
+                                  "[runner], [tls], [net], [security], [plugins], [instance NAME] or [plugin NAME]",
+                                  "[" + section.name + "]"});
     const auto bound = need(bound_section::bind(config.find("runner"), agent_option_table()));
     need(bound_section::bind(config.find("tls"), tls_server_option_table()));
+    need(bound_section::bind(config.find("security"), k_job_trust_table));
+    need(bound_section::bind(config.find("plugins"), std::span(&k_signature_option, 1)));
     auto options = read_agent_options(*bound);
     if (!options) {
         auto p = options.error();

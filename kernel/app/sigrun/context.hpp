@@ -71,6 +71,7 @@ struct reader_gone {};
 // One per command group, each in a file of its own.
 void add_run_commands(CLI::App& app, context& ctx);
 void add_job_commands(CLI::App& app, context& ctx);
+void add_job_signature_commands(CLI::App& group, context& ctx);  // of the group "job"
 void add_runner_commands(CLI::App& app, context& ctx);
 void add_plugin_commands(CLI::App& app, context& ctx);
 void add_signature_commands(CLI::App& plugin, context& ctx);  // of the group "plugin"

@@ -1,4 +1,4 @@
-// sigrun job ls|show|logs|artifacts|download|cancel|retry|explain
+// sigrun job ls|show|logs|artifacts|download|cancel|retry|explain; keygen, sign and verify are in job_signature_command.cpp
 #include "kernel/app/sigrun/artifact_command.hpp"
 #include "kernel/app/sigrun/context.hpp"
 #include "kernel/app/sigrun/follow.hpp"
@@ -194,6 +194,8 @@ void add_job_commands(CLI::App& app, context& ctx) {
     auto* retry_app = with_id(*group, "retry", "The same again as a new job, of jobs that have ended", *what, true);
     retry_app->footer("Example: sigrun job retry 0c8e6a1d4b21");
     retry_app->callback([&ctx, what] { ctx.action = [&ctx, what] { return retry(ctx, what->ids); }; });
+
+    add_job_signature_commands(*group, ctx);
 
     auto* explain_app = with_id(*group, "explain", "Why a job waits, or why it runs where it runs", *what);
     explain_app->footer("Example: sigrun job explain 0c8e6a1d4b21");

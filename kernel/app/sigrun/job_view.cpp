@@ -117,6 +117,19 @@ std::string isolation_text(const json::object& attempt) {
     return out;
 }
 
+/// Who signed the job, and what its runner says of that.
+cell signature_cell(const json::object& job, const json::object* attempt) {
+    const json::object* by = object_or_null(job, "signature");
+    const json::object* checked = attempt ? object_or_null(*attempt, "signature") : nullptr;
+    if (!by && !checked) return {};
+    std::string out =
+        by ? sdk::concat("by key ", text_or(*by, "key"), ", good until ", text_or(*by, "expires")) : "none";
+    if (!checked) return {out + (attempt ? "; its runner did not ask for it" : ""), style::plain};
+    if (bool_or(*checked, "verified", false))
+        return {sdk::concat(out, "; verified by the runner (", text_or(*checked, "by"), ")"), style::good};
+    return {sdk::concat(out, "; not verified by the runner: ", text_or(*checked, "problem")), style::caution};
+}
+
 /// Of each step of the newest attempt, if it has several: its end and how long it took.
 std::string step_lines(const json::array& attempts) {
     const json::object* last = attempts.empty() ? nullptr : attempts.back().if_object();
@@ -352,6 +365,10 @@ std::string job_details(const json::object& job, const terminal& where, std::int
             f.add("limits", limits_text(*last));
             f.add("isolation", isolation_text(*last));
         }
+    {
+        const auto* all = array_or_null(job, "attempts");
+        f.add("signature", signature_cell(job, all && !all->empty() ? all->back().if_object() : nullptr));
+    }
     if (const json::value* answer = job.if_contains("result"); answer && !answer->is_null())
         f.add("result", bytes_of(*answer));
     if (const json::object* outputs = object_or_null(job, "outputs"))

@@ -4,6 +4,7 @@
 #include "kernel/app/sigrun/job_document.hpp"
 #include "kernel/app/sigrun/job_end.hpp"
 #include "kernel/app/sigrun/job_flags.hpp"
+#include "kernel/app/sigrun/job_signing.hpp"
 #include "kernel/app/sigrun/submit_file.hpp"
 #include "kernel/base/id.hpp"
 
@@ -16,6 +17,7 @@ namespace {
 
 struct request {
     job_options job;
+    signing_options signing;
     std::string file;  // submit only
     std::string key;
     bool quiet = false, wait = false, dry_run = false;
@@ -59,7 +61,7 @@ int run(context& ctx, const request& what) {
             ctx.complain(failure(described.error()));
             return k_run_failed;  // wrong usage: nobody was asked yet
         }
-        const std::string document = json::serialize(*described);
+        const std::string document = signed_document(json::serialize(*described), what.signing);
         const json::object job = submit(ctx, document, what.key);
         id = text_or(job, "id");
         follow_options follow;
@@ -79,8 +81,8 @@ int submit_command(context& ctx, const request& what) {
     if (what.file.empty() == what.job.command.empty())
         throw failure(bad_value("submit", "either FILE or -- COMMAND", what.file.empty() ? "neither" : "both"),
                       "example: sigrun submit -- make test");
-    const std::string document =
-        what.file.empty() ? json::serialize(need(job_document(what.job))) : read_jobs(what.file);
+    const std::string plain = what.file.empty() ? json::serialize(need(job_document(what.job))) : read_jobs(what.file);
+    const std::string document = what.dry_run ? plain : signed_document(plain, what.signing);
     if (what.dry_run || names_several(document))
         return submit_jobs(ctx, document, {what.key, what.wait, what.dry_run, what.quiet});
     const json::object job = submit(ctx, document, what.key);
@@ -105,6 +107,7 @@ void add_run_commands(CLI::App& app, context& ctx) {
     auto* run_app =
         app.add_subcommand("run", "Run a command on a suitable runner, show its output, exit with its code");
     add_job_flags(*run_app, run_request->job);
+    add_signing_flags(*run_app, run_request->signing);
     run_app->add_flag("-q,--quiet", run_request->quiet, "Do not tell on stderr where the job runs and why");
     run_app->footer(
         "Examples:\n"
@@ -130,6 +133,7 @@ void add_run_commands(CLI::App& app, context& ctx) {
                      "A job document in JSON, or several jobs in JSON or INI; - reads stdin")
         ->type_name("FILE");
     add_job_flags(*submit_app, submit_request->job, false);
+    add_signing_flags(*submit_app, submit_request->signing);
     submit_app->add_option("--key", submit_request->key, "Idempotency key: the same key never makes a second job");
     submit_app->add_flag("--wait", submit_request->wait, "Wait for the end and exit with the job's code");
     submit_app->add_flag("--dry-run", submit_request->dry_run,

@@ -1,13 +1,12 @@
 // sigrun plugin keygen|sign|verify: who made a plugin file. Need no daemon.
 #include "kernel/app/sigrun/cell_text.hpp"
 #include "kernel/app/sigrun/context.hpp"
+#include "kernel/app/sigrun/key_files.hpp"
 #include "kernel/guard/ed25519.hpp"
 #include "kernel/guard/private_file.hpp"
 #include "kernel/guard/trust_store.hpp"
 #include "kernel/plugin/elf_gate.hpp"
 #include "kernel/plugin/stage.hpp"
-
-#include <unistd.h>
 
 #include <filesystem>
 
@@ -21,22 +20,9 @@ struct signature_flags {
 };
 
 int keygen(context& ctx, const signature_flags& flags) {
-    const std::string secret = flags.name + ".key", open = flags.name + ".pub";
-    for (const auto& path : {secret, open})
-        if (::access(path.c_str(), F_OK) == 0)
-            throw failure(problem{errc::conflict, "a key is never written over", "name", "one without files", path});
-    const auto pair = need(make_ed25519_pair());
-    const auto id = need(ed25519_key_id(pair.public_pem));
-    need(write_whole_file(secret, pair.private_pem, 0600));
-    need(write_whole_file(
-        open, "# sigrun plugin key " + id + "\n# plugins: com.vendor.*\n# expires: 2030-12-31\n" + pair.public_pem,
-        0644));
-    if (ctx.json())
-        context::print(json::serialize(json::object{{"key", id}, {"private", secret}, {"public", open}}) + "\n");
-    else
-        context::print("key " + id + "\n" + printable(secret) + ": keep it secret; it signs (sigrun plugin sign)\n" +
-                       printable(open) + ": goes to trust.d beside the configuration file of who trusts it\n");
-    return k_ok;
+    return make_key_files(ctx, flags.name,
+                          {"plugin", "# plugins: com.vendor.*\n# expires: 2030-12-31\n",
+                           "it signs (sigrun plugin sign)", "trust.d beside the configuration file of who trusts it"});
 }
 
 int sign(context& ctx, const signature_flags& flags) {

@@ -65,10 +65,13 @@ class Client:
                 raise WaitTimeout(job, timeout or 0)
 
     def submit_many(self, jobs: Sequence[Mapping[str, Any]], *, defaults: Optional[Mapping[str, Any]] = None, key: Optional[str] = None,
-                    dry_run: bool = False) -> Document:
+                    dry_run: bool = False, signatures: Optional[Mapping[str, Any]] = None) -> Document:
         """Jobs that may need each other, all or none of them: {"submission", "items": [JOB]}. Each of `jobs` is a job document with a
-        `name`, and perhaps `needs`, `when`, `matrix`, `exclude`."""
+        `name`, and perhaps `needs`, `when`, `matrix`, `exclude`. `signatures`: of each job by its whole name, as `sigrun job sign`
+        writes them."""
         document: Document = {"jobs": list(jobs)}
+        if signatures:
+            document["signatures"] = dict(signatures)
         if defaults:
             document["defaults"] = dict(defaults)
         return self._transport.request("POST", "/v1/submissions", {"dry_run": dry_run or None}, document,
