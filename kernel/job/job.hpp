@@ -172,6 +172,7 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     bool overdue = false;                  // timeouts.total is over: it is cancelled for that
     bool waiting = false;                  // in the queue
     bool counted = false;                  // among those that wait, for the limits
+    demand_place demand{spec ? spec->demand.get() : nullptr};
     bool rather_waits = false;             // its balancer thinks that waiting costs less than what was free
     bool settling = false;                 // its end is on the way to the disk
     std::function<void(const std::shared_ptr<job>&)> settle_again;  // at settle_at: the disk refused the end before

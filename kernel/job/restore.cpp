@@ -119,6 +119,7 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
     }
     j->lease_deadline = clock_.now() + options_.restart_grace;
     job_lock lock(j->mutex);
+    note_demand(*j);
     arm(*j);
 }
 
@@ -171,6 +172,7 @@ void job_engine::start() {
             const attempt* last = j->current();
             if (last && failed_there(*last)) plan_retry(*j, true, last->why);
             if (j->denied) {
+                note_demand(*j);
                 arm(*j);
                 continue;
             }

@@ -14,6 +14,7 @@
 #include "kernel/serve/balancer_settings.hpp"
 #include "kernel/serve/config_watch.hpp"
 #include "kernel/serve/configuration.hpp"
+#include "kernel/serve/demand_view.hpp"
 #include "kernel/serve/history.hpp"
 #include "kernel/serve/listener.hpp"
 #include "kernel/serve/methods.hpp"
@@ -125,6 +126,7 @@ struct daemon::impl {
     std::unique_ptr<config_watch> watch;  // changed on the control thread, once the daemon runs
     std::unique_ptr<controller> control;
     std::shared_ptr<history> past;
+    std::unique_ptr<demand_view> demand;
     std::unique_ptr<audit> auditing;  // null: nobody wants it
     std::unique_ptr<router> methods;
     std::unique_ptr<tls_server> encryption;
@@ -300,6 +302,7 @@ void daemon::impl::apply(const daemon_settings& now) {
     log_level level = log_level::info;
     if (parse_log_level(now.at("log").text("level"), level)) set_log_level(level);
     runner_series = static_cast<std::uint64_t>(now.at("metrics").integer("runner_series"));
+    demand->set_series(static_cast<std::size_t>(now.at("metrics").integer("demand_classes")));
     links->tune(fleet_tuning_of(now));
     jobs->tune(engine_tuning_of(now));
     logs->set_limit(static_cast<std::uint64_t>(now.at("jobs").integer("log_limit")));
@@ -444,6 +447,9 @@ result<void> daemon::start() {
     add_system_methods(*d.methods, *d.control);
     d.past = make_history(*d.control, nanoseconds(d.bound.at("metrics").integer("history_step")));
     add_history_methods(*d.methods, d.past);
+    d.demand = std::make_unique<demand_view>(*d.control);
+    d.control->demand = d.demand.get();
+    add_demand_methods(*d.methods, *d.demand);
     add_path_methods(*d.methods, *d.control);
     add_store_methods(*d.methods, *d.control);
     add_balancer_methods(*d.methods, *d.control);
@@ -455,6 +461,7 @@ result<void> daemon::start() {
     SIGRUN_CHECK_OK(d.restore());
     SIGRUN_CHECK_OK(d.config->begin(d.options.config, d.bound));
     d.runner_series = static_cast<std::uint64_t>(d.bound.at("metrics").integer("runner_series"));
+    d.demand->set_series(static_cast<std::size_t>(d.bound.at("metrics").integer("demand_classes")));
     d.ticker = std::jthread([&d](std::stop_token stop) {
         pthread_setname_np(pthread_self(), "sigrun-timers");
         while (!stop.stop_requested()) {
