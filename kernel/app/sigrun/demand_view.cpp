@@ -14,7 +14,9 @@ std::uint64_t count_in(const json::object& o, std::string_view group, std::strin
     return inner ? count_in(*inner, name) : 0;
 }
 
-std::string seconds_text(double seconds) { return span_of_time(static_cast<std::int64_t>(seconds * 1e9)); }
+std::string seconds_text(double seconds) {
+    return seconds < 1 ? "<1s" : span_of_time(static_cast<std::int64_t>(seconds) * 1'000'000'000);
+}
 
 cell number_cell(std::uint64_t n, style how = style::plain) {
     return n ? cell(grouped(n), how) : cell("-", style::faint);

@@ -86,8 +86,8 @@ class DemandTest(SecureFleet, FleetTest):
 
     def test_places_of_draining_and_offline_runners_are_told_apart(self):
         d = self.daemon(settings=["registry.runner_timeout=3s"])
-        self.runner_for(d, "stays", slots=2, labels=["pool=gpu"])
-        self.runner_for(d, "drains", slots=3, labels=["pool=gpu"])
+        stays = self.runner_for(d, "stays", slots=2, labels=["pool=gpu"])
+        drains = self.runner_for(d, "drains", slots=3, labels=["pool=gpu"])
         gone = self.runner_for(d, "goes", slots=5, labels=["pool=gpu"])
         d.request("POST", "/v1/runners/drains/drain")
         gone.stop()
@@ -99,9 +99,10 @@ class DemandTest(SecureFleet, FleetTest):
         self.assertEqual((gpu["places"]["total"], gpu["places"]["draining"]), (2, 3))
         self.assertEqual(gpu["shortfall"], 1)
         # A runner that has been gone for long is known all the same: its jobs are not without any hope.
-        for r in ("stays", "drains"):
-            d.request("DELETE", f"/v1/runners/{r}?force=true")
-        answer = self.demand(d, until=lambda a: self.of(a, GPU) and self.of(a, GPU)["runners"]["gone"] == 1)
+        for p, name in ((stays, "stays"), (drains, "drains")):
+            p.kill()
+            d.runner_status(name, "offline", "draining")
+        answer = self.demand(d, until=lambda a: self.of(a, GPU) and self.of(a, GPU)["runners"]["gone"] == 3)
         self.assertEqual(self.of(answer, GPU)["unsatisfiable"], 0)
 
     def test_runners_that_nobody_needs_are_told_and_those_that_a_job_waits_for_are_needed(self):
