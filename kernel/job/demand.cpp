@@ -36,8 +36,9 @@ demand_cell::reading demand_cell::read(time_point then) const {
     reading out;
     for (std::size_t i = 0; i < k_demand_kinds; ++i) out.jobs[i] = jobs_[i].load(std::memory_order_relaxed);
     std::lock_guard lock(mutex_);
-    out.waited = std::min(ages_.since_before(then), out.of(demand_kind::queued));
-    out.picky = std::min<std::uint64_t>(picky_.load(std::memory_order_relaxed), out.of(demand_kind::queued));
+    const auto queued = out.of(demand_kind::queued);
+    out.waited = queued - std::min(ages_.since_after(then), queued);
+    out.picky = std::min<std::uint64_t>(picky_.load(std::memory_order_relaxed), queued);
     if (const auto oldest = ages_.oldest()) out.oldest = *oldest;
     return out;
 }

@@ -1,4 +1,4 @@
-// Since when jobs wait, counted in steps of a tenth of a second: how long the one has waited that has waited longest, and how
+// Since when jobs wait, counted in steps of half a second: how long the one has waited that has waited longest, and how
 // many for longer than some time, without looking at any job. A step costs a node while some job waits since then.
 #pragma once
 
@@ -12,7 +12,7 @@ namespace sigrun {
 
 class wait_ages {
 public:
-    static constexpr nanoseconds k_step = std::chrono::milliseconds(100);
+    static constexpr nanoseconds k_step = std::chrono::milliseconds(500);
 
     void add(time_point since) { ++steps_[step_of(since)]; }
     /// As it was added.
@@ -25,10 +25,10 @@ public:
         if (steps_.empty()) return std::nullopt;
         return time_point((steps_.begin()->first + 1) * k_step);
     }
-    /// Those that wait since then or earlier.
-    std::uint64_t since_before(time_point then) const noexcept {
+    /// Those that wait since a later time, to a step. Takes as long as the steps since then are many.
+    std::uint64_t since_after(time_point then) const noexcept {
         std::uint64_t n = 0;
-        for (auto at = steps_.begin(); at != steps_.end() && at->first <= step_of(then); ++at) n += at->second;
+        for (auto at = steps_.rbegin(); at != steps_.rend() && at->first > step_of(then); ++at) n += at->second;
         return n;
     }
 

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <unordered_map>
 
 namespace sigrun {
 namespace {
@@ -121,11 +120,12 @@ void share_free_places(const std::vector<demand_class*>& classes) {
         if (c->jobs.queued) order.push_back(c);
     std::stable_sort(order.begin(), order.end(),
                      [](const auto* a, const auto* b) { return a->there.free < b->there.free; });
-    std::unordered_map<std::uint32_t, std::uint32_t> given;  // by slot
+    std::vector<std::uint32_t> given;  // by slot
     for (auto* c : order) {
         std::uint64_t wanting = c->jobs.queued - std::min(c->picky, c->jobs.queued);
         for (const auto& [slot, free] : c->free) {
             if (!wanting) break;
+            if (slot >= given.size()) given.resize(slot + 1);
             auto& gone = given[slot];
             const auto n = std::min<std::uint64_t>(wanting, free > gone ? free - gone : 0);
             gone += static_cast<std::uint32_t>(n);

@@ -165,7 +165,8 @@ demand_answer demand_view::look(const demand_question& what) const {
         if (!what.queue.empty() && cell->queue() != what.queue) continue;
         if (!what.tenant.empty() && cell->tenant() != what.tenant) continue;
         if (!what.cls.empty() && demand_class::class_id(*cell->pred()) != what.cls) continue;
-        const auto read = cell->read(out.at - what.hold);
+        // One that came while this is asked waits, too.
+        const auto read = cell->read(what.hold.count() ? out.at - what.hold : time_point::max());
         if (!read.empty()) by_class[cell->pred().get()].add(*cell, read);
     }
     auto& all = out.classes;
