@@ -2,10 +2,11 @@
 """An autoscaling hook: starts runners on this machine while places are missing, up to a number, and stops those that are idle.
 
   [autoscaling]
-  hook = /usr/share/sigrun/autoscaling/local_runners.py --dir /var/lib/sigrun/runners --most 4 --slots 2
+  hook = /usr/local/lib/sigrun/local_runners.py --dir /var/lib/sigrun/runners --most 4 --slots 2
   on = always
 
-It is made to be copied: for machines of a cloud replace start() and stop(). It keeps nothing but a folder for each runner; what is
+It is made to be copied: for machines of a cloud replace start() and stop(). Under systemd what the daemon's unit has started ends with
+it, sessions of their own or not: there start the runners with `systemd-run`. It keeps nothing but a folder for each runner; what is
 there is what runs. With `on = always` it is asked again when a machine did not come up."""
 import argparse
 import json

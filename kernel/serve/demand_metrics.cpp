@@ -43,6 +43,7 @@ void write_demand_metrics(exposition& out, demand_view& of) {
         const auto text = shortened(demand_class::text(*each.pred, each.kind));
         out.sample({{"class", each.id()}, {"requires", text}, {"kind", each.kind}}, 1);
     }
+    out.sample({{"class", ""}, {"requires", "all others"}, {"kind", ""}}, 1);
     out.family("sigrun_idle_runners", "gauge", "Runners that are online and had no job for five minutes");
     out.sample({}, static_cast<double>(answer->idle_runners));
 }

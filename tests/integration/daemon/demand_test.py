@@ -224,7 +224,7 @@ class DemandTest(SecureFleet, FleetTest):
         self.assertEqual(sum(s.of("sigrun_demand_unsatisfiable").values()), 10)
         self.assertEqual(len(s.of("sigrun_demand_queued")), 4)
         self.assertGreaterEqual(s.get("sigrun_demand_oldest_wait_seconds", **{"class": gpu}), 0)
-        self.assertEqual(len(s.of("sigrun_demand_class_info")), 3)
+        self.assertEqual(len(s.of("sigrun_demand_class_info")), 4)
         done = subprocess.run(["promtool", "check", "metrics"], input=s.text, capture_output=True, text=True)
         self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
 
