@@ -173,8 +173,8 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     bool waiting = false;                  // in the queue
     bool counted = false;                  // among those that wait, for the limits
     demand_place demand{spec ? spec->demand.get() : nullptr};
-    bool rather_waits = false;             // its balancer thinks that waiting costs less than what was free
-    bool settling = false;                 // its end is on the way to the disk
+    bool rather_waits = false;  // its balancer thinks that waiting costs less than what was free
+    bool settling = false;      // its end is on the way to the disk
     std::function<void(const std::shared_ptr<job>&)> settle_again;  // at settle_at: the disk refused the end before
     bool holds_retry = false;                                       // it is a retry of the budget
     bool denied = false;                                            // it is to be one, and waits in line

@@ -12,7 +12,8 @@ constexpr nanoseconds k_longest_span = std::chrono::hours(24 * 30);
 
 result<nanoseconds> span_param(const json::object& o, std::string_view name, nanoseconds otherwise) {
     SIGRUN_TRY(value, duration_param(o, name, otherwise));
-    if (value > k_longest_span) return bad_value(std::string(name), "a duration of at most 30d", format_duration(value));
+    if (value > k_longest_span)
+        return bad_value(std::string(name), "a duration of at most 30d", format_duration(value));
     return value;
 }
 
