@@ -76,12 +76,14 @@ void job_engine::stay_beside(job& j, nanoseconds longest) {
 // Its runner has not said in time that it has. Its place there is free; that in the group is not.
 job_engine::farewell job_engine::has_not_stopped(job& j) {
     attempt& a = *j.other();
-    const auto rest = longest_rest(j, a);
+    // Once: the rest is counted by the wall clock, which may go back as often as it likes.
+    const auto rest = j.beside->rests ? nanoseconds(0) : longest_rest(j, a);
     if (!j.spec->group || rest.count() <= 0) return forget_other(j);
     farewell bye;
     if (std::exchange(a.holds_place, false)) bye.where = a.where;
     bye.place = a.place;
     stay_beside(j, rest);
+    j.beside->rests = true;
     return bye;
 }
 
@@ -301,12 +303,11 @@ bool job_engine::keep_other(job& j, const member_ptr& who, const inventory_item&
     return true;
 }
 
-// The runner does not list it. False: it is on another runner.
-bool job_engine::other_not_listed(const job_ptr& j, job_lock& lock, const member_ptr& who, bool restarted) {
-    attempt* a = j->other();
-    if (!a || a->runner != who->info->uid()) return false;
-    const bool on_its_way = !a->sent || (!restarted && a->via && a->via->alive());
-    if (j->beside->leaving ? !restarted && a->via && a->via->alive() : on_its_way) return true;
+// Its runner does not list it.
+void job_engine::other_not_listed(const job_ptr& j, job_lock& lock, bool restarted) {
+    attempt& a = *j->other();
+    const bool on_its_way = !a.sent || (!restarted && a.via && a.via->alive());
+    if (j->beside->leaving ? !restarted && a.via && a.via->alive() : on_its_way) return;
     const auto bye = j->beside->leaving
                          ? forget_other(*j)
                          : let_go(*j, attempt_state::lost,
@@ -314,7 +315,6 @@ bool job_engine::other_not_listed(const job_ptr& j, job_lock& lock, const member
     arm(*j);
     lock.unlock();
     say(j, bye);
-    return true;
 }
 
 void job_engine::bind_other(job& j, const member_ptr& who, const link_ptr& via, const std::string& why) {

@@ -336,7 +336,7 @@ private:
                   std::function<void()> acknowledge);
     void other_link_lost(job& j, const member_ptr& who, const link_ptr& via, time_point lease_over);
     bool keep_other(job& j, const member_ptr& who, const inventory_item& item, verdict& v);
-    bool other_not_listed(const job_ptr& j, job_lock& lock, const member_ptr& who, bool restarted);
+    void other_not_listed(const job_ptr& j, job_lock& lock, bool restarted);
     void bind_other(job& j, const member_ptr& who, const link_ptr& via, const std::string& why);
     void other_is_due(const job_ptr& j, job_lock& lock);
 
@@ -372,7 +372,9 @@ private:
     void keep(job& j, attempt& a, const member_ptr& who, const inventory_item& item, verdict& v);
     void claim_again(attempt& a);
     static bool never_arrived(const attempt& a);
-    void not_listed(const job_ptr& j, const member_ptr& who, bool restarted);
+    using listed_attempts = std::set<std::pair<const job*, std::uint32_t>>;
+    void not_listed(const job_ptr& j, const member_ptr& who, bool restarted, const listed_attempts& listed);
+    static attempt* on_its_way_out(job& j, std::string_view token);
     void attach(const job_ptr& j, job_lock& lock, const link_ptr& via);
 
     // returning.cpp: a lost runner is back, and no other has its job yet

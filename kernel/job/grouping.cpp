@@ -189,6 +189,7 @@ void job_engine::restore_beside(job& j) {
         j.beside = std::make_unique<beside_attempt>();
         j.beside->number = each.number;
         stay_beside(j, rest);
+        j.beside->rests = true;
         placed_.put(j.placed_beside, each.runner);
     }
 }

@@ -99,7 +99,9 @@ sigrun_result job_engine::on_attempt_frame(const member_ptr& from, const link_pt
             if (!on_its_way) ack(via, frame, SIGRUN_STATE, 0);
             return SIGRUN_OK;
         }
-        if (current && last && a->may_run) over_there(j, lock);
+        const bool refused =
+            frame.kind == SIGRUN_ACK && frame.stream == SIGRUN_OFFER && frame.flags & SIGRUN_FRAME_ERROR;
+        if (current && (last || refused) && a->may_run) over_there(j, lock);
         if (current && lock && j->live()) {
             switch (frame.kind) {
                 case SIGRUN_ACK: return on_ack(j, lock, frame);

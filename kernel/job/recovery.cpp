@@ -4,14 +4,13 @@
 #include <sigrun/cpp/text.hpp>
 
 #include <algorithm>
-#include <unordered_set>
 
 namespace sigrun {
 
 std::vector<verdict> job_engine::reconcile(const member_ptr& who, const std::vector<inventory_item>& inventory,
                                            bool restarted) {
     std::vector<verdict> verdicts;
-    std::unordered_set<const job*> listed;
+    listed_attempts listed;
     bool returned = false;
     for (const auto& item : inventory) {
         bool finished = item.state == "finished";
@@ -26,31 +25,34 @@ std::vector<verdict> job_engine::reconcile(const member_ptr& who, const std::vec
             returned |= returns;
             attempt* a = j->live();
             if (a && a->token == item.token) {
-                listed.insert(j.get());
+                listed.emplace(j.get(), a->number);
                 if (!j->settling) keep(*j, *a, who, item, v);
                 // Its end is on the way to the disk: what the runner says again is acknowledged then.
                 if (finished) v.kind = verdict::report;
                 if (returns && j->spec->keep != durability::memory) keep_saving(j, false);
             } else if (keep_other(*j, who, item, v)) {
-                listed.insert(j.get());
-            } else if (attempt* other = j->other(); other && other->may_run && other->token == item.token) {
-                if (finished)
-                    other->via.reset();  // over there, too: as if it were not listed
-                else
-                    listed.insert(j.get());
+                listed.emplace(j.get(), j->other()->number);
             } else if (finished && j->end_unsaved && j->current()->token == item.token) {
                 v.kind = verdict::report;
-            } else if (const attempt* last = j->current();
-                       last && last->may_run && last->token == item.token && !finished) {
-                listed.insert(j.get());  // it is told to stop, and will say when it has
+            } else if (attempt* over = on_its_way_out(*j, item.token)) {
+                if (finished)
+                    over->via.reset();  // it is as if it were not listed
+                else
+                    listed.emplace(j.get(), over->number);  // it is told to stop, and will say when it has
             }
         }
         verdicts.push_back(v);
     }
-    for (const auto& j : placed_.on(who->info->uid()))
-        if (!listed.contains(j.get())) not_listed(j, who, restarted);
+    for (const auto& j : placed_.on(who->info->uid())) not_listed(j, who, restarted, listed);
     if (returned) wake_retries();
     return verdicts;
+}
+
+// The attempt with that token that is over for us, but has a place, there or in its group, until it is over there, too.
+attempt* job_engine::on_its_way_out(job& j, std::string_view token) {
+    for (attempt* a : {j.other(), j.current()})
+        if (a && (a->may_run || a->holds_place) && a->token == token) return a;
+    return nullptr;
 }
 
 // The runner has the attempt: it goes on over the link that said so.
@@ -89,11 +91,17 @@ bool job_engine::never_arrived(const attempt& a) {
 }
 
 // What is believed to be on this runner, but is not in its inventory.
-void job_engine::not_listed(const job_ptr& j, const member_ptr& who, bool restarted) {
+void job_engine::not_listed(const job_ptr& j, const member_ptr& who, bool restarted, const listed_attempts& listed) {
+    const auto misses = [&](const attempt* a) {
+        return a && a->runner == who->info->uid() && !listed.contains({j.get(), a->number});
+    };
     job_lock lock(j->mutex);
-    if (other_not_listed(j, lock, who, restarted)) return;
+    if (misses(j->other())) {
+        other_not_listed(j, lock, restarted);
+        if (!lock) lock.lock();
+    }
     attempt* a = j->current();
-    if (!a || a->runner != who->info->uid()) return;
+    if (!misses(a)) return;
     if (is_terminal(j->state) || (j->settling && a->holds_place)) {
         // Nobody knew whether it still ran there. It does not; its end may be on its way to the disk yet.
         const bool held = std::exchange(a->holds_place, false);
