@@ -130,7 +130,7 @@ void job_engine::submit(const submit_request& request, std::function<void(result
     if (cache.owner == this && cache.changes == changes && cache.text == request.document) {
         spec = cache.spec;
     } else {
-        auto parsed = parse_job_spec(request.document, select_, defaults());
+        auto parsed = spec_of(request.document, changes);
         if (!parsed) return accepted(parsed.error(), false);
         spec = *parsed;
         cache = {this, changes, std::string(request.document), spec};
@@ -250,6 +250,14 @@ void job_engine::note_accepted(job& j) const {
     if (!j.trace) return;
     job_lock lock(j.mutex);
     j.accepted_ns = clock_.wall_ns();
+}
+
+// `changes`: read before.
+result<spec_ptr> job_engine::spec_of(std::string_view document, std::uint64_t changes) {
+    if (auto known = specs_.find(document, changes)) return known;
+    auto made = parse_job_spec(document, select_, defaults());
+    if (made) specs_.keep(*made, changes);
+    return made;
 }
 
 spec_defaults job_engine::defaults() const {

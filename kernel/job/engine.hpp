@@ -90,7 +90,7 @@ public:
     using many_accepted = std::function<void(result<std::vector<job_ptr>>, bool replayed)>;
     void submit_many(const submit_request& request, const std::vector<submitted_job>& jobs, many_accepted accepted);
     /// Whether they would be accepted, as far as that depends on what they say.
-    result<std::vector<spec_ptr>> specs_of(const std::vector<submitted_job>& jobs) const;
+    result<std::vector<spec_ptr>> specs_of(const std::vector<submitted_job>& jobs);
     result<job_ptr> find(std::string_view uuid_text) const;
     static problem no_such_job(std::string_view uuid_text);
     std::vector<job_ptr> all() const { return table_.all(); }
@@ -123,7 +123,8 @@ public:
     void tune(const engine_tuning& now);
 
     // -- start -----------------------------------------------------------------------------------------------------
-    /// From the journal: ended jobs are remembered, waiting ones queued, running ones given the restart grace.
+    /// From the journal, in any order. From start on ended jobs are remembered, waiting ones queued, running ones given the
+    /// restart grace.
     void restore_job(std::string_view key, std::string_view body);
     void restore_key(std::string_view key, std::string_view body);
     /// After the last record, and when the fleet knows its runners: begins to dispatch.
@@ -150,6 +151,7 @@ private:
     using job_lock = std::unique_lock<std::mutex>;
 
     spec_defaults defaults() const;
+    result<spec_ptr> spec_of(std::string_view document, std::uint64_t changes);
     void note_accepted(job& j) const;
     std::uint64_t affinity_of(const job_spec& spec, std::string_view submitter) const;
     result<void> has_room(const job_spec& spec) const;
@@ -266,9 +268,14 @@ private:
     void sweep_artifacts();
 
     // restore.cpp
+    struct restored_job {
+        job_ptr job;
+        std::string refused;  // why its document is not taken any more; "" = it is
+    };
     void give_up_copies(job& j) const;
+    bool take_up(const job_ptr& j, const std::string& refused);
     void remember_failures(job& j);
-    void bring_logs_to_disk();
+    bool may_be_queued(job& j);
 
     // settle.cpp: ends of attempts and retries
     /// The current attempt ended like this; decides between retry and end. `lock` is released.
@@ -408,6 +415,7 @@ private:
     const clock& clock_;
     engine_options options_;
     mutable std::mutex defaults_mutex_;  // options_.defaults
+    shared_by_text<job_spec, document_of> specs_;
     struct {
         std::atomic<std::uint64_t> max_waiting;
         std::atomic<nanoseconds> lease, retry_delay, keep_finished_for;
@@ -419,6 +427,7 @@ private:
     placed_jobs placed_;  // before the table: jobs take themselves out
     job_table table_;
     wait_queue queue_;
+    std::vector<restored_job> restored_;  // until start
     retry_budget budget_;
     hedge_budget hedge_budget_;
     trace_ring traces_;

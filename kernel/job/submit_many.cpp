@@ -32,11 +32,11 @@ std::string compared(const submit_request& request, const std::vector<submitted_
 
 }  // namespace
 
-result<std::vector<spec_ptr>> job_engine::specs_of(const std::vector<submitted_job>& jobs) const {
+result<std::vector<spec_ptr>> job_engine::specs_of(const std::vector<submitted_job>& jobs) {
     std::vector<spec_ptr> specs;
-    const auto rules = defaults();
+    const auto changes = tuned_.changes.load(std::memory_order_acquire);
     for (const auto& each : jobs) {
-        auto spec = parse_job_spec(each.document, select_, rules);
+        auto spec = spec_of(each.document, changes);
         if (!spec) return within(each, spec.error());
         if (!specs.empty() && (*spec)->keep != specs.front()->keep)
             return bad_value(
