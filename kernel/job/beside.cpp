@@ -111,10 +111,10 @@ attempt& job_engine::promote_copy(job& j) {
         j.log->begin_attempt();
         a.log_begin = j.log->size();
     }
-    j.offer_deadline = was.offer_deadline;
-    j.lease_deadline = was.lease_deadline;
-    j.run_deadline = j.start_deadline = j.cancel_at = j.doubt_at = j.reoffer_at = j.proven_at = j.hedge_at =
-        j.hold_deadline = {};
+    j.due[deadline::offer] = was.offer_deadline;
+    j.due[deadline::lease] = was.lease_deadline;
+    j.due.clear({deadline::run, deadline::start, deadline::cancel, deadline::doubt, deadline::reoffer, deadline::proven,
+                 deadline::hedge, deadline::hold});
     j.state = a.state == attempt_state::offered ? job_state::offered
               : a.upload                        ? job_state::uploading
                                                 : job_state::running;
@@ -180,7 +180,7 @@ sigrun_result job_engine::on_copy_ack(const job_ptr& j, job_lock& lock, const si
     failure why{failure_class::refused, o ? std::string(text_or(*o, "code")) : "refused",
                 o ? std::string(text_or(*o, "message")) : "the runner refused"};
     const auto where = a.where;
-    if (j->excluded.size() < 64) j->excluded.push_back(a.explain.slot);
+    if (j->excluded->size() < 64) j->excluded.make().push_back(a.explain.slot);
     const auto bye = let_go(*j, attempt_state::refused, why, {}, false);
     expect_hedge(*j);
     arm(*j);
@@ -236,7 +236,7 @@ sigrun_result job_engine::on_copy_end(const job_ptr& j, job_lock& lock, const si
     if (!how.steps.empty()) a.step_results = how.steps;
     const auto shown = conduct_of(how);
     const auto where = a.where;
-    if (is_infrastructure(how.why.cls) && j->failed_on.size() < 64 && where) j->failed_on.push_back(where);
+    if (is_infrastructure(how.why.cls) && j->failed_on->size() < 64 && where) j->failed_on.make().push_back(where);
     a.finished_ns = clock_.wall_ns();
     learn(*j, a, how);
     const auto bye = let_go(*j, state_of(how), how.why, {}, false);
@@ -344,7 +344,7 @@ void job_engine::other_is_due(const job_ptr& j, job_lock& lock) {
                      {failure_class::infra_runner, "lost", "the runner was lost while it ran the copy"}, {}, true);
     else
         j->beside->lease_deadline = {};
-    if (j->live() && !j->beside && j->hedge_at == time_point{}) expect_hedge(*j);
+    if (j->live() && !j->beside && !j->due.has(deadline::hedge)) expect_hedge(*j);
     arm(*j);
     lock.unlock();
     say(j, bye);

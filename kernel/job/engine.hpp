@@ -215,7 +215,7 @@ private:
     bool pick_among(const job& j, pick_request& request, pick_result& out);
     std::vector<std::uint32_t> slots_of(std::vector<member_ptr> who, bool with_neighbours) const;
     std::vector<std::uint32_t> slots_to_avoid(const job& j, std::vector<member_ptr> who) const;
-    std::vector<std::uint32_t> slots_that_failed(const job& j) const { return slots_to_avoid(j, j.failed_on); }
+    std::vector<std::uint32_t> slots_that_failed(const job& j) const { return slots_to_avoid(j, *j.failed_on); }
     bool could_run_but_on(const job& j, const std::vector<std::uint32_t>& slots) const;
     bool others_could_run(const job& j) const;
     bool pick_rung(job& j, pick_result& picked, member_ptr& where, chosen_link& rung);

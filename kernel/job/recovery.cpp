@@ -67,9 +67,9 @@ void job_engine::keep(job& j, attempt& a, const member_ptr& who, const inventory
     a.kept = true;
     claim_again(a);
     mark_running(j);
-    j.start_deadline = {};
+    j.due[deadline::start] = {};
     if (item.waits_to_start) expect_start(j);
-    if (j.hedge_at == time_point{}) expect_hedge(j);
+    if (!j.due.has(deadline::hedge)) expect_hedge(j);
     arm(j);
 }
 
@@ -106,7 +106,7 @@ void job_engine::not_listed(const job_ptr& j, const member_ptr& who, bool restar
         // Nobody knew whether it still ran there. It does not; its end may be on its way to the disk yet.
         const bool held = std::exchange(a->holds_place, false);
         const auto place = a->place;
-        if (held) j->hold_deadline = {};
+        if (held) j->due[deadline::hold] = {};
         if (a->may_run) over_there(j, lock);
         if (lock) lock.unlock();
         if (held) place_free(who, place);
@@ -117,7 +117,7 @@ void job_engine::not_listed(const job_ptr& j, const member_ptr& who, bool restar
     if (!j->live() || j->settling || !a->sent || (!restarted && a->via && a->via->alive())) return;
     if (j->state == job_state::offered && j->spec->idempotent) {
         // The same process came back without it: it goes there again with its token, and counts as one attempt.
-        if (!restarted && !j->cancelling && a->where == who && j->offer_deadline > clock_.now()) {
+        if (!restarted && !j->cancelling && a->where == who && j->due[deadline::offer] > clock_.now()) {
             a->missing = true;
             return;
         }
@@ -150,8 +150,8 @@ void job_engine::on_session(const member_ptr& who, const link_ptr& via, const st
         if (a->where != who) continue;
         if (std::exchange(a->missing, false) && j->state == job_state::offered && !j->cancelling) {
             goes_over(*a, via, why);
-            j->offer_deadline = clock_.now() + options_.offer_timeout;
-            j->lease_deadline = {};
+            j->due[deadline::offer] = clock_.now() + options_.offer_timeout;
+            j->due[deadline::lease] = {};
             arm(*j);
             auto number = a->number;
             lock.unlock();
@@ -164,12 +164,12 @@ void job_engine::on_session(const member_ptr& who, const link_ptr& via, const st
         j->reason.clear();
         if (j->cancelling) {
             // The first CANCEL may have gone down with the old link; from this one on the runner has its time to answer.
-            j->lease_deadline = clock_.now() + j->cancel_grace + tuned_.lease.load();
+            j->due[deadline::lease] = clock_.now() + j->cancel_grace + tuned_.lease.load();
             arm(*j);
             send_cancel(j, lock);
             continue;
         }
-        j->lease_deadline = {};
+        j->due[deadline::lease] = {};
         arm(*j);
     }
     // It may have been lost before its attempts were bound to it: nobody says so again.
@@ -180,7 +180,7 @@ void job_engine::on_session(const member_ptr& who, const link_ptr& via, const st
 void job_engine::attach(const job_ptr& j, job_lock& lock, const link_ptr& via) {
     attempt& a = *j->live();
     a.via = via;
-    j->lease_deadline = {};
+    j->due[deadline::lease] = {};
     arm(*j);
     auto number = a.number;
     std::string token = a.token;
@@ -223,10 +223,11 @@ void job_engine::on_link_lost(const member_ptr& who, const link_ptr& via) {
         attempt* a = j->live();
         if (!a || a->where != who || a->via != via) continue;
         a->via.reset();
-        j->start_deadline = {};  // from here on its lease counts
-        if (!j->cancelling) j->lease_deadline = lease_over;
+        j->due[deadline::start] = {};  // from here on its lease counts
+        if (!j->cancelling) j->due[deadline::lease] = lease_over;
         // The runner has this long to come over another way; then the offer is void.
-        if (j->state == job_state::offered && j->spec->idempotent && !a->foreign) j->offer_deadline = now + patience;
+        if (j->state == job_state::offered && j->spec->idempotent && !a->foreign)
+            j->due[deadline::offer] = now + patience;
         arm(*j);
     }
     placed_.tidy(who->info->uid());

@@ -80,13 +80,13 @@ bool job_engine::take_up(const job_ptr& j, const std::string& refused) {
     if (j->state == job_state::delayed) {
         const nanoseconds left(j->start_ns - clock_.wall_ns());
         waits_from(*j, left);
-        j->start_due = j->waits_since;
+        j->due[deadline::not_before] = j->waits_since;
         if (left.count() <= 0) j->state = job_state::queued;
     } else if (j->waits_since > clock_.now()) {
-        j->retry_at = j->waits_since;
+        j->due[deadline::retry] = j->waits_since;
     }
     if (j->spec->total_timeout.count() && !is_terminal(j->state))
-        j->total_deadline = clock_.now() + std::max(left_of_total(*j), nanoseconds(0));
+        j->due[deadline::total] = clock_.now() + std::max(left_of_total(*j), nanoseconds(0));
     // A relaxed job's attempt may have written without being known to the disk; the next one begins behind it.
     if (!j->attempts.empty() || j->spec->keep == durability::relaxed)
         if (auto log = logs_.open(j->uid); log->size()) j->log = std::move(log);
@@ -128,7 +128,7 @@ bool job_engine::take_up(const job_ptr& j, const std::string& refused) {
         if (!j->log && !a->own_log) j->log = logs_.open(j->uid);
         j->output()->resume_attempt(a->log_begin);
     }
-    j->lease_deadline = clock_.now() + options_.restart_grace;
+    j->due[deadline::lease] = clock_.now() + options_.restart_grace;
     arm(*j);
     return false;
 }
@@ -153,7 +153,7 @@ void job_engine::remember_failures(job& j) {
     if (is_terminal(j.state)) return;
     for (const auto& a : j.attempts)
         if (failed_there(a))
-            if (auto where = fleet_.find(a.runner.text())) j.failed_on.push_back(*where);
+            if (auto where = fleet_.find(a.runner.text())) j.failed_on.make().push_back(*where);
 }
 
 // What failed for the infrastructure waits its time. False: for longer than that, as the budget has no retry for it.

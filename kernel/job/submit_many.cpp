@@ -139,12 +139,12 @@ void job_engine::submit_many(const submit_request& request, const std::vector<su
                           if (!eldest->idempotency_key.empty())
                               keys_.drop(eldest->spec->tenant, eldest->idempotency_key);
                       }
-                      decltype(eldest->replays) replays;
+                      std::vector<submit_answer> replays;
                       for (const auto& j : all) {
                           job_lock lock(j->mutex);
                           j->storing = false;
                           j->key_saved = true;
-                          if (j == eldest) replays.swap(j->replays);
+                          if (j == eldest) replays = j->replays.take();
                       }
                       for (const auto& j : all) note_accepted(*j);
                       if (stored)
