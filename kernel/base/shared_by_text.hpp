@@ -1,10 +1,9 @@
 // Values that are made from a text and never change: who asks for the same text again while somebody still holds one shares it.
 #pragma once
 
-#include <xxhash.h>
-
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string_view>
@@ -41,7 +40,7 @@ private:
         std::uint64_t hash = 0, as_of = 0;
         std::weak_ptr<const Value> value;
     };
-    static std::uint64_t hash_of(std::string_view text) noexcept { return XXH3_64bits(text.data(), text.size()); }
+    static std::uint64_t hash_of(std::string_view text) noexcept { return std::hash<std::string_view>{}(text); }
     std::mutex& mutex_of(std::uint64_t hash) const noexcept { return mutexes_[hash % Slots % mutexes_.size()]; }
 
     mutable std::array<std::mutex, 64> mutexes_;
