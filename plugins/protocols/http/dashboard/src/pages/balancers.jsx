@@ -68,10 +68,10 @@ export function Balancers() {
                 {decisions.map((j) => (
                   <tr key={j.id}>
                     <td><a href={link("job", j.id)}><code>{short(j.id)}</code></a></td>
-                    <td>{j.runner ? <a href={link("runner", j.runner.name)}>{j.runner.name}</a> : "–"}</td>
+                    <td class="nowrap">{j.runner ? <a href={link("runner", j.runner.name)}>{j.runner.name}</a> : "–"}</td>
                     <td>{j.balancer}</td>
                     <td class="muted">{j.reason}</td>
-                    <td class="muted">{since(j.started_at ?? j.submitted_at)}</td>
+                    <td class="muted nowrap">{since(j.started_at ?? j.submitted_at)}</td>
                   </tr>
                 ))}
               </tbody>
