@@ -45,7 +45,8 @@ export function Metrics() {
       <div class="charts">
         {charts &&
           charts.map(([title, series, { trim, ...how }]) => {
-            const shown = trim && used(series).length ? used(series) : series;
+            const known = series.filter((s) => s.values.some((v) => v !== null));
+            const shown = trim && used(known).length ? used(known) : known;
             return (
               <Panel key={title} title={title}>
                 {shown.length ? <Chart label={title} times={times} series={shown} {...how} /> : <p class="muted">Nothing in this time.</p>}
