@@ -86,7 +86,7 @@ struct setting {
         for (std::size_t i = 0; i < k_jobs; ++i) {
             const auto& cell = cells[i % cells.size()];
             const auto since = now - std::chrono::microseconds(600 * i);  // over ten minutes
-            waiting.emplace_back(cell.get()).move(demand_kind::queued, since);
+            waiting.emplace_back().move(cell.get(), demand_kind::queued, since);
             walked.push_back(std::make_unique<plain_job>(plain_job{cell->pred().get(), since}));
         }
     }
@@ -167,7 +167,7 @@ void a_job_that_waits(benchmark::State& state) {
     for (int i = 0; i < 100'000; ++i) {
         const auto now = time.now();
         push(std::make_shared<item>(), now);
-        places.emplace_back(cell.get()).move(demand_kind::queued, now);
+        places.emplace_back().move(cell.get(), demand_kind::queued, now);
     }
     std::size_t turn = 0, at = 0;
     std::vector<slot_ref> suits;
@@ -184,9 +184,9 @@ void a_job_that_waits(benchmark::State& state) {
         const auto now = time.now();
         if (counted) {
             auto& of = places[turn++ % places.size()];
-            of.move(demand_kind::running);
-            of.move(demand_kind::none);
-            of.move(demand_kind::queued, now);
+            of.move(cell.get(), demand_kind::running);
+            of.move(cell.get(), demand_kind::none);
+            of.move(cell.get(), demand_kind::queued, now);
         }
         push(std::static_pointer_cast<item>(std::move(w)), now);
     }
@@ -196,10 +196,10 @@ BENCHMARK(a_job_that_waits)->ArgNames({"counted"})->Arg(0)->Arg(1)->Arg(0)->Arg(
 /// One that finds a place at once.
 void a_job_that_does_not_wait(benchmark::State& state) {
     auto& s = with(100, true);
-    demand_place job(s.cells[0].get());
+    demand_place job;
     for (auto _ : state) {
-        job.move(demand_kind::running);
-        job.move(demand_kind::none);
+        job.move(s.cells[0].get(), demand_kind::running);
+        job.move(s.cells[0].get(), demand_kind::none);
     }
 }
 BENCHMARK(a_job_that_does_not_wait);

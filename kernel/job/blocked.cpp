@@ -104,7 +104,7 @@ void job_engine::go_on(const job_ptr& j) {
 void job_engine::unblock(job& j) {
     const auto from = std::exchange(j.state, job_state::queued);
     j.reason.clear();
-    j.start_due = {};
+    j.due[deadline::not_before] = {};
     waits_from(j, nanoseconds(0));
     publish(j, from);
 }

@@ -9,7 +9,7 @@ constexpr std::size_t index(demand_kind k) noexcept { return static_cast<std::si
 
 }  // namespace
 
-void demand_cell::enter(demand_kind as, time_point since, bool picky) {
+void demand_cell::enter(demand_kind as, wait_ages::step since, bool picky) {
     if (as == demand_kind::none) return;
     if (as == demand_kind::queued) {
         std::lock_guard lock(mutex_);
@@ -19,7 +19,7 @@ void demand_cell::enter(demand_kind as, time_point since, bool picky) {
     jobs_[index(as)].fetch_add(1, std::memory_order_relaxed);
 }
 
-void demand_cell::leave(demand_kind as, time_point since, bool picky) noexcept {
+void demand_cell::leave(demand_kind as, wait_ages::step since, bool picky) noexcept {
     if (as == demand_kind::none) return;
     jobs_[index(as)].fetch_sub(1, std::memory_order_relaxed);
     if (as != demand_kind::queued) return;
@@ -83,13 +83,14 @@ std::vector<demand_ptr> demand_board::busy() const {
     return out;
 }
 
-void demand_place::move(demand_kind to, time_point since, bool picky) {
-    if (!in_ || (to == as_ && (to != demand_kind::queued || (since == since_ && picky == picky_)))) return;
-    in_->leave(as_, since_, picky_);
+void demand_place::move(demand_cell* in, demand_kind to, time_point since, bool picky) {
+    const auto step = wait_ages::step_of(since);
+    if (!in || (to == as_ && (to != demand_kind::queued || (step == since_ && picky == picky_)))) return;
+    in->leave(as_, since_, picky_);
     as_ = to;
-    since_ = since;
+    since_ = step;
     picky_ = picky;
-    in_->enter(as_, since_, picky_);
+    in->enter(as_, since_, picky_);
 }
 
 }  // namespace sigrun

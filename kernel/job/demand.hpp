@@ -47,8 +47,8 @@ public:
 
     /// One job more, and one less. `since`: it waits for a place. `picky`: the free places there are may not suit it, since
     /// some runners must not get it. Of the kind `queued` alone.
-    void enter(demand_kind as, time_point since, bool picky);
-    void leave(demand_kind as, time_point since, bool picky) noexcept;
+    void enter(demand_kind as, wait_ages::step since, bool picky);
+    void leave(demand_kind as, wait_ages::step since, bool picky) noexcept;
 
     struct reading {
         std::array<std::uint64_t, k_demand_kinds> jobs{};
@@ -95,20 +95,15 @@ private:
     std::array<shard, 16> shards_;
 };
 
-/// What a job counts as, and in which cell it does. Under the lock of the job.
+/// What a job counts as, in the cell of its document: eight bytes of it. Under its lock. Whoever has one moves it to `none` at last.
 class demand_place {
 public:
-    explicit demand_place(demand_cell* in) noexcept : in_(in) {}
-    ~demand_place() { move(demand_kind::none); }
-    demand_place(const demand_place&) = delete;
-    demand_place& operator=(const demand_place&) = delete;
-    /// As enter. Nothing happens if it is there already.
-    void move(demand_kind to, time_point since = {}, bool picky = false);
+    /// As enter; nothing happens if it is there already. `in` is always the same one; null: it is not counted.
+    void move(demand_cell* in, demand_kind to, time_point since = {}, bool picky = false);
     demand_kind now() const noexcept { return as_; }
 
 private:
-    demand_cell* const in_;  // null: it is not counted
-    time_point since_{};
+    wait_ages::step since_ = 0;
     demand_kind as_ = demand_kind::none;
     bool picky_ = false;
 };

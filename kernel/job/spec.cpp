@@ -197,7 +197,7 @@ struct parser {
                 bad.field = field + ".if";
                 return bad;
             }
-            SIGRUN_TRY(joint, requirement::compile(with(with(spec.requires_text, condition), kind_term)));
+            SIGRUN_TRY(joint, defaults.requirements->compile(with(with(spec.requires_text, condition), kind_term)));
             p.pred = select.intern(joint);
             spec.prefers.push_back(std::move(p));
         }
@@ -398,13 +398,16 @@ struct parser {
         for (const auto& [k, v] : spec.labels)
             if (k.rfind("sigrun.", 0) == 0)
                 return bad_value("labels", "names that do not begin with \"sigrun.\"", "\"" + k + "\"");
-        SIGRUN_CHECK_OK(
-            requirement::compile(spec.requires_text));  // alone, so that a fault is found in what was written
         // Runners say which kinds of job they can run; that is part of what a job requires.
         kind_term = "any(k in runner.kinds, k == \"" + spec.kind + "\")";
-        SIGRUN_TRY(joint, requirement::compile(with(spec.requires_text, kind_term)));
-        spec.requirement = joint;
-        spec.pred = select.intern(joint);
+        const auto joint = with(spec.requires_text, kind_term);
+        spec.requirement = defaults.requirements->find(joint);
+        if (!spec.requirement) {
+            SIGRUN_CHECK_OK(requirement::compile(spec.requires_text));  // alone: a fault is found in what was written
+            SIGRUN_TRY(made, defaults.requirements->compile(joint));
+            spec.requirement = made;
+        }
+        spec.pred = select.intern(spec.requirement);
         spec.source_zone = select.zone_source(spec.zone);
         if (const auto* prefers = o.if_contains("prefers")) SIGRUN_CHECK_OK(prefers_field(*prefers));
         const auto& rules = *defaults.rules;

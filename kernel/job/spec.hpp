@@ -11,6 +11,7 @@
 #include "kernel/job/run_group.hpp"
 #include "kernel/job/wait_accounts.hpp"
 #include "kernel/plugin/buffer.hpp"
+#include "kernel/select/requirement_texts.hpp"
 #include "kernel/select/selector.hpp"
 
 #include <array>
@@ -89,6 +90,9 @@ struct job_spec {
     const std::string& told_document() const noexcept { return public_document.empty() ? document : public_document; }
 };
 using spec_ptr = std::shared_ptr<const job_spec>;
+struct document_of {
+    std::string_view operator()(const job_spec& s) const noexcept { return s.document; }
+};
 
 /// What a [queue NAME] section says.
 struct queue_rules {
@@ -112,6 +116,7 @@ struct spec_defaults {
     std::shared_ptr<demand_board> demand = std::make_shared<demand_board>();
     std::shared_ptr<secret_box> secrets;  // null: documents with secrets are refused
     std::shared_ptr<run_groups> groups = std::make_shared<run_groups>();
+    std::shared_ptr<requirement_texts> requirements = std::make_shared<requirement_texts>();
 };
 
 /// The same for the same text, and never 0.

@@ -14,27 +14,30 @@ class wait_ages {
 public:
     static constexpr nanoseconds k_step = std::chrono::milliseconds(500);
 
-    void add(time_point since) { ++steps_[step_of(since)]; }
+    using step = std::int32_t;
+    static step step_of(time_point t) noexcept { return static_cast<step>(t.time_since_epoch() / k_step); }
+
+    void add(step since) { ++steps_[since]; }
     /// As it was added.
-    void remove(time_point since) noexcept {
-        const auto at = steps_.find(step_of(since));
+    void remove(step since) noexcept {
+        const auto at = steps_.find(since);
         if (at != steps_.end() && --at->second == 0) steps_.erase(at);
     }
     /// Late by less than a step.
     std::optional<time_point> oldest() const noexcept {
         if (steps_.empty()) return std::nullopt;
-        return time_point((steps_.begin()->first + 1) * k_step);
+        return time_point((steps_.begin()->first + std::int64_t{1}) * k_step);
     }
     /// Those that wait since a later time, to a step. Takes as long as the steps since then are many.
     std::uint64_t since_after(time_point then) const noexcept {
         std::uint64_t n = 0;
-        for (auto at = steps_.rbegin(); at != steps_.rend() && at->first > step_of(then); ++at) n += at->second;
+        const auto limit = then.time_since_epoch() / k_step;
+        for (auto at = steps_.rbegin(); at != steps_.rend() && at->first > limit; ++at) n += at->second;
         return n;
     }
 
 private:
-    static std::int64_t step_of(time_point t) noexcept { return t.time_since_epoch() / k_step; }
-    std::map<std::int64_t, std::uint32_t> steps_;
+    std::map<step, std::uint32_t> steps_;
 };
 
 }  // namespace sigrun

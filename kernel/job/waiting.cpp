@@ -29,7 +29,7 @@ void job_engine::enqueue(const job_ptr& j) {
 void job_engine::waits_from(job& j, nanoseconds later) const {
     j.waits_since = clock_.now() + later;
     j.waits_since_ns = clock_.wall_ns() + later.count();
-    j.queue_deadline = j.spec->queue_timeout.count() ? j.waits_since + j.spec->queue_timeout : time_point{};
+    j.due[deadline::queue] = j.spec->queue_timeout.count() ? j.waits_since + j.spec->queue_timeout : time_point{};
 }
 
 void job_engine::park(job& j) {
@@ -42,12 +42,12 @@ void job_engine::park(job& j) {
     terms.tenant = j.spec->tenant_account;
     terms.band = static_cast<std::uint8_t>(j.spec->priority);
     terms.since = j.waits_since;
-    if (j.queue_deadline != time_point{}) terms.deadline = j.queue_deadline;
+    if (j.due.has(deadline::queue)) terms.deadline = j.due[deadline::queue];
     terms.seq = j.queue_seq;
     terms.source = j.spec->source_zone;
     terms.balancer = j.spec->balancer_id;
-    if (!j.failed_on.empty() && others_could_run(j)) terms.not_on = slots_that_failed(j);
-    j.demand.move(demand_kind::queued, terms.since, !terms.not_on.empty());
+    if (!j.failed_on->empty() && others_could_run(j)) terms.not_on = slots_that_failed(j);
+    j.demand.move(j.spec->demand.get(), demand_kind::queued, terms.since, !terms.not_on.empty());
     queue_.push(j.shared_from_this(), std::move(terms));
 }
 
@@ -71,11 +71,11 @@ void job_engine::note_demand(job& j) noexcept {
             case job_state::delayed: return demand_kind::delayed;
             case job_state::blocked: return demand_kind::blocked;
             case job_state::queued:
-                return j.denied || j.retry_at != time_point{} ? demand_kind::retrying : demand_kind::none;
+                return j.denied || j.due.has(deadline::retry) ? demand_kind::retrying : demand_kind::none;
             default: return demand_kind::running;
         }
     };
-    j.demand.move(kind());
+    j.demand.move(j.spec->demand.get(), kind());
 }
 
 // Between a pick that found nothing and the push into the queue a place may have become free, and whoever freed it
@@ -138,7 +138,7 @@ void job_engine::sweep() {
         slot_ref slot;
         {
             job_lock lock(j->mutex);
-            if (!j->failed_on.empty() && j->waiting) {
+            if (!j->failed_on->empty() && j->waiting) {
                 // It may have waited for others than the one that failed it, and there are none any more.
                 queue_.remove(*j);
                 j->waiting = false;

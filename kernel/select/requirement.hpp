@@ -44,6 +44,8 @@ public:
 
     truth matches(const match_subject& subject) const noexcept;
     truth matches(const match_subject& subject, match_scope& scope) const noexcept;
+    /// As it was given to compile.
+    const std::string& text() const noexcept;
     /// Normal form: equal for texts that differ only in spacing or redundant parentheses.
     const std::string& canonical() const noexcept;
     std::array<std::uint64_t, 2> key() const noexcept;  // XXH3-128 of the normal form

@@ -264,8 +264,6 @@ result<void> daemon::impl::open_security() {
 }
 
 result<void> daemon::impl::restore() {
-    // Runners first: jobs refer to them.
-    std::vector<std::pair<std::string, std::string>> job_records;
     auto epoch = store->open([&](record_kind kind, std::string_view key, std::string_view body) {
         switch (kind) {
             case record_kind::runner:
@@ -273,17 +271,16 @@ result<void> daemon::impl::restore() {
                     SIGRUN_LOG(logs::daemon, error, "runner record ", key,
                                " is damaged and skipped: ", r.error().text());
                 break;
-            case record_kind::job: job_records.emplace_back(key, body); break;
+            case record_kind::job:
+                jobs->restore_job(key, body);
+                ++restored;
+                break;
             case record_kind::idempotency: jobs->restore_key(key, body); break;
             case record_kind::setting: break;
         }
     });
     if (!epoch) return epoch.error();
     events->begin_life(*epoch);
-    // In the order of submission, so that the queue keeps its order.
-    std::sort(job_records.begin(), job_records.end());
-    for (const auto& [key, body] : job_records) jobs->restore_job(key, body);
-    restored = job_records.size();
     return {};
 }
 

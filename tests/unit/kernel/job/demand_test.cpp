@@ -14,22 +14,22 @@ constexpr time_point at(nanoseconds after) { return time_point(1000s + after); }
 TEST(wait_ages, the_oldest_is_known_to_a_step_and_goes_with_its_job) {
     wait_ages ages;
     EXPECT_FALSE(ages.oldest());
-    ages.add(at(5s));
-    ages.add(at(2s));
-    ages.add(at(9s));
+    ages.add(wait_ages::step_of(at(5s)));
+    ages.add(wait_ages::step_of(at(2s)));
+    ages.add(wait_ages::step_of(at(9s)));
     ASSERT_TRUE(ages.oldest());
     EXPECT_GE(*ages.oldest(), at(2s));
     EXPECT_LE(*ages.oldest(), at(2s) + wait_ages::k_step);
-    ages.remove(at(2s));
+    ages.remove(wait_ages::step_of(at(2s)));
     EXPECT_GE(*ages.oldest(), at(5s));
-    ages.remove(at(9s));
-    ages.remove(at(5s));
+    ages.remove(wait_ages::step_of(at(9s)));
+    ages.remove(wait_ages::step_of(at(5s)));
     EXPECT_FALSE(ages.oldest());
 }
 
 TEST(wait_ages, those_that_wait_for_less_are_counted) {
     wait_ages ages;
-    for (int i = 0; i < 10; ++i) ages.add(at(1s * i));
+    for (int i = 0; i < 10; ++i) ages.add(wait_ages::step_of(at(1s * i)));
     EXPECT_EQ(ages.since_after(at(-1s)), 10u);
     EXPECT_EQ(ages.since_after(at(4s)), 5u);
     EXPECT_EQ(ages.since_after(at(1h)), 0u);
@@ -59,12 +59,12 @@ TEST_F(board, a_job_is_counted_where_it_is_and_nowhere_when_it_has_gone) {
     const auto c = cell("label.a == \"1\"");
     EXPECT_TRUE(all.busy().empty());
     {
-        demand_place job(c.get()), other(c.get());
-        job.move(demand_kind::delayed);
-        other.move(demand_kind::queued, at(1s));
+        demand_place job, other;
+        job.move(c.get(), demand_kind::delayed);
+        other.move(c.get(), demand_kind::queued, at(1s));
         EXPECT_EQ(c->read(at(1h)).of(demand_kind::delayed), 1u);
-        job.move(demand_kind::queued, at(3s), true);
-        job.move(demand_kind::queued, at(3s), true);  // again: nothing changes
+        job.move(c.get(), demand_kind::queued, at(3s), true);
+        job.move(c.get(), demand_kind::queued, at(3s), true);  // again: nothing changes
         auto read = c->read(at(2s));
         EXPECT_EQ(read.of(demand_kind::delayed), 0u);
         EXPECT_EQ(read.of(demand_kind::queued), 2u);
@@ -72,16 +72,18 @@ TEST_F(board, a_job_is_counted_where_it_is_and_nowhere_when_it_has_gone) {
         EXPECT_EQ(read.picky, 1u);
         EXPECT_LE(read.oldest, at(1s) + wait_ages::k_step);
         ASSERT_EQ(all.busy().size(), 1u);
-        job.move(demand_kind::running);
-        other.move(demand_kind::retrying);
+        job.move(c.get(), demand_kind::running);
+        other.move(c.get(), demand_kind::retrying);
         read = c->read(at(1h));
         EXPECT_EQ(read.of(demand_kind::queued), 0u);
         EXPECT_EQ(read.picky, 0u);
         EXPECT_EQ(read.of(demand_kind::running), 1u);
         EXPECT_EQ(read.of(demand_kind::retrying), 1u);
         EXPECT_EQ(read.oldest, time_point::max());
-        other.move(demand_kind::blocked);
+        other.move(c.get(), demand_kind::blocked);
         EXPECT_EQ(c->read(at(1h)).of(demand_kind::blocked), 1u);
+        job.move(c.get(), demand_kind::none);
+        other.move(c.get(), demand_kind::none);
     }
     EXPECT_TRUE(c->read(at(1h)).empty());
     EXPECT_TRUE(all.busy().empty());
@@ -90,10 +92,11 @@ TEST_F(board, a_job_is_counted_where_it_is_and_nowhere_when_it_has_gone) {
 TEST_F(board, cells_that_nobody_holds_are_forgotten) {
     for (int i = 0; i < 5000; ++i) cell("label.a == \"1\"", ("q" + std::to_string(i)).c_str());
     const auto held = cell("label.a == \"1\"", "held");
-    demand_place job(held.get());
-    job.move(demand_kind::running);
+    demand_place job;
+    job.move(held.get(), demand_kind::running);
     ASSERT_EQ(all.busy().size(), 1u);
     EXPECT_EQ(all.busy().front()->queue(), "held");
+    job.move(held.get(), demand_kind::none);
 }
 
 }  // namespace
