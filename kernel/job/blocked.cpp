@@ -67,6 +67,7 @@ void job_engine::block(job& j) const {
         return;
     }
     j.state = job_state::blocked;
+    note_demand(j);
 }
 
 // A blocked job, to the next thing it waits for.

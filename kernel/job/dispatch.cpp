@@ -175,6 +175,7 @@ bool job_engine::try_dispatch(const job_ptr& j, bool late) {
     job_lock lock(j->mutex);
     if (j->state != job_state::queued || j->cancelling || j->settling) return true;
     if (j->due[deadline::retry] > clock_.now()) {
+        note_demand(*j);
         arm(*j);
         return true;
     }
@@ -401,6 +402,7 @@ void job_engine::forget_old_attempts(job& j) {
 }
 
 void job_engine::place_free(const member_ptr& where, slot_ref place) {
+    where->info->last_end_ns.store(clock_.now().time_since_epoch().count(), std::memory_order_relaxed);
     if (select_.release(place)) fleet_.refresh_status(where, "a place is free");
     if (queue_.size()) pump(place);
 }

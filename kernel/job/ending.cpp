@@ -39,6 +39,7 @@ void job_engine::finish(const job_ptr& j, job_lock& lock, ending how, std::funct
         return;
     }
     j->settling = true;
+    note_demand(*j);
     store_end(j, lock, std::move(how), std::move(durable));
 }
 

@@ -458,7 +458,8 @@ journal_record job_engine::key_record_of(const job& j) const {
     return keys_.record_of(j.spec->tenant, j.idempotency_key);
 }
 
-void job_engine::publish(const job& j, job_state from) {
+void job_engine::publish(job& j, job_state from) {
+    note_demand(j);
     if (j.spec->keep == durability::memory && !events_.watched(event_type::job_state_changed)) return;
     const attempt* a = j.attempts.empty() ? nullptr : &j.attempts.back();
     events_.publish(event_type::job_state_changed, a ? a->runner : id{}, j.uid,

@@ -119,6 +119,8 @@ public:
     waits_by_name waiting_by_queue(std::size_t most) const { return options_.defaults.queues->waiting(most); }
     waits_by_name waiting_by_tenant(std::size_t most) const { return options_.defaults.tenants->waiting(most); }
     job_totals totals() const;
+    /// What counts jobs by what they ask for.
+    const demand_board& demand() const noexcept { return *options_.defaults.demand; }
     /// Jobs keep what was decided for them; later decisions follow the new values. [any]
     void tune(const engine_tuning& now);
 
@@ -207,6 +209,7 @@ private:
     void start_is_due(const job_ptr& j, job_lock& lock);
     void park(job& j);  // under its lock
     void count_waiting(job& j, bool waits) noexcept;
+    static void note_demand(job& j) noexcept;
     void waits_from(job& j, nanoseconds later) const;
     bool place_for(job& j, slot_ref& out);
     bool try_dispatch(const job_ptr& j, bool late = false);  // false: no place now
@@ -397,7 +400,7 @@ private:
 
     journal_record record_of(const job& j) const;
     journal_record key_record_of(const job& j) const;
-    void publish(const job& j, job_state from);
+    void publish(job& j, job_state from);
 
     // saving.cpp: records that must reach the disk
     void save(const job_ptr& j, job_lock& lock, bool fsync, std::function<void(result<void>)> stored);

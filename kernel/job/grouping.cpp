@@ -216,8 +216,8 @@ bool job_engine::restore_in_group(job& j) {
         group.put_in(member_of(j));
         if (!may_run || j.state != job_state::queued) return false;
         placed_.put(j.placed, a->runner);
-        count_waiting(j, true);
         hold_retry(j);
+        count_waiting(j, true);
         arm(j);
         return true;
     }

@@ -176,8 +176,9 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     bool overdue = false;                  // timeouts.total is over: it is cancelled for that
     bool waiting = false;                  // in the queue
     bool counted = false;                  // among those that wait, for the limits
-    bool rather_waits = false;             // its balancer thinks that waiting costs less than what was free
-    bool settling = false;                 // its end is on the way to the disk
+    demand_place demand;
+    bool rather_waits = false;  // its balancer thinks that waiting costs less than what was free
+    bool settling = false;      // its end is on the way to the disk
     rare<std::function<void(const std::shared_ptr<job>&)>>
         settle_again;          // when it is due: the disk refused the end before
     bool holds_retry = false;  // it is a retry of the budget

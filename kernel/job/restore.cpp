@@ -129,6 +129,7 @@ bool job_engine::take_up(const job_ptr& j, const std::string& refused) {
         j->output()->resume_attempt(a->log_begin);
     }
     j->due[deadline::lease] = clock_.now() + options_.restart_grace;
+    note_demand(*j);
     arm(*j);
     return false;
 }
@@ -161,6 +162,7 @@ bool job_engine::may_be_queued(job& j) {
     job_lock lock(j.mutex);
     const attempt* last = j.current();
     if (last && failed_there(*last)) plan_retry(j, true, last->why);
+    if (j.denied) note_demand(j);
     if (j.denied) arm(j);
     return !j.denied;
 }

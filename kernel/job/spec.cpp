@@ -469,6 +469,8 @@ result<spec_ptr> parse_job_spec(std::string_view document, selector& select, con
     p.spec.queue_account = defaults.queues->find(p.spec.queue);
     p.spec.tenant_account = defaults.tenants->find(p.spec.tenant);
     p.spec.cls = defaults.classes->of(p.spec.pred);
+    p.spec.demand =
+        defaults.demand->of(p.spec.pred, p.spec.kind, p.spec.protocol, p.spec.queue_account, p.spec.tenant_account);
     if (p.group)
         p.spec.group = std::make_shared<group_terms>(
             group_terms{defaults.groups->find(p.spec.tenant, p.group->name), p.group->max, p.group->policy});

@@ -121,6 +121,14 @@ member_ptr fleet::at(slot_ref slot) const {
     return it == by_slot_.end() ? nullptr : it->second;
 }
 
+std::vector<member_ptr> fleet::members() const {
+    std::shared_lock lock(mutex_);
+    std::vector<member_ptr> out;
+    out.reserve(members_.size());
+    for (const auto& [uid, m] : members_) out.push_back(m);
+    return out;
+}
+
 void fleet::reindex(const member_ptr& m) {
     runner_profile profile;
     {

@@ -211,6 +211,8 @@ public:
 
     // -- for the job engine ----------------------------------------------------------------------------------------
     member_ptr at(slot_ref slot) const;
+    /// In no order.
+    std::vector<member_ptr> members() const;
     /// The other runners on its machine, as far as they say on which one they are; at most 64.
     std::vector<member_ptr> neighbours(const member& m) const { return hosts_.others_beside(m); }
     /// The best live link that suits; null if none. Only looks at an order that was made when something had changed.

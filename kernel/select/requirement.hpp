@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace sigrun {
@@ -71,6 +72,8 @@ public:
     /// The same where the answer of term_matches is known already. Of values at least so far away the text is left out:
     /// thousands of runners are not written down when the nearest is told.
     shortfall term_shortfall(std::size_t i, const match_subject& subject, truth known, double nearer_than) const;
+    /// Labels that must have one value, of the operands of the top-level && chain.
+    std::vector<std::pair<std::string, std::string>> asked_labels() const;
     /// Fact keys it reads, sorted, without labels.
     const std::vector<std::string>& keys() const noexcept;
 
