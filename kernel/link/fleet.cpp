@@ -361,6 +361,16 @@ result<void> fleet::remove(const member_ptr& m, std::string_view reason) {
     return {};
 }
 
+void fleet::hang_up(const member_ptr& m) {
+    std::vector<link_ptr> links;
+    {
+        std::lock_guard lock(m->mutex);
+        for (const auto& s : m->sessions) links.push_back(s.via);
+        for (const auto& l : m->leaving) links.push_back(l.via);
+    }
+    for (const auto& via : links) via->close(SIGRUN_E_DENIED);
+}
+
 void fleet::set_admin(const member_ptr& m, admin_state state, std::string_view reason, registry::stored_fn stored) {
     runners_.set_admin(*m->info, state, reason, std::move(stored));
     const bool lifted = state == admin_state::none && lift_quarantine(m);

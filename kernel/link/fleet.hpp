@@ -191,6 +191,8 @@ public:
     /// What add would say, without doing it: whether name, profile and endpoint can be used here.
     result<void> check(const runner_identity& identity) const;
     result<void> remove(const member_ptr& m, std::string_view reason);
+    /// Its links are closed; it may come back, if it is still let in. [any]
+    void hang_up(const member_ptr& m);
     void set_admin(const member_ptr& m, admin_state state, std::string_view reason, registry::stored_fn stored = {});
     /// Asks again what the runner can do; `done` runs once the answer is in the registry.
     void detect(const member_ptr& m, std::function<void(result<void>)> done);
