@@ -77,6 +77,8 @@ macro(sigrun_make_packages)
   sigrun_install_service(daemon sigrun sigrund.service sigrun.ini)
   sigrun_install_service(runner sigrun-runner sigrun-runner.service runner.ini)
   install(DIRECTORY ${CMAKE_SOURCE_DIR}/etc/monitoring DESTINATION share/sigrun COMPONENT daemon)
+  install(DIRECTORY ${CMAKE_SOURCE_DIR}/etc/autoscaling DESTINATION share/doc/sigrun/examples COMPONENT daemon
+    USE_SOURCE_PERMISSIONS)
 
   set(CPACK_GENERATOR DEB)
   set(CPACK_PACKAGE_NAME sigrun)

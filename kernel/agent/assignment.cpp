@@ -173,7 +173,7 @@ sigrun_result assignment::sink_frame(void* self, const sigrun_frame* frame) noex
 sigrun_result assignment::take_output(const sigrun_frame& frame) {
     {
         std::lock_guard lock(mutex_);
-        if (abandoned_) return SIGRUN_OK;
+        if (abandoned_ || only_end_) return SIGRUN_OK;
         if (frame.kind == SIGRUN_STATE) {
             begun_ = running_due_ = true;
             if (silence_) silence_->begin();
@@ -218,7 +218,7 @@ void assignment::executor_done(const result<buffer_ref>& answer, bool bytes) {
     end_cause cause = end_cause::none;
     {
         std::lock_guard lock(mutex_);
-        cause = cause_;
+        cause = only_end_ ? end_cause::cancelled : cause_;
     }
     auto how = conclusion(answer, bytes, cause);
     if (leaves_artifacts(how, cause)) return upload(std::move(how));
@@ -305,6 +305,19 @@ void assignment::abandon(nanoseconds grace) {
         leave();
     else
         cancel(grace, end_cause::cancelled);
+}
+
+void assignment::stop(const link_ptr& via, nanoseconds grace) {
+    {
+        std::lock_guard lock(mutex_);
+        via_ = via;
+        ++connection_;
+        only_end_ = true;
+        log_unplaced_ = running_due_ = uploading_due_ = false;
+        log_.drop();
+    }
+    tell_executor_of_log(true);  // its output has room again, wherever it goes
+    cancel(grace, end_cause::cancelled);
 }
 
 void assignment::ask_executor_to_cancel(nanoseconds grace) {

@@ -58,6 +58,8 @@ public:
     void cancel(nanoseconds grace, end_cause cause);
     /// Ends it, and nobody wants to hear of it again.
     void abandon(nanoseconds grace);
+    /// Ends it; the controller takes nothing of it any more but the word that it has ended, over this link.
+    void stop(const link_ptr& via, nanoseconds grace);
 
     /// Frames go to this link now; sends again what was not acknowledged, from `log_offset` on.
     void resume(const link_ptr& via, std::uint64_t log_offset);
@@ -145,6 +147,7 @@ private:
     std::optional<nanoseconds> cancel_grace_;
     end_cause cause_ = end_cause::none;
     bool abandoned_ = false;
+    bool only_end_ = false;  // is told
     std::uint64_t deadline_ns_ = 0;
     std::shared_ptr<silence_watch> silence_;  // null: the job may be silent for as long as it likes
 };

@@ -300,7 +300,11 @@ void assignment_table::apply(const link_ptr& via, const json::array& verdicts) {
         } else if (what == "kill" || what == "forget") {
             SIGRUN_LOG(logs::agent, info, "job ", known->names().job, " attempt ", known->names().number,
                        ": the controller says ", what);
-            known->abandon(options_.kill_grace);
+            // What is to be killed may hold a place in a group until it has ended.
+            if (what == "kill")
+                known->stop(via, options_.kill_grace);
+            else
+                known->abandon(options_.kill_grace);
         } else {
             SIGRUN_LOG(logs::agent, warning, "unknown verdict \"", what, "\"");
         }

@@ -11,10 +11,11 @@ constexpr std::array<std::string_view, 5> k_names{"reader", "submitter", "runner
 constexpr std::array<std::string_view, 7> k_permissions{"nothing", "read",    "submit",    "join",
                                                         "measure", "operate", "administer"};
 
-constexpr std::array<std::string_view, 18> k_reads{
-    "jobs.get",       "jobs.list",    "jobs.logs",      "jobs.explain",   "runners.list", "runners.get",
-    "runners.export", "plugins.list", "plugins.get",    "events.watch",   "stats.get",    "metrics.get",
-    "version.get",    "health.ready", "artifacts.list", "artifacts.read", "methods.list", "stats.history"};
+constexpr std::array<std::string_view, 19> k_reads{"jobs.get",     "jobs.list",     "jobs.logs",      "jobs.explain",
+                                                   "runners.list", "runners.get",   "runners.export", "plugins.list",
+                                                   "plugins.get",  "events.watch",  "stats.get",      "metrics.get",
+                                                   "version.get",  "health.ready",  "artifacts.list", "artifacts.read",
+                                                   "methods.list", "stats.history", "demand.get"};
 constexpr std::array<std::string_view, 4> k_submits{"jobs.submit", "jobs.submit_many", "jobs.cancel", "jobs.retry"};
 
 // What plugins, configuration, tokens and the store are about stays with admins: it can make a daemon do anything.

@@ -76,12 +76,14 @@ void job_engine::stay_beside(job& j, nanoseconds longest) {
 // Its runner has not said in time that it has. Its place there is free; that in the group is not.
 job_engine::farewell job_engine::has_not_stopped(job& j) {
     attempt& a = *j.other();
-    const auto rest = longest_rest(j, a);
+    // Once: the rest is counted by the wall clock, which may go back as often as it likes.
+    const auto rest = j.beside->rests ? nanoseconds(0) : longest_rest(j, a);
     if (!j.spec->group || rest.count() <= 0) return forget_other(j);
     farewell bye;
     if (std::exchange(a.holds_place, false)) bye.where = a.where;
     bye.place = a.place;
     stay_beside(j, rest);
+    j.beside->rests = true;
     return bye;
 }
 
@@ -109,10 +111,10 @@ attempt& job_engine::promote_copy(job& j) {
         j.log->begin_attempt();
         a.log_begin = j.log->size();
     }
-    j.offer_deadline = was.offer_deadline;
-    j.lease_deadline = was.lease_deadline;
-    j.run_deadline = j.start_deadline = j.cancel_at = j.doubt_at = j.reoffer_at = j.proven_at = j.hedge_at =
-        j.hold_deadline = {};
+    j.due[deadline::offer] = was.offer_deadline;
+    j.due[deadline::lease] = was.lease_deadline;
+    j.due.clear({deadline::run, deadline::start, deadline::cancel, deadline::doubt, deadline::reoffer, deadline::proven,
+                 deadline::hedge, deadline::hold});
     j.state = a.state == attempt_state::offered ? job_state::offered
               : a.upload                        ? job_state::uploading
                                                 : job_state::running;
@@ -178,7 +180,7 @@ sigrun_result job_engine::on_copy_ack(const job_ptr& j, job_lock& lock, const si
     failure why{failure_class::refused, o ? std::string(text_or(*o, "code")) : "refused",
                 o ? std::string(text_or(*o, "message")) : "the runner refused"};
     const auto where = a.where;
-    if (j->excluded.size() < 64) j->excluded.push_back(a.explain.slot);
+    if (j->excluded->size() < 64) j->excluded.make().push_back(a.explain.slot);
     note_refuser(*j, where, why);
     const auto bye = let_go(*j, attempt_state::refused, why, {}, false);
     expect_hedge(*j);
@@ -236,7 +238,7 @@ sigrun_result job_engine::on_copy_end(const job_ptr& j, job_lock& lock, const si
     if (!how.steps.empty()) a.step_results = how.steps;
     const auto shown = conduct_of(how);
     const auto where = a.where;
-    if (is_infrastructure(how.why.cls) && j->failed_on.size() < 64 && where) j->failed_on.push_back(where);
+    if (is_infrastructure(how.why.cls) && j->failed_on->size() < 64 && where) j->failed_on.make().push_back(where);
     a.finished_ns = clock_.wall_ns();
     learn(*j, a, how);
     const auto bye = let_go(*j, state_of(how), how.why, {}, false);
@@ -303,12 +305,11 @@ bool job_engine::keep_other(job& j, const member_ptr& who, const inventory_item&
     return true;
 }
 
-// The runner does not list it. False: it is on another runner.
-bool job_engine::other_not_listed(const job_ptr& j, job_lock& lock, const member_ptr& who, bool restarted) {
-    attempt* a = j->other();
-    if (!a || a->runner != who->info->uid()) return false;
-    const bool on_its_way = !a->sent || (!restarted && a->via && a->via->alive());
-    if (j->beside->leaving ? !restarted && a->via && a->via->alive() : on_its_way) return true;
+// Its runner does not list it.
+void job_engine::other_not_listed(const job_ptr& j, job_lock& lock, bool restarted) {
+    attempt& a = *j->other();
+    const bool on_its_way = !a.sent || (!restarted && a.via && a.via->alive());
+    if (j->beside->leaving ? !restarted && a.via && a.via->alive() : on_its_way) return;
     const auto bye = j->beside->leaving
                          ? forget_other(*j)
                          : let_go(*j, attempt_state::lost,
@@ -316,7 +317,6 @@ bool job_engine::other_not_listed(const job_ptr& j, job_lock& lock, const member
     arm(*j);
     lock.unlock();
     say(j, bye);
-    return true;
 }
 
 void job_engine::bind_other(job& j, const member_ptr& who, const link_ptr& via, const std::string& why) {
@@ -346,7 +346,7 @@ void job_engine::other_is_due(const job_ptr& j, job_lock& lock) {
                      {failure_class::infra_runner, "lost", "the runner was lost while it ran the copy"}, {}, true);
     else
         j->beside->lease_deadline = {};
-    if (j->live() && !j->beside && j->hedge_at == time_point{}) expect_hedge(*j);
+    if (j->live() && !j->beside && !j->due.has(deadline::hedge)) expect_hedge(*j);
     arm(*j);
     lock.unlock();
     say(j, bye);

@@ -13,6 +13,7 @@ namespace sigrun {
 struct beside_attempt {
     std::uint32_t number = 0;
     bool leaving = false;  // it was told to stop; its place is free once its runner says so, or leave_deadline is over
+    bool rests = false;    // it has not stopped in time: at leave_deadline it must have ended by itself
     time_point offer_deadline{};  // of its runner's answer
     time_point lease_deadline{};  // its link is lost
     time_point leave_deadline{};

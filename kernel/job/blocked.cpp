@@ -67,6 +67,7 @@ void job_engine::block(job& j) const {
         return;
     }
     j.state = job_state::blocked;
+    note_demand(j);
 }
 
 // A blocked job, to the next thing it waits for.
@@ -103,7 +104,7 @@ void job_engine::go_on(const job_ptr& j) {
 void job_engine::unblock(job& j) {
     const auto from = std::exchange(j.state, job_state::queued);
     j.reason.clear();
-    j.start_due = {};
+    j.due[deadline::not_before] = {};
     waits_from(j, nanoseconds(0));
     publish(j, from);
 }

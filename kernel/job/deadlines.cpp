@@ -9,18 +9,17 @@ namespace sigrun {
 
 void job_engine::arm(job& j) {
     time_point next = j.beside ? j.beside->next() : time_point::max();
-    for (time_point t : {j.hold_deadline, j.settle_at, j.save_at})
-        if (t != time_point{}) next = std::min(next, t);
+    next = std::min(next, j.due.first_of({deadline::hold, deadline::settle, deadline::save}));
     // The others are about a job that goes on.
     if (!is_terminal(j.state) && !j.settling)
-        for (time_point t : {j.offer_deadline, j.lease_deadline, j.run_deadline, j.cancel_at, j.doubt_at, j.proven_at,
-                             j.reoffer_at, j.start_deadline, j.total_deadline, j.hedge_at})
-            if (t != time_point{}) next = std::min(next, t);
+        next = std::min(next, j.due.first_of({deadline::offer, deadline::lease, deadline::run, deadline::cancel,
+                                              deadline::doubt, deadline::proven, deadline::reoffer, deadline::start,
+                                              deadline::total, deadline::hedge}));
     if (j.state == job_state::queued)
-        for (time_point t : {j.queue_deadline, j.retry_at, j.patient_until, j.signature_deadline})
-            if (t != time_point{}) next = std::min(next, t);
-    if ((j.state == job_state::delayed || j.state == job_state::blocked) && j.start_due != time_point{})
-        next = std::min(next, j.start_due);
+        next =
+            std::min(next, j.due.first_of({deadline::queue, deadline::retry, deadline::patient, deadline::signature}));
+    if (j.state == job_state::delayed || j.state == job_state::blocked)
+        next = std::min(next, j.due.first_of({deadline::not_before}));
     if (next == time_point::max())
         timers_.disarm(j);
     else
@@ -43,7 +42,7 @@ void job_engine::total_over(const job_ptr& j, job_lock& lock) {
 // counts. Under the job's lock.
 void job_engine::expect_start(job& j) const {
     if (!j.spec->start_timeout.count() || (j.current()->foreign && !j.spec->names_start_timeout)) return;
-    j.start_deadline = clock_.now() + j.spec->start_timeout;
+    j.due[deadline::start] = clock_.now() + j.spec->start_timeout;
 }
 
 // It has been accepted, and nothing has been heard since: not that it runs, nor output, nor its end.
@@ -66,16 +65,16 @@ void job_engine::not_started(const job_ptr& j, job_lock& lock) {
 void job_engine::on_timer(const job_ptr& j) {
     if (halted_) return;
     const auto now = clock_.now();
-    auto passed = [now](time_point& t) {
-        if (t == time_point{} || t > now) return false;
+    auto passed = [now](deadlines::entry t) {
+        if (!t.is_set() || t > now) return false;
         t = {};
         return true;
     };
     job_lock lock(j->mutex);
     attempt* a = j->current();
-    if (passed(j->save_at)) save_again(j);
+    if (passed(j->due[deadline::save])) save_again(j);
     if (j->beside && j->beside->next() <= now) return other_is_due(j, lock);
-    if (passed(j->hold_deadline) && a && (a->holds_place || a->may_run)) {
+    if (passed(j->due[deadline::hold]) && a && (a->holds_place || a->may_run)) {
         auto where = std::exchange(a->holds_place, false) ? a->where : nullptr;
         auto place = a->place;
         arm(*j);
@@ -84,32 +83,33 @@ void job_engine::on_timer(const job_ptr& j) {
         if (where) place_free(where, place);
         return;
     }
-    if (j->settling && j->settle_at != time_point{} && j->settle_at <= now) {
-        auto again = std::move(j->settle_again);
-        j->settle_at = now + std::chrono::hours(1);  // not once more while this one is on its way
+    if (j->settling && j->due.has(deadline::settle) && j->due[deadline::settle] <= now) {
+        auto again = j->settle_again.take();
+        j->due[deadline::settle] = now + std::chrono::hours(1);  // not once more while this one is on its way
         lock.unlock();
         if (again) again(j);
         return;
     }
     if (is_terminal(j->state) || j->settling) return arm(*j);
-    if (passed(j->total_deadline) && !j->cancelling) return total_over(j, lock);
-    if (j->state == job_state::delayed && passed(j->start_due)) return start_is_due(j, lock);
-    if (j->state == job_state::blocked && passed(j->start_due)) {
+    if (passed(j->due[deadline::total]) && !j->cancelling) return total_over(j, lock);
+    if (j->state == job_state::delayed && passed(j->due[deadline::not_before])) return start_is_due(j, lock);
+    if (j->state == job_state::blocked && passed(j->due[deadline::not_before])) {
         lock.unlock();
         return let_in(*j->spec->group->group);
     }
-    if (j->state == job_state::queued && passed(j->queue_deadline)) {
+    if (j->state == job_state::queued && passed(j->due[deadline::queue])) {
         ending how;
         how.state = job_state::expired;
-        how.why = {failure_class::unschedulable, "queue_timeout", "no place was found in time; it " + j->reason};
+        how.why = {failure_class::unschedulable, "queue_timeout", "no place was found in time; it " + j->reason.text()};
         return finish(j, lock, std::move(how), {});
     }
-    if (j->state == job_state::queued && !j->settling && passed(j->signature_deadline)) return signature_over(j, lock);
-    if (j->state == job_state::offered && passed(j->offer_deadline)) {
+    if (j->state == job_state::queued && !j->settling && passed(j->due[deadline::signature]))
+        return signature_over(j, lock);
+    if (j->state == job_state::offered && passed(j->due[deadline::offer])) {
         if (a->sent && !j->spec->idempotent) {
             // It may be running there, and must not run twice: only the runner can tell.
             j->reason = "its runner did not answer the offer; the job must not run twice, so it waits for an answer";
-            j->lease_deadline = now + options_.lost_after;
+            j->due[deadline::lease] = now + options_.lost_after;
             return arm(*j);
         }
         auto number = a->number;
@@ -118,13 +118,13 @@ void job_engine::on_timer(const job_ptr& j) {
         return take_back(j, number, attempt_state::lost,
                          {failure_class::infra_runner, "no_ack", "the runner did not answer the offer"}, true);
     }
-    if (passed(j->doubt_at) && j->live()) doubt_now(*j, *a);
-    if (passed(j->hedge_at)) return hedge(j, lock);
-    if (passed(j->reoffer_at)) {
+    if (passed(j->due[deadline::doubt]) && j->live()) doubt_now(*j, *a);
+    if (passed(j->due[deadline::hedge])) return hedge(j, lock);
+    if (passed(j->due[deadline::reoffer])) {
         if (j->state == job_state::offered) return offer_another(j, lock);
         return arm(*j);
     }
-    if (passed(j->proven_at)) {
+    if (passed(j->due[deadline::proven])) {
         if (a && j->live() && std::exchange(j->holds_retry, false)) {
             a->counted = true;
             budget_.proven(*j->spec->cls);
@@ -133,16 +133,17 @@ void job_engine::on_timer(const job_ptr& j) {
         lock.unlock();
         return wake_retries();
     }
-    if (passed(j->cancel_at) && j->cancelling && j->live()) return send_cancel(j, lock);
-    if (passed(j->start_deadline) && j->state == job_state::running && !j->cancelling) return not_started(j, lock);
-    if (passed(j->run_deadline)) {
+    if (passed(j->due[deadline::cancel]) && j->cancelling && j->live()) return send_cancel(j, lock);
+    if (passed(j->due[deadline::start]) && j->state == job_state::running && !j->cancelling)
+        return not_started(j, lock);
+    if (passed(j->due[deadline::run])) {
         ending how;
         how.why = {failure_class::user_timeout, "run_timeout",
                    "ran longer than " + format_duration(j->spec->run_timeout)};
         how.runner_unknown = true;
         return attempt_ended(j, lock, std::move(how));
     }
-    if (passed(j->lease_deadline) && j->live()) {
+    if (passed(j->due[deadline::lease]) && j->live()) {
         bool silent = j->state == job_state::offered && !j->spec->idempotent;
         if (a->via && a->via->alive() && !j->cancelling && !silent) return arm(*j);
         if (j->state == job_state::offered && j->spec->idempotent && !j->cancelling) {
@@ -158,16 +159,16 @@ void job_engine::on_timer(const job_ptr& j) {
             // Never run again blindly: wait for the runner's word, then say that nobody knows.
             if (j->reason.empty()) {
                 j->reason = "its runner was lost; the job must not run twice, so it waits for the runner to come back";
-                j->lease_deadline = now + options_.lost_after;
+                j->due[deadline::lease] = now + options_.lost_after;
                 return arm(*j);
             }
             how.why.code = "outcome_unknown";
         }
         return attempt_ended(j, lock, std::move(how));
     }
-    if (a && a->may_run && j->state == job_state::queued && passed(j->retry_at)) return over_there(j, lock);
-    const bool impatient = passed(j->patient_until);
-    if (j->state == job_state::queued && (passed(j->retry_at) || impatient)) {
+    if (a && a->may_run && j->state == job_state::queued && passed(j->due[deadline::retry])) return over_there(j, lock);
+    const bool impatient = passed(j->due[deadline::patient]);
+    if (j->state == job_state::queued && (passed(j->due[deadline::retry]) || impatient)) {
         // It looks for itself: whose turn it is among those that wait does not matter for a place that all others leave.
         if (std::exchange(j->waiting, false)) queue_.remove(*j);
         lock.unlock();

@@ -24,7 +24,7 @@ result<void> job_engine::delay_start(job& j) const {
     j.state = job_state::delayed;
     j.reason = "delayed until " + to_rfc3339(j.start_ns);
     waits_from(j, left);
-    j.start_due = j.waits_since;
+    j.due[deadline::not_before] = j.waits_since;
     return {};
 }
 
@@ -36,7 +36,7 @@ bool job_engine::delay_from_now(job& j) const {
     j.state = job_state::delayed;
     j.reason = "delayed until " + to_rfc3339(j.start_ns);
     waits_from(j, left);
-    j.start_due = j.waits_since;
+    j.due[deadline::not_before] = j.waits_since;
     return true;
 }
 
@@ -64,12 +64,12 @@ void job_engine::start_is_due(const job_ptr& j, job_lock& lock) {
     const nanoseconds left = j->spec->start_at_ns ? nanoseconds(j->start_ns - clock_.wall_ns()) : nanoseconds(0);
     if (left > k_close_enough) {
         waits_from(*j, left);
-        j->start_due = j->waits_since;
+        j->due[deadline::not_before] = j->waits_since;
         return arm(*j);
     }
     if (j->spec->group) {
         j->state = job_state::blocked;
-        j->start_due = {};
+        j->due[deadline::not_before] = {};
         publish(*j, job_state::delayed);
         lock.unlock();
         return go_on(j);

@@ -91,7 +91,7 @@ bool job_engine::pick_for(job& j, pick_result& out) {
     select_.note_waiting(static_cast<std::uint32_t>(queue_.size()));
     const bool found = pick_among(j, request, out);
     j.rather_waits = out.rather_waits();
-    j.patient_until = j.rather_waits ? patient_until : time_point{};
+    j.due[deadline::patient] = j.rather_waits ? patient_until : time_point{};
     return found;
 }
 
@@ -101,7 +101,7 @@ bool job_engine::pick_among(const job& j, pick_request& request, pick_result& ou
     const auto failures = slots_that_failed(j);
     avoided.insert(avoided.end(), failures.begin(), failures.end());
     const auto failed = static_cast<std::uint32_t>(avoided.size());
-    avoided.insert(avoided.end(), j.excluded.begin(), j.excluded.end());
+    avoided.insert(avoided.end(), j.excluded->begin(), j.excluded->end());
     request.excluded = avoided.data();
     request.n_excluded = static_cast<std::uint32_t>(avoided.size());
     for (const auto& p : j.spec->prefers) {
@@ -112,7 +112,7 @@ bool job_engine::pick_among(const job& j, pick_request& request, pick_result& ou
     request.pred = j.spec->pred.get();
     out = select_.pick(request);
     if (out.outcome == pick_outcome::picked) return true;
-    if (!j.excluded.empty()) {
+    if (!j.excluded->empty()) {
         // Those that refused it may take it now.
         request.n_excluded = failed;
         out = select_.pick(request);
@@ -143,17 +143,19 @@ rung_request job_engine::request_for(const job& j) const {
 
 // A runner, and a protocol of it that suits; false: with a reason, and nothing is claimed.
 bool job_engine::pick_rung(job& j, pick_result& picked, member_ptr& where, chosen_link& rung) {
-    const auto known = j.excluded.size();
+    const auto known = j.excluded->size();
     bool found = false, too_slow = false;
     for (int tries = 0; tries < k_max_misses && !found; ++tries) {
         if (!pick_for(j, picked)) {
             const bool unnamed = fleet_.mask_of(j.spec->protocol) == k_auto_protocol;
-            j.reason = j.rather_waits ? "waits for a place in a zone that is nearer than those with a free one"
-                       : unnamed      ? "waits: neither the job nor a runner that matches and is free names a protocol"
-                       : !j.refusers.empty() && !refusal_text(j).empty() ? refusal_text(j)
-                       : picked.outcome == pick_outcome::queued
-                           ? "waits: every runner that matches is busy, closed or on another protocol"
-                           : "waits: no runner matches";
+            j.reason =
+                fixed_text(j.rather_waits ? "waits for a place in a zone that is nearer than those with a free one"
+                           : unnamed ? "waits: neither the job nor a runner that matches and is free names a protocol"
+                           : picked.outcome == pick_outcome::queued
+                               ? "waits: every runner that matches is busy, closed or on another protocol"
+                               : "waits: no runner matches");
+            if (!j.refusers->empty())
+                if (auto text = refusal_text(j); !text.empty()) j.reason = std::move(text);
             break;
         }
         where = fleet_.at(picked.slot);
@@ -168,10 +170,10 @@ bool job_engine::pick_rung(job& j, pick_result& picked, member_ptr& where, chose
                             : "waits: the link to the chosen runner was just lost";
         // Lost: the runner leaves the index on its own thread. Too slow: another runner may be faster.
         if (!too_slow) break;
-        j.excluded.push_back(picked.slot.slot);
+        j.excluded.make().push_back(picked.slot.slot);
     }
     // Left out for this once.
-    j.excluded.resize(std::min(known, j.excluded.size()));
+    if (j.excluded->size() > known) j.excluded.make().resize(known);
     return found;
 }
 
@@ -179,7 +181,8 @@ bool job_engine::try_dispatch(const job_ptr& j, bool late) {
     if (halted_) return false;
     job_lock lock(j->mutex);
     if (j->state != job_state::queued || j->cancelling || j->settling) return true;
-    if (j->retry_at > clock_.now()) {
+    if (j->due[deadline::retry] > clock_.now()) {
+        note_demand(*j);
         arm(*j);
         return true;
     }
@@ -229,9 +232,9 @@ void job_engine::begin_attempt(const job_ptr& j, const member_ptr& where, const 
     j->state = job_state::offered;
     count_waiting(*j, false);
     j->reason.clear();
-    j->lease_deadline = {};
+    j->due[deadline::lease] = {};
     // A foreign runner's acceptance is an HTTP reply with its own limit; it sends no ACK within 5 s by contract.
-    j->offer_deadline = clock_.now() + (a.foreign ? std::chrono::seconds(150) : options_.offer_timeout);
+    j->due[deadline::offer] = clock_.now() + (a.foreign ? std::chrono::seconds(150) : options_.offer_timeout);
     if (a.number == 1)
         wait_seconds_.observe(static_cast<double>(a.offered_ns - j->submitted_ns) * 1e-9);
     else
@@ -367,18 +370,18 @@ void job_engine::take_back(const job_ptr& j, std::uint32_t number, attempt_state
         place = a->place;
         if (a->holds_place) where = a->where;
         a->holds_place = false;
-        j->offer_deadline = j->lease_deadline = j->reoffer_at = j->start_deadline = {};
+        j->due.clear({deadline::offer, deadline::lease, deadline::reoffer, deadline::start});
         // Over a link that lives the order to stop arrives right behind the offer.
         a->may_run = j->spec->group && as == attempt_state::lost && a->sent && !(via && via->alive());
         if (j->cancelling) {
             finish(j, lock, stopped(*j), {});
         } else {
-            if (exclude && j->excluded.size() < 64) j->excluded.push_back(a->explain.slot);
+            if (exclude && j->excluded->size() < 64) j->excluded.make().push_back(a->explain.slot);
             j->state = job_state::queued;
             j->reason = "waits: " + why.message;
             // Refusals in a row must not become a busy loop.
             auto refusals = std::min<std::size_t>(j->attempts.size(), 6);
-            j->retry_at = clock_.now() + std::chrono::milliseconds(20) * (1u << refusals);
+            j->due[deadline::retry] = clock_.now() + std::chrono::milliseconds(20) * (1u << refusals);
             if (a->may_run) hold_retry(*j);
             publish(*j, job_state::offered);
             arm(*j);
@@ -406,6 +409,7 @@ void job_engine::forget_old_attempts(job& j) {
 }
 
 void job_engine::place_free(const member_ptr& where, slot_ref place) {
+    where->info->last_end_ns.store(clock_.now().time_since_epoch().count(), std::memory_order_relaxed);
     if (select_.release(place)) fleet_.refresh_status(where, "a place is free");
     if (queue_.size()) pump(place);
 }

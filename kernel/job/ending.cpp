@@ -19,7 +19,7 @@ void job_engine::finish(const job_ptr& j, job_lock& lock, ending how, std::funct
     release_retry(*j);
     j->denied = false;
     if (j->spec->keep != durability::fsync) {
-        j->end = std::move(how);
+        j->end = std::make_unique<ending>(std::move(how));
         bool relaxed = j->spec->keep == durability::relaxed;
         job_state from = std::exchange(j->state, j->end->state);
         j->finished_ns = clock_.wall_ns();
@@ -39,6 +39,7 @@ void job_engine::finish(const job_ptr& j, job_lock& lock, ending how, std::funct
         return;
     }
     j->settling = true;
+    note_demand(*j);
     store_end(j, lock, std::move(how), std::move(durable));
 }
 
@@ -46,7 +47,7 @@ void job_engine::finish(const job_ptr& j, job_lock& lock, ending how, std::funct
 void job_engine::store_end(const job_ptr& j, job_lock& lock, ending how, std::function<void()> durable) {
     job_state from = j->state;
     // The record is written as it will be; in memory the job keeps its state until the disk has it.
-    j->end = how;
+    j->end = std::make_unique<ending>(how);
     j->state = how.state;
     const auto ended_ns = j->finished_ns = clock_.wall_ns();
     const auto number = ++j->saves;
@@ -59,21 +60,22 @@ void job_engine::store_end(const job_ptr& j, job_lock& lock, ending how, std::fu
                    durable = std::move(durable)](result<void> outcome) mutable {
         job_lock inner(j->mutex);
         if (!outcome) {
-            if (j->settle_at == time_point{})
+            if (!j->due.has(deadline::settle))
                 SIGRUN_LOG(logs::jobs, error, "the end of job ", j->uid.text(),
                            " could not be stored: ", outcome.error().text());
             j->reason = "it has ended, but that could not be stored yet: " + outcome.error().text();
-            j->settle_at = clock_.now() + k_settle_again;
-            j->settle_again = [this, how = std::move(how), durable = std::move(durable)](const job_ptr& again) mutable {
+            j->due[deadline::settle] = clock_.now() + k_settle_again;
+            j->settle_again.make() = [this, how = std::move(how),
+                                      durable = std::move(durable)](const job_ptr& again) mutable {
                 job_lock relock(again->mutex);
                 store_end(again, relock, std::move(how), std::move(durable));
             };
             return arm(*j);
         }
         j->settling = false;
-        j->settle_at = {};
+        j->due[deadline::settle] = {};
         j->reason.clear();
-        j->end = std::move(how);
+        j->end = std::make_unique<ending>(std::move(how));
         j->state = j->end->state;
         j->finished_ns = ended_ns;  // as the disk has it: the next life of the daemon says the same
         publish(*j, from);
@@ -95,12 +97,12 @@ void job_engine::store_end(const job_ptr& j, job_lock& lock, ending how, std::fu
 
 // Everybody may know it.
 void job_engine::completed(const job_ptr& j) {
-    decltype(j->waiters) waiters;
+    job::waiting_callers waiters;
     std::shared_ptr<job_log> log;
     bool leaves_group = false;
     {
         job_lock lock(j->mutex);
-        waiters.swap(j->waiters);
+        waiters = j->waiters.take();
         log = j->log;
         ended_[static_cast<std::size_t>(j->state) - static_cast<std::size_t>(job_state::succeeded)].add();
         total_times_.record(j->finished_ns - j->submitted_ns);
@@ -110,11 +112,11 @@ void job_engine::completed(const job_ptr& j) {
             const attempt* last = j->current();
             const bool may_run = last && last->may_run;
             leaves_group = !may_run && !runs_beside(*j);
-            if (may_run && j->hold_deadline == time_point{}) j->hold_deadline = clock_.now() + longest_rest(*j, *last);
+            if (may_run && !j->due.has(deadline::hold)) j->due[deadline::hold] = clock_.now() + longest_rest(*j, *last);
         }
-        const bool holds = j->hold_deadline != time_point{};
+        const bool holds = j->due.has(deadline::hold);
         if (!holds) placed_.remove(j->placed);
-        if (holds || j->beside || j->save_at != time_point{})
+        if (holds || j->beside || j->due.has(deadline::save))
             arm(*j);
         else
             timers_.disarm(*j);
@@ -122,18 +124,18 @@ void job_engine::completed(const job_ptr& j) {
     if (log) log->finish();
     // Before anybody is told: who submits the next one then must find the place free.
     if (leaves_group) leave_group(*j);
-    for (auto& w : waiters)
+    for (auto& w : waiters.calls)
         if (auto done = w.lock()) (*done)();
     if (j->ties) tell_dependents(j);
 }
 
 // The disk knows it, too, as far as the job wants that: it may be forgotten.
 void job_engine::retire(const job_ptr& j) {
-    decltype(j->repeats) repeats;
+    std::vector<std::function<void()>> repeats;
     {
         job_lock lock(j->mutex);
         j->end_unsaved = false;
-        repeats.swap(j->repeats);
+        repeats = j->repeats.take();
     }
     for (auto& acknowledge : repeats) acknowledge();
     forget(table_.finished(j));

@@ -130,7 +130,7 @@ void job_engine::submit(const submit_request& request, std::function<void(result
     if (cache.owner == this && cache.changes == changes && cache.text == request.document) {
         spec = cache.spec;
     } else {
-        auto parsed = parse_job_spec(request.document, select_, defaults());
+        auto parsed = spec_of(request.document, changes);
         if (!parsed) return accepted(parsed.error(), false);
         spec = *parsed;
         cache = {this, changes, std::string(request.document), spec};
@@ -162,10 +162,10 @@ void job_engine::submit(const submit_request& request, std::function<void(result
     }
     if (spec->group && spec->group->policy == group_policy::refuse)
         if (auto in = come_in_now(*j); !in) {
-            decltype(j->replays) same;
+            std::vector<submit_answer> same;
             {
                 job_lock lock(j->mutex);
-                same.swap(j->replays);
+                same = j->replays.take();
             }
             table_.erase(j->uid);
             if (!j->idempotency_key.empty()) keys_.drop(spec->tenant, j->idempotency_key);
@@ -200,13 +200,13 @@ void job_engine::submit(const submit_request& request, std::function<void(result
             table_.erase(j->uid);
             if (!j->idempotency_key.empty()) keys_.drop(j->spec->tenant, j->idempotency_key);
         }
-        decltype(j->replays) replays;
+        std::vector<submit_answer> replays;
         {
             job_lock lock(j->mutex);
             j->storing = false;
             j->key_saved = true;
             if (!stored) count_waiting(*j, false);
-            replays.swap(j->replays);
+            replays = j->replays.take();
         }
         note_accepted(*j);
         const auto kept = j->spec->keep;
@@ -241,8 +241,8 @@ result<void> job_engine::prepare(job& j, std::string_view submitter) {
     j.queue_seq = next_seq_.fetch_add(1, std::memory_order_relaxed);
     j.waits_since = clock_.now();
     j.waits_since_ns = j.submitted_ns;
-    if (spec.queue_timeout.count()) j.queue_deadline = j.waits_since + spec.queue_timeout;
-    if (spec.total_timeout.count()) j.total_deadline = j.waits_since + spec.total_timeout;
+    if (spec.queue_timeout.count()) j.due[deadline::queue] = j.waits_since + spec.queue_timeout;
+    if (spec.total_timeout.count()) j.due[deadline::total] = j.waits_since + spec.total_timeout;
     expect_signature_end(j);
     return delay_start(j);
 }
@@ -251,6 +251,14 @@ void job_engine::note_accepted(job& j) const {
     if (!j.trace) return;
     job_lock lock(j.mutex);
     j.accepted_ns = clock_.wall_ns();
+}
+
+// `changes`: read before.
+result<spec_ptr> job_engine::spec_of(std::string_view document, std::uint64_t changes) {
+    if (auto known = specs_.find(document, changes)) return known;
+    auto made = parse_job_spec(document, select_, defaults());
+    if (made) specs_.keep(*made, changes);
+    return made;
 }
 
 spec_defaults job_engine::defaults() const {
@@ -316,7 +324,7 @@ void job_engine::repeated(const submit_keys::holder& by, const spec_ptr& spec, c
     past->submitted_ns = by.past->submitted_ns;
     past->started_ns = by.past->started_ns;
     past->finished_ns = by.past->finished_ns;
-    past->end.emplace();
+    past->end = std::make_unique<ending>();
     past->end->state = by.past->state;
     past->end->exit_code = by.past->exit_code;
     past->end->why = by.past->why;
@@ -328,7 +336,7 @@ void job_engine::replay(const job_ptr& earlier, std::function<void(result<job_pt
     {
         job_lock lock(earlier->mutex);
         if (earlier->storing) {
-            earlier->replays.push_back(
+            earlier->replays.make().push_back(
                 [accepted = std::move(accepted)](const result<job_ptr>& first) { accepted(first, true); });
             return;
         }
@@ -354,11 +362,12 @@ std::shared_ptr<void> job_engine::when_done(const job_ptr& j, std::function<void
         std::lock_guard lock(j->mutex);
         if (!is_terminal(j->state)) {
             // Those who left are swept out at a cost that doubles away.
-            if (j->waiters.size() >= j->sweep_waiters_at) {
-                std::erase_if(j->waiters, [](const auto& w) { return w.expired(); });
-                j->sweep_waiters_at = std::max<std::size_t>(16, 2 * j->waiters.size());
+            auto& waiters = j->waiters.make();
+            if (waiters.calls.size() >= waiters.sweep_at) {
+                std::erase_if(waiters.calls, [](const auto& w) { return w.expired(); });
+                waiters.sweep_at = std::max<std::size_t>(16, 2 * waiters.calls.size());
             }
-            j->waiters.push_back(handle);
+            waiters.calls.push_back(handle);
             return handle;
         }
     }
@@ -400,7 +409,7 @@ void job_engine::stop_job(const job_ptr& j, job_lock& lock, nanoseconds grace) {
         return finish(j, lock, stopped(*j), {});
     }
     // The runner answers with a final STATE; should it not, the job ends without knowing what the runner does.
-    j->lease_deadline = clock_.now() + j->cancel_grace + tuned_.lease.load();
+    j->due[deadline::lease] = clock_.now() + j->cancel_grace + tuned_.lease.load();
     const auto bye = let_go(*j, attempt_state::cancelled, stopped(*j).why, j->cancel_grace, true);
     arm(*j);
     send_cancel(j, lock);
@@ -424,7 +433,7 @@ void job_engine::send_cancel(const job_ptr& j, job_lock& lock) {
     if (!a || a->number != number || j->settling) return;
     if (a->via && a->via != via) return send_cancel(j, lock);  // it came back over another link meanwhile
     if (r == SIGRUN_E_BUSY) {
-        j->cancel_at = clock_.now() + std::chrono::milliseconds(100);
+        j->due[deadline::cancel] = clock_.now() + std::chrono::milliseconds(100);
         return arm(*j);
     }
     auto how = stopped(
@@ -450,7 +459,8 @@ journal_record job_engine::key_record_of(const job& j) const {
     return keys_.record_of(j.spec->tenant, j.idempotency_key);
 }
 
-void job_engine::publish(const job& j, job_state from) {
+void job_engine::publish(job& j, job_state from) {
+    note_demand(j);
     if (j.spec->keep == durability::memory && !events_.watched(event_type::job_state_changed)) return;
     const attempt* a = j.attempts.empty() ? nullptr : &j.attempts.back();
     events_.publish(event_type::job_state_changed, a ? a->runner : id{}, j.uid,
@@ -469,18 +479,18 @@ void job_engine::release() {
         decltype(j->refused_saves) refused;
         decltype(j->settle_again) again;
         decltype(j->failed_on) old_runners;
+        decltype(j->refusers) refusers;
         decltype(j->beside) beside;
         job_lock lock(j->mutex);
-        repeats.swap(j->repeats);
-        refused.swap(j->refused_saves);
-        again.swap(j->settle_again);
+        std::swap(repeats, j->repeats);
+        std::swap(refused, j->refused_saves);
+        std::swap(again, j->settle_again);
         for (auto& a : j->attempts) {
             a.via.reset();
             a.where.reset();
         }
-        old_runners.swap(j->failed_on);
-        for (auto& each : j->refusers) old_runners.push_back(std::move(each.where));
-        j->refusers.clear();
+        std::swap(old_runners, j->failed_on);
+        std::swap(refusers, j->refusers);
         placed_.remove(j->placed_beside);
         beside.swap(j->beside);
         lock.unlock();

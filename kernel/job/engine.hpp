@@ -90,7 +90,7 @@ public:
     using many_accepted = std::function<void(result<std::vector<job_ptr>>, bool replayed)>;
     void submit_many(const submit_request& request, const std::vector<submitted_job>& jobs, many_accepted accepted);
     /// Whether they would be accepted, as far as that depends on what they say.
-    result<std::vector<spec_ptr>> specs_of(const std::vector<submitted_job>& jobs) const;
+    result<std::vector<spec_ptr>> specs_of(const std::vector<submitted_job>& jobs);
     result<job_ptr> find(std::string_view uuid_text) const;
     static problem no_such_job(std::string_view uuid_text);
     std::vector<job_ptr> all() const { return table_.all(); }
@@ -119,11 +119,14 @@ public:
     waits_by_name waiting_by_queue(std::size_t most) const { return options_.defaults.queues->waiting(most); }
     waits_by_name waiting_by_tenant(std::size_t most) const { return options_.defaults.tenants->waiting(most); }
     job_totals totals() const;
+    /// What counts jobs by what they ask for.
+    const demand_board& demand() const noexcept { return *options_.defaults.demand; }
     /// Jobs keep what was decided for them; later decisions follow the new values. [any]
     void tune(const engine_tuning& now);
 
     // -- start -----------------------------------------------------------------------------------------------------
-    /// From the journal: ended jobs are remembered, waiting ones queued, running ones given the restart grace.
+    /// From the journal, in any order. From start on ended jobs are remembered, waiting ones queued, running ones given the
+    /// restart grace.
     void restore_job(std::string_view key, std::string_view body);
     void restore_key(std::string_view key, std::string_view body);
     /// After the last record, and when the fleet knows its runners: begins to dispatch.
@@ -150,6 +153,7 @@ private:
     using job_lock = std::unique_lock<std::mutex>;
 
     spec_defaults defaults() const;
+    result<spec_ptr> spec_of(std::string_view document, std::uint64_t changes);
     void note_accepted(job& j) const;
     std::uint64_t affinity_of(const job_spec& spec, std::string_view submitter) const;
     result<void> has_room(const job_spec& spec) const;
@@ -205,6 +209,7 @@ private:
     void start_is_due(const job_ptr& j, job_lock& lock);
     void park(job& j);  // under its lock
     void count_waiting(job& j, bool waits) noexcept;
+    static void note_demand(job& j) noexcept;
     void waits_from(job& j, nanoseconds later) const;
     bool place_for(job& j, slot_ref& out);
     bool try_dispatch(const job_ptr& j, bool late = false);  // false: no place now
@@ -221,7 +226,7 @@ private:
 
     std::vector<std::uint32_t> slots_of(std::vector<member_ptr> who, bool with_neighbours) const;
     std::vector<std::uint32_t> slots_to_avoid(const job& j, std::vector<member_ptr> who) const;
-    std::vector<std::uint32_t> slots_that_failed(const job& j) const { return slots_to_avoid(j, j.failed_on); }
+    std::vector<std::uint32_t> slots_that_failed(const job& j) const { return slots_to_avoid(j, *j.failed_on); }
     bool could_run_but_on(const job& j, const std::vector<std::uint32_t>& slots) const;
     bool others_could_run(const job& j) const;
     bool pick_rung(job& j, pick_result& picked, member_ptr& where, chosen_link& rung);
@@ -274,9 +279,14 @@ private:
     void sweep_artifacts();
 
     // restore.cpp
+    struct restored_job {
+        job_ptr job;
+        std::string refused;  // why its document is not taken any more; "" = it is
+    };
     void give_up_copies(job& j) const;
+    bool take_up(const job_ptr& j, const std::string& refused);
     void remember_failures(job& j);
-    void bring_logs_to_disk();
+    bool may_be_queued(job& j);
 
     // settle.cpp: ends of attempts and retries
     /// The current attempt ended like this; decides between retry and end. `lock` is released.
@@ -344,7 +354,7 @@ private:
                   std::function<void()> acknowledge);
     void other_link_lost(job& j, const member_ptr& who, const link_ptr& via, time_point lease_over);
     bool keep_other(job& j, const member_ptr& who, const inventory_item& item, verdict& v);
-    bool other_not_listed(const job_ptr& j, job_lock& lock, const member_ptr& who, bool restarted);
+    void other_not_listed(const job_ptr& j, job_lock& lock, bool restarted);
     void bind_other(job& j, const member_ptr& who, const link_ptr& via, const std::string& why);
     void other_is_due(const job_ptr& j, job_lock& lock);
 
@@ -380,7 +390,9 @@ private:
     void keep(job& j, attempt& a, const member_ptr& who, const inventory_item& item, verdict& v);
     void claim_again(attempt& a);
     static bool never_arrived(const attempt& a);
-    void not_listed(const job_ptr& j, const member_ptr& who, bool restarted);
+    using listed_attempts = std::set<std::pair<const job*, std::uint32_t>>;
+    void not_listed(const job_ptr& j, const member_ptr& who, bool restarted, const listed_attempts& listed);
+    static attempt* on_its_way_out(job& j, std::string_view token);
     void attach(const job_ptr& j, job_lock& lock, const link_ptr& via);
 
     // returning.cpp: a lost runner is back, and no other has its job yet
@@ -396,7 +408,7 @@ private:
 
     journal_record record_of(const job& j) const;
     journal_record key_record_of(const job& j) const;
-    void publish(const job& j, job_state from);
+    void publish(job& j, job_state from);
 
     // saving.cpp: records that must reach the disk
     void save(const job_ptr& j, job_lock& lock, bool fsync, std::function<void(result<void>)> stored);
@@ -414,6 +426,7 @@ private:
     const clock& clock_;
     engine_options options_;
     mutable std::mutex defaults_mutex_;  // options_.defaults
+    shared_by_text<job_spec, document_of> specs_;
     struct {
         std::atomic<std::uint64_t> max_waiting;
         std::atomic<nanoseconds> lease, retry_delay, keep_finished_for;
@@ -425,6 +438,7 @@ private:
     placed_jobs placed_;  // before the table: jobs take themselves out
     job_table table_;
     wait_queue queue_;
+    std::vector<restored_job> restored_;  // until start
     retry_budget budget_;
     hedge_budget hedge_budget_;
     trace_ring traces_;

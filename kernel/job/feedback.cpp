@@ -64,13 +64,13 @@ void job_engine::doubt(job& j, const attempt& a) {
     const double slower = std::max(select_.standing(a.place).relative_time, 1.0);
     const nanoseconds age(static_cast<std::int64_t>(4e3 * mean_us * slower));
     j.doubt_after = std::max(age, k_first_doubt);
-    j.doubt_at = clock_.now() + j.doubt_after;
+    j.due[deadline::doubt] = clock_.now() + j.doubt_after;
 }
 
 /// It takes longer than any usual job: its runner is thought to be slow before it ends.
 void job_engine::doubt_now(job& j, const attempt& a) {
     select_.straggler(a.place, *j.spec->pred, j.doubt_after);
-    j.doubt_at = clock_.now() + j.doubt_after;
+    j.due[deadline::doubt] = clock_.now() + j.doubt_after;
     j.doubt_after *= 2;
 }
 

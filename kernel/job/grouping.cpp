@@ -124,7 +124,7 @@ void job_engine::let_in(run_group& group) {
     if (!next) return;
     job_lock lock(next->mutex);
     if (next->state != job_state::blocked) return;
-    next->start_due = *admitted.again;
+    next->due[deadline::not_before] = *admitted.again;
     arm(*next);
 }
 
@@ -153,8 +153,8 @@ void job_engine::hold_retry(job& j) {
     const attempt& a = *j.current();
     const auto rest = std::max(longest_rest(j, a), nanoseconds(0));
     waits_from(j, rest);
-    j.retry_at = j.waits_since;
-    if (!a.holds_place) j.hold_deadline = {};
+    j.due[deadline::retry] = j.waits_since;
+    if (!a.holds_place) j.due[deadline::hold] = {};
     j.reason = sdk::concat("waits to run again: ", a.why.message, "; it may still run on ", a.runner_name,
                            ", and counts in ", quoted_name(*j.spec->group->group),
                            " until that runner is back, or until ", to_rfc3339(clock_.wall_ns() + rest.count()));
@@ -165,7 +165,7 @@ void job_engine::over_there(const job_ptr& j, job_lock& lock) {
     attempt& a = *j->current();
     if (!std::exchange(a.may_run, false) || j->settling) return;
     if (is_terminal(j->state)) {
-        if (!a.holds_place) j->hold_deadline = {};
+        if (!a.holds_place) j->due[deadline::hold] = {};
         const bool leaves = !runs_beside(*j);
         lock.unlock();
         if (leaves) leave_group(*j);
@@ -173,7 +173,7 @@ void job_engine::over_there(const job_ptr& j, job_lock& lock) {
     }
     if (j->state != job_state::queued || j->waiting) return;
     waits_from(*j, nanoseconds(0));
-    j->retry_at = j->waits_since;
+    j->due[deadline::retry] = j->waits_since;
     plan_retry(*j, is_infrastructure(a.why.cls), a.why);
     arm(*j);
 }
@@ -189,6 +189,7 @@ void job_engine::restore_beside(job& j) {
         j.beside = std::make_unique<beside_attempt>();
         j.beside->number = each.number;
         stay_beside(j, rest);
+        j.beside->rests = true;
         placed_.put(j.placed_beside, each.runner);
     }
 }
@@ -205,7 +206,7 @@ bool job_engine::restore_in_group(job& j) {
         group.put_in(member_of(j));
         if (may_run) {
             placed_.put(j.placed, a->runner);
-            j.hold_deadline = clock_.now() + longest_rest(j, *a);
+            j.due[deadline::hold] = clock_.now() + longest_rest(j, *a);
         }
         arm(j);
         return false;
@@ -215,8 +216,8 @@ bool job_engine::restore_in_group(job& j) {
         group.put_in(member_of(j));
         if (!may_run || j.state != job_state::queued) return false;
         placed_.put(j.placed, a->runner);
-        count_waiting(j, true);
         hold_retry(j);
+        count_waiting(j, true);
         arm(j);
         return true;
     }

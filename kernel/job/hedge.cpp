@@ -27,21 +27,21 @@ constexpr int k_copy_tries = 4;
 
 // The live attempt runs. Under the job's lock, as the next two.
 void job_engine::expect_hedge(job& j) {
-    j.hedge_at = {};
+    j.due[deadline::hedge] = {};
     if (!j.spec->hedge || j.beside || j.cancelling || tuned_.hedge_budget.load(std::memory_order_relaxed) <= 0) return;
     if (select_.standing(*j.spec->pred).samples < k_enough_samples) return;
     const double usual_us = select_.exec_quantile_us(*j.spec->pred, tuned_.hedge_quantile.load());
-    j.hedge_at = clock_.now() + std::max(k_soonest, nanoseconds(static_cast<std::int64_t>(usual_us * 1e3)));
+    j.due[deadline::hedge] = clock_.now() + std::max(k_soonest, nanoseconds(static_cast<std::int64_t>(usual_us * 1e3)));
 }
 
 // A free place for a copy: on none of the runners that have failed the job, and not where it runs; nor on the same machine, if
 // another one matches.
 bool job_engine::pick_copy(const job& j, pick_result& picked, member_ptr& where, chosen_link& rung) {
     const attempt& late = j.attempts.back();
-    auto not_on = j.failed_on;
+    auto not_on = *j.failed_on;
     if (late.where) not_on.push_back(late.where);
     auto avoided = slots_to_avoid(j, std::move(not_on));
-    avoided.insert(avoided.end(), j.excluded.begin(), j.excluded.end());
+    avoided.insert(avoided.end(), j.excluded->begin(), j.excluded->end());
     const auto refuse = slots_that_refuse(j);
     avoided.insert(avoided.end(), refuse.begin(), refuse.end());
     pick_request request = wish_of(j);
@@ -70,7 +70,7 @@ void job_engine::hedge(const job_ptr& j, job_lock& lock) {
     const nanoseconds usual(
         static_cast<std::int64_t>(select_.exec_quantile_us(*j->spec->pred, tuned_.hedge_quantile.load()) * 1e3));
     // What hinders it now may be over in a while.
-    j->hedge_at = clock_.now() + std::clamp(usual, k_soonest, k_longest_pause);
+    j->due[deadline::hedge] = clock_.now() + std::clamp(usual, k_soonest, k_longest_pause);
     if (select_.load(*j->spec->pred) > tuned_.hedge_max_load.load()) {
         hedges_.busy.add();
         return arm(*j);
@@ -87,7 +87,7 @@ void job_engine::hedge(const job_ptr& j, job_lock& lock) {
         hedges_.no_place.add();
         return arm(*j);
     }
-    j->hedge_at = {};
+    j->due[deadline::hedge] = {};
     picked.explain.reason = SIGRUN_WHY_RUN_HEDGE;
     const auto number = begin_copy(*j, where, rung, picked);
     SIGRUN_LOG(logs::jobs, debug, "job ", j->uid.text(), " takes longer than usual; a copy goes to ",

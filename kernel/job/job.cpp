@@ -34,6 +34,7 @@ failure_class parse_failure_class(std::string_view text) noexcept {
 }
 
 job::~job() {
+    demand.move(spec ? spec->demand.get() : nullptr, demand_kind::none);
     engine.timers_.disarm(*this);
     engine.placed_.remove(placed);
     engine.placed_.remove(placed_beside);

@@ -1,9 +1,11 @@
 // One job and its attempts. State changes go through the engine, under the job's lock.
 #pragma once
 
+#include "kernel/base/rare.hpp"
 #include "kernel/base/timer_wheel.hpp"
 #include "kernel/job/artifact_store.hpp"
 #include "kernel/job/beside.hpp"
+#include "kernel/job/job_deadlines.hpp"
 #include "kernel/job/job_ties.hpp"
 #include "kernel/job/job_trace.hpp"
 #include "kernel/job/log_store.hpp"
@@ -147,6 +149,8 @@ struct attempt {
 attempt_state state_of(const ending& how) noexcept;
 
 class job_engine;
+struct job;
+using submit_answer = std::function<void(const result<std::shared_ptr<job>>&)>;
 
 /// The code by which a runner says that it is the signature for which it does not run a job.
 inline constexpr std::string_view k_signature_refusal = "signature";
@@ -173,30 +177,30 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     placed_hook placed{*this};         // on the runner of the newest attempt
     placed_hook placed_beside{*this};  // on that of the one beside it
     std::unique_ptr<beside_attempt> beside;
-    std::vector<std::uint32_t> excluded;  // slots that refused it: others first
-    std::vector<member_ptr> failed_on;    // runners where an attempt failed: not while another one matches
-    std::vector<refuser> refusers;        // for its signature, the last one last
+    rare<std::vector<std::uint32_t>> excluded;  // slots that refused it: others first
+    rare<std::vector<member_ptr>> failed_on;    // runners where an attempt failed: not while another one matches
+    rare<std::vector<refuser>> refusers;        // for its signature, the last one last
     std::uint32_t user_tries = 0, infrastructure_tries = 0;
-    std::string reason;  // why it waits, or why it ended there
-    std::optional<ending> end;
+    mostly_fixed_text reason;  // why it waits, or why it ended there
+    std::unique_ptr<ending> end;
     bool cancelling = false;
     std::unique_ptr<failure> stopped_for;  // why, if nobody asked for it
     bool overdue = false;                  // timeouts.total is over: it is cancelled for that
     bool waiting = false;                  // in the queue
     bool counted = false;                  // among those that wait, for the limits
-    bool rather_waits = false;             // its balancer thinks that waiting costs less than what was free
-    bool settling = false;                 // its end is on the way to the disk
-    std::function<void(const std::shared_ptr<job>&)> settle_again;  // at settle_at: the disk refused the end before
-    bool holds_retry = false;                                       // it is a retry of the budget
-    bool denied = false;                                            // it is to be one, and waits in line
+    demand_place demand;
+    bool rather_waits = false;  // its balancer thinks that waiting costs less than what was free
+    bool settling = false;      // its end is on the way to the disk
+    rare<std::function<void(const std::shared_ptr<job>&)>>
+        settle_again;          // when it is due: the disk refused the end before
+    bool holds_retry = false;  // it is a retry of the budget
+    bool denied = false;       // it is to be one, and waits in line
     std::uint64_t queue_seq = 0;
     time_point waits_since{};
     std::int64_t start_ns = 0;  // not before, on the wall clock; 0 = at once. Set before anybody knows the job
     std::int64_t submitted_ns = 0, started_ns = 0, finished_ns = 0;
     std::int64_t waits_since_ns = 0;  // the same as waits_since, on the wall clock; later than now during a backoff
-    time_point queue_deadline{}, offer_deadline{}, lease_deadline{}, retry_at{}, run_deadline{}, hold_deadline{},
-        settle_at{}, cancel_at{}, save_at{}, doubt_at{}, backoff_until{}, proven_at{}, reoffer_at{}, patient_until{},
-        start_deadline{}, total_deadline{}, start_due{}, hedge_at{}, signature_deadline{};
+    deadlines due;
     nanoseconds doubt_after{0};  // age at which the job will have lasted unusually long
     nanoseconds cancel_grace{0};
     std::string idempotency_key;
@@ -208,18 +212,21 @@ struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     std::uint64_t affinity_key = 0;
     std::shared_ptr<job_log> log;
     std::shared_ptr<job_log> own_log;          // of the live attempt, if its output goes there
-    std::string output_trouble;                // why its output cannot be stored now
+    rare<std::string> output_trouble;          // why its output cannot be stored now
     std::atomic<bool> output_troubled{false};  // output_trouble is not empty; readable without the lock
-    std::vector<std::weak_ptr<std::function<void()>>> waiters;  // run once, when it is terminal
-    std::size_t sweep_waiters_at = 16;
-    std::vector<std::function<void()>> repeats;  // acknowledgements of an end that is on its way to the disk
-    bool end_unsaved = false;                    // relaxed: it has ended, and the disk does not know it yet
-    std::uint32_t saves = 0, saved = 0;          // records that were sent to the disk, and the newest that is there
-    std::vector<std::pair<std::uint32_t, std::function<void()>>> refused_saves;  // which, and whom to tell: saving.cpp
-    bool key_saved = false;                                                      // its idempotency key is on the disk
-    bool storing = false;  // its first record is on the way to the disk
-    std::vector<std::function<void(const result<std::shared_ptr<job>>&)>>
-        replays;  // submits with its key that came meanwhile
+    struct waiting_callers {
+        std::vector<std::weak_ptr<std::function<void()>>> calls;
+        std::size_t sweep_at = 16;
+    };
+    rare<waiting_callers> waiters;                     // run once, when it is terminal
+    rare<std::vector<std::function<void()>>> repeats;  // acknowledgements of an end that is on its way to the disk
+    bool end_unsaved = false;                          // relaxed: it has ended, and the disk does not know it yet
+    std::uint32_t saves = 0, saved = 0;  // records that were sent to the disk, and the newest that is there
+    rare<std::vector<std::pair<std::uint32_t, std::function<void()>>>>
+        refused_saves;                         // which, and whom to tell: saving.cpp
+    bool key_saved = false;                    // its idempotency key is on the disk
+    bool storing = false;                      // its first record is on the way to the disk
+    rare<std::vector<submit_answer>> replays;  // submits with its key that came meanwhile
 
     /// The one that counts: the newest, also one that is over. What was begun beside it stands before it.
     attempt* current() noexcept { return attempts.empty() ? nullptr : &attempts.back(); }

@@ -134,10 +134,10 @@ void summary_members(json_writer& w, job& j) {
     else
         w.null();
     w.member("balancer", a ? a->balancer : j.spec->balancer);
-    w.member("reason", !j.output_trouble.empty() && !j.end
-                           ? "it stands still: its output cannot be stored: " + j.output_trouble
+    w.member("reason", !j.output_trouble->empty() && !j.end
+                           ? "it stands still: its output cannot be stored: " + *j.output_trouble
                        : j.reason.empty() && a ? choice_reason(*a)
-                                               : j.reason);
+                                               : j.reason.text());
     time_member(w, "submitted_at", j.submitted_ns);
     if (j.start_ns) time_member(w, "start_at", j.start_ns);
     if (j.retry_of) w.member("retry_of", j.retry_of.text());
@@ -282,7 +282,7 @@ std::string job_record(const job& j) {
     if (!j.spec->sealed_secrets.empty()) w.member("secrets", j.spec->sealed_secrets);
     if (j.payload) w.member("payload", to_base64(j.payload.view()));
     if (!j.idempotency_key.empty()) w.member("key", j.idempotency_key);
-    w.member("reason", j.reason)
+    w.member("reason", j.reason.view())
         .member("user_tries", j.user_tries)
         .member("infrastructure_tries", j.infrastructure_tries);
     w.member("waits_since_ns", j.waits_since_ns);
@@ -447,7 +447,7 @@ result<job_record_view> parse_job_record(std::string_view body) {
         end.result = bytes_of(*e, "result");
         end.log_missing = number_or<std::uint64_t>(*e, "log_missing", 0);
         end.runner_unknown = bool_or(*e, "runner_unknown", false);
-        r.end = std::move(end);
+        r.end = std::make_unique<ending>(std::move(end));
     }
     return r;
 }

@@ -32,7 +32,7 @@ struct job_record_view {
     std::int64_t start_ns = 0;               // 0 = it was not delayed
     std::int64_t waits_since_ns = 0;         // 0 in records of earlier versions
     std::optional<artifact_list> artifacts;  // of the end
-    std::optional<ending> end;
+    std::unique_ptr<ending> end;
 };
 result<job_record_view> parse_job_record(std::string_view body);
 

@@ -48,6 +48,13 @@ std::vector<job_ptr> job_table::ended_before(std::int64_t wall_ns, std::size_t m
     return forgotten;
 }
 
+void job_table::reserve(std::size_t more) {
+    for (auto& s : shards_) {
+        std::lock_guard lock(s.mutex);
+        s.jobs.reserve(s.jobs.size() + more / shards_.size());
+    }
+}
+
 std::vector<job_ptr> job_table::all() const {
     std::vector<job_ptr> out;
     for (const auto& s : shards_) {

@@ -14,6 +14,8 @@ class job_table {
 public:
     explicit job_table(std::size_t keep_finished) : keep_(keep_finished) {}
     void insert(const job_ptr& j);
+    /// So many more are about to be inserted.
+    void reserve(std::size_t more);
     job_ptr find(const id& uid) const;
     /// The job is terminal. Returns the jobs that are forgotten for it (usually none or one).
     std::vector<job_ptr> finished(const job_ptr& j);

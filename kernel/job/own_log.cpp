@@ -10,7 +10,7 @@ namespace sigrun {
 // then the job shows its former state, as one whose end is on its way to the disk.
 void job_engine::join_own_log(const job_ptr& j, job_lock& lock, ending how, std::function<void()> durable) {
     j->settling = true;
-    j->lease_deadline = j->offer_deadline = j->hedge_at = {};
+    j->due.clear({deadline::lease, deadline::offer, deadline::hedge});
     if (!j->log) j->log = logs_.open(j->uid, home_of(*j));
     auto join = [this, j, into = j->log, own = j->own_log, how = std::move(how),
                  durable = std::move(durable)]() mutable {

@@ -82,7 +82,7 @@ sigrun_result job_engine::on_attempt_frame(const member_ptr& from, const link_pt
             a->where = from;
             goes_over(*a, via, "the runner is back");
             claim_again(*a);
-            j->lease_deadline = {};
+            j->due[deadline::lease] = {};
             arm(*j);
         }
         if (current && last && (ended || j->settling)) {
@@ -90,16 +90,18 @@ sigrun_result job_engine::on_attempt_frame(const member_ptr& from, const link_pt
             // in any case; the runner is needed until the disk has the end.
             const member_ptr where = std::exchange(a->holds_place, false) ? a->where : nullptr;
             const slot_ref place = a->place;
-            if (where) j->hold_deadline = {};
+            if (where) j->due[deadline::hold] = {};
             const bool on_its_way = j->settling || j->end_unsaved;
-            if (on_its_way) j->repeats.push_back(acknowledge_later(from, via, frame));
+            if (on_its_way) j->repeats.make().push_back(acknowledge_later(from, via, frame));
             if (a->may_run) over_there(j, lock);
             if (lock) lock.unlock();
             if (where) place_free(where, place);
             if (!on_its_way) ack(via, frame, SIGRUN_STATE, 0);
             return SIGRUN_OK;
         }
-        if (current && last && a->may_run) over_there(j, lock);
+        const bool refused =
+            frame.kind == SIGRUN_ACK && frame.stream == SIGRUN_OFFER && frame.flags & SIGRUN_FRAME_ERROR;
+        if (current && (last || refused) && a->may_run) over_there(j, lock);
         if (current && lock && j->live()) {
             switch (frame.kind) {
                 case SIGRUN_ACK: return on_ack(j, lock, frame);
@@ -147,11 +149,11 @@ void job_engine::mark_running(job& j) {
     a.started_ns = clock_.wall_ns();
     if (!j.started_ns) j.started_ns = a.started_ns;
     j.state = job_state::running;
-    j.offer_deadline = j.reoffer_at = {};
+    j.due.clear({deadline::offer, deadline::reoffer});
     expect_proof(j);
     expect_hedge(j);
     // A native runner enforces the run timeout itself, so a partition cannot extend it; for a foreign one it is our clock.
-    if (a.foreign) j.run_deadline = clock_.now() + j.spec->run_timeout;
+    if (a.foreign) j.due[deadline::run] = clock_.now() + j.spec->run_timeout;
     doubt(j, a);
     publish(j, job_state::offered);
 }
@@ -183,7 +185,7 @@ sigrun_result job_engine::on_ack(const job_ptr& j, job_lock& lock, const sigrun_
 
 sigrun_result job_engine::on_log(const job_ptr& j, job_lock& lock, const link_ptr& via, const sigrun_frame& frame) {
     mark_running(*j);
-    j->start_deadline = {};  // a timer that comes for nothing costs less than arming it for each piece of output
+    j->due[deadline::start] = {};  // a timer that comes for nothing costs less than arming it for each piece of output
     if (!j->output()) j->log = logs_.open(j->uid, home_of(*j));
     auto log = j->output();
     const auto turn = log->turn();
@@ -197,13 +199,13 @@ sigrun_result job_engine::on_log(const job_ptr& j, job_lock& lock, const link_pt
         // What cannot be stored is not acknowledged: the runner keeps it and offers it again, many times a second.
         lock.lock();
         j->output_troubled = true;
-        if (std::exchange(j->output_trouble, stored.error().text()).empty())
+        if (std::exchange(j->output_trouble.make(), stored.error().text()).empty())
             SIGRUN_LOG(logs::jobs, warning, "output of ", j->uid.text(), " cannot be stored: ", stored.error().text());
         return stored.error().code == errc::invalid ? SIGRUN_E_INVALID : SIGRUN_E_BUSY;
     }
     if (j->output_troubled.exchange(false)) {
         lock.lock();
-        j->output_trouble.clear();
+        j->output_trouble.reset();
         lock.unlock();
         SIGRUN_LOG(logs::jobs, info, "output of ", j->uid.text(), " can be stored again");
     }
@@ -248,7 +250,7 @@ sigrun_result job_engine::on_state(const job_ptr& j, job_lock& lock, const membe
     bool final = (frame.flags & SIGRUN_FRAME_LAST) != 0;
     if (j->settling) return SIGRUN_OK;  // its end is on the way to the disk
     mark_running(*j);
-    j->start_deadline = {};
+    j->due[deadline::start] = {};
     if (!final && says_uploading(sdk::view(frame.json))) {
         on_uploading(j, lock, *j->current(), via, frame);
         return SIGRUN_OK;

@@ -4,14 +4,13 @@
 #include <sigrun/cpp/text.hpp>
 
 #include <algorithm>
-#include <unordered_set>
 
 namespace sigrun {
 
 std::vector<verdict> job_engine::reconcile(const member_ptr& who, const std::vector<inventory_item>& inventory,
                                            bool restarted) {
     std::vector<verdict> verdicts;
-    std::unordered_set<const job*> listed;
+    listed_attempts listed;
     bool returned = false;
     for (const auto& item : inventory) {
         bool finished = item.state == "finished";
@@ -26,31 +25,34 @@ std::vector<verdict> job_engine::reconcile(const member_ptr& who, const std::vec
             returned |= returns;
             attempt* a = j->live();
             if (a && a->token == item.token) {
-                listed.insert(j.get());
+                listed.emplace(j.get(), a->number);
                 if (!j->settling) keep(*j, *a, who, item, v);
                 // Its end is on the way to the disk: what the runner says again is acknowledged then.
                 if (finished) v.kind = verdict::report;
                 if (returns && j->spec->keep != durability::memory) keep_saving(j, false);
             } else if (keep_other(*j, who, item, v)) {
-                listed.insert(j.get());
-            } else if (attempt* other = j->other(); other && other->may_run && other->token == item.token) {
-                if (finished)
-                    other->via.reset();  // over there, too: as if it were not listed
-                else
-                    listed.insert(j.get());
+                listed.emplace(j.get(), j->other()->number);
             } else if (finished && j->end_unsaved && j->current()->token == item.token) {
                 v.kind = verdict::report;
-            } else if (const attempt* last = j->current();
-                       last && last->may_run && last->token == item.token && !finished) {
-                listed.insert(j.get());  // it is told to stop, and will say when it has
+            } else if (attempt* over = on_its_way_out(*j, item.token)) {
+                if (finished)
+                    over->via.reset();  // it is as if it were not listed
+                else
+                    listed.emplace(j.get(), over->number);  // it is told to stop, and will say when it has
             }
         }
         verdicts.push_back(v);
     }
-    for (const auto& j : placed_.on(who->info->uid()))
-        if (!listed.contains(j.get())) not_listed(j, who, restarted);
+    for (const auto& j : placed_.on(who->info->uid())) not_listed(j, who, restarted, listed);
     if (returned) wake_retries();
     return verdicts;
+}
+
+// The attempt with that token that is over for us, but has a place, there or in its group, until it is over there, too.
+attempt* job_engine::on_its_way_out(job& j, std::string_view token) {
+    for (attempt* a : {j.other(), j.current()})
+        if (a && (a->may_run || a->holds_place) && a->token == token) return a;
+    return nullptr;
 }
 
 // The runner has the attempt: it goes on over the link that said so.
@@ -65,9 +67,9 @@ void job_engine::keep(job& j, attempt& a, const member_ptr& who, const inventory
     a.kept = true;
     claim_again(a);
     mark_running(j);
-    j.start_deadline = {};
+    j.due[deadline::start] = {};
     if (item.waits_to_start) expect_start(j);
-    if (j.hedge_at == time_point{}) expect_hedge(j);
+    if (!j.due.has(deadline::hedge)) expect_hedge(j);
     arm(j);
 }
 
@@ -89,16 +91,22 @@ bool job_engine::never_arrived(const attempt& a) {
 }
 
 // What is believed to be on this runner, but is not in its inventory.
-void job_engine::not_listed(const job_ptr& j, const member_ptr& who, bool restarted) {
+void job_engine::not_listed(const job_ptr& j, const member_ptr& who, bool restarted, const listed_attempts& listed) {
+    const auto misses = [&](const attempt* a) {
+        return a && a->runner == who->info->uid() && !listed.contains({j.get(), a->number});
+    };
     job_lock lock(j->mutex);
-    if (other_not_listed(j, lock, who, restarted)) return;
+    if (misses(j->other())) {
+        other_not_listed(j, lock, restarted);
+        if (!lock) lock.lock();
+    }
     attempt* a = j->current();
-    if (!a || a->runner != who->info->uid()) return;
+    if (!misses(a)) return;
     if (is_terminal(j->state) || (j->settling && a->holds_place)) {
         // Nobody knew whether it still ran there. It does not; its end may be on its way to the disk yet.
         const bool held = std::exchange(a->holds_place, false);
         const auto place = a->place;
-        if (held) j->hold_deadline = {};
+        if (held) j->due[deadline::hold] = {};
         if (a->may_run) over_there(j, lock);
         if (lock) lock.unlock();
         if (held) place_free(who, place);
@@ -109,7 +117,7 @@ void job_engine::not_listed(const job_ptr& j, const member_ptr& who, bool restar
     if (!j->live() || j->settling || !a->sent || (!restarted && a->via && a->via->alive())) return;
     if (j->state == job_state::offered && j->spec->idempotent) {
         // The same process came back without it: it goes there again with its token, and counts as one attempt.
-        if (!restarted && !j->cancelling && a->where == who && j->offer_deadline > clock_.now()) {
+        if (!restarted && !j->cancelling && a->where == who && j->due[deadline::offer] > clock_.now()) {
             a->missing = true;
             return;
         }
@@ -142,8 +150,8 @@ void job_engine::on_session(const member_ptr& who, const link_ptr& via, const st
         if (a->where != who) continue;
         if (std::exchange(a->missing, false) && j->state == job_state::offered && !j->cancelling) {
             goes_over(*a, via, why);
-            j->offer_deadline = clock_.now() + options_.offer_timeout;
-            j->lease_deadline = {};
+            j->due[deadline::offer] = clock_.now() + options_.offer_timeout;
+            j->due[deadline::lease] = {};
             arm(*j);
             auto number = a->number;
             lock.unlock();
@@ -156,12 +164,12 @@ void job_engine::on_session(const member_ptr& who, const link_ptr& via, const st
         j->reason.clear();
         if (j->cancelling) {
             // The first CANCEL may have gone down with the old link; from this one on the runner has its time to answer.
-            j->lease_deadline = clock_.now() + j->cancel_grace + tuned_.lease.load();
+            j->due[deadline::lease] = clock_.now() + j->cancel_grace + tuned_.lease.load();
             arm(*j);
             send_cancel(j, lock);
             continue;
         }
-        j->lease_deadline = {};
+        j->due[deadline::lease] = {};
         arm(*j);
     }
     // It may have been lost before its attempts were bound to it: nobody says so again.
@@ -172,7 +180,7 @@ void job_engine::on_session(const member_ptr& who, const link_ptr& via, const st
 void job_engine::attach(const job_ptr& j, job_lock& lock, const link_ptr& via) {
     attempt& a = *j->live();
     a.via = via;
-    j->lease_deadline = {};
+    j->due[deadline::lease] = {};
     arm(*j);
     auto number = a.number;
     std::string token = a.token;
@@ -215,10 +223,11 @@ void job_engine::on_link_lost(const member_ptr& who, const link_ptr& via) {
         attempt* a = j->live();
         if (!a || a->where != who || a->via != via) continue;
         a->via.reset();
-        j->start_deadline = {};  // from here on its lease counts
-        if (!j->cancelling) j->lease_deadline = lease_over;
+        j->due[deadline::start] = {};  // from here on its lease counts
+        if (!j->cancelling) j->due[deadline::lease] = lease_over;
         // The runner has this long to come over another way; then the offer is void.
-        if (j->state == job_state::offered && j->spec->idempotent && !a->foreign) j->offer_deadline = now + patience;
+        if (j->state == job_state::offered && j->spec->idempotent && !a->foreign)
+            j->due[deadline::offer] = now + patience;
         arm(*j);
     }
     placed_.tidy(who->info->uid());

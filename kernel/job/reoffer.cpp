@@ -34,7 +34,7 @@ void job_engine::expect_ack(job& j) {
     if (!usual.count() || !j.spec->idempotent || j.spec->group || j.current()->foreign ||
         usual >= options_.offer_timeout)
         return;
-    j.reoffer_at = clock_.now() + usual;
+    j.due[deadline::reoffer] = clock_.now() + usual;
     arm(j);
 }
 
@@ -46,9 +46,9 @@ void job_engine::offer_another(const job_ptr& j, job_lock& lock) {
         return arm(*j);
     }
     // Somebody else, or nobody: the first may still answer.
-    const auto kept = j->reason;
+    const auto kept = j->reason.text();
     const member_ptr slow = late.where;
-    j->failed_on.push_back(slow);
+    j->failed_on.make().push_back(slow);
     pick_result picked;
     member_ptr where;
     chosen_link rung;
@@ -57,8 +57,8 @@ void job_engine::offer_another(const job_ptr& j, job_lock& lock) {
         select_.release(picked.slot);
         found = false;
     }
-    j->failed_on.pop_back();
-    if (found && j->excluded.size() < 64) j->excluded.push_back(late.explain.slot);
+    j->failed_on.make().pop_back();
+    if (found && j->excluded->size() < 64) j->excluded.make().push_back(late.explain.slot);
     if (!found) {
         j->reason = kept;
         extra_offers_.fetch_add(k_extra);

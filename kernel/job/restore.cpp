@@ -5,6 +5,9 @@
 #include "kernel/job/spec_secrets.hpp"
 #include "kernel/log/loggers.hpp"
 
+#include <algorithm>
+#include <utility>
+
 namespace sigrun {
 namespace {
 
@@ -25,7 +28,7 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
         return;
     }
     const auto clear = reveal_secrets(view->document, view->sealed_secrets, options_.defaults.secrets.get());
-    auto spec = clear ? parse_job_spec(*clear, select_, defaults()) : result<spec_ptr>(clear.error());
+    auto spec = clear ? spec_of(*clear, tuned_.changes.load()) : result<spec_ptr>(clear.error());
     std::string refused;
     if (!spec) {
         // Valid when it was submitted, not with today's plugins: keep it visible.
@@ -62,48 +65,56 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
         j->end->artifacts = std::make_shared<const artifact_set>(options_.artifacts, std::move(*view->artifacts));
     j->idempotency_key = view->key;
     j->key_saved = true;
+    j->waits_since_ns = view->waits_since_ns;
+    restored_.push_back({std::move(j), std::move(refused)});
+}
+
+// In the order of submission. True: it is to be queued.
+bool job_engine::take_up(const job_ptr& j, const std::string& refused) {
     j->queue_seq = next_seq_.fetch_add(1);
     // A wait goes on where it was; a clock that was set back meanwhile must not hold a job for longer than a backoff does.
     const auto* last = j->current();
-    auto since = view->waits_since_ns;
+    auto since = j->waits_since_ns;
     if (!since) since = last && last->finished_ns ? last->finished_ns : j->submitted_ns;
     waits_from(*j, std::min<nanoseconds>(nanoseconds(since - clock_.wall_ns()), std::chrono::minutes(1)));
     if (j->state == job_state::delayed) {
         const nanoseconds left(j->start_ns - clock_.wall_ns());
         waits_from(*j, left);
-        j->start_due = j->waits_since;
+        j->due[deadline::not_before] = j->waits_since;
         if (left.count() <= 0) j->state = job_state::queued;
     } else if (j->waits_since > clock_.now()) {
-        j->retry_at = j->waits_since;
+        j->due[deadline::retry] = j->waits_since;
     }
-    if ((*spec)->total_timeout.count() && !is_terminal(j->state))
-        j->total_deadline = clock_.now() + std::max(left_of_total(*j), nanoseconds(0));
+    if (j->spec->total_timeout.count() && !is_terminal(j->state))
+        j->due[deadline::total] = clock_.now() + std::max(left_of_total(*j), nanoseconds(0));
     expect_signature_end(*j);
     // A relaxed job's attempt may have written without being known to the disk; the next one begins behind it.
-    if (!j->attempts.empty() || (*spec)->keep == durability::relaxed)
-        if (auto log = logs_.open(*uid); log->size()) j->log = std::move(log);
+    if (!j->attempts.empty() || j->spec->keep == durability::relaxed)
+        if (auto log = logs_.open(j->uid); log->size()) j->log = std::move(log);
     table_.insert(j);
-    if (j->spec->group && refused.empty()) {
-        job_lock lock(j->mutex);
-        if (restore_in_group(*j)) return;
+    job_lock lock(j->mutex);
+    if (j->spec->group && refused.empty() && restore_in_group(*j)) return false;
+    if (is_terminal(j->state)) {
+        lock.unlock();
+        forget(table_.finished(j));
+        return false;
     }
-    if (is_terminal(j->state)) return forget(table_.finished(j));
     if (!refused.empty()) {
         ending how;
         how.why = {failure_class::infra_controller, "document", "cannot be run any more: " + refused};
-        job_lock lock(j->mutex);
-        return finish(j, lock, std::move(how), {});
+        finish(j, lock, std::move(how), {});
+        return false;
     }
     if (j->state == job_state::delayed) {
-        job_lock lock(j->mutex);
-        return hold_until_start(*j);
+        hold_until_start(*j);
+        return false;
     }
     if (j->state == job_state::blocked) {
-        job_lock lock(j->mutex);
         count_waiting(*j, true);
-        return arm(*j);
+        arm(*j);
+        return false;
     }
-    if (j->state == job_state::queued) return enqueue(j);
+    if (j->state == job_state::queued) return true;
     // It may be running: its runner has a grace to come back and say so.
     for (auto& a : j->attempts) a.sent = true;
     if (auto* a = j->current()) {
@@ -114,13 +125,14 @@ void job_engine::restore_job(std::string_view key, std::string_view body) {
     if (j->state != job_state::offered || !j->spec->idempotent) j->state = job_state::running;
     j->reason.clear();
     if (const auto* a = j->current()) {
-        if (a->own_log) j->own_log = logs_.open(*uid, a->number);
-        if (!j->log && !a->own_log) j->log = logs_.open(*uid);
+        if (a->own_log) j->own_log = logs_.open(j->uid, a->number);
+        if (!j->log && !a->own_log) j->log = logs_.open(j->uid);
         j->output()->resume_attempt(a->log_begin);
     }
-    j->lease_deadline = clock_.now() + options_.restart_grace;
-    job_lock lock(j->mutex);
+    j->due[deadline::lease] = clock_.now() + options_.restart_grace;
+    note_demand(*j);
     arm(*j);
+    return false;
 }
 
 // Whoever still runs one is told to stop when it comes: its token is not that of the attempt that counts.
@@ -137,48 +149,50 @@ void job_engine::give_up_copies(job& j) const {
 
 void job_engine::restore_key(std::string_view key, std::string_view body) { keys_.restore(key, body); }
 
-// Output that the former life had not brought there yet; until then its runner would have to send it again.
-void job_engine::bring_logs_to_disk() {
-    for (const auto& j : table_.all()) {
-        job_lock lock(j->mutex);
-        if (!is_terminal(j->state) && j->log && j->spec->keep == durability::fsync) logs_.syncer().sync(j->log, [] {});
-    }
-}
-
 // Where the job failed before the restart it goes only if there is nobody else.
 void job_engine::remember_failures(job& j) {
     job_lock lock(j.mutex);
     if (is_terminal(j.state)) return;
     for (const auto& a : j.attempts)
         if (failed_there(a))
-            if (auto where = fleet_.find(a.runner.text())) j.failed_on.push_back(*where);
+            if (auto where = fleet_.find(a.runner.text())) j.failed_on.make().push_back(*where);
+}
+
+// What failed for the infrastructure waits its time. False: for longer than that, as the budget has no retry for it.
+bool job_engine::may_be_queued(job& j) {
+    job_lock lock(j.mutex);
+    const attempt* last = j.current();
+    if (last && failed_there(*last)) plan_retry(j, true, last->why);
+    if (j.denied) note_demand(j);
+    if (j.denied) arm(j);
+    return !j.denied;
 }
 
 void job_engine::start() {
+    auto restored = std::exchange(restored_, {});
+    const auto older = [](const auto& a, const auto& b) { return a.job->uid < b.job->uid; };
+    std::sort(restored.begin(), restored.end(), older);
+    std::vector<job_ptr> all, to_queue;
+    all.reserve(restored.size());
+    table_.reserve(restored.size());
+    for (const auto& each : restored) {
+        if (take_up(each.job, each.refused)) to_queue.push_back(each.job);
+        all.push_back(each.job);
+    }
+    restored = {};
     // Of jobs that lived in memory only, and of those whose record was deleted a moment before a crash.
     if (auto n = logs_.remove_unknown([this](const id& uid) { return table_.find(uid) != nullptr; }))
         SIGRUN_LOG(logs::jobs, info, n, " logs of jobs that are no longer known were removed");
     if (auto gone = keys_.remove_orphans([this](const id& uid) { return table_.find(uid) != nullptr; }); !gone.empty())
         store_.append(std::move(gone), false, {});
-    bring_logs_to_disk();
-    started_ = true;
-    for (const auto& j : table_.all()) remember_failures(*j);
-    for (const auto& w : queue_.all()) {
-        queue_.remove(*w);
-        const auto j = std::static_pointer_cast<job>(w);
-        {
-            job_lock lock(j->mutex);
-            j->waiting = false;
-            const attempt* last = j->current();
-            if (last && failed_there(*last)) plan_retry(*j, true, last->why);
-            if (j->denied) {
-                arm(*j);
-                continue;
-            }
-        }
-        enqueue(j);
+    for (const auto& j : all) {
+        // Output that the former life had not brought there yet; until then its runner would have to send it again.
+        if (j->log && !is_terminal(j->state) && j->spec->keep == durability::fsync) logs_.syncer().sync(j->log, [] {});
+        if (!j->attempts.empty()) remember_failures(*j);
     }
-    const auto all = table_.all();
+    started_ = true;
+    for (const auto& j : to_queue)
+        if (may_be_queued(*j)) enqueue(j);
     tie_again(all);
     for (const auto& j : all) go_on(j);
     timers_.arm(sweeper_, clock_.now() + std::chrono::seconds(1));

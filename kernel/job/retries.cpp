@@ -28,14 +28,15 @@ void job_engine::release_retry(job& j) {
     if (std::exchange(j.holds_retry, false)) budget_.give(*j.spec->cls);
 }
 
-// It is queued, and retry_at is after its backoff.
+// It is queued, and due to be retried after its backoff.
 void job_engine::plan_retry(job& j, bool budgeted, const failure& why) {
     j.reason = "waits to run again: " + why.message;
     if (!budgeted) return;
     j.holds_retry = budget_.take(j.spec->cls, j.shared_from_this());
     if (j.holds_retry) return;
     j.denied = true;
-    j.backoff_until = std::exchange(j.retry_at, time_point{});
+    j.due[deadline::backoff] = j.due.at(deadline::retry);
+    j.due[deadline::retry] = {};
     const auto [retries, attempts] = budget_.in_all();
     j.reason = sdk::concat("waits to run again until fewer jobs do (jobs.retry_budget; ", retries,
                            " retries under way, and ", attempts, " other attempts): ", why.message);
@@ -44,7 +45,7 @@ void job_engine::plan_retry(job& j, bool budgeted, const failure& why) {
 void job_engine::expect_proof(job& j) {
     if (!j.holds_retry) return;
     const nanoseconds usual(j.spec->cls->fails_after_ns.load());
-    j.proven_at = clock_.now() + std::clamp(2 * usual, k_proof_least, k_proof_most);
+    j.due[deadline::proven] = clock_.now() + std::clamp(2 * usual, k_proof_least, k_proof_most);
 }
 
 // Under no job's lock.
@@ -58,7 +59,7 @@ void job_engine::wake_retries() {
             continue;
         }
         j->holds_retry = true;
-        j->retry_at = std::max(j->backoff_until, clock_.now());
+        j->due[deadline::retry] = std::max(j->due.at(deadline::backoff), clock_.now());
         arm(*j);
     }
 }

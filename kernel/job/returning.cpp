@@ -19,9 +19,9 @@ void job_engine::take_up_again(job& j) {
     count_waiting(j, false);
     release_retry(j);
     j.denied = false;
-    j.retry_at = j.backoff_until = {};
+    j.due.clear({deadline::retry, deadline::backoff});
     if (j.infrastructure_tries) --j.infrastructure_tries;
-    std::erase_if(j.failed_on, [&](const member_ptr& m) { return m->info->uid() == a.runner; });
+    std::erase_if(j.failed_on.make(), [&](const member_ptr& m) { return m->info->uid() == a.runner; });
     a.may_return = a.may_run = false;
     // After a restart the log does not know yet where in it this attempt began.
     if (j.output()) j.output()->resume_attempt(a.log_begin);
@@ -33,7 +33,7 @@ void job_engine::take_up_again(job& j) {
     j.state = job_state::running;
     j.reason.clear();
     // Until it is bound to the link that says so: that one may be lost before.
-    j.lease_deadline = clock_.now() + tuned_.lease.load();
+    j.due[deadline::lease] = clock_.now() + tuned_.lease.load();
     publish(j, job_state::queued);
 }
 

@@ -38,7 +38,7 @@ bool job_engine::reroute(const job_ptr& j, job_lock& lock) {
     request.not_over = before.get();
     const bool again = !a.foreign && !a.rerouted && !j->cancelling;
     const std::string why = a.protocol + " did not answer an offer";
-    if (again) j->offer_deadline = clock_.now() + fleet_.fallback_timeout();
+    if (again) j->due[deadline::offer] = clock_.now() + fleet_.fallback_timeout();
     lock.unlock();
     // It may end that very link, and with it the binding of this attempt.
     if (before && before->alive()) fleet_.note_failure(where, protocol, "an offer was not answered");

@@ -49,12 +49,12 @@ void job_engine::saved(const job_ptr& j, std::uint32_t number, const result<void
         if (outcome || number < j->saved) {
             tell.push_back(std::move(durable));
         } else {
-            if (j->refused_saves.empty())
+            if (j->refused_saves->empty())
                 SIGRUN_LOG(logs::jobs, debug, "the state of job ", j->uid.text(),
                            " could not be stored: ", outcome.error().text());
             if (stopping_) durable = {};  // it holds a link; the runner will ask again
-            if (durable || j->refused_saves.empty()) j->refused_saves.emplace_back(number, std::move(durable));
-            j->save_at = clock_.now() + k_save_again;
+            if (durable || j->refused_saves->empty()) j->refused_saves.make().emplace_back(number, std::move(durable));
+            j->due[deadline::save] = clock_.now() + k_save_again;
             arm(*j);
         }
     }
@@ -66,11 +66,15 @@ void job_engine::saved(const job_ptr& j, std::uint32_t number, const result<void
 std::vector<std::function<void()>> job_engine::overtaken(job& j, std::uint32_t number) {
     std::vector<std::function<void()>> tell;
     j.saved = std::max(j.saved, number);
-    const auto newer = std::partition(j.refused_saves.begin(), j.refused_saves.end(),
-                                      [&](const auto& r) { return r.first > j.saved; });
-    for (auto it = newer; it != j.refused_saves.end(); ++it) tell.push_back(std::move(it->second));
-    j.refused_saves.erase(newer, j.refused_saves.end());
-    if (j.refused_saves.empty()) j.save_at = {};
+    if (!j.refused_saves->empty()) {
+        auto& refused = j.refused_saves.make();
+        const auto newer =
+            std::partition(refused.begin(), refused.end(), [&](const auto& r) { return r.first > j.saved; });
+        for (auto it = newer; it != refused.end(); ++it) tell.push_back(std::move(it->second));
+        refused.erase(newer, refused.end());
+        if (refused.empty()) j.refused_saves.reset();
+    }
+    if (j.refused_saves->empty()) j.due[deadline::save] = {};
     return tell;
 }
 
@@ -78,7 +82,7 @@ std::vector<std::function<void()>> job_engine::overtaken(job& j, std::uint32_t n
 void job_engine::save_again(const job_ptr& j) {
     // What is on its way to the disk, or will be when the end is written again, is newer.
     if (j->settling)
-        j->save_at = clock_.now() + k_save_again;
+        j->due[deadline::save] = clock_.now() + k_save_again;
     else
         keep_saving(j, j->spec->keep == durability::fsync);
 }

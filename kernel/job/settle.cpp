@@ -37,13 +37,14 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
     drop_upload(a, how);
     count_end(*j, a);
     release_retry(*j);
-    j->lease_deadline = j->offer_deadline = j->run_deadline = j->start_deadline = {};
-    j->cancel_at = j->doubt_at = j->reoffer_at = j->proven_at = j->hedge_at = {};
+    j->due.clear({deadline::lease, deadline::offer, deadline::run, deadline::start});
+    j->due.clear({deadline::cancel, deadline::doubt, deadline::reoffer, deadline::proven, deadline::hedge});
     member_ptr where = a.where;
     const slot_ref place = a.place;
     bool give_back = a.holds_place && !how.runner_unknown;
     if (give_back) a.holds_place = false;
-    if (a.holds_place || a.may_run) j->hold_deadline = clock_.now() + j->spec->run_timeout + std::chrono::seconds(60);
+    if (a.holds_place || a.may_run)
+        j->due[deadline::hold] = clock_.now() + j->spec->run_timeout + std::chrono::seconds(60);
     if (where) {
         auto& counts = where->info->counts;
         (is_infrastructure(how.why.cls) ? counts.failed : counts.completed).fetch_add(1, std::memory_order_relaxed);
@@ -75,7 +76,7 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
                 budgeted = retry;
                 if (retry) {
                     ++j->infrastructure_tries;
-                    if (a.where && j->failed_on.size() < 64) j->failed_on.push_back(a.where);
+                    if (a.where && j->failed_on->size() < 64) j->failed_on.make().push_back(a.where);
                     a.may_return = a.state == attempt_state::lost && !a.foreign;
                 }
         }
@@ -93,7 +94,7 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
     farewell bye;
     if (copy) {
         // No retry, and of no budget: it was begun already.
-        if (where && j->failed_on.size() < 64) j->failed_on.push_back(where);
+        if (where && j->failed_on->size() < 64) j->failed_on.make().push_back(where);
         go_on_with_copy(j, lock, std::move(durable));
     } else if (!retry) {
         constexpr std::chrono::seconds k_grace{10};
@@ -106,7 +107,7 @@ void job_engine::attempt_ended(const job_ptr& j, job_lock& lock, ending how, std
         auto from = j->state;
         j->state = job_state::queued;
         waits_from(*j, backoff(tuned_.retry_delay.load(), j->user_tries + j->infrastructure_tries));
-        j->retry_at = j->waits_since;
+        j->due[deadline::retry] = j->waits_since;
         if (a.may_run)
             hold_retry(*j);
         else

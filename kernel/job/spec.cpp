@@ -203,7 +203,7 @@ struct parser {
                 bad.field = field + ".if";
                 return bad;
             }
-            SIGRUN_TRY(joint, requirement::compile(with(with(spec.requires_text, condition), runner_term)));
+            SIGRUN_TRY(joint, defaults.requirements->compile(with(with(spec.requires_text, condition), runner_term)));
             p.pred = select.intern(joint);
             spec.prefers.push_back(std::move(p));
         }
@@ -407,13 +407,16 @@ struct parser {
         for (const auto& [k, v] : spec.labels)
             if (k.rfind("sigrun.", 0) == 0)
                 return bad_value("labels", "names that do not begin with \"sigrun.\"", "\"" + k + "\"");
-        SIGRUN_CHECK_OK(
-            requirement::compile(spec.requires_text));  // alone, so that a fault is found in what was written
         // Runners say which kinds of job they can run, and whose: that is part of what a job requires.
         runner_term = "any(k in runner.kinds, k == \"" + spec.kind + "\") && " + signed_by(spec.signature.get());
-        SIGRUN_TRY(joint, requirement::compile(with(spec.requires_text, runner_term)));
-        spec.requirement = joint;
-        spec.pred = select.intern(joint);
+        const auto joint = with(spec.requires_text, runner_term);
+        spec.requirement = defaults.requirements->find(joint);
+        if (!spec.requirement) {
+            SIGRUN_CHECK_OK(requirement::compile(spec.requires_text));  // alone: a fault is found in what was written
+            SIGRUN_TRY(made, defaults.requirements->compile(joint));
+            spec.requirement = made;
+        }
+        spec.pred = select.intern(spec.requirement);
         spec.source_zone = select.zone_source(spec.zone);
         if (const auto* prefers = o.if_contains("prefers")) SIGRUN_CHECK_OK(prefers_field(*prefers));
         const auto& rules = *defaults.rules;
@@ -475,6 +478,8 @@ result<spec_ptr> parse_job_spec(std::string_view document, selector& select, con
     p.spec.queue_account = defaults.queues->find(p.spec.queue);
     p.spec.tenant_account = defaults.tenants->find(p.spec.tenant);
     p.spec.cls = defaults.classes->of(p.spec.pred);
+    p.spec.demand =
+        defaults.demand->of(p.spec.pred, p.spec.kind, p.spec.protocol, p.spec.queue_account, p.spec.tenant_account);
     if (p.group)
         p.spec.group = std::make_shared<group_terms>(
             group_terms{defaults.groups->find(p.spec.tenant, p.group->name), p.group->max, p.group->policy});

@@ -7,10 +7,12 @@
 #include "kernel/guard/job_signature.hpp"
 #include "kernel/guard/secret_box.hpp"
 #include "kernel/job/artifact.hpp"
+#include "kernel/job/demand.hpp"
 #include "kernel/job/job_class.hpp"
 #include "kernel/job/run_group.hpp"
 #include "kernel/job/wait_accounts.hpp"
 #include "kernel/plugin/buffer.hpp"
+#include "kernel/select/requirement_texts.hpp"
 #include "kernel/select/selector.hpp"
 
 #include <array>
@@ -56,6 +58,7 @@ struct job_spec {
     account_ptr queue_account, tenant_account;
     std::shared_ptr<const group_terms> group;  // null: it is in none
     class_ptr cls;
+    demand_ptr demand;  // where its jobs count; null: nowhere
     priority_band priority = priority_band::normal;
     std::string balancer;  // that the document, its queue or the rule for its priority names; "" = default
     std::uint16_t balancer_id = 0;
@@ -90,6 +93,9 @@ struct job_spec {
     const std::string& told_document() const noexcept { return public_document.empty() ? document : public_document; }
 };
 using spec_ptr = std::shared_ptr<const job_spec>;
+struct document_of {
+    std::string_view operator()(const job_spec& s) const noexcept { return s.document; }
+};
 
 /// What a [queue NAME] section says.
 struct queue_rules {
@@ -110,8 +116,10 @@ struct spec_defaults {
     std::shared_ptr<wait_accounts> queues = std::make_shared<wait_accounts>();
     std::shared_ptr<wait_accounts> tenants = std::make_shared<wait_accounts>();
     std::shared_ptr<job_classes> classes = std::make_shared<job_classes>();
+    std::shared_ptr<demand_board> demand = std::make_shared<demand_board>();
     std::shared_ptr<secret_box> secrets;  // null: documents with secrets are refused
     std::shared_ptr<run_groups> groups = std::make_shared<run_groups>();
+    std::shared_ptr<requirement_texts> requirements = std::make_shared<requirement_texts>();
 };
 
 /// The same for the same text, and never 0.

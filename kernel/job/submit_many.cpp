@@ -32,11 +32,11 @@ std::string compared(const submit_request& request, const std::vector<submitted_
 
 }  // namespace
 
-result<std::vector<spec_ptr>> job_engine::specs_of(const std::vector<submitted_job>& jobs) const {
+result<std::vector<spec_ptr>> job_engine::specs_of(const std::vector<submitted_job>& jobs) {
     std::vector<spec_ptr> specs;
-    const auto rules = defaults();
+    const auto changes = tuned_.changes.load(std::memory_order_acquire);
     for (const auto& each : jobs) {
-        auto spec = parse_job_spec(each.document, select_, rules);
+        auto spec = spec_of(each.document, changes);
         if (!spec) return within(each, spec.error());
         if (!specs.empty() && (*spec)->keep != specs.front()->keep)
             return bad_value(
@@ -139,12 +139,12 @@ void job_engine::submit_many(const submit_request& request, const std::vector<su
                           if (!eldest->idempotency_key.empty())
                               keys_.drop(eldest->spec->tenant, eldest->idempotency_key);
                       }
-                      decltype(eldest->replays) replays;
+                      std::vector<submit_answer> replays;
                       for (const auto& j : all) {
                           job_lock lock(j->mutex);
                           j->storing = false;
                           j->key_saved = true;
-                          if (j == eldest) replays.swap(j->replays);
+                          if (j == eldest) replays = j->replays.take();
                       }
                       for (const auto& j : all) note_accepted(*j);
                       if (stored)

@@ -20,16 +20,21 @@ std::size_t wait_queue::lane_hash::operator()(const lane_key& k) const noexcept 
 wait_queue::wait_queue() {
     for (auto& b : bands_) b = std::make_unique<band>();
 }
-wait_queue::~wait_queue() = default;
+wait_queue::~wait_queue() {
+    for (const auto& w : all()) remove(*w);
+}
 
 void wait_queue::push(const waiter_ptr& w, wait_terms terms) {
     std::lock_guard lock(mutex_);
     if (std::exchange(w->queued_, true)) return;
-    w->terms_ = std::move(terms);
-    w->lane_ = lane_of(w->terms_);
-    w->band_ = std::min<std::uint8_t>(w->terms_.band, k_bands - 1);
+    w->since_ = terms.since;
+    w->deadline_ = terms.deadline;
+    w->seq_ = terms.seq;
+    w->lane_ = lane_of(terms);
+    w->own_band_ = w->band_ = std::min<std::uint8_t>(terms.band, k_bands - 1);
+    w->self_ = w;
     ++lanes_[w->lane_]->jobs;
-    insert(w);
+    insert(*w, terms.tenant);
     plan_rise(*w);
     size_.fetch_add(1, std::memory_order_relaxed);
 }
@@ -81,36 +86,36 @@ void wait_queue::forget_lane(std::uint32_t number) {
     free_lanes_.push_back(number);
 }
 
-void wait_queue::insert(const waiter_ptr& w) {
-    band& b = *bands_[w->band_];
-    flow& f = b.flows[w->terms_.tenant->number];
-    f.tenant = w->terms_.tenant;
-    auto& jobs = f.jobs[w->lane_];
-    const order at{w->terms_.deadline, w->terms_.seq};
+void wait_queue::insert(waiter& w, const account_ptr& tenant) {
+    band& b = *bands_[w.band_];
+    flow& f = b.flows[tenant->number];
+    f.tenant = tenant;
+    w.tenant_ = tenant.get();
+    auto& jobs = f.jobs[w.lane_];
+    const order at = order_of(w);
     if (jobs.empty()) {
-        f.lanes.set(w->lane_);
-        b.lanes.set(w->lane_);
-        lanes_[w->lane_]->tenants[w->band_].insert(f.tenant->number);
-        f.heads.insert({at, w->lane_});
-    } else if (at < jobs.begin()->first) {
-        f.heads.erase({jobs.begin()->first, w->lane_});
-        f.heads.insert({at, w->lane_});
+        f.lanes.set(w.lane_);
+        b.lanes.set(w.lane_);
+        lanes_[w.lane_]->tenants[w.band_].insert(tenant->number);
+        f.heads.insert({at, w.lane_});
+    } else if (const order first = order_of(*jobs.begin()); at < first) {
+        f.heads.erase({first, w.lane_});
+        f.heads.insert({at, w.lane_});
     }
-    jobs.emplace(at, w);
+    jobs.insert(w);
 }
 
 waiter_ptr wait_queue::take(waiter& w) {
     band& b = *bands_[w.band_];
-    const auto found = b.flows.find(w.terms_.tenant->number);
+    const auto found = b.flows.find(w.tenant_->number);
     flow& f = found->second;
     const auto cell = f.jobs.find(w.lane_);
     auto& jobs = cell->second;
     lane& l = *lanes_[w.lane_];
-    const auto at = jobs.find({w.terms_.deadline, w.terms_.seq});
-    if (at == jobs.begin()) f.heads.erase({at->first, w.lane_});
-    const bool was_first = at == jobs.begin();
-    waiter_ptr out = std::move(at->second);
-    jobs.erase(at);
+    const bool was_first = &w == &*jobs.begin();
+    if (was_first) f.heads.erase({order_of(w), w.lane_});
+    waiter_ptr out = std::move(w.self_);
+    jobs.erase(jobs.iterator_to(w));
     if (jobs.empty()) {
         f.jobs.erase(cell);
         f.lanes.clear(w.lane_);
@@ -118,9 +123,9 @@ waiter_ptr wait_queue::take(waiter& w) {
         if (l.tenants[w.band_].empty()) b.lanes.clear(w.lane_);
         if (f.jobs.empty()) b.flows.erase(found);
     } else if (was_first) {
-        f.heads.insert({jobs.begin()->first, w.lane_});
+        f.heads.insert({order_of(*jobs.begin()), w.lane_});
     }
-    rising_.erase({w.rises_at_, &w});
+    if (w.in_rising_.is_linked()) rising_.erase(rising_.iterator_to(w));
     w.queued_ = false;
     size_.fetch_sub(1, std::memory_order_relaxed);
     if (--l.jobs == 0) {
@@ -135,24 +140,25 @@ waiter_ptr wait_queue::take(waiter& w) {
 }
 
 void wait_queue::plan_rise(waiter& w) {
-    rising_.erase({w.rises_at_, &w});
+    if (w.in_rising_.is_linked()) rising_.erase(rising_.iterator_to(w));
     w.rises_at_ = time_point::max();
     if (ageing_ <= nanoseconds(0) || w.band_ <= k_highest_risen) return;
-    w.rises_at_ = w.terms_.since + ageing_ * (w.terms_.band - w.band_ + 1);
-    rising_.insert({w.rises_at_, &w});
+    w.rises_at_ = w.since_ + ageing_ * (w.own_band_ - w.band_ + 1);
+    rising_.insert(w);
 }
 
 void wait_queue::rise(time_point now) {
-    for (std::size_t i = 0; i < k_rises_at_once && !rising_.empty() && rising_.begin()->first <= now; ++i) {
-        waiter& w = *rising_.begin()->second;
+    for (std::size_t i = 0; i < k_rises_at_once && !rising_.empty() && rising_.begin()->rises_at_ <= now; ++i) {
+        waiter& w = *rising_.begin();
         // Out of one band and into the next; it stays in its lane.
         lane& l = *lanes_[w.lane_];
         ++l.jobs;
-        const waiter_ptr held = take(w);
+        const account_ptr tenant = bands_[w.band_]->flows.at(w.tenant_->number).tenant;
+        w.self_ = take(w);
         w.queued_ = true;
         size_.fetch_add(1, std::memory_order_relaxed);
         --w.band_;
-        insert(held);
+        insert(w, tenant);
         plan_rise(w);
     }
 }
@@ -161,9 +167,9 @@ void wait_queue::set_ageing(nanoseconds step) {
     std::lock_guard lock(mutex_);
     if (std::exchange(ageing_, step) == step) return;
     for (const auto& b : bands_)
-        for (const auto& [number, f] : b->flows)
-            for (const auto& [in_lane, jobs] : f.jobs)
-                for (const auto& [at, w] : jobs) plan_rise(*w);
+        for (auto& [number, f] : b->flows)
+            for (auto& [in_lane, jobs] : f.jobs)
+                for (waiter& w : jobs) plan_rise(w);
 }
 
 std::vector<waiter_ptr> wait_queue::all() const {
@@ -172,7 +178,7 @@ std::vector<waiter_ptr> wait_queue::all() const {
     for (const auto& b : bands_)
         for (const auto& [number, f] : b->flows)
             for (const auto& [in_lane, jobs] : f.jobs)
-                for (const auto& [at, w] : jobs) out.push_back(w);
+                for (const waiter& w : jobs) out.push_back(w.self_);
     return out;
 }
 
@@ -189,17 +195,17 @@ std::optional<place_in_line> wait_queue::place_of(const waiter& w, std::size_t m
     for (std::size_t b = 0; b < w.band_; ++b)
         for (const std::uint32_t tenant : l.tenants[b]) out.before += jobs_of(b, tenant).size();
     std::size_t own = 0;
-    for (const auto& [at, one] : jobs_of(w.band_, w.terms_.tenant->number)) {
-        if (one.get() == &w || own == most) break;
+    for (const waiter& one : jobs_of(w.band_, w.tenant_->number)) {
+        if (&one == &w || own == most) break;
         ++own;
     }
     out.before += own;
     auto weight_of = [](const wait_account& a) {
         return std::max<std::size_t>(1, a.weight.load(std::memory_order_relaxed));
     };
-    const std::size_t rounds = own / weight_of(*w.terms_.tenant) + 1;  // turns of its tenant until it is next
+    const std::size_t rounds = own / weight_of(*w.tenant_) + 1;  // turns of its tenant until it is next
     for (const std::uint32_t tenant : l.tenants[w.band_]) {
-        if (tenant == w.terms_.tenant->number) continue;
+        if (tenant == w.tenant_->number) continue;
         const std::size_t jobs = jobs_of(w.band_, tenant).size();
         out.others += jobs;
         ++out.other_tenants;
@@ -218,7 +224,7 @@ std::vector<waiter_ptr> wait_queue::heads(std::size_t limit) {
         for (std::size_t b = 0; b < k_bands; ++b) {
             const auto& tenants = lanes_[number]->tenants[b];
             if (tenants.empty()) continue;
-            out.push_back(bands_[b]->flows.at(*tenants.begin()).jobs.at(number).begin()->second);
+            out.push_back(bands_[b]->flows.at(*tenants.begin()).jobs.at(number).begin()->self_);
             break;
         }
     }

@@ -19,6 +19,8 @@
 #include "kernel/job/wait_accounts.hpp"
 #include "kernel/select/selector.hpp"
 
+#include <boost/intrusive/set.hpp>
+
 #include <array>
 #include <deque>
 #include <list>
@@ -47,7 +49,7 @@ struct wait_terms {
     std::uint16_t balancer = 0;         // that picks for it
 };
 
-/// The base of what can wait. The queue's own; under its lock.
+/// The base of what can wait. The queue's own; under its lock. It has its places in the queue in itself: there may be millions.
 class waiter {
 public:
     waiter() = default;
@@ -59,10 +61,15 @@ protected:
 
 private:
     friend class wait_queue;
-    wait_terms terms_;
+    using hook = boost::intrusive::set_member_hook<boost::intrusive::optimize_size<true>>;
+    hook in_line_, in_rising_;
+    std::shared_ptr<waiter> self_;    // while it is queued
+    wait_account* tenant_ = nullptr;  // held by its flow
+    time_point since_{}, deadline_{}, rises_at_ = time_point::max();
+    std::uint64_t seq_ = 0;
     std::uint32_t lane_ = 0;
-    std::uint8_t band_ = 0;  // it has risen to
-    time_point rises_at_ = time_point::max();
+    std::uint8_t own_band_ = 0;  // that of its terms
+    std::uint8_t band_ = 0;      // it has risen to
     bool queued_ = false;
 };
 using waiter_ptr = std::shared_ptr<waiter>;
@@ -123,6 +130,16 @@ public:
 
 private:
     using order = std::pair<time_point, std::uint64_t>;  // deadline, age
+    struct earlier {
+        bool operator()(const waiter& a, const waiter& b) const noexcept { return order_of(a) < order_of(b); }
+    };
+    struct rises_earlier {
+        bool operator()(const waiter& a, const waiter& b) const noexcept { return a.rises_at_ < b.rises_at_; }
+    };
+    template <class Order, waiter::hook waiter::*Hook>
+    using waiters = boost::intrusive::multiset<waiter, boost::intrusive::member_hook<waiter, waiter::hook, Hook>,
+                                               boost::intrusive::compare<Order>>;
+    using line = waiters<earlier, &waiter::in_line_>;
     // Last: of the only job of a lane whose job some runners must not get, else 0.
     using lane_key = std::tuple<const predicate*, protocol_mask, std::uint32_t, std::uint16_t, std::uint64_t>;
     struct lane_hash {
@@ -142,10 +159,11 @@ private:
     };
     using candidate = std::pair<order, std::uint32_t>;  // the first of a flow in that lane
 
+    static order order_of(const waiter& w) noexcept { return {w.deadline_, w.seq_}; }
     std::uint32_t lane_of(const wait_terms& terms);
     void forget_idle_lanes();
     void forget_lane(std::uint32_t number);
-    void insert(const waiter_ptr& w);
+    void insert(waiter& w, const account_ptr& tenant);
     waiter_ptr take(waiter& w);
     void plan_rise(waiter& w);
     void rise(time_point now);
@@ -166,7 +184,7 @@ private:
     std::deque<std::pair<std::uint32_t, std::uint64_t>> idle_lanes_;  // number and birth of those that ran empty
     std::array<std::unique_ptr<band>, k_bands> bands_;
     std::unordered_map<std::uint32_t, group> groups_;
-    std::set<std::pair<time_point, waiter*>> rising_;
+    waiters<rises_earlier, &waiter::in_rising_> rising_;
     nanoseconds ageing_{0};
     std::uint32_t cursor_ = 0;
     lane_set usable_;  // of the pop that runs

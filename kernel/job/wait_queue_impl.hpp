@@ -21,8 +21,8 @@ struct wait_queue::lane {
 struct wait_queue::flow {
     account_ptr tenant;
     lane_set lanes;
-    std::unordered_map<std::uint32_t, std::map<order, waiter_ptr>> jobs;  // by lane
-    std::set<candidate> heads;                                            // the first of each lane
+    std::unordered_map<std::uint32_t, line> jobs;  // by lane
+    std::set<candidate> heads;                     // the first of each lane
 };
 
 struct wait_queue::band {

@@ -85,7 +85,7 @@ bool wait_queue::fits(std::uint32_t number, const free_place& place) {
 }
 
 waiter* wait_queue::first_that_fits(flow& f, const free_place& place) {
-    auto first_of = [&](std::uint32_t its_lane) { return f.jobs.at(its_lane).begin()->second.get(); };
+    auto first_of = [&](std::uint32_t its_lane) { return &*f.jobs.at(its_lane).begin(); };
     auto head = f.heads.begin();
     auto look = [&](std::size_t steps) -> waiter* {
         for (; steps && head != f.heads.end(); --steps, ++head)
@@ -99,8 +99,8 @@ waiter* wait_queue::first_that_fits(flow& f, const free_place& place) {
     if (auto* w = look(suitable)) return w;
     if (head == f.heads.end()) return nullptr;
     candidates_.clear();
-    f.lanes.each_common(usable_,
-                        [&](std::uint32_t each) { candidates_.emplace_back(f.jobs.at(each).begin()->first, each); });
+    f.lanes.each_common(
+        usable_, [&](std::uint32_t each) { candidates_.emplace_back(order_of(*f.jobs.at(each).begin()), each); });
     std::sort(candidates_.begin(), candidates_.end());
     for (const auto& [at, its_lane] : candidates_)
         if (fits(its_lane, place)) return first_of(its_lane);

@@ -29,7 +29,7 @@ void job_engine::enqueue(const job_ptr& j) {
 void job_engine::waits_from(job& j, nanoseconds later) const {
     j.waits_since = clock_.now() + later;
     j.waits_since_ns = clock_.wall_ns() + later.count();
-    j.queue_deadline = j.spec->queue_timeout.count() ? j.waits_since + j.spec->queue_timeout : time_point{};
+    j.due[deadline::queue] = j.spec->queue_timeout.count() ? j.waits_since + j.spec->queue_timeout : time_point{};
 }
 
 void job_engine::park(job& j) {
@@ -42,23 +42,42 @@ void job_engine::park(job& j) {
     terms.tenant = j.spec->tenant_account;
     terms.band = static_cast<std::uint8_t>(j.spec->priority);
     terms.since = j.waits_since;
-    if (j.queue_deadline != time_point{}) terms.deadline = j.queue_deadline;
+    if (j.due.has(deadline::queue)) terms.deadline = j.due[deadline::queue];
     terms.seq = j.queue_seq;
     terms.source = j.spec->source_zone;
     terms.balancer = j.spec->balancer_id;
-    if (!j.failed_on.empty() && others_could_run(j)) terms.not_on = slots_that_failed(j);
+    if (!j.failed_on->empty() && others_could_run(j)) terms.not_on = slots_that_failed(j);
     const auto refuse = slots_that_refuse(j);
     terms.not_on.insert(terms.not_on.end(), refuse.begin(), refuse.end());
+    j.demand.move(j.spec->demand.get(), demand_kind::queued, terms.since, !terms.not_on.empty());
     queue_.push(j.shared_from_this(), std::move(terms));
 }
 
 // Once while it waits, wherever: in the queue, or for the disk to have it. Under its lock, or while nobody knows it.
 void job_engine::count_waiting(job& j, bool waits) noexcept {
+    note_demand(j);
     if (std::exchange(j.counted, waits) == waits) return;
     const std::uint64_t one = waits ? 1 : ~0ull;
     waiting_.fetch_add(one, std::memory_order_relaxed);
     j.spec->queue_account->waiting.fetch_add(one, std::memory_order_relaxed);
     j.spec->tenant_account->waiting.fetch_add(one, std::memory_order_relaxed);
+}
+
+// After its state has changed. While it waits for a place `park` has counted it, and one that was just taken out of the queue is
+// about to be placed: it counts as before until it is, or is parked again. Under its lock, or while nobody knows it.
+void job_engine::note_demand(job& j) noexcept {
+    if (j.waiting) return;
+    const auto kind = [&] {
+        if (j.settling || is_terminal(j.state)) return demand_kind::none;
+        switch (j.state) {
+            case job_state::delayed: return demand_kind::delayed;
+            case job_state::blocked: return demand_kind::blocked;
+            case job_state::queued:
+                return j.denied || j.due.has(deadline::retry) ? demand_kind::retrying : demand_kind::none;
+            default: return demand_kind::running;
+        }
+    };
+    j.demand.move(j.spec->demand.get(), kind());
 }
 
 // Between a pick that found nothing and the push into the queue a place may have become free, and whoever freed it
@@ -121,11 +140,13 @@ void job_engine::sweep() {
         slot_ref slot;
         {
             job_lock lock(j->mutex);
-            if ((!j->failed_on.empty() || !j->refusers.empty()) && j->waiting) {
+            if ((!j->failed_on->empty() || !j->refusers->empty()) && j->waiting) {
                 // It may have waited for others than the one that failed or refused it, and there are none any more.
                 queue_.remove(*j);
                 j->waiting = false;
-                std::erase_if(j->refusers, [this](const refuser& each) { return each.until <= clock_.now(); });
+                if (!j->refusers->empty())
+                    std::erase_if(j->refusers.make(),
+                                  [this](const refuser& each) { return each.until <= clock_.now(); });
                 lock.unlock();
                 enqueue(j);
                 continue;

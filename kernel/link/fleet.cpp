@@ -121,6 +121,14 @@ member_ptr fleet::at(slot_ref slot) const {
     return it == by_slot_.end() ? nullptr : it->second;
 }
 
+std::vector<member_ptr> fleet::members() const {
+    std::shared_lock lock(mutex_);
+    std::vector<member_ptr> out;
+    out.reserve(members_.size());
+    for (const auto& [uid, m] : members_) out.push_back(m);
+    return out;
+}
+
 void fleet::reindex(const member_ptr& m) {
     runner_profile profile;
     {
@@ -351,6 +359,16 @@ result<void> fleet::remove(const member_ptr& m, std::string_view reason) {
         if (attempts_) attempts_->on_link_lost(m, s.via);
     }
     return {};
+}
+
+void fleet::hang_up(const member_ptr& m) {
+    std::vector<link_ptr> links;
+    {
+        std::lock_guard lock(m->mutex);
+        for (const auto& s : m->sessions) links.push_back(s.via);
+        for (const auto& l : m->leaving) links.push_back(l.via);
+    }
+    for (const auto& via : links) via->close(SIGRUN_E_DENIED);
 }
 
 void fleet::set_admin(const member_ptr& m, admin_state state, std::string_view reason, registry::stored_fn stored) {

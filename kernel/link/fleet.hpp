@@ -191,6 +191,8 @@ public:
     /// What add would say, without doing it: whether name, profile and endpoint can be used here.
     result<void> check(const runner_identity& identity) const;
     result<void> remove(const member_ptr& m, std::string_view reason);
+    /// Its links are closed; it may come back, if it is still let in. [any]
+    void hang_up(const member_ptr& m);
     void set_admin(const member_ptr& m, admin_state state, std::string_view reason, registry::stored_fn stored = {});
     /// Asks again what the runner can do; `done` runs once the answer is in the registry.
     void detect(const member_ptr& m, std::function<void(result<void>)> done);
@@ -209,6 +211,8 @@ public:
 
     // -- for the job engine ----------------------------------------------------------------------------------------
     member_ptr at(slot_ref slot) const;
+    /// In no order.
+    std::vector<member_ptr> members() const;
     /// The other runners on its machine, as far as they say on which one they are; at most 64.
     std::vector<member_ptr> neighbours(const member& m) const { return hosts_.others_beside(m); }
     /// The best live link that suits; null if none. Only looks at an order that was made when something had changed.

@@ -7,13 +7,15 @@
 
 namespace sigrun {
 namespace {
-constexpr std::array<std::string_view, 30> k_event_names{
-    "RunnerRegistered",  "RunnerDeregistered", "RunnerStatusChanged", "CapabilitiesUpdated", "ProtocolMigrated",
-    "ProtocolDegraded",  "ProtocolRestored",   "RunnerEjected",       "RunnerOnTrial",       "RunnerQuarantined",
-    "RunnerReleased",    "BalancerSuspended",  "BalancerRestored",    "JobSubmitted",        "JobStateChanged",
-    "JobDead",           "PluginLoaded",       "PluginRejected",      "PluginReplaced",      "PluginProbation",
-    "PluginSwappedBack", "PluginRetired",      "PluginGone",          "PluginRemoved",       "PluginQuarantined",
-    "PluginAdmitted",    "ConfigReloaded",     "ConfigRefused",       "BalancerSwitched",    "Gap"};
+constexpr std::array<std::string_view, 32> k_event_names{
+    "RunnerRegistered",  "RunnerDeregistered", "RunnerStatusChanged", "CapabilitiesUpdated",
+    "ProtocolMigrated",  "ProtocolDegraded",   "ProtocolRestored",    "RunnerEjected",
+    "RunnerOnTrial",     "RunnerQuarantined",  "RunnerReleased",      "BalancerSuspended",
+    "BalancerRestored",  "JobSubmitted",       "JobStateChanged",     "JobDead",
+    "PluginLoaded",      "PluginRejected",     "PluginReplaced",      "PluginProbation",
+    "PluginSwappedBack", "PluginRetired",      "PluginGone",          "PluginRemoved",
+    "PluginQuarantined", "PluginAdmitted",     "ConfigReloaded",      "ConfigRefused",
+    "BalancerSwitched",  "ScalingHookFailed",  "ScalingHookRestored", "Gap"};
 }
 
 std::string_view to_string(event_type t) noexcept { return k_event_names[static_cast<std::size_t>(t)]; }

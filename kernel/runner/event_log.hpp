@@ -47,6 +47,8 @@ enum class event_type : std::uint8_t {
     config_reloaded,
     config_refused,
     balancer_switched,
+    scaling_hook_failed,
+    scaling_hook_restored,
     gap,
 };
 std::string_view to_string(event_type t) noexcept;

@@ -193,6 +193,7 @@ runner_status registry::apply_status(runner& r, bool linked, bool full, std::str
         why = fault;
     // At most two steps: a runner that comes back full is Online first, then Busy.
     while (auto change = r.status.apply(in, why)) {
+        if (change->to == runner_status::online) r.last_end_ns.store(clock_.now().time_since_epoch().count());
         if (!r.removed) {
             count(change->from, -1);
             count(change->to, 1);

@@ -64,6 +64,8 @@ struct runner {
     std::vector<std::string> kinds;    // job kinds it can run; empty = unknown
     std::map<std::string, protocol_evidence, std::less<>> protocols;
     std::int64_t last_seen_ns = 0;  // wall clock
+    std::atomic<std::int64_t> last_end_ns{
+        0};  // when it came online or a place of it became free; 0 = never. Steady clock
     runner_counts counts;
 
     /// Jobs that it may have at once: one, while it is on trial. Under the mutex.

@@ -51,6 +51,7 @@ result<requirement_ptr> requirement::compile(std::string_view text) {
     auto made = std::make_unique<impl>();
     made->e = std::move(parsed);
     const expr::expression& e = made->e;
+    made->text = text;
     made->canonical = expr::print(e, e.root);
     made->keys = expr::keys(e, e.root);
     const XXH128_hash_t hash = XXH3_128bits(made->canonical.data(), made->canonical.size());
@@ -79,6 +80,7 @@ truth requirement::matches(const match_subject& subject) const noexcept {
 truth requirement::matches(const match_subject& subject, match_scope& scope) const noexcept {
     return expr::evaluate(impl_->e, impl_->e.root, subject, scope);
 }
+const std::string& requirement::text() const noexcept { return impl_->text; }
 const std::string& requirement::canonical() const noexcept { return impl_->canonical; }
 std::array<std::uint64_t, 2> requirement::key() const noexcept { return impl_->key; }
 const std::vector<requirement::term>& requirement::terms() const noexcept { return impl_->terms; }

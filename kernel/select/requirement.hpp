@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace sigrun {
@@ -43,6 +44,8 @@ public:
 
     truth matches(const match_subject& subject) const noexcept;
     truth matches(const match_subject& subject, match_scope& scope) const noexcept;
+    /// As it was given to compile.
+    const std::string& text() const noexcept;
     /// Normal form: equal for texts that differ only in spacing or redundant parentheses.
     const std::string& canonical() const noexcept;
     std::array<std::uint64_t, 2> key() const noexcept;  // XXH3-128 of the normal form
@@ -69,6 +72,8 @@ public:
     /// The same where the answer of term_matches is known already. Of values at least so far away the text is left out:
     /// thousands of runners are not written down when the nearest is told.
     shortfall term_shortfall(std::size_t i, const match_subject& subject, truth known, double nearer_than) const;
+    /// Labels that must have one value, of the operands of the top-level && chain.
+    std::vector<std::pair<std::string, std::string>> asked_labels() const;
     /// Fact keys it reads, sorted, without labels.
     const std::vector<std::string>& keys() const noexcept;
 

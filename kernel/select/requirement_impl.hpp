@@ -10,7 +10,7 @@ namespace sigrun {
 
 struct requirement::impl {
     expr::expression e;
-    std::string canonical;
+    std::string text, canonical;
     std::array<std::uint64_t, 2> key{};
     std::vector<term> terms;
     std::vector<std::uint32_t> term_nodes;

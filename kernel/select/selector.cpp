@@ -132,6 +132,11 @@ double selector::exec_quantile_us(const predicate& pred, double share) const noe
     return pred.jobs().exec_quantile_us(share);
 }
 double selector::load(predicate& pred) noexcept { return impl_->load(pred); }
+void selector::suppliers(const predicate& pred, protocol_mask allowed,
+                         const std::function<void(const supplier&)>& see) const {
+    impl_->suppliers(pred, allowed, see);
+}
+bool selector::known_to_match(const predicate& pred) const noexcept { return impl_->known_to_match(pred); }
 selector::sights selector::look_around(const predicate& pred, protocol_mask allowed, slot_ref picked, std::size_t most,
                                        std::uint64_t random) const {
     return impl_->look_around(pred, allowed, picked, most, random);

@@ -17,6 +17,7 @@
 
 #include <sigrun/balancer.h>
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -233,6 +234,17 @@ public:
     /// Share of the places of the runners that match, are open and not ejected, that are taken; 1 if there are none. Of the last
     /// 100 ms; whoever asks first after that looks at all of them. Not for the hot path.
     double load(predicate& pred) noexcept;
+    /// A runner that matches a requirement, and what it could take now.
+    struct supplier {
+        slot_ref slot;
+        bool open = false;
+        std::uint32_t places = 0, in_flight = 0;
+        std::uint32_t free = 0;  // that a job of normal priority may take over one of the allowed protocols
+    };
+    /// Each of them, whether it may be picked or not. Not for the hot path. [any]
+    void suppliers(const predicate& pred, protocol_mask allowed, const std::function<void(const supplier&)>& see) const;
+    /// Whether there is any. [any]
+    bool known_to_match(const predicate& pred) const noexcept;
     /// The free places of this runner are for urgent jobs only.
     bool keeps_for_urgent(slot_ref slot) const noexcept;
 

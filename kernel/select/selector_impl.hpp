@@ -138,6 +138,11 @@ struct selector::impl {
     void look_for_panic(std::int64_t now);
     void look_at_some(std::int64_t now, const protection& by);
 
+    // -- supply.cpp
+    // -----------------------------------------------------------------------------------------------
+    void suppliers(const predicate& pred, protocol_mask allowed, const std::function<void(const supplier&)>& see) const;
+    bool known_to_match(const predicate& pred) const noexcept;
+
     // -- choosing.cpp
     // ----------------------------------------------------------------------------------------------
     /// [any] Who picks where `named` chooses among the others, else `named`; size() if there is none.

@@ -14,6 +14,7 @@
 #include "kernel/serve/balancer_settings.hpp"
 #include "kernel/serve/config_watch.hpp"
 #include "kernel/serve/configuration.hpp"
+#include "kernel/serve/demand_view.hpp"
 #include "kernel/serve/history.hpp"
 #include "kernel/serve/listener.hpp"
 #include "kernel/serve/methods.hpp"
@@ -22,6 +23,7 @@
 #include "kernel/serve/queue_settings.hpp"
 #include "kernel/serve/rung_settings.hpp"
 #include "kernel/serve/runner_sections.hpp"
+#include "kernel/serve/scaling_hook.hpp"
 #include "kernel/serve/security_settings.hpp"
 #include "kernel/serve/settings_table.hpp"
 #include "kernel/serve/storage_swappers.hpp"
@@ -127,6 +129,8 @@ struct daemon::impl {
     std::unique_ptr<submitted_signatures> signatures;  // null: nobody asks for any
     std::unique_ptr<controller> control;
     std::shared_ptr<history> past;
+    std::unique_ptr<demand_view> demand;
+    std::unique_ptr<scaling_hook> scaling;
     std::unique_ptr<audit> auditing;  // null: nobody wants it
     std::unique_ptr<router> methods;
     std::unique_ptr<tls_server> encryption;
@@ -144,6 +148,7 @@ struct daemon::impl {
     result<void> check_values(const daemon_settings& now, const settings& from) const;
     void apply(const daemon_settings& now);
     void watch_config(bool wanted);
+    std::string local_url() const;
     void stop();
 };
 
@@ -265,8 +270,6 @@ result<void> daemon::impl::open_security() {
 }
 
 result<void> daemon::impl::restore() {
-    // Runners first: jobs refer to them.
-    std::vector<std::pair<std::string, std::string>> job_records;
     auto epoch = store->open([&](record_kind kind, std::string_view key, std::string_view body) {
         switch (kind) {
             case record_kind::runner:
@@ -274,17 +277,16 @@ result<void> daemon::impl::restore() {
                     SIGRUN_LOG(logs::daemon, error, "runner record ", key,
                                " is damaged and skipped: ", r.error().text());
                 break;
-            case record_kind::job: job_records.emplace_back(key, body); break;
+            case record_kind::job:
+                jobs->restore_job(key, body);
+                ++restored;
+                break;
             case record_kind::idempotency: jobs->restore_key(key, body); break;
             case record_kind::setting: break;
         }
     });
     if (!epoch) return epoch.error();
     events->begin_life(*epoch);
-    // In the order of submission, so that the queue keeps its order.
-    std::sort(job_records.begin(), job_records.end());
-    for (const auto& [key, body] : job_records) jobs->restore_job(key, body);
-    restored = job_records.size();
     return {};
 }
 
@@ -306,6 +308,7 @@ void daemon::impl::apply(const daemon_settings& now) {
     log_level level = log_level::info;
     if (parse_log_level(now.at("log").text("level"), level)) set_log_level(level);
     runner_series = static_cast<std::uint64_t>(now.at("metrics").integer("runner_series"));
+    demand->set_series(static_cast<std::size_t>(now.at("metrics").integer("demand_classes")));
     links->tune(fleet_tuning_of(now));
     jobs->tune(engine_tuning_of(now));
     logs->set_limit(static_cast<std::uint64_t>(now.at("jobs").integer("log_limit")));
@@ -323,6 +326,7 @@ void daemon::impl::apply(const daemon_settings& now) {
             SIGRUN_LOG(logs::daemon, error, "the certificate is not replaced: ", used.error().text());
     sockets->require_tls(now.at("tls").boolean("required"));
     declared->apply(now);
+    if (auto hook = read_scaling_hook(now)) scaling->use(std::move(*hook));  // was checked
     watch_config(now.at("server").boolean("watch_config"));
 }
 
@@ -348,11 +352,21 @@ result<void> daemon::impl::listen() {
     return sockets->start(o);
 }
 
+/// The socket, if there is one: whoever may use it is believed.
+std::string daemon::impl::local_url() const {
+    const auto all = sockets->bound();
+    const auto is_socket = [](const std::string& a) { return a.starts_with("unix:"); };
+    const auto at = std::find_if(all.begin(), all.end(), is_socket);
+    if (at != all.end()) return "valkyrie+unix://" + at->substr(5);
+    return all.empty() ? std::string() : "valkyrie://" + all.front();
+}
+
 void daemon::impl::stop() {
     if (stopped) return;
     stopped = true;
     if (config) config->stop();
     watch.reset();
+    if (scaling) scaling->stop();
     if (past) past->stop();
     if (sockets) sockets->stop();
     if (jobs) jobs->stop();
@@ -450,6 +464,11 @@ result<void> daemon::start() {
     add_system_methods(*d.methods, *d.control);
     d.past = make_history(*d.control, nanoseconds(d.bound.at("metrics").integer("history_step")));
     add_history_methods(*d.methods, d.past);
+    d.demand = std::make_unique<demand_view>(*d.control);
+    d.control->demand = d.demand.get();
+    add_demand_methods(*d.methods, *d.demand);
+    d.scaling = std::make_unique<scaling_hook>(
+        scaling_hook::parts{[&d](const demand_question& what) { return d.demand->look(what); }, *d.events, d.numbers});
     add_path_methods(*d.methods, *d.control);
     add_store_methods(*d.methods, *d.control);
     add_balancer_methods(*d.methods, *d.control);
@@ -461,6 +480,7 @@ result<void> daemon::start() {
     SIGRUN_CHECK_OK(d.restore());
     SIGRUN_CHECK_OK(d.config->begin(d.options.config, d.bound));
     d.runner_series = static_cast<std::uint64_t>(d.bound.at("metrics").integer("runner_series"));
+    d.demand->set_series(static_cast<std::size_t>(d.bound.at("metrics").integer("demand_classes")));
     d.ticker = std::jthread([&d](std::stop_token stop) {
         pthread_setname_np(pthread_self(), "sigrun-timers");
         while (!stop.stop_requested()) {
@@ -473,6 +493,8 @@ result<void> daemon::start() {
     d.past->start();
     SIGRUN_CHECK_OK(d.listen());
     d.declared->apply(d.bound);
+    d.scaling->set_url(d.local_url());
+    if (auto hook = read_scaling_hook(d.bound)) d.scaling->use(std::move(*hook));
     d.watch_config(d.bound.at("server").boolean("watch_config"));
     d.local_changes = std::make_unique<change_watch>(d.plugins->io(), machine_changes(*d.plugins),
                                                      [&d](const auto& prefixes) { d.local->expire(prefixes); });

@@ -55,9 +55,9 @@ waiting_job waiting_state(controller& c, const job& j) {
     waiting_job out;
     out.spec = j.spec.get();
     out.denied = j.denied;
-    if (j.retry_at > now) out.backoff = j.retry_at - now;
-    if (j.queue_deadline != time_point{}) out.expires_in = std::max(j.queue_deadline - now, nanoseconds(0));
-    out.failed_on = j.failed_on.size();
+    if (j.due[deadline::retry] > now) out.backoff = j.due[deadline::retry] - now;
+    if (j.due.has(deadline::queue)) out.expires_in = std::max(j.due[deadline::queue] - now, nanoseconds(0));
+    out.failed_on = j.failed_on->size();
     return out;
 }
 
@@ -127,19 +127,21 @@ json::object explain_job(controller& c, const job_ptr& j) {
         o["state"] = to_string(j->state);
         waits = j->state == job_state::queued;
         if (j->start_ns) o["start_at"] = to_rfc3339(j->start_ns);
-        reason = j->reason;
+        reason = j->reason.view();
         if (j->state == job_state::delayed)
-            reason +=
-                sdk::concat(", in ", span_of_time(std::max<std::int64_t>((j->start_due - c.time.now()).count(), 0)));
+            reason += sdk::concat(", in ", span_of_time(std::max<std::int64_t>(
+                                               (j->due.at(deadline::not_before) - c.time.now()).count(), 0)));
         if (j->state == job_state::blocked && !blocked.empty()) reason = blocked;
         if (const attempt* a = j->current(); a && !is_waiting(j->state)) {
-            of_attempt = j->output_trouble.empty() && j->reason.empty();
-            reason = of_attempt                   ? choice_reason(*a)
-                     : !j->output_trouble.empty() ? "it stands still: its output cannot be stored: " + j->output_trouble
-                                                  : j->reason;
+            of_attempt = j->output_trouble->empty() && j->reason.empty();
+            reason = of_attempt ? choice_reason(*a)
+                     : !j->output_trouble->empty()
+                         ? "it stands still: its output cannot be stored: " + *j->output_trouble
+                         : j->reason.text();
         }
         // What waits for its backoff, for the retry budget or by choice would not take a place now.
-        if (waits && !why.empty() && !j->reason.starts_with("waits to run again") && !j->rather_waits) reason = why;
+        if (waits && !why.empty() && !j->reason.view().starts_with("waits to run again") && !j->rather_waits)
+            reason = why;
         w = waiting_state(c, *j);
     }
     w.line = line;

@@ -1,6 +1,7 @@
 #include "kernel/serve/live_metrics.hpp"
 
 #include "kernel/metrics/exposition.hpp"
+#include "kernel/serve/demand_view.hpp"
 
 #include <sigrun/balancer.h>
 #include <sigrun/executor.h>
@@ -153,6 +154,7 @@ std::string live_metrics(controller& c) {
     exposition out(text);
     protocols(out, c.plugins, c.plugins.traffic());
     jobs(out, c);
+    if (c.demand) write_demand_metrics(out, *c.demand);
     runners(out, c);
     balancers(out, c);
     plugin_states(out, c.plugins);

@@ -9,6 +9,7 @@
 namespace sigrun {
 
 class configuration;
+class demand_view;
 class history;
 class submitted_signatures;
 /// Everything the methods work on; outlives the router.
@@ -31,6 +32,7 @@ struct controller {
     gate* who = nullptr;
     std::function<std::uint64_t()> runner_series{};  // [metrics] runner_series of now
     submitted_signatures* signatures = nullptr;      // null: nobody asks for any
+    demand_view* demand = nullptr;                   // null: metrics tell nothing of it
 };
 
 void add_job_methods(router& r, controller& c);
@@ -43,6 +45,7 @@ void add_system_methods(router& r, controller& c);
 std::shared_ptr<history> make_history(controller& c, nanoseconds step);
 void add_history_methods(router& r, std::shared_ptr<history> past);
 void add_path_methods(router& r, controller& c);
+void add_demand_methods(router& r, demand_view& view);
 void add_store_methods(router& r, controller& c);
 void add_plugin_methods(router& r, controller& c);
 void add_crash_methods(router& r, controller& c);

@@ -182,7 +182,8 @@ result<std::string> list_jobs(controller& c, const call_input& in, const json::o
 void refresh_reason(controller& c, const job_ptr& j) {
     static constexpr std::string_view k_waits = "waits: ";
     auto stale = [&] {
-        return j->state == job_state::queued && !j->settling && (j->reason.empty() || j->reason.starts_with(k_waits));
+        return j->state == job_state::queued && !j->settling &&
+               (j->reason.empty() || j->reason.view().starts_with(k_waits));
     };
     if (auto text = c.jobs.blocked_text(j); !text.empty()) {
         std::lock_guard lock(j->mutex);
@@ -197,7 +198,8 @@ void refresh_reason(controller& c, const job_ptr& j) {
     const auto text = waiting_reason(c, *j, e, {});
     std::lock_guard lock(j->mutex);
     if (!stale()) return;
-    auto known = j->reason.empty() ? std::string("a place is being looked for") : j->reason.substr(k_waits.size());
+    auto known =
+        j->reason.empty() ? std::string("a place is being looked for") : j->reason.text().substr(k_waits.size());
     j->reason = sdk::concat(k_waits, text.empty() ? known : text);
 }
 

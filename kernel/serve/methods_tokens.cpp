@@ -100,10 +100,11 @@ void add_token_methods(router& r, controller& c) {
               auto id = required_text(o, "id");
               if (!id) return void(call->fail(id.error()));
               auto gone = c.who->tokens().remove(*id);
-              if (gone)
-                  call->last(json::serialize(gone->to_json()));
-              else
-                  call->fail(gone.error());
+              if (!gone) return void(call->fail(gone.error()));
+              // What it was let in with is not there any more: it has to ask again.
+              if (gone->kind == token_record::kind_t::runner)
+                  if (auto m = c.links.find(gone->name)) c.links.hang_up(*m);
+              call->last(json::serialize(gone->to_json()));
           }));
 }
 

@@ -17,6 +17,14 @@ inline constexpr std::array k_metrics_options{
          .max = 10'000,
          .flags = SIGRUN_OPT_HOT}),
     sdk::option(
+        "demand_classes", SIGRUN_OPT_INT,
+        {.def = "50",
+         .doc = "Requirements whose demand for runners has series of its own in /metrics, those with most waiting "
+                "jobs; all others are summed. Each is six series.",
+         .min = 0,
+         .max = 1000,
+         .flags = SIGRUN_OPT_HOT}),
+    sdk::option(
         "history_step", SIGRUN_OPT_DURATION,
         {.def = "10s",
          .doc = "How far apart the 360 newest points of `stats.history` are; points of a minute are kept of the last "

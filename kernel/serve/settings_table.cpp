@@ -4,9 +4,11 @@
 #include "kernel/net/net_options.hpp"
 #include "kernel/net/span_exporter.hpp"
 #include "kernel/plugin/plugin_guard.hpp"
+#include "kernel/serve/autoscaling_table.hpp"
 #include "kernel/serve/balancer_table.hpp"
 #include "kernel/serve/monitoring_tables.hpp"
 #include "kernel/serve/queue_tables.hpp"
+#include "kernel/serve/scaling_hook.hpp"
 #include "kernel/serve/security_settings.hpp"
 #include "kernel/serve/zone_tables.hpp"
 
@@ -427,7 +429,7 @@ constexpr std::array k_runner{
                    "server_name for this runner."}),
 };
 
-const std::array<documented_section, 20> k_sections{{
+const std::array<documented_section, 21> k_sections{{
     {"[server]", "Where the daemon listens.", k_server},
     {"[tls]", "Encryption, of what is accepted and of what is dialled. Files that change are read again by themselves.",
      tls_server_option_table()},
@@ -442,6 +444,7 @@ const std::array<documented_section, 20> k_sections{{
     {"[interface]", "How jobs reach runners.", k_interface},
     {"[balancer]", "Who chooses the runner.", k_balancer_options},
     {"[jobs]", "Limits and patience.", k_jobs},
+    {"[autoscaling]", "Who starts and stops runners as they are needed.", k_autoscaling_options},
     {"[plugins]", "How plugins change while the daemon runs.", k_plugins},
     {"[security]", "Who must have signed a job.", k_job_trust_table},
     {"[queue NAME]", "What jobs with this `queue` share, one section each. Other names need no section.",
@@ -514,6 +517,7 @@ result<void> check_daemon_values(const daemon_settings& bound, const settings& f
     if (!addresses) return with_origin(addresses.error(), from);
     if (const auto to = bound.at("trace").text("endpoint"); !to.empty())
         if (auto good = parse_collector(to); !good) return with_origin(good.error(), from);
+    if (auto hook = read_scaling_hook(bound); !hook) return with_origin(hook.error(), from);
     return {};
 }
 

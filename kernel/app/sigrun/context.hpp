@@ -80,6 +80,7 @@ void add_plugin_dev_command(CLI::App& group, context& ctx);
 void add_balancer_commands(CLI::App& app, context& ctx);
 void add_probe_command(CLI::App& app, context& ctx);
 void add_events_command(CLI::App& app, context& ctx);
+void add_demand_command(CLI::App& app, context& ctx);
 void add_bench_command(CLI::App& app, context& ctx);
 void add_chaos_command(CLI::App& app, context& ctx);
 void add_backup_command(CLI::App& app, context& ctx);

@@ -236,39 +236,6 @@ std::vector<std::string> split_list(std::string_view text) {
     return out;
 }
 
-result<std::vector<std::string>> split_words(std::string_view text) {
-    std::vector<std::string> out;
-    std::optional<std::string> word;
-    char quote = 0;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const char c = text[i];
-        const bool last = i + 1 == text.size();
-        if (quote && c == quote) {
-            quote = 0;
-        } else if (c == '\\' && quote != '\'') {
-            if (last) return bad_value("", "a character behind \\", "the end");
-            const char next = text[++i];
-            if (!word) word.emplace();
-            if (quote && next != '"' && next != '\\') *word += c;
-            *word += next;
-        } else if (quote) {
-            *word += c;
-        } else if (c == '\'' || c == '"') {
-            quote = c;
-            if (!word) word.emplace();
-        } else if (is_blank(c)) {
-            if (word) out.push_back(std::move(*word));
-            word.reset();
-        } else {
-            if (!word) word.emplace();
-            *word += c;
-        }
-    }
-    if (quote) return bad_value("", std::string("a closing ") + quote, "the end");
-    if (word) out.push_back(std::move(*word));
-    return out;
-}
-
 result<json::value> group_value(std::string_view text, std::string_view policy) {
     const auto colon = text.rfind(':');
     json::object out{{"name", text.substr(0, colon)}};

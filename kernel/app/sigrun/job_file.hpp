@@ -18,6 +18,7 @@
 #pragma once
 
 #include "kernel/base/json.hpp"
+#include "kernel/base/split_words.hpp"
 
 #include <string>
 #include <string_view>
@@ -28,8 +29,6 @@ namespace sigrun::cli {
 /// Sections in their order, keys checked as far as the form needs it: what the daemon does not know it refuses. The problem's field
 /// is "NAME:LINE".
 result<json::object> jobs_of_ini(std::string_view text, const std::string& name);
-/// Words as a shell would split them: blanks, '..', ".." and \; nothing is replaced.
-result<std::vector<std::string>> split_words(std::string_view text);
 /// "a, b (x=1, y=2)" at commas outside of brackets; no empty items.
 std::vector<std::string> split_list(std::string_view text);
 /// "deploy" or "deploy:2", and a policy or "", as the field `group`.

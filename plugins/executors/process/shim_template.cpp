@@ -43,6 +43,18 @@ bool send(int socket, birth& what) {
     return ::sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == static_cast<ssize_t>(sizeof what.what);
 }
 
+// 0: it is over, or too late.
+pid_t hear_birth(int answer) {
+    struct {
+        sigrun_shim_head head;
+        std::int32_t pid;
+    } born{};
+    ssize_t n = 0;
+    do n = ::recv(answer, &born, sizeof born, MSG_WAITALL);
+    while (n < 0 && errno == EINTR);
+    return n == static_cast<ssize_t>(sizeof born) && born.head.type == SIGRUN_SHIM_BORN ? born.pid : 0;
+}
+
 }  // namespace
 
 bool shim_template::begin() {
@@ -54,6 +66,7 @@ bool shim_template::begin() {
     label.resize(SIGRUN_SHIM_LABEL_SIZE - 1, ' ');
     pid_ = spawn_shim(program_, label, theirs.get(), {});
     socket_ = std::move(ours);
+    ++begun_;
     return true;
 }
 
@@ -72,28 +85,29 @@ pid_t shim_template::make(const std::string& label, descriptor& control, int ans
     order.add(files.folder, SIGRUN_SHIM_FOLDER_FD);
     order.add(files.group, SIGRUN_SHIM_GROUP_FD);
     for (int i = 0; i < 3; ++i) order.add(files.v1[static_cast<std::size_t>(i)], SIGRUN_SHIM_MEMORY_FD + i);
+    std::uint64_t asked = 0;
     {
         std::lock_guard lock(mutex_);
         if (failed_ >= k_most_failures || (!socket_ && !begin())) return 0;
+        asked = begun_;
         if (!send(socket_.get(), order)) {
             if (errno == EPIPE || errno == ECONNRESET) end();  // it was killed: the next job gets another
             return 0;
         }
     }
     control.reset();  // nobody but the shim has it now: when that is not made or dies, it is heard here
-    struct {
-        sigrun_shim_head head;
-        std::int32_t pid;
-    } born{};
-    ssize_t n = 0;
-    do n = ::recv(answer, &born, sizeof born, MSG_WAITALL);
-    while (n < 0 && errno == EINTR);
-    const bool is_born = n == static_cast<ssize_t>(sizeof born) && born.head.type == SIGRUN_SHIM_BORN;
-    std::lock_guard lock(mutex_);
-    failed_ = is_born ? 0 : failed_ + 1;
-    if (is_born) return born.pid;
-    // Too late, or not at all. A shim that comes yet finds its socket closed and no order in it, and ends.
-    end();
+    const pid_t born = hear_birth(answer);
+    {
+        std::lock_guard lock(mutex_);
+        failed_ = born ? 0 : failed_ + 1;
+        if (born) return born;
+        if (begun_ == asked) end();  // another thread may have begun the next one
+    }
+    // It makes no more, but may have made this one too late: that has no order and ends, and is waited for like any child.
+    if (const pid_t late = hear_birth(answer)) {
+        ::kill(late, SIGKILL);
+        ::waitpid(late, nullptr, 0);
+    }
     return 0;
 }
 

@@ -4,6 +4,7 @@
 
 #include "shim_process.hpp"
 
+#include <cstdint>
 #include <mutex>
 #include <string>
 
@@ -31,7 +32,8 @@ private:
     std::mutex mutex_;
     descriptor socket_;
     pid_t pid_ = 0;
-    int failed_ = 0;  // births in a row
+    std::uint64_t begun_ = 0;  // counts them
+    int failed_ = 0;           // births in a row
 };
 
 }  // namespace sigrun::process

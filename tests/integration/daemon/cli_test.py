@@ -255,6 +255,9 @@ class CommandLine(FleetTest):
         self.assertIn("connect_timeout", self.sigrun(d, "plugin", "show", "sigrun.valkyrie", check=0).stdout)
         self.assertIn("sigrun.valkyrie", self.sigrun(d, "plugin", "show", "sigrun.valkyry", check=4).stderr)
         self.assertIn("sigrund ", self.sigrun(d, "version", check=0).stdout)
+        d.stop()
+        gone = self.sigrun(d, "version")
+        self.assertEqual((gone.returncode, gone.stdout.startswith("sigrun  "), "not asked" in gone.stdout), (3, True, True), gone)
 
     def test_events_are_watched_until_enough_were_seen(self):
         d = self.daemon()

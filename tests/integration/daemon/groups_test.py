@@ -1,4 +1,6 @@
 """Concurrency groups: only so many jobs of a group run at once, whatever happens to them, their runners and the daemon."""
+import os
+import signal
 import time
 import unittest
 
@@ -248,6 +250,18 @@ class Groups(PuppetTest):
         offer = p.expect("offer", second)
         p.accept(offer)
         p.end(offer)
+        self.assertEqual(d.finished(second)["state"], "succeeded")
+
+    def test_a_runner_that_comes_back_with_a_lost_attempt_ends_it_and_says_so(self):
+        d = self.daemon(settings=LOST_SOON)
+        r = self.runner_for(d)
+        job_id, _ = self.holder(d, group="g", retry={"infrastructure": 0}, timeouts={"run": "1h"})
+        self.started(d, job_id)
+        os.kill(r.pid, signal.SIGSTOP)
+        self.assertEqual(d.finished(job_id)["failure"]["code"], "lost")
+        second = d.submit(command=["true"], group="g")
+        self.blocked(d, second)
+        os.kill(r.pid, signal.SIGCONT)
         self.assertEqual(d.finished(second)["state"], "succeeded")
 
     def test_who_is_cancelled_while_nobody_knows_what_its_runner_does_keeps_its_place_until_that_is_known(self):

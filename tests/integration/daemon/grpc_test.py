@@ -128,6 +128,25 @@ class Grpc(FleetTest):
                                               wait="30s"))
         self.assertEqual((result.state, result.result), ("succeeded", b"\0\xff"))
 
+    def test_every_field_of_a_document_has_one_in_the_messages(self):
+        d = self.daemon()
+        self.runner_for(d)
+        jobs, pb = self.pb.jobs_grpc.JobsStub(self.channel(d)), self.pb.jobs
+        spec = pb.JobSpec(
+            command=["sh", "-c", "ulimit -n; test -t 1 && echo terminal"], prefers=[pb.Preference(condition="cpu.cores > 1", weight=3)],
+            affinity="a", preferred_protocol="valkyrie", max_latency="10s", zone="local",
+            limits=pb.Limits(memory="256MiB", cpus=1.5, open_files=64), retry=pb.Retry(memory_factor=1.5), pty=pb.Terminal(rows=40),
+            isolation=pb.Isolation(tmp="private", enforce="best_effort"))
+        job = jobs.Submit(pb.SubmitRequest(spec=spec, wait="30s"))
+        self.assertEqual(job.state, "succeeded", job)
+        output = b"".join(p.data for p in jobs.Logs(pb.LogsRequest(id=job.id)))
+        self.assertEqual(output.split(), [b"64", b"terminal"])
+        # What the daemon takes as a document, and what the messages can say, are the same.
+        told = problem_of(self.failed(lambda: jobs.Submit(pb.SubmitRequest(document='{"qqqqqqqqqqqqqqqq": 1}'))))
+        fields = set(told["expected"].removeprefix("one of ").split(", "))
+        messages = {f.name for f in pb.JobSpec.DESCRIPTOR.fields} - {"requirement"} | {"requires", "payload"}
+        self.assertEqual(fields, messages)
+
     def test_jobs_that_need_each_other_are_submitted_as_messages_and_as_a_document(self):
         d = self.daemon()
         self.runner_for(d)

@@ -1,4 +1,6 @@
 """The Python client (sdk/clients/python) against real daemons: jobs, output, events, artifacts, errors, TLS, broken connections."""
+import http.client
+import http.server
 import sys
 import threading
 import unittest
@@ -9,6 +11,46 @@ from secure_fleet import SecureFleet, make_certificates, pem
 
 sys.path.insert(0, str(SOURCE / "sdk" / "clients" / "python"))
 from sigrun import ChecksumMismatch, Client, ConnectionLost, DaemonError, WaitTimeout  # noqa: E402
+
+
+class Careless(http.server.ThreadingHTTPServer):
+    """A proxy that says 502 to each path at first, forgets ranges, and breaks off what is large the first time."""
+
+    def __init__(self, port):
+        self.refused, self.cut = [], []
+        owner = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def forward(self):
+                path = self.path.split("?")[0]
+                if path not in owner.refused:
+                    owner.refused.append(path)
+                    self.send_error(502, "nobody is there")
+                    return
+                daemon = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+                daemon.request(self.command, self.path, self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+                answer = daemon.getresponse()
+                body = answer.read()
+                daemon.close()
+                self.send_response(answer.status)
+                for name in ("Content-Type", "ETag"):
+                    if answer.headers[name]:
+                        self.send_header(name, answer.headers[name])
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                if len(body) > 100_000 and path not in owner.cut:
+                    owner.cut.append(path)
+                    body = body[:100_000]
+                self.wfile.write(body)
+                self.close_connection = True
+
+            do_GET = do_POST = forward
+
+            def log_message(self, *_):
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
 
 
 class PythonClient(SecureFleet, FleetTest):
@@ -201,6 +243,19 @@ class PythonClient(SecureFleet, FleetTest):
         with self.assertRaises(DaemonError) as missing:
             direct.download(job["id"], "no such", self.dir)
         self.assertEqual(missing.exception.code, "not_found")
+
+    def test_behind_a_proxy_that_refuses_and_knows_no_ranges(self):
+        d = self.daemon()
+        self.runner_for(d)
+        job = self.client_of(d).run(["sh", "-c", "head -c 300000 /dev/urandom > big; echo done"], artifacts=["big"])
+        proxy = Careless(d.port)
+        self.addCleanup(proxy.server_close)
+        self.addCleanup(proxy.shutdown)
+        c = Client(f"http://127.0.0.1:{proxy.server_port}", timeout=10)
+        self.addCleanup(c.close)
+        self.assertEqual(c.output(job["id"]), b"done\n")
+        self.assertEqual(c.download(job["id"], "big", self.dir).stat().st_size, 300_000)
+        self.assertEqual((len(proxy.refused), len(proxy.cut)), (2, 1))
 
     def test_tls_and_tokens(self):
         make_certificates()

@@ -18,7 +18,7 @@ from secure_fleet import SecureFleet  # noqa: E402
 ANYBODY = {"health.live", "runners.register"}  # a runner's proof is in what it says, not in its call
 READ = {"jobs.get", "jobs.list", "jobs.logs", "jobs.explain", "artifacts.list", "artifacts.read", "runners.list", "runners.get",
         "runners.export", "plugins.list", "plugins.get", "events.watch", "stats.get", "stats.history", "metrics.get", "version.get",
-        "health.ready", "methods.list"}
+        "health.ready", "methods.list", "demand.get"}
 SUBMIT = {"jobs.submit", "jobs.submit_many", "jobs.cancel", "jobs.retry"}
 OPERATE = {"runners.add", "runners.remove", "runners.drain", "runners.resume", "runners.maintenance", "runners.migrate", "runners.detect",
            "runners.reload", "balancers.record", "balancers.recording", "balancers.recorded", "probe.run"}

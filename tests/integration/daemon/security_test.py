@@ -151,6 +151,15 @@ class SecurityTest(SecureFleet, FleetTest):
         clear = self.cli("valkyrie://192.0.2.1:7070", "job", "ls", token=tokens["admin"])
         self.assertIn("could be read on the way", clear.stderr)
 
+    def test_a_runner_whose_record_is_removed_is_out_at_once(self):
+        d = self.secure_daemon()
+        join = self.token(d, "--join")
+        r = self.program(BIN / "sigrun-runner", "--name", "r1", "--state-dir", self.dir / "r1", "--url",
+                         f"valkyrie+tls://localhost:{d.port}", "--ca", pem("ca"), "--join", join)
+        r.wait_line("connected")
+        self.admin(d, "token", "rm", "r1")
+        r.wait_line("the join token is unknown, expired or used up")
+
     def jobs_run_over(self, scheme):
         d = self.secure_daemon()
         join = self.token(d, "--join", "--runners", "build-*", "--label", "zone=eu")

@@ -22,6 +22,41 @@ json::object pairs(const Map& map) {
     return out;
 }
 
+json::object limits_object(const v1::Limits& limits) {
+    json::object o;
+    set_text(o, "memory", limits.memory());
+    if (limits.has_cpus()) o["cpus"] = limits.cpus();
+    if (limits.has_pids()) o["pids"] = limits.pids();
+    if (limits.has_open_files()) o["open_files"] = limits.open_files();
+    set_text(o, "file_size", limits.file_size());
+    set_text(o, "core", limits.core());
+    set_text(o, "workspace", limits.workspace());
+    set_text(o, "enforce", limits.enforce());
+    return o;
+}
+
+json::value terminal_value(const v1::Terminal& terminal) {
+    json::object o;
+    if (terminal.rows()) o["rows"] = terminal.rows();
+    if (terminal.columns()) o["columns"] = terminal.columns();
+    return o.empty() ? json::value(true) : json::value(std::move(o));
+}
+
+json::object isolation_object(const v1::Isolation& isolation) {
+    json::object o;
+    set_text(o, "tmp", isolation.tmp());
+    set_text(o, "mounts", isolation.mounts());
+    set_text(o, "processes", isolation.processes());
+    set_text(o, "network", isolation.network());
+    set_text(o, "ipc", isolation.ipc());
+    set_text(o, "files", isolation.files());
+    set_text(o, "syscalls", isolation.syscalls());
+    set_text(o, "privileges", isolation.privileges());
+    if (isolation.writable_size()) o["writable"] = texts(isolation.writable());
+    set_text(o, "enforce", isolation.enforce());
+    return o;
+}
+
 json::object job_object(const v1::JobSpec& spec) {
     json::object o;
     set_text(o, "kind", spec.kind());
@@ -53,15 +88,22 @@ json::object job_object(const v1::JobSpec& spec) {
     set_text(o, "requires", spec.requirement());
     if (spec.prefers_size()) {
         json::array prefers;
-        for (const auto& each : spec.prefers())
-            prefers.push_back(json::object{{"if", each.condition()}, {"weight", each.weight()}});
+        for (const auto& each : spec.prefers()) {
+            json::object one{{"if", each.condition()}};
+            if (each.has_weight()) one["weight"] = each.weight();
+            prefers.push_back(std::move(one));
+        }
         o["prefers"] = std::move(prefers);
     }
     set_text(o, "queue", spec.queue());
     set_text(o, "tenant", spec.tenant());
     set_text(o, "priority", spec.priority());
     set_text(o, "balancer", spec.balancer());
+    set_text(o, "affinity", spec.affinity());
     set_text(o, "protocol", spec.protocol());
+    set_text(o, "preferred_protocol", spec.preferred_protocol());
+    set_text(o, "max_latency", spec.max_latency());
+    set_text(o, "zone", spec.zone());
     if (spec.labels_size()) o["labels"] = pairs(spec.labels());
     if (spec.has_timeouts()) {
         json::object timeouts;
@@ -76,7 +118,18 @@ json::object job_object(const v1::JobSpec& spec) {
         json::object retry;
         if (spec.retry().has_user()) retry["user"] = spec.retry().user();
         if (spec.retry().has_infrastructure()) retry["infrastructure"] = spec.retry().infrastructure();
+        if (spec.retry().has_memory_factor()) retry["memory_factor"] = spec.retry().memory_factor();
         o["retry"] = std::move(retry);
+    }
+    if (spec.has_limits()) o["limits"] = limits_object(spec.limits());
+    set_text(o, "user", spec.user());
+    if (spec.has_pty()) o["pty"] = terminal_value(spec.pty());
+    if (spec.has_isolation()) o["isolation"] = isolation_object(spec.isolation());
+    if (spec.has_container()) {
+        json::object container;
+        set_text(container, "image", spec.container().image());
+        set_text(container, "pull", spec.container().pull());
+        o["container"] = std::move(container);
     }
     set_text(o, "durability", spec.durability());
     set_text(o, "start_at", spec.start_at());

@@ -75,6 +75,15 @@ constexpr std::array k_events{
 constexpr std::array k_history{
     param{source::query, "window", "window", kind::text, "how far back, 1s to 24h; 1h if left out"},
     param{source::query, "series", "series", kind::text, "comma separated beginnings of names; all if left out"}};
+constexpr std::array k_demand{
+    param{source::query, "class", "class", kind::text, "only this class, as an earlier answer names it"},
+    param{source::query, "queue", "queue", kind::text, "only jobs of this queue"},
+    param{source::query, "tenant", "tenant", kind::text, "only jobs of this tenant"},
+    param{source::query, "limit", "limit", kind::integer,
+          "classes that are told one by one, 1 to 1000; 100 if left out"},
+    param{source::query, "hold", "hold", kind::text,
+          "a job that waits for less than this is no shortfall yet; 0s if left out"},
+    param{source::query, "idle", "idle", kind::text, "runners without a job for so long are idle; 5m if left out"}};
 constexpr std::array k_probe{param{source::query, "only", "only", kind::text, "comma separated prefixes of fact keys"}};
 constexpr std::array k_call{param{source::path, "method", ""},
                             param{source::query, "params", "", kind::text, "the method's params as a JSON object"}};
@@ -169,6 +178,8 @@ constexpr route k_routes[] = {
     {"GET", "/v1/stats", "stats.get", answer::json, body::none, 200, "", k_none, "numbers of this daemon"},
     {"GET", "/v1/stats/history", "stats.history", answer::json, body::none, 200, "", k_history,
      "what the daemon did of late, for charts"},
+    {"GET", "/v1/demand", "demand.get", answer::json, body::none, 200, "", k_demand,
+     "runners that jobs wait for, and runners that nobody needs"},
     {"GET", "/v1/version", "version.get", answer::json, body::none, 200, "", k_none, "version of this daemon"},
     {"GET", "/v1/probe", "probe.run", answer::json, body::none, 200, "", k_probe, "facts of the daemon's machine"},
     {"GET", "/healthz", "health.live", answer::json, body::none, 200, "", k_none, "alive"},

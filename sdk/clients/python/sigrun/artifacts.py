@@ -32,10 +32,14 @@ def download(transport: Transport, job_id: str, name: str, to: Union[str, "os.Pa
                         break  # it ended exactly where the connection did
                     if response.status not in (200, 206):
                         error = transport.refused(response)
-                        if error.code not in ("busy", "unavailable"):
+                        if not error.passes:
                             raise error
                         retry.wait(error, error.retry_after)
                         continue
+                    if have and response.status == 200:
+                        out.seek(0)  # something in between knows no ranges
+                        out.truncate()
+                        sha, have = hashlib.sha256(), 0
                     expected = (response.getheader("ETag") or "").strip('"')
                     left = int(response.getheader("Content-Length") or -1)
                     while True:

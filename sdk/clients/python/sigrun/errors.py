@@ -10,7 +10,8 @@ class DaemonError(SigrunError):
     """The daemon refused a request, and says why.
 
     `code` is one of its codes (invalid unknown_field not_found conflict unauthenticated forbidden too_large busy timeout cancelled
-    unsupported unavailable io internal). Where a value was wrong, `field`, `expected` and `found` name it; else they are None."""
+    unsupported unavailable io internal). Where a value was wrong, `field`, `expected` and `found` name it; else they are None. `passes`: the
+    same request may be taken later."""
 
     def __init__(self, status: int, problem: Mapping[str, Any]):
         self.status = status
@@ -21,6 +22,8 @@ class DaemonError(SigrunError):
         self.expected: Optional[str] = problem.get("expected") or None
         self.found: Optional[str] = problem.get("found") or None
         self.retry_after: Optional[float] = problem["retry_after_ms"] / 1000 if problem.get("retry_after_ms") else None
+        # What a proxy says for a daemon it cannot reach has no problem document.
+        self.passes = self.code in ("busy", "unavailable") if problem else status in (502, 503, 504)
         super().__init__(f"{self.code}: {self.detail}")
 
 

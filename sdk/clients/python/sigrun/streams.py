@@ -32,7 +32,7 @@ def log_pieces(transport: Transport, params: Dict[str, Any]) -> Iterator[LogPiec
             response = transport.send(connection, "POST", "/v1/call/jobs.logs" + query_text({"params": json.dumps(params)}))
             if response.status != 200:
                 error = transport.refused(response)
-                if error.code not in ("busy", "unavailable"):
+                if not error.passes:
                     raise error
                 retry.wait(error, error.retry_after)
                 continue
@@ -75,7 +75,7 @@ def events(transport: Transport, query: Query, after: Optional[int]) -> Iterator
             response = transport.send(connection, "GET", "/v1/events" + query_text({**query, "after": after}))
             if response.status != 200:
                 error = transport.refused(response)
-                if error.code not in ("busy", "unavailable"):
+                if not error.passes:
                     raise error
                 retry.wait(error, error.retry_after)
                 continue

@@ -141,8 +141,7 @@ class Transport:
             if response.status < 300:
                 return problem
             error = DaemonError(response.status, problem)
-            # What a proxy says for a daemon it cannot reach has no problem document.
-            if not (error.code in ("busy", "unavailable") and problem) and not (response.status in (502, 503, 504) and not problem):
+            if not error.passes:
                 raise error
             retry.wait(error, error.retry_after)
 

@@ -68,7 +68,7 @@ const flows = {
     return { answer: await page.locator(".answer p").allTextContents(), terms: await page.locator("table td code").allTextContents() };
   },
   async drain(name) {
-    await open("fleet");
+    await open("fleet?view=map");
     // As without a mouse: into the map, to the first cell, open it.
     await page.locator("canvas").focus();
     await page.keyboard.press("ArrowRight");
@@ -87,7 +87,7 @@ const flows = {
     };
   },
   async filter(where, bad) {
-    await open("fleet");
+    await open("fleet?view=map");
     await page.locator("canvas").waitFor();
     await page.keyboard.press("/");
     await page.getByLabel("Filter by expression").fill(where);
@@ -124,7 +124,7 @@ const flows = {
     await open("fleet");
     await page.getByLabel("Token").fill(token);
     await press("Sign in");
-    await page.locator("canvas").waitFor();
+    await page.locator(".grid-line", { hasText: "r1" }).waitFor();  // so few are shown as a list
     await page.locator(".link-state.good").waitFor();
     await open("runner/r1");
     await press("Drain");
@@ -134,7 +134,7 @@ const flows = {
   async accessible(job) {
     const found = [];
     for (const theme of ["light", "dark"])
-      for (const route of ["fleet", "fleet?view=list", "runner/r1", "jobs", `job/${job}`, "plugins", "balancers", "metrics"]) {
+      for (const route of ["fleet?view=map", "fleet?view=list", "runner/r1", "jobs", `job/${job}`, "plugins", "balancers", "metrics"]) {
         await open(route);
         await page.evaluate((t) => localStorage.setItem("sigrun.theme", t), theme);
         await page.reload();

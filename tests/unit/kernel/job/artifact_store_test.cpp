@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
+
 namespace sigrun::job_test {
 namespace {
 
@@ -94,6 +96,13 @@ TEST_F(artifact_store_test, so_many_upload_at_once_and_the_others_have_their_tur
     ASSERT_EQ(turns.size(), artifact_store::k_at_once);
     turns.front().reset();
     EXPECT_EQ(turns.size(), artifact_store::k_at_once + 1);
+    std::size_t ended = 1;
+    for (; !turns.empty(); ++ended) {
+        const auto over = std::move(turns.back());  // who ends it calls the next one
+        turns.pop_back();
+        turns.erase(std::remove(turns.begin(), turns.end(), nullptr), turns.end());
+    }
+    EXPECT_EQ(ended, artifact_store::k_at_once + 3);
 }
 
 TEST_F(artifact_store_test, a_file_of_another_size_is_damage_and_not_the_content) {

@@ -20,11 +20,23 @@ export function useData(load, keys, every = 0) {
     ++alive.current;
     set({ data: null, error: null });
     again();
-    if (!every) return () => ++alive.current;
-    const timer = setInterval(() => document.visibilityState === "visible" && again(), every);
+    return () => ++alive.current;
+  }, keys);
+  useEffect(() => {
+    if (!every) return;
+    let timer;
+    const later = (ms) => {
+      timer = setTimeout(async () => {
+        const began = Date.now();
+        if (document.visibilityState === "visible") await again();
+        // What is dear for the daemon is asked for less often.
+        if (timer) later(Math.max(every, 20 * (Date.now() - began)));
+      }, ms);
+    };
+    later(every);
     return () => {
-      ++alive.current;
-      clearInterval(timer);
+      clearTimeout(timer);
+      timer = null;
     };
   }, [...keys, every]);
   return { ...state, again };

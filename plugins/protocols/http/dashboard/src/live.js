@@ -7,7 +7,8 @@ let connected = null;        // null: not yet
 const watchers = new Set();  // of `connected`
 
 export function begin() {
-  api.stream("/v1/events", {}, {
+  // Not those of jobs: a daemon has tens of thousands of them in a second, and a page shows a few.
+  api.stream("/v1/events", { types: "Runner,Capabilities,Plugin" }, {
     onEvent: (e) => listeners.forEach((l) => (e.type.startsWith(l.prefix) || e.type === "Gap") && l.act(e)),
     onState: (now) => {
       connected = now;

@@ -68,7 +68,7 @@ TEST(grpc_serve, typed_requests_become_documents) {
     EXPECT_EQ(seen.params, R"({"wait":"1s","idempotency_key":"key"})");
     EXPECT_EQ(
         seen.json,
-        R"({"command":["sh","-c"],"env":{"A":"1","B":"2"},"secrets":{"KEY":"hunter22"},"requires":"cpu.cores > 1","prefers":[{"if":"x","weight":2E0}],)"
+        R"({"command":["sh","-c"],"env":{"A":"1","B":"2"},"secrets":{"KEY":"hunter22"},"requires":"cpu.cores > 1","prefers":[{"if":"x","weight":2}],)"
         R"("timeouts":{"run":"10m","start":"5s","silent":"1m","total":"2h"},"retry":{"user":0},"delay":"5m","idempotent":false,"hedge":false,"explain":true})");
     EXPECT_EQ(seen.payload, "bytes");
     EXPECT_EQ(message_in<v1::Job>(got.data).result(), "bytes");
@@ -84,6 +84,50 @@ TEST(grpc_serve, typed_requests_become_documents) {
     EXPECT_EQ(job.log_bytes(), 9007199254740993u);
     EXPECT_EQ(job.outputs().at("version"), "1.2");
     EXPECT_EQ(job.json(), r.document());
+}
+
+TEST(grpc_serve, what_holds_a_job_and_where_it_goes_become_documents) {
+    controller c;
+    h2_client k(c.uri);
+    v1::SubmitRequest r;
+    auto& spec = *r.mutable_spec();
+    spec.add_prefers()->set_condition("x");
+    spec.set_affinity("cache-7");
+    spec.set_preferred_protocol("grpc");
+    spec.set_max_latency("50ms");
+    spec.set_zone("eu");
+    spec.mutable_retry()->set_memory_factor(1.5);
+    auto& limits = *spec.mutable_limits();
+    limits.set_memory("512MiB");
+    limits.set_cpus(0.5);
+    limits.set_pids(100);
+    limits.set_open_files(0);
+    limits.set_file_size("1GiB");
+    limits.set_core("0");
+    limits.set_workspace("2GiB");
+    limits.set_enforce("required");
+    spec.set_user("build:ci");
+    spec.mutable_pty();
+    auto& isolation = *spec.mutable_isolation();
+    isolation.set_tmp("private");
+    isolation.set_network("none");
+    isolation.set_files("read_only");
+    isolation.add_writable("/var/cache");
+    isolation.set_enforce("best_effort");
+    spec.mutable_container()->set_image("debian:12");
+    spec.mutable_container()->set_pull("never");
+    EXPECT_EQ(k.ask("/sigrun.v1.Jobs/Submit", r.SerializeAsString()).grpc_status(), 0);
+    EXPECT_EQ(
+        c.last_seen().json,
+        R"({"prefers":[{"if":"x"}],"affinity":"cache-7","preferred_protocol":"grpc","max_latency":"50ms","zone":"eu",)"
+        R"("retry":{"memory_factor":1.5E0},"limits":{"memory":"512MiB","cpus":5E-1,"pids":100,"open_files":0,"file_size":"1GiB",)"
+        R"("core":"0","workspace":"2GiB","enforce":"required"},"user":"build:ci","pty":true,)"
+        R"("isolation":{"tmp":"private","network":"none","files":"read_only","writable":["/var/cache"],"enforce":"best_effort"},)"
+        R"("container":{"image":"debian:12","pull":"never"}})");
+    spec.Clear();
+    spec.mutable_pty()->set_rows(40);
+    EXPECT_EQ(k.ask("/sigrun.v1.Jobs/Submit", r.SerializeAsString()).grpc_status(), 0);
+    EXPECT_EQ(c.last_seen().json, R"({"pty":{"rows":40}})");
 }
 
 TEST(grpc_serve, problems_are_status_and_trailers) {

@@ -3,7 +3,6 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import * as api from "../api.js";
 import { count, percent, short, since } from "../format.js";
 import { useData } from "../hooks.js";
-import { useEvents } from "../live.js";
 import { Badge, Empty, Failure, Loading, Page, Panel } from "../parts/basics.jsx";
 import { link } from "../router.js";
 import { told } from "./runner.jsx";
@@ -22,9 +21,8 @@ export function samples(text, name) {
 
 export function Balancers() {
   const metrics = useData(() => api.text("/metrics"), [], 5000);
-  const jobs = useData(() => api.get("/v1/jobs", { limit: 200 }), [], 10000);
+  const jobs = useData(() => api.get("/v1/jobs", { limit: 200 }), [], 2000);
   const plugins = useData(() => api.get("/v1/plugins"), []);
-  useEvents("Job", jobs.again, 1500);
   const shares = useMemo(() => {
     const picks = metrics.data ? samples(metrics.data, "sigrun_balancer_picks_total") : [];
     const by = new Map();
@@ -70,10 +68,10 @@ export function Balancers() {
                 {decisions.map((j) => (
                   <tr key={j.id}>
                     <td><a href={link("job", j.id)}><code>{short(j.id)}</code></a></td>
-                    <td>{j.runner ? <a href={link("runner", j.runner.name)}>{j.runner.name}</a> : "–"}</td>
+                    <td class="nowrap">{j.runner ? <a href={link("runner", j.runner.name)}>{j.runner.name}</a> : "–"}</td>
                     <td>{j.balancer}</td>
                     <td class="muted">{j.reason}</td>
-                    <td class="muted">{since(j.started_at ?? j.submitted_at)}</td>
+                    <td class="muted nowrap">{since(j.started_at ?? j.submitted_at)}</td>
                   </tr>
                 ))}
               </tbody>

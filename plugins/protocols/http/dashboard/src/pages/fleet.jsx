@@ -12,6 +12,7 @@ import { go, link, refine } from "../router.js";
 const statuses = ["online", "busy", "draining", "maintenance", "offline", "error"];
 const tiers = ["ultra", "high", "standard", "basic"];
 const latencyOf = (r) => r.protocols.find((p) => p.name === r.rung)?.latency_us ?? null;
+const few = 25; // runners that are better read line by line than as cells
 const loadOf = (r) => (r.slots ? r.in_flight / r.slots : 0);
 
 /** Ids of the runners that satisfy an expression; null: no expression. Asked again when the fleet changes. */
@@ -64,15 +65,16 @@ export function Fleet({ params }) {
   const [where, setWhere] = useState(params.where ?? "");
   const [only, setOnly] = useState(params.status ?? "");
   const [by, setBy] = useState(params.by ?? "status");
-  const [view, setView] = useState(params.view ?? "map");
+  const [chosen, setView] = useState(params.view ?? "");
   const field = useRef();
   const { ids, error, reason } = useMatching(where);
   const tierOf = useTiers(by === "tier");
   const jobs = useData(() => api.get("/v1/stats"), [], 3000);
   useKey("/", () => field.current.focus());
-  useEffect(() => refine({ where, status: only, by: by === "status" ? "" : by, view: view === "map" ? "" : view }), [where, only, by, view]);
+  useEffect(() => refine({ where, status: only, by: by === "status" ? "" : by, view: chosen }), [where, only, by, chosen]);
 
   const all = useMemo(() => [...fleet.runners.values()].sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true })), [fleet.version]);
+  const view = chosen || (all.length <= few ? "list" : "map");
   const totals = useMemo(() => {
     const t = { slots: 0, in_flight: 0 };
     for (const r of all) {
@@ -80,8 +82,11 @@ export function Fleet({ params }) {
       t.slots += r.slots;
       t.in_flight += r.in_flight;
     }
+    // While the list is still being read: what the daemon counts.
+    if (!fleet.loaded) Object.assign(t, jobs.data?.runners);
+    t.all = Math.max(all.length, statuses.reduce((n, s) => n + (t[s] ?? 0), 0));
     return t;
-  }, [all]);
+  }, [all, fleet.loaded, jobs.data]);
   const fits = (r) => (!only || r.status === only) && (!ids || ids.has(r.id));
   const cells = useMemo(
     () =>
@@ -111,7 +116,7 @@ export function Fleet({ params }) {
       }
     >
       <div class="tiles">
-        <Tile label="runners" value={count(all.length)} />
+        <Tile label="runners" value={count(totals.all)} />
         {statuses.filter((s) => totals[s]).map((s) => (
           <button key={s} class={`tile ${toneOf(s)} ${only === s ? "on" : ""}`} aria-pressed={only === s} onClick={() => setOnly(only === s ? "" : s)}>
             <span class="tile-value">{count(totals[s])}</span>

@@ -1,8 +1,8 @@
 // One job: its attempts over time, its output as it comes, and why it is where it is.
+import { useEffect, useState } from "preact/hooks";
 import * as api from "../api.js";
 import { between, bytes, clock, command, fact, span } from "../format.js";
 import { useData, useNow } from "../hooks.js";
-import { useEvents } from "../live.js";
 import { Action, Badge, Facts, Failure, Loading, Page, Panel } from "../parts/basics.jsx";
 import { LogView } from "../parts/log_view.jsx";
 import { Timeline } from "../parts/timeline.jsx";
@@ -11,13 +11,14 @@ import { go, link } from "../router.js";
 const ended = ["succeeded", "failed", "cancelled", "expired", "dead"];
 
 export function Job({ name: id }) {
-  const job = useData(() => api.get(`/v1/jobs/${id}`), [id], 3000);
-  const why = useData(() => api.get(`/v1/jobs/${id}/explain`), [id], 5000);
+  const [over, end] = useState(false);
+  const job = useData(() => api.get(`/v1/jobs/${id}`), [id], over ? 10000 : 500);
+  const why = useData(() => api.get(`/v1/jobs/${id}/explain`), [id], over ? 10000 : 2000);
   const now = useNow(1000);
-  useEvents("Job", () => (job.again(), why.again()), 300, [id]);
   const j = job.data;
+  useEffect(() => end(ended.includes(j?.state)), [j?.state]);
+  useEffect(() => void why.again(), [j?.state]);
   if (!j) return <Page title="Job">{job.error ? <Failure error={job.error} again={job.again} /> : <Loading />}</Page>;
-  const over = ended.includes(j.state);
   const last = j.attempts.at(-1);
   return (
     <Page

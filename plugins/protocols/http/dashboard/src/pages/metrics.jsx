@@ -15,7 +15,11 @@ const outcomes = { succeeded: "good", failed: "bad", cancelled: "caution", expir
 const statuses = { online: "good", busy: "accent", draining: "caution", maintenance: "series-4", offline: "bad", error: "series-5" };
 
 export function Metrics() {
-  const [window, setWindow] = useState("1h");
+  const [chosen, setWindow] = useState(null);
+  const stats = useData(() => api.get("/v1/stats"), []);
+  // Of a daemon that has just begun an hour would show nothing: its steps are minutes.
+  const young = stats.data && Date.now() - Date.parse(stats.data.started_at) < 600_000;
+  const window = chosen ?? (young ? "5m" : "1h");
   const history = useData(() => api.get("/v1/stats/history", { window }), [window], 10000);
   const h = history.data;
   const times = useMemo(() => (h ? Array.from({ length: h.points }, (_, i) => h.start_ms / 1000 + i * h.step_s) : []), [h]);
@@ -41,7 +45,8 @@ export function Metrics() {
       <div class="charts">
         {charts &&
           charts.map(([title, series, { trim, ...how }]) => {
-            const shown = trim && used(series).length ? used(series) : series;
+            const known = series.filter((s) => s.values.some((v) => v !== null));
+            const shown = trim && used(known).length ? used(known) : known;
             return (
               <Panel key={title} title={title}>
                 {shown.length ? <Chart label={title} times={times} series={shown} {...how} /> : <p class="muted">Nothing in this time.</p>}

@@ -22,14 +22,14 @@ export function Chart({ times, series, format = (v) => v, height = 150, stacked 
     if (!width) return;
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue(`--${name}`).trim();
-    const axis = { stroke: colour("muted"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false }, font: "11px system-ui", size: 58 };
+    const axis = { stroke: colour("muted"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false }, font: "11px system-ui", size: 74 };
     plot.current = new uPlot(
       {
         width, height,
         cursor: { y: false, points: { size: 6 } },
         legend: { live: true },
         scales: { y: { range: (_, lo, hi) => [0, Math.max(hi, 1e-9) * 1.1 || 1] } },
-        axes: [{ ...axis, size: 30 }, { ...axis, values: (_, all) => all.map(format) }],
+        axes: [{ ...axis, size: 42 }, { ...axis, values: (_, all) => all.map(format) }],
         series: [
           { value: (_, v) => (v ? new Date(v * 1000).toLocaleTimeString() : "–") },
           ...series.map((s, i) => ({
