@@ -308,7 +308,9 @@ void feed::run() {
             const bool away = f.from() == failure::source::transport;
             publish([&](news& n) {
                 n.connected = !away;
-                n.trouble = away ? std::string("daemon unreachable, retrying") : std::string(f.what());
+                // A wrong expression comes with itself and a caret, as lines of their own.
+                const std::string_view what = f.what();
+                n.trouble = away ? "daemon unreachable, retrying" : std::string(what.substr(0, what.find('\n')));
                 // What was asked for while it is away is not done when it is back and nobody expects it.
                 for (const auto& lost : actions_)
                     n.outcomes.emplace_back(lost.method + ": the daemon is unreachable", false);

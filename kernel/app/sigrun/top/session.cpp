@@ -376,7 +376,7 @@ void session::draw_list(screen& on, int top, int height) {
     }
     if (rows.shown() == 0)
         on.put(top + 1, 0,
-               !loaded_           ? (state_.connected ? "asking the daemon ..." : "")
+               !loaded_           ? (state_.connected && state_.trouble.empty() ? "asking the daemon ..." : "")
                : rows.all()       ? "nothing has this text; Escape ends the filter"
                : !where().empty() ? "none meets this expression; f changes it"
                                   : "none",
