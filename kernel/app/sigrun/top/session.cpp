@@ -317,13 +317,13 @@ void session::build_page(int width) {
 }
 
 void session::draw_header(screen& on) const {
-    std::string left = "sigrun";
-    if (!state_.version.empty()) left += " " + printable(state_.version);
     const bool narrow = on.width() < 70;
+    std::string left = narrow ? "" : "sigrun";
+    if (!narrow && !state_.version.empty()) left += " " + printable(state_.version);
     if (const auto& t = state_.sums) {
-        left += sdk::concat("  ", whole(t->online), "/", whole(t->runners), narrow ? " up" : " runners online", "  ",
-                            whole(t->queued), narrow ? " wait" : " jobs queued", "  ", whole(t->running),
-                            narrow ? " run" : " running");
+        left += sdk::concat(narrow ? "" : "  ", whole(t->online), "/", whole(t->runners),
+                            narrow ? " up" : " runners online", "  ", whole(t->queued),
+                            narrow ? " wait" : " jobs queued", "  ", whole(t->running), narrow ? " run" : " running");
         if (t->finished_per_second) {
             char rate[32];
             std::snprintf(rate, sizeof rate, "  %.1f/s", *t->finished_per_second);
@@ -409,6 +409,7 @@ void session::draw_last_line(screen& on) {
         return on.cursor_at(y, static_cast<int>(prompt.size() + columns_of(text)));
     }
     if (mode_ == mode::confirm) return on.put(y, 0, printable(question_) + " (y/n)", style::caution, true);
+    if (mode_ == mode::help) return on.put(y, 0, "any key goes back", style::faint);
     if (!message_.empty()) return on.put(y, 0, printable(message_), message_is_bad_ ? style::bad : style::good);
     if (!state_.trouble.empty()) return on.put(y, 0, printable(state_.trouble), style::bad);
     std::string place, hints = "q back";

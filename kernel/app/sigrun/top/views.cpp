@@ -93,10 +93,9 @@ std::vector<list_column> columns_of_view(view which) {
                     {"runner", 0, 6},
                     {"protocol", k_whole | k_extra},
                     {"age", k_right, 0, true, false},
-                    {"tries", k_right | k_extra, 0, true, true},
                     {"queue", k_extra, 7},
                     {"priority", k_whole | k_extra},
-                    {"command", 0, 8}};
+                    {"command", 0, 20}};
         case view::protocols:
             return {{"protocol", k_whole},
                     {"runners", k_right, 0, true, true},
@@ -109,7 +108,7 @@ std::vector<list_column> columns_of_view(view which) {
                     {"in", k_right | k_extra, 0, true, true},
                     {"out", k_right | k_extra, 0, true, true}};
         case view::plugins:
-            return {{"plugin", 0, 14},
+            return {{"plugin", 0, 24},
                     {"kind", k_whole},
                     {"version", k_whole | k_extra},
                     {"generation", k_right | k_extra, 0, true, true},
@@ -174,14 +173,12 @@ std::vector<list_row> job_rows(const json::array& jobs, std::int64_t now_ns) {
     for (const auto& item : jobs) {
         const auto* j = item.if_object();
         if (!j) continue;
-        const auto* attempts = array_or_null(*j, "attempts");
         const auto name = text_or(*j, "name");
         const auto command = command_text(*j);
         out.push_back(
             {std::string(text_or(*j, "id")),
              {text(short_id(text_or(*j, "id"))), state(text_or(*j, "state")), text(name_of(*j, "runner")),
-              text(text_or(*j, "protocol")), since(text_or(*j, "submitted_at"), now_ns),
-              count(attempts ? static_cast<double>(attempts->size()) : 0), text(text_or(*j, "queue")),
+              text(text_or(*j, "protocol")), since(text_or(*j, "submitted_at"), now_ns), text(text_or(*j, "queue")),
               text(text_or(*j, "priority")), text(name.empty() ? command : sdk::concat(name, ": ", command))}});
     }
     return out;
