@@ -4,13 +4,13 @@ set -euo pipefail
 packages=(
     g++ cmake ninja-build ccache mold pkg-config git
     libboost1.81-dev libboost-json1.81-dev libboost-container1.81-dev libboost-filesystem1.81-dev
-    libpoco-dev libhwloc-dev libmnl-dev libcli11-dev prometheus-cpp-dev libxxhash-dev libsqlite3-dev libssl-dev zlib1g-dev
+    libpoco-dev libhwloc-dev libmnl-dev libcli11-dev prometheus-cpp-dev libxxhash-dev libsqlite3-dev libssl-dev zlib1g-dev libncurses-dev
     libpci-dev pciutils pci.ids libseccomp-dev bubblewrap libcurl4-openssl-dev
     libnghttp2-dev libprotobuf-dev protobuf-compiler
     libgtest-dev libbenchmark-dev
     rustc cargo
     curl python3 jq procps openssl util-linux iproute2 ethtool systemd libcap2-bin numactl usbutils
-    python3-grpcio python3-protobuf protobuf-compiler-grpc python3-websockets python3-autobahn nodejs node-ws
+    python3-grpcio python3-protobuf protobuf-compiler-grpc python3-websockets python3-autobahn python3-pyte nodejs node-ws
     haproxy nginx libnginx-mod-stream nghttp2-client prometheus chromium
 )
 case "${1:-}" in

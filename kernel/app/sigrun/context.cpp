@@ -60,12 +60,14 @@ std::string context::token() const {
     return *text;
 }
 
+client::target context::target() const {
+    return {daemon_url(options.url, around), plugins(), daemon_timeout(), token(), network_settings(options)};
+}
+
 client& context::daemon() {
     if (!client_) {
         waiter& waits_here = waits();  // before the plugins' threads: they inherit the signal mask
-        client_ = std::make_unique<client>(client::target{daemon_url(options.url, around), plugins(), daemon_timeout(),
-                                                          token(), network_settings(options)},
-                                           waits_here);
+        client_ = std::make_unique<client>(target(), waits_here);
     }
     if (!client_->connected()) client_->connect();
     reached_ = true;

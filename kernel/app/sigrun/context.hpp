@@ -37,6 +37,8 @@ public:
     const terminal& out();
     const terminal& err();
     waiter& waits();
+    /// Where the daemon is, and how to speak to it; throws failure.
+    client::target target() const;
     /// Connected; throws failure.
     client& daemon();
     bool connected() const { return client_ && client_->connected(); }
@@ -88,6 +90,7 @@ void add_config_commands(CLI::App& app, context& ctx);
 /// Those of `config` that ask the daemon; `group` is the command `config`.
 void add_live_config_commands(CLI::App& group, context& ctx);
 void add_token_commands(CLI::App& app, context& ctx);
+void add_top_command(CLI::App& app, context& ctx);
 void add_version_command(CLI::App& app, context& ctx);
 
 }  // namespace sigrun::cli

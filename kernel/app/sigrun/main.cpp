@@ -103,6 +103,7 @@ int main(int argc, char** argv) {
     add_probe_command(app, ctx);
     add_events_command(app, ctx);
     add_demand_command(app, ctx);
+    add_top_command(app, ctx);
     add_bench_command(app, ctx);
     add_chaos_command(app, ctx);
     add_backup_command(app, ctx);

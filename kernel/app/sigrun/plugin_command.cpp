@@ -63,7 +63,9 @@ int list(context& ctx) {
     return k_ok;
 }
 
-std::string details(const json::object& plugin, const terminal& where) {
+}  // namespace
+
+std::string plugin_details(const json::object& plugin, const terminal& where) {
     fields f;
     const auto state = text_or(plugin, "state");
     f.add("id", {text_or(plugin, "id"), style::strong});
@@ -110,9 +112,11 @@ std::string details(const json::object& plugin, const terminal& where) {
     return out;
 }
 
+namespace {
+
 int show(context& ctx, const std::string& name) {
     const json::object plugin = ask_about_plugin(ctx, "plugins.get", {{"id", name}}, name);
-    context::print(ctx.json() ? json::serialize(plugin) + "\n" : details(plugin, ctx.out()));
+    context::print(ctx.json() ? json::serialize(plugin) + "\n" : plugin_details(plugin, ctx.out()));
     return k_ok;
 }
 

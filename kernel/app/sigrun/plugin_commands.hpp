@@ -27,6 +27,8 @@ json::object ask_about_plugin(context& ctx, std::string_view method, const json:
                               const std::string& name);
 /// The line that tells what a reload did.
 std::string reload_text(const json::object& answer);
+/// What `sigrun plugin show` prints.
+std::string plugin_details(const json::object& plugin, const terminal& where);
 /// "3 s", "4 min".
 std::string age_text(double seconds);
 

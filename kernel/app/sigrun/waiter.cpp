@@ -15,20 +15,22 @@
 
 namespace sigrun::cli {
 
-waiter::waiter() {
+waiter::waiter(signals which) {
+    wake_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (wake_fd_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+    if (which == signals::left) return;
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
     ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
-    wake_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     signal_fd_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (wake_fd_ < 0 || signal_fd_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd and signalfd");
+    if (signal_fd_ < 0) throw std::system_error(errno, std::generic_category(), "signalfd");
 }
 
 waiter::~waiter() {
     ::close(wake_fd_);
-    ::close(signal_fd_);
+    if (signal_fd_ >= 0) ::close(signal_fd_);
 }
 
 void waiter::wake() noexcept {
@@ -37,8 +39,14 @@ void waiter::wake() noexcept {
     [[maybe_unused]] const auto written = ::write(wake_fd_, &one, sizeof one);
 }
 
+void waiter::interrupt() noexcept {
+    interrupted_ = true;
+    wake();
+}
+
 waiter::outcome waiter::wait_until(time_point deadline) {
     for (;;) {
+        if (interrupted_) return outcome::interrupted;
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
         const auto ms = std::clamp<std::int64_t>(left.count(), 0, 3'600'000);
         std::array<pollfd, 2> watched{{{signal_fd_, POLLIN, 0}, {wake_fd_, POLLIN, 0}}};

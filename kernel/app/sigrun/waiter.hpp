@@ -5,16 +5,23 @@
 
 #include "kernel/base/clock.hpp"
 
+#include <atomic>
+
 namespace sigrun::cli {
 
 class waiter {
 public:
-    waiter();  // std::system_error if the kernel has no descriptor left
+    enum class signals { taken, left };
+    /// `left`: signals are somebody else's; such a waiter may be used by another thread. std::system_error if the kernel has no
+    /// descriptor left.
+    explicit waiter(signals which = signals::taken);
     ~waiter();
     waiter(const waiter&) = delete;
     waiter& operator=(const waiter&) = delete;
 
     void wake() noexcept;
+    /// [any] Every wait from now on ends at once, as interrupted.
+    void interrupt() noexcept;
     enum class outcome { woken, interrupted, timed_out };
     outcome wait_until(time_point deadline);
     /// The signal of the last interruption.
@@ -23,6 +30,7 @@ public:
 private:
     int wake_fd_ = -1, signal_fd_ = -1;
     int signal_ = 0;
+    std::atomic<bool> interrupted_{false};
 };
 
 }  // namespace sigrun::cli

@@ -1,0 +1,450 @@
+#include "kernel/app/sigrun/top/session.hpp"
+
+#include "kernel/app/sigrun/cell_text.hpp"
+#include "kernel/app/sigrun/job_view.hpp"
+#include "kernel/app/sigrun/plugin_commands.hpp"
+#include "kernel/app/sigrun/runner_view.hpp"
+#include "kernel/app/sigrun/units.hpp"
+#include "kernel/base/clock.hpp"
+
+#include <sigrun/cpp/text.hpp>
+
+#include <algorithm>
+#include <cstdio>
+
+namespace sigrun::cli::top {
+namespace {
+
+constexpr int k_least_width = 40, k_least_height = 10;
+constexpr std::size_t k_most_log = 1u << 20;
+constexpr std::size_t k_most_typed = 1024;
+
+constexpr const char* k_help =
+    "1-5, Tab       runners, jobs, protocols, plugins, balancers and queues\n"
+    "arrows, j k    move; PgUp PgDn Home End (g G) too\n"
+    "Enter          details; Escape or q goes back\n"
+    "< >, s         sort by another column; r turns the order\n"
+    "/              only rows with this text\n"
+    "f              only runners or jobs this expression holds for,\n"
+    "               as `sigrun runner ls --where` takes it\n"
+    "d              runner: drain, or resume\n"
+    "c              job: cancel\n"
+    "l              job: its output, live\n"
+    "R              plugin: read its file again\n"
+    "Ctrl-L         draw the screen again; Ctrl-Z suspend\n"
+    "q, Ctrl-C      leave\n";
+
+std::vector<std::string> lines_of(std::string_view text) {
+    std::vector<std::string> out;
+    while (!text.empty()) {
+        const auto line = text.substr(0, text.find('\n'));
+        out.emplace_back(line);
+        text.remove_prefix(std::min(line.size() + 1, text.size()));
+    }
+    return out;
+}
+
+/// A line of a job's output: tabs as spaces, colours left out, all else made visible.
+std::string log_line(std::string_view line) {
+    std::string out;
+    for (std::size_t i = 0; i < line.size(); ++i) {
+        if (line[i] == '\t') {
+            out.append(8 - out.size() % 8, ' ');
+        } else if (line[i] == '\033' && i + 1 < line.size() && line[i + 1] == '[') {
+            for (i += 2; i < line.size() && (line[i] < '@' || line[i] > '~');) ++i;
+        } else if (line[i] != '\r' || i + 1 < line.size()) {
+            out += line[i];
+        }
+    }
+    return printable(out);
+}
+
+std::string last_character_off(std::string text) {
+    while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xC0u) == 0x80u) text.pop_back();
+    if (!text.empty()) text.pop_back();
+    return text;
+}
+
+std::string whole(double n) { return grouped(static_cast<std::uint64_t>(n)); }
+
+}  // namespace
+
+session::session(feed& from, const start_with& how, bool colour)
+    : feed_(from), colour_(colour), wheres_(k_view_names.size()), view_(how.which) {
+    for (std::size_t i = 0; i < k_view_names.size(); ++i) lists_.emplace_back(columns_of_view(static_cast<view>(i)));
+    for (const view each : {view::runners, view::protocols, view::plugins})
+        lists_[static_cast<std::size_t>(each)].sort_by(0);
+    if (!how.sort.empty()) list().sort_by(list().column_named(how.sort));
+    if (how.reversed) list().reverse();
+    list().filter(how.filter);
+    where() = how.where;
+    feed_.watch(view_, where());
+}
+
+void session::show_view(view which) {
+    if (which == view_) return;
+    view_ = which;
+    loaded_ = false;
+    message_.clear();
+    feed_.watch(view_, where());
+}
+
+void session::update(news fresh) {
+    for (const auto& [text, done] : fresh.outcomes) {
+        message_ = text;
+        message_is_bad_ = !done;
+    }
+    if (fresh.rows && fresh.of == view_ && fresh.where == where()) {
+        list().set_rows(std::move(*fresh.rows));
+        loaded_ = true;
+        more_ = fresh.more;
+    }
+    if (fresh.document && fresh.page == page_ && fresh.page_key == page_key_) {
+        document_ = std::move(fresh.document);
+        explained_ = std::move(fresh.explained);
+    }
+    if (page_ == page_kind::log && !fresh.log.empty()) {
+        log_ += fresh.log;
+        if (log_.size() > k_most_log) log_.erase(0, log_.find('\n', log_.size() - k_most_log) + 1);
+    }
+    fresh.rows.reset();
+    state_ = std::move(fresh);
+}
+
+void session::ask(std::string question, std::function<void()> yes) {
+    question_ = std::move(question);
+    yes_ = std::move(yes);
+    before_confirm_ = mode_;
+    mode_ = mode::confirm;
+}
+
+void session::open(page_kind which) {
+    if (const auto* row = list().selected_row(); mode_ == mode::list && row) {
+        page_key_ = row->key;
+        page_title_ = row->cells[view_ == view::balancers ? 1 : 0].shown.text;
+    }
+    page_ = which;
+    document_.reset();
+    explained_.reset();
+    log_.clear();
+    line_ = 0;
+    follow_ = which == page_kind::log;
+    mode_ = mode::page;
+    feed_.open(which, page_key_);
+}
+
+bool session::command(char c) {
+    const auto* row = list().selected_row();
+    if (!row) return false;
+    const bool in_page = mode_ == mode::page;
+    const std::string key = in_page ? page_key_ : row->key;
+    const std::string name = in_page ? page_title_ : row->cells[0].shown.text;
+    if (c == 'd' && view_ == view::runners) {
+        std::string status = row->cells[1].shown.text;
+        if (in_page && document_) status = std::string(text_or(*document_, "status"));
+        const bool drained = status == "draining" || status == "maintenance";
+        ask((drained ? "resume " : "drain ") + name + "?", [this, key, name, drained] {
+            feed_.act(drained ? "runners.resume" : "runners.drain", key,
+                      name + (drained ? " takes jobs again" : " is drained"));
+        });
+    } else if (c == 'c' && view_ == view::jobs) {
+        ask("cancel job " + name + "?",
+            [this, key, name] { feed_.act("jobs.cancel", key, "job " + name + " is cancelled"); });
+    } else if (c == 'R' && view_ == view::plugins) {
+        ask("reload " + name + "?",
+            [this, key, name] { feed_.act("plugins.reload", key, name + ": its file was read again"); });
+    } else if (c == 'l' && view_ == view::jobs) {
+        open(page_kind::log);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+bool session::press(const key& pressed, screen& on) {
+    if (pressed.code == key_code::interrupt) return false;
+    if (pressed.code == key_code::redraw) {
+        on.redraw();
+        return true;
+    }
+    if (pressed.code == key_code::suspend) {
+        on.suspend();
+        return true;
+    }
+    switch (mode_) {
+        case mode::list: press_in_list(pressed); break;
+        case mode::filter:
+        case mode::where: press_in_prompt(pressed); break;
+        case mode::page: press_in_page(pressed); break;
+        case mode::help: mode_ = mode::list; break;
+        case mode::confirm:
+            mode_ = before_confirm_;
+            message_.clear();
+            if (pressed.typed == "y" || pressed.typed == "Y") yes_();
+            break;
+    }
+    return !quit_;
+}
+
+void session::press_in_list(const key& pressed) {
+    const auto page = static_cast<std::ptrdiff_t>(page_height_);
+    const auto next = [&](int step) {
+        const int n = static_cast<int>(k_view_names.size());
+        show_view(static_cast<view>((static_cast<int>(view_) + step + n) % n));
+    };
+    message_.clear();
+    switch (pressed.code) {
+        case key_code::up: return list().move(-1);
+        case key_code::down: return list().move(1);
+        case key_code::page_up: return list().move(-page);
+        case key_code::page_down: return list().move(page);
+        case key_code::home: return list().move_to(0);
+        case key_code::end: return list().move_to(list().shown());
+        case key_code::tab:
+        case key_code::right: return next(1);
+        case key_code::back_tab:
+        case key_code::left: return next(-1);
+        case key_code::escape: return list().filter({});
+        case key_code::enter:
+            if (list().selected_row())
+                open(view_ == view::runners   ? page_kind::runner
+                     : view_ == view::jobs    ? page_kind::job
+                     : view_ == view::plugins ? page_kind::plugin
+                                              : page_kind::none);
+            return;
+        default: break;
+    }
+    if (pressed.typed.size() != 1) return;
+    const char c = pressed.typed[0];
+    if (c >= '1' && c < '1' + static_cast<int>(k_view_names.size())) return show_view(static_cast<view>(c - '1'));
+    switch (c) {
+        case 'q': quit_ = true; return;
+        case 'j': return list().move(1);
+        case 'k': return list().move(-1);
+        case 'g': return list().move_to(0);
+        case 'G': return list().move_to(list().shown());
+        case 's':
+        case '>': return list().next_column(1);
+        case '<': return list().next_column(-1);
+        case 'r': return list().reverse();
+        case '?': mode_ = mode::help; return;
+        case '/':
+            typed_ = list().filter_text();
+            mode_ = mode::filter;
+            return;
+        case 'f':
+            if (view_ != view::runners && view_ != view::jobs) {
+                message_ = "expressions are for runners and jobs; / filters by text";
+                message_is_bad_ = true;
+                return;
+            }
+            typed_ = where();
+            mode_ = mode::where;
+            return;
+        default: command(c);
+    }
+}
+
+void session::press_in_prompt(const key& pressed) {
+    switch (pressed.code) {
+        case key_code::escape: mode_ = mode::list; return;
+        case key_code::backspace: typed_ = last_character_off(std::move(typed_)); break;
+        case key_code::enter:
+            if (mode_ == mode::where && where() != typed_) {
+                where() = typed_;
+                list().set_rows({});
+                loaded_ = false;
+                feed_.watch(view_, where());
+            }
+            if (mode_ == mode::filter) list().filter(typed_);
+            mode_ = mode::list;
+            return;
+        case key_code::text:
+            if (typed_.size() < k_most_typed) typed_ += pressed.typed;
+            break;
+        default: break;
+    }
+    // Text filters while one types; an expression is of use only when it is whole.
+    if (mode_ == mode::filter) list().filter(typed_);
+}
+
+void session::press_in_page(const key& pressed) {
+    const auto height = static_cast<std::size_t>(page_height_);
+    const std::size_t last = lines_.size() > height ? lines_.size() - height : 0;
+    const auto go = [&](std::size_t to) {
+        line_ = std::min(to, last);
+        follow_ = page_ == page_kind::log && line_ == last;
+    };
+    const bool typed = pressed.typed.size() == 1;
+    const char c = typed ? pressed.typed[0] : '\0';
+    if (pressed.code == key_code::up || c == 'k') return go(line_ ? line_ - 1 : 0);
+    if (pressed.code == key_code::down || c == 'j') return go(line_ + 1);
+    if (pressed.code == key_code::page_up) return go(line_ > height ? line_ - height : 0);
+    if (pressed.code == key_code::page_down) return go(line_ + height);
+    if (pressed.code == key_code::home || c == 'g') return go(0);
+    if (pressed.code == key_code::end || c == 'G') return go(last);
+    if (pressed.code == key_code::escape || c == 'q') {
+        message_.clear();
+        if (page_ == page_kind::log) return open(page_kind::job);
+        mode_ = mode::list;
+        page_ = page_kind::none;
+        feed_.open(page_kind::none, {});
+        return;
+    }
+    if (typed) command(c);
+}
+
+void session::build_page(int width) {
+    terminal where;
+    where.colour = colour_;
+    where.width = static_cast<unsigned>(width);
+    const auto now = clock::system().wall_ns();
+    lines_.clear();
+    if (page_ == page_kind::log) {
+        for (const auto& line : lines_of(log_)) lines_.push_back(log_line(line));
+    } else if (page_ == page_kind::none) {
+        fields f;
+        for (std::size_t i = 0; i < list().columns().size() && list().selected_row(); ++i)
+            f.add(list().columns()[i].name, list().selected_row()->cells[i].shown);
+        lines_ = lines_of(f.render(where));
+    } else if (document_) {
+        if (page_ == page_kind::runner) lines_ = lines_of(runner_details(*document_, true, where, now));
+        if (page_ == page_kind::plugin) lines_ = lines_of(plugin_details(*document_, where));
+        if (page_ == page_kind::job)
+            lines_ = lines_of(job_details(*document_, where, now) +
+                              (explained_ ? "\n" + explanation(*explained_, where) : std::string()));
+    }
+}
+
+void session::draw_header(screen& on) const {
+    const bool narrow = on.width() < 70;
+    std::string left = narrow ? "" : "sigrun";
+    if (!narrow && !state_.version.empty()) left += " " + printable(state_.version);
+    if (const auto& t = state_.sums) {
+        left += sdk::concat(narrow ? "" : "  ", whole(t->online), "/", whole(t->runners),
+                            narrow ? " up" : " runners online", "  ", whole(t->queued),
+                            narrow ? " wait" : " jobs queued", "  ", whole(t->running), narrow ? " run" : " running");
+        if (t->finished_per_second) {
+            char rate[32];
+            std::snprintf(rate, sizeof rate, "  %.1f/s", *t->finished_per_second);
+            left += rate;
+        }
+    }
+    const std::string right = state_.connected ? "connected" : state_.trouble.empty() ? "connecting" : "unreachable";
+    const int x = on.width() - static_cast<int>(right.size());
+    on.put(0, 0, left, style::strong, false, std::max(0, x - 1));
+    on.put(0, x, right, state_.connected ? style::good : style::bad);
+    int at = 0;
+    for (std::size_t i = 0; i < k_view_names.size(); ++i) {
+        const auto name = on.width() < 60 ? k_view_names[i].substr(0, 5) : k_view_names[i];
+        const auto tab = sdk::concat(" ", i + 1, " ", name, on.width() < 60 ? "" : " ");
+        on.put(1, at, tab, style::plain, i == static_cast<std::size_t>(view_));
+        at += static_cast<int>(tab.size());
+    }
+    const auto& limits = wheres_[static_cast<std::size_t>(view_)];
+    const auto& filter = lists_[static_cast<std::size_t>(view_)].filter_text();
+    std::string told;
+    if (!filter.empty()) told += " /" + printable(filter);
+    if (!limits.empty()) told += " f: " + printable(limits);
+    on.put(1, at + 1, told, style::accent);
+}
+
+void session::draw_list(screen& on, int top, int height) {
+    auto& rows = list();
+    const std::size_t lines = static_cast<std::size_t>(std::max(1, height - 1));
+    page_height_ = static_cast<int>(lines);
+    const std::size_t first = rows.window(lines);
+    const auto placed = place_columns(rows, first, lines, static_cast<std::size_t>(on.width()));
+    const auto put = [&](int y, const placed_column& c, const cell& what, bool reverse) {
+        const auto cut = cut_to(what.text, c.width);
+        const bool right = rows.columns()[c.index].flags & column::k_right;
+        const auto x = c.x + (right ? c.width - std::min(c.width, columns_of(cut)) : 0);
+        on.put(y, static_cast<int>(x), cut, reverse ? style::plain : what.how, reverse);
+    };
+    for (const auto& c : placed) {
+        std::string title = rows.columns()[c.index].name;
+        std::transform(title.begin(), title.end(), title.begin(),
+                       [](char ch) { return ch >= 'a' && ch <= 'z' ? static_cast<char>(ch - 32) : ch; });
+        if (rows.sorted_by() == c.index) title += rows.reversed() ? "v" : "^";
+        put(top, c, {title, style::strong}, false);
+    }
+    for (std::size_t i = 0; i < lines && first + i < rows.shown(); ++i) {
+        const int y = top + 1 + static_cast<int>(i);
+        const bool selected = first + i == rows.selected();
+        if (selected) on.bar(y);
+        for (const auto& c : placed) put(y, c, rows.at(first + i).cells[c.index].shown, selected);
+    }
+    if (rows.shown() == 0)
+        on.put(top + 1, 0,
+               !loaded_           ? (state_.connected && state_.trouble.empty() ? "asking the daemon ..." : "")
+               : rows.all()       ? "nothing has this text; Escape ends the filter"
+               : !where().empty() ? "none meets this expression; f changes it"
+                                  : "none",
+               style::faint);
+}
+
+void session::draw_page(screen& on, int top, int height) {
+    build_page(on.width());
+    page_height_ = std::max(1, height - 1);
+    const auto lines = static_cast<std::size_t>(page_height_);
+    const std::size_t last = lines_.size() > lines ? lines_.size() - lines : 0;
+    line_ = follow_ ? last : std::min(line_, last);
+    on.put(top, 0, (page_ == page_kind::log ? "output of job " : std::string()) + page_title_, style::strong);
+    for (std::size_t i = 0; i < lines && line_ + i < lines_.size(); ++i)
+        on.put_painted(top + 1 + static_cast<int>(i), lines_[line_ + i]);
+    if (lines_.empty())
+        on.put(top + 1, 0, page_ == page_kind::log ? "no output yet" : "asking the daemon ...", style::faint);
+}
+
+void session::draw_last_line(screen& on) {
+    const int y = on.height() - 1;
+    on.no_cursor();
+    if (mode_ == mode::filter || mode_ == mode::where) {
+        const std::string prompt = mode_ == mode::filter ? "/" : "where: ";
+        std::string text = printable(typed_);
+        // The end is where one types.
+        while (static_cast<int>(prompt.size() + columns_of(text)) >= on.width())
+            text.erase(0, text.size() - last_character_off(std::string(text.rbegin(), text.rend())).size());
+        on.put(y, 0, prompt + text);
+        return on.cursor_at(y, static_cast<int>(prompt.size() + columns_of(text)));
+    }
+    if (mode_ == mode::confirm) return on.put(y, 0, printable(question_) + " (y/n)", style::caution, true);
+    if (mode_ == mode::help) return on.put(y, 0, "any key goes back", style::faint);
+    if (!message_.empty()) return on.put(y, 0, printable(message_), message_is_bad_ ? style::bad : style::good);
+    if (!state_.trouble.empty()) return on.put(y, 0, printable(state_.trouble), style::bad);
+    std::string place, hints = "q back";
+    if (mode_ == mode::list) {
+        const auto n = list().shown();
+        place = sdk::concat(n ? grouped(list().selected() + 1) : "0", " of ", grouped(n), more_ ? "+" : "");
+        hints = "? help  q quit  Enter details  / filter";
+    }
+    if (view_ == view::runners) hints += mode_ == mode::list ? "  f where  d drain" : "  d drain/resume";
+    if (view_ == view::jobs) hints += mode_ == mode::list ? "  f where  l log  c cancel" : "  l log  c cancel";
+    if (view_ == view::plugins) hints += "  R reload";
+    on.put(y, 0, hints, style::faint, false, on.width() - static_cast<int>(place.size()) - 1);
+    on.put(y, on.width() - static_cast<int>(place.size()), place, style::faint);
+}
+
+void session::draw(screen& on) {
+    on.clear();
+    if (on.width() < k_least_width || on.height() < k_least_height) {
+        on.no_cursor();
+        on.put(0, 0, sdk::concat("too small: ", k_least_width, "x", k_least_height, " or more"));
+        return on.show();
+    }
+    draw_header(on);
+    const int height = on.height() - 3;
+    const auto what = mode_ == mode::confirm ? before_confirm_ : mode_;
+    if (what == mode::help) {
+        int y = 2;
+        for (const auto& line : lines_of(k_help)) on.put(y++, 0, line);
+    } else if (what == mode::page) {
+        draw_page(on, 2, height);
+    } else {
+        draw_list(on, 2, height);
+    }
+    draw_last_line(on);
+    on.show();
+}
+
+}  // namespace sigrun::cli::top
