@@ -34,7 +34,7 @@ class TopTest(FleetTest):
         t.shows("DEGRADED")
         t.shows("valkyrie")
         t.press("4")
-        t.shows("sigrun.sqlite")
+        t.shows("sigrun.adaptive")
         t.press("\t")
         t.shows("adaptive")
         t.shows("(all others)")
