@@ -163,9 +163,10 @@ bool job_engine::may_be_queued(job& j) {
     job_lock lock(j.mutex);
     const attempt* last = j.current();
     if (last && failed_there(*last)) plan_retry(j, true, last->why);
-    if (j.denied) note_demand(j);
-    if (j.denied) arm(j);
-    return !j.denied;
+    if (!j.denied) return true;
+    note_demand(j);
+    arm(j);
+    return false;
 }
 
 void job_engine::start() {

@@ -179,6 +179,8 @@ class Attempts(PuppetTest):
         job = d.request("POST", f"/v1/jobs/{job_id}/cancel")[1]
         self.assertEqual((d.finished(job_id)["state"], d.job(job_id)["runner_state"]), ("cancelled", "unknown"), job)
         self.assertEqual(p.connect([p.listed(offer)]), {(job_id, 1): "kill"})
+        self.assertEqual(self.in_flight(d), 1)  # it is being ended
+        p.end(offer, 9)
         wait_until("the place is free", lambda: self.in_flight(d) == 0)
 
     def test_a_cancel_is_said_again_on_the_next_connection(self):

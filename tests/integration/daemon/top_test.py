@@ -34,7 +34,7 @@ class TopTest(FleetTest):
         t.shows("DEGRADED")
         t.shows("valkyrie")
         t.press("4")
-        t.shows("sigrun.sqlite")
+        t.shows("sigrun.adaptive")
         t.press("\t")
         t.shows("adaptive")
         t.shows("(all others)")
@@ -130,6 +130,61 @@ class TopTest(FleetTest):
         t.shows("too small")
         t.resize(120, 30)
         t.shows("LATENCY")
+
+    def test_all_of_the_help_can_be_read_in_a_small_window(self):
+        t = self.top(self.daemon(), columns=40, rows=10)
+        t.shows("connected")
+        t.press("?")
+        t.shows("runners, jobs, protocols,")
+        self.assertNotIn("\u2026", t.text())  # wrapped, not cut
+        t.press("j" * 40)
+        t.shows("leave")
+        t.shows_no("runners, jobs, protocols,")
+        self.assertEqual(t.lines()[-1], "arrows move, any other key goes back")
+        t.press("k" * 40)
+        t.shows("runners, jobs, protocols,")
+        t.press("q")
+        t.shows("NAME")
+
+    def test_a_long_name_leaves_the_question_readable(self):
+        d = self.daemon()
+        name = "a-runner-whose-name-is-longer-than-the-window"
+        self.runner_for(d, name)
+        t = self.top(d, columns=40, rows=10)
+        t.shows("a-runner")
+        t.press("d")
+        t.shows("(y/n)")
+        self.assertIn("drain a-runner", t.text())
+        t.press("y")
+        d.runner_status(name, "draining")
+
+    def test_a_daemon_that_stands_still_holds_up_no_key(self):
+        d = self.daemon()
+        self.runner_for(d)
+        t = self.top(d)
+        t.shows("r1")
+        d.process.send_signal(signal.SIGSTOP)
+        try:
+            t.press("2")
+            t.shows("COMMAND")
+            t.press("?")
+            t.shows("sort by another column")
+            t.press("xq")
+            self.assertEqual(t.ended(), 0)
+        finally:
+            d.process.send_signal(signal.SIGCONT)
+
+    def test_a_plugin_is_read_again_and_a_yes_is_needed_for_it(self):
+        d = self.daemon()
+        t = self.top(d, "--view", "plugins", "--filter", "sqlite")
+        t.shows("sigrun.sqlite")
+        t.press("R")
+        t.shows("reload sigrun.sqlite? (y/n)")
+        t.press("n")
+        t.shows_no("(y/n)")
+        self.assertNotIn("read again", t.text())
+        t.press("Ry")
+        t.shows("its file was read again")
 
     def test_a_daemon_that_went_away_is_found_again(self):
         d = self.daemon()

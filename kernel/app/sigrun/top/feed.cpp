@@ -323,6 +323,10 @@ void feed::run() {
                     if (waits_.wait_until(next) == waiter::outcome::interrupted) return;
                 continue;
             }
+        } catch (const std::exception& e) {
+            // An answer that nobody here can read. A thread that ends with it would leave the terminal as it is.
+            publish([&](news& n) { n.trouble = e.what(); });
+            next = steady_clock::now() + interval_;
         }
         if (waits_.wait_until(next) == waiter::outcome::interrupted) return;
     }

@@ -19,20 +19,20 @@ constexpr int k_least_width = 40, k_least_height = 10;
 constexpr std::size_t k_most_log = 1u << 20;
 constexpr std::size_t k_most_typed = 1024;
 
-constexpr const char* k_help =
-    "1-5, Tab       runners, jobs, protocols, plugins, balancers and queues\n"
-    "arrows, j k    move; PgUp PgDn Home End (g G) too\n"
-    "Enter          details; Escape or q goes back\n"
-    "< >, s         sort by another column; r turns the order\n"
-    "/              only rows with this text\n"
-    "f              only runners or jobs this expression holds for,\n"
-    "               as `sigrun runner ls --where` takes it\n"
-    "d              runner: drain, or resume\n"
-    "c              job: cancel\n"
-    "l              job: its output, live\n"
-    "R              plugin: read its file again\n"
-    "Ctrl-L         draw the screen again; Ctrl-Z suspend\n"
-    "q, Ctrl-C      leave\n";
+constexpr std::pair<const char*, const char*> k_help[] = {
+    {"1-5, Tab", "runners, jobs, protocols, plugins, balancers and queues"},
+    {"arrows, j k", "move; PgUp PgDn Home End (g G) too"},
+    {"Enter", "details; Escape or q goes back"},
+    {"< >, s", "sort by another column; r turns the order"},
+    {"/", "only rows with this text"},
+    {"f", "only runners or jobs this expression holds for, as `sigrun runner ls --where` takes it"},
+    {"d", "runner: drain, or resume"},
+    {"c", "job: cancel"},
+    {"l", "job: its output, live"},
+    {"R", "plugin: read its file again"},
+    {"Ctrl-L", "draw the screen again; Ctrl-Z suspend"},
+    {"q, Ctrl-C", "leave"},
+};
 
 std::vector<std::string> lines_of(std::string_view text) {
     std::vector<std::string> out;
@@ -176,7 +176,7 @@ bool session::press(const key& pressed, screen& on) {
         case mode::filter:
         case mode::where: press_in_prompt(pressed); break;
         case mode::page: press_in_page(pressed); break;
-        case mode::help: mode_ = mode::list; break;
+        case mode::help: press_in_help(pressed); break;
         case mode::confirm:
             mode_ = before_confirm_;
             message_.clear();
@@ -227,7 +227,10 @@ void session::press_in_list(const key& pressed) {
         case '>': return list().next_column(1);
         case '<': return list().next_column(-1);
         case 'r': return list().reverse();
-        case '?': mode_ = mode::help; return;
+        case '?':
+            mode_ = mode::help;
+            line_ = 0;
+            return;
         case '/':
             typed_ = list().filter_text();
             mode_ = mode::filter;
@@ -266,6 +269,20 @@ void session::press_in_prompt(const key& pressed) {
     }
     // Text filters while one types; an expression is of use only when it is whole.
     if (mode_ == mode::filter) list().filter(typed_);
+}
+
+void session::press_in_help(const key& pressed) {
+    const std::string& c = pressed.typed;
+    if (pressed.code == key_code::up || c == "k")
+        line_ -= line_ ? 1 : 0;
+    else if (pressed.code == key_code::down || c == "j")
+        ++line_;  // the end is where it is drawn
+    else if (pressed.code == key_code::page_up)
+        line_ -= std::min(line_, static_cast<std::size_t>(page_height_));
+    else if (pressed.code == key_code::page_down)
+        line_ += static_cast<std::size_t>(page_height_);
+    else
+        mode_ = mode::list;
 }
 
 void session::press_in_page(const key& pressed) {
@@ -396,6 +413,19 @@ void session::draw_page(screen& on, int top, int height) {
         on.put(top + 1, 0, page_ == page_kind::log ? "no output yet" : "asking the daemon ...", style::faint);
 }
 
+void session::draw_help(screen& on, int top, int height) {
+    terminal where;
+    where.width = static_cast<unsigned>(on.width());
+    fields keys;
+    for (const auto& [which, does] : k_help) keys.add(which, does);
+    const auto lines = lines_of(keys.render(where));
+    const auto shown = static_cast<std::size_t>(height);
+    page_height_ = height;
+    line_ = std::min(line_, lines.size() > shown ? lines.size() - shown : 0);
+    for (std::size_t i = 0; i < shown && line_ + i < lines.size(); ++i)
+        on.put(top + static_cast<int>(i), 0, lines[line_ + i]);
+}
+
 void session::draw_last_line(screen& on) {
     const int y = on.height() - 1;
     on.no_cursor();
@@ -408,8 +438,13 @@ void session::draw_last_line(screen& on) {
         on.put(y, 0, prompt + text);
         return on.cursor_at(y, static_cast<int>(prompt.size() + columns_of(text)));
     }
-    if (mode_ == mode::confirm) return on.put(y, 0, printable(question_) + " (y/n)", style::caution, true);
-    if (mode_ == mode::help) return on.put(y, 0, "any key goes back", style::faint);
+    if (mode_ == mode::confirm) {
+        // A long name must not hide what is expected.
+        constexpr std::string_view k_choice = " (y/n)";
+        const auto room = static_cast<std::size_t>(on.width()) - k_choice.size();
+        return on.put(y, 0, cut_to(printable(question_), room) + std::string(k_choice), style::caution, true);
+    }
+    if (mode_ == mode::help) return on.put(y, 0, "arrows move, any other key goes back", style::faint);
     if (!message_.empty()) return on.put(y, 0, printable(message_), message_is_bad_ ? style::bad : style::good);
     if (!state_.trouble.empty()) return on.put(y, 0, printable(state_.trouble), style::bad);
     std::string place, hints = "q back";
@@ -436,8 +471,7 @@ void session::draw(screen& on) {
     const int height = on.height() - 3;
     const auto what = mode_ == mode::confirm ? before_confirm_ : mode_;
     if (what == mode::help) {
-        int y = 2;
-        for (const auto& line : lines_of(k_help)) on.put(y++, 0, line);
+        draw_help(on, 2, height);
     } else if (what == mode::page) {
         draw_page(on, 2, height);
     } else {

@@ -33,6 +33,7 @@ private:
     void show_view(view which);
     void press_in_list(const key& pressed);
     void press_in_prompt(const key& pressed);
+    void press_in_help(const key& pressed);
     void press_in_page(const key& pressed);
     bool command(char c);  // of the selected or the shown one
     void ask(std::string question, std::function<void()> yes);
@@ -41,6 +42,7 @@ private:
     void draw_header(screen& on) const;
     void draw_list(screen& on, int top, int height);
     void draw_page(screen& on, int top, int height);
+    void draw_help(screen& on, int top, int height);
     void draw_last_line(screen& on);
 
     feed& feed_;
