@@ -17,7 +17,7 @@ std::string shortened(std::string text) {
 
 }  // namespace
 
-void write_demand_metrics(exposition& out, demand_view& of) {
+void write_demand_metrics(exposition& out, demand_view& of, bool with_requirements) {
     demand_question what;
     what.limit = of.series();
     const auto answer = of.ask(what);
@@ -40,7 +40,8 @@ void write_demand_metrics(exposition& out, demand_view& of) {
     out.family("sigrun_demand_class_info", "gauge",
                "1; the requirement of a class, perhaps shortened, and the kind of its jobs");
     for (const auto& each : answer->classes) {
-        const auto text = shortened(demand_class::text(*each.pred, each.kind));
+        const auto text =
+            with_requirements ? shortened(demand_class::text(*each.pred, each.kind)) : std::string("not told");
         out.sample({{"class", each.id()}, {"requires", text}, {"kind", each.kind}}, 1);
     }
     out.sample({{"class", ""}, {"requires", "all others"}, {"kind", ""}}, 1);

@@ -70,7 +70,7 @@ private:
     std::list<known> known_;  // newest first
 };
 
-/// Prometheus text of the demand; see kernel/serve/README.md.
-void write_demand_metrics(exposition& out, demand_view& of);
+/// Prometheus text of the demand; see kernel/serve/README.md. `with_requirements`: as live_metrics.
+void write_demand_metrics(exposition& out, demand_view& of, bool with_requirements);
 
 }  // namespace sigrun

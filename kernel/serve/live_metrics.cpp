@@ -149,12 +149,12 @@ void runners(exposition& out, controller& c) {
 
 }  // namespace
 
-std::string live_metrics(controller& c) {
+std::string live_metrics(controller& c, bool with_requirements) {
     std::string text;
     exposition out(text);
     protocols(out, c.plugins, c.plugins.traffic());
     jobs(out, c);
-    if (c.demand) write_demand_metrics(out, *c.demand);
+    if (c.demand) write_demand_metrics(out, *c.demand, with_requirements);
     runners(out, c);
     balancers(out, c);
     plugin_states(out, c.plugins);

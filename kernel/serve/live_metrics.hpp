@@ -6,6 +6,7 @@
 
 namespace sigrun {
 
-std::string live_metrics(controller& c);
+/// `with_requirements`: what jobs ask for is told as text, too.
+std::string live_metrics(controller& c, bool with_requirements);
 
 }  // namespace sigrun

@@ -4,6 +4,7 @@
 #include "kernel/serve/methods.hpp"
 #include "kernel/serve/plain_method.hpp"
 #include "kernel/serve/selection_series.hpp"
+#include "kernel/serve/tenancy.hpp"
 
 #include <sigrun/cpp/text.hpp>
 
@@ -88,7 +89,7 @@ void add_system_methods(router& r, controller& c) {
     auto caches = std::make_shared<cache_series>();
     auto selections = std::make_shared<selection_series>();
     r.add("metrics.get",
-          plain({}, [&c, caches, selections](const json::object&, const call_input&, const call_ptr& call) {
+          plain({}, [&c, caches, selections](const json::object&, const call_input& in, const call_ptr& call) {
               c.numbers.get_gauge("sigrun_jobs_waiting", "Jobs that wait for a place")
                   .set(static_cast<double>(c.jobs.waiting()));
               c.numbers.get_gauge("sigrun_runners", "Registered runners").set(static_cast<double>(c.runners.size()));
@@ -96,7 +97,7 @@ void add_system_methods(router& r, controller& c) {
               const auto probes = c.local.stats();
               caches->tell(c.numbers, "probes", probes, probes.now);
               caches->tell(c.numbers, "endpoints", c.links.detection_stats(), c.links.detection_census());
-              auto text = buffer_ref::copy_of(c.numbers.text() + live_metrics(c));
+              auto text = buffer_ref::copy_of(c.numbers.text() + live_metrics(c, tenant_of(in).empty()));
               call->last("", text.get());
           }));
     r.add("health.live", plain({}, [](const json::object&, const call_input&, const call_ptr& call) {

@@ -117,7 +117,7 @@ class AutoscalingTest(FleetTest):
         wait_until("it has run often", lambda: len(self.lines("calls")) >= 3)
         open_then = len(os.listdir(f"/proc/{d.pid}/fd"))
         seen = len(self.lines("calls"))
-        for i in range(20):  # a new configuration each time, which asks for a run at once
+        for i in range(20):  # the demand changes while it runs
             d.submit(command=["true"], requires=f'label.n == "{i}"')
         wait_until("it has run more often", lambda: len(self.lines("calls")) >= seen + 20)
         self.assertEqual(self.lines("two"), [])

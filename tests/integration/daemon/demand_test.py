@@ -159,6 +159,11 @@ class DemandTest(SecureFleet, FleetTest):
         wait_until("all three are seen", lambda: ask(submit)["total"]["queued"] == 3)
         wait_until("one of them is", lambda: ask(mine)["total"]["queued"] == 1)
         self.assertEqual([c["tenants"] for c in ask(mine)["classes"]], [[{"name": "a", "queued": 1}]])
+        # Requirements are what others' jobs say; the numbers are of the whole daemon.
+        self.assertIn("nowhere", d.request("GET", "/metrics", headers=submit)[1])
+        told = d.request("GET", "/metrics", headers=mine)[1]
+        self.assertIn("sigrun_demand_class_info", told)
+        self.assertNotIn("nowhere", told)
         status, problem = d.request("GET", "/v1/demand?tenant=b", headers=mine)
         self.assertEqual((status, problem["field"]), (403, "tenant"))
 
