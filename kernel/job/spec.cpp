@@ -4,6 +4,7 @@
 #include "kernel/base/rfc3339.hpp"
 #include "kernel/config/settings.hpp"
 #include "kernel/job/group_field.hpp"
+#include "kernel/job/runner_terms.hpp"
 #include "kernel/job/spec_secrets.hpp"
 
 #include <sigrun/cpp/job_container.hpp>
@@ -123,17 +124,11 @@ result<buffer_ref> payload_field(const json::value& v) {
     return buffer_ref::copy_of(*raw);
 }
 
-// A courtesy: whether it runs a job the runner decides by itself.
-std::string signed_by(const job_signature* signature) {
-    if (!signature) return "!present(runner.signed_jobs_only)";
-    return "(!present(runner.signed_jobs_only) || any(k in runner.job_keys, k == \"" + signature->key_id + "\"))";
-}
-
 struct parser {
     selector& select;
     const spec_defaults& defaults;
     job_spec spec{};
-    std::string runner_term{};  // what Sigrun itself asks of a runner
+    std::string own_terms{};  // what Sigrun itself asks of a runner
     std::optional<group_wish> group{};
 
     static std::string with(const std::string& first, const std::string& second) {
@@ -203,7 +198,7 @@ struct parser {
                 bad.field = field + ".if";
                 return bad;
             }
-            SIGRUN_TRY(joint, defaults.requirements->compile(with(with(spec.requires_text, condition), runner_term)));
+            SIGRUN_TRY(joint, defaults.requirements->compile(with(with(spec.requires_text, condition), own_terms)));
             p.pred = select.intern(joint);
             spec.prefers.push_back(std::move(p));
         }
@@ -408,8 +403,8 @@ struct parser {
             if (k.rfind("sigrun.", 0) == 0)
                 return bad_value("labels", "names that do not begin with \"sigrun.\"", "\"" + k + "\"");
         // Runners say which kinds of job they can run, and whose: that is part of what a job requires.
-        runner_term = "any(k in runner.kinds, k == \"" + spec.kind + "\") && " + signed_by(spec.signature.get());
-        const auto joint = with(spec.requires_text, runner_term);
+        own_terms = runner_terms(spec.kind, spec.signature ? std::string_view(spec.signature->key_id) : "");
+        const auto joint = with(spec.requires_text, own_terms);
         spec.requirement = defaults.requirements->find(joint);
         if (!spec.requirement) {
             SIGRUN_CHECK_OK(requirement::compile(spec.requires_text));  // alone: a fault is found in what was written

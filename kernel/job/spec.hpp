@@ -82,8 +82,8 @@ struct job_spec {
     std::shared_ptr<const job_signature> signature;  // null: nobody signed it
     std::uint32_t retry_user = 0, retry_infrastructure = 3;
     double memory_factor = 1;  // of limits.memory, for each attempt that ended for lack of it
-    std::string
-        compared_document;  // for idempotency keys, secrets as a mark of them, without a signature; "" = as submitted
+    // For idempotency keys: secrets as a mark of them, and without a signature. "" = as submitted.
+    std::string compared_document;
     durability keep = durability::fsync;
     bool idempotent = true;
     bool explain = false;  // what its picks saw is kept

@@ -5,9 +5,11 @@
 //             {"name": "test", "needs": ["build"], "command": ["make", "test"]}]}
 //
 // A job with a matrix becomes one job for each combination, "build (cc=gcc)" and so on; {matrix.NAME} in any text of it is that
-// value. {"signatures": {"test": {..}, "build (cc=gcc)": {..}}} beside "jobs" is what each job, by its whole name, has as its field
-// `signature`: those of a matrix are signed as the jobs that it makes. Who needs "build" needs all of them; one alone is needed by its whole name. What is not about other jobs is a
-// job document as any other.
+// value. Who needs "build" needs all of them; one alone is needed by its whole name. What is not about other jobs is a job
+// document as any other.
+//
+// {"signatures": {"test": {..}, "build (cc=gcc)": {..}}} beside "jobs" is what each job, by its whole name, has as its field
+// `signature`: those of a matrix are signed as the jobs that it makes.
 #pragma once
 
 #include "kernel/base/result.hpp"

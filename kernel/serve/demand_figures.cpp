@@ -1,5 +1,6 @@
 #include "kernel/serve/demand_figures.hpp"
 
+#include "kernel/job/runner_terms.hpp"
 #include "kernel/select/predicate.hpp"
 
 #include <sigrun/cpp/text.hpp>
@@ -94,11 +95,7 @@ std::string demand_class::class_id(const predicate& pred) {
 }
 
 std::string demand_class::text(const predicate& pred, const std::string& kind) {
-    std::string all = pred.what().canonical();
-    const auto of_kind = sdk::concat("any(k in runner.kinds, k == \"", kind, "\")");
-    if (all == of_kind) return {};
-    if (const auto joint = " && " + of_kind; all.ends_with(joint)) all.resize(all.size() - joint.size());
-    return all;
+    return without_runner_terms(pred.what().canonical(), kind);
 }
 
 json::object demand_class::document(time_point now) const {

@@ -50,7 +50,7 @@ struct demand_class {
 
     /// The same for the same requirement, whenever and wherever: 16 hexadecimal digits.
     static std::string class_id(const predicate& pred);
-    /// As it was written, but in canonical form; empty: any runner will do.
+    /// As it was written, but in canonical form, and of signed jobs also which runners take them; empty: any runner will do.
     static std::string text(const predicate& pred, const std::string& kind);
 };
 

@@ -1,5 +1,7 @@
 #include "kernel/serve/no_match.hpp"
 
+#include "kernel/job/runner_terms.hpp"
+
 #include <sigrun/cpp/text.hpp>
 
 namespace sigrun {
@@ -75,8 +77,6 @@ std::string no_match_text(const fleet& links, const selector::explanation& e) {
     }
     return out;
 }
-
-bool is_about_signature(std::string_view term) noexcept { return term.find("runner.signed_jobs_only") != term.npos; }
 
 json::object term_json(const fleet& links, const selector::term_count& t) {
     json::object o{{"false", t.no}, {"unknown", t.unknown}, {"nearest_key", t.nearest_key}, {"absent", t.absent}};

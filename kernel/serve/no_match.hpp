@@ -11,7 +11,4 @@ std::string no_match_text(const fleet& links, const selector::explanation& e);
 /// The member `terms` of an explanation, but for what is told of the text itself.
 json::object term_json(const fleet& links, const selector::term_count& term);
 
-/// Whether it is the term by which Sigrun itself asks for a runner that would run the job for its signature, or without one.
-bool is_about_signature(std::string_view term) noexcept;
-
 }  // namespace sigrun

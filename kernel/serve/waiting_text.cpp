@@ -1,8 +1,8 @@
 #include "kernel/serve/waiting_text.hpp"
 
 #include "kernel/base/time_text.hpp"
+#include "kernel/job/runner_terms.hpp"
 #include "kernel/serve/choice_text.hpp"
-#include "kernel/serve/no_match.hpp"
 
 #include <sigrun/cpp/text.hpp>
 

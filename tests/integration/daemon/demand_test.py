@@ -32,6 +32,12 @@ class DemandTest(SecureFleet, FleetTest):
         found = [c for c in answer["classes"] if c["requires"] == requires and c["kind"] == kind]
         return found[0] if found else None
 
+    def test_any_runner_is_told_as_no_requirement(self):
+        d = self.daemon()
+        d.submit(command=["true"])
+        answer = self.demand(d, until=lambda a: a["total"]["queued"] == 1)
+        self.assertEqual([(c["requires"], c["kind"]) for c in answer["classes"]], [("", "process")])
+
     def test_each_job_counts_as_what_it_waits_for(self):
         d = self.daemon(settings=["group only.max=1"])
         self.runner_for(d, "gpu", slots=2, labels=["pool=gpu"])

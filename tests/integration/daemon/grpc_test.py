@@ -1,4 +1,5 @@
 """gRPC against real daemons and runners, with peers that nobody here wrote: grpcio and grpc-js."""
+import functools
 import json
 import os
 import pathlib
@@ -146,6 +147,22 @@ class Grpc(FleetTest):
         fields = set(told["expected"].removeprefix("one of ").split(", "))
         messages = {f.name for f in pb.JobSpec.DESCRIPTOR.fields} - {"requirement"} | {"requires", "payload"}
         self.assertEqual(fields, messages)
+
+    def test_a_signed_job_is_submitted_as_messages(self):
+        trust = self.dir / "trust"
+        trust.mkdir(mode=0o755)
+        sigrun = functools.partial(subprocess.run, capture_output=True, text=True, check=True)
+        sigrun([str(BIN / "sigrun"), "job", "keygen", str(trust / "ci")])
+        document = {"command": ["true"], "env": {"A": "1"}}
+        signature = json.loads(sigrun([str(BIN / "sigrun"), "job", "sign", "-", "--key", str(trust / "ci.key")],
+                                      input=json.dumps(document)).stdout)["signature"]
+        d = self.daemon()
+        self.runner_for(d, extra=("--set", "security.job_signature=require", "--set", f"security.job_trust={trust}"))
+        jobs, pb = self.pb.jobs_grpc.JobsStub(self.channel(d)), self.pb.jobs
+        spec = pb.JobSpec(command=["true"], env={"A": "1"}, signature=pb.Signature(**signature))
+        job = jobs.Submit(pb.SubmitRequest(spec=spec, wait="30s"))
+        self.assertEqual(job.state, "succeeded", job)
+        self.assertTrue(d.job(job.id)["attempts"][0]["signature"]["verified"])
 
     def test_jobs_that_need_each_other_are_submitted_as_messages_and_as_a_document(self):
         d = self.daemon()

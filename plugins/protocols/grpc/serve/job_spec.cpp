@@ -57,6 +57,16 @@ json::object isolation_object(const v1::Isolation& isolation) {
     return o;
 }
 
+json::object signature_object(const v1::Signature& signature) {
+    json::object o;
+    set_text(o, "key", signature.key());
+    set_text(o, "nonce", signature.nonce());
+    set_text(o, "expires", signature.expires());
+    set_text(o, "value", signature.value());
+    if (signature.fields_size()) o["fields"] = pairs(signature.fields());
+    return o;
+}
+
 json::object job_object(const v1::JobSpec& spec) {
     json::object o;
     set_text(o, "kind", spec.kind());
@@ -131,6 +141,7 @@ json::object job_object(const v1::JobSpec& spec) {
         set_text(container, "pull", spec.container().pull());
         o["container"] = std::move(container);
     }
+    if (spec.has_signature()) o["signature"] = signature_object(spec.signature());
     set_text(o, "durability", spec.durability());
     set_text(o, "start_at", spec.start_at());
     set_text(o, "delay", spec.delay());

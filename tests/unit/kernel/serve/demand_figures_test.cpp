@@ -1,5 +1,6 @@
 #include "kernel/serve/demand_figures.hpp"
 
+#include "kernel/job/runner_terms.hpp"
 #include "kernel/select/predicate.hpp"
 
 #include <gtest/gtest.h>
@@ -49,9 +50,9 @@ TEST(shortfall, only_jobs_that_have_waited_for_long_enough_count) {
     EXPECT_EQ(a.jobs.shortfall, 0u);
 }
 
-predicate asking(const std::string& written, const std::string& kind) {
-    const auto of_kind = "any(k in runner.kinds, k == \"" + kind + "\")";
-    const auto text = written.empty() ? of_kind : "(" + written + ") && (" + of_kind + ")";
+predicate asking(const std::string& written, const std::string& kind, const std::string& signed_by = "") {
+    const auto own = runner_terms(kind, signed_by);
+    const auto text = written.empty() ? own : "(" + written + ") && (" + own + ")";
     return {requirement::compile(text).value(), 1, 1};
 }
 
@@ -66,6 +67,20 @@ TEST(demand_classes, are_told_in_canonical_form_without_the_kind) {
     // What is told can be asked again.
     const auto either = text("label.a == \"b\" || label.a == \"c\"", "process");
     EXPECT_EQ(text(either, "process"), either);
+    const auto of_kind = "any(k in runner.kinds, k == \"process\")";
+    EXPECT_EQ(text(of_kind, "process"), of_kind);  // who writes it himself reads it
+}
+
+TEST(demand_classes, of_signed_jobs_tell_who_takes_them) {
+    const auto text = [](const std::string& written) {
+        const predicate p = asking(written, "process", "0123456789abcdef");
+        return demand_class::text(p, "process");
+    };
+    const std::string trusting =
+        "(!present(runner.signed_jobs_only) || any(k in runner.job_keys, k == \"0123456789abcdef\"))";
+    EXPECT_EQ(text("label.a == \"b\""), "label.a == \"b\" && " + trusting);
+    const auto alone = text("");
+    EXPECT_EQ(alone, requirement::compile(trusting).value()->canonical());
 }
 
 TEST(demand_classes, have_names_that_stay) {
