@@ -28,14 +28,25 @@ uid_t overflow_uid() {
     return value;
 }
 
-result<void> judge(const struct stat& info, const std::string& path, std::vector<std::string>& warnings) {
+bool is_unknown(const struct stat& info) { return info.st_uid == overflow_uid() && ::geteuid() != overflow_uid(); }
+
+result<void> judge_owner(const struct stat& info, const std::string& path) {
     const auto me = ::geteuid();
-    const bool unknown = info.st_uid == overflow_uid() && me != overflow_uid();
-    if (info.st_uid != 0 && info.st_uid != me && !unknown)
-        return bad_value("owner of " + path, "root or user " + std::to_string(me),
-                         "user " + std::to_string(info.st_uid));
+    if (info.st_uid == 0 || info.st_uid == me || is_unknown(info)) return {};
+    return bad_value("owner of " + path, "root or user " + std::to_string(me), "user " + std::to_string(info.st_uid));
+}
+
+result<void> judge_alone(const struct stat& info, const std::string& path) {
+    SIGRUN_CHECK_OK(judge_owner(info, path));
+    if (!(info.st_mode & (S_IWGRP | S_IWOTH))) return {};
+    return bad_value("mode of " + path, "writable by its owner alone",
+                     info.st_mode & S_IWOTH ? "writable by everybody (chmod go-w)" : "writable by a group (chmod g-w)");
+}
+
+result<void> judge(const struct stat& info, const std::string& path, std::vector<std::string>& warnings) {
+    SIGRUN_CHECK_OK(judge_owner(info, path));
     if (S_ISLNK(info.st_mode)) return {};  // a link's mode says nothing
-    if (unknown) warnings.push_back(path + " belongs to a user that is unknown here");
+    if (is_unknown(info)) warnings.push_back(path + " belongs to a user that is unknown here");
     if (info.st_mode & S_ISVTX) return {};
     if (info.st_mode & S_IWOTH)
         return bad_value("mode of " + path, "not writable by everybody", "writable by everybody (chmod o-w)");
@@ -54,7 +65,7 @@ void push_parts(std::deque<std::string>& parts, const std::string& path) {
 
 }  // namespace
 
-result<checked_folder> checked_folder::open(const std::string& path) {
+result<checked_folder> checked_folder::open(const std::string& path, writers last) {
     checked_folder out;
     std::error_code ec;
     out.path_ = std::filesystem::absolute(path, ec).string();
@@ -67,7 +78,10 @@ result<checked_folder> checked_folder::open(const std::string& path) {
     for (int links = 0;;) {
         if (::fstat(here.get(), &info) != 0) return system_problem("cannot look at", at);
         SIGRUN_CHECK_OK(judge(info, at, out.warnings_));
-        if (parts.empty()) break;
+        if (parts.empty()) {
+            if (last == writers::owner_alone) SIGRUN_CHECK_OK(judge_alone(info, at));
+            break;
+        }
         const std::string name = parts.front();
         parts.pop_front();
         const std::string next_path = (at == "/" ? "" : at) + "/" + name;
@@ -128,6 +142,16 @@ result<owned_fd> checked_folder::open_file(const std::string& below) const {
         SIGRUN_CHECK_OK(judge(info, path_ + "/" + below.substr(0, slash), warnings));
     }
     return file;
+}
+
+result<std::string> checked_folder::read_own_file(const std::string& below, std::size_t limit) const {
+    SIGRUN_TRY(file, open_file(below));
+    const std::string path = path_ + "/" + below;
+    struct stat info {};
+    if (::fstat(file.get(), &info) != 0) return system_problem("cannot look at", path);
+    if (!S_ISREG(info.st_mode)) return bad_value("file", "a regular file", path);
+    SIGRUN_CHECK_OK(judge_alone(info, path));
+    return read_all(file.get(), path, limit);
 }
 
 }  // namespace sigrun

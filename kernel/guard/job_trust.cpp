@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <utility>
 
 namespace sigrun {
 namespace {
@@ -93,14 +94,20 @@ result<job_signer> check_signed_job(const trust_store& trusted, const json::obje
 result<std::shared_ptr<const trust_store>> job_trust::now() {
     std::lock_guard lock(mutex_);
     if (folder_.empty()) return std::make_shared<const trust_store>();
+    const auto now = std::chrono::steady_clock::now();
+    if (keys_ && now < look_again_) return keys_;
+    const auto before = std::exchange(keys_, nullptr);
     // Each time: rights of a folder above it do not show in its files.
-    SIGRUN_CHECK_OK(checked_folder::open(folder_));
+    SIGRUN_TRY(folder, checked_folder::open(folder_, checked_folder::writers::owner_alone));
     SIGRUN_TRY(looks, looks_of(folder_));
-    if (keys_ && looks == seen_) return keys_;
-    keys_ = nullptr;
-    SIGRUN_TRY(read, trust_store::read(folder_, k_job_scopes));
-    keys_ = std::make_shared<const trust_store>(std::move(read));
-    seen_ = std::move(looks);
+    if (before && looks == seen_) {
+        keys_ = before;
+    } else {
+        SIGRUN_TRY(read, trust_store::read(folder, k_job_scopes));
+        keys_ = std::make_shared<const trust_store>(std::move(read));
+        seen_ = std::move(looks);
+    }
+    look_again_ = now + look_each_;
     return keys_;
 }
 

@@ -4,7 +4,9 @@
 //   kinds: process, call     its kind                  labels: env=prod    one of its labels, as NAME=VALUE
 //   queues: release          its queue                 expires: 2027-06-30
 //
-// A line that is absent allows everything; a job without tenant, user or labels is in no scope of them. Hashes in `revoked` are those of the text that was signed (`sigrun job verify` tells it).
+// A line that is absent allows everything; a job without tenant, user or labels is in no scope of them but in "*". Hashes in
+// `revoked` are those of the text that was signed (`sigrun job verify` tells it). Folder and files must be writable by their owner
+// alone, who is root or this process's user.
 #pragma once
 
 #include "kernel/config/settings.hpp"
@@ -14,6 +16,7 @@
 #include <sigrun/cpp/options.hpp>
 
 #include <array>
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -36,7 +39,9 @@ inline constexpr std::array k_job_trust_table{
          .choices = "off,warn,require"}),
     sdk::option("job_trust", SIGRUN_OPT_PATH,
                 {.doc = "Folder of the public keys (NAME.pub) whose jobs may run; by default job-trust.d beside the "
-                        "configuration file. It is looked at for each job."}),
+                        "configuration file. It and its files must belong to root or the user of this program, and "
+                        "nobody else may "
+                        "write to them. Looked at for each job."}),
     sdk::option(
         "job_signature_lifetime", SIGRUN_OPT_DURATION,
         {.def = "7d",
@@ -67,16 +72,19 @@ result<job_signer> check_signed_job(const trust_store& trusted, const json::obje
 /// Follows the folder. [any]
 class job_trust {
 public:
-    /// Empty: nobody is trusted.
-    explicit job_trust(std::string folder) : folder_(std::move(folder)) {}
+    /// Empty: nobody is trusted. Many jobs may come at once: the folder is looked at once in `look_each`.
+    explicit job_trust(std::string folder, nanoseconds look_each = std::chrono::milliseconds(100))
+        : folder_(std::move(folder)), look_each_(look_each) {}
     const std::string& folder() const noexcept { return folder_; }
-    /// The keys as they are now. A look at the folder's files; what is in them is read again when one of them is another.
-    /// A problem: they cannot be read, or others could have put them there.
+    /// The keys as they are now, or were `look_each` ago. A look at the folder's files; what is in them is read again when one of them
+    /// is another. A problem: they cannot be read, or others could have put them there.
     result<std::shared_ptr<const trust_store>> now();
 
 private:
     const std::string folder_;
+    const nanoseconds look_each_;
     std::mutex mutex_;
+    std::chrono::steady_clock::time_point look_again_{};
     std::string seen_;
     std::shared_ptr<const trust_store> keys_;
 };

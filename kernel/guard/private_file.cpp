@@ -54,28 +54,48 @@ result<std::string> read_file(const std::string& path, std::size_t limit) {
     return read_all(file.get(), path, limit);
 }
 
-result<void> write_whole_file(const std::string& path, std::string_view bytes, unsigned mode) {
-    const std::string beside = path + ".new";
-    ::unlink(beside.c_str());  // of a writer that was killed
-    auto failed = [&beside](const char* what) {
-        auto p = system_problem(what, beside);
-        ::unlink(beside.c_str());
-        return p;
-    };
-    owned_fd file(::open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
-    if (!file) return system_problem("cannot write", beside);
-    while (!bytes.empty()) {
-        ssize_t n = ::write(file.get(), bytes.data(), bytes.size());
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return failed("cannot write");
-        bytes.remove_prefix(static_cast<std::size_t>(n));
-    }
-    if (::fsync(file.get()) != 0) return failed("cannot write");
-    if (::rename(beside.c_str(), path.c_str()) != 0) return failed("cannot put in place");
+namespace {
+
+void sync_folder_of(const std::string& path) {
     const auto slash = path.rfind('/');
     owned_fd folder(
         ::open(slash == path.npos ? "." : path.substr(0, slash + 1).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (folder) ::fsync(folder.get());
+}
+
+}  // namespace
+
+result<void> write_new_file(const std::string& path, std::string_view bytes, unsigned mode) {
+    owned_fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
+    if (!file && errno == EEXIST)
+        return problem{errc::conflict, "a file is never written over", "file", "a name that is not taken", path};
+    if (!file) return system_problem("cannot write", path);
+    auto failed = [&path] {
+        auto p = system_problem("cannot write", path);
+        ::unlink(path.c_str());
+        return p;
+    };
+    while (!bytes.empty()) {
+        const ssize_t n = ::write(file.get(), bytes.data(), bytes.size());
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return failed();
+        bytes.remove_prefix(static_cast<std::size_t>(n));
+    }
+    if (::fsync(file.get()) != 0) return failed();
+    sync_folder_of(path);
+    return {};
+}
+
+result<void> write_whole_file(const std::string& path, std::string_view bytes, unsigned mode) {
+    const std::string beside = path + ".new";
+    ::unlink(beside.c_str());  // of a writer that was killed
+    SIGRUN_CHECK_OK(write_new_file(beside, bytes, mode));
+    if (::rename(beside.c_str(), path.c_str()) != 0) {
+        auto p = system_problem("cannot put in place", beside);
+        ::unlink(beside.c_str());
+        return p;
+    }
+    sync_folder_of(path);
     return {};
 }
 

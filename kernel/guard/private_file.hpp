@@ -32,5 +32,7 @@ result<std::string> read_all(int fd, const std::string& path, std::size_t limit)
 result<std::string> read_file(const std::string& path, std::size_t limit);
 /// The file has these bytes, on disk, or is as it was: written beside, synced, renamed.
 result<void> write_whole_file(const std::string& path, std::string_view bytes, unsigned mode);
+/// A new file with these bytes, on disk. errc::conflict if there is anything of this name, be it a link to nowhere.
+result<void> write_new_file(const std::string& path, std::string_view bytes, unsigned mode);
 
 }  // namespace sigrun

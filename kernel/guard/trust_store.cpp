@@ -12,6 +12,7 @@ namespace sigrun {
 namespace {
 
 namespace fs = std::filesystem;
+constexpr std::string_view k_end = "-----END PUBLIC KEY-----";
 constexpr std::size_t k_max_key = 64 * 1024, k_max_revoked = 4 * 1024 * 1024;
 
 std::string_view trim(std::string_view t) {
@@ -73,6 +74,11 @@ result<trusted_key> parse_trusted_key(std::string_view text, std::string name, k
     trusted_key out;
     const auto begin = text.find("-----BEGIN");
     if (begin == text.npos) return bad_value(name, "a public key in PEM", "none");
+    // What was meant to narrow it must not be passed over.
+    const auto last = text.find_last_not_of(" \t\r\n");
+    if (!text.substr(0, last + 1).ends_with(k_end) || text.find("-----END", begin) + k_end.size() != last + 1)
+        return bad_value(name, "one public key in PEM, and nothing after it: what narrows it stands before it",
+                         "something else");
     problem wrong;
     for_each_line(text.substr(0, begin), [&](std::string_view line, std::size_t number) {
         if (line.empty() || line.front() == '#') return;
@@ -108,36 +114,66 @@ result<trust_store> trust_store::read(const std::string& folder, key_scopes scop
     out.folder_ = folder;
     std::error_code ec;
     if (folder.empty() || !fs::is_directory(folder, ec)) return out;
-    std::vector<fs::path> files;
-    for (fs::directory_iterator it(folder, ec), end; !ec && it != end; it.increment(ec))
-        if (it->path().extension() == ".pub") files.push_back(it->path());
+    SIGRUN_CHECK_OK(out.fill(
+        [&](const std::string& name, std::size_t limit) { return read_file(folder + "/" + name, limit); }, scopes));
+    return out;
+}
+
+result<trust_store> trust_store::read(const checked_folder& folder, key_scopes scopes) {
+    trust_store out;
+    out.folder_ = folder.path();
+    SIGRUN_CHECK_OK(out.fill(
+        [&](const std::string& name, std::size_t limit) { return folder.read_own_file(name, limit); }, scopes));
+    return out;
+}
+
+result<void> trust_store::fill(const reader& file, key_scopes scopes) {
+    std::error_code ec;
+    std::vector<std::string> names;
+    for (fs::directory_iterator it(folder_, ec), end; !ec && it != end; it.increment(ec))
+        if (it->path().extension() == ".pub") names.push_back(it->path().filename());
     if (ec)
-        return make_problem(errc::io, "the folder of trusted keys '" + folder + "' cannot be read: " + ec.message());
-    std::sort(files.begin(), files.end());
-    for (const auto& path : files) {
-        auto text = read_file(path.string(), k_max_key);
-        auto key =
-            text ? parse_trusted_key(*text, path.filename().string(), scopes) : result<trusted_key>(text.error());
+        return make_problem(errc::io, "the folder of trusted keys '" + folder_ + "' cannot be read: " + ec.message());
+    std::sort(names.begin(), names.end());
+    for (const auto& name : names) {
+        auto text = file(name, k_max_key);
+        auto key = text ? parse_trusted_key(*text, name, scopes) : result<trusted_key>(text.error());
         if (key)
-            out.keys_.push_back(std::move(*key));
+            keep(std::move(*key));
         else
-            SIGRUN_LOG(logs::guard, error, "the key ", path.string(), " counts for nothing: ", key.error().text());
+            SIGRUN_LOG(logs::guard, error, "the key ", folder_, "/", name, " counts for nothing: ", key.error().text());
     }
-    const auto list = folder + "/revoked";
-    auto text = read_file(list, k_max_revoked);
-    if (!text && text.error().code == errc::not_found) return out;
+    std::erase_if(keys_, [](const trusted_key& each) { return each.pem.empty(); });
+    return fill_revoked(file);
+}
+
+// Of a key that is there twice neither file counts: which of two limits was meant nobody can tell.
+void trust_store::keep(trusted_key key) {
+    for (auto& before : keys_)
+        if (before.id == key.id) {
+            SIGRUN_LOG(logs::guard, error, "the key ", key.id, " counts for nothing: ", before.name, " and ", key.name,
+                       " in ", folder_, " both have it");
+            before.pem.clear();
+            return;
+        }
+    keys_.push_back(std::move(key));
+}
+
+result<void> trust_store::fill_revoked(const reader& file) {
+    auto text = file("revoked", k_max_revoked);
+    if (!text && text.error().code == errc::not_found) return {};
     if (!text) return text.error();
     problem wrong;
     for_each_line(*text, [&](std::string_view line, std::size_t number) {
         if (line.empty() || line.front() == '#') return;
         const auto hash = line.substr(0, line.find_first_of(" \t"));
         if (!is_sha256(hash))
-            wrong = bad_value(list + ":" + std::to_string(number), "a SHA-256 in 64 lower-case hex digits",
+            wrong = bad_value(folder_ + "/revoked:" + std::to_string(number), "a SHA-256 in 64 lower-case hex digits",
                               "\"" + std::string(hash.substr(0, 80)) + "\"");
-        out.revoked_.emplace_back(hash, trim(line.substr(hash.size())));
+        revoked_.emplace_back(hash, trim(line.substr(hash.size())));
     });
     if (!wrong.field.empty()) return wrong;
-    return out;
+    return {};
 }
 
 std::optional<std::string> trust_store::revoked(std::string_view sha256) const {

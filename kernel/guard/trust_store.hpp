@@ -4,17 +4,20 @@
 //   NAME.pub   a public key (PEM); lines before it narrow what it is good for:
 //                  plugins: sigrun.*, com.vendor.name     ids it may sign; without the line every id
 //                  expires: 2027-06-30                    the last day (UTC) on which it counts
+//              Nothing may stand after it.
 //   revoked    SHA-256 hashes of what must never be accepted (plugin files; texts of signed jobs), one a line; a text may
 //              follow. Counts always, for plugins also where no signature is asked for.
 //
-// A key that cannot be read counts for nothing and is named in the log; a line of `revoked` that cannot be read is an error,
-// because it may be the one that matters. Lines that begin with # are comments.
+// A key that cannot be read, or that two files have (perhaps with other limits), counts for nothing and is named in the log; a line
+// of `revoked` that cannot be read is an error, because it may be the one that matters. Lines that begin with # are comments.
 #pragma once
 
 #include "kernel/base/clock.hpp"
+#include "kernel/guard/folder_check.hpp"
 #include "kernel/guard/plugin_signature.hpp"
 
 #include <array>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -47,6 +50,8 @@ class trust_store {
 public:
     /// Without a folder, or with an empty name, nobody is trusted and nothing revoked.
     static result<trust_store> read(const std::string& folder, key_scopes scopes = k_plugin_scopes);
+    /// A key that others could have written counts for nothing, and a list `revoked` that they could have is an error.
+    static result<trust_store> read(const checked_folder& folder, key_scopes scopes);
 
     void add(trusted_key key) { keys_.push_back(std::move(key)); }
     const std::vector<trusted_key>& keys() const noexcept { return keys_; }
@@ -60,6 +65,12 @@ public:
                               std::int64_t wall_ns) const;
 
 private:
+    /// The bytes of a file of the folder, at most so many.
+    using reader = std::function<result<std::string>(const std::string& name, std::size_t limit)>;
+    result<void> fill(const reader& file, key_scopes scopes);
+    result<void> fill_revoked(const reader& file);
+    void keep(trusted_key key);
+
     std::string folder_;
     std::vector<trusted_key> keys_;
     std::vector<std::pair<std::string, std::string>> revoked_;  // hash, text

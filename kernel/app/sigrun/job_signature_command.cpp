@@ -31,6 +31,9 @@ int keygen(context& ctx, const job_signature_flags& flags) {
 }
 
 int sign(const job_signature_flags& flags) {
+    std::error_code ec;
+    if (!flags.to.empty() && std::filesystem::equivalent(flags.to, flags.how.key, ec))
+        throw failure(bad_value("--to", "another file than that of --key", flags.to));
     const auto text = signed_document(read_jobs(flags.file), flags.how) + "\n";
     if (flags.to.empty())
         context::print(text);
@@ -84,6 +87,8 @@ void add_job_signature_commands(CLI::App& group, context& ctx) {
     keygen_app->footer("Example: sigrun job keygen ci && scp ci.pub build-1:/etc/sigrun-runner/job-trust.d/");
     keygen_app->callback([&ctx, flags] { ctx.action = [&ctx, flags] { return keygen(ctx, *flags); }; });
 
+    flags->how.key_flag = "--key";
+    flags->how.lifetime_flag = "--for";
     auto* sign_app = group.add_subcommand(
         "sign", "Sign a job document or a file of several: prints it in JSON, for who submits it (needs no daemon)");
     sign_app->add_option("file", flags->file, "As of `sigrun submit`; - reads stdin")->required()->type_name("FILE");

@@ -1,11 +1,18 @@
 #include "kernel/app/sigrun/job_signing.hpp"
 
+#include "kernel/app/sigrun/cell_text.hpp"
 #include "kernel/app/sigrun/submit_file.hpp"
 #include "kernel/base/clock.hpp"
 #include "kernel/base/quantity.hpp"
+#include "kernel/guard/ed25519.hpp"
 #include "kernel/guard/job_signature.hpp"
 #include "kernel/guard/private_file.hpp"
 #include "kernel/job/submission.hpp"
+
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <iostream>
 
 namespace sigrun::cli {
 namespace {
@@ -14,11 +21,26 @@ constexpr std::size_t k_max_signing_key = 64 * 1024;
 constexpr nanoseconds k_longest = std::chrono::hours(24) * 366;
 
 std::int64_t end_of(const signing_options& how) {
-    const auto lifetime = need(parse_duration(how.lifetime), "--sign-for is a duration such as 24h");
-    if (lifetime.count() <= 0 || lifetime > k_longest)
+    const auto lifetime = parse_duration(how.lifetime);
+    if (!lifetime || lifetime->count() <= 0 || *lifetime > k_longest)
+        throw failure(bad_value(how.lifetime_flag, "a duration such as 24h, at most " + format_duration(k_longest),
+                                how.lifetime));
+    return clock::system().wall_ns() + lifetime->count();
+}
+
+// The file may be a link, as mounted secrets are.
+std::string private_key(const signing_options& how) {
+    std::error_code ec;
+    const auto real = std::filesystem::canonical(how.key, ec);
+    auto text = read_file(ec ? how.key : real.string(), k_max_signing_key);
+    auto open = text ? ed25519_public_of(*text) : result<std::string>(text.error());
+    if (!open)
         throw failure(
-            bad_value("--sign-for", "a duration above 0, at most " + format_duration(k_longest), how.lifetime));
-    return clock::system().wall_ns() + lifetime.count();
+            bad_value(how.key_flag, "a private key of `sigrun job keygen`", how.key + ": " + open.error().text()));
+    struct stat info {};
+    if (::stat(how.key.c_str(), &info) == 0 && (info.st_mode & (S_IRGRP | S_IROTH)))
+        std::cerr << "sigrun: " << printable(how.key) << " can be read by others (chmod go-r)\n";
+    return std::move(*text);
 }
 
 }  // namespace
@@ -42,7 +64,7 @@ void for_each_job(const std::string& document,
 
 std::string signed_document(const std::string& document, const signing_options& how) {
     if (how.key.empty()) return document;
-    const auto key = need(read_file(how.key, k_max_signing_key), "--sign names the file of a private key");
+    const auto key = private_key(how);
     const auto until = end_of(how);
     auto whole = need(parse_object(document));
     json::object signatures;

@@ -12,6 +12,8 @@ namespace sigrun::cli {
 struct signing_options {
     std::string key;               // file; "" = it is not signed
     std::string lifetime = "24h";  // of the signature
+    // What the user calls the two.
+    std::string key_flag = "--sign", lifetime_flag = "--sign-for";
 };
 /// --sign and --sign-for.
 void add_signing_flags(CLI::App& app, signing_options& into);

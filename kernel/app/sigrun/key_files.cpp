@@ -10,14 +10,14 @@ namespace sigrun::cli {
 
 int make_key_files(context& ctx, const std::string& name, const key_purpose& purpose) {
     const std::string secret = name + ".key", open = name + ".pub";
-    for (const auto& path : {secret, open})
-        if (::access(path.c_str(), F_OK) == 0)
-            throw failure(problem{errc::conflict, "a key is never written over", "name", "one without files", path});
     const auto pair = need(make_ed25519_pair());
     const auto id = need(ed25519_key_id(pair.public_pem));
-    need(write_whole_file(secret, pair.private_pem, 0600));
-    need(write_whole_file(open, "# sigrun " + purpose.what + " key " + id + "\n" + purpose.example + pair.public_pem,
-                          0644));
+    need(write_new_file(open, "# sigrun " + purpose.what + " key " + id + "\n" + purpose.example + pair.public_pem,
+                        0644));
+    if (auto written = write_new_file(secret, pair.private_pem, 0600); !written) {
+        ::unlink(open.c_str());
+        throw failure(written.error());
+    }
     if (ctx.json())
         context::print(json::serialize(json::object{{"key", id}, {"private", secret}, {"public", open}}) + "\n");
     else

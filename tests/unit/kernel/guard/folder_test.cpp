@@ -51,6 +51,18 @@ TEST_F(folders, a_group_is_warned_of) {
     EXPECT_NE(opened->warnings()[0].find("group"), std::string::npos);
 }
 
+TEST_F(folders, where_its_owner_alone_may_write_no_group_and_no_sticky_bit_will_do) {
+    const auto alone = [&] { return checked_folder::open(plugins, checked_folder::writers::owner_alone); };
+    EXPECT_TRUE(alone());
+    for (mode_t m : {0775, 01777, 0757}) {
+        mode(plugins, m);
+        auto opened = alone();
+        ASSERT_FALSE(opened);
+        EXPECT_NE(opened.error().text().find("expected writable by its owner alone"), std::string::npos)
+            << opened.error().text();
+    }
+}
+
 TEST_F(folders, a_stranger_who_owns_it_is_refused) {
     if (::geteuid() != 0) GTEST_SKIP() << "only root can give a folder away";
     ASSERT_EQ(::chown(dir.at("lib").c_str(), 12345, 0), 0);

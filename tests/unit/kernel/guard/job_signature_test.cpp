@@ -5,6 +5,11 @@
 #include "kernel/guard/job_trust.hpp"
 #include "scratch.hpp"
 
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <random>
+
 namespace sigrun {
 namespace {
 
@@ -97,6 +102,38 @@ TEST_F(job_signatures, each_changed_field_breaks_it_and_is_named) {
     more["new"] = 1;
     refused(verify_job(more, "", by, open), "another value of: new");
     refused(verify_job(whole, "payload", by, open), "another value of: payload");
+}
+
+TEST_F(job_signatures, a_number_is_the_same_after_every_copy_or_is_not_signed) {
+    std::mt19937_64 random(1);
+    const auto check_one = [&](const char* form, double number) {
+        char text[64];
+        std::snprintf(text, sizeof text, form, number);
+        auto document = job_of(std::string(R"({"a":{"b":[1,)") + text + "]}}");
+        const auto by = sign_job(document, "", k_golden_key, k_noon);
+        if (!by) {
+            refused(by, "a.b[1]: expected a number of at most 15 digits");
+            return false;
+        }
+        for (int copies = 0; copies < 3; ++copies) {
+            document = job_of(json::serialize(document));
+            EXPECT_TRUE(verify_job(document, "", *by, open)) << text;
+            // What runs is written once more.
+            const auto run = job_of(json::serialize(canonical_json(document)));
+            EXPECT_TRUE(verify_job(run, "", *by, open)) << text;
+        }
+        return true;
+    };
+    check_one("%.17g", 0.1 + 0.2);
+    for (int i = 0; i < 2000; ++i) {
+        const auto bits = random();
+        double any = 0;
+        std::memcpy(&any, &bits, sizeof any);
+        if (std::isfinite(any)) check_one("%.17g", any);
+        const double usual = static_cast<double>(bits >> 11) * 0x1p-53 * std::pow(10, static_cast<double>(bits % 7));
+        check_one("%.17g", usual);
+        EXPECT_TRUE(check_one("%.15g", usual)) << usual;
+    }
 }
 
 TEST_F(job_signatures, what_order_and_nesting_say_is_signed) {
@@ -212,7 +249,7 @@ TEST_F(job_signatures, one_that_is_revoked_counts_no_more_whatever_it_says_of_it
 }
 
 TEST_F(job_signatures, keys_are_followed) {
-    job_trust followed(dir.path());
+    job_trust followed(dir.path(), nanoseconds(0));
     EXPECT_TRUE(followed.now().value()->keys().empty());
     trust();
     const auto first = followed.now().value();

@@ -5,6 +5,8 @@
 
 #include <sigrun/cpp/text.hpp>
 
+#include <filesystem>
+
 namespace sigrun {
 namespace {
 
@@ -98,6 +100,40 @@ TEST_F(signatures, a_key_file_that_says_something_unknown_counts_for_nothing) {
               std::string::npos);
     EXPECT_FALSE(parse_trusted_key("no key", "k.pub"));
     EXPECT_FALSE(parse_trusted_key(pair.private_pem, "k.pub"));
+}
+
+TEST_F(signatures, what_stands_after_a_key_is_not_passed_over) {
+    EXPECT_TRUE(parse_trusted_key(pair.public_pem + " \n\r\n", "k.pub"));
+    for (const std::string& after :
+         {std::string("plugins: sigrun.*\n"), std::string("# a comment\n"), pair.public_pem}) {
+        auto key = parse_trusted_key(pair.public_pem + after, "k.pub");
+        ASSERT_FALSE(key) << after;
+        EXPECT_NE(key.error().text().find("nothing after it"), std::string::npos) << key.error().text();
+    }
+}
+
+TEST_F(signatures, a_key_that_two_files_have_counts_for_nothing) {
+    dir.write("a.pub", "plugins: com.one\n" + pair.public_pem);
+    dir.write("b.pub", pair.public_pem);
+    EXPECT_TRUE(trust_store::read(dir.path())->keys().empty());
+}
+
+TEST_F(signatures, of_a_checked_folder_only_files_that_nobody_else_may_change_count) {
+    namespace fs = std::filesystem;
+    auto read = [&] { return trust_store::read(checked_folder::open(dir.path()).value(), k_plugin_scopes); };
+    dir.write("k.pub", pair.public_pem);
+    EXPECT_EQ(read()->keys().size(), 1u);
+    for (auto mode : {fs::perms::group_write, fs::perms::others_write}) {
+        fs::permissions(dir.at("k.pub"), mode, fs::perm_options::add);
+        EXPECT_TRUE(read()->keys().empty());
+        fs::permissions(dir.at("k.pub"), mode, fs::perm_options::remove);
+    }
+    dir.write("revoked", "");
+    EXPECT_TRUE(read());
+    fs::permissions(dir.at("revoked"), fs::perms::others_write, fs::perm_options::add);
+    auto refused = read();
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().text().find("chmod go-w"), std::string::npos) << refused.error().text();
 }
 
 TEST_F(signatures, revoked_files_are_found_and_a_damaged_list_is_an_error) {

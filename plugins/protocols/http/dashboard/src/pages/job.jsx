@@ -51,6 +51,7 @@ export function Job({ name: id }) {
             ["used", j.usage && `${span(j.usage.user_ms + j.usage.system_ms)} of processor, ${bytes(j.usage.memory_peak_bytes ?? j.usage.max_rss_bytes)} of memory`],
             ["needs", j.needs?.map((n) => <a class="label" href={link("job", n.id)}>{n.name} ({n.ended})</a>)],
             ["group", j.group && `${j.group.name} (${j.group.max})`],
+            ["signature", signature(j)],
             ["retry of", j.retry_of && <a href={link("job", j.retry_of)}>{j.retry_of}</a>],
           ]}
         />
@@ -63,6 +64,18 @@ export function Job({ name: id }) {
       </Panel>
       {(j.artifacts?.length > 0 || Object.keys(j.outputs ?? {}).length > 0) && <Results job={j} />}
     </Page>
+  );
+}
+
+// Who signed it, and what its runner says of that.
+function signature(j) {
+  const checked = j.attempts.at(-1)?.signature;
+  if (!j.signature && !checked) return null;
+  return (
+    <>
+      {j.signature ? <>key <code>{j.signature.key}</code>, good until {clock(j.signature.expires)}</> : "none"}
+      {checked && (checked.verified ? `; verified by its runner (${checked.by})` : <span class="bad-text">; not verified by its runner: {checked.problem}</span>)}
+    </>
   );
 }
 
