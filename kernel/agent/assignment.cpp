@@ -4,6 +4,7 @@
 #include "kernel/agent/readiness.hpp"
 #include "kernel/base/json.hpp"
 #include "kernel/base/quantity.hpp"
+#include "kernel/guard/ed25519.hpp"
 #include "kernel/job/job.hpp"
 #include "kernel/log/loggers.hpp"
 
@@ -16,11 +17,14 @@ namespace {
 constexpr std::string_view k_runs = R"({"state":"running"})";
 constexpr std::string_view k_succeeded = R"({"state":"succeeded","exit_code":0})";
 
+// For people, and by the hash of no other attempt: the controller chooses all three.
 std::string safe_name(const assignment_names& names) {
-    std::string name = names.job + "-" + std::to_string(names.number);
+    constexpr std::size_t k_shown = 40, k_digits = 32;
+    std::string name = names.job.substr(0, k_shown);
     for (char& c : name)
         if (!std::isalnum(static_cast<unsigned char>(c)) && c != '-') c = '_';
-    return name.substr(0, 128);
+    const auto whole = sdk::concat(names.job, '\n', names.number, '\n', names.token);
+    return sdk::concat(name, '-', names.number, '-', sha256_hex(whole).substr(0, k_digits));
 }
 
 }  // namespace
@@ -30,11 +34,17 @@ assignment::assignment(std::weak_ptr<assignment_table> table, plugin_host& host,
     : table_(std::move(table)), host_(host), offer_(std::move(offer)), executor_(std::move(executor)) {}
 
 void assignment::begin(const std::string& workspace_root, std::uint64_t min_free_disk) {
-    const auto judged = judge();
-    if (!judged) return refuse(judged.error(), k_signature_refusal);
+    auto judged = judge();
+    if (!judged) return refuse_signature(judged.error());
+    // Before anything that is here is touched for its sake.
+    if (const auto begun = begins(*judged); !begun)
+        return begun.error().code == errc::conflict ? refuse_signature(begun.error()) : refuse(begun.error());
+    if (auto table = table_.lock()) table->abandon_older(offer_.names);
     auto workspace = prepare_workspace(workspace_root, safe_name(offer_.names), min_free_disk);
-    if (!workspace) return refuse(workspace.error());
-    if (!begins(*judged, *workspace)) return;
+    if (!workspace) {
+        has_not_begun(*judged);
+        return refuse(workspace.error());
+    }
     const auto limit = static_cast<std::uint64_t>(std::max<std::int64_t>(offer_.terms.run_timeout.count(), 0));
     {
         std::lock_guard lock(mutex_);
@@ -43,6 +53,7 @@ void assignment::begin(const std::string& workspace_root, std::uint64_t min_free
     }
     if (auto remembered = remember(); !remembered) {
         remove_workspace(*workspace);
+        has_not_begun(*judged);
         return refuse(remembered.error());
     }
     bool cancelled = false;
@@ -53,7 +64,10 @@ void assignment::begin(const std::string& workspace_root, std::uint64_t min_free
         if (!cancelled) phase_ = phase::running;
     }
     pump();
-    if (cancelled) return finish(ended_as("cancelled", "cancelled", "cancelled before it was started"));
+    if (cancelled) {
+        has_not_begun(*judged);
+        return finish(ended_as("cancelled", "cancelled", "cancelled before it was started"));
+    }
     run(false);
 }
 
@@ -67,6 +81,7 @@ result<void> assignment::remember() {
         if (!executor_ || !SIGRUN_HAS(executor_->table, attach)) return {};
         what.workspace = workspace_;
         what.deadline_ns = deadline_ns_;
+        what.signature = signature_;
     }
     auto place = table->store().take(what);
     if (!place) return place.error();
@@ -81,18 +96,20 @@ void assignment::restore(restored_attempt before) {
     place_ = std::move(before.place);
     deadline_ns_ = before.what.deadline_ns;
     cause_ = before.what.cause;
+    signature_ = std::move(before.what.signature);
     phase_ = phase::running;
     restored_ = log_unplaced_ = true;
 }
 
 void assignment::begin_ended(final_state how) { finish(std::move(how)); }
 
-void assignment::refuse(const problem& why, std::string_view code) {
+void assignment::refuse(const problem& why, std::string_view code, bool for_good) {
     SIGRUN_LOG(logs::agent, warning, "refused job ", offer_.names.job, ": ", why.text());
     {
         std::lock_guard lock(mutex_);
-        refusal_ =
-            json::serialize(json::object{{"code", code.empty() ? to_string(why.code) : code}, {"message", why.text()}});
+        json::object told{{"code", code.empty() ? to_string(why.code) : code}, {"message", why.text()}};
+        if (for_good) told["final"] = true;
+        refusal_ = json::serialize(told);
         answer_due_ = true;
         phase_ = phase::ended;
         executor_ = nullptr;

@@ -88,10 +88,12 @@ private:
 
     static sigrun_result sink_frame(void* self, const sigrun_frame* frame) noexcept;
     sigrun_result take_output(const sigrun_frame& frame);
-    /// `code`: in the place of that of the problem.
-    void refuse(const problem& why, std::string_view code = {});
+    /// `code`: in the place of that of the problem. `for_good`: it would be refused whenever it came.
+    void refuse(const problem& why, std::string_view code = {}, bool for_good = false);
+    void refuse_signature(const problem& why);
     result<signed_jobs::verdict> judge();
-    bool begins(const signed_jobs::verdict& judged, const std::string& workspace);
+    result<void> begins(signed_jobs::verdict& judged);
+    void has_not_begun(const signed_jobs::verdict& judged);
     std::string with_signature(std::string_view state) const;
     result<void> remember();
     void run(bool again);

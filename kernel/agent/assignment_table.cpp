@@ -7,6 +7,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include <algorithm>
 #include <optional>
 
 namespace sigrun {
@@ -19,8 +20,15 @@ constexpr std::chrono::milliseconds k_unacknowledged{200};
 
 std::string key_of(std::string_view job, std::uint32_t number) { return sdk::concat(job, "/", number); }
 
+// They are written into files and the log.
+bool is_plain(std::string_view text) noexcept {
+    return std::none_of(text.begin(), text.end(),
+                        [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+}
+
 bool valid(const sigrun_attempt* a) noexcept {
-    return a && a->job.len > 0 && a->job.len <= 128 && a->token.len > 0 && a->token.len <= 256 && a->number > 0;
+    return a && a->job.len > 0 && a->job.len <= 128 && a->token.len > 0 && a->token.len <= 256 && a->number > 0 &&
+           is_plain(sdk::view(a->job)) && is_plain(sdk::view(a->token));
 }
 
 }  // namespace
@@ -141,8 +149,6 @@ sigrun_result assignment_table::on_offer(const link_ptr& via, const sigrun_frame
         return SIGRUN_OK;
     }
 
-    // An older attempt of the same job still here lost its lease, or this one would not have been offered.
-    std::vector<assignment_ptr> stale;
     auto made = std::make_shared<assignment>(
         weak_from_this(), host_,
         assignment_offer{names, std::move(terms), std::string(sdk::view(frame.json)), buffer_ref::share(frame.payload)},
@@ -153,9 +159,6 @@ sigrun_result assignment_table::on_offer(const link_ptr& via, const sigrun_frame
         std::lock_guard lock(mutex_);
         full = open_.size() >= k_max_open;
         ended = ended_.contains(names.token);
-        for (auto it = open_.lower_bound(names.job + "/"); it != open_.end() && it->second->names().job == names.job;
-             ++it)
-            stale.push_back(it->second);
         if (!full && !ended) {
             auto [at, inserted] = open_.emplace(key_of(names.job, names.number), made);
             if (!inserted) same = at->second;
@@ -176,8 +179,6 @@ sigrun_result assignment_table::on_offer(const link_ptr& via, const sigrun_frame
         refuse(via, frame, errc::busy, "too many ended attempts wait for their acknowledgement");
         return SIGRUN_OK;
     }
-    for (const auto& old : stale)
-        if (old->names().number < names.number) old->abandon(options_.kill_grace);
     made->resume(via, 0);
     host_.post_work(
         [made, root = options_.workspace_dir, min = options_.needs.min_free_disk] { made->begin(root, min); });
@@ -338,6 +339,17 @@ void assignment_table::notify() {
 void assignment_table::place_freed() {
     used_.fetch_sub(1, std::memory_order_acq_rel);
     notify();
+}
+
+void assignment_table::abandon_older(const assignment_names& than) {
+    std::vector<assignment_ptr> stale;
+    {
+        std::lock_guard lock(mutex_);
+        for (auto it = open_.lower_bound(than.job + "/"); it != open_.end() && it->second->names().job == than.job;
+             ++it)
+            if (it->second->names().number < than.number) stale.push_back(it->second);
+    }
+    for (const auto& old : stale) old->abandon(options_.kill_grace);
 }
 
 void assignment_table::forget(const assignment& which) {

@@ -64,6 +64,8 @@ public:
     // From attempts.
     nanoseconds kill_grace() const noexcept { return options_.kill_grace; }
     void place_freed();
+    /// What is still here of earlier attempts lost its lease, or the controller would not have offered this one.
+    void abandon_older(const assignment_names& than);
     void forget(const assignment& which);
     void retry_soon();
 

@@ -77,6 +77,7 @@ result<std::string> encode(const attempt_record& what, secret_box& box) {
                                                     {"kind", what.kind},
                                                     {"workspace", what.workspace},
                                                     {"in_memory", what.in_memory},
+                                                    {"signature", what.signature},
                                                     {"sealed", sealed},
                                                     {"deadline_ns", what.deadline_ns}});
     const auto payload = what.payload ? what.payload.view() : std::string_view();
@@ -110,6 +111,7 @@ std::optional<attempt_record> decode(std::string_view text, secret_box& box) {
     what.kind = text_or(*names, "kind");
     what.workspace = text_or(*names, "workspace");
     what.in_memory = bool_or(*names, "in_memory", false);
+    what.signature = text_or(*names, "signature");
     what.deadline_ns = number_or<std::uint64_t>(*names, "deadline_ns", 0);
     what.document = text.substr(head.names, head.document);
     if (bool_or(*names, "sealed", false)) {

@@ -24,6 +24,7 @@ struct attempt_record {
     bool in_memory = false;
     std::uint64_t deadline_ns = 0;  // CLOCK_MONOTONIC end of the run timeout; 0 = none
     end_cause cause = end_cause::none;
+    std::string signature{};  // what is told of it with each state; empty: nothing
 };
 
 struct restored_attempt {

@@ -1,6 +1,7 @@
 #include "kernel/agent/signed_jobs.hpp"
 
 #include "kernel/base/rfc3339.hpp"
+#include "kernel/guard/ed25519.hpp"
 #include "kernel/job/filled_in.hpp"
 #include "kernel/log/loggers.hpp"
 
@@ -36,10 +37,25 @@ result<void> not_too_early(const json::object& document, std::int64_t wall_ns) {
     return bad_value("start_at", "a time that has come", std::string(text_or(document, "start_at")));
 }
 
+// Whether no key and no scope that could be given to this runner would make it good.
+bool is_for_good(const trust_store& keys, const json::object& document, std::string_view payload,
+                 const job_signature& signature, std::int64_t wall_ns) {
+    if (wall_ns > signature.expires_ns) return true;
+    const auto key = keys.usable_key(signature.key_id, wall_ns);
+    if (!key) return false;
+    const auto right = verify_job(document, payload, signature, (*key)->pem);
+    if (!right) return right.error().code == errc::invalid;
+    return keys.revoked(sha256_hex(signed_job_text(signature, field_hashes(document, payload)))).has_value();
+}
+
+std::string not_verified(const std::string& why) {
+    return json::serialize(json::object{{"verified", false}, {"problem", why}});
+}
+
 }  // namespace
 
 signed_jobs::signed_jobs(job_trust_options options, std::string file, const clock& clk)
-    : options_(std::move(options)), clock_(clk), trust_(options_.folder), nonces_(std::move(file)) {}
+    : options_(std::move(options)), clock_(clk), trust_(options_.folder), nonces_(std::move(file), clk) {}
 
 result<signed_jobs::verdict> signed_jobs::check(std::string_view document, std::string_view payload) {
     SIGRUN_TRY(offered, parse_object(document));
@@ -52,12 +68,18 @@ result<signed_jobs::verdict> signed_jobs::check(std::string_view document, std::
     SIGRUN_CHECK_OK(same_payload(written, payload));
     SIGRUN_TRY(keys, trust_.now());
     const auto now = clock_.wall_ns();
-    SIGRUN_TRY(signer, check_signed_job(*keys, written, payload, signature, now, options_.longest));
+    const auto signer = check_signed_job(*keys, written, payload, signature, now, options_.longest);
+    if (!signer) {
+        auto why = signer.error();
+        if (is_for_good(*keys, written, payload, signature, now)) why.code = errc::conflict;
+        return why;
+    }
     SIGRUN_CHECK_OK(not_too_early(written, now));
     verdict out;
     offered.erase("signature");
-    out.document = json::serialize(offered);
-    out.told = json::serialize(json::object{{"key", signer.key_id}, {"by", signer.name}, {"verified", true}});
+    // As the hashes were made of it: what runs is what was checked, to the last digit.
+    out.document = json::serialize(canonical_json(offered));
+    out.told = json::serialize(json::object{{"key", signer->key_id}, {"by", signer->name}, {"verified", true}});
     out.nonce = signature.nonce;
     out.expires_ns = signature.expires_ns;
     out.most_attempts = attempts_of(written);
@@ -72,17 +94,23 @@ result<signed_jobs::verdict> signed_jobs::judge(std::string_view document, std::
     SIGRUN_LOG(logs::agent, warning, "a job runs although it is not signed as it should be: ", why);
     verdict out;
     out.document = document;
-    out.told = json::serialize(json::object{{"verified", false}, {"problem", why}});
+    out.told = not_verified(why);
     return out;
 }
 
-result<void> signed_jobs::begin(const verdict& which, std::string_view job) {
+result<void> signed_jobs::begin(verdict& which, std::string_view job) {
     if (which.nonce.empty()) return {};
-    auto used = nonces_.use(which.nonce, job, which.expires_ns, which.most_attempts, clock_.wall_ns());
+    auto used = nonces_.use(which.nonce, job, which.expires_ns, which.most_attempts);
     if (used || required()) return used;
-    SIGRUN_LOG(logs::agent, warning, "job ", job,
-               " runs although its signature was used before: ", used.error().text());
+    const auto why = used.error().text();
+    SIGRUN_LOG(logs::agent, warning, "job ", job, " runs although its signature does not let it begin: ", why);
+    which.nonce.clear();
+    which.told = not_verified(why);
     return {};
+}
+
+void signed_jobs::give_back(const verdict& which, std::string_view job) {
+    if (!which.nonce.empty()) nonces_.give_back(which.nonce, job);
 }
 
 std::vector<std::string> signed_jobs::key_ids() {

@@ -1,7 +1,7 @@
 // Whether this runner runs a job, by who signed it: asked about what it is about to run, and whatever its controller says of it.
 //
 // The document that was signed is built from the one of the offer (kernel/job/filled_in.hpp), and the executor gets that very one,
-// written anew from what was checked. [any] unless said otherwise.
+// written anew from what was checked, in its canonical form. [any] unless said otherwise.
 #pragma once
 
 #include "kernel/agent/used_nonces.hpp"
@@ -30,10 +30,12 @@ public:
         std::int64_t expires_ns = 0;
         std::uint32_t most_attempts = 1;
     };
-    /// A problem: it must not run here.
+    /// A problem: it must not run here; errc::conflict: and never will, whatever keys this runner is given.
     result<verdict> judge(std::string_view document, std::string_view payload);
-    /// [work] What was judged begins now, as this job.
-    result<void> begin(const verdict& which, std::string_view job);
+    /// [work] What was judged begins now, as this job; a problem: as before. What is told of it may become another.
+    result<void> begin(verdict& which, std::string_view job);
+    /// [work] It has begun, but nothing of it was run: it is none of its attempts.
+    void give_back(const verdict& which, std::string_view job);
 
     /// Ids of the keys whose jobs run here.
     std::vector<std::string> key_ids();

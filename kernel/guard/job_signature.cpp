@@ -20,24 +20,27 @@ bool is_hex(std::string_view text, std::size_t digits) {
 
 std::string shown(std::string_view text) { return "\"" + std::string(text.substr(0, 60)) + "\""; }
 
-// Two ways to write a number, or an object, mean the same to whoever runs the job.
-json::value canonical(const json::value& v) {
+// Boost.JSON reads numbers of 16 digits and more with an error in the last place, and on its way to the runner a document is read and
+// written several times. `name`: of the number that does not stay the same, as "retry.memory_factor".
+bool survives_copies(const json::value& v, std::string& name) {
     if (const auto* o = v.if_object()) {
-        std::map<std::string_view, const json::value*> sorted;
-        for (const auto& [name, value] : *o) sorted.emplace(name, &value);
-        json::object out;
-        for (const auto& [name, value] : sorted) out[name] = canonical(*value);
-        return out;
+        for (const auto& [key, value] : *o)
+            if (!survives_copies(value, name)) {
+                name = std::string(key) + (name.empty() || name[0] == '[' ? "" : ".") + name;
+                return false;
+            }
+    } else if (const auto* a = v.if_array()) {
+        for (std::size_t i = 0; i < a->size(); ++i)
+            if (!survives_copies((*a)[i], name)) {
+                name = "[" + std::to_string(i) + "]" + (name.empty() || name[0] == '[' ? "" : ".") + name;
+                return false;
+            }
+    } else if (v.is_double()) {
+        boost::system::error_code ec;
+        const auto again = json::parse(json::serialize(v), ec);
+        return !ec && again == v;
     }
-    if (const auto* a = v.if_array()) {
-        json::array out;
-        for (const auto& item : *a) out.push_back(canonical(item));
-        return out;
-    }
-    constexpr double k_exact = 9007199254740992;  // 2^53
-    if (const auto* d = v.if_double(); d && std::abs(*d) < k_exact && std::trunc(*d) == *d)
-        return static_cast<std::int64_t>(*d);
-    return v;
+    return true;
 }
 
 json::array names_of(const json::object& o) {
@@ -64,6 +67,26 @@ std::string differing(const job_signature& told, const std::map<std::string, std
 }
 
 }  // namespace
+
+// Two ways to write a number, or an object, mean the same to whoever runs the job.
+json::value canonical_json(const json::value& v) {
+    if (const auto* o = v.if_object()) {
+        std::map<std::string_view, const json::value*> sorted;
+        for (const auto& [name, value] : *o) sorted.emplace(name, &value);
+        json::object out;
+        for (const auto& [name, value] : sorted) out[name] = canonical_json(*value);
+        return out;
+    }
+    if (const auto* a = v.if_array()) {
+        json::array out;
+        for (const auto& item : *a) out.push_back(canonical_json(item));
+        return out;
+    }
+    constexpr double k_exact = 9007199254740992;  // 2^53
+    if (const auto* d = v.if_double(); d && std::abs(*d) < k_exact && std::trunc(*d) == *d)
+        return static_cast<std::int64_t>(*d);
+    return v;
+}
 
 json::object job_signature::to_json() const {
     json::object hashes;
@@ -137,7 +160,7 @@ std::map<std::string, std::string> field_hashes(const json::object& document, st
         const std::string name(key);
         if (name == "signature" || name == "payload" || (name == "env" && is_empty(value))) continue;
         const auto* secrets = name == "secrets" ? value.if_object() : nullptr;
-        out[name] = sha256_hex(json::serialize(secrets ? json::value(names_of(*secrets)) : canonical(value)));
+        out[name] = sha256_hex(json::serialize(secrets ? json::value(names_of(*secrets)) : canonical_json(value)));
     }
     if (!payload.empty()) out["payload"] = sha256_hex(payload);
     return out;
@@ -152,6 +175,8 @@ std::string signed_job_text(const job_signature& terms, const std::map<std::stri
 
 result<job_signature> sign_job(const json::object& document, std::string_view payload, std::string_view private_pem,
                                std::int64_t expires_ns, std::string nonce) {
+    if (std::string name; !survives_copies(document, name))
+        return bad_value(name, "a number of at most 15 digits, which programs on its way copy exactly", "a longer one");
     SIGRUN_TRY(open, ed25519_public_of(private_pem));
     SIGRUN_TRY(id, ed25519_key_id(open));
     job_signature out;

@@ -47,12 +47,16 @@ result<job_signature> parse_job_signature(const json::value& field);
 /// The bytes of the field `payload`; "" where there is none.
 result<std::string> payload_of(const json::object& document);
 
+/// The form in which a value is hashed: what is run is this one, so that nothing was left out of what was checked.
+json::value canonical_json(const json::value& v);
+
 /// The hash of each field, as `fields` has them.
 std::map<std::string, std::string> field_hashes(const json::object& document, std::string_view payload);
 /// What is signed.
 std::string signed_job_text(const job_signature& terms, const std::map<std::string, std::string>& hashes);
 
-/// The field `signature` of this document, good until `expires_ns`. A nonce that is empty is made.
+/// The field `signature` of this document, good until `expires_ns`. A nonce that is empty is made. A number that another program
+/// would read as another one, once it is written out again, is refused.
 result<job_signature> sign_job(const json::object& document, std::string_view payload, std::string_view private_pem,
                                std::int64_t expires_ns, std::string nonce = {});
 /// Whether it is right; the problem tells which fields are others than were signed, if that can be told.

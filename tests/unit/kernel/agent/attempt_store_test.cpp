@@ -38,6 +38,7 @@ TEST_F(attempt_store_test, what_was_taken_is_restored_as_it_was) {
     attempt_store store(folder());
     auto what = record_of("j1", 3);
     what.in_memory = true;
+    what.signature = R"({"key":"0123456789abcdef","verified":true})";
     what.payload = buffer_ref::copy_of(std::string_view("a\0b", 3));
     const auto place = store.take(what).value();
     const auto found = after_a_crash();
@@ -52,6 +53,7 @@ TEST_F(attempt_store_test, what_was_taken_is_restored_as_it_was) {
     EXPECT_EQ(got.workspace, what.workspace);
     EXPECT_EQ(got.payload.view(), std::string_view("a\0b", 3));
     EXPECT_TRUE(got.in_memory);
+    EXPECT_EQ(got.signature, what.signature);
     EXPECT_EQ(got.deadline_ns, what.deadline_ns);
     EXPECT_EQ(got.cause, end_cause::none);
 }

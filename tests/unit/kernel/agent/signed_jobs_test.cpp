@@ -6,7 +6,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <fstream>
+#include <thread>
 
 namespace {
 
@@ -25,6 +27,8 @@ struct signed_job : testing::Test {
         std::filesystem::create_directory(keys);
         std::ofstream(keys + "/ci.pub") << pair.public_pem;
     }
+    // The folder of keys is looked at every now and then.
+    static void let_it_look_again() { std::this_thread::sleep_for(std::chrono::milliseconds(150)); }
     signed_jobs judging(signing_mode wanted = signing_mode::require) const {
         return signed_jobs({wanted, keys, std::chrono::hours(24 * 7)}, memory, time);
     }
@@ -66,16 +70,101 @@ TEST_F(signed_job, unsigned_or_changed_is_refused) {
 
 TEST_F(signed_job, begins_as_one_job_and_as_often_as_its_retries_say) {
     auto judge = judging();
-    const auto v = judge.judge(sign(R"({"command":["a"],"retry":{"user":1,"infrastructure":0}})"), "").value();
+    auto v = judge.judge(sign(R"({"command":["a"],"retry":{"user":1,"infrastructure":0}})"), "").value();
     EXPECT_TRUE(judge.begin(v, "one"));
-    EXPECT_FALSE(judge.begin(v, "two"));
+    EXPECT_EQ(judge.begin(v, "two").error().code, errc::conflict);
     EXPECT_TRUE(judge.begin(v, "one"));
-    EXPECT_FALSE(judge.begin(v, "one"));
+    EXPECT_EQ(judge.begin(v, "one").error().code, errc::conflict);
     auto again = judging();  // after a restart
     EXPECT_FALSE(again.begin(v, "one"));
     EXPECT_FALSE(again.begin(v, "two"));
+}
+
+TEST_F(signed_job, that_was_begun_before_runs_with_a_warning_and_is_not_told_as_verified) {
+    auto strict = judging();
+    const auto text = sign(R"({"command":["a"]})");
+    auto v = strict.judge(text, "").value();
+    ASSERT_TRUE(strict.begin(v, "one"));
     auto warned = judging(signing_mode::warn);
-    EXPECT_TRUE(warned.begin(v, "two"));
+    auto again = warned.judge(text, "").value();
+    EXPECT_TRUE(warned.begin(again, "two"));
+    EXPECT_NE(again.told.find(R"("verified":false)"), std::string::npos) << again.told;
+    EXPECT_NE(again.told.find("nonce"), std::string::npos) << again.told;
+    warned.give_back(again, "two");  // it took nothing
+    EXPECT_FALSE(strict.begin(v, "two"));
+}
+
+TEST_F(signed_job, that_was_not_started_after_all_is_none_of_its_attempts) {
+    auto judge = judging();
+    auto v = judge.judge(sign(R"({"command":["a"],"retry":{"infrastructure":0}})"), "").value();
+    for (int i = 0; i < 3; ++i) {
+        ASSERT_TRUE(judge.begin(v, "one")) << i;
+        judge.give_back(v, "another");  // which has begun nothing
+        EXPECT_FALSE(judge.begin(v, "one")) << i;
+        judge.give_back(v, "one");
+    }
+    EXPECT_TRUE(judging().begin(v, "one"));
+}
+
+TEST_F(signed_job, that_expires_between_the_look_and_the_start_does_not_begin) {
+    auto judge = judging();
+    const auto text = sign(R"({"command":["a"]})");
+    auto v = judge.judge(text, "").value();
+    time.advance(nanoseconds(2 * k_nonce_hour + 1));
+    EXPECT_EQ(judge.begin(v, "one").error().code, errc::conflict);
+    EXPECT_EQ(judge.judge(text, "").error().code, errc::conflict);
+}
+
+TEST_F(signed_job, of_two_offers_at_once_one_begins) {
+    for (int round = 0; round < 20; ++round) {
+        auto judge = judging();
+        const auto v = judge.judge(sign(R"({"command":["a"],"retry":{"infrastructure":0}})"), "").value();
+        std::atomic<int> begun{0};
+        std::vector<std::thread> all;
+        for (int i = 0; i < 4; ++i)
+            all.emplace_back([&, i] {
+                auto own = v;
+                begun += judge.begin(own, i % 2 ? "one" : "two").has_value();
+            });
+        for (auto& each : all) each.join();
+        EXPECT_EQ(begun, 1);
+    }
+}
+
+TEST_F(signed_job, says_whether_it_will_ever_run) {
+    auto judge = judging();
+    const auto text = sign(R"({"command":["a"],"tenant":"t"})");
+    const auto code = [&](const std::string& document) { return judge.judge(document, "").error().code; };
+    auto changed = parse_object(text).value();
+    changed["command"] = json::array{"b"};
+    EXPECT_EQ(code(json::serialize(changed)), errc::conflict);
+    std::ofstream(keys + "/ci.pub") << "tenants: other\n" << pair.public_pem;
+    let_it_look_again();
+    EXPECT_EQ(code(text), errc::invalid);  // its scope may be made wider
+    std::ofstream(keys + "/ci.pub") << make_ed25519_pair().value().public_pem;
+    let_it_look_again();
+    EXPECT_EQ(code(text), errc::invalid);  // its key may be added
+}
+
+TEST_F(signed_job, that_is_revoked_while_the_runner_lives_is_refused_from_then_on) {
+    auto judge = judging();
+    const auto text = sign(R"({"command":["a"]})");
+    ASSERT_TRUE(judge.judge(text, ""));
+    auto document = parse_object(text).value();
+    const auto by = parse_job_signature(document.at("signature")).value();
+    std::ofstream(keys + "/revoked") << sha256_hex(signed_job_text(by, field_hashes(document, ""))) << " withdrawn\n";
+    let_it_look_again();
+    const auto v = judge.judge(text, "");
+    ASSERT_FALSE(v);
+    EXPECT_NE(v.error().text().find("withdrawn"), std::string::npos) << v.error().text();
+    EXPECT_EQ(v.error().code, errc::conflict);
+    EXPECT_TRUE(judge.judge(sign(R"({"command":["b"]})"), ""));
+}
+
+TEST_F(signed_job, is_run_in_the_form_that_was_hashed) {
+    auto judge = judging();
+    EXPECT_EQ(judge.judge(sign(R"({"retry":{"user":1.0},"command":["a"]})"), "")->document,
+              R"({"command":["a"],"retry":{"user":1}})");
 }
 
 TEST_F(signed_job, is_not_begun_before_its_time) {
@@ -93,41 +182,6 @@ TEST_F(signed_job, is_asked_about_by_no_one_where_it_is_off_and_runs_with_a_warn
     const auto v = warned.judge(R"({"command":["a"]})", "").value();
     EXPECT_NE(v.told.find(R"("verified":false)"), std::string::npos);
     EXPECT_EQ(v.document, R"({"command":["a"]})");
-}
-
-struct nonces : testing::Test {
-    agent_test::scratch_dir dir;
-    const std::string file = dir / "signed_jobs";
-};
-
-TEST_F(nonces, are_forgotten_once_they_have_expired_and_the_file_does_not_grow) {
-    used_nonces used(file);
-    for (int i = 0; i < 500; ++i)
-        ASSERT_TRUE(used.use(std::to_string(i), "job", (i + 2) * k_nonce_hour, 1, i * k_nonce_hour)) << i;
-    EXPECT_LT(used.size(), 10u);
-    EXPECT_LT(std::filesystem::file_size(file), 40'000u);
-    EXPECT_FALSE(used.use("499", "other", 1, 1, 499 * k_nonce_hour));
-    used_nonces later(file);
-    EXPECT_FALSE(later.use("499", "other", 1, 1, 499 * k_nonce_hour));
-}
-
-TEST_F(nonces, a_line_that_a_crash_cut_off_is_of_a_job_that_never_began) {
-    {
-        used_nonces used(file);
-        ASSERT_TRUE(used.use("a", "one", k_nonce_hour, 1, 0));
-    }
-    std::ofstream(file, std::ios::app) << "b 3600";
-    used_nonces used(file);
-    EXPECT_FALSE(used.use("a", "two", k_nonce_hour, 1, 0));
-    EXPECT_TRUE(used.use("b", "two", k_nonce_hour, 1, 0));
-}
-
-TEST_F(nonces, damage_and_a_disk_that_cannot_be_written_refuse) {
-    std::ofstream(file) << "x y z\n";
-    used_nonces damaged(file);
-    EXPECT_FALSE(damaged.use("a", "one", k_nonce_hour, 1, 0));
-    used_nonces nowhere(dir / "no/such/folder");
-    EXPECT_FALSE(nowhere.use("a", "one", k_nonce_hour, 1, 0));
 }
 
 }  // namespace
