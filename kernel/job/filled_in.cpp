@@ -13,6 +13,8 @@
 namespace sigrun {
 namespace {
 
+constexpr std::uint32_t k_most_retries = 100;  // as in a document
+
 json::object* object_of(json::object& o, std::string_view name) {
     auto* v = o.if_contains(name);
     return v ? v->if_object() : nullptr;
@@ -46,7 +48,11 @@ result<void> take_memory_back(json::object& document, const json::value& written
         return bad_value("signature.written.memory", "a limit of memory that is there", "something else");
     const auto* retry = object_or_null(document, "retry");
     const double factor = retry ? number_or<double>(*retry, "memory_factor", 1) : 1;
-    if (!could_have_grown(*before.memory, *now.memory, factor))
+    // Copies beside an attempt, of which nobody counts how many lack memory, are none of the retries.
+    std::uint32_t most = k_most_retries;
+    if (!bool_or(document, "hedge", false))
+        most = retry ? std::min(number_or<std::uint32_t>(*retry, "user", 0), k_most_retries) : 0;
+    if (!could_have_grown(*before.memory, *now.memory, factor, most))
         return not_allowed("limits.memory", "what it was signed with, by retry.memory_factor for each attempt",
                            std::to_string(*now.memory));
     (*limits)["memory"] = written;

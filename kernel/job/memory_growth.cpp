@@ -35,11 +35,15 @@ std::string with_more_memory(const std::string& document, double factor) {
     return json::serialize(*parsed);
 }
 
-bool could_have_grown(std::uint64_t limit, std::uint64_t now, double factor_each) noexcept {
-    if (!(factor_each > 1)) return limit == now;
-    for (double factor = 1; factor < k_most; factor *= factor_each)
-        if (grown(limit, factor) == now) return true;
-    return grown(limit, k_most) == now;
+bool could_have_grown(std::uint64_t limit, std::uint64_t now, double factor_each, std::uint32_t most) noexcept {
+    if (!(factor_each >= 1 && factor_each <= k_largest_memory_factor)) return false;
+    if (factor_each == 1) return limit == now;
+    double factor = 1;
+    for (std::uint32_t times = 0; times <= most; ++times, factor *= factor_each) {
+        if (grown(limit, std::min(factor, k_most)) == now) return true;
+        if (factor >= k_most) break;
+    }
+    return false;
 }
 
 }  // namespace sigrun

@@ -74,11 +74,29 @@ TEST(filled_in, memory_is_what_retries_make_of_it) {
                             {"retry", retry},
                             {"signature", {{"written", {{"memory", "1000MiB"}}}}}};
     };
-    const json::value twice{{"memory_factor", 2}};
+    const json::value twice{{"memory_factor", 2}, {"user", 6}};
     for (std::uint64_t fine : {1000, 2000, 4000, 64000}) EXPECT_TRUE(as_written(offered(fine, twice))) << fine;
     for (std::uint64_t wrong : {999, 1001, 3000, 128000}) does_not_take(offered(wrong, twice), "limits.memory");
     does_not_take(offered(2000, json::object()), "limits.memory");
-    EXPECT_TRUE(as_written(offered(1500, {{"memory_factor", 1.5}})));
+    EXPECT_TRUE(as_written(offered(1500, {{"memory_factor", 1.5}, {"user", 1}})));
+    // No more often than it is done again.
+    does_not_take(offered(2250, {{"memory_factor", 1.5}, {"user", 1}}), "limits.memory");
+    does_not_take(offered(1500, {{"memory_factor", 1.5}}), "limits.memory");
+    auto copied = offered(4000, {{"memory_factor", 2}});
+    copied["hedge"] = true;
+    EXPECT_TRUE(as_written(copied));
+}
+
+TEST(filled_in, a_factor_that_makes_nothing_of_it_takes_no_time) {
+    for (const double factor : {1.0, 1.0000000000000002, 1.0000001}) {
+        EXPECT_TRUE(could_have_grown(1000 * k_mib, 1000 * k_mib, factor, 4'000'000)) << factor;
+        EXPECT_FALSE(could_have_grown(1000 * k_mib, 3000 * k_mib, factor, 100)) << factor;
+    }
+    EXPECT_FALSE(could_have_grown(1000, 500, 0.5, 100));
+    EXPECT_FALSE(could_have_grown(1000, 9000, 9, 100));
+    EXPECT_TRUE(could_have_grown(1000, 8000, 8, 1));
+    EXPECT_TRUE(could_have_grown(1000, 64000, 8, 100));
+    EXPECT_FALSE(could_have_grown(1000, 512000, 8, 100));
 }
 
 TEST(filled_in, a_trace_is_one) {
