@@ -181,7 +181,7 @@ sigrun_result job_engine::on_copy_ack(const job_ptr& j, job_lock& lock, const si
                 o ? std::string(text_or(*o, "message")) : "the runner refused"};
     const auto where = a.where;
     if (j->excluded->size() < 64) j->excluded.make().push_back(a.explain.slot);
-    note_refuser(*j, where, why);
+    note_refuser(*j, where, why, o && bool_or(*o, "final", false));
     const auto bye = let_go(*j, attempt_state::refused, why, {}, false);
     expect_hedge(*j);
     arm(*j);

@@ -189,7 +189,12 @@ bool job_engine::try_dispatch(const job_ptr& j, bool late) {
     pick_result picked;
     member_ptr where;
     chosen_link rung;
-    if (!pick_rung(*j, picked, where, rung)) return false;
+    if (!pick_rung(*j, picked, where, rung)) {
+        ending how;
+        if (!refused_for_good(*j, how)) return false;
+        finish(j, lock, std::move(how), {});
+        return true;
+    }
     begin_attempt(j, where, rung, picked);
     j->current()->late = late;
     if (traces_this_one(*j->spec)) [[unlikely]]

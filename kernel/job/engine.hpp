@@ -218,7 +218,9 @@ private:
     bool pick_among(const job& j, pick_request& request, pick_result& out);
 
     // refusing.cpp: for the sake of a signature
-    void note_refuser(job& j, const member_ptr& where, const failure& why) const;
+    void note_refuser(job& j, const member_ptr& where, const failure& why, bool for_good) const;
+    void forget_refusers(job& j) const;
+    bool refused_for_good(const job& j, ending& how) const;
     std::vector<std::uint32_t> slots_that_refuse(const job& j) const;
     std::string refusal_text(const job& j) const;
     void expect_signature_end(job& j) const;

@@ -160,7 +160,11 @@ struct refuser {
     member_ptr where;
     time_point until{};
     std::string why;
+    std::uint32_t times = 0;
+    bool for_good = false;  // as it says: the same offer is never taken there
 };
+/// For how long a runner that has refused a job so many times is not asked again. Pure.
+nanoseconds left_out_for(std::uint32_t times) noexcept;
 
 struct job final : std::enable_shared_from_this<job>, timer_node, waiter {
     job(job_engine& e, id i, spec_ptr s) : engine(e), uid(i), spec(std::move(s)) {}

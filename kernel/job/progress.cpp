@@ -167,7 +167,7 @@ sigrun_result job_engine::on_ack(const job_ptr& j, job_lock& lock, const sigrun_
         auto o = parse_object(sdk::view(frame.json));
         failure why{failure_class::refused, o ? std::string(text_or(*o, "code")) : "refused",
                     o ? std::string(text_or(*o, "message")) : "the runner refused"};
-        note_refuser(*j, where, why);
+        note_refuser(*j, where, why, o && bool_or(*o, "final", false));
         lock.unlock();
         // First: the place that it gives back is to be a closed one, if it is.
         tell_refusal(where, *j->spec, why);

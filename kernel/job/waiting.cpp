@@ -144,9 +144,7 @@ void job_engine::sweep() {
                 // It may have waited for others than the one that failed or refused it, and there are none any more.
                 queue_.remove(*j);
                 j->waiting = false;
-                if (!j->refusers->empty())
-                    std::erase_if(j->refusers.make(),
-                                  [this](const refuser& each) { return each.until <= clock_.now(); });
+                forget_refusers(*j);
                 lock.unlock();
                 enqueue(j);
                 continue;

@@ -5,6 +5,7 @@ import os
 import re
 import sqlite3
 import subprocess
+import threading
 import unittest
 
 from harness import BIN, FleetTest, wait_until
@@ -47,6 +48,13 @@ class SignedJobs(FleetTest):
         return wait_until(f"job {job_id} is refused for {why}",
                           lambda: (lambda j: j if "refuses its signature" in j["reason"] and why in j["reason"] else None)(
                               daemon.job(job_id)))
+
+    def never_runs(self, daemon, job_id, why):
+        """It ends, since no runner will ever take it."""
+        job = daemon.finished(job_id)
+        self.assertEqual((job["state"], job["failure"]["class"], job["failure"]["code"]), ("failed", "refused", "signature"), job)
+        self.assertIn(why, job["failure"]["message"])
+        return job
 
     def restarted_with(self, daemon, job_id, change, **how):
         """What somebody does who has taken over the controller: the stored job is another one."""
@@ -104,7 +112,7 @@ class SignedJobs(FleetTest):
             self.assertEqual((job["state"], job["result"]), ("succeeded", "hello"), job)
             document = self.signed(kind="call", command=["echo"], payload="hello", durability=durability)
             document["payload"] = "jello"
-            self.refused(d, d.submit(**document), "payload")
+            self.never_runs(d, d.submit(**document), "payload")
 
     def test_secrets_go_beside_the_signature(self):
         d = self.daemon()
@@ -113,7 +121,7 @@ class SignedJobs(FleetTest):
         self.assertEqual(job["state"], "succeeded", job)
         other = self.signed(command=["true"], secrets={"TOKEN": "hunter22"})
         other["secrets"]["LD_PRELOAD"] = "/tmp/x.so"
-        self.refused(d, d.submit(**other), "secrets")
+        self.never_runs(d, d.submit(**other), "secrets")
 
     def test_needs_of_a_submission_and_its_matrix_are_signed_each(self):
         d = self.daemon()
@@ -158,7 +166,7 @@ class SignedJobs(FleetTest):
                                retry={"user": 1, "infrastructure": 0})
         job = d.run(**document)
         self.assertEqual((job["state"], len(job["attempts"])), ("succeeded", 2), job)
-        self.refused(d, d.submit(**document), "nonce")
+        self.never_runs(d, d.submit(**document), "nonce")
         self.assertEqual(tries.read_text(), "x\nx\n")
         status, body = d.request("POST", f"/v1/jobs/{job['id']}/retry")
         self.assertEqual((status, body["code"]), (409, "conflict"), body)
@@ -218,26 +226,47 @@ class SignedJobs(FleetTest):
                 job_id = d.submit(**self.signed(command=["true"], env={"A": "1"}, requires='runner.name == "r1"'))
                 d = self.restarted_with(d, job_id, change)
                 runner = self.insisting(d)
-                self.refused(d, job_id, f"another value of: {field}")
-                told = d.get(f"/v1/jobs/{job_id}/explain")
-                self.assertIn("refuses its signature", " ".join(told["answer"]))
-                self.assertEqual(d.job(job_id)["attempts"][0]["failure"]["code"], "signature")
-                d.request("POST", f"/v1/jobs/{job_id}/cancel")
+                job = self.never_runs(d, job_id, f"another value of: {field}")
+                self.assertEqual([a["failure"]["code"] for a in job["attempts"]], ["signature"])
                 runner.stop()
 
     def test_a_refusal_is_no_storm(self):
         d = self.daemon()
-        document = self.signed(command=["true"])
-        document["command"] = ["false"]
+        self.trusted("ci", "tenants: team\n")
         self.insisting(d)
-        job_id = d.submit(**document)
-        self.refused(d, job_id, "command")
-        first = len(d.job(job_id)["attempts"])
-        self.assertEqual(first, 1)
+        job_id = d.submit(**self.signed(command=["true"]))
+        self.refused(d, job_id, "tenant")
+        told = d.get(f"/v1/jobs/{job_id}/explain")
+        self.assertIn("refuses its signature", " ".join(told["answer"]))
         # Others go on there meanwhile, and it is still the only attempt.
         for _ in range(5):
-            self.assertEqual(d.run(**self.signed(command=["true"]))["state"], "succeeded")
+            self.assertEqual(d.run(**self.signed(command=["true"], tenant="team"))["state"], "succeeded")
         self.assertEqual(len(d.job(job_id)["attempts"]), 1)
+        self.trusted("ci")  # which mends it, once the runner is asked again
+        self.assertEqual(d.finished(job_id)["state"], "succeeded")
+
+    def test_each_runner_is_asked_before_a_job_ends_for_its_signature(self):
+        d = self.daemon()
+        document = self.signed(command=["true"])
+        self.insisting(d, "r1")
+        self.assertEqual(d.run(**document)["state"], "succeeded")
+        self.insisting(d, "r2")  # which does not know that it has run
+        again = d.run(**document)
+        self.assertEqual((again["state"], again["runner"]["name"]), ("succeeded", "r2"), again)
+        job = self.never_runs(d, d.submit(**document), "nonce")
+        self.assertEqual(sorted(a["runner"]["name"] for a in job["attempts"]), ["r1", "r2"])
+
+    def test_a_job_that_is_revoked_does_not_run_again(self):
+        d = self.daemon()
+        self.insisting(d)
+        document = self.signed(command=["true"])
+        path = self.dir / "signed.json"
+        path.write_text(json.dumps(document))
+        done = subprocess.run([str(BIN / "sigrun"), "job", "verify", str(path), "--trust", str(self.trust)], capture_output=True, text=True)
+        (self.trust / "revoked").write_text(re.search(r"sha256 ([0-9a-f]{64})", done.stdout).group(1) + "  withdrawn\n")
+        threading.Event().wait(0.3)  # the runner looks at the folder ten times a second
+        self.never_runs(d, d.submit(**document), "withdrawn")
+        self.assertEqual(d.run(**self.signed(command=["true"]))["state"], "succeeded")
 
     def test_with_another_runner_a_refusal_costs_no_retry(self):
         d = self.daemon()
@@ -284,7 +313,7 @@ class SignedJobs(FleetTest):
         runner.kill()
         d.runner_status("r1", "offline", "suspect", "lost", "gone", "degraded")
         self.insisting(d)
-        self.refused(d, d.submit(**document), "nonce")
+        self.never_runs(d, d.submit(**document), "nonce")
 
     def test_a_damaged_memory_refuses_rather_than_forgets(self):
         d = self.daemon()
