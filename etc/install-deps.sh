@@ -5,6 +5,7 @@ packages=(
     g++ cmake ninja-build ccache mold pkg-config git
     libboost1.81-dev libboost-json1.81-dev libboost-container1.81-dev libboost-filesystem1.81-dev
     libpoco-dev libhwloc-dev libmnl-dev libcli11-dev prometheus-cpp-dev libxxhash-dev libsqlite3-dev libssl-dev zlib1g-dev libncurses-dev
+    libjemalloc-dev
     libpci-dev pciutils pci.ids libseccomp-dev bubblewrap libcurl4-openssl-dev
     libnghttp2-dev libprotobuf-dev protobuf-compiler
     libgtest-dev libbenchmark-dev
