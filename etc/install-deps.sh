@@ -5,6 +5,7 @@ packages=(
     g++ cmake ninja-build ccache mold pkg-config git
     libboost1.81-dev libboost-json1.81-dev libboost-container1.81-dev libboost-filesystem1.81-dev
     libpoco-dev libhwloc-dev libmnl-dev libcli11-dev prometheus-cpp-dev libxxhash-dev libsqlite3-dev libssl-dev zlib1g-dev libncurses-dev
+    libjemalloc-dev
     libpci-dev pciutils pci.ids libseccomp-dev bubblewrap libcurl4-openssl-dev
     libnghttp2-dev libprotobuf-dev protobuf-compiler
     libgtest-dev libbenchmark-dev
@@ -14,7 +15,7 @@ packages=(
     haproxy nginx libnginx-mod-stream nghttp2-client prometheus chromium
 )
 case "${1:-}" in
-    --bench) packages+=(gearman-job-server libgearman-dev libgrpc++-dev) ;;
+    --bench) packages+=(gearman-job-server libgearman-dev beanstalkd libgrpc++-dev) ;;
     --fuzz) packages+=(clang libclang-rt-14-dev) ;;
     --tidy) packages+=(clang-tidy clang-format) ;;
     --packages) packages+=(mmdebstrap lintian zsh podman) ;;
@@ -35,7 +36,8 @@ if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null || { echo "etc/install-deps.sh: needs root or sudo to install: ${missing[*]}" >&2; exit 1; }
     sudo=sudo
 fi
-# Packages that are services (haproxy, nginx, prometheus) are not started, now or at the next boot: the tests run instances of their own.
+# Packages that are services (haproxy, nginx, prometheus, beanstalkd) are not started, now or at the next boot: the tests run instances
+# of their own.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
     trap '$sudo rm -f "$policy"' EXIT
@@ -44,7 +46,7 @@ if [ ! -e "$policy" ]; then
 fi
 $sudo apt-get update -qq
 DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-for service in haproxy nginx prometheus; do
+for service in haproxy nginx prometheus beanstalkd gearman-job-server; do
     case " ${missing[*]} " in
         *" $service "*) command -v systemctl >/dev/null && $sudo systemctl disable --quiet "$service" || true ;;
     esac

@@ -154,18 +154,34 @@ void group_commit::finish(const std::shared_ptr<group>& g, const result<void>& o
     }
     // First: who is answered must not begin anything new.
     if (!fenced.empty() && way_.fenced) way_.fenced(fenced);
-    answer(answered, outcome);
+    if (way_.tell) {
+        auto later = std::make_shared<group>(std::move(answered));
+        way_.tell([self = shared_from_this(), later, outcome] {
+            self->tell(*later, outcome);
+            later->clear();
+        });
+    } else {
+        tell(answered, outcome);
+    }
     {
         std::lock_guard lock(mutex_);
-        for (const auto& c : answered) {
-            waiting_ -= c.records.size();
-            waiting_bytes_ -= c.bytes;
-        }
-        answered_ += answered.size();
         writing_ = false;
     }
     changed_.notify_all();
     pump(false);
+}
+
+void group_commit::tell(group& calls, const result<void>& outcome) {
+    answer(calls, outcome);
+    {
+        std::lock_guard lock(mutex_);
+        for (const auto& c : calls) {
+            waiting_ -= c.records.size();
+            waiting_bytes_ -= c.bytes;
+        }
+        answered_ += calls.size();
+    }
+    changed_.notify_all();
 }
 
 /// Under the lock: everything that waits shares the fate of the batch.

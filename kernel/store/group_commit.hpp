@@ -28,12 +28,15 @@ public:
         std::function<void(nanoseconds, std::function<void()>)> later;
         /// Runs the task soon, not on the caller's stack; tasks keep their order.
         std::function<void(std::function<void()>)> post;
+        /// Runs the task soon, on another thread than that of `write`'s answers; tasks keep their order. So the store begins the
+        /// next batch while those of the last one are told. May be empty: then they are told first.
+        std::function<void(std::function<void()>)> tell{};
         /// Another owner has the shard, and nothing will be stored any more; once, with the reason. May be empty.
         std::function<void(const std::string&)> fenced{};
     };
 
     static constexpr std::size_t k_close_at = 100;  // records that close a batch while the store is idle
-    static constexpr std::size_t k_batch = 1'000;   // records of one batch, unless one call alone has more
+    static constexpr std::size_t k_batch = 4'000;   // records of one batch, unless one call alone has more
     static constexpr std::size_t k_batch_bytes = 16 << 20;
     static constexpr std::size_t k_max_waiting = 100'000;  // records
     static constexpr std::size_t k_max_waiting_bytes = 256 << 20;
@@ -68,6 +71,7 @@ private:
     void finish(const std::shared_ptr<group>& g, const result<void>& outcome);
     void fail_all(group& out, const problem& why);
     void answer(group& calls, const result<void>& outcome) noexcept;
+    void tell(group& calls, const result<void>& outcome);
     void retry_later();
 
     const outlet way_;

@@ -1,12 +1,14 @@
 #include "kernel/store/journal.hpp"
 
 #include "kernel/log/loggers.hpp"
+#include "kernel/plugin/work_pool.hpp"
 #include "kernel/store/group_commit.hpp"
 #include "kernel/store/packed_records.hpp"
 #include "kernel/store/store_outlet.hpp"
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
 
 #include <atomic>
 
@@ -39,6 +41,7 @@ struct journal::impl {
     std::shared_ptr<asio::steady_timer> tidying{};  // used by the control thread alone
     std::shared_ptr<std::function<void(const std::string&)>> fenced =
         std::make_shared<std::function<void(const std::string&)>>();
+    asio::thread_pool teller{1};  // last: it ends first, when everybody was told
 };
 
 journal::journal(plugin_host& host, std::shared_ptr<instance> store, metrics& metrics)
@@ -57,6 +60,8 @@ journal::journal(plugin_host& host, std::shared_ptr<instance> store, metrics& me
         });
     };
     way.post = [&host](std::function<void()> task) { asio::post(host.control(), std::move(task)); };
+    asio::post(impl_->teller, [] { name_thread("sigrun-journal"); });
+    way.tell = [&to = impl_->teller](std::function<void()> task) { asio::post(to, std::move(task)); };
     way.fenced = [tell = impl_->fenced](const std::string& why) {
         if (*tell) (*tell)(why);
     };

@@ -1,6 +1,6 @@
 // Group commit in front of the store plugin. Callers append records and go on; one writer batches them.
 // A batch closes after 100 records or 1 ms, at once when the writer is idle and the batch holds an fsync
-// record; while a commit is in flight up to 1,000 more records collect. One outstanding batch.
+// record; while a commit is in flight up to 4,000 more records collect. One outstanding batch.
 #pragma once
 
 #include "kernel/base/clock.hpp"
@@ -38,7 +38,7 @@ public:
     /// start.
     result<std::uint64_t> open(
         const std::function<void(record_kind, std::string_view key, std::string_view body)>& each);
-    /// [any] never blocks. `stored` runs on the store's thread once the batch is durable (fsync) or committed
+    /// [any] never blocks. `stored` runs on a thread of the journal's once the batch is durable (fsync) or committed
     /// (relaxed); it may be empty. Records of one call stay together in one transaction. conflict = an INSERT
     /// record existed (only the records of that call are refused, the rest of the batch is tried again
     /// without it); busy = more than 100,000 records wait; fenced or disk errors fail every waiting call and

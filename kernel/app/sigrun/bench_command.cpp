@@ -101,7 +101,9 @@ private:
     void on_done(slot& s, const result<void>& how) {
         const auto now = steady_clock::now();
         if (!how) {
-            fail("lost the daemon: " + how.error().text());
+            fail(how.error().code == errc::busy
+                     ? std::string("the daemon takes no more calls at a time on one connection: lower --outstanding")
+                     : "lost the daemon: " + how.error().text());
             stop();
         } else if (s.succeeded) {
             latencies_.record(static_cast<std::uint64_t>(nanoseconds(now - s.sent).count()));

@@ -24,6 +24,10 @@ CREATE TABLE record(
 CREATE UNIQUE INDEX record_position ON record(shard, position);
 )sql";
 
+// Bringing the log into the file costs two waits for the disk, and a page that changed often is written once: so not after each few
+// batches, as SQLite does by itself. The log has 16 MiB then, and a start reads that much more.
+constexpr int k_checkpoint_pages = 4096;
+
 // For people with the sqlite3 shell; Sigrun never reads them.
 constexpr const char* k_views = R"sql(
 CREATE VIEW jobs AS SELECT
@@ -85,6 +89,7 @@ void prepare(database& db, const settings& wanted) {
         throw failure(SIGRUN_E_IO,
                       concat("database '", db.path(), "': journal mode wal is refused by the file system (", mode,
                              "); put it on a local disk"));
+    db.run(concat("PRAGMA wal_autocheckpoint = ", k_checkpoint_pages).c_str());
     db.run(concat("PRAGMA cache_size = ", -(wanted.cache_bytes / 1024)).c_str());
     if (wanted.max_bytes) {
         auto pages = wanted.max_bytes / db.number("PRAGMA page_size");

@@ -117,6 +117,15 @@ class TopTest(FleetTest):
         t.press("f" + "\x7f" * 30 + "\r")
         order("alpha", "beta", "gamma")
 
+    def test_of_a_long_text_the_end_is_seen_in_whole_characters(self):
+        d = self.daemon()
+        t = self.top(d, columns=40)
+        t.shows("quit")
+        t.press("/" + "ä" * 60 + "end")
+        t.shows("/" + "ä" * 35 + "end")
+        t.press("\x7f" * 4)
+        t.shows("/" + "ä" * 38)
+
     def test_the_window_changes_its_size(self):
         d = self.daemon()
         self.runner_for(d)

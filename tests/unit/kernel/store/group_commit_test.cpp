@@ -26,8 +26,10 @@ struct fixture {
     std::vector<std::string> fences;  // what was said of them, and how many had been answered by then
     std::shared_ptr<group_commit> commits;
 
-    fixture() {
+    fixture() { tell_with({}); }
+    void tell_with(std::function<void(std::function<void()>)> tell) {
         group_commit::outlet way;
+        way.tell = std::move(tell);
         way.fenced = [this](const std::string& why) {
             fences.push_back(why + ", answers: " + std::to_string(answers.size()));
         };
@@ -115,10 +117,10 @@ TEST(group_commit, hundred_records_close_a_batch_without_the_timer) {
 TEST(group_commit, batch_is_bounded_and_calls_stay_whole) {
     fixture f;
     f.append("first", true);
-    for (int i = 0; i < 500; ++i) f.append("three", false, 3);
+    for (int i = 0; i < 1500; ++i) f.append("three", false, 3);
     f.answer_last({});
     ASSERT_EQ(f.batches.size(), 2u);
-    EXPECT_EQ(f.batches[1].keys.size(), 999u);
+    EXPECT_EQ(f.batches[1].keys.size(), 3999u);
     f.answer_last({});
     ASSERT_EQ(f.batches.size(), 3u) << "what is left is more than closes a batch";
     EXPECT_EQ(f.batches[2].keys.size(), 501u);
@@ -261,6 +263,24 @@ TEST(group_commit, store_that_answers_at_once_never_runs_continuations_inside_ap
     f.append("b", true);
     f.run_posted();
     EXPECT_EQ(f.answers.back(), "b internal");
+}
+
+TEST(group_commit, the_next_batch_begins_while_those_of_the_last_one_are_told) {
+    fixture f;
+    std::vector<std::function<void()>> to_tell;
+    f.tell_with([&](std::function<void()> task) { to_tell.push_back(std::move(task)); });
+    f.append("a", true);
+    f.append("b", true);
+    f.answer_last({});
+    ASSERT_EQ(f.batches.size(), 2u);
+    EXPECT_EQ(f.batches[1].keys, (texts{"b"}));
+    EXPECT_EQ(f.commits->waiting(), 2u) << "who was not told still waits";
+    f.answer_last(k_exists);
+    EXPECT_TRUE(f.answers.empty());
+    for (auto& task : to_tell) task();
+    EXPECT_EQ(f.answers, (texts{"a stored", "b conflict"}));
+    EXPECT_EQ(f.commits->waiting(), 0u);
+    f.commits->flush();  // returns: everybody was told
 }
 
 TEST(group_commit, many_threads_get_one_answer_each_and_flush_waits_for_all) {
