@@ -19,7 +19,8 @@ fi
 if [ "$flavour" = fuzz ]; then etc/build.sh fuzz fuzzers; else etc/build.sh "$flavour"; fi
 export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
-export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=$PWD/etc/tsan.supp
+# Some tests fork while they have threads, and the child is an agent with threads of its own.
+export TSAN_OPTIONS=die_after_fork=0:halt_on_error=1:second_deadlock_stack=1:suppressions=$PWD/etc/tsan.supp
 if [ "$flavour" = fuzz ]; then
     # Each fuzzer for a short while over its corpus; longer runs are started by hand.
     for fuzzer in build/fuzz/tests/fuzz_*; do
