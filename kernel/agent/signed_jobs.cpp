@@ -55,7 +55,10 @@ std::string not_verified(const std::string& why) {
 }  // namespace
 
 signed_jobs::signed_jobs(job_trust_options options, std::string file, const clock& clk)
-    : options_(std::move(options)), clock_(clk), trust_(options_.folder), nonces_(std::move(file), clk) {}
+    : options_(std::move(options)),
+      clock_(clk),
+      trust_(options_.folder, options_.look_each),
+      nonces_(std::move(file), clk) {}
 
 result<signed_jobs::verdict> signed_jobs::check(std::string_view document, std::string_view payload) {
     SIGRUN_TRY(offered, parse_object(document));

@@ -56,6 +56,7 @@ struct job_trust_options {
     mode wanted = mode::off;
     std::string folder;  // of keys
     nanoseconds longest{0};
+    nanoseconds look_each = std::chrono::milliseconds(100);  // at the folder
 };
 /// `beside`: the folder of the configuration file; "" = there is none. A problem: signatures are asked for, and no folder is named.
 result<job_trust_options> read_job_trust(const bound_section& section, const std::string& beside);
@@ -72,9 +73,8 @@ result<job_signer> check_signed_job(const trust_store& trusted, const json::obje
 /// Follows the folder. [any]
 class job_trust {
 public:
-    /// Empty: nobody is trusted. Many jobs may come at once: the folder is looked at once in `look_each`.
-    explicit job_trust(std::string folder, nanoseconds look_each = std::chrono::milliseconds(100))
-        : folder_(std::move(folder)), look_each_(look_each) {}
+    /// An empty folder: nobody is trusted. Many jobs may come at once: it is looked at once in `look_each`.
+    job_trust(std::string folder, nanoseconds look_each) : folder_(std::move(folder)), look_each_(look_each) {}
     const std::string& folder() const noexcept { return folder_; }
     /// The keys as they are now, or were `look_each` ago. A look at the folder's files; what is in them is read again when one of them
     /// is another. A problem: they cannot be read, or others could have put them there.

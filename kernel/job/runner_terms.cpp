@@ -27,7 +27,8 @@ std::string without_runner_terms(std::string canonical, std::string_view kind) {
     if (canonical.ends_with(k_and) && (signature.empty() || signature.starts_with(k_and)))
         canonical.resize(at - k_and.size());
     else if (canonical.empty() && signature.starts_with(k_and))
-        signature.erase(0, k_and.size());
+        signature =
+            signature.substr(k_and.size() + 1, signature.size() - k_and.size() - 2);  // alone it has no parentheses
     return canonical + signature;
 }
 

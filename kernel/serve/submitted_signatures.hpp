@@ -11,7 +11,7 @@ namespace sigrun {
 class submitted_signatures {
 public:
     submitted_signatures(job_trust_options options, const clock& clk)
-        : options_(std::move(options)), clock_(clk), trust_(options_.folder) {}
+        : options_(std::move(options)), clock_(clk), trust_(options_.folder, options_.look_each) {}
 
     bool asked_for() const noexcept { return options_.wanted != job_trust_options::mode::off; }
     /// `payload`: beside the document; empty = that of the document. Problems begin with `within`, such as "jobs.build".

@@ -261,8 +261,8 @@ TEST_F(job_signatures, keys_are_followed) {
     EXPECT_TRUE(followed.now().value()->keys().empty());
     std::filesystem::permissions(dir.path(), std::filesystem::perms::all);
     refused(followed.now(), dir.path());
-    EXPECT_FALSE(job_trust(dir.at("nothing")).now());
-    EXPECT_TRUE(job_trust("").now().value()->keys().empty());
+    EXPECT_FALSE(job_trust(dir.at("nothing"), nanoseconds(0)).now());
+    EXPECT_TRUE(job_trust("", nanoseconds(0)).now().value()->keys().empty());
 }
 
 }  // namespace
