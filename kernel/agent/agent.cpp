@@ -242,6 +242,14 @@ void agent::forget_link(const agent_link_ptr& link) {
     if (auto via = link->via.lock()) table_->on_link_lost(via);
 }
 
+bool agent::connected() const {
+    const auto all = links();
+    return std::any_of(all.begin(), all.end(), [](const agent_link_ptr& each) {
+        const auto via = each->via.lock();
+        return via && via->alive();
+    });
+}
+
 std::vector<agent_link_ptr> agent::links() const {
     std::lock_guard lock(mutex_);
     return {links_.begin(), links_.end()};

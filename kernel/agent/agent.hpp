@@ -65,6 +65,8 @@ public:
     const std::string& name() const noexcept { return me_.name; }
     std::size_t running() const noexcept { return table_->used(); }
     std::size_t open_attempts() const { return table_->open(); }
+    /// To a controller, be it one of several.
+    bool connected() const;
 
     /// How a HELLO begins a session.
     struct introduction {

@@ -363,6 +363,7 @@ void assignment::resume(const link_ptr& via, std::uint64_t log_offset) {
         log_.resume(log_offset);
         say_artifacts_again();
         running_due_ = begun_;  // the first word of it may have gone down with the link before
+        if (!refusal_.empty()) answer_due_ = true;
         final_due_ = phase_ == phase::ended && refusal_.empty();
     }
     tell_executor_of_log(true);
@@ -391,15 +392,10 @@ void assignment::offered_again(const link_ptr& via) {
 }
 
 void assignment::link_lost(const link_ptr& via) {
-    bool void_now = false;
-    {
-        std::lock_guard lock(mutex_);
-        if (via_ && via_ != via) return;
-        via_ = nullptr;
-        ++connection_;
-        void_now = !refusal_.empty();  // nobody waits for the answer any more
-    }
-    if (void_now) leave();
+    std::lock_guard lock(mutex_);
+    if (via_ && via_ != via) return;
+    via_ = nullptr;
+    ++connection_;
 }
 
 void assignment::log_acked(std::uint64_t offset) {
@@ -441,7 +437,7 @@ void assignment::state_acked() {
 
 assignment::summary assignment::inventory() const {
     std::lock_guard lock(mutex_);
-    return {phase_ >= phase::ended, begun_, log_.total()};
+    return {phase_ >= phase::ended, begun_, !refusal_.empty(), log_.total()};
 }
 
 bool assignment::ended() const {

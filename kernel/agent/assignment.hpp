@@ -74,7 +74,7 @@ public:
     void pump();
 
     struct summary {
-        bool finished = false, begun = false;
+        bool finished = false, begun = false, refused = false;
         std::uint64_t log_bytes = 0;
     };
     summary inventory() const;

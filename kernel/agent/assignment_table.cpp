@@ -277,8 +277,10 @@ json::array assignment_table::inventory() const {
         items.push_back(json::object{{"job", a->names().job},
                                      {"attempt", a->names().number},
                                      {"token", a->names().token},
-                                     {"state", s.finished ? "finished" : "running"},
-                                     {"begun", s.finished || s.begun},
+                                     {"state", s.refused    ? "refused"
+                                               : s.finished ? "finished"
+                                                            : "running"},
+                                     {"begun", !s.refused && (s.finished || s.begun)},
                                      {"log_bytes", s.log_bytes}});
     }
     return items;

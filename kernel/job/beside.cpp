@@ -293,14 +293,14 @@ void job_engine::other_link_lost(job& j, const member_ptr& who, const link_ptr& 
 bool job_engine::keep_other(job& j, const member_ptr& who, const inventory_item& item, verdict& v) {
     attempt* a = j.other();
     if (!a || a->token != item.token || j.beside->leaving) return false;
-    v.kind = item.state == "finished" ? verdict::report : verdict::keep;
+    v.kind = item.state == "running" ? verdict::keep : verdict::report;
     v.log_offset = j.beside->log ? j.beside->log->attempt_offset() : 0;
     a->where = who;
     a->runner = who->info->uid();
     a->kept = true;
     placed_.put(j.placed_beside, a->runner);
     claim_again(*a);
-    copy_runs(j, *a);
+    if (item.state != "refused") copy_runs(j, *a);
     arm(j);
     return true;
 }

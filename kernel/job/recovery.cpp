@@ -13,7 +13,7 @@ std::vector<verdict> job_engine::reconcile(const member_ptr& who, const std::vec
     listed_attempts listed;
     bool returned = false;
     for (const auto& item : inventory) {
-        bool finished = item.state == "finished";
+        const bool refused = item.state == "refused", finished = refused || item.state == "finished";
         verdict v;
         v.kind = finished ? verdict::forget : verdict::kill;
         auto uid = id::parse(item.job);
@@ -24,7 +24,9 @@ std::vector<verdict> job_engine::reconcile(const member_ptr& who, const std::vec
             if (returns) take_up_again(*j);
             returned |= returns;
             attempt* a = j->live();
-            if (a && a->token == item.token) {
+            if (a && a->token == item.token && refused && j->state != job_state::offered) {
+                // Nobody can refuse what runs: it is not there.
+            } else if (a && a->token == item.token) {
                 listed.emplace(j.get(), a->number);
                 if (!j->settling) keep(*j, *a, who, item, v);
                 // Its end is on the way to the disk: what the runner says again is acknowledged then.
@@ -66,6 +68,7 @@ void job_engine::keep(job& j, attempt& a, const member_ptr& who, const inventory
     a.runner_name = who->info->identity.name;
     a.kept = true;
     claim_again(a);
+    if (item.state == "refused") return arm(j);  // it says so next, and the job goes elsewhere
     mark_running(j);
     j.due[deadline::start] = {};
     if (item.waits_to_start) expect_start(j);

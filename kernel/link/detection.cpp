@@ -148,10 +148,15 @@ void fleet::run_lane(const member_ptr& m, const detection_round_ptr& round, std:
     detections_.get(
         lane.uri + "|" + round->profile, run,
         [self, m, round, index, until](const result<std::shared_ptr<const json::object>>& r) {
+            const rundown::pass in(self->answers_);
+            if (!in) return;
             using enum lane_end;
             const bool late = !r && self->clock_.now() + k_close >= until;
             self->lane_ended(m, round, index, r,
-                             r ? found : late ? silent : r.error().code == errc::unsupported ? absent : unreached);
+                             r                                     ? found
+                             : late                                ? silent
+                             : r.error().code == errc::unsupported ? absent
+                                                                   : unreached);
         },
         lane.fresh);
 }

@@ -81,6 +81,11 @@ void fleet::open_over(const member_ptr& m, const std::shared_ptr<instance>& prot
                                    "an encrypted endpoint such as tls://HOST:PORT", uri});
     dial(host_, protocol, target, weak_from_this(),
          [self, m, protocol, id_of, endpoint, instead_of, auth](result<link_ptr> r) {
+             const rundown::pass in(self->answers_);
+             if (!in) {
+                 if (r) (*r)->close();
+                 return;
+             }
              if (!r) {
                  self->detections_.invalidate(detection_key(m, protocol));
                  return self->not_dialled(m, id_of, instead_of, r.error());
@@ -115,6 +120,8 @@ void fleet::greet(const member_ptr& m, const link_ptr& via, const std::string& e
     auto self = shared_from_this();
     via->call_once(
         "sessions.open", "", json::serialize(me), [self, m, via, endpoint, instead_of](result<std::string> r) {
+            const rundown::pass in(self->answers_);
+            if (!in) return via->close();
             auto hello = r ? parse_greeting(*r) : result<greeting>(r.error());
             if (!hello) {
                 via->close(SIGRUN_E_INVALID);

@@ -4,6 +4,7 @@
 // [any]. One lock per member; none is held while a plugin or the attempt handler is called.
 #pragma once
 
+#include "kernel/base/rundown.hpp"
 #include "kernel/capability/ttl_cache.hpp"
 #include "kernel/link/host_board.hpp"
 #include "kernel/link/link.hpp"
@@ -100,7 +101,7 @@ struct chosen_link {
 
 /// An attempt as a runner's HELLO lists it, and what to do with it.
 struct inventory_item {
-    std::string job, token, state;
+    std::string job, token, state;  // running, finished, or refused: its answer has not been sent yet
     std::uint32_t attempt = 0;
     std::uint64_t log_bytes = 0;
     bool waits_to_start = false;  // accepted, and nothing of it runs yet; false also where that is not told
@@ -400,6 +401,7 @@ private:
     std::shared_ptr<looks> looks_;
     bool fleet_lower_ = false;  // [ctl] told
     std::atomic<bool> stopping_{false};
+    rundown answers_;  // of plugins, which may come while the daemon ends
 };
 
 }  // namespace sigrun

@@ -76,6 +76,7 @@ void fleet::stop() {
     for (const auto& via : closing)
         while (!via->gone() && std::chrono::steady_clock::now() < patience)
             std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    answers_.close();
 }
 
 void fleet::tick() {

@@ -92,16 +92,24 @@ class Program:
             raise AssertionError(f"{self.argv[0]} did not stop; it printed:\n" + "\n".join(self.lines))
 
 
+_reserved = []  # of this process, until it ends
+
+
 def free_port():
-    """One that nobody listens on, and that no outgoing connection of this machine is given before it is used."""
+    """One that nobody listens on, that no outgoing connection of this machine is given before it is used, and that no other test has
+    been given, which may be about to listen there or to do so again."""
     lowest = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     while True:
+        port, mark = random.SystemRandom().randrange(10_000, max(lowest, 15_000)), socket.socket(socket.AF_UNIX)
         with socket.socket() as s:
             try:
-                s.bind(("127.0.0.1", random.SystemRandom().randrange(10_000, max(lowest, 15_000))))
+                s.bind(("127.0.0.1", port))
+                mark.bind(f"\0sigrun-test-port-{port}")
             except OSError:
+                mark.close()
                 continue
-            return s.getsockname()[1]
+        _reserved.append(mark)
+        return port
 
 
 class Daemon(Program):

@@ -1,10 +1,11 @@
 """Jobs outlive their agent: kill -9, upgrade and a stopped clock of the runner, kill -9 of a shim and of both."""
 import os
 import pathlib
+import shutil
 import signal
 import unittest
 
-from harness import FleetTest, processes_with, wait_until
+from harness import FleetTest, free_port, processes_with, wait_until
 
 LINES = 200
 # A machine that is busy with other tests must not lose what a restart of the agent keeps.
@@ -182,6 +183,28 @@ class Outlive(FleetTest):
         job = d.finished(job_id)
         self.assertEqual((job["state"], len(job["attempts"])), ("succeeded", 1), job)
         self.assertEqual(d.log(job_id), "up\n" + "".join(f"{i}\n" for i in range(1, 20001)))
+
+    def test_what_an_agent_refuses_while_its_controller_is_away_runs_elsewhere(self):
+        port = free_port()
+        d = self.daemon(port=port, settings=PATIENT)
+        work = self.dir / "work"
+        work.mkdir()
+        first = self.runner_for(d, "first", labels=["rank=1"], extra=("--set", f"runner.workspace_dir={work}/below"))
+        os.kill(first.pid, signal.SIGSTOP)
+        jobs = [d.submit(command=["true"], prefers=[{"if": 'label.rank == "1"', "weight": 1}]) for _ in range(4)]
+        for job_id in jobs:
+            wait_until("it is offered", lambda: d.job(job_id)["state"] == "offered")
+        d.kill()
+        shutil.rmtree(work)
+        work.write_text("in the way of any workspace")
+        os.kill(first.pid, signal.SIGCONT)
+        # Offers that it read just now are refused before it can find its controller again, or never arrived.
+        d = self.daemon(port=port, settings=PATIENT)
+        d.runner_status("first", "online", "busy")
+        self.runner_for(d, "second")
+        for job_id in jobs:
+            job = d.finished(job_id, 60)
+            self.assertEqual((job["state"], job["runner"]["name"]), ("succeeded", "second"), job)
 
     def test_an_agent_that_was_stopped_for_longer_than_its_lease_ends_what_was_given_to_another(self):
         d = self.daemon(settings=["jobs.lease=1s"])

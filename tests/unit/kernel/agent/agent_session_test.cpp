@@ -102,6 +102,34 @@ TEST_F(agent_session, what_ended_while_the_link_was_down_is_reported_afterwards)
     wait_forgotten();
 }
 
+TEST_F(agent_session, what_was_refused_while_the_link_was_down_is_listed_so_and_told_afterwards) {
+    std::string in_the_way;
+    connect([&](agent_options& o) {
+        in_the_way = o.state_dir + ".work";
+        std::ofstream(in_the_way) << "no folder";
+        o.workspace_dir = in_the_way + "/below";
+    });
+    // Nothing is judged before the link is lost.
+    std::promise<void> go;
+    const auto gate = go.get_future().share();
+    for (int i = 0; i < 16; ++i) runner_->host().post_work([gate] { gate.wait(); });
+    try_of t;
+    controller_.offer_shell(t, "true");
+    EXPECT_TRUE(eventually([&] { return (*runner_)->open_attempts() == 1; }));
+    controller_.shut_door();
+    controller_.drop();
+    EXPECT_TRUE(eventually([&] { return !(*runner_)->connected(); }));
+    go.set_value();
+    EXPECT_TRUE(eventually([&] { return (*runner_)->running() == 0; }));
+    answer_inventory_with("report");
+    controller_.open_door();
+    EXPECT_EQ(controller_.wait_answer(t).parsed()["code"], "io");
+    const auto listed = controller_.hellos().back()["inventory"].as_array().at(0).as_object();
+    EXPECT_EQ(listed.at("state"), "refused");
+    EXPECT_FALSE(listed.at("begun").as_bool());
+    wait_forgotten();
+}
+
 TEST_F(agent_session, kill_ends_the_attempt_and_says_only_that_it_has) {
     connect();
     auto gate = runner_->dir() / "gate";

@@ -119,6 +119,8 @@ TEST_F(log_file, changing_the_target_while_threads_log_is_safe) {
         while (!stop) (void)k_early.enabled(log_level::debug);
     });
     for (int i = 0; i < 3; ++i) start(log_level::warning);
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (lines().empty() && std::chrono::steady_clock::now() < until) std::this_thread::yield();
     stop = true;
     writer.join();
     reader.join();
