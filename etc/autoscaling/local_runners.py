@@ -79,6 +79,7 @@ class Fleet:
         (folder / "pid").write_text(str(process.pid))
         (folder / "labels").write_text(json.dumps(labels))
         print(f"started {name} (process {process.pid})")
+        return name, process.pid
 
     def stop(self, name, pid):
         # To the daemon first, so that no job is on its way there; the signal lets what runs finish.
@@ -110,8 +111,9 @@ def main():
         coming = max(0, len(same) - each["runners"]["online"])
         missing = each["shortfall"] - coming * options.slots
         while missing > 0 and len(alive) < options.most:
-            fleet.start(each["labels"])
-            alive = fleet.alive()
+            # Not by looking again: for a moment a new process has no command line by which it could be known.
+            name, pid = fleet.start(each["labels"])
+            alive[name] = pid
             missing -= options.slots
 
 

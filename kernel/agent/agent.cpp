@@ -269,6 +269,8 @@ void agent::send_to_all(std::uint32_t kind, const std::string& text) const {
 }
 
 sigrun_result agent::on_frame(const link_ptr& from, const sigrun_frame& frame) {
+    const rundown::pass in(frames_);
+    if (!in) return SIGRUN_E_CANCELLED;
     auto* link = static_cast<agent_link*>(from->context().get());
     if (!link || !table_) return SIGRUN_E_CANCELLED;
     link->heard.store(true, std::memory_order_relaxed);

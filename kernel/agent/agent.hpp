@@ -12,6 +12,7 @@
 #include "kernel/agent/self_benchmark.hpp"
 #include "kernel/agent/uplink.hpp"
 #include "kernel/base/id.hpp"
+#include "kernel/base/rundown.hpp"
 #include "kernel/capability/detector.hpp"
 
 #include <atomic>
@@ -168,6 +169,7 @@ private:
     bool draining_ = false;
     bool preempting_ = false;
     bool stopped_ = false;
+    rundown frames_;  // may come while this ends
     bool probing_ = false;          // all probes, since one was replaced
     bool probe_once_more_ = false;  // another one was replaced meanwhile
     std::function<void()> drained_;

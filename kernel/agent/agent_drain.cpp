@@ -103,6 +103,7 @@ void agent::stop() {
         std::lock_guard lock(mutex_);
         links_.clear();
     }
+    frames_.close();
     // The timers live on the io thread; when this has run there, none of them will fire again.
     std::promise<void> quiet;
     boost::asio::post(host_.io(), [&] {

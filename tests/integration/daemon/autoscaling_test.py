@@ -57,7 +57,7 @@ class AutoscalingTest(FleetTest):
         self.assertEqual(document["total"], asked["total"])
         # Nothing changes, so it is not called; that intervals pass is seen by the next change.
         calls = len(self.lines("calls"))
-        self.assertEqual(self.metric(d, 'sigrun_scaling_hook_runs_total{outcome="done"}'), calls)
+        wait_until("each call has ended", lambda: self.metric(d, 'sigrun_scaling_hook_runs_total{outcome="done"}') == calls)
         d.submit(command=["true"], requires=GPU)
         wait_until("it knows of the fourth", lambda: self.lines("calls")[-1].split("|")[2] == "4")
         self.assertEqual([x.split("|")[2] for x in self.lines("calls")[calls - 1:]], ["3", "4"])
@@ -171,8 +171,8 @@ class AutoscalingTest(FleetTest):
         self.assertEqual(len(self.lines("first")), 1)
         write("")
         reload()
-        calls = self.metric(d, 'sigrun_scaling_hook_runs_total{outcome="done"}')
-        self.assertEqual(calls, len(self.lines("first")) + len(self.lines("second")))
+        wait_until("each call has ended", lambda: self.metric(d, 'sigrun_scaling_hook_runs_total{outcome="done"}') ==
+                   len(self.lines("first")) + len(self.lines("second")))
 
     def test_the_example_starts_a_runner_for_jobs_and_stops_it_when_it_is_idle(self):
         folder = self.dir / "runners"
