@@ -115,6 +115,9 @@ void allow_processor_time(std::uint32_t hard_ms) {
 
 // One run; its sink is valid until the probe has completed the op.
 struct task {
+    task(parent_line& line, std::uint64_t n, std::string what, std::string root, std::uint64_t deadline)
+        : parent(line), number(n), scope(std::move(what)), sysroot(std::move(root)), deadline_ns(deadline) {}
+
     parent_line& parent;
     std::uint64_t number;
     std::string scope, sysroot;
