@@ -73,7 +73,8 @@ result<std::vector<matrix_row>> excluded_rows(const json::value* exclude, const 
         const auto* o = (*list)[i].if_object();
         if (!o || o->empty()) return bad_value(at, "an object such as {\"os\": \"a\"}", sample_of((*list)[i]));
         matrix_row row;
-        for (const auto& [key, value] : *o) {
+        for (const auto& [name, value] : *o) {
+            const std::string_view key = name;  // clang 14 captures no structured binding
             const auto where = at + "." + std::string(key);
             const auto known = std::find_if(axes.begin(), axes.end(), [&](const auto& a) { return a.first == key; });
             if (known == axes.end()) return bad_value(where, "a name of the matrix", "\"" + std::string(key) + "\"");

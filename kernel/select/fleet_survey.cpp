@@ -32,10 +32,10 @@ bool fleet_survey::stands_out(const runner_estimate& e, const fleet_estimate& al
 
 void fleet_survey::conclude(fleet_estimate& all) noexcept {
     // What differs more than noise explains is a difference between runners.
-    const double noise = speed_.n ? noise_ / speed_.n : 0;
+    const double noise = speed_.n > 0 ? noise_ / speed_.n : 0;
     if (speed_.n >= 2)
         all.spread.store(static_cast<float>(std::max(0.0, speed_.variance() - noise)), std::memory_order_relaxed);
-    const double success = success_.n ? success_.mean() : 1;
+    const double success = success_.n > 0 ? success_.mean() : 1;
     all.success.store(static_cast<float>(success), std::memory_order_relaxed);
     outlier_below_ = success_.n < k_runners ? 0 : success - k_deviations * std::sqrt(success_.variance());
     success_ = speed_ = {};

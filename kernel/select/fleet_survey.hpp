@@ -32,7 +32,7 @@ private:
     struct moments {
         double n = 0, sum = 0, squares = 0;
         void add(double x) noexcept;
-        double mean() const noexcept { return n ? sum / n : 0; }
+        double mean() const noexcept { return n > 0 ? sum / n : 0; }
         double variance() const noexcept;
     };
     moments success_, speed_;
