@@ -110,7 +110,8 @@ typedef void (*sigrun_fn)(void* ctx);
  *                                   with "inventory":[...] the answer to an empty HELLO of the controller
  * OFFER    to runner       yes      json = the job document; payload = the opaque payload of a `call` job
  * ACK      both            yes      stream = kind acknowledged (OFFER, LOG, STATE, ARTIFACT).
- *                                   OFFER: accepted, or with FRAME_ERROR refused, json {"code","message"}.
+ *                                   OFFER: accepted, or with FRAME_ERROR refused, json {"code","message"},
+ *                                   and "final":true where it would be refused whenever it came.
  *                                   LOG: offset = bytes stored so far. STATE: the final state is durable.
  *                                   ARTIFACT: offset = where to go on, perhaps beyond what was sent; with FRAME_ERROR they
  *                                   are not taken, json {"class","code","message"}
