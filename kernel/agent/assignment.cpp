@@ -105,17 +105,20 @@ void assignment::begin_ended(final_state how) { finish(std::move(how)); }
 
 void assignment::refuse(const problem& why, std::string_view code, bool for_good) {
     SIGRUN_LOG(logs::agent, warning, "refused job ", offer_.names.job, ": ", why.text());
+    json::object told{{"code", code.empty() ? to_string(why.code) : code}, {"message", why.text()}};
+    if (for_good) told["final"] = true;
+    link_ptr via;
     {
         std::lock_guard lock(mutex_);
-        json::object told{{"code", code.empty() ? to_string(why.code) : code}, {"message", why.text()}};
-        if (for_good) told["final"] = true;
-        refusal_ = json::serialize(told);
-        answer_due_ = true;
-        phase_ = phase::ended;
+        via = via_;
         executor_ = nullptr;
     }
-    if (auto table = table_.lock()) table->place_freed();
-    pump();
+    auto table = table_.lock();
+    if (!table) return;
+    // Before it leaves: at each moment it is listed as open or as refused.
+    table->refuse(via, offer_.names, json::serialize(told));
+    table->place_freed();
+    leave();
 }
 
 // From the moment the executor says that the job runs; see take_output.
@@ -288,7 +291,7 @@ void assignment::cancel(nanoseconds grace, end_cause cause) {
         std::lock_guard lock(mutex_);
         uploads = phase_ == phase::uploading;
         if (phase_ >= phase::ended) {
-            final_due_ = refusal_.empty();  // the answer to a cancel is the final state
+            final_due_ = true;  // the answer to a cancel is the final state
         } else {
             if (cause_ == end_cause::none) {
                 cause_ = cause;
@@ -363,8 +366,7 @@ void assignment::resume(const link_ptr& via, std::uint64_t log_offset) {
         log_.resume(log_offset);
         say_artifacts_again();
         running_due_ = begun_;  // the first word of it may have gone down with the link before
-        if (!refusal_.empty()) answer_due_ = true;
-        final_due_ = phase_ == phase::ended && refusal_.empty();
+        final_due_ = phase_ == phase::ended;
     }
     tell_executor_of_log(true);
     pump();
@@ -384,7 +386,7 @@ void assignment::offered_again(const link_ptr& via) {
         ++connection_;
         answer_due_ = phase_ != phase::preparing;
         say_artifacts_again();
-        final_due_ = phase_ == phase::ended && refusal_.empty();
+        final_due_ = phase_ == phase::ended;
         log_unplaced_ = false;  // of an attempt that it still offers, the controller has no output
         log_.resume(log_.total() - log_.unacked());
     }
@@ -437,7 +439,7 @@ void assignment::state_acked() {
 
 assignment::summary assignment::inventory() const {
     std::lock_guard lock(mutex_);
-    return {phase_ >= phase::ended, begun_, !refusal_.empty(), log_.total()};
+    return {phase_ >= phase::ended, begun_, log_.total()};
 }
 
 bool assignment::ended() const {

@@ -74,7 +74,7 @@ public:
     void pump();
 
     struct summary {
-        bool finished = false, begun = false, refused = false;
+        bool finished = false, begun = false;
         std::uint64_t log_bytes = 0;
     };
     summary inventory() const;
@@ -137,7 +137,6 @@ private:
     bool final_due_ = false;
     std::shared_ptr<artifact_sender> sender_;  // while it uploads, once its files were found
     bool uploading_due_ = false;
-    std::string refusal_;  // JSON; not empty: the answer to the offer is no
     final_state final_;
     time_point ended_at_{};
     bool end_kept_ = false;

@@ -28,8 +28,6 @@ bool assignment::next_frame(outgoing& out) {
         out.what = outgoing::what::answer;
         out.frame.kind = SIGRUN_ACK;
         out.frame.stream = SIGRUN_OFFER;
-        if (!refusal_.empty()) out.frame.flags = SIGRUN_FRAME_ERROR;
-        out.json = refusal_;
     } else if (running_due_ && phase_ == phase::running) {
         out.what = outgoing::what::running;
         out.frame.kind = SIGRUN_STATE;
@@ -118,8 +116,7 @@ void assignment::pump() {
             if (connection_ != before) continue;  // another link now; resume has set what is due
             if (r >= 0) {
                 if (!early) note_sent(out);
-                over = (out.what == outgoing::what::final_state && offer_.terms.in_memory) ||
-                       (out.what == outgoing::what::answer && !refusal_.empty());
+                over = out.what == outgoing::what::final_state && offer_.terms.in_memory;
                 continue;
             }
             if (early) note_unsent(out);

@@ -41,6 +41,7 @@ assignment_table::assignment_table(plugin_host& host, agent_options options, std
       store_(options_.state_dir.empty() ? std::string() : options_.state_dir + "/attempts"),
       signatures_(options_.signatures, options_.state_dir.empty() ? std::string() : options_.state_dir + "/signed_jobs",
                   clock::system()),
+      refusals_(clock::system()),
       retry_(host.io()) {}
 
 std::vector<std::string> assignment_table::restore() {
@@ -79,18 +80,14 @@ std::vector<std::string> assignment_table::restore() {
     return workspaces;
 }
 
-void assignment_table::refuse(const link_ptr& via, const sigrun_frame& frame, errc code,
-                              std::string_view message) const {
-    auto text = json::serialize(json::object{{"code", to_string(code)}, {"message", message}});
-    sigrun_frame answer{};
-    answer.struct_size = sizeof answer;
-    answer.kind = SIGRUN_ACK;
-    answer.flags = SIGRUN_FRAME_ERROR;
-    answer.stream = SIGRUN_OFFER;
-    answer.attempt = frame.attempt;
-    answer.json = sdk::str(text);
-    // A refusal that cannot be sent is as good as none: the offer is void after a few seconds.
-    via->send(answer);
+void assignment_table::refuse(const link_ptr& via, const sigrun_frame& frame, errc code, std::string_view message) {
+    const auto& a = *frame.attempt;
+    refuse(via, {std::string(sdk::view(a.job)), std::string(sdk::view(a.token)), a.number},
+           json::serialize(json::object{{"code", to_string(code)}, {"message", message}}));
+}
+
+void assignment_table::refuse(const link_ptr& via, const assignment_names& whom, std::string text) {
+    if (!refusals_.tell(via, whom, std::move(text))) retry_soon();
 }
 
 bool assignment_table::take_place() noexcept {
@@ -179,6 +176,7 @@ sigrun_result assignment_table::on_offer(const link_ptr& via, const sigrun_frame
         refuse(via, frame, errc::busy, "too many ended attempts wait for their acknowledgement");
         return SIGRUN_OK;
     }
+    refusals_.forget(made->names().job, made->names().number);
     made->resume(via, 0);
     host_.post_work(
         [made, root = options_.workspace_dir, min = options_.needs.min_free_disk] { made->begin(root, min); });
@@ -268,21 +266,21 @@ sigrun_result assignment_table::on_cancel(const link_ptr& via, const sigrun_fram
 
 void assignment_table::on_link_lost(const link_ptr& via) {
     for (const auto& a : all()) a->link_lost(via);
+    refusals_.link_lost(via);
 }
 
-json::array assignment_table::inventory() const {
+json::array assignment_table::inventory() {
     json::array items;
     for (const auto& a : all()) {
         auto s = a->inventory();
         items.push_back(json::object{{"job", a->names().job},
                                      {"attempt", a->names().number},
                                      {"token", a->names().token},
-                                     {"state", s.refused    ? "refused"
-                                               : s.finished ? "finished"
-                                                            : "running"},
-                                     {"begun", !s.refused && (s.finished || s.begun)},
+                                     {"state", s.finished ? "finished" : "running"},
+                                     {"begun", s.finished || s.begun},
                                      {"log_bytes", s.log_bytes}});
     }
+    refusals_.list(items, k_max_open);
     return items;
 }
 
@@ -290,14 +288,18 @@ void assignment_table::apply(const link_ptr& via, const json::array& verdicts) {
     for (const auto& v : verdicts) {
         const auto* o = v.if_object();
         if (!o) continue;
+        const auto job = text_or(*o, "job"), what = text_or(*o, "verdict");
+        const auto number = number_or<std::uint32_t>(*o, "attempt", 0);
         assignment_ptr known;
         {
             std::lock_guard lock(mutex_);
-            auto it = open_.find(key_of(text_or(*o, "job"), number_or<std::uint32_t>(*o, "attempt", 0)));
+            auto it = open_.find(key_of(job, number));
             if (it != open_.end()) known = it->second;
         }
-        if (!known) continue;
-        auto what = text_or(*o, "verdict");
+        if (!known) {
+            if (!refusals_.answered(via, job, number, what == "keep" || what == "report")) retry_soon();
+            continue;
+        }
         if (what == "keep" || what == "report") {
             known->resume(via, number_or<std::uint64_t>(*o, "log_offset", 0));
         } else if (what == "kill" || what == "forget") {
@@ -378,6 +380,7 @@ void assignment_table::retry_soon() {
             if (!table || ec) return;
             table->retry_armed_ = false;
             for (const auto& a : table->all()) a->pump();
+            if (!table->refusals_.flush()) table->retry_soon();
         });
     });
 }

@@ -8,6 +8,7 @@
 #include "kernel/agent/ended_tokens.hpp"
 #include "kernel/agent/executor_set.hpp"
 #include "kernel/agent/machine_watch.hpp"
+#include "kernel/agent/refusals.hpp"
 #include "kernel/agent/signed_jobs.hpp"
 #include "kernel/base/json.hpp"
 #include "kernel/base/task_thread.hpp"
@@ -50,7 +51,8 @@ public:
     sigrun_result on_cancel(const link_ptr& via, const sigrun_frame& frame);
     void on_link_lost(const link_ptr& via);
 
-    json::array inventory() const;
+    /// What HELLO says of attempts: those that are open, and those whose refusal may not have arrived.
+    json::array inventory();
     /// "verdicts" of a WELCOME or HELLO; attempts that are not named are left alone.
     void apply(const link_ptr& via, const json::array& verdicts);
 
@@ -67,6 +69,8 @@ public:
     /// What is still here of earlier attempts lost its lease, or the controller would not have offered this one.
     void abandon_older(const assignment_names& than);
     void forget(const assignment& which);
+    /// The answer to its offer is no; `text`: JSON.
+    void refuse(const link_ptr& via, const assignment_names& whom, std::string text);
     void retry_soon();
 
 private:
@@ -74,7 +78,7 @@ private:
     result<buffer_ref> run_inline(const executor_entry& executor, std::string_view kind, const sigrun_frame& frame);
     sigrun_result report_inline(const link_ptr& via, const sigrun_frame& frame, bool in_memory,
                                 const result<buffer_ref>& answer);
-    void refuse(const link_ptr& via, const sigrun_frame& frame, errc code, std::string_view message) const;
+    void refuse(const link_ptr& via, const sigrun_frame& frame, errc code, std::string_view message);
     bool take_place() noexcept;
     assignment_ptr find(const sigrun_attempt& which) const;
     std::vector<assignment_ptr> all() const;
@@ -87,6 +91,7 @@ private:
     executor_set executors_;
     attempt_store store_;
     signed_jobs signatures_;
+    refusals refusals_;
     task_thread files_{"sigrun-files"};
     std::atomic<bool> draining_{false};
     std::atomic<std::uint32_t> used_{0};

@@ -14,12 +14,12 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t k_max_facts = 4096;
+constexpr std::size_t k_most_in_a_run = 4096;
 constexpr milliseconds k_thread_wait{2000};  // longest wait for a worker thread
-constexpr milliseconds k_default_soft{250}, k_default_hard{2000}, k_longest{60'000};
+constexpr milliseconds k_default_soft{250}, k_default_hard{2000}, k_longest_limit{60'000};
 
 milliseconds limit(std::uint32_t ms, milliseconds otherwise) {
-    return ms == 0 ? otherwise : std::min(milliseconds(ms), k_longest);
+    return ms == 0 ? otherwise : std::min(milliseconds(ms), k_longest_limit);
 }
 
 /// What a probe may not send although it is a well-formed fact; empty if it is fine.
@@ -232,7 +232,7 @@ sigrun_result probe_ticket::take(std::string_view json) {
     }
     std::lock_guard lock(mutex_);
     if (!callback_) return SIGRUN_E_CANCELLED;
-    if (facts_.size() + good.size() > k_max_facts) return refuse("more than 4096 facts in one run");
+    if (facts_.size() + good.size() > k_most_in_a_run) return refuse("more than 4096 facts in one run");
     for (fact& f : good) {
         // Milliseconds, as JSON carries them: a document reads back equal.
         if (f.observed_ns == 0) f.observed_ns = lane_->clock_.wall_ns() / 1'000'000 * 1'000'000;

@@ -7,7 +7,7 @@
 namespace sigrun {
 namespace {
 
-constexpr unsigned k_runs = 2;
+constexpr unsigned k_runs_in_a_row = 2;
 
 /// When the figure of `gate` was observed; without one (nothing limits ultra), when anything of the axis was.
 std::int64_t observed(const tier_gate* gate, const axis_tier& now, const fact_lookup& find) {
@@ -40,7 +40,7 @@ tier_report tier_keeper::settle(tier_report report, const fact_lookup& find) {
             const bool anew = now.limit != held.doubt || seen != held.doubt_seen_ns;
             held.doubt = now.limit;
             held.doubt_seen_ns = seen;
-            if (anew && ++held.downs >= k_runs) {
+            if (anew && ++held.downs >= k_runs_in_a_row) {
                 hold(axis, now, find);
                 continue;
             }
@@ -49,7 +49,7 @@ tier_report tier_keeper::settle(tier_report report, const fact_lookup& find) {
             const auto seen = observed(held.limit, now, find);
             if (now.sure <= held.tier)
                 held.ups = 0;
-            else if (std::exchange(held.limit_seen_ns, seen) != seen && ++held.ups >= k_runs) {
+            else if (std::exchange(held.limit_seen_ns, seen) != seen && ++held.ups >= k_runs_in_a_row) {
                 now.tier = now.sure;
                 hold(axis, now, find);
                 continue;

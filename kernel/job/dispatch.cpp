@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view k_built_in = "built_in";  // the selector's own choice, when no balancer made one
 constexpr std::size_t k_max_attempts = 64;
-constexpr int k_max_misses = 4;
+constexpr int k_most_tries = 4;
 constexpr std::size_t k_bulky = 64u << 10;
 
 std::string make_token(std::uint32_t number) {
@@ -145,7 +145,7 @@ rung_request job_engine::request_for(const job& j) const {
 bool job_engine::pick_rung(job& j, pick_result& picked, member_ptr& where, chosen_link& rung) {
     const auto known = j.excluded->size();
     bool found = false, too_slow = false;
-    for (int tries = 0; tries < k_max_misses && !found; ++tries) {
+    for (int tries = 0; tries < k_most_tries && !found; ++tries) {
         if (!pick_for(j, picked)) {
             const bool unnamed = fleet_.mask_of(j.spec->protocol) == k_auto_protocol;
             j.reason =

@@ -10,7 +10,7 @@
 namespace sigrun {
 namespace {
 
-constexpr std::size_t k_longest_name = 128;
+constexpr std::size_t k_longest_group = 128;
 constexpr std::array k_known_policies{group_policy::queue, group_policy::cancel_running, group_policy::cancel_waiting,
                                       group_policy::refuse};
 
@@ -19,7 +19,7 @@ std::string found_in(const json::value& v) { return json::serialize(v).substr(0,
 result<std::string> name_of(const json::value& v, const std::string& field) {
     if (!v.is_string() || v.get_string().empty()) return bad_value(field, "the name of a group", found_in(v));
     const auto& text = v.get_string();
-    if (text.size() > k_longest_name)
+    if (text.size() > k_longest_group)
         return bad_value(field, "at most 128 bytes", std::to_string(text.size()) + " bytes");
     const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
     if (std::any_of(text.begin(), text.end(), control))

@@ -18,13 +18,13 @@ struct last_used {
     std::uint64_t set = 0;
     dispatcher* here = nullptr;
 };
-thread_local constinit last_used last{};
+thread_local constinit last_used last_here{};
 
 /// All dispatchers of this thread; closes them when the thread ends.
 struct own_dispatchers {
     std::vector<std::pair<std::uint64_t, std::shared_ptr<dispatcher>>> all;
     ~own_dispatchers() {
-        last = {};
+        last_here = {};
         for (auto& [id, d] : all) d->close();
     }
 };
@@ -211,7 +211,7 @@ bool balancer_set::needs_levels() const noexcept {
 }
 
 dispatcher& balancer_set::here(std::uint32_t page_words, std::uint64_t seed, const std::uint32_t* stands_for) {
-    if (last.set == id_) return *last.here;
+    if (last_here.set == id_) return *last_here.here;
     if (!stands_for) return enter(page_words, seed);
     while (dispatchers_.size() <= *stands_for) dispatchers_.push_back(make(page_words, seed));
     return *dispatchers_[*stands_for];
@@ -236,8 +236,8 @@ dispatcher& balancer_set::enter(std::uint32_t page_words, std::uint64_t seed) {
         }
         known = own.all.insert(own.all.end(), {id_, std::move(made)});
     }
-    last = {id_, known->second.get()};
-    return *last.here;
+    last_here = {id_, known->second.get()};
+    return *last_here.here;
 }
 
 }  // namespace sigrun

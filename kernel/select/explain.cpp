@@ -33,7 +33,7 @@ using verdicts = term_verdicts;
 
 constexpr std::size_t k_max_causes = 16;   // of one term; beyond that they are only counted
 constexpr std::size_t k_max_absences = 8;  // that are told of
-constexpr std::uint16_t k_high = 1;        // priority that may take what is kept for urgent jobs
+constexpr std::uint16_t k_urgent = 1;      // priority that may take what is kept for urgent jobs
 
 /// Counts `n` more runners that do not satisfy a term, one of them here.
 void note(selector::term_count& term, truth t, const requirement::shortfall& missing, slot_ref here, std::uint32_t n) {
@@ -169,7 +169,7 @@ void selector::impl::sort_in(explanation& out, const explain_terms& asked, slot_
         return;
     }
     const int tier = hot::tier_plane(w, page);
-    const bool urgent = asked.priority <= k_high;
+    const bool urgent = asked.priority <= k_urgent;
     if (w & hot::k_out) {
         ++out.ejected;
     } else if ((w & hot::k_trial) && q) {

@@ -9,8 +9,8 @@
 namespace sigrun {
 namespace {
 
-constexpr std::array<std::string_view, 4> k_kinds{"anonymous", "local", "token", "certificate"};
-constexpr std::size_t k_most = 256;  // of a text that comes from outside
+constexpr std::array<std::string_view, 4> k_ways_in{"anonymous", "local", "token", "certificate"};
+constexpr std::size_t k_longest_shown = 256;  // of a text that comes from outside
 
 /// What a call is about, by the params that name it.
 std::string object_of(std::string_view params) {
@@ -18,7 +18,7 @@ std::string object_of(std::string_view params) {
     if (!o) return {};
     for (const auto* name : {"id", "balancer", "revision"})
         if (const auto* v = o->if_contains(name); v && !v->is_null())
-            return (v->is_string() ? std::string(v->get_string()) : json::serialize(*v)).substr(0, k_most);
+            return (v->is_string() ? std::string(v->get_string()) : json::serialize(*v)).substr(0, k_longest_shown);
     return {};
 }
 
@@ -28,7 +28,7 @@ std::string_view member_of(std::string_view document, std::string_view name) {
     const auto at = document.find(key);
     if (at == std::string_view::npos) return {};
     const auto rest = document.substr(at + key.size());
-    return rest.substr(0, std::min(rest.find('"'), k_most));
+    return rest.substr(0, std::min(rest.find('"'), k_longest_shown));
 }
 
 }  // namespace
@@ -51,10 +51,10 @@ std::string audit::begin(const subject& what, const caller& who) const {
     std::string line;
     json_writer w(line);
     w.open_object().member("time", to_rfc3339(time_.wall_ns())).member("request", what.request_id);
-    w.member("protocol", what.protocol).member("method", what.method.substr(0, k_most));
+    w.member("protocol", what.protocol).member("method", what.method.substr(0, k_longest_shown));
     w.key("who").open_object();
-    w.member("name", std::string_view(who.name).substr(0, k_most));
-    w.member("kind", k_kinds[static_cast<std::size_t>(who.kind)]);
+    w.member("name", std::string_view(who.name).substr(0, k_longest_shown));
+    w.member("kind", k_ways_in[static_cast<std::size_t>(who.kind)]);
     if (who.kind != caller::kind_t::anonymous) w.member("role", to_string(who.grants));
     if (const auto address = who_.address_of(what.session); !address.empty()) w.member("address", address);
     w.close_object();

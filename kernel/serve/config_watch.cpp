@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 using clock_type = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds k_quiet{300};
-constexpr std::chrono::seconds k_longest{2};  // a folder in which something always happens
+constexpr std::chrono::seconds k_longest_wait{2};  // a folder in which something always happens
 constexpr std::chrono::seconds k_look{30};
 constexpr std::uint32_t k_events = IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB | IN_CREATE | IN_DELETE | IN_MOVED_FROM |
                                    IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF;
@@ -105,7 +105,7 @@ void config_watch::run() {
         if (n > 0 && drain_events()) {
             if (!dirty) first = clock_type::now();
             dirty = true;
-            if (clock_type::now() - first < k_longest) continue;
+            if (clock_type::now() - first < k_longest_wait) continue;
         }
         dirty = false;
         watch_folders();

@@ -11,12 +11,12 @@
 namespace sigrun {
 namespace {
 
-constexpr std::size_t k_most_names = 20;  // of queues or tenants of a class, those with most jobs
+constexpr std::size_t k_most_of_a_class = 20;  // of queues or tenants of a class, those with most jobs
 
 json::array by_count(const std::map<std::string, std::uint64_t>& counts) {
     std::vector<std::pair<std::string, std::uint64_t>> all(counts.begin(), counts.end());
     std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
-    if (all.size() > k_most_names) all.resize(k_most_names);
+    if (all.size() > k_most_of_a_class) all.resize(k_most_of_a_class);
     json::array out;
     for (const auto& [name, n] : all) out.push_back(json::object{{"name", name}, {"queued", n}});
     return out;

@@ -7,7 +7,7 @@
 namespace sigrun {
 namespace {
 
-constexpr nanoseconds k_shortest = std::chrono::seconds(1), k_longest = std::chrono::hours(24);
+constexpr nanoseconds k_shortest_window = std::chrono::seconds(1), k_longest_window = std::chrono::hours(24);
 
 history_reading read_history(controller& c) {
     history_reading now;
@@ -59,7 +59,7 @@ void add_history_methods(router& r, std::shared_ptr<history> past) {
           plain({"window", "series"}, [past](const json::object& o, const call_input&, const call_ptr& call) {
               const auto window = duration_param(o, "window", std::chrono::hours(1));
               if (!window) return void(call->fail(window.error()));
-              if (*window < k_shortest || *window > k_longest)
+              if (*window < k_shortest_window || *window > k_longest_window)
                   return void(call->fail(bad_value("window", "a duration from 1s to 24h", format_duration(*window))));
               call->last(past->document(*window, beginnings(text_or(o, "series"))));
           }));

@@ -79,14 +79,14 @@ void difference_of_the_process(session& s) {
 }
 
 void memory(session& s) {
-    constexpr unsigned k_rounds = 60;
+    constexpr unsigned k_turns = 60;
     constexpr std::size_t k_allowed = 24 * 1024;  // per load; the allocator's own noise is a few KiB
     s.report.begin("unload-clean/memory");
     if (s.file.note.flags & SIGRUN_PLUGIN_PIN)
         return s.report.skip("unload-clean/memory", "it is marked SIGRUN_PLUGIN_PIN");
     if (k_sanitized) return s.report.skip("unload-clean/memory", "a sanitizer keeps what was freed");
-    std::size_t at[k_rounds + 1] = {};
-    for (unsigned turn = 1; turn <= k_rounds; ++turn) {
+    std::size_t at[k_turns + 1] = {};
+    for (unsigned turn = 1; turn <= k_turns; ++turn) {
         {
             rig r(s);
             if (!r || !live(r)) return;

@@ -40,7 +40,7 @@ json::object call_named(context& ctx, const char* method, json::object params) {
     }
 }
 
-int list(context& ctx, const runner_choice& what) {
+int list_runners(context& ctx, const runner_choice& what) {
     json::object params;
     if (!what.where.empty()) params["where"] = what.where;
     const json::object all = list_all(ctx, "runners.list", params);
@@ -122,7 +122,7 @@ std::string version_of(const json::object& record, std::string_view which) {
     return one ? std::string(text_or(*one, "version")) : std::string();
 }
 
-int reload(context& ctx, const runner_choice& what) {
+int reload_plugins_of(context& ctx, const runner_choice& what) {
     json::object params{{"id", what.name}};
     if (!what.plugin.empty()) params["plugin"] = what.plugin;
     const json::object done = call_named(ctx, "runners.reload", std::move(params));
@@ -171,7 +171,7 @@ void add_runner_commands(CLI::App& app, context& ctx) {
     auto* ls = group->add_subcommand("ls", "List runners");
     ls->add_option("--where", what->where, "Only runners that meet this requirement")->type_name("EXPR");
     ls->footer("Example: sigrun runner ls --where 'label.zone == \"eu\" && cpu.effective_cores >= 4'");
-    action(ls, list);
+    action(ls, list_runners);
 
     auto* show_app = named("show", "One runner: protocols, machine, statistics");
     show_app->add_flag("--facts", what->facts, "Every fact, not the summary");
@@ -254,7 +254,7 @@ void add_runner_commands(CLI::App& app, context& ctx) {
     reload_app->add_option("plugin", what->plugin, "One plugin, e.g. sigrun.process; else all whose files changed")
         ->type_name("PLUGIN");
     reload_app->footer("Example: sigrun runner reload build-1 sigrun.process");
-    action(reload_app, reload);
+    action(reload_app, reload_plugins_of);
 }
 
 }  // namespace sigrun::cli

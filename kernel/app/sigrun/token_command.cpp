@@ -44,7 +44,7 @@ int rotate(context& ctx, const token_choice& what) {
     return k_ok;
 }
 
-int list(context& ctx) {
+int list_tokens(context& ctx) {
     const json::object all = list_all(ctx, "tokens.list", {});
     if (ctx.json()) {
         context::print(json::serialize(all) + "\n");
@@ -106,7 +106,7 @@ void add_token_commands(CLI::App& app, context& ctx) {
 
     auto* ls = group->add_subcommand("ls", "List tokens and joined runners, without their secrets");
     ls->footer("Example: sigrun token ls");
-    ls->callback([&ctx] { ctx.action = [&ctx] { return list(ctx); }; });
+    ls->callback([&ctx] { ctx.action = [&ctx] { return list_tokens(ctx); }; });
 
     auto* turn =
         group->add_subcommand("rotate", "Give a token a new text, shown this once; its id, role and life stay");

@@ -10,7 +10,7 @@
 namespace sigrun::cli {
 namespace {
 
-constexpr std::int64_t k_s = 1'000'000'000, k_minute = 60 * k_s, k_hour = 60 * k_minute, k_day = 24 * k_hour;
+constexpr std::int64_t k_second = 1'000'000'000, k_minute = 60 * k_second, k_hour = 60 * k_minute, k_day = 24 * k_hour;
 
 std::string scaled(double value, const char* unit) {
     constexpr std::array<const char*, 5> k_prefixes{"", "k", "M", "G", "T"};
@@ -26,8 +26,8 @@ std::string scaled(double value, const char* unit) {
 
 std::string age(std::int64_t then_ns, std::int64_t now_ns) {
     const std::int64_t ns = now_ns - then_ns;
-    if (ns < k_s) return "now";
-    if (ns < 2 * k_minute) return std::to_string(ns / k_s) + "s";
+    if (ns < k_second) return "now";
+    if (ns < 2 * k_minute) return std::to_string(ns / k_second) + "s";
     if (ns < 2 * k_hour) return std::to_string(ns / k_minute) + "m";
     if (ns < 2 * k_day) return std::to_string(ns / k_hour) + "h";
     return std::to_string(ns / k_day) + "d";

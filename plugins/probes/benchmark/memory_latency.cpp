@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::size_t k_line = 64;  // bytes of one load's cache line
 constexpr std::size_t k_words = k_line / sizeof(std::uint64_t);
-constexpr std::size_t k_most = 256 * 1024 * 1024;
+constexpr std::size_t k_most_walked = 256 * 1024 * 1024;
 constexpr std::size_t k_hops_per_look = 256;
 constexpr milliseconds k_latency_round{6};
 
@@ -30,8 +30,8 @@ struct scatter {
 
 std::size_t latency_bytes(const std::optional<cache_size>& cache, const working_memory& memory) {
     const std::size_t enough =
-        std::bit_ceil(static_cast<std::size_t>(std::min<std::uint64_t>(cache ? 4 * cache->one : 0, k_most)));
-    return std::min({std::max<std::size_t>(enough, 64 * 1024 * 1024), k_most, std::bit_floor(memory.bytes())});
+        std::bit_ceil(static_cast<std::size_t>(std::min<std::uint64_t>(cache ? 4 * cache->one : 0, k_most_walked)));
+    return std::min({std::max<std::size_t>(enough, 64 * 1024 * 1024), k_most_walked, std::bit_floor(memory.bytes())});
 }
 
 std::vector<double> measure_latency(time_box& box, team& all, const working_memory& memory, std::size_t bytes) {

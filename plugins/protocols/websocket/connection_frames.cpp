@@ -9,8 +9,6 @@ namespace {
 constexpr auto k_retry = std::chrono::milliseconds(10);
 constexpr std::size_t k_keep = std::size_t{4} << 20;  // of what busy sinks refused; above it nothing more is read
 
-std::size_t size_of(const sdk::wire_frame& f) { return sizeof f + f.json.size() + f.payload.size(); }
-
 }  // namespace
 
 void connection::on_message(std::string_view bytes, bool binary) {
@@ -65,7 +63,7 @@ void connection::on_reply(message m) {
         return;
     }
     if (call->waiting.empty() && offer_reply(*call, m.frame)) return;
-    kept_replies_ += size_of(m.frame);
+    kept_replies_ += m.frame.kept_size();
     call->waiting.push_back(std::move(m.frame));
     retry_soon();
 }
@@ -91,7 +89,7 @@ void connection::retry_sinks() {
             const auto& frame = call->waiting.front();
             if (sdk::deliver_frame(shared_->host, call->sink, frame) == SIGRUN_E_BUSY) break;
             const bool last = (frame.flags & SIGRUN_FRAME_LAST) != 0;
-            kept_replies_ -= size_of(frame);
+            kept_replies_ -= frame.kept_size();
             call->waiting.pop_front();
             if (!last) continue;
             finish_call(*call, SIGRUN_OK, "");

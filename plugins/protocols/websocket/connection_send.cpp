@@ -105,7 +105,7 @@ void connection::expire_calls() {
         for (auto& [number, call] : outbound_) {
             if (!call->deadline_ns || call->abandoned || call->deadline_ns > now) continue;
             call->abandoned = true;
-            for (const auto& f : call->waiting) kept_replies_ -= sizeof f + f.json.size() + f.payload.size();
+            for (const auto& f : call->waiting) kept_replies_ -= f.kept_size();
             const bool answered = !call->waiting.empty() && (call->waiting.back().flags & SIGRUN_FRAME_LAST);
             call->waiting.clear();
             late.push_back(std::move(call->op));

@@ -5,8 +5,6 @@ namespace {
 
 bool is_final(const sdk::wire_frame& f) { return f.kind == SIGRUN_BYE && (f.flags & SIGRUN_FRAME_LAST); }
 
-std::size_t size_of(const sdk::wire_frame& f) { return sizeof f + f.json.size() + f.payload.size(); }
-
 /// A LOG that does not fit to its attempt (a gap) is settled between the two ends of the job.
 bool is_fault(const sdk::wire_frame& f, sigrun_result answer) {
     return answer == SIGRUN_E_INVALID && !(f.kind == SIGRUN_LOG && f.attempt);
@@ -51,14 +49,14 @@ bool session_inbox::retry() {
 }
 
 void session_inbox::keep(sdk::wire_frame frame) {
-    kept_bytes_ += size_of(frame);
+    kept_bytes_ += frame.kept_size();
     if (frame.attempt) ++kept_attempts_[frame.token];
     kept_.push_back(std::move(frame));
 }
 
 void session_inbox::forget_first() {
     const auto& first = kept_.front();
-    kept_bytes_ -= size_of(first);
+    kept_bytes_ -= first.kept_size();
     if (first.attempt) {
         const auto found = kept_attempts_.find(first.token);
         if (--found->second == 0) kept_attempts_.erase(found);

@@ -25,6 +25,16 @@ class Explain(FleetTest):
         p.send({"kind": "state", "flags": 1, "attempt": offer["attempt"], "offset": 0, "json": {
             "state": "failed", "failure": {"class": "infra_runner", "code": "broken", "message": "the machine is broken"}}})
 
+    def all_failed(self, d, offers):
+        """Their jobs, once the first attempt of each has ended."""
+        jobs = [o["attempt"]["job"] for o in offers]
+        wait_until("all failed", lambda: all(d.job(j)["attempts"][0]["state"] == "failed" for j in jobs))
+        return jobs
+
+    def line(self, d, job):
+        """Where it waits; empty if it does not."""
+        return d.get(f"/v1/jobs/{job}/explain").get("line") or {}
+
     def answer(self, d, job, *parts):
         """The answer once it has all the parts; each must be shown by the command, too."""
         last = []
@@ -145,11 +155,14 @@ class Explain(FleetTest):
         self.assertEqual((e["line"]["before"], e["line"]["others"], e["line"]["tenant"]["waiting"]), (2, 4, 3))
 
     def test_a_retry_waits_for_its_backoff_or_the_budget(self):
+        # Each waits for a random part of a minute: of three, one waits long enough to be looked at.
         d = self.daemon(settings=["interface.retry_delay=30s"])
-        p = self.puppet(d)
-        offer = self.running(d, p)
-        job = offer["attempt"]["job"]
-        self.breaks(p, offer)
+        p = self.puppet(d, slots=3)
+        offers = [self.running(d, p) for _ in range(3)]
+        for offer in offers:
+            self.breaks(p, offer)
+        jobs = self.all_failed(d, offers)
+        job = max(jobs, key=lambda j: self.line(d, j).get("backoff_ms", 0))
         e = self.answer(d, job, "Waits to run again: the machine is broken", "Its next attempt begins in ",
                         "It failed on 1 runner", "Attempt 1: performance chose p1",
                         "adaptive chooses which balancer picks; it has not seen a job of this requirement end yet.")
@@ -161,8 +174,7 @@ class Explain(FleetTest):
         offers = [self.running(d, p) for _ in range(6)]
         for offer in offers:
             self.breaks(p, offer)
-        wait_until("all failed", lambda: all(d.job(o["attempt"]["job"])["state"] == "queued" for o in offers))
-        held = [o["attempt"]["job"] for o in offers if d.get(f"/v1/jobs/{o['attempt']['job']}/explain")["line"]["denied_by_retry_budget"]]
+        held = [j for j in self.all_failed(d, offers) if self.line(d, j).get("denied_by_retry_budget")]
         self.assertEqual(len(held), 3)
         self.answer(d, held[0], "The retry budget holds it back (jobs.retry_budget): 3 retries and 0 other attempts are under way.")
 
@@ -221,7 +233,7 @@ class Explain(FleetTest):
             self.assertTrue(e["attempts"][0]["choice"]["after_waiting"])
             p.end(offer)
             d.finished(late)
-            self.assertIn("Now p1 has 0 jobs in flight", "\n".join(d.get(f"/v1/jobs/{late}/explain")["answer"]))
+            self.answer(d, late, "Now p1 has 0 jobs in flight")
         self.shown(d, late, "round_robin chose p1")
 
 

@@ -7,7 +7,7 @@
 namespace sigrun::grpc {
 
 namespace {
-constexpr std::uint64_t k_retry_ns = 10'000'000;
+constexpr std::uint64_t k_give_again_ns = 10'000'000;
 constexpr std::size_t k_most_waiting = 256 << 10;
 
 /// What an HTTP status means where there is none of gRPC (grpc/doc/http-grpc-status-mapping.md).
@@ -83,7 +83,7 @@ void dialled_call::give_replies() {
     give_at_ = 0;
     while (!waiting_.empty() && !last_given_) {
         if (!give(waiting_.front())) {
-            give_at_ = owner_.on().now() + k_retry_ns;
+            give_at_ = owner_.on().now() + k_give_again_ns;
             owner_.arm_soon(give_at_);
             break;
         }

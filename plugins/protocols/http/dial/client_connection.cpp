@@ -9,9 +9,9 @@
 namespace sigrun::http {
 namespace {
 namespace bhttp = boost::beast::http;
-constexpr std::size_t k_read_size = std::size_t{32} << 10;
+constexpr std::size_t k_answer_read_size = std::size_t{32} << 10;
 constexpr std::uint32_t k_max_head = 64u << 10;
-constexpr std::size_t k_max_fields = 100;
+constexpr std::size_t k_max_answer_fields = 100;
 }  // namespace
 
 client_connection::client_connection(loop& where, std::shared_ptr<const client_settings> settings)
@@ -125,8 +125,8 @@ void client_connection::new_parser() {
 void client_connection::read() {
     if (reading_ || paused_ || !request_) return;
     reading_ = true;
-    socket_.async_read_some(in_.prepare(k_read_size), [self = shared_from_this(), turn = turn_](
-                                                          const boost::system::error_code& ec, std::size_t n) {
+    socket_.async_read_some(in_.prepare(k_answer_read_size), [self = shared_from_this(), turn = turn_](
+                                                                 const boost::system::error_code& ec, std::size_t n) {
         self->reading_ = false;
         if (self->turn_ != turn || !self->request_) return;
         if (ec == asio::error::eof) return self->on_end_of_input();
@@ -150,7 +150,7 @@ void client_connection::parse() {
         if (in_head && is_head_too_large(used)) {
             parser_.reset();  // what it holds is no answer
             return finish(fault::malformed, sdk::concat("the head of the answer is larger than ", k_max_head,
-                                                        " bytes, or has more than ", k_max_fields, " fields"));
+                                                        " bytes, or has more than ", k_max_answer_fields, " fields"));
         }
         if (!in_head && ec == bhttp::error::need_more && in_.size() > k_max_head)
             return finish(fault::malformed, "the trailer or a chunk header of the answer is too large");
@@ -178,7 +178,7 @@ bool client_connection::is_head_too_large(std::size_t used) {
     head_size_ += used;
     const auto& fields = parser_->get();
     return head_size_ + (parser_->is_header_done() ? 0 : in_.size()) > k_max_head ||
-           static_cast<std::size_t>(std::distance(fields.begin(), fields.end())) > k_max_fields;
+           static_cast<std::size_t>(std::distance(fields.begin(), fields.end())) > k_max_answer_fields;
 }
 
 bool client_connection::offer_data() {

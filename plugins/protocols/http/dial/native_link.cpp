@@ -16,7 +16,7 @@ constexpr std::size_t k_carried_size = std::size_t{64} << 10;  // frames of a po
 constexpr auto k_poll_wait = std::chrono::milliseconds(20'000);
 constexpr auto k_shortest_wait = std::chrono::milliseconds(500);
 constexpr auto k_slack = std::chrono::seconds(10);
-constexpr auto k_farewell = std::chrono::seconds(2);
+constexpr auto k_delete_limit = std::chrono::seconds(2);
 constexpr auto k_refused = std::chrono::seconds(1);  // then nobody is there, or nobody lets this protocol through
 constexpr auto k_busy_retry = std::chrono::milliseconds(10);
 constexpr auto k_first_pause = std::chrono::milliseconds(100);
@@ -368,7 +368,7 @@ void native_link::close(sigrun_result, sigrun_op token) {
         const bool alive = !self->silent_ && !self->token_.empty();
         self->silent_ = true;
         self->has_session_.store(false);
-        self->close_until_ = clock::now() + k_farewell;
+        self->close_until_ = clock::now() + k_delete_limit;
         if (!alive) return self->leave();
         self->post();  // what is queued, then the end of the session
     });
@@ -377,7 +377,7 @@ void native_link::close(sigrun_result, sigrun_op token) {
 void native_link::end_session() {
     if (posting_) return;
     posting_ = true;
-    auto r = request("DELETE", sdk::concat("/v1/sessions/", percent_encode(token_)), k_farewell,
+    auto r = request("DELETE", sdk::concat("/v1/sessions/", percent_encode(token_)), k_delete_limit,
                      [this](const client_result&) { leave(); });
     r->over = lane::posts;
     client_->send(std::move(r));

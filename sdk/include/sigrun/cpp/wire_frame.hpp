@@ -4,6 +4,7 @@
 #include <sigrun/cpp/host.hpp>
 #include <sigrun/cpp/json_text.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -25,6 +26,9 @@ struct wire_frame {
     std::string payload;
     bool has_payload = false;  // false: no payload; an empty one is true with no bytes
     std::string session;       // on a reply with FRAME_LINK, where the protocol has names for sessions
+
+    /// Bytes of memory, for those who keep frames up to a limit; names of jobs do not count.
+    std::size_t kept_size() const noexcept { return sizeof *this + json.size() + payload.size(); }
 };
 
 /// Copies everything out of an ABI frame; `payload` is the content of frame.payload.

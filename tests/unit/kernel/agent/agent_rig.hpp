@@ -105,6 +105,8 @@ protected:
             },
             plugin_dir);
         controller_.wait_link();
+        // It has read the WELCOME: a link that is dropped before counts as one that never was.
+        EXPECT_TRUE(eventually([&] { return (*runner_)->connected(); }));
     }
     /// WELCOME answers every listed attempt with this.
     void answer_inventory_with(std::string verdict, std::uint64_t log_offset = 0) {

@@ -1,6 +1,8 @@
 // Links come and go; attempts do not notice.
 #include "agent_rig.hpp"
 
+#include <map>
+
 namespace sigrun::agent_test {
 namespace {
 
@@ -128,6 +130,76 @@ TEST_F(agent_session, what_was_refused_while_the_link_was_down_is_listed_so_and_
     EXPECT_EQ(listed.at("state"), "refused");
     EXPECT_FALSE(listed.at("begun").as_bool());
     wait_forgotten();
+}
+
+// Nobody acknowledges a refusal: it may have gone down with the link.
+TEST_F(agent_session, a_refusal_whose_link_was_lost_is_listed_and_told_again_if_asked_for) {
+    connect([](agent_options& o) { o.slots = 1; });
+    auto gate = runner_->dir() / "gate";
+    try_of runs, one, other;
+    offer_two_parts(runs, gate);
+    const auto refused = [&](const try_of& t) { return controller_.wait_answer(t).parsed()["code"]; };
+    controller_.offer_shell(one, "true");
+    controller_.offer_shell(other, "true");
+    EXPECT_EQ(refused(one), "busy");
+    EXPECT_EQ(refused(other), "busy");
+    controller_.forget_frames();
+    controller_.welcome = [&](const json::object& hello) {
+        json::array verdicts;
+        for (const auto& v : hello.at("inventory").as_array()) {
+            const auto& i = v.as_object();
+            const bool forget = i.at("token").as_string() == other.token;
+            verdicts.push_back(json::object{{"job", i.at("job")},
+                                            {"attempt", i.at("attempt")},
+                                            {"verdict", forget ? "forget" : "report"},
+                                            {"log_offset", 6}});
+        }
+        return json::object{{"beat_ms", 100}, {"verdicts", verdicts}};
+    };
+    controller_.drop();
+    controller_.wait_link(2);
+    EXPECT_EQ(refused(one), "busy");
+    std::map<std::string, std::string> listed;
+    const auto second = controller_.hellos().back();
+    for (const auto& v : second.at("inventory").as_array()) {
+        const auto& i = v.as_object();
+        listed.emplace(i.at("token").as_string(), i.at("state").as_string());
+    }
+    EXPECT_EQ(listed, (std::map<std::string, std::string>{
+                          {runs.token, "running"}, {one.token, "refused"}, {other.token, "refused"}}));
+    // What runs has been heard of on this link after the verdicts, so they are all read.
+    std::ofstream(gate) << "go";
+    controller_.wait_final(runs);
+    EXPECT_TRUE(controller_.frames(other).empty());
+    wait_forgotten();
+    controller_.drop();
+    controller_.wait_link(3);
+    const auto third = controller_.hellos().back();
+    for (const auto& v : third.at("inventory").as_array()) EXPECT_EQ(v.at("token").as_string(), one.token);
+}
+
+TEST_F(agent_session, what_was_refused_once_and_is_accepted_later_is_not_listed_as_refused) {
+    connect([](agent_options& o) { o.slots = 1; });
+    auto gate = runner_->dir() / "gate", second_gate = runner_->dir() / "second";
+    try_of runs, late;
+    offer_two_parts(runs, gate);
+    controller_.offer_shell(late, "true");
+    EXPECT_EQ(controller_.wait_answer(late).parsed()["code"], "busy");
+    std::ofstream(gate) << "go";
+    controller_.wait_final(runs);
+    wait_forgotten();
+    controller_.forget_frames();
+    offer_two_parts(late, second_gate);
+    answer_inventory_with("keep", 6);
+    controller_.drop();
+    controller_.wait_link(2);
+    const auto hello = controller_.hellos().back();
+    const auto& listed = hello.at("inventory").as_array();
+    ASSERT_EQ(listed.size(), 1u);
+    EXPECT_EQ(listed[0].at("token").as_string(), late.token);
+    EXPECT_EQ(listed[0].at("state"), "running");
+    std::ofstream(second_gate) << "go";
+    EXPECT_EQ(controller_.wait_final(late).parsed()["state"], "succeeded");
 }
 
 TEST_F(agent_session, kill_ends_the_attempt_and_says_only_that_it_has) {
