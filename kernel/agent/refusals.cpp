@@ -1,8 +1,8 @@
 #include "kernel/agent/refusals.hpp"
 
 #include <algorithm>
-#include <functional>
 #include <map>
+#include <utility>
 #include <vector>
 
 namespace sigrun {
@@ -71,24 +71,25 @@ void refusals::forget(std::string_view job, std::uint32_t number) {
 }
 
 void refusals::list(json::array& inventory, std::size_t most) {
-    std::map<std::string, const entry*, std::less<>> owed;  // by token: there is one for each attempt
     std::lock_guard lock(mutex_);
+    std::map<std::pair<std::string_view, std::uint32_t>, const entry*> owed;
     for (const auto& e : all_)
-        if (e.now == phase::owed) owed.emplace(e.whom.token, &e);
+        if (e.now == phase::owed) owed.emplace(std::pair(std::string_view(e.whom.job), e.whom.number), &e);
     if (owed.empty()) return;
-    const auto put = [](json::object& item, const assignment_names& whom) {
-        item = {{"job", whom.job},    {"attempt", whom.number}, {"token", whom.token},
-                {"state", "refused"}, {"begun", false},         {"log_bytes", 0}};
+    const auto item_of = [](const assignment_names& whom) {
+        return json::object{{"job", whom.job},    {"attempt", whom.number}, {"token", whom.token},
+                            {"state", "refused"}, {"begun", false},         {"log_bytes", 0}};
     };
     for (auto& item : inventory) {
         auto& o = item.as_object();
-        const auto at = owed.find(text_or(o, "token"));
+        const auto at = owed.find({text_or(o, "job"), number_or<std::uint32_t>(o, "attempt", 0)});
         if (at == owed.end()) continue;
-        put(o, at->second->whom);
+        // Under another token it runs here, and a verdict is by job and number.
+        if (text_or(o, "token") == at->second->whom.token) o = item_of(at->second->whom);
         owed.erase(at);
     }
-    for (const auto& [token, e] : owed)
-        if (inventory.size() < most) put(inventory.emplace_back(json::object{}).as_object(), e->whom);
+    for (const auto& [which, e] : owed)
+        if (inventory.size() < most) inventory.emplace_back(item_of(e->whom));
 }
 
 bool refusals::answered(const link_ptr& via, std::string_view job, std::uint32_t number, bool again) {

@@ -202,6 +202,27 @@ TEST_F(agent_session, what_was_refused_once_and_is_accepted_later_is_not_listed_
     EXPECT_EQ(controller_.wait_final(late).parsed()["state"], "succeeded");
 }
 
+// A verdict names an attempt by its job and number.
+TEST_F(agent_session, a_stale_offer_of_what_runs_is_refused_and_not_listed_beside_it) {
+    connect();
+    auto gate = runner_->dir() / "gate";
+    try_of runs;
+    offer_two_parts(runs, gate);
+    try_of stale{runs.job};
+    controller_.offer_shell(stale, "true");
+    EXPECT_EQ(controller_.wait_answer(stale).parsed()["code"], "conflict");
+    answer_inventory_with("keep", 6);
+    controller_.drop();
+    controller_.wait_link(2);
+    const auto hello = controller_.hellos().back();
+    const auto& listed = hello.at("inventory").as_array();
+    ASSERT_EQ(listed.size(), 1u);
+    EXPECT_EQ(listed[0].at("token").as_string(), runs.token);
+    EXPECT_EQ(listed[0].at("state"), "running");
+    std::ofstream(gate) << "go";
+    EXPECT_EQ(controller_.wait_final(runs).parsed()["state"], "succeeded");
+}
+
 TEST_F(agent_session, kill_ends_the_attempt_and_says_only_that_it_has) {
     connect();
     auto gate = runner_->dir() / "gate";
