@@ -115,9 +115,9 @@ void assignment::refuse(const problem& why, std::string_view code, bool for_good
     }
     auto table = table_.lock();
     if (!table) return;
+    table->place_freed();  // whoever hears of the refusal may offer the next one
     // Before it leaves: at each moment it is listed as open or as refused.
     table->refuse(via, offer_.names, json::serialize(told));
-    table->place_freed();
     leave();
 }
 

@@ -69,20 +69,16 @@ public:
     }
 
 private:
-    using step = void (path_measurement::*)();
-    void then(step next) {
-        boost::asio::post(io_, [self = shared_from_this(), next] {
-            if (self->done_) ((*self).*next)();
-        });
-    }
-
+    // Links call on threads of their own, and may let go of what they call long after that: the answer takes this along to the
+    // I/O thread, where it ends, and leaves nothing of it behind.
     void ping() {
-        link_->ping([self = shared_from_this(), begun = clock::system().now()](const result<buffer_ref>& r) {
-            self->pinged(r, clock::system().now() - begun);
+        link_->ping([self = shared_from_this(), begun = clock::system().now()](const result<buffer_ref>& r) mutable {
+            pinged(std::move(self), r, clock::system().now() - begun);
         });
     }
-    void pinged(const result<buffer_ref>& answer, nanoseconds took) {
-        boost::asio::post(io_, [self = shared_from_this(), took, failure = answer ? "" : answer.error().text()] {
+    static void pinged(std::shared_ptr<path_measurement> me, const result<buffer_ref>& answer, nanoseconds took) {
+        auto& io = me->io_;
+        boost::asio::post(io, [self = std::move(me), took, failure = answer ? "" : answer.error().text()] {
             if (!self->done_) return;
             if (!failure.empty()) {
                 self->found_.no_round_trips = failure;
@@ -114,10 +110,11 @@ private:
             return SIGRUN_OK;
         };
         auto ended = [self = shared_from_this(), answer, next = std::move(next),
-                      begun = clock::system().now()](const result<void>& r) {
+                      begun = clock::system().now()](const result<void>& r) mutable {
             const auto took = clock::system().now() - begun;
             if (!r) *answer = r.error();
-            boost::asio::post(self->io_, [self, took, answer, next] {
+            auto& io = self->io_;
+            boost::asio::post(io, [self = std::move(self), took, answer, next] {
                 if (self->done_) next(took, *answer);
             });
         };
