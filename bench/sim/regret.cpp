@@ -8,9 +8,7 @@
 namespace sigrun::sim {
 namespace {
 
-constexpr const char* k_the_chooser = "adaptive";
-
-bool fixed(const policy_kind& p) { return p.from == policy_kind::origin::product && p.name != k_the_chooser; }
+bool fixed(const policy_kind& p) { return p.from == policy_kind::origin::product && p.name != k_adaptive; }
 
 /// p99 in one regime; 0 if it was not run.
 double p99_of(const summary& all, const regime& r, const policy_kind& p) {

@@ -5,6 +5,8 @@
 
 namespace sigrun::sim {
 
+constexpr const char* k_adaptive = "adaptive";  // the policy that chooses among the fixed ones
+
 /// Of the regimes of the suite that were run. Ratios of p99, each the mean of the seeds; 1 = as good as the best.
 class regret {
 public:

@@ -8,7 +8,6 @@ namespace sigrun::sim {
 namespace {
 
 constexpr const char* k_default = "idle_first";
-constexpr const char* k_adaptive = "adaptive";
 constexpr const char* k_leastconn = "least_connections";
 
 __attribute__((format(printf, 3, 4))) void say(bool held, const char* goal, const char* format, ...) {

@@ -107,18 +107,28 @@ void assignment::refuse(const problem& why, std::string_view code, bool for_good
     SIGRUN_LOG(logs::agent, warning, "refused job ", offer_.names.job, ": ", why.text());
     json::object told{{"code", code.empty() ? to_string(why.code) : code}, {"message", why.text()}};
     if (for_good) told["final"] = true;
+    const auto text = json::serialize(told);
+    auto table = table_.lock();
+    if (!table) return;
     link_ptr via;
     {
         std::lock_guard lock(mutex_);
         via = via_;
         executor_ = nullptr;
     }
-    auto table = table_.lock();
-    if (!table) return;
     table->place_freed();  // whoever hears of the refusal may offer the next one
-    // Before it leaves: at each moment it is listed as open or as refused.
-    table->refuse(via, offer_.names, json::serialize(told));
-    leave();
+    // At each moment it is listed as open or as refused; and a controller that has just asked to go on with it, over another
+    // link, hears of the refusal here, or finds no attempt and asks for the refusal.
+    for (;;) {
+        table->refuse(via, offer_.names, text);
+        std::lock_guard lock(mutex_);
+        if (via_ == via) {
+            phase_ = phase::over;
+            break;
+        }
+        via = via_;
+    }
+    table->forget(*this);
 }
 
 // From the moment the executor says that the job runs; see take_output.
@@ -357,9 +367,10 @@ void assignment::ask_executor_to_cancel(nanoseconds grace) {
     });
 }
 
-void assignment::resume(const link_ptr& via, std::uint64_t log_offset) {
+bool assignment::resume(const link_ptr& via, std::uint64_t log_offset) {
     {
         std::lock_guard lock(mutex_);
+        if (phase_ == phase::over) return false;
         via_ = via;
         ++connection_;
         if (std::exchange(log_unplaced_, false)) log_.begin_at(log_offset);
@@ -370,6 +381,7 @@ void assignment::resume(const link_ptr& via, std::uint64_t log_offset) {
     }
     tell_executor_of_log(true);
     pump();
+    return true;
 }
 
 // Under the lock.

@@ -61,8 +61,8 @@ public:
     /// Ends it; the controller takes nothing of it any more but the word that it has ended, over this link.
     void stop(const link_ptr& via, nanoseconds grace);
 
-    /// Frames go to this link now; sends again what was not acknowledged, from `log_offset` on.
-    void resume(const link_ptr& via, std::uint64_t log_offset);
+    /// Frames go to this link now; sends again what was not acknowledged, from `log_offset` on. False: it is over.
+    bool resume(const link_ptr& via, std::uint64_t log_offset);
     /// The same offer came again.
     void offered_again(const link_ptr& via);
     void link_lost(const link_ptr& via);

@@ -296,12 +296,11 @@ void assignment_table::apply(const link_ptr& via, const json::array& verdicts) {
             auto it = open_.find(key_of(job, number));
             if (it != open_.end()) known = it->second;
         }
-        if (!known) {
-            if (!refusals_.answered(via, job, number, what == "keep" || what == "report")) retry_soon();
-            continue;
-        }
-        if (what == "keep" || what == "report") {
-            known->resume(via, number_or<std::uint64_t>(*o, "log_offset", 0));
+        const bool go_on = what == "keep" || what == "report";
+        if (go_on && known && known->resume(via, number_or<std::uint64_t>(*o, "log_offset", 0))) continue;
+        if (go_on || !known) {
+            // It may have been refused, also since it was listed.
+            if (!refusals_.answered(via, job, number, go_on)) retry_soon();
         } else if (what == "kill" || what == "forget") {
             SIGRUN_LOG(logs::agent, info, "job ", known->names().job, " attempt ", known->names().number,
                        ": the controller says ", what);

@@ -13,6 +13,32 @@ protected:
         controller_.offer_shell(t, "echo first; while [ ! -e " + gate + " ]; do sleep 0.01; done; echo second");
         controller_.wait_for([&](const seen_frame& f) { return f.kind == SIGRUN_LOG && f.token == t.token; });
     }
+    // A job that waits for `gate` is the only attempt of the next HELLO, and goes on to its end.
+    void expect_listed_alone_and_goes_on(const try_of& t, const std::string& gate) {
+        answer_inventory_with("keep", 6);
+        controller_.drop();
+        controller_.wait_link(2);
+        const auto hello = controller_.hellos().back();
+        const auto& listed = hello.at("inventory").as_array();
+        ASSERT_EQ(listed.size(), 1u);
+        EXPECT_EQ(listed[0].at("token").as_string(), t.token);
+        EXPECT_EQ(listed[0].at("state"), "running");
+        std::ofstream(gate) << "go";
+        EXPECT_EQ(controller_.wait_final(t).parsed()["state"], "succeeded");
+    }
+    // Offers are looked at once the promise is kept, and refused then.
+    std::promise<void> connect_without_workspace() {
+        std::string in_the_way;
+        connect([&](agent_options& o) {
+            in_the_way = o.state_dir + ".work";
+            std::ofstream(in_the_way) << "no folder";
+            o.workspace_dir = in_the_way + "/below";
+        });
+        std::promise<void> go;
+        const auto gate = go.get_future().share();
+        for (int i = 0; i < 16; ++i) runner_->host().post_work([gate] { gate.wait(); });
+        return go;
+    }
 };
 
 TEST_F(agent_session, the_log_window_is_1_mib_and_what_follows_is_intact) {
@@ -105,16 +131,7 @@ TEST_F(agent_session, what_ended_while_the_link_was_down_is_reported_afterwards)
 }
 
 TEST_F(agent_session, what_was_refused_while_the_link_was_down_is_listed_so_and_told_afterwards) {
-    std::string in_the_way;
-    connect([&](agent_options& o) {
-        in_the_way = o.state_dir + ".work";
-        std::ofstream(in_the_way) << "no folder";
-        o.workspace_dir = in_the_way + "/below";
-    });
-    // Nothing is judged before the link is lost.
-    std::promise<void> go;
-    const auto gate = go.get_future().share();
-    for (int i = 0; i < 16; ++i) runner_->host().post_work([gate] { gate.wait(); });
+    auto go = connect_without_workspace();
     try_of t;
     controller_.offer_shell(t, "true");
     EXPECT_TRUE(eventually([&] { return (*runner_)->open_attempts() == 1; }));
@@ -130,6 +147,25 @@ TEST_F(agent_session, what_was_refused_while_the_link_was_down_is_listed_so_and_
     EXPECT_EQ(listed.at("state"), "refused");
     EXPECT_FALSE(listed.at("begun").as_bool());
     wait_forgotten();
+}
+
+TEST_F(agent_session, what_is_refused_between_hello_and_welcome_is_told_although_it_was_listed_as_running) {
+    auto go = connect_without_workspace();
+    try_of t;
+    controller_.offer_shell(t, "true");
+    EXPECT_TRUE(eventually([&] { return (*runner_)->open_attempts() == 1; }));
+    controller_.welcome = [&](const json::object& hello) {
+        go.set_value();
+        EXPECT_TRUE(eventually([&] { return (*runner_)->open_attempts() == 0; }));
+        const auto& i = hello.at("inventory").as_array().at(0).as_object();
+        EXPECT_EQ(i.at("state"), "running");
+        return json::object{
+            {"beat_ms", 100},
+            {"verdicts",
+             json::array{json::object{{"job", i.at("job")}, {"attempt", i.at("attempt")}, {"verdict", "keep"}}}}};
+    };
+    controller_.drop();
+    EXPECT_EQ(controller_.wait_answer(t).parsed()["code"], "io");
 }
 
 // Nobody acknowledges a refusal: it may have gone down with the link.
@@ -190,16 +226,7 @@ TEST_F(agent_session, what_was_refused_once_and_is_accepted_later_is_not_listed_
     wait_forgotten();
     controller_.forget_frames();
     offer_two_parts(late, second_gate);
-    answer_inventory_with("keep", 6);
-    controller_.drop();
-    controller_.wait_link(2);
-    const auto hello = controller_.hellos().back();
-    const auto& listed = hello.at("inventory").as_array();
-    ASSERT_EQ(listed.size(), 1u);
-    EXPECT_EQ(listed[0].at("token").as_string(), late.token);
-    EXPECT_EQ(listed[0].at("state"), "running");
-    std::ofstream(second_gate) << "go";
-    EXPECT_EQ(controller_.wait_final(late).parsed()["state"], "succeeded");
+    expect_listed_alone_and_goes_on(late, second_gate);
 }
 
 // A verdict names an attempt by its job and number.
@@ -211,16 +238,7 @@ TEST_F(agent_session, a_stale_offer_of_what_runs_is_refused_and_not_listed_besid
     try_of stale{runs.job};
     controller_.offer_shell(stale, "true");
     EXPECT_EQ(controller_.wait_answer(stale).parsed()["code"], "conflict");
-    answer_inventory_with("keep", 6);
-    controller_.drop();
-    controller_.wait_link(2);
-    const auto hello = controller_.hellos().back();
-    const auto& listed = hello.at("inventory").as_array();
-    ASSERT_EQ(listed.size(), 1u);
-    EXPECT_EQ(listed[0].at("token").as_string(), runs.token);
-    EXPECT_EQ(listed[0].at("state"), "running");
-    std::ofstream(gate) << "go";
-    EXPECT_EQ(controller_.wait_final(runs).parsed()["state"], "succeeded");
+    expect_listed_alone_and_goes_on(runs, gate);
 }
 
 TEST_F(agent_session, kill_ends_the_attempt_and_says_only_that_it_has) {

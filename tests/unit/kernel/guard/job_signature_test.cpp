@@ -106,8 +106,7 @@ TEST_F(job_signatures, each_changed_field_breaks_it_and_is_named) {
 
 TEST_F(job_signatures, a_number_is_the_same_after_every_copy_or_is_not_signed) {
     std::mt19937_64 random(1);
-    // What is signed is the canonical document; checking the signature as well takes a hundred times as long as comparing that.
-    const auto check_one = [&](const char* form, double number, bool with_signature) {
+    const auto check_one = [&](const char* form, double number) {
         char text[64];
         std::snprintf(text, sizeof text, form, number);
         auto document = job_of(std::string(R"({"a":{"b":[1,)") + text + "]}}");
@@ -116,29 +115,28 @@ TEST_F(job_signatures, a_number_is_the_same_after_every_copy_or_is_not_signed) {
             refused(by, "a.b[1]: expected a number of at most 15 digits");
             return false;
         }
+        // Hashes of the canonical values are what is signed: where the text is the same, so are they, and the last copy is
+        // checked for all of them.
         const auto signed_text = json::serialize(canonical_json(document));
         for (int copies = 0; copies < 3; ++copies) {
             document = job_of(json::serialize(document));
             EXPECT_EQ(json::serialize(canonical_json(document)), signed_text);
             // What runs is written once more.
-            const auto run = job_of(json::serialize(canonical_json(document)));
-            EXPECT_EQ(json::serialize(canonical_json(run)), signed_text);
-            if (!with_signature) continue;
-            EXPECT_TRUE(verify_job(document, "", *by, open)) << text;
-            EXPECT_TRUE(verify_job(run, "", *by, open)) << text;
+            document = job_of(json::serialize(canonical_json(document)));
+            EXPECT_EQ(json::serialize(canonical_json(document)), signed_text);
         }
+        EXPECT_TRUE(verify_job(document, "", *by, open)) << text;
         return true;
     };
-    check_one("%.17g", 0.1 + 0.2, true);
+    check_one("%.17g", 0.1 + 0.2);
     for (int i = 0; i < 2000; ++i) {
-        const bool whole = i % 40 == 0;
         const auto bits = random();
         double any = 0;
         std::memcpy(&any, &bits, sizeof any);
-        if (std::isfinite(any)) check_one("%.17g", any, whole);
+        if (std::isfinite(any)) check_one("%.17g", any);
         const double usual = static_cast<double>(bits >> 11) * 0x1p-53 * std::pow(10, static_cast<double>(bits % 7));
-        check_one("%.17g", usual, whole);
-        EXPECT_TRUE(check_one("%.15g", usual, whole)) << usual;
+        check_one("%.17g", usual);
+        EXPECT_TRUE(check_one("%.15g", usual)) << usual;
     }
 }
 
