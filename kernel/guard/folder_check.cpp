@@ -1,9 +1,10 @@
 #include "kernel/guard/folder_check.hpp"
 
+#include <sigrun/cpp/open_within.hpp>
+
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -114,11 +115,8 @@ result<checked_folder> checked_folder::open(const std::string& path, writers las
 
 result<owned_fd> checked_folder::open_file(const std::string& below) const {
     constexpr auto flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW;
-    open_how how{};
-    how.flags = static_cast<std::uint64_t>(flags);
-    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
     const std::string path = path_ + "/" + below;
-    long fd = ::syscall(SYS_openat2, folder_.get(), below.c_str(), &how, sizeof how);
+    int fd = sdk::open_within(folder_.get(), below.c_str(), flags, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
     if (fd < 0 && errno == EXDEV)
         return bad_value("file", "one that lies in " + path_, "a symbolic link that leads out of it");
     // A kernel or a filter without openat2: the folders in between are opened one by one, and links are not followed at all.
@@ -131,7 +129,7 @@ result<owned_fd> checked_folder::open_file(const std::string& below) const {
         fd = ::openat(kind.get(), below.substr(slash == below.npos ? 0 : slash + 1).c_str(), flags);
     }
     if (fd < 0 && errno == ELOOP) return bad_value("file", "a regular file", "a symbolic link");
-    owned_fd file(static_cast<int>(fd));
+    owned_fd file(fd);
     if (!file) return system_problem("cannot open", path);
     // The folders of the kinds, one level below, count as much as the folder itself.
     if (const auto slash = below.find('/'); slash != below.npos) {

@@ -6,11 +6,12 @@
 // be used by several threads.
 #pragma once
 
+#include <sigrun/cpp/open_within.hpp>
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -181,10 +182,7 @@ private:
             fd = ::openat(base_, relative.c_str(), flags);
             return fd < 0 ? errno : 0;
         }
-        open_how how{};
-        how.flags = static_cast<std::uint64_t>(flags);
-        how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-        fd = static_cast<int>(::syscall(SYS_openat2, base_, relative.c_str(), &how, sizeof how));
+        fd = open_within(base_, relative.c_str(), flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
         if (fd >= 0) return 0;
         const int e = errno;
         // Old kernels and old seccomp filters lack openat2; then a link as last component is refused instead.
